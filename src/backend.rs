@@ -1,0 +1,71 @@
+//! What every upstream must be able to answer, whatever it speaks.
+
+pub mod download;
+pub mod memory;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+
+use crate::backend::download::Download;
+use crate::error::Result;
+use crate::models::artifact::Artifact;
+use crate::models::extension::{Extension, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// One configured upstream.
+///
+/// Absence is an error of the kind `NotFound`, never an empty success; "cannot tell" is any other
+/// kind. Not in here: which release is the latest, search, memos, retries, metrics, ownership.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Its kind. There is at most one backend of each kind.
+    fn source(&self) -> Source;
+
+    /// Everything it has, by name. An error means that nothing can be said of it.
+    async fn listing(&self) -> Result<Listing>;
+
+    /// One extension: its latest release in full, every other one as far as it is cheap.
+    ///
+    /// What could not be read of it is in its faults; an extension without a usable release is
+    /// one with an empty list, not an error.
+    async fn extension(&self, id: &ExtensionId) -> Result<Extension>;
+
+    /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalogue's.
+    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
+
+    /// The bytes of an artifact, or the given part of them, counted from 0, the end excluded.
+    ///
+    /// A part outside the artifact is the error `RangeNotSatisfiable`.
+    async fn open(
+        &self,
+        id: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download>;
+
+    /// Whether it answers at all, and accepts our credentials.
+    async fn probe(&self) -> Result<()>;
+}
+
+/// What a backend says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Every extension seen, each once.
+    pub ids: Vec<ExtensionId>,
+    /// Whether absence from `ids` means anything.
+    pub complete: bool,
+    /// Repositories that look like ours and cannot be read, and why.
+    pub faults: Vec<Fault>,
+}
+
+/// Something at a backend that cannot be served as it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The repository, as the backend names it.
+    pub repository: String,
+    /// What is wrong with it, in a sentence.
+    pub reason: String,
+}

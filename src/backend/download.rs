@@ -1,0 +1,203 @@
+//! A stream of known length, and the check that holds its last piece until the digest agrees.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tokio::io::AsyncRead;
+use tokio_util::io::ReaderStream;
+
+use crate::error::{Error, Result};
+use crate::models::artifact::Artifact;
+use crate::models::digest::DigestHasher;
+
+/// Bytes read from a file at once: large enough for throughput, small enough for many downloads.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Bytes on their way from a backend.
+pub struct Download {
+    /// How many bytes the stream will give.
+    pub length: u64,
+    /// The bytes. After an error nothing follows.
+    pub bytes: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Download {
+    /// A download of bytes already in memory.
+    #[must_use]
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        Self { length: bytes.len() as u64, bytes: stream::iter([Ok(bytes)]).boxed() }
+    }
+
+    /// A download that reads a file of this machine.
+    #[must_use]
+    pub fn from_reader(length: u64, reader: impl AsyncRead + Send + 'static) -> Self {
+        let failed = |error: io::Error| Error::faulty("The artifact cannot be read").because(error);
+        let bytes = ReaderStream::with_capacity(reader, READ_SIZE)
+            .map(move |piece| piece.map_err(failed))
+            .boxed();
+        Self { length, bytes }
+    }
+
+    /// The same whole artifact, checked while it passes: its last piece is held until length and
+    /// digest agree, so that a client never holds all of something wrong.
+    #[must_use]
+    pub fn verified(self, artifact: &Artifact) -> Self {
+        let check = Check {
+            source: self.bytes,
+            hasher: artifact
+                .digest
+                .as_ref()
+                .map(|digest| (DigestHasher::new(digest.algorithm()), digest.clone())),
+            missing: artifact.size,
+            held: None,
+        };
+        let bytes = stream::try_unfold(Some(check), |check| async {
+            match check {
+                Some(check) => check.next().await,
+                None => Ok(None),
+            }
+        });
+        Self { length: self.length, bytes: bytes.boxed() }
+    }
+
+    /// The same with its first piece already here, so that a failure before the first byte is an
+    /// error and not a cut connection.
+    ///
+    /// # Errors
+    /// The failure of the first piece.
+    pub async fn begun(mut self) -> Result<Self> {
+        let Some(first) = self.bytes.next().await else {
+            return Ok(self);
+        };
+        let bytes = stream::iter([Ok(first?)]).chain(self.bytes).boxed();
+        Ok(Self { length: self.length, bytes })
+    }
+
+    /// All of it in memory.
+    ///
+    /// # Errors
+    /// The first failure of the stream.
+    pub async fn collect(mut self) -> Result<Bytes> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.bytes.next().await {
+            all.extend_from_slice(&piece?);
+        }
+        Ok(all.into())
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// A stream being checked, one piece behind its source.
+struct Check {
+    source: BoxStream<'static, Result<Bytes>>,
+    hasher: Option<(DigestHasher, crate::models::digest::Digest)>,
+    missing: u64,
+    held: Option<Bytes>,
+}
+
+impl Check {
+    /// The next piece that may be passed on, and what remains.
+    async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>> {
+        while let Some(piece) = self.source.next().await {
+            let piece = piece?;
+            self.missing = self
+                .missing
+                .checked_sub(piece.len() as u64)
+                .ok_or_else(|| Error::faulty("The artifact is longer than announced"))?;
+            if let Some((hasher, _)) = &mut self.hasher {
+                hasher.update(&piece);
+            }
+            if let Some(previous) = self.held.replace(piece) {
+                return Ok(Some((previous, Some(self))));
+            }
+        }
+        self.finish()
+    }
+
+    fn finish(self) -> Result<Option<(Bytes, Option<Self>)>> {
+        if self.missing > 0 {
+            return Err(Error::faulty("The artifact is shorter than announced"));
+        }
+        if let Some((hasher, expected)) = self.hasher {
+            let found = hasher.finish();
+            if found != expected {
+                return Err(Error::faulty(format!(
+                    "The artifact's digest is {found}, not {expected}"
+                )));
+            }
+        }
+        Ok(self.held.map(|last| (last, None)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::artifact::ArtifactKey;
+    use crate::models::digest::Digest;
+
+    fn artifact(size: u64, of: &[u8]) -> Artifact {
+        Artifact {
+            key: ArtifactKey::new("k"),
+            file_name: "k.tar.gz".to_owned(),
+            size,
+            digest: Some(Digest::sha256(of)),
+            url: None,
+        }
+    }
+
+    fn download(pieces: &[&'static str]) -> Download {
+        let pieces: Vec<_> =
+            pieces.iter().map(|text| Ok(Bytes::from_static(text.as_bytes()))).collect();
+        Download { length: 6, bytes: stream::iter(pieces).boxed() }
+    }
+
+    async fn passed(mut download: Download) -> (String, Option<String>) {
+        let mut text = String::new();
+        while let Some(piece) = download.bytes.next().await {
+            match piece {
+                Ok(piece) => text.push_str(std::str::from_utf8(&piece).unwrap()),
+                Err(error) => return (text, Some(error.to_string())),
+            }
+        }
+        (text, None)
+    }
+
+    #[tokio::test]
+    async fn good_bytes_pass_whole() {
+        let good = download(&["ab", "cd", "ef"]).verified(&artifact(6, b"abcdef"));
+        assert_eq!(passed(good).await, ("abcdef".to_owned(), None));
+        let empty = Download::from_bytes(Bytes::new()).verified(&artifact(0, b""));
+        assert_eq!(passed(empty).await, (String::new(), None));
+    }
+
+    #[tokio::test]
+    async fn wrong_bytes_never_pass_whole() {
+        for (pieces, size, message) in [
+            (&["ab", "cd", "eX"][..], 6, "digest is"),
+            (&["ab", "cd"][..], 6, "shorter"),
+            (&["ab", "cd", "efg"][..], 6, "longer"),
+            (&["abcdeX"][..], 6, "digest is"),
+        ] {
+            let (text, error) = passed(download(pieces).verified(&artifact(size, b"abcdef"))).await;
+            assert!(text.len() < 6, "{text}");
+            assert!(error.unwrap().contains(message));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_before_the_first_byte_is_an_error() {
+        let bad = download(&["abcdeX"]).verified(&artifact(6, b"abcdef"));
+        assert!(bad.begun().await.is_err());
+        let good = download(&["abc", "def"]).verified(&artifact(6, b"abcdef"));
+        assert_eq!(good.begun().await.unwrap().collect().await.unwrap(), "abcdef");
+    }
+}

@@ -1,0 +1,149 @@
+//! A backend that keeps everything in memory: what the others are measured by, and what tests fill.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use crate::backend::download::Download;
+use crate::backend::{Backend, Listing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::digest::Digest;
+use crate::models::extension::{About, Extension, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// Extensions in memory, honest in every respect of [`Backend`].
+pub struct MemoryBackend {
+    source: Source,
+    extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
+}
+
+/// The releases of one extension by tag, and the bytes of their archives by key.
+struct Repository {
+    id: ExtensionId,
+    releases: BTreeMap<Tag, Release>,
+    archives: BTreeMap<ArtifactKey, Bytes>,
+}
+
+impl MemoryBackend {
+    /// A backend without extensions that answers as one of this kind.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        Self { source, extensions: RwLock::default() }
+    }
+
+    /// Publishes a release, or replaces the one of that tag.
+    pub fn publish(&self, id: &ExtensionId, tag: Tag, about: About, archive: impl Into<Bytes>) {
+        let archive = archive.into();
+        let digest = Digest::sha256(&archive);
+        let key = ArtifactKey::new(digest.to_string());
+        let release = Release {
+            artifact: ArtifactChoice::Chosen(Artifact {
+                key: key.clone(),
+                file_name: format!("{}.tar.gz", id.name),
+                size: archive.len() as u64,
+                digest: Some(digest.clone()),
+                url: None,
+            }),
+            manifest_digest: Some(digest),
+            about: Arc::new(about),
+            ..Release::of_tag(self.source, tag.clone())
+        };
+        self.put(id, tag, release, key, archive);
+    }
+
+    /// Makes an extension that has no release, as an empty repository is.
+    pub fn create(&self, id: &ExtensionId) {
+        self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
+    }
+
+    /// Removes an extension with all its releases.
+    pub fn remove(&self, id: &ExtensionId) {
+        self.extensions.write().remove(id);
+    }
+
+    fn put(&self, id: &ExtensionId, tag: Tag, release: Release, key: ArtifactKey, archive: Bytes) {
+        let mut extensions = self.extensions.write();
+        let repository = extensions.entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        repository.releases.insert(tag, release);
+        repository.archives.insert(key, archive);
+    }
+
+    fn with<T>(&self, id: &ExtensionId, read: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
+        let extensions = self.extensions.read();
+        let repository = extensions.get(id);
+        repository
+            .map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
+            .map_err(|error| error.at(self.source))
+    }
+}
+
+impl Repository {
+    fn empty(id: &ExtensionId) -> Self {
+        Self { id: id.clone(), releases: BTreeMap::new(), archives: BTreeMap::new() }
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    fn source(&self) -> Source {
+        self.source
+    }
+
+    async fn listing(&self) -> Result<Listing> {
+        let ids = self.extensions.read().values().map(|repository| repository.id.clone()).collect();
+        Ok(Listing { ids, complete: true, faults: Vec::new() })
+    }
+
+    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        self.with(id, |repository| {
+            let releases = repository.releases.values().cloned().collect();
+            Ok(Extension::new(repository.id.clone(), releases))
+        })
+    }
+
+    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
+        self.with(id, |repository| {
+            let release = repository.releases.get(tag).cloned();
+            release.ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {tag}")))
+        })
+    }
+
+    async fn open(
+        &self,
+        id: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        self.with(id, |repository| {
+            let archive = repository.archives.get(&artifact.key).cloned();
+            let archive = archive
+                .ok_or_else(|| Error::not_found(format!("Extension {id} has no such artifact")))?;
+            part_of(&archive, range).map(Download::from_bytes)
+        })
+    }
+
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn part_of(archive: &Bytes, range: Option<Range<u64>>) -> Result<Bytes> {
+    let Some(range) = range else {
+        return Ok(archive.clone());
+    };
+    let size = archive.len() as u64;
+    let outside =
+        || Error::new(ErrorKind::RangeNotSatisfiable { size }, "Range outside the artifact");
+    if range.start >= range.end || range.end > size {
+        return Err(outside());
+    }
+    let index = |at: u64| usize::try_from(at).map_err(|_| outside());
+    Ok(archive.slice(index(range.start)?..index(range.end)?))
+}

@@ -1,0 +1,136 @@
+//! The one error type below the API: a kind that callers branch on, a message fit for callers,
+//! and a cause for the log.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::models::source::Source;
+
+/// Shorthand used by everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as anyone needs to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The question itself is wrong.
+    Invalid,
+    /// Every backend that could have it said no.
+    NotFound,
+    /// A range outside the artifact.
+    RangeNotSatisfiable {
+        /// Length of the whole artifact, in bytes.
+        size: u64,
+    },
+    /// The backend refused our credentials.
+    BackendRefused,
+    /// The backend sent nonsense, or bytes that fail their digest.
+    BackendFaulty,
+    /// The backend is down or limits us, and nothing stored can answer.
+    BackendUnavailable {
+        /// When asking again may help.
+        retry_after: Duration,
+    },
+    /// The deadline passed; the question may still be answered later.
+    BackendTimeout,
+    /// Our own bug.
+    Internal,
+}
+
+/// A failure with its kind, the message that callers may see, and the cause that only the log sees.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    backend: Option<Source>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure of this kind. The message is shown to callers: no secrets, no internals.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), backend: None, cause: None }
+    }
+
+    /// Nothing of that name.
+    #[must_use]
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// A backend's answer that makes no sense.
+    #[must_use]
+    pub fn faulty(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::BackendFaulty, message)
+    }
+
+    /// A backend that cannot be asked just now.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self::new(ErrorKind::BackendUnavailable { retry_after }, message)
+    }
+
+    /// The same, naming the backend it happened at.
+    #[must_use]
+    pub const fn at(mut self, backend: Source) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// The same with what brought it about, for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// What callers branch on.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The backend it happened at, if it happened at one.
+    #[must_use]
+    pub const fn backend(&self) -> Option<Source> {
+        self.backend
+    }
+
+    /// The sentence for callers.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether it says "no such thing" rather than "cannot tell".
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind == ErrorKind::NotFound
+    }
+
+    /// Message and causes in one line, for the log and `/health`.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut line = self.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        line
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,5 @@
+//! Extension Registry Service.
+
+pub mod backend;
+pub mod error;
+pub mod models;

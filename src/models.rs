@@ -1,0 +1,9 @@
+//! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
+
+pub mod artifact;
+pub mod digest;
+pub mod extension;
+pub mod naming;
+pub mod source;
+pub mod tag;
+pub mod version;

@@ -1,0 +1,191 @@
+//! Content digests: parsed, computed, compared.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// A digest as OCI writes it (image-spec, descriptor): `sha256:` or `sha512:` and lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest {
+    algorithm: Algorithm,
+    hex: Box<str>,
+}
+
+/// The registered algorithms; others are refused, not ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// SHA-256, the one every backend has.
+    Sha256,
+    /// SHA-512, which OCI registers beside it.
+    Sha512,
+}
+
+/// The text is no digest of a supported algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is sha256: with 64 or sha512: with 128 lower-case hexadecimal digits")]
+pub struct InvalidDigest;
+
+impl Algorithm {
+    /// The prefix of a digest, without the colon.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    const fn hex_len(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+impl Digest {
+    /// The SHA-256 of these bytes.
+    #[must_use]
+    pub fn sha256(bytes: &[u8]) -> Self {
+        let mut hasher = DigestHasher::new(Algorithm::Sha256);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Whether these bytes are the ones this digest names.
+    #[must_use]
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        let mut hasher = DigestHasher::new(self.algorithm);
+        hasher.update(bytes);
+        hasher.finish() == *self
+    }
+
+    /// The algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The hexadecimal digits, fit for a file name.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        &self.hex
+    }
+
+    /// The raw bytes of the digest.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let nibble = |digit: u8| (digit as char).to_digit(16).unwrap_or_default() as u8;
+        self.hex
+            .as_bytes()
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | nibble(*digit)))
+            .collect()
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let (prefix, hex) = text.split_once(':').ok_or(InvalidDigest)?;
+        let algorithm = [Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == prefix)
+            .ok_or(InvalidDigest)?;
+        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if hex.len() == algorithm.hex_len() && hex.bytes().all(lower_hex) {
+            Ok(Self { algorithm, hex: hex.into() })
+        } else {
+            Err(InvalidDigest)
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+    }
+}
+
+/// Computes a [`Digest`] over bytes that arrive in pieces.
+#[derive(Clone, Debug)]
+pub struct DigestHasher(State);
+
+#[derive(Clone, Debug)]
+enum State {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl DigestHasher {
+    /// Begins a digest of the given algorithm.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Sha256 => State::Sha256(Sha256::new()),
+            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+        })
+    }
+
+    /// Adds the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Sha256(state) => state.update(bytes),
+            State::Sha512(state) => state.update(bytes),
+        }
+    }
+
+    /// The digest of everything added.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        match self.0 {
+            State::Sha256(state) => from_output(Algorithm::Sha256, &state.finalize()),
+            State::Sha512(state) => from_output(Algorithm::Sha512, &state.finalize()),
+        }
+    }
+}
+
+fn from_output(algorithm: Algorithm, output: &[u8]) -> Digest {
+    let digits = output.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    let hex: String = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect();
+    Digest { algorithm, hex: hex.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY_JSON: &str =
+        "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    #[test]
+    fn computes_the_digest_of_the_empty_json_object() {
+        let digest = Digest::sha256(b"{}");
+        assert_eq!(digest.to_string(), EMPTY_JSON);
+        assert_eq!(EMPTY_JSON.parse(), Ok(digest.clone()));
+        assert!(digest.matches(b"{}"));
+        assert!(!digest.matches(b"{ }"));
+        assert_eq!(digest.to_bytes().len(), 32);
+        assert_eq!(digest.to_bytes().first(), Some(&0x44));
+    }
+
+    #[test]
+    fn sha512_is_known_and_others_are_refused() {
+        let text = format!("sha512:{}", "0a".repeat(64));
+        assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
+        for bad in [
+            "",
+            "sha256",
+            "sha256:",
+            "sha256:44",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            &EMPTY_JSON.to_uppercase(),
+            &EMPTY_JSON.replace("sha256:44", "sha256:/."),
+            &format!("sha256:{}", "0a".repeat(64)),
+        ] {
+            assert_eq!(bad.parse::<Digest>(), Err(InvalidDigest), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! An extension and its releases: what is listed, in which order, and which one is the latest.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::models::artifact::ArtifactChoice;
+use crate::models::digest::Digest;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+use crate::models::version::Version;
+
+/// What a publisher says of a release, cleaned of what cannot be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// One sentence or a few.
+    pub description: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// An `http` or `https` address of its source.
+    pub repository: Option<String>,
+    /// Words to find it by.
+    pub keywords: Vec<String>,
+    /// SPDX expression, unchecked.
+    pub license: Option<String>,
+}
+
+/// How a release is called: by its version, or by its tag where that reads as no version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseVersion {
+    /// A version.
+    Version(Version),
+    /// An unversioned tag, such as `nightly`.
+    Unversioned(Tag),
+}
+
+impl ReleaseVersion {
+    /// The text that callers see and send.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Version(version) => version.as_str(),
+            Self::Unversioned(tag) => tag.as_str(),
+        }
+    }
+}
+
+/// One tag of an extension with what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The kind of backend that has it.
+    pub source: Source,
+    /// As the backend writes it.
+    pub tag: Tag,
+    /// As callers know it.
+    pub version: ReleaseVersion,
+    /// When it was published; unknown where the backend does not say.
+    pub published_at: Option<Timestamp>,
+    /// Its archive.
+    pub artifact: ArtifactChoice,
+    /// What the tag points at, where the backend has a digest for that.
+    pub manifest_digest: Option<Digest>,
+    /// What its publisher says of it; shared, since most releases say the same.
+    pub about: Arc<About>,
+}
+
+impl Release {
+    /// A release of this tag that carries nothing yet.
+    #[must_use]
+    pub fn of_tag(source: Source, tag: Tag) -> Self {
+        let version = tag
+            .version(source.tag_style())
+            .map_or_else(|| ReleaseVersion::Unversioned(tag.clone()), ReleaseVersion::Version);
+        Self {
+            source,
+            tag,
+            version,
+            published_at: None,
+            artifact: ArtifactChoice::Nothing,
+            manifest_digest: None,
+            about: Arc::default(),
+        }
+    }
+
+    /// Whether its version is a pre-release of semantic versioning.
+    #[must_use]
+    pub fn is_prerelease(&self) -> bool {
+        matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
+    }
+
+    /// The order of lists: versions before unversioned tags, newest first. Total over distinct tags.
+    #[must_use]
+    pub fn cmp_listed(&self, other: &Self) -> Ordering {
+        use ReleaseVersion::{Unversioned, Version};
+        match (&self.version, &other.version) {
+            (Version(mine), Version(theirs)) => theirs.cmp_release(mine),
+            (Version(_), Unversioned(_)) => Ordering::Less,
+            (Unversioned(_), Version(_)) => Ordering::Greater,
+            (Unversioned(_), Unversioned(_)) => other.published_at.cmp(&self.published_at),
+        }
+        .then_with(|| other.tag.cmp(&self.tag))
+    }
+
+    /// Of two tags of one version, the one spelled exactly as the version stands for it.
+    fn is_spelled_as_its_version(&self) -> bool {
+        self.tag.as_str() == self.version.as_str()
+    }
+}
+
+/// Everything one backend has of one extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    id: ExtensionId,
+    listed: Vec<Arc<Release>>,
+    shadowed: Vec<Arc<Release>>,
+    faults: Vec<String>,
+}
+
+impl Extension {
+    /// Arranges what a backend found. Hidden tags and releases without an archive are dropped;
+    /// of several tags of one version one is listed and the others can only be asked for by tag.
+    #[must_use]
+    pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
+        let pinned: HashSet<Digest> = found.iter().filter_map(floating_target).cloned().collect();
+        let floats = |release: &Release| {
+            release.tag.may_float()
+                && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
+        };
+        let mut releases: Vec<Arc<Release>> = found
+            .into_iter()
+            .filter(|release| {
+                release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
+            })
+            .map(Arc::new)
+            .collect();
+        releases.sort_by(|a, b| a.cmp_listed(b));
+        let (listed, shadowed) = one_per_version(releases);
+        Self { id, listed, shadowed, faults: Vec::new() }
+    }
+
+    /// The same with what could not be read of it, in words for `/health` and the log.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Vec<String>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Type and name, spelled as the backend does.
+    #[must_use]
+    pub const fn id(&self) -> &ExtensionId {
+        &self.id
+    }
+
+    /// The listed releases, newest first. Empty: the extension is not listed.
+    #[must_use]
+    pub fn releases(&self) -> &[Arc<Release>] {
+        &self.listed
+    }
+
+    /// What could not be read of it.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// The highest stable version; without one the highest pre-release; without any version the
+    /// newest unversioned tag. The one place that decides it.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Arc<Release>> {
+        self.listed
+            .iter()
+            .find(|release| {
+                matches!(release.version, ReleaseVersion::Version(_)) && !release.is_prerelease()
+            })
+            .or_else(|| self.listed.first())
+    }
+
+    /// The release that a version in a path means: `latest`, else a raw tag, else a version.
+    #[must_use]
+    pub fn find(&self, wanted: &Tag) -> Option<&Arc<Release>> {
+        if wanted.as_str() == "latest" {
+            return self.latest();
+        }
+        let by_tag = || self.listed.iter().chain(&self.shadowed).find(|r| r.tag == *wanted);
+        let by_version = || self.listed.iter().find(|r| r.version.as_str() == wanted.as_str());
+        by_tag().or_else(by_version)
+    }
+
+    /// This extension with another's versions pooled in; equal versions stay this one's.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let known: HashSet<&str> = self.listed.iter().map(|r| r.version.as_str()).collect();
+        let mut listed = self.listed.clone();
+        let new = |release: &&Arc<Release>| !known.contains(release.version.as_str());
+        listed.extend(other.listed.iter().filter(new).cloned());
+        listed.sort_by(|a, b| a.cmp_listed(b));
+        Self { listed, ..self.clone() }
+    }
+}
+
+/// The digest that shorter tags may float to: that of a version with three numbers.
+fn floating_target(release: &Release) -> Option<&Digest> {
+    match &release.version {
+        ReleaseVersion::Version(version) if version.has_three_numbers() => {
+            release.manifest_digest.as_ref()
+        }
+        _ => None,
+    }
+}
+
+/// Splits sorted releases into one for each version and the rest.
+fn one_per_version(releases: Vec<Arc<Release>>) -> (Vec<Arc<Release>>, Vec<Arc<Release>>) {
+    let exact: HashSet<String> = releases
+        .iter()
+        .filter(|release| release.is_spelled_as_its_version())
+        .map(|release| release.version.as_str().to_owned())
+        .collect();
+    let mut taken = BTreeSet::new();
+    releases.into_iter().partition(|release| {
+        let version = release.version.as_str();
+        (release.is_spelled_as_its_version() || !exact.contains(version))
+            && taken.insert(version.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::artifact::{Artifact, ArtifactKey};
+
+    fn release(tag: &str) -> Release {
+        let artifact = Artifact {
+            key: ArtifactKey::new(tag),
+            file_name: "a.tar.gz".to_owned(),
+            size: 1,
+            digest: None,
+            url: None,
+        };
+        Release {
+            artifact: ArtifactChoice::Chosen(artifact),
+            ..Release::of_tag(Source::Oci, tag.parse().unwrap())
+        }
+    }
+
+    fn pointing(tag: &str, at: &str) -> Release {
+        Release { manifest_digest: Some(Digest::sha256(at.as_bytes())), ..release(tag) }
+    }
+
+    fn dated(tag: &str, at: &str) -> Release {
+        Release { published_at: Some(at.parse().unwrap()), ..release(tag) }
+    }
+
+    fn extension(releases: Vec<Release>) -> Extension {
+        let id = ExtensionId::from_oci_repository("x-provider").unwrap();
+        Extension::new(id, releases)
+    }
+
+    fn versions(extension: &Extension) -> Vec<&str> {
+        extension.releases().iter().map(|release| release.version.as_str()).collect()
+    }
+
+    fn latest(extension: &Extension) -> Option<&str> {
+        extension.latest().map(|release| release.version.as_str())
+    }
+
+    #[test]
+    fn lists_tags_as_the_contract_says() {
+        let digest_tag = format!("sha256-{}", "0".repeat(64));
+        let signature = format!("{digest_tag}.sig");
+        let tags = [
+            "1.10.0",
+            "1.9.0",
+            "v1.2.0",
+            "1.0.0_build.1",
+            "latest",
+            "1.2",
+            "01.0.0",
+            &digest_tag,
+            &signature,
+            "2.0.0-rc1",
+        ];
+        let extension = extension(tags.into_iter().map(release).collect());
+        assert_eq!(
+            versions(&extension),
+            ["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"]
+        );
+        assert_eq!(latest(&extension), Some("1.10.0"));
+    }
+
+    #[test]
+    fn floating_tags_are_hidden_only_where_they_carry_a_full_versions_digest() {
+        let tags = vec![
+            pointing("1.3.0", "a"),
+            pointing("1", "a"),
+            pointing("v1.3", "a"),
+            pointing("1.2", "b"),
+            pointing("2", "c"),
+            pointing("1.3-x", "a"),
+        ];
+        let extension = extension(tags);
+        assert_eq!(versions(&extension), ["1.3.0", "1.3-x", "1.2", "2"]);
+        assert!(extension.find(&"1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn of_two_tags_of_one_version_the_exact_one_is_listed() {
+        let extension = extension(vec![release("v1.2.0"), release("1.2.0"), release("v1.1.0")]);
+        assert_eq!(versions(&extension), ["1.2.0", "1.1.0"]);
+        let tag_of =
+            |wanted: &str| extension.find(&wanted.parse().unwrap()).unwrap().tag.to_string();
+        assert_eq!(tag_of("1.2.0"), "1.2.0");
+        assert_eq!(tag_of("v1.2.0"), "v1.2.0");
+        assert_eq!(tag_of("1.1.0"), "v1.1.0");
+        assert_eq!(tag_of("latest"), "1.2.0");
+    }
+
+    #[test]
+    fn latest_prefers_stable_then_prerelease_then_the_newest_tag() {
+        assert_eq!(latest(&extension(vec![release("2.0.0-rc1"), release("1.0.0")])), Some("1.0.0"));
+        let only_pre =
+            extension(vec![release("2.0.0-rc1"), release("2.0.0-rc2"), release("nightly")]);
+        assert_eq!(latest(&only_pre), Some("2.0.0-rc2"));
+        let tags = extension(vec![
+            release("undated"),
+            dated("old", "2024-01-01T00:00:00Z"),
+            dated("new", "2025-01-01T00:00:00Z"),
+        ]);
+        assert_eq!(versions(&tags), ["new", "old", "undated"]);
+        assert_eq!(latest(&tags), Some("new"));
+        assert_eq!(latest(&extension(vec![])), None);
+    }
+
+    #[test]
+    fn releases_without_an_archive_are_not_listed() {
+        let empty = Release { artifact: ArtifactChoice::Nothing, ..release("1.0.0") };
+        let several = Release {
+            artifact: ArtifactChoice::Ambiguous(vec!["a".to_owned()]),
+            ..release("0.9.0")
+        };
+        assert_eq!(versions(&extension(vec![empty, several])), ["0.9.0"]);
+    }
+
+    #[test]
+    fn union_keeps_the_first_ones_versions() {
+        let first = extension(vec![pointing("1.0.0", "mine"), release("0.1.0")]);
+        let second = extension(vec![pointing("1.0.0", "theirs"), release("2.0.0")]);
+        let pooled = first.union(&second);
+        assert_eq!(versions(&pooled), ["2.0.0", "1.0.0", "0.1.0"]);
+        let one = pooled.find(&"1.0.0".parse().unwrap()).unwrap();
+        assert_eq!(one.manifest_digest, Some(Digest::sha256(b"mine")));
+    }
+}

@@ -1,0 +1,289 @@
+//! Names of extensions, and how repositories of each backend spell them.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+/// Longest name of an extension, in characters (all of them ASCII).
+pub const NAME_MAX: usize = 100;
+
+/// Why a text is not the name of anything here. The message names the bound and is fit for callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Not one of the three types.
+    #[error("type must be one of provider, taskserv, cluster")]
+    Type,
+    /// Not one of the kinds of backend.
+    #[error("source must be one of gitea, oci, local")]
+    Source,
+    /// Outside the grammar of [`ExtensionName`].
+    #[error("name must be 1 to {NAME_MAX} of A-Z a-z 0-9 . _ - and begin with a letter or digit")]
+    Name,
+}
+
+/// What an extension is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExtensionType {
+    /// Puts several services together.
+    Cluster,
+    /// Speaks to a cloud or a hypervisor.
+    Provider,
+    /// Installs and runs one service on a machine.
+    Taskserv,
+}
+
+impl ExtensionType {
+    /// Every type, in the order that lists give to equal names.
+    pub const ALL: [Self; 3] = [Self::Cluster, Self::Provider, Self::Taskserv];
+
+    /// The word used in JSON and paths.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Taskserv => "taskserv",
+            Self::Cluster => "cluster",
+        }
+    }
+
+    const fn gitea_suffix(self) -> &'static str {
+        match self {
+            Self::Provider => "_prov",
+            Self::Taskserv => "_taskserv",
+            Self::Cluster => "_cluster",
+        }
+    }
+
+    const fn oci_suffix(self) -> &'static str {
+        match self {
+            Self::Provider => "-provider",
+            Self::Taskserv => "-taskserv",
+            Self::Cluster => "-cluster",
+        }
+    }
+}
+
+impl fmt::Display for ExtensionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ExtensionType {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidName::Type)
+    }
+}
+
+/// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric.
+///
+/// Compares, orders and hashes without regard to case; keeps the spelling of its backend.
+#[derive(Clone, Debug)]
+pub struct ExtensionName(Box<str>);
+
+impl ExtensionName {
+    /// The name as its backend spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn folded(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+impl FromStr for ExtensionName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let fits = (1..=NAME_MAX).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        if fits { Ok(Self(text.into())) } else { Err(InvalidName::Name) }
+    }
+}
+
+impl fmt::Display for ExtensionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq for ExtensionName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ExtensionName {}
+
+impl PartialOrd for ExtensionName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ExtensionName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for ExtensionName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for byte in self.folded() {
+            state.write_u8(byte);
+        }
+        state.write_u8(0xff);
+    }
+}
+
+/// What callers name: a type and a name. Orders as lists do: by name without case, then type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExtensionId {
+    /// The name; first, because lists are ordered by it.
+    pub name: ExtensionName,
+    /// The type.
+    pub extension_type: ExtensionType,
+}
+
+impl ExtensionId {
+    /// The extension that a Gitea repository of this name holds: `aws_prov` is the provider `aws`.
+    ///
+    /// Only the last suffix counts (`my_prov_taskserv` is the taskserv `my_prov`), and without case,
+    /// as Gitea's own names. `None`: the repository is none of ours.
+    #[must_use]
+    pub fn from_gitea_repository(repository: &str) -> Option<Self> {
+        Self::from_suffixed(repository, ExtensionType::gitea_suffix)
+    }
+
+    /// The extension that an OCI repository holds, from the last segment of its path:
+    /// `aws-provider` is the provider `aws`. `None`: the repository is none of ours.
+    #[must_use]
+    pub fn from_oci_repository(segment: &str) -> Option<Self> {
+        Self::from_suffixed(segment, ExtensionType::oci_suffix)
+    }
+
+    /// The Gitea repository of this extension, `{name}_prov` and its like.
+    #[must_use]
+    pub fn gitea_repository(&self) -> String {
+        format!("{}{}", self.name, self.extension_type.gitea_suffix())
+    }
+
+    /// The last segment of the OCI repository of this extension, spelled as the name is.
+    #[must_use]
+    pub fn oci_repository(&self) -> String {
+        format!("{}{}", self.name, self.extension_type.oci_suffix())
+    }
+
+    fn from_suffixed(
+        repository: &str,
+        suffix: impl Fn(ExtensionType) -> &'static str,
+    ) -> Option<Self> {
+        ExtensionType::ALL.into_iter().find_map(|extension_type| {
+            let suffix = suffix(extension_type);
+            let split = repository.len().checked_sub(suffix.len())?;
+            let (stem, tail) = repository.split_at_checked(split)?;
+            if !tail.eq_ignore_ascii_case(suffix) {
+                return None;
+            }
+            let name = stem.parse().ok()?;
+            Some(Self { name, extension_type })
+        })
+    }
+}
+
+impl fmt::Display for ExtensionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.extension_type, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ExtensionId {
+        let (extension_type, name) = text.split_once('/').unwrap();
+        ExtensionId { name: name.parse().unwrap(), extension_type: extension_type.parse().unwrap() }
+    }
+
+    #[test]
+    fn repositories_name_extensions() {
+        for (repository, expected) in [
+            ("aws_prov", Some("provider/aws")),
+            ("kubernetes_taskserv", Some("taskserv/kubernetes")),
+            ("buildkit_cluster", Some("cluster/buildkit")),
+            ("my_prov_taskserv", Some("taskserv/my_prov")),
+            ("_prov", None),
+            ("aws-provider", None),
+            ("docs", None),
+            ("ünïcode_prov", None),
+            ("-x_prov", None),
+        ] {
+            assert_eq!(
+                ExtensionId::from_gitea_repository(repository),
+                expected.map(id),
+                "{repository}"
+            );
+        }
+        for (repository, expected) in [
+            ("aws-provider", Some("provider/aws")),
+            ("a-provider-cluster", Some("cluster/a-provider")),
+            ("-provider", None),
+            ("aws_prov", None),
+            ("é", None),
+        ] {
+            assert_eq!(
+                ExtensionId::from_oci_repository(repository),
+                expected.map(id),
+                "{repository}"
+            );
+        }
+    }
+
+    #[test]
+    fn repository_names_come_back() {
+        for text in ["provider/aws", "taskserv/my_prov", "cluster/A.b-c"] {
+            let id = id(text);
+            assert_eq!(
+                ExtensionId::from_gitea_repository(&id.gitea_repository()),
+                Some(id.clone())
+            );
+            assert_eq!(ExtensionId::from_oci_repository(&id.oci_repository()), Some(id));
+        }
+    }
+
+    #[test]
+    fn names_outside_the_grammar_are_refused() {
+        let longest = "a".repeat(NAME_MAX);
+        assert!(longest.parse::<ExtensionName>().is_ok());
+        for bad in ["", "..", ".a", "-a", "_a", "a/b", "a b", "a\0", "a%2fb", "ä", &"a".repeat(101)]
+        {
+            assert_eq!(bad.parse::<ExtensionName>(), Err(InvalidName::Name), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_compare_without_case_and_keep_their_spelling() {
+        let upper: ExtensionName = "AWS".parse().unwrap();
+        assert_eq!(upper, "aws".parse().unwrap());
+        assert_eq!(upper.as_str(), "AWS");
+        let set = std::collections::HashSet::from([upper]);
+        assert!(set.contains(&"Aws".parse().unwrap()));
+    }
+
+    #[test]
+    fn ids_order_by_name_then_type() {
+        let mut ids = [id("taskserv/b"), id("provider/B"), id("cluster/c"), id("taskserv/A")];
+        ids.sort();
+        let order: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!(order, ["taskserv/A", "provider/B", "taskserv/b", "cluster/c"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Tags as backends write them: the grammar, which are hidden, which read as a version.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::models::version::Version;
+
+/// Longest tag or version, in characters (all of them ASCII).
+pub const TAG_MAX: usize = 255;
+
+/// The text cannot be a tag or version here. Fit for callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "version must be 1 to {TAG_MAX} of A-Z a-z 0-9 . _ + / - and begin with a letter or digit, without a .. segment"
+)]
+pub struct InvalidTag;
+
+/// How a backend spells versions in tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagStyle {
+    /// As they are.
+    Plain,
+    /// The first `_` stands for `+`, which OCI tags cannot hold.
+    Oci,
+}
+
+/// A tag exactly as its backend writes it; what backends are asked for.
+///
+/// 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric, no `..` between slashes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// The raw text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The version this tag reads as: `v?N.N[.N][-pre][+build]`, less its `v`.
+    #[must_use]
+    pub fn version(&self, style: TagStyle) -> Option<Version> {
+        let bare = self.0.strip_prefix('v').unwrap_or(&self.0);
+        let spelled = match style {
+            TagStyle::Plain => Cow::Borrowed(bare),
+            TagStyle::Oci => Cow::Owned(bare.replacen('_', "+", 1)),
+        };
+        spelled.parse().ok()
+    }
+
+    /// Whether the name alone says that this is no release: `latest`, digests and what signs them.
+    #[must_use]
+    pub fn is_housekeeping(&self) -> bool {
+        &*self.0 == "latest"
+            || self.0.starts_with("sha256-")
+            || [".sig", ".att", ".sbom"].iter().any(|suffix| self.0.ends_with(suffix))
+    }
+
+    /// Whether this may be a floating alias of a version: `v?N` or `v?N.N`, nothing behind.
+    #[must_use]
+    pub fn may_float(&self) -> bool {
+        let bare = self.0.strip_prefix('v').unwrap_or(&self.0);
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        bare.split('.').count() <= 2 && bare.split('.').all(number)
+    }
+}
+
+impl FromStr for Tag {
+    type Err = InvalidTag;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTag> {
+        let allowed = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'/' | b'-')
+        };
+        let fits = (1..=TAG_MAX).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text.bytes().all(allowed)
+            && !text.split('/').any(|segment| segment == "..");
+        if fits { Ok(Self(text.into())) } else { Err(InvalidTag) }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(text: &str) -> Tag {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn tags_outside_the_grammar_are_refused() {
+        for good in ["1.0.0", "v1", "rel/2025/v3", "a..b", "1.0.0+b", &"a".repeat(TAG_MAX)] {
+            assert!(good.parse::<Tag>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "..",
+            "a/..",
+            "a/../b",
+            "-1",
+            "_x",
+            ".x",
+            "/x",
+            "a b",
+            "a\0",
+            "a%",
+            "é",
+            &"a".repeat(256),
+        ] {
+            assert_eq!(bad.parse::<Tag>(), Err(InvalidTag), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tags_read_as_versions_in_their_backends_style() {
+        for (text, plain, oci) in [
+            ("1.2.0", Some("1.2.0"), Some("1.2.0")),
+            ("v1.2", Some("1.2"), Some("1.2")),
+            ("1.0.0_build.3", None, Some("1.0.0+build.3")),
+            ("1.0.0_a_b", None, None),
+            ("1.0.0+a", Some("1.0.0+a"), Some("1.0.0+a")),
+            ("vv1.0.0", None, None),
+            ("V1.0.0", None, None),
+            ("1", None, None),
+            ("nightly", None, None),
+        ] {
+            let read = |style| tag(text).version(style).map(|version| version.to_string());
+            assert_eq!(read(TagStyle::Plain).as_deref(), plain, "{text}");
+            assert_eq!(read(TagStyle::Oci).as_deref(), oci, "{text}");
+        }
+    }
+
+    #[test]
+    fn housekeeping_and_floating_tags_are_told_apart() {
+        for text in ["latest", "sha256-0123", "sha256-0123.sig", "1.0.0.att", "x.sbom"] {
+            assert!(tag(text).is_housekeeping(), "{text}");
+        }
+        for text in ["Latest", "1.0.0", "sha512-0", "signed"] {
+            assert!(!tag(text).is_housekeeping(), "{text}");
+        }
+        for text in ["1", "v1", "1.3", "v01.3"] {
+            assert!(tag(text).may_float(), "{text}");
+        }
+        for text in ["1.3.0", "1.3-rc1", "v", "x1", "1."] {
+            assert!(!tag(text).may_float(), "{text}");
+        }
+    }
+}

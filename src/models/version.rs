@@ -1,0 +1,242 @@
+//! Versions: the grammar and the total order of releases.
+//!
+//! Lenient in front (`1.10`, numbers of any size), semantic versioning 2.0.0 behind: pre-releases
+//! and build metadata are parsed and compared by the `semver` crate.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use semver::{BuildMetadata, Prerelease};
+
+/// A version `N.N[.N][-pre][+build]` without leading zeros, shown exactly as written.
+///
+/// Equality is of the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
+/// [`Version::cmp_release`] for the order.
+#[derive(Clone, Debug)]
+pub struct Version {
+    text: Box<str>,
+    numbers: [Number; 3],
+    three_numbers: bool,
+    pre: Prerelease,
+    build: BuildMetadata,
+}
+
+/// The text is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a version reads N.N[.N][-pre][+build] without leading zeros")]
+pub struct InvalidVersion;
+
+/// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Number(Box<str>);
+
+impl Number {
+    fn zero() -> Self {
+        Self("0".into())
+    }
+}
+
+impl FromStr for Number {
+    type Err = InvalidVersion;
+
+    fn from_str(text: &str) -> Result<Self, InvalidVersion> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let leading_zero = text.len() > 1 && text.starts_with('0');
+        if digits && !leading_zero { Ok(Self(text.into())) } else { Err(InvalidVersion) }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.len(), &self.0).cmp(&(other.0.len(), &other.0))
+    }
+}
+
+impl Version {
+    /// The version as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it has a pre-release part.
+    #[must_use]
+    pub fn is_prerelease(&self) -> bool {
+        !self.pre.is_empty()
+    }
+
+    /// Whether it was written with three numbers, so that shorter tags can float to it.
+    #[must_use]
+    pub const fn has_three_numbers(&self) -> bool {
+        self.three_numbers
+    }
+
+    /// Precedence of semantic versioning (2.0.0, §11): build metadata does not count,
+    /// `1.10` counts as `1.10.0`.
+    #[must_use]
+    pub fn cmp_precedence(&self, other: &Self) -> Ordering {
+        self.numbers.cmp(&other.numbers).then_with(|| self.pre.cmp(&other.pre))
+    }
+
+    /// The order of releases: precedence, then build metadata (none is lowest).
+    #[must_use]
+    pub fn cmp_release(&self, other: &Self) -> Ordering {
+        self.cmp_precedence(other).then_with(|| self.build.cmp(&other.build))
+    }
+}
+
+impl FromStr for Version {
+    type Err = InvalidVersion;
+
+    fn from_str(text: &str) -> Result<Self, InvalidVersion> {
+        let (rest, build) = match text.split_once('+') {
+            Some((rest, build)) => (rest, parse_identifiers(build, BuildMetadata::new)?),
+            None => (text, BuildMetadata::EMPTY),
+        };
+        let (core, pre) = match rest.split_once('-') {
+            Some((core, pre)) => (core, parse_identifiers(pre, Prerelease::new)?),
+            None => (rest, Prerelease::EMPTY),
+        };
+        let mut numbers = core.split('.').map(str::parse::<Number>);
+        let mut next = || numbers.next().transpose();
+        let (major, minor, patch) = (next()?, next()?, next()?);
+        if next()?.is_some() {
+            return Err(InvalidVersion);
+        }
+        Ok(Self {
+            text: text.into(),
+            three_numbers: patch.is_some(),
+            numbers: [
+                major.ok_or(InvalidVersion)?,
+                minor.ok_or(InvalidVersion)?,
+                patch.unwrap_or_else(Number::zero),
+            ],
+            pre,
+            build,
+        })
+    }
+}
+
+/// A mark (`-`, `+`) with nothing behind it is no version, though the empty text parses.
+fn parse_identifiers<T, E>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, InvalidVersion> {
+    if text.is_empty() { Err(InvalidVersion) } else { parse(text).map_err(|_| InvalidVersion) }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Version {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn texts_outside_the_grammar_are_no_versions() {
+        for good in
+            ["0.0", "1.2", "1.2.3", "1.2-rc.1", "1.2.3-0a+001", "1.2+x", "99999999999999999999.0"]
+        {
+            assert_eq!(version(good).as_str(), good);
+        }
+        for bad in [
+            "",
+            "1",
+            "1.",
+            ".1",
+            "1.2.3.4",
+            "01.0.0",
+            "1.02.0",
+            "1.2.3-",
+            "1.2.3+",
+            "1.2.3-01",
+            "1.2.3-a..b",
+            "1.2.3-a_b",
+            "v1.2.3",
+            "1.2.x",
+            "1.2.3 ",
+            "-1.0",
+            "1.0.0+a+b",
+        ] {
+            assert_eq!(bad.parse::<Version>(), Err(InvalidVersion), "{bad}");
+        }
+    }
+
+    #[test]
+    fn releases_ascend_in_the_documented_order() {
+        let ascending = [
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "1.0.0+build.3",
+            "1.0.0+build.10",
+            "1.9",
+            "1.10",
+            "2.0.0",
+            "18446744073709551616.0.0",
+        ];
+        for pair in ascending.windows(2) {
+            assert_eq!(version(pair[0]).cmp_release(&version(pair[1])), Ordering::Less, "{pair:?}");
+        }
+        assert_eq!(version("1.10").cmp_release(&version("1.10.0")), Ordering::Equal);
+        assert_ne!(version("1.10"), version("1.10.0"));
+        assert_eq!(version("1.0.0+a").cmp_precedence(&version("1.0.0+b")), Ordering::Equal);
+    }
+
+    fn any_version() -> impl Strategy<Value = Version> {
+        "(0|[1-9][0-9]{0,2})\\.(0|[1-3])(\\.(0|[1-9]))?(-(0|[1-9]|[a-c]|rc|x-1)(\\.(0|[1-9][0-9]|b))?)?(\\+(0{0,2}[0-9]|b)(\\.1)?)?"
+            .prop_map(|text| text.parse().unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_total(a in any_version(), b in any_version(), c in any_version()) {
+            prop_assert_eq!(a.cmp_release(&b), b.cmp_release(&a).reverse());
+            if a.cmp_release(&b).is_le() && b.cmp_release(&c).is_le() {
+                prop_assert!(a.cmp_release(&c).is_le());
+            }
+        }
+
+        #[test]
+        fn order_agrees_with_semantic_versioning(a in any_version(), b in any_version()) {
+            if let (Ok(x), Ok(y)) = (semver::Version::parse(a.as_str()), semver::Version::parse(b.as_str())) {
+                prop_assert_eq!(a.cmp_precedence(&b), x.cmp_precedence(&y));
+                prop_assert_eq!(a.cmp_release(&b), x.cmp(&y));
+            }
+        }
+
+        #[test]
+        fn every_semantic_version_is_a_version(text in "\\PC{0,20}") {
+            if semver::Version::parse(&text).is_ok() {
+                prop_assert!(text.parse::<Version>().is_ok());
+            }
+        }
+    }
+}
