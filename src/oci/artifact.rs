@@ -1,0 +1,286 @@
+//! Which layer of a manifest is the archive, which child of an index is meant, and what the
+//! publisher says of both. Shared by registries and image layouts; no I/O.
+
+use jiff::{Span, Timestamp};
+
+use crate::models::artifact::{
+    Artifact, ArtifactChoice, ArtifactKey, archive_stem, is_archive_name,
+};
+use crate::models::digest::{Digest, InvalidDigest};
+use crate::models::extension::About;
+use crate::models::naming::ExtensionId;
+use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
+
+/// How many indexes may lie inside each other.
+pub const INDEX_DEPTH_MAX: usize = 3;
+/// Largest manifest or index read, in bytes: the limit of distribution's registry.
+pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
+/// Largest config blob read, in bytes; a larger one describes nothing to us.
+pub const CONFIG_MAX: u64 = 64 * 1024;
+
+const TEXT_MAX: usize = 1_000;
+const KEYWORDS_MAX: usize = 32;
+const PREFIX: &str = "org.opencontainers.image.";
+/// Where a publisher puts keywords: OCI has no annotation for them, Artifact Hub's is the known one.
+const KEYWORDS: &str = "io.artifacthub.package.keywords";
+
+/// The entries of an index that can hold the extension, in the order to try them: not
+/// attestations, and nothing that says it is for no platform at all.
+pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
+    index.manifests.iter().flatten().filter(|entry| {
+        let unknown = |text: &str| text == "unknown";
+        let nowhere = entry
+            .platform
+            .as_ref()
+            .is_some_and(|platform| unknown(&platform.os) && unknown(&platform.architecture));
+        !nowhere && !entry.annotations.contains_key("vnd.docker.reference.type")
+    })
+}
+
+/// The layer to download, by the rules in this order: the only archive; the one archive titled
+/// `{name}-{version}` with an archive's ending; else the choice is the caller's.
+///
+/// # Errors
+/// A layer whose digest is none: nothing of the manifest can be trusted then.
+pub fn choose_layer(
+    id: &ExtensionId,
+    version: &str,
+    layers: &[Descriptor],
+    url: impl Fn(&Digest) -> Option<String>,
+) -> Result<ArtifactChoice, InvalidDigest> {
+    let archives: Vec<&Descriptor> = layers.iter().filter(|layer| is_archive(layer)).collect();
+    let titled = format!("{}-{version}", id.name);
+    let chosen = match *archives.as_slice() {
+        [] => return Ok(ArtifactChoice::Nothing),
+        [only] => only,
+        ref several => {
+            let mut exact = several.iter().filter(|layer| {
+                title(layer).and_then(archive_stem).is_some_and(|stem| stem == titled)
+            });
+            match (exact.next(), exact.next()) {
+                (Some(layer), None) => layer,
+                _ => {
+                    return Ok(ArtifactChoice::Ambiguous(
+                        several.iter().map(|l| label(l)).collect(),
+                    ));
+                }
+            }
+        }
+    };
+    let digest: Digest = chosen.digest.parse()?;
+    Ok(ArtifactChoice::Chosen(Artifact {
+        key: ArtifactKey::new(digest.to_string()),
+        file_name: title(chosen).map_or_else(|| format!("{titled}.tar.gz"), ToOwned::to_owned),
+        size: chosen.size,
+        url: url(&digest),
+        digest: Some(digest),
+    }))
+}
+
+/// By its title where that has an ending (oras gives every file the media type of a tar), else by
+/// its media type.
+fn is_archive(layer: &Descriptor) -> bool {
+    if layer.media_type == EMPTY {
+        return false;
+    }
+    match title(layer) {
+        Some(name) if is_archive_name(name) => true,
+        Some(name) if name.contains('.') => false,
+        _ => ["tar", "zip"].iter().any(|word| layer.media_type.contains(word)),
+    }
+}
+
+fn title(layer: &Descriptor) -> Option<&str> {
+    let title = layer.annotations.get("org.opencontainers.image.title")?;
+    let name = title.rsplit(['/', '\\']).next()?;
+    (!name.is_empty()).then_some(name)
+}
+
+fn label(layer: &Descriptor) -> String {
+    title(layer).unwrap_or(&layer.digest).chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+/// What a publisher may say of one manifest, nearest first.
+pub struct Claims<'a> {
+    /// Annotations of the manifest, of its entry in an index, of the index.
+    pub annotations: Vec<&'a Annotations>,
+    /// The config blob, where there is one worth reading.
+    pub config: Option<&'a ConfigBlob>,
+}
+
+impl Claims<'_> {
+    /// The description and its like, each from the nearest place that has it.
+    #[must_use]
+    pub fn about(&self) -> About {
+        let config = self.config;
+        About {
+            description: self
+                .text("description")
+                .or_else(|| clean(config?.description.as_deref()?)),
+            author: self.text("authors").or_else(|| clean(config?.author.as_deref()?)),
+            repository: self.text("source").filter(|url| is_web_address(url)),
+            keywords: self.keywords(),
+            license: self.text("licenses").or_else(|| clean(config?.license.as_deref()?)),
+        }
+    }
+
+    /// When it was made, where that can be believed at the given time.
+    #[must_use]
+    pub fn published_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.text("created")
+            .or_else(|| self.config?.created.clone())
+            .and_then(|text| text.parse().ok())
+            .filter(|at| is_believable(*at, now))
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
+        let mut places = self.annotations.iter().copied().chain(labels);
+        let key = format!("{PREFIX}{name}");
+        places.find_map(|annotations| clean(annotations.get(&key)?))
+    }
+
+    fn keywords(&self) -> Vec<String> {
+        let annotated = self.annotations.iter().find_map(|annotations| annotations.get(KEYWORDS));
+        let words: Vec<&str> = match (annotated, self.config.and_then(|c| c.keywords.as_ref())) {
+            (Some(text), _) => text.split(',').collect(),
+            (None, Some(words)) => words.iter().map(String::as_str).collect(),
+            (None, None) => Vec::new(),
+        };
+        words.into_iter().filter_map(clean).take(KEYWORDS_MAX).collect()
+    }
+}
+
+/// A claim fit to show: bounded, on one line, without control characters; `None` if nothing is left.
+fn clean(text: &str) -> Option<String> {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.trim().chars().take(TEXT_MAX).map(printable).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+fn is_web_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
+    })
+}
+
+/// Zero dates, `SOURCE_DATE_EPOCH` and dates far ahead say when a build ran, not when this was made.
+fn is_believable(at: Timestamp, now: Timestamp) -> bool {
+    const YEAR_2000: i64 = 946_684_800;
+    let next_year = now.checked_add(Span::new().hours(366 * 24)).unwrap_or(Timestamp::MAX);
+    at.as_second() > YEAR_2000 && at < next_year
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    fn layer(media_type: &str, title: &str) -> Descriptor {
+        let mut layer = Descriptor {
+            media_type: media_type.to_owned(),
+            digest: DIGEST.to_owned(),
+            size: 7,
+            ..Descriptor::default()
+        };
+        if !title.is_empty() {
+            layer.annotations.insert("org.opencontainers.image.title".to_owned(), title.to_owned());
+        }
+        layer
+    }
+
+    fn choose(layers: &[Descriptor]) -> ArtifactChoice {
+        let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
+        choose_layer(&id, "1.2.0", layers, |_| None).unwrap()
+    }
+
+    fn chosen_name(layers: &[Descriptor]) -> Option<String> {
+        choose(layers).chosen().map(|artifact| artifact.file_name.clone())
+    }
+
+    const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+
+    #[test]
+    fn the_only_archive_is_chosen_wherever_it_stands() {
+        let layers =
+            [layer("text/markdown", "README.md"), layer(TAR, "x.tgz"), layer(TAR, "SUMS.sha256")];
+        assert_eq!(chosen_name(&layers).as_deref(), Some("x.tgz"));
+        assert_eq!(chosen_name(&[layer(EMPTY, ""), layer(TAR, "")]).unwrap(), "aws-1.2.0.tar.gz");
+        assert_eq!(chosen_name(&[layer(TAR, "../../etc/x.zip")]).as_deref(), Some("x.zip"));
+        let helm = [
+            layer("application/vnd.cncf.helm.chart.provenance.v1.prov", ""),
+            layer("application/vnd.cncf.helm.chart.content.v1.tar+gzip", ""),
+        ];
+        assert!(choose(&helm).chosen().is_some());
+    }
+
+    #[test]
+    fn of_several_archives_the_one_titled_as_the_version_is_chosen() {
+        let layers = [layer(TAR, "docs.tar.gz"), layer(TAR, "aws-1.2.0.tar.gz")];
+        assert_eq!(chosen_name(&layers).as_deref(), Some("aws-1.2.0.tar.gz"));
+        let unclear = [layer(TAR, "a.tar.gz"), layer(TAR, "")];
+        let names = vec!["a.tar.gz".to_owned(), DIGEST.to_owned()];
+        assert_eq!(choose(&unclear), ArtifactChoice::Ambiguous(names));
+    }
+
+    #[test]
+    fn a_manifest_without_an_archive_has_nothing() {
+        assert_eq!(choose(&[]), ArtifactChoice::Nothing);
+        assert_eq!(choose(&[layer("application/spdx+json", "")]), ArtifactChoice::Nothing);
+        let mut bad = layer(TAR, "a.tar");
+        bad.digest = "md5:0".to_owned();
+        let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
+        assert_eq!(choose_layer(&id, "1", &[bad], |_| None), Err(InvalidDigest));
+    }
+
+    #[test]
+    fn attestations_are_no_children() {
+        let text = r#"{"manifests":[
+            {"digest":"a","platform":{"os":"unknown","architecture":"unknown"}},
+            {"digest":"b","annotations":{"vnd.docker.reference.type":"attestation-manifest"}},
+            {"digest":"c","platform":{"os":"linux","architecture":"amd64"}},{"digest":"d"}]}"#;
+        let index: Document = serde_json::from_str(text).unwrap();
+        let digests: Vec<&str> = children(&index).map(|child| child.digest.as_str()).collect();
+        assert_eq!(digests, ["c", "d"]);
+    }
+
+    fn annotations(pairs: &[(&str, &str)]) -> Annotations {
+        pairs.iter().map(|(key, value)| (format!("{PREFIX}{key}"), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_nearest_claim_wins_and_config_comes_last() {
+        let near = annotations(&[("description", "near"), ("source", "javascript:alert(1)")]);
+        let far = annotations(&[("description", "far"), ("licenses", " MIT\n"), ("authors", "")]);
+        let config: ConfigBlob =
+            serde_json::from_str(r#"{"description":"c","author":"a","keywords":["k",""]}"#)
+                .unwrap();
+        let claims = Claims { annotations: vec![&near, &far], config: Some(&config) };
+        let about = claims.about();
+        assert_eq!(about.description.as_deref(), Some("near"));
+        assert_eq!(about.author.as_deref(), Some("a"));
+        assert_eq!(about.license.as_deref(), Some("MIT"));
+        assert_eq!(about.repository, None);
+        assert_eq!(about.keywords, ["k"]);
+    }
+
+    #[test]
+    fn only_believable_dates_are_shown() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2025-10-20T12:00:00+02:00", Some("2025-10-20T10:00:00Z")),
+            ("1970-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00Z", None),
+            ("9999-01-01T00:00:00Z", None),
+            ("yesterday", None),
+        ] {
+            let map = annotations(&[("created", text)]);
+            let claims = Claims { annotations: vec![&map], config: None };
+            let found = claims.published_at(now).map(|at| at.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+}
