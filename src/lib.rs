@@ -1,6 +1,8 @@
 //! Extension Registry Service.
 
 pub mod backend;
+pub mod catalog;
 pub mod error;
+pub mod local;
 pub mod models;
 pub mod oci;
