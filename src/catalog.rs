@@ -122,6 +122,13 @@ impl Catalogue {
         freshness
     }
 
+    /// Whether anything is known of any backend.
+    #[must_use]
+    pub fn can_answer(&self) -> bool {
+        let index = self.index.lock();
+        self.sources().any(|source| index.knows(source))
+    }
+
     /// Names something at a backend that cannot be served, found while serving it.
     pub fn report(&self, source: Source, fault: Fault) {
         for member in self.asked(Some(source)) {

@@ -1,8 +1,26 @@
-//! Extension Registry Service.
+//! The Extension Registry Service: one REST API over every place where a team keeps extensions.
+//!
+//! The modules in reading order; each imports only from those before it, which
+//! `tests/architecture.rs` checks. `docs/architecture.md` tells how a request walks through them.
+
+pub mod models;
+
+pub mod error;
 
 pub mod backend;
-pub mod catalog;
-pub mod error;
+
 pub mod local;
-pub mod models;
 pub mod oci;
+
+pub mod cache;
+pub mod catalog;
+
+pub mod api;
+
+pub mod server;
+pub mod service;
+
+pub mod args;
+pub mod config;
+pub mod metrics;
+pub mod telemetry;
