@@ -1,1 +1,13 @@
+//! The one root of the integration tests.
+#![cfg(test)]
 
+// mod api;
+// mod architecture;
+// mod binary;
+// mod configuration;
+mod conformance;
+// mod contracts;
+// mod layouts;
+// mod serving;
+mod support;
+// mod zot_storage;
