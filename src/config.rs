@@ -4,13 +4,15 @@ pub mod check;
 pub mod example;
 pub mod keys;
 pub mod settings;
+pub mod typed;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::check::{Problem, Problems};
-use crate::config::settings::{Layer, Settings};
+use crate::config::settings::Settings;
+use crate::config::typed::{Layer, from_environment, from_file, from_flags};
 use crate::models::source::Source;
 
 /// Where a configuration is looked for when none is named.
@@ -138,10 +140,10 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
         problems.extend(found);
     };
     if !sources.demo {
-        take(settings::from_file(sources.file));
+        take(from_file(sources.file));
     }
-    take(settings::from_environment(&sources.environment));
-    take(settings::from_flags(&sources.flags));
+    take(from_environment(&sources.environment));
+    take(from_flags(&sources.flags));
     let settings = Settings::merged(layers);
     let config = build(&settings, sources, &mut problems);
     match config {

@@ -1,8 +1,8 @@
 //! The one root of the integration tests.
 #![cfg(test)]
 
-// mod api;
-// mod architecture;
+mod api;
+mod architecture;
 // mod binary;
 // mod configuration;
 mod conformance;

@@ -4,10 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::api::answers::{Provenance, Rendered};
-use crate::api::paging::Page;
+use crate::api::list_memo::ListMemo;
 use crate::api::views::{ExtensionView, VersionView};
 use crate::cache::lru_cache::Memo;
 use crate::catalog::Catalogue;
@@ -19,8 +17,6 @@ use crate::models::source::Source;
 
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
-/// Rendered pages kept with one list.
-const PAGES_MAX: usize = 16;
 
 /// How the memos are kept.
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +40,6 @@ pub struct Memos {
     /// Key `{type}/{name}/versions`.
     pub versions: Arc<Memo<EntryMemo>>,
     rules: MemoRules,
-}
-
-/// One list, and those of its pages that were asked for.
-pub struct ListMemo {
-    revision: u64,
-    rows: Vec<Arc<Entry>>,
-    source: Option<Source>,
-    pages: Mutex<Vec<(Page, Rendered)>>,
 }
 
 /// An answer made of one entry of the catalogue.
@@ -146,45 +134,6 @@ impl Memos {
     }
 }
 
-impl ListMemo {
-    fn new(view: &View, extension_type: Option<ExtensionType>, source: Option<Source>) -> Self {
-        Self {
-            revision: view.revision,
-            rows: view.list(extension_type, source).cloned().collect(),
-            source,
-            pages: Mutex::default(),
-        }
-    }
-
-    /// Whether the list is still that of the catalogue.
-    #[must_use]
-    pub fn holds(&self, view: &View) -> bool {
-        self.revision == view.revision
-    }
-
-    /// How many rows it has over all pages.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// One of its pages.
-    ///
-    /// # Errors
-    /// It cannot be rendered, which is our bug.
-    pub fn page(&self, page: Page) -> Result<Rendered> {
-        if let Some((_, rendered)) = self.pages.lock().iter().find(|(known, _)| *known == page) {
-            return Ok(rendered.clone());
-        }
-        let rendered = render_rows(page.of(&self.rows), self.source)?;
-        let mut pages = self.pages.lock();
-        if pages.len() < PAGES_MAX {
-            pages.push((page, rendered.clone()));
-        }
-        Ok(rendered)
-    }
-}
-
 impl EntryMemo {
     /// Whether the catalogue still says the same of the extension.
     #[must_use]
@@ -192,16 +141,6 @@ impl EntryMemo {
         let now = view.get(self.entry.id(), self.asked);
         now.is_some_and(|now| Arc::ptr_eq(now, &self.entry))
     }
-}
-
-/// Extensions as a list or a search answers them.
-///
-/// # Errors
-/// They cannot be rendered, which is our bug.
-pub fn render_rows(rows: &[impl AsRef<Entry>], source: Option<Source>) -> Result<Rendered> {
-    let rows = rows.iter().map(AsRef::as_ref);
-    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, source)).collect();
-    Rendered::json(&views)
 }
 
 fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {

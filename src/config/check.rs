@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::SEARCHED;
 use crate::config::keys::{KEYS, Key, Kind, SECTIONS, nearest};
-use crate::config::settings::{Origin, Value};
+use crate::config::typed::{Origin, Value};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

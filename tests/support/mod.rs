@@ -1,3 +1,5 @@
 //! What tests share.
 
+pub mod ids;
 pub mod layouts;
+pub mod served;

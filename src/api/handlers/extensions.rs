@@ -6,7 +6,8 @@ use axum::response::Response;
 
 use crate::api::answers::{Answer, Provenance};
 use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
-use crate::api::memos::{Facet, render_rows};
+use crate::api::list_memo::render_rows;
+use crate::api::memos::Facet;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};

@@ -1,0 +1,9 @@
+//! The HTTP API as callers see it.
+
+mod bad_input;
+mod downloads;
+mod headers;
+mod lists;
+mod memos;
+mod ownership;
+mod system;
