@@ -131,14 +131,18 @@ impl Catalogue {
 
     /// Names something at a backend that cannot be served, found while serving it.
     pub fn report(&self, source: Source, fault: Fault) {
-        for member in self.asked(Some(source)) {
-            member.status.found(fault.clone());
+        if let Some(member) = self.member(source) {
+            member.status.found(fault);
         }
     }
 
     /// The backends a question goes to: the one named, or all.
     fn asked(&self, source: Option<Source>) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |m| source.is_none_or(|source| source == m.source()))
+    }
+
+    fn member(&self, source: Source) -> Option<&Member> {
+        self.members.iter().find(|member| member.source() == source)
     }
 
     /// Changes the index and, if that changed what is known, shows the new view.

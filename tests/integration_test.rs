@@ -3,11 +3,11 @@
 
 mod api;
 mod architecture;
-// mod binary;
-// mod configuration;
+mod binary;
+mod configuration;
 mod conformance;
-// mod contracts;
-// mod layouts;
-// mod serving;
+mod contracts;
+mod layouts;
+mod serving;
 mod support;
-// mod zot_storage;
+mod zot_storage;

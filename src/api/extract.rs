@@ -89,8 +89,8 @@ impl Params {
     }
 
     fn page(&self, default_limit: usize) -> Result<Page, Problem> {
-        let limit = self.get("limit").map_or(Some(default_limit), |text| whole_number(text));
-        let offset = self.get("offset").map_or(Some(0), |text| whole_number(text));
+        let limit = self.get("limit").map_or(Some(default_limit), whole_number);
+        let offset = self.get("offset").map_or(Some(0), whole_number);
         Ok(Page {
             limit: limit.filter(|limit| *limit <= LIMIT_MAX).ok_or_else(|| {
                 Problem::bad_request(format!("limit must be a whole number from 0 to {LIMIT_MAX}"))

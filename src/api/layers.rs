@@ -90,7 +90,7 @@ async fn name_request(mut request: Request, next: Next) -> Response {
 struct Seen {
     method: Method,
     route: String,
-    target: String,
+    path: String,
     version: Version,
     id: Option<HeaderValue>,
 }
@@ -102,22 +102,22 @@ impl Seen {
         Self {
             method: request.method().clone(),
             route: route.map_or(UNMATCHED, MatchedPath::as_str).to_owned(),
-            target: target.chars().take(512).collect(),
+            path: target.chars().take(512).collect(),
             version: request.version(),
             id: request.headers().get(REQUEST_ID).cloned(),
         }
     }
 
     fn log(&self, status: StatusCode, took: Duration, failure: Option<&str>) {
-        let Self { method, route, target, version, id } = self;
+        let Self { method, route, path, version, id } = self;
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
         let ms = took.as_secs_f64() * 1000.0;
         let status = status.as_u16();
         match failure {
             Some(error) => {
-                warn!(%method, target, route, ?version, status, ms, id, error, "request failed");
+                warn!(%method, path, route, ?version, status, ms, id, error, "request failed");
             }
-            None => info!(%method, target, route, ?version, status, ms, id, "request"),
+            None => info!(%method, path, route, ?version, status, ms, id, "request"),
         }
     }
 }

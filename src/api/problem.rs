@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -39,16 +39,26 @@ struct ProblemDetails<'a> {
 pub struct Problem {
     status: StatusCode,
     message: String,
-    headers: HeaderMap,
+    beside: Beside,
     /// The whole story, for the request's line in the log.
     pub report: Option<String>,
+}
+
+/// What some failures say in a header.
+#[derive(Clone, Copy, Debug)]
+enum Beside {
+    Nothing,
+    /// Seconds until asking again may help.
+    RetryAfter(u64),
+    /// Length in bytes of what a range lay outside of.
+    Length(u64),
 }
 
 impl Problem {
     /// A failure of this status with a sentence for people.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), headers: HeaderMap::new(), report: None }
+        Self { status, message: message.into(), beside: Beside::Nothing, report: None }
     }
 
     /// The request is wrong in a way the message names.
@@ -84,7 +94,16 @@ impl Problem {
             Json(ErrorBody { error, message: self.message.clone() }).into_response()
         };
         *response.status_mut() = self.status;
-        response.headers_mut().extend(self.headers.clone());
+        let header = match self.beside {
+            Beside::Nothing => None,
+            Beside::RetryAfter(seconds) => Some((RETRY_AFTER, seconds.to_string())),
+            Beside::Length(size) => Some((CONTENT_RANGE, format!("bytes */{size}"))),
+        };
+        if let Some((name, value)) = header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 }
@@ -100,22 +119,19 @@ impl From<Error> for Problem {
             ErrorKind::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut headers = HeaderMap::new();
-        match error.kind() {
-            ErrorKind::RangeNotSatisfiable { size } => {
-                insert(&mut headers, CONTENT_RANGE, &format!("bytes */{size}"));
-            }
+        let beside = match error.kind() {
+            ErrorKind::RangeNotSatisfiable { size } => Beside::Length(size),
             ErrorKind::BackendUnavailable { retry_after } => {
-                insert(&mut headers, RETRY_AFTER, &whole_seconds(retry_after).to_string());
+                Beside::RetryAfter(whole_seconds(retry_after))
             }
-            _ => {}
-        }
+            _ => Beside::Nothing,
+        };
         let message = match status {
             StatusCode::INTERNAL_SERVER_ERROR => Self::bare(status).message,
             _ => error.message().to_owned(),
         };
         let report = (status != StatusCode::NOT_FOUND).then(|| error.report());
-        Self { status, message, headers, report }
+        Self { status, message, beside, report }
     }
 }
 
@@ -166,12 +182,6 @@ fn code(status: StatusCode) -> &'static str {
         StatusCode::GATEWAY_TIMEOUT => "backend_timeout",
         status if status.is_client_error() => "bad_request",
         _ => "internal_error",
-    }
-}
-
-fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Entry {
 }
 
 /// What each backend has of one name, in order; never empty.
-type Parts = Vec<(Source, Arc<Extension>)>;
+type Parts = Vec<Part>;
+type Part = (Source, Arc<Extension>);
 
 impl Entry {
     /// Type and name.
@@ -44,12 +45,11 @@ impl Entry {
     }
 
     fn is_made_of(&self, parts: &Parts, standing: Standing) -> bool {
-        let same = |(mine, theirs): (&(Source, Arc<Extension>), &(Source, Arc<Extension>))| {
-            mine.0 == theirs.0 && Arc::ptr_eq(&mine.1, &theirs.1)
-        };
+        let same =
+            |mine: &Part, theirs: &Part| mine.0 == theirs.0 && Arc::ptr_eq(&mine.1, &theirs.1);
         self.standing == standing
             && self.parts.len() == parts.len()
-            && self.parts.iter().zip(parts).all(same)
+            && self.parts.iter().zip(parts).all(|(mine, theirs)| same(mine, theirs))
     }
 }
 

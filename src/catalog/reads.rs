@@ -101,23 +101,22 @@ impl Catalogue {
         range: Option<Range<u64>>,
     ) -> Result<Download> {
         let artifact = archive_of(id, release)?;
+        let Some(member) = self.member(release.source) else {
+            return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
+        };
         let whole = range.is_none();
-        for member in self.asked(Some(release.source)) {
-            let opened = member.backend.open(id, artifact, range).await;
-            let begun = match opened {
-                Ok(download) if whole => download.verified(artifact).begun().await,
-                other => other,
-            };
-            return begun.map_err(|error| {
-                let error = error.at(member.source());
-                if error.kind() == ErrorKind::BackendFaulty {
-                    let reason = format!("{}: {}", release.tag, error.report());
-                    member.status.found(Fault { repository: id.to_string(), reason });
-                }
-                error
-            });
-        }
-        Err(Error::new(ErrorKind::Internal, "The release belongs to no configured backend"))
+        let begun = match member.backend.open(id, artifact, range).await {
+            Ok(download) if whole => download.verified(artifact).begun().await,
+            other => other,
+        };
+        begun.map_err(|error| {
+            let error = error.at(member.source());
+            if error.kind() == ErrorKind::BackendFaulty {
+                let reason = format!("{}: {}", release.tag, error.report());
+                member.status.found(Fault { repository: id.to_string(), reason });
+            }
+            error
+        })
     }
 
     /// Asks backends for one extension and takes over what they say; whether one has it, but empty.

@@ -88,35 +88,33 @@ impl Catalogue {
 
     /// Waits for the next round; asks a silent backend whether it is there.
     async fn watch(&self, source: Source, until: Instant) {
+        let Some(member) = self.member(source) else { return };
         while Instant::now() < until {
             sleep((until - Instant::now()).min(SILENCE)).await;
-            for member in self.asked(Some(source)) {
-                let silent =
-                    member.status.get().last_asked.is_none_or(|at| at.elapsed() >= SILENCE);
-                if silent && Instant::now() < until {
-                    member.probe().await;
-                }
+            let asked = member.status.get().last_asked;
+            let silent = asked.is_none_or(|at| at.elapsed() >= SILENCE);
+            if silent && Instant::now() < until {
+                member.probe().await;
             }
         }
     }
 
     async fn round_of(&self, source: Source) -> Result<()> {
-        for member in self.asked(Some(source)) {
-            let seen = member.round.begun.load(Ordering::Acquire);
-            let _running = member.round.running.lock().await;
-            if member.round.begun.load(Ordering::Acquire) > seen {
-                return member.last_outcome();
-            }
-            member.round.begun.fetch_add(1, Ordering::AcqRel);
-            let begun = Instant::now();
-            match self.sweep(member).await {
-                Ok(faults) => member.succeeded(begun, faults),
-                Err(error) => {
-                    member.failed(&error);
-                    // Nothing new to see, but who waits for the first round need not wait on.
-                    self.view.send_modify(|_| ());
-                    return Err(error);
-                }
+        let Some(member) = self.member(source) else { return Ok(()) };
+        let seen = member.round.begun.load(Ordering::Acquire);
+        let _running = member.round.running.lock().await;
+        if member.round.begun.load(Ordering::Acquire) > seen {
+            return member.last_outcome();
+        }
+        member.round.begun.fetch_add(1, Ordering::AcqRel);
+        let begun = Instant::now();
+        match self.sweep(member).await {
+            Ok(faults) => member.succeeded(begun, faults),
+            Err(error) => {
+                member.failed(&error);
+                // Nothing new to see, but who waits for the first round need not wait on.
+                self.view.send_modify(|_| ());
+                return Err(error);
             }
         }
         Ok(())
