@@ -56,12 +56,13 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let catalogue = catalogue(&config)?;
     let router = api(&config, Arc::clone(&catalogue), draining.clone())?;
     let stop = listen_for_signals(draining)?;
-    let _sync = sync::run(&catalogue);
+    let mut sync = sync::run(&catalogue);
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     if demo {
         greet(address, sample_count)?;
     }
     serve(listener, router, limits, stop).await;
+    sync.shutdown().await;
     info!("stopped");
     Ok(())
 }

@@ -130,8 +130,7 @@ async fn a_signal_drains_and_the_exit_code_is_zero() {
         running.signal(signal);
         let (status, log) = running.wait();
         assert_eq!(status.code(), Some(0), "{signal}");
-        let last: Value = serde_json::from_str(log.last().unwrap()).unwrap();
-        assert_eq!(last["message"], "stopped");
+        assert!(log.iter().any(|line| line.contains(r#""message":"stopped""#)), "{log:?}");
     }
 }
 
