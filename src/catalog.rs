@@ -112,7 +112,7 @@ impl Catalogue {
         let now = Instant::now();
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
-            let age = member.status.get().current_as_of.map(|at| now.duration_since(at));
+            let age = member.status.current_as_of().map(|at| now.duration_since(at));
             // Twice the time to live: the second is the default time to revalidate (contract §4).
             if age.is_none_or(|age| age > self.rules.ttl * 2) {
                 freshness.degraded.push(member.source());
@@ -125,8 +125,8 @@ impl Catalogue {
     /// Whether anything is known of any backend.
     #[must_use]
     pub fn can_answer(&self) -> bool {
-        let index = self.index.lock();
-        self.sources().any(|source| index.knows(source))
+        let view = self.view();
+        self.sources().any(|source| view.knows(source))
     }
 
     /// Names something at a backend that cannot be served, found while serving it.

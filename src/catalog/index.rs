@@ -62,6 +62,7 @@ type Entries = Arc<[Arc<Entry>]>;
 pub struct View {
     /// Counts the views; equal numbers mean equal contents.
     pub revision: u64,
+    known: Vec<Source>,
     merged: Entries,
     orphans: Entries,
     by_source: Vec<(Source, Entries)>,
@@ -93,6 +94,12 @@ impl View {
     pub fn get(&self, id: &ExtensionId, source: Option<Source>) -> Option<&Arc<Entry>> {
         let orphan = || if source.is_none() { find(&self.orphans, id) } else { None };
         find(self.entries(source), id).or_else(orphan)
+    }
+
+    /// Whether anything is known of this backend.
+    #[must_use]
+    pub fn knows(&self, source: Source) -> bool {
+        self.known.contains(&source)
     }
 
     fn shelf(&self, source: Source) -> &[Arc<Entry>] {
@@ -146,12 +153,6 @@ impl Index {
     /// Whether anything changed since the last call.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
-    }
-
-    /// Whether anything is known of this backend.
-    #[must_use]
-    pub fn knows(&self, source: Source) -> bool {
-        self.shelves.iter().any(|shelf| shelf.source == source && shelf.known)
     }
 
     /// The backend was listed: from now on, what it lacks it is known to lack.
@@ -224,6 +225,7 @@ impl Index {
         self.revision += 1;
         View {
             revision: self.revision,
+            known: self.shelves.iter().filter(|shelf| shelf.known).map(|s| s.source).collect(),
             merged: merged.into(),
             orphans: orphans.into(),
             by_source: by_source.into_iter().map(|(s, entries)| (s, entries.into())).collect(),

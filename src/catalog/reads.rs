@@ -29,17 +29,20 @@ impl Catalogue {
     /// # Errors
     /// Nothing is known of any of them.
     pub async fn ready(&self, source: Option<Source>) -> Result<Arc<View>> {
-        let knows = |member: &Member| self.index.lock().knows(member.source());
+        let knows = |member: &Member| self.view().knows(member.source());
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
-        let settled = |member: &Member| knows(member) || member.status.get().last_error.is_some();
-        let mut news = self.view.subscribe();
-        let first_rounds =
-            async { while !self.asked(source).all(settled) && news.changed().await.is_ok() {} };
-        // Past the patience the answer is made of what is known by then.
-        timeout(PATIENCE, first_rounds).await.unwrap_or_default();
+        let settled = |member: &Member| knows(member) || member.status.is_failing();
+        if !self.asked(source).all(settled) {
+            let mut news = self.view.subscribe();
+            let first_rounds =
+                async { while !self.asked(source).all(settled) && news.changed().await.is_ok() {} };
+            // Past the patience the answer is made of what is known by then.
+            timeout(PATIENCE, first_rounds).await.unwrap_or_default();
+        }
+        let view = self.view();
         let nobody_asked = self.asked(source).next().is_none();
-        if nobody_asked || self.asked(source).any(knows) {
-            return Ok(self.view());
+        if nobody_asked || self.asked(source).any(|member| view.knows(member.source())) {
+            return Ok(view);
         }
         Err(self.nothing_known(source))
     }
@@ -128,12 +131,13 @@ impl Catalogue {
                     let message = format!("The {} backend did not answer in time", member.source());
                     Err(Error::new(ErrorKind::BackendTimeout, message).at(member.source()))
                 });
-            if let Err(error) = &found
-                && !error.is_not_found()
-            {
-                return found.map(|_| empty);
+            match &found {
+                Err(error) if !error.is_not_found() => {
+                    member.noticed(error);
+                    return found.map(|_| empty);
+                }
+                _ => member.status.answered(),
             }
-            member.status.answered();
             empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
             for fault in self.apply(member.source(), vec![(id.clone(), found)]) {
                 member.status.found(fault);

@@ -55,10 +55,20 @@ impl StatusCell {
         }
     }
 
+    /// The instant of the last successful round, without a look at anything else.
+    pub(crate) fn current_as_of(&self) -> Option<Instant> {
+        self.0.read().status.current_as_of
+    }
+
+    /// Whether the last question failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.read().status.last_error.is_some()
+    }
+
     pub(crate) fn answered(&self) {
         let status = &mut self.0.write().status;
         status.healthy = true;
-        status.last_success = Some(Timestamp::now());
+        status.last_success = Some(now_in_seconds());
         status.last_error = None;
         status.last_asked = Some(Instant::now());
     }
@@ -86,10 +96,17 @@ impl StatusCell {
         news
     }
 
+    /// Something that cannot be served, met while serving.
     pub(crate) fn found(&self, fault: Fault) {
         let met = &mut self.0.write().met;
         if met.len() < FAULTS_MAX || met.contains_key(&fault.repository) {
             met.insert(fault.repository, fault.reason);
         }
     }
+}
+
+/// Finer times than this say nothing more to anybody.
+fn now_in_seconds() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

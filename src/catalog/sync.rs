@@ -202,9 +202,16 @@ impl Member {
     }
 
     /// Notes and logs a failure; the same one again is noted alone.
-    pub(super) fn failed(&self, error: &Error) {
+    fn failed(&self, error: &Error) {
         if self.status.failed(error) {
             warn!(backend = %self.source(), "backend fails: {}", error.report());
+        }
+    }
+
+    /// A question of a caller failed: nonsense is that of one repository, anything else the backend's.
+    pub(super) fn noticed(&self, error: &Error) {
+        if error.kind() != ErrorKind::BackendFaulty {
+            self.failed(error);
         }
     }
 
