@@ -33,6 +33,14 @@ pub trait Backend: Send + Sync {
     /// one with an empty list, not an error.
     async fn extension(&self, id: &ExtensionId) -> Result<Extension>;
 
+    /// One extension with every release in full.
+    ///
+    /// Asked when a caller wants all of them. The same as [`Backend::extension`] where that leaves
+    /// nothing unread, which is what this does unless a backend says otherwise.
+    async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
+        self.extension(id).await
+    }
+
     /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalogue's.
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
 

@@ -1,4 +1,9 @@
 //! What an OCI registry or image layout holds, and how it reads as an extension.
 
+pub mod address;
 pub mod artifact;
+pub mod challenge;
+pub mod credentials;
+pub mod link;
 pub mod models;
+pub mod repository;
