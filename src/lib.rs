@@ -2,5 +2,6 @@
 
 pub mod backend;
 pub mod error;
+pub mod http;
 pub mod models;
 pub mod oci;
