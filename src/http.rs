@@ -16,8 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use hyper::{Response, StatusCode};
@@ -158,7 +157,7 @@ impl HttpClient {
         let mut message = hyper::Request::builder()
             .method(request.method.clone())
             .uri(hop.url.as_str())
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(request.body.clone()))
             .map_err(|error| Error::faulty("An address is not usable").because(error))?;
         let headers = message.headers_mut();
         headers.extend(request.headers.clone());

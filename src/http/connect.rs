@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
@@ -29,7 +29,7 @@ const IDLE_MAX: Duration = Duration::from_secs(55);
 const BUFFER: usize = 16 * 1024;
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
-pub(super) type Wire = Client<Connector, Empty<Bytes>>;
+pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
 /// The connections of one backend: to where the operator pointed, and to where an upstream did.
 pub(super) struct Pool {

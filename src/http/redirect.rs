@@ -26,7 +26,7 @@ impl Hop {
     /// The address of the request itself.
     pub(super) fn first(request: &Request, base: &Url) -> Self {
         Self {
-            trusted: request.url.origin() == base.origin(),
+            trusted: request.trusted || request.url.origin() == base.origin(),
             url: request.url.clone(),
             credentials: request.credentials.clone(),
             moved: None,

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -18,6 +19,8 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) credentials: Option<Credentials>,
     pub(super) redirects: Redirects,
+    pub(super) body: Bytes,
+    pub(super) trusted: bool,
 }
 
 /// How far redirects are followed; never more than five, never from `https` to `http`.
@@ -47,7 +50,18 @@ impl Request {
 
     fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
-        Self { operation, method, url, headers, credentials: None, redirects }
+        let (credentials, body, trusted) = (None, Bytes::new(), false);
+        Self { operation, method, url, headers, credentials, redirects, body, trusted }
+    }
+
+    /// A `POST` of a form that is already encoded; it follows no redirect.
+    #[must_use]
+    pub fn post_form(operation: &'static str, url: Url, form: String) -> Self {
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let body = form.into();
+        Self { body, ..Self::new(operation, Method::POST, url) }
+            .header(CONTENT_TYPE, form_type)
+            .follow(Redirects::Never)
     }
 
     /// The same with a header, in place of any other of that name.
@@ -61,6 +75,14 @@ impl Request {
     #[must_use]
     pub fn with_credentials(mut self, credentials: Option<Credentials>) -> Self {
         self.credentials = credentials;
+        self
+    }
+
+    /// The same to a server that the operator chose with the configured address, though at another
+    /// port of its host: it may be private.
+    #[must_use]
+    pub const fn to_trusted(mut self) -> Self {
+        self.trusted = true;
         self
     }
 
