@@ -54,16 +54,25 @@ impl Answer {
     /// `BackendFaulty` for another content type (a login page, a proxy's error) and for a body
     /// that does not parse.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        if !says_json(&self.headers) {
-            let message =
-                format!("The {} backend answered with something else than JSON", self.backend);
-            return Err(Error::faulty(message).at(self.backend));
-        }
+        self.check_json()?;
         serde_json::from_slice(&self.body).map_err(|error| {
             let message =
                 format!("The {} backend answered with JSON that does not parse", self.backend);
             Error::faulty(message).at(self.backend).because(error)
         })
+    }
+
+    /// Whether the body says that it is JSON, for callers who read it themselves.
+    ///
+    /// # Errors
+    /// `BackendFaulty` for another content type.
+    pub fn check_json(&self) -> Result<()> {
+        if says_json(&self.headers) {
+            return Ok(());
+        }
+        let message =
+            format!("The {} backend answered with something else than JSON", self.backend);
+        Err(Error::faulty(message).at(self.backend))
     }
 
     /// What a status means that the caller has no other meaning for.
