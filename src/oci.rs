@@ -2,8 +2,13 @@
 
 pub mod address;
 pub mod artifact;
+pub mod auth;
 pub mod challenge;
+pub mod client;
+pub mod coalesce;
+pub mod contents;
 pub mod credentials;
 pub mod link;
 pub mod models;
 pub mod repository;
+pub mod token;
