@@ -3,6 +3,7 @@
 pub mod address;
 pub mod artifact;
 pub mod auth;
+pub mod backend;
 pub mod challenge;
 pub mod client;
 pub mod coalesce;
@@ -10,5 +11,8 @@ pub mod contents;
 pub mod credentials;
 pub mod link;
 pub mod models;
+pub mod reading;
 pub mod repository;
+pub mod settings;
+pub mod sweep;
 pub mod token;
