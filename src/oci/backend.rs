@@ -71,7 +71,7 @@ impl OciBackend {
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
         let sweep = Sweep::new(&inner.reader, &place, tags);
         let extension = if all { sweep.all().await } else { sweep.newest().await };
-        let extension = extension.map_err(|error| inner.told_apart(error, id))?;
+        let extension = extension.map_err(|error| error.at(Source::Oci))?;
         inner.tags_read.lock().insert(place.id, seen);
         let faults = extension.faults().iter().cloned().chain(fault).collect();
         Ok(extension.with_faults(faults))
