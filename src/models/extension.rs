@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::models::artifact::ArtifactChoice;
+use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -61,6 +61,9 @@ pub struct Release {
     pub published_at: Option<Timestamp>,
     /// Its archive.
     pub artifact: ArtifactChoice,
+    /// Every file of it that can be asked for, the archive among them, where the backend lists
+    /// them; names are the publisher's, unchecked.
+    pub assets: Vec<Artifact>,
     /// What the tag points at, where the backend has a digest for that.
     pub manifest_digest: Option<Digest>,
     /// What its publisher says of it; shared, since most releases say the same.
@@ -80,6 +83,7 @@ impl Release {
             version,
             published_at: None,
             artifact: ArtifactChoice::Nothing,
+            assets: Vec::new(),
             manifest_digest: None,
             about: Arc::default(),
         }
@@ -229,7 +233,7 @@ fn one_per_version(releases: Vec<Arc<Release>>) -> (Vec<Arc<Release>>, Vec<Arc<R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::artifact::{Artifact, ArtifactKey};
+    use crate::models::artifact::ArtifactKey;
 
     fn release(tag: &str) -> Release {
         let artifact = Artifact {
