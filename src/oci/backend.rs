@@ -1,12 +1,13 @@
 //! The backend over one namespace of an OCI registry.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
+use futures_util::{StreamExt as _, future, stream};
 
+use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,9 +22,10 @@ use crate::models::tag::Tag;
 use crate::oci::client::{Client, Names};
 use crate::oci::coalesce::Coalesced;
 use crate::oci::credentials::Credentials;
+use crate::oci::known::Known;
 use crate::oci::reading::{Place, Reader};
 use crate::oci::settings::OciSettings;
-use crate::oci::sweep::Sweep;
+use crate::oci::sweep::{AT_ONCE, Sweep};
 
 /// Serves the extensions of one namespace. Cheap to clone.
 #[derive(Clone)]
@@ -33,8 +35,7 @@ struct Inner {
     settings: OciSettings,
     client: Client,
     reader: Reader,
-    /// What the tags of each extension were when it was last read.
-    tags_read: Mutex<HashMap<ExtensionId, Digest>>,
+    known: Known,
     releases: Coalesced<ExtensionId, Extension>,
 }
 
@@ -50,7 +51,7 @@ impl OciBackend {
             reader: Reader::new(client.clone()),
             client,
             settings,
-            tags_read: Mutex::default(),
+            known: Known::new(),
             releases: Coalesced::default(),
         })))
     }
@@ -64,15 +65,18 @@ impl OciBackend {
         let inner = &self.0;
         let place = inner.place(id);
         let found = inner.client.tags(&place.repository).await;
-        let found = found.map_err(|error| inner.told_apart(error, id))?;
+        let found = found.map_err(|error| inner.told_apart(error, id)).inspect_err(|error| {
+            if error.is_not_found() {
+                inner.known.forget(&place.id);
+            }
+        })?;
         let fault = lasting_gap(found.gap)?;
         let names = found.names;
-        let seen = fingerprint(&names);
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
         let sweep = Sweep::new(&inner.reader, &place, tags);
         let extension = if all { sweep.all().await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
-        inner.tags_read.lock().insert(place.id, seen);
+        inner.known.read_with(place.id, &names);
         let faults = extension.faults().iter().cloned().chain(fault).collect();
         Ok(extension.with_faults(faults))
     }
@@ -130,6 +134,22 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// A quiet round: the catalogue, and one list of tags for each extension that was read. What
+    /// is new, missing, or fails is to be read again.
+    async fn dirty(&self) -> Result<Vec<ExtensionId>> {
+        let listing = self.listing().await?;
+        let mut ids: BTreeSet<ExtensionId> = listing.ids.into_iter().collect();
+        ids.extend(self.known.ids());
+        let asked = stream::iter(ids).map(|id| async move {
+            let found = self.client.tags(&self.place(&id).repository).await;
+            let same = found.is_ok_and(|found| self.known.is_same(&id, &found.names));
+            (!same).then_some(id)
+        });
+        Ok(asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await)
+    }
+}
+
 /// Whether a registry keeps its catalogue from us, rather than failing just now.
 fn is_no_catalogue(error: &Error) -> bool {
     matches!(
@@ -150,14 +170,6 @@ fn lasting_gap(gap: Option<Error>) -> Result<Option<String>> {
         Some(error) if error.kind() == ErrorKind::BackendFaulty => Ok(Some(error.report())),
         Some(error) => Err(error),
     }
-}
-
-/// Tells lists of tags apart, whatever their order.
-fn fingerprint(names: &[String]) -> Digest {
-    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-    names.sort_unstable();
-    // No name holds a line break.
-    Digest::sha256(names.join("\n").as_bytes())
 }
 
 #[async_trait]
@@ -202,6 +214,18 @@ impl Backend for OciBackend {
         let opened =
             self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
         opened.map_err(|error| error.at(Source::Oci))
+    }
+
+    async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
+        let cursor = self.0.known.cursor().clone();
+        match since {
+            None => Ok(Changes::These { dirty: Vec::new(), cursor }),
+            Some(since) if *since != cursor => Ok(Changes::CannotTell),
+            Some(_) => {
+                let dirty = self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
+                Ok(Changes::These { dirty, cursor })
+            }
+        }
     }
 
     async fn probe(&self) -> Result<()> {

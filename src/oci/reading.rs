@@ -14,7 +14,7 @@ use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer};
+use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
 use crate::oci::client::{Client, Manifest, Reference};
 use crate::oci::contents::Contents;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
@@ -126,12 +126,13 @@ impl Reader {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
-        let artifact = choose_layer(&place.id, version, &manifest.layers, url)
+        let artifact = choose_layer(&place.id, version, &manifest.layers, &url)
             .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
         let release = Release {
             published_at: claims.published_at(Timestamp::now()),
             about: Arc::new(about),
             artifact,
+            assets: files(&manifest.layers, &url),
             manifest_digest: Some(top.digest.clone()),
             ..release
         };
