@@ -1,12 +1,15 @@
 //! What every upstream must be able to answer, whatever it speaks.
 
+pub mod changes;
 pub mod download;
 pub mod memory;
+pub mod webhook;
 
 use std::ops::Range;
 
 use async_trait::async_trait;
 
+use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
@@ -33,6 +36,14 @@ pub trait Backend: Send + Sync {
     /// one with an empty list, not an error.
     async fn extension(&self, id: &ExtensionId) -> Result<Extension>;
 
+    /// One extension with every release in full.
+    ///
+    /// Asked when a caller wants all of them. The same as [`Backend::extension`] where that leaves
+    /// nothing unread, which is what this does unless a backend says otherwise.
+    async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
+        self.extension(id).await
+    }
+
     /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalogue's.
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
 
@@ -45,6 +56,11 @@ pub trait Backend: Send + Sync {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download>;
+
+    /// What may have changed since the cursor was given out; since `None`, only a cursor of now.
+    ///
+    /// A cursor taken before a listing misses nothing that the listing misses.
+    async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes>;
 
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;

@@ -1,8 +1,11 @@
 //! The catalogue: what is known of every backend, merged into one view that reads never wait for.
 
+pub mod dirty;
 pub mod index;
+mod member;
 pub mod ownership;
 pub mod reads;
+pub mod rounds;
 pub mod search;
 pub mod status;
 pub mod sync;
@@ -16,7 +19,8 @@ use tokio::time::Instant;
 
 use crate::backend::{Backend, Fault};
 use crate::catalog::index::{Index, View};
-use crate::catalog::status::{Status, StatusCell};
+use crate::catalog::member::Member;
+use crate::catalog::status::Status;
 use crate::models::source::Source;
 
 /// How backends share names, and how long what they said stays current.
@@ -26,6 +30,8 @@ pub struct Rules {
     pub merge: Merge,
     /// How long a backend's answers are current.
     pub ttl: Duration,
+    /// How long change rounds may go on before everything is swept again.
+    pub full_sweep: Duration,
 }
 
 /// What happens to a name that several backends have.
@@ -47,19 +53,6 @@ pub struct Catalogue {
     view: watch::Sender<Arc<View>>,
 }
 
-/// One backend with what is said of it in `/health`.
-pub(crate) struct Member {
-    pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) status: StatusCell,
-    pub(crate) round: sync::Round,
-}
-
-impl Member {
-    pub(crate) fn source(&self) -> Source {
-        self.backend.source()
-    }
-}
-
 /// How old an answer is, and which backends' part of it is stale or missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freshness {
@@ -75,14 +68,7 @@ impl Catalogue {
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
         let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
-        let members = backends
-            .into_iter()
-            .map(|backend| Member {
-                backend,
-                status: StatusCell::default(),
-                round: sync::Round::default(),
-            })
-            .collect();
+        let members = backends.into_iter().map(Member::new).collect();
         let mut index = Index::new(&sources, rules.merge);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         Arc::new(Self { members, rules, index: Mutex::new(index), view })

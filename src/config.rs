@@ -65,10 +65,27 @@ pub struct GiteaConfig {
     pub organization: String,
     /// File that holds the token.
     pub token_path: Option<PathBuf>,
+    /// How it is talked to.
+    pub upstream: UpstreamConfig,
+    /// Hosts from which external assets may be taken.
+    pub external_asset_hosts: Vec<String>,
+}
+
+/// How a backend is talked to over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamConfig {
     /// Deadline of a question.
     pub timeout: Duration,
     /// Whether certificates are checked.
     pub verify_ssl: bool,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Questions under way at once.
+    pub max_concurrency: usize,
+    /// Whether redirects may lead to private addresses.
+    pub allow_private_redirects: bool,
+    /// File that holds the secret of change notices.
+    pub webhook_secret_path: Option<PathBuf>,
 }
 
 /// A namespace of an OCI registry.
@@ -80,10 +97,10 @@ pub struct OciConfig {
     pub namespace: String,
     /// File that holds the credentials.
     pub auth_token_path: Option<PathBuf>,
-    /// Deadline of a question.
-    pub timeout: Duration,
-    /// Whether certificates are checked.
-    pub verify_ssl: bool,
+    /// Repositories to serve beside those of the registry's catalogue.
+    pub repositories: Vec<String>,
+    /// How it is talked to.
+    pub upstream: UpstreamConfig,
 }
 
 /// A directory of OCI image layouts.
@@ -100,6 +117,8 @@ pub struct CatalogConfig {
     pub order: Vec<Source>,
     /// Whether versions of several backends are pooled.
     pub union: bool,
+    /// How long rounds ask for changes only.
+    pub full_sweep: Duration,
 }
 
 /// The memos of answers.
@@ -201,8 +220,8 @@ fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {
         url: settings.text("gitea", "url")?,
         organization: settings.text("gitea", "organization")?,
         token_path: settings.text("gitea", "token_path").map(PathBuf::from),
-        timeout: Duration::from_secs(settings.whole("gitea", "timeout_seconds")?),
-        verify_ssl: settings.flag("gitea", "verify_ssl")?,
+        upstream: upstream(settings, "gitea")?,
+        external_asset_hosts: settings.list("gitea", "external_asset_hosts")?,
     })
 }
 
@@ -211,8 +230,20 @@ fn oci_section(settings: &Settings) -> Option<OciConfig> {
         registry: settings.text("oci", "registry")?,
         namespace: settings.text("oci", "namespace")?,
         auth_token_path: settings.text("oci", "auth_token_path").map(PathBuf::from),
-        timeout: Duration::from_secs(settings.whole("oci", "timeout_seconds")?),
-        verify_ssl: settings.flag("oci", "verify_ssl")?,
+        repositories: settings.list("oci", "repositories")?,
+        upstream: upstream(settings, "oci")?,
+    })
+}
+
+fn upstream(settings: &Settings, section: &str) -> Option<UpstreamConfig> {
+    let path = |key| settings.text(section, key).map(PathBuf::from);
+    Some(UpstreamConfig {
+        timeout: Duration::from_secs(settings.whole(section, "timeout_seconds")?),
+        verify_ssl: settings.flag(section, "verify_ssl")?,
+        ca_file: path("ca_file"),
+        max_concurrency: usize::try_from(settings.whole(section, "max_concurrency")?).ok()?,
+        allow_private_redirects: settings.flag(section, "allow_private_redirects")?,
+        webhook_secret_path: path("webhook_secret_path"),
     })
 }
 
@@ -233,7 +264,11 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
     }
     let left_out = Source::ALL.into_iter().filter(|source| !order.contains(source));
     let order = order.iter().copied().chain(left_out).collect();
-    Some(CatalogConfig { order, union: settings.text("catalog", "merge")? == "union" })
+    Some(CatalogConfig {
+        order,
+        union: settings.text("catalog", "merge")? == "union",
+        full_sweep: Duration::from_secs(settings.whole("catalog", "full_sweep_seconds")?),
+    })
 }
 
 fn cache(settings: &Settings) -> Option<CacheConfig> {

@@ -9,6 +9,9 @@ pub mod error;
 
 pub mod backend;
 
+pub mod http;
+
+pub mod gitea;
 pub mod local;
 pub mod oci;
 

@@ -1,4 +1,20 @@
 //! What an OCI registry or image layout holds, and how it reads as an extension.
 
+pub mod address;
 pub mod artifact;
+pub mod auth;
+pub mod backend;
+pub mod challenge;
+pub mod client;
+pub mod coalesce;
+pub mod contents;
+pub mod credentials;
+pub mod known;
+pub mod link;
 pub mod models;
+pub mod reading;
+pub mod repository;
+pub mod settings;
+pub mod sweep;
+pub mod token;
+pub mod webhook;

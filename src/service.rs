@@ -1,29 +1,30 @@
-//! The composition root: from a configuration to a running service. Names every concrete backend.
+//! The composition root: from a configuration to a running service.
+
+mod backends;
+mod secrets;
+mod upstream;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tower_http::cors::AllowOrigin;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::api::layers::HttpRules;
 use crate::api::memos::{CACHES, MemoRules, Memos};
-use crate::api::routes::{router, templates};
+use crate::api::routes::{Parts, router, templates};
 use crate::api::state::Draining;
-use crate::backend::Backend;
 use crate::catalog::{Catalogue, Merge, Rules, sync};
 use crate::config::{Config, LocalConfig, ServerConfig};
-use crate::local::backend::LocalBackend;
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
-use crate::models::source::Source;
 use crate::server::{Limits, Stop, serve};
+use crate::service::backends::Backends;
 
 /// Runs the service until a signal stops it.
 ///
@@ -53,8 +54,17 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
         grace: config.server.shutdown_grace,
     };
     let draining = Draining::default();
-    let catalogue = catalogue(&config)?;
-    let router = api(&config, Arc::clone(&catalogue), draining.clone())?;
+    let metrics = metrics()?;
+    let Backends { backends, receivers } = Backends::of(&config, &metrics)?;
+    let catalogue = Catalogue::new(backends, rules(&config));
+    let parts = Parts {
+        catalogue: Arc::clone(&catalogue),
+        memos: Memos::new(memo_rules(&config), &metrics),
+        receivers,
+        metrics,
+        draining: draining.clone(),
+    };
+    let router = router(parts, &http_rules(&config.server)?).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
     let mut sync = sync::run(&catalogue);
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -74,50 +84,28 @@ async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     })
 }
 
-/// The catalogue over every configured backend, in the order in which they own names.
-fn catalogue(config: &Config) -> io::Result<Arc<Catalogue>> {
-    let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
-    for source in &config.catalog.order {
-        match source {
-            Source::Local => backends.extend(config.local.as_ref().map(local)),
-            Source::Gitea if config.gitea.is_some() => return Err(unbuilt(Source::Gitea)),
-            Source::Oci if config.oci.is_some() => return Err(unbuilt(Source::Oci)),
-            Source::Gitea | Source::Oci => {}
-        }
-    }
-    let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
-    Ok(Catalogue::new(backends, Rules { merge, ttl: config.cache.ttl }))
-}
-
-fn local(config: &LocalConfig) -> Arc<dyn Backend> {
-    if !config.path.is_dir() {
-        warn!(path = %config.path.display(), "local.path is no directory yet");
-    }
-    Arc::new(LocalBackend::new(&config.path))
-}
-
-fn unbuilt(source: Source) -> io::Error {
-    let message = format!(
-        "[{source}] is configured, but this version has no {source} backend yet; \
-         remove the section to serve the others"
-    );
-    io::Error::new(io::ErrorKind::Unsupported, message)
-}
-
-fn api(config: &Config, catalogue: Arc<Catalogue>, draining: Draining) -> io::Result<Router> {
+fn metrics() -> io::Result<Metrics> {
     let routes = templates();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
-    let metrics = Metrics::new(&CACHES, &routes).map_err(io::Error::other)?;
-    let rules = MemoRules {
+    Metrics::new(&CACHES, &routes).map_err(io::Error::other)
+}
+
+fn rules(config: &Config) -> Rules {
+    let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
+    Rules { merge, ttl: config.cache.ttl, full_sweep: config.catalog.full_sweep }
+}
+
+fn memo_rules(config: &Config) -> MemoRules {
+    MemoRules {
         capacity: config.cache.capacity,
         ttl: config.cache.ttl,
         lists: config.cache.enable_list_cache,
         metadata: config.cache.enable_metadata_cache,
-    };
-    let memos = Memos::new(rules, &metrics);
-    let http =
-        HttpRules { compression: config.server.enable_compression, cors: origins(&config.server)? };
-    router(catalogue, memos, metrics, draining, &http).map_err(io::Error::other)
+    }
+}
+
+fn http_rules(server: &ServerConfig) -> io::Result<HttpRules> {
+    Ok(HttpRules { compression: server.enable_compression, cors: origins(server)? })
 }
 
 /// Which origins' pages may read answers.

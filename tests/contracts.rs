@@ -48,8 +48,10 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
 }
 
 #[test]
-fn the_metrics_of_the_specification_are_there() {
+fn every_metric_is_named_here() {
     let metrics = Metrics::new(&CACHES, &["/x"]).unwrap();
+    metrics.upstream("gitea", "list", "ok", 0.1);
+    metrics.webhook("gitea", "changed");
     let text = String::from_utf8(metrics.render().unwrap()).unwrap();
     let mut families: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
@@ -59,6 +61,9 @@ fn the_metrics_of_the_specification_are_there() {
         [
             "cache_hits_total counter",
             "cache_misses_total counter",
+            "extension_registry_upstream_request_duration_seconds histogram",
+            "extension_registry_upstream_requests_total counter",
+            "extension_registry_webhook_deliveries_total counter",
             "extensions_total counter",
             "http_request_duration_seconds histogram",
             "http_requests_total counter",

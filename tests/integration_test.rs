@@ -4,6 +4,7 @@
 mod api;
 mod architecture;
 mod binary;
+mod catalogue;
 mod configuration;
 mod conformance;
 mod contracts;

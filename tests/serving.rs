@@ -3,74 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use extension_registry::backend::download::Download;
-use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::backend::{Backend, Listing};
-use extension_registry::error::Result;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::source::Source;
-use extension_registry::models::tag::Tag;
 use extension_registry::server::{Limits, Stop};
-use futures_util::{StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::support::served::{Served, Setup, memory};
-
-/// A backend whose downloads begin, and end only when told to.
-struct Held {
-    inner: Arc<MemoryBackend>,
-    release: Arc<Notify>,
-}
-
-#[async_trait]
-impl Backend for Held {
-    fn source(&self) -> Source {
-        self.inner.source()
-    }
-
-    async fn listing(&self) -> Result<Listing> {
-        self.inner.listing().await
-    }
-
-    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.inner.extension(id).await
-    }
-
-    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.inner.version(id, tag).await
-    }
-
-    async fn open(
-        &self,
-        id: &ExtensionId,
-        artifact: &Artifact,
-        range: Option<std::ops::Range<u64>>,
-    ) -> Result<Download> {
-        let whole = self.inner.open(id, artifact, range).await?;
-        let bytes = whole.collect().await?;
-        let length = bytes.len() as u64;
-        let (first, rest) = (bytes.slice(..2), bytes.slice(2..));
-        let release = Arc::clone(&self.release);
-        // The check behind it holds one piece back, so that two pieces make the head go out.
-        let second = stream::once(async { Ok(Bytes::new()) });
-        let held = stream::once(async move {
-            release.notified().await;
-            Ok(rest)
-        });
-        Ok(Download { length, bytes: stream::iter([Ok(first)]).chain(second).chain(held).boxed() })
-    }
-
-    async fn probe(&self) -> Result<()> {
-        self.inner.probe().await
-    }
-}
+use crate::support::scripted::Scripted;
+use crate::support::served::{Served, Setup};
 
 async fn connect(served: &Served) -> TcpStream {
     TcpStream::connect(served.base.strip_prefix("http://").unwrap()).await.unwrap()
@@ -98,8 +39,8 @@ async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 
 async fn served(limits: Limits) -> (Served, Arc<Notify>) {
     let release = Arc::new(Notify::new());
-    let inner = memory(Source::Local, &["provider/aws:1.0.0"]);
-    let backend = Held { inner, release: Arc::clone(&release) };
+    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    backend.hold = Some(Arc::clone(&release));
     let setup = Setup { limits, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
     served.catalogue.ready(None).await.unwrap();

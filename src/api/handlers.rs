@@ -4,3 +4,4 @@ pub mod downloads;
 pub mod extensions;
 pub mod health;
 pub mod system;
+pub mod webhooks;

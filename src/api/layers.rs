@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -28,6 +28,8 @@ use crate::metrics::{Metrics, UNMATCHED};
 /// The id of a request, taken from the caller when sane, else made.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_MAX: usize = 128;
+/// Largest body of a request that is read, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
 
 /// What of the surroundings is configured.
 #[derive(Clone, Debug)]
@@ -45,7 +47,8 @@ pub struct HttpRules {
 /// 3. cross-origin headers and cache policy, which errors need as well;
 /// 4. the body of failures, which turns whatever fails below into our one shape;
 /// 5. panics, which become a failure like any other;
-/// 6. compression, innermost: it sees what handlers said, not what the layers added.
+/// 6. the bound on bodies;
+/// 7. compression, innermost: it sees what handlers said, not what the layers added.
 pub fn layered<S>(router: Router<S>, metrics: Metrics, rules: &HttpRules) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -62,6 +65,7 @@ where
         .layer(from_fn(apply_cache_policy))
         .layer(from_fn(render_problems))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(compression);
     router
         .fallback(|| async { StatusCode::NOT_FOUND })

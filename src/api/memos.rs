@@ -125,7 +125,10 @@ impl Memos {
             }
         }
         let failed = !self.rules.metadata && catalogue.refresh(id, source).await.is_err();
-        let entry = catalogue.find(id, source).await?;
+        let entry = match facet {
+            Facet::Metadata => catalogue.find(id, source).await?,
+            Facet::Versions => catalogue.find_whole(id, source).await?,
+        };
         let rendered = render(&entry, source, facet)?;
         if self.rules.metadata {
             memos.put(key, EntryMemo { entry, asked: source, rendered: rendered.clone() });

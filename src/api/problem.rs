@@ -71,7 +71,9 @@ impl Problem {
     fn bare(status: StatusCode) -> Self {
         let message = match status {
             StatusCode::NOT_FOUND => "Nothing is served at this path",
-            StatusCode::METHOD_NOT_ALLOWED => "This path answers GET and HEAD only",
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "This path does not take that method; Allow names those it takes"
+            }
             StatusCode::INTERNAL_SERVER_ERROR => "The service failed to answer",
             other => other.canonical_reason().unwrap_or("The request failed"),
         };

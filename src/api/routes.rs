@@ -9,10 +9,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::handlers::{downloads, extensions, health, system};
+use crate::api::handlers::{downloads, extensions, health, system, webhooks};
 use crate::api::layers::{HttpRules, layered};
 use crate::api::memos::Memos;
 use crate::api::state::{ApiState, Draining};
+use crate::backend::webhook::WebhookReceiver;
 use crate::catalog::Catalogue;
 use crate::metrics::Metrics;
 
@@ -28,6 +29,7 @@ pub const BASE: &str = "/api/v1";
     ),
     tags(
         (name = "extensions", description = "What there is, and its bytes"),
+        (name = "webhooks", description = "What backends tell by themselves"),
         (name = "system", description = "How the service is"),
     ),
 )]
@@ -46,7 +48,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::ready))
         .routes(routes!(system::metrics))
         .routes(routes!(system::cache_stats))
-        .routes(routes!(system::openapi));
+        .routes(routes!(system::openapi))
+        .routes(routes!(webhooks::receive));
     OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
 }
 
@@ -70,20 +73,30 @@ pub fn templates() -> Vec<String> {
     contract().paths.paths.into_keys().collect()
 }
 
-/// The whole API over a catalogue.
+/// What the API answers from.
+pub struct Parts {
+    /// What is known.
+    pub catalogue: Arc<Catalogue>,
+    /// What was answered.
+    pub memos: Memos,
+    /// Who takes change notices.
+    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the service is shutting down.
+    pub draining: Draining,
+}
+
+/// The whole API.
 ///
 /// # Errors
 /// The contract cannot be rendered, which a test excludes.
-pub fn router(
-    catalogue: Arc<Catalogue>,
-    memos: Memos,
-    metrics: Metrics,
-    draining: Draining,
-    rules: &HttpRules,
-) -> serde_json::Result<Router> {
+pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
+    let Parts { catalogue, memos, receivers, metrics, draining } = parts;
     let state = ApiState {
         catalogue,
         memos: Arc::new(memos),
+        receivers: receivers.into(),
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
         draining,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::api::memos::Memos;
+use crate::backend::webhook::WebhookReceiver;
 use crate::catalog::Catalogue;
 use crate::metrics::Metrics;
 
@@ -17,6 +18,8 @@ pub struct ApiState {
     pub catalogue: Arc<Catalogue>,
     /// What was answered.
     pub memos: Arc<Memos>,
+    /// Who takes change notices.
+    pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
     /// What is counted.
     pub metrics: Metrics,
     /// When the service started.

@@ -1,6 +1,6 @@
 //! A backend that keeps everything in memory: what the others are measured by, and what tests fill.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
 use crate::backend::{Backend, Listing};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +23,8 @@ use crate::models::tag::Tag;
 pub struct MemoryBackend {
     source: Source,
     extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
+    /// Every change there ever was; a cursor is a length of it.
+    history: RwLock<Vec<ExtensionId>>,
 }
 
 /// The releases of one extension by tag, and the bytes of their archives by key.
@@ -35,7 +38,7 @@ impl MemoryBackend {
     /// A backend without extensions that answers as one of this kind.
     #[must_use]
     pub fn new(source: Source) -> Self {
-        Self { source, extensions: RwLock::default() }
+        Self { source, extensions: RwLock::default(), history: RwLock::default() }
     }
 
     /// Publishes a release, or replaces the one of that tag.
@@ -61,11 +64,13 @@ impl MemoryBackend {
     /// Makes an extension that has no release, as an empty repository is.
     pub fn create(&self, id: &ExtensionId) {
         self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        self.history.write().push(id.clone());
     }
 
     /// Removes an extension with all its releases.
     pub fn remove(&self, id: &ExtensionId) {
         self.extensions.write().remove(id);
+        self.history.write().push(id.clone());
     }
 
     fn put(&self, id: &ExtensionId, tag: Tag, release: Release, key: ArtifactKey, archive: Bytes) {
@@ -73,6 +78,7 @@ impl MemoryBackend {
         let repository = extensions.entry(id.clone()).or_insert_with(|| Repository::empty(id));
         repository.releases.insert(tag, release);
         repository.archives.insert(key, archive);
+        self.history.write().push(id.clone());
     }
 
     fn with<T>(&self, id: &ExtensionId, read: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
@@ -129,6 +135,17 @@ impl Backend for MemoryBackend {
         })
     }
 
+    async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
+        let history = self.history.read();
+        let cursor = ChangeCursor::new(history.len().to_string());
+        let from = since.map_or(Some(history.len()), |cursor| cursor.as_str().parse().ok());
+        let Some(new) = from.and_then(|from| history.get(from..)) else {
+            return Ok(Changes::CannotTell);
+        };
+        let dirty: BTreeSet<ExtensionId> = new.iter().cloned().collect();
+        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
+    }
+
     async fn probe(&self) -> Result<()> {
         Ok(())
     }
@@ -146,4 +163,30 @@ fn part_of(archive: &Bytes, range: Option<Range<u64>>) -> Result<Bytes> {
     }
     let index = |at: u64| usize::try_from(at).map_err(|_| outside());
     Ok(archive.slice(index(range.start)?..index(range.end)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_are_told_from_a_cursor_on() {
+        let backend = MemoryBackend::new(Source::Oci);
+        let ids = ["a-provider", "b-provider"]
+            .map(|name| ExtensionId::from_oci_repository(name).unwrap());
+        let since = |changes| match changes {
+            Changes::These { dirty, cursor } => (dirty, cursor),
+            Changes::CannotTell => panic!("it can tell"),
+        };
+        backend.create(&ids[0]);
+        let (dirty, cursor) = since(backend.changes(None).await.unwrap());
+        assert_eq!(dirty, []);
+        backend.create(&ids[1]);
+        backend.remove(&ids[1]);
+        let (dirty, next) = since(backend.changes(Some(&cursor)).await.unwrap());
+        assert_eq!(dirty, ids[1..]);
+        assert_eq!(since(backend.changes(Some(&next)).await.unwrap()).0, []);
+        let foreign = backend.changes(Some(&ChangeCursor::new("9"))).await.unwrap();
+        assert_eq!(foreign, Changes::CannotTell);
+    }
 }

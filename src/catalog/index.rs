@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::catalog::Merge;
@@ -30,7 +31,14 @@ pub struct Entry {
 
 /// What each backend has of one name, in order; never empty.
 type Parts = Vec<Part>;
-type Part = (Source, Arc<Extension>);
+
+/// What one backend has of a name, and when that was last read.
+#[derive(Clone, Debug)]
+struct Part {
+    source: Source,
+    extension: Arc<Extension>,
+    read: Arc<Mutex<Instant>>,
+}
 
 impl Entry {
     /// Type and name.
@@ -41,12 +49,25 @@ impl Entry {
 
     /// Every backend that has it, in order.
     pub fn sources(&self) -> impl Iterator<Item = Source> {
-        self.parts.iter().map(|(source, _)| *source)
+        self.parts.iter().map(|part| part.source)
+    }
+
+    /// Whether releases of it come from this backend.
+    #[must_use]
+    pub fn is_of(&self, source: Source) -> bool {
+        self.extension.releases().iter().any(|release| release.source == source)
+    }
+
+    /// The backends that it was read from this long ago, or longer.
+    pub fn older_than(&self, age: Duration) -> impl Iterator<Item = Source> {
+        let old = move |part: &&Part| part.read.lock().elapsed() >= age;
+        self.parts.iter().filter(old).map(|part| part.source)
     }
 
     fn is_made_of(&self, parts: &Parts, standing: Standing) -> bool {
-        let same =
-            |mine: &Part, theirs: &Part| mine.0 == theirs.0 && Arc::ptr_eq(&mine.1, &theirs.1);
+        let same = |mine: &Part, theirs: &Part| {
+            mine.source == theirs.source && Arc::ptr_eq(&mine.extension, &theirs.extension)
+        };
         self.standing == standing
             && self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(mine, theirs)| same(mine, theirs))
@@ -117,7 +138,7 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
 struct Shelf {
     source: Source,
     known: bool,
-    extensions: BTreeMap<ExtensionId, Arc<Extension>>,
+    extensions: BTreeMap<ExtensionId, Part>,
     /// When a repository was first said to be gone.
     absent: HashMap<ExtensionId, Instant>,
 }
@@ -162,28 +183,36 @@ impl Index {
         shelf.known = true;
     }
 
-    /// The backend has this extension, as it is here.
-    pub fn put(&mut self, source: Source, extension: Extension) {
+    /// The backend has this extension, as it is here, read at this instant.
+    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         shelf.absent.remove(extension.id());
-        if shelf.extensions.get(extension.id()).is_none_or(|known| **known != extension) {
-            self.changed = true;
-            shelf.extensions.insert(extension.id().clone(), Arc::new(extension));
+        match shelf.extensions.get(extension.id()) {
+            Some(known) if *known.extension == extension => *known.read.lock() = now,
+            _ => {
+                self.changed = true;
+                let id = extension.id().clone();
+                let read = Arc::new(Mutex::new(now));
+                shelf.extensions.insert(id, Part { source, extension: Arc::new(extension), read });
+            }
         }
     }
 
-    /// The backend said that it has no such repository. Removes it at the second such answer.
-    pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+    /// The backend said that it has no such repository. Removes it at the second such answer;
+    /// answers whether a second one is needed.
+    pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) -> bool {
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return false };
         if !shelf.extensions.contains_key(id) {
-            return;
+            return false;
         }
         let first = *shelf.absent.entry(id.clone()).or_insert(now);
-        if now.duration_since(first) >= CERTAIN_AFTER {
+        let certain = now.duration_since(first) >= CERTAIN_AFTER;
+        if certain {
             shelf.extensions.remove(id);
             shelf.absent.remove(id);
             self.changed = true;
         }
+        !certain
     }
 
     /// Everything known of this backend that is not among these.
@@ -192,12 +221,6 @@ impl Index {
         let shelf = self.shelves.iter().find(|shelf| shelf.source == source);
         let ids = shelf.into_iter().flat_map(|shelf| shelf.extensions.keys());
         ids.filter(|id| !listed.contains(*id)).cloned().collect()
-    }
-
-    /// Whether some extension of this backend was said to be gone once.
-    #[must_use]
-    pub fn doubts(&self, source: Source) -> bool {
-        self.shelves.iter().any(|shelf| shelf.source == source && !shelf.absent.is_empty())
     }
 
     /// The picture of what is known now; takes from the previous one what did not change.
@@ -209,7 +232,7 @@ impl Index {
         let mut by_source: BTreeMap<Source, Vec<Arc<Entry>>> = BTreeMap::new();
         for id in &ids {
             let Some((parts, standing)) = self.name(id) else { continue };
-            for (source, extension) in &parts {
+            for Part { source, extension, .. } in &parts {
                 let owned = Standing::Owned(*source);
                 let entry = kept(previous.get(id, Some(*source)), &parts, owned)
                     .unwrap_or_else(|| new_entry(Arc::clone(extension), &parts, owned));
@@ -235,14 +258,14 @@ impl Index {
     /// Who has a name, and who answers for it, which is remembered. `None`: nobody has a release.
     fn name(&mut self, id: &ExtensionId) -> Option<(Parts, Standing)> {
         let held = |shelf: &Shelf| {
-            let extension = shelf.extensions.get(id)?;
-            (!extension.releases().is_empty()).then(|| (shelf.source, Arc::clone(extension)))
+            let part = shelf.extensions.get(id)?;
+            (!part.extension.releases().is_empty()).then(|| part.clone())
         };
         let parts: Parts = self.shelves.iter().filter_map(held).collect();
         let bid = |shelf: &Shelf| Bid {
             source: shelf.source,
             known: shelf.known,
-            has: parts.iter().any(|(source, _)| *source == shelf.source),
+            has: parts.iter().any(|part| part.source == shelf.source),
         };
         let bids: Vec<Bid> = self.shelves.iter().map(bid).collect();
         let before = match self.merge {
@@ -273,7 +296,7 @@ fn new_entry(extension: Arc<Extension>, parts: &Parts, standing: Standing) -> Ar
 
 /// What the merged view shows of a name: the first one's releases, or all pooled.
 fn pool(parts: &Parts, merge: Merge) -> Option<Arc<Extension>> {
-    let mut extensions = parts.iter().map(|(_, extension)| Arc::clone(extension));
+    let mut extensions = parts.iter().map(|part| Arc::clone(&part.extension));
     match merge {
         Merge::Owner => extensions.next(),
         Merge::Union => extensions.reduce(|pooled, next| Arc::new(pooled.union(&next))),

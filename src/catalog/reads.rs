@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::backend::Fault;
 use crate::backend::download::Download;
+use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
+use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
-use crate::catalog::{Catalogue, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::extension::Release;
@@ -47,13 +48,15 @@ impl Catalogue {
         Err(self.nothing_known(source))
     }
 
-    /// One extension, from one backend or from its owner. A name that is not known is asked for.
+    /// One extension, from one backend or from its owner. A name that is not known is asked for;
+    /// one that was read long ago is read again behind the answer.
     ///
     /// # Errors
     /// `NotFound` only if every backend that could own it said no.
     pub async fn find(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
         let view = self.ready(source).await?;
         if let Some(entry) = view.get(id, source) {
+            self.read_again_if_old(entry);
             return standing(entry, source).map(|()| Arc::clone(entry));
         }
         let empty = self.ask(id, source).await?;
@@ -64,7 +67,27 @@ impl Catalogue {
         }
     }
 
-    /// One release of an extension. A version that is not known is asked for.
+    /// The same with every release in full. What cannot be read in time stays as it is known.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`].
+    pub async fn find_whole(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
+        let entry = self.find(id, source).await?;
+        if !entry.extension.has_unread() {
+            return Ok(entry);
+        }
+        for member in self.members.iter().filter(|member| entry.is_of(member.source())) {
+            let read = timeout(PATIENCE, member.backend.releases(entry.id())).await;
+            let Ok(read) = read else { continue };
+            member.learned(&read);
+            if let Ok(extension) = read {
+                self.change(|index| index.put(member.source(), extension, Instant::now()));
+            }
+        }
+        self.find(id, source).await
+    }
+
+    /// One release of an extension, read in full. A version that is not known is asked for.
     ///
     /// # Errors
     /// As [`Catalogue::find`]; `NotFound` also if the extension has no such version.
@@ -82,7 +105,28 @@ impl Catalogue {
         let release = entry.extension.find(version).cloned();
         let release = release
             .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
+        let release = self.read_in_full(entry.id(), release).await?;
         Ok((entry, release))
+    }
+
+    /// A release that was only named so far is read now.
+    async fn read_in_full(&self, id: &ExtensionId, release: Arc<Release>) -> Result<Arc<Release>> {
+        let Some(member) = self.member(release.source) else { return Ok(release) };
+        if release.artifact != ArtifactChoice::Unread {
+            return Ok(release);
+        }
+        let read = timeout(PATIENCE, member.backend.version(id, &release.tag)).await;
+        let read = read.unwrap_or_else(|_| Err(late(member)));
+        member.learned(&read);
+        read.map(Arc::new)
+    }
+
+    fn read_again_if_old(&self, entry: &Entry) {
+        for source in entry.older_than(self.rules.ttl) {
+            if let Some(member) = self.member(source) {
+                member.mark(|dirty| dirty.aged(entry.id().clone(), Instant::now()));
+            }
+        }
     }
 
     /// Reads one extension again from the backends asked, whatever is known of it.
@@ -126,20 +170,14 @@ impl Catalogue {
     async fn ask(&self, id: &ExtensionId, source: Option<Source>) -> Result<bool> {
         let mut empty = false;
         for member in self.asked(source) {
-            let found =
-                timeout(PATIENCE, member.backend.extension(id)).await.unwrap_or_else(|_| {
-                    let message = format!("The {} backend did not answer in time", member.source());
-                    Err(Error::new(ErrorKind::BackendTimeout, message).at(member.source()))
-                });
-            match &found {
-                Err(error) if !error.is_not_found() => {
-                    member.noticed(error);
-                    return found.map(|_| empty);
-                }
-                _ => member.status.answered(),
+            let found = timeout(PATIENCE, member.backend.extension(id)).await;
+            let found = found.unwrap_or_else(|_| Err(late(member)));
+            member.learned(&found);
+            if found.as_ref().is_err_and(|error| !error.is_not_found()) {
+                return found.map(|_| empty);
             }
             empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
-            for fault in self.apply(member.source(), vec![(id.clone(), found)]) {
+            for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
                 member.status.found(fault);
             }
         }
@@ -151,6 +189,11 @@ impl Catalogue {
         let message = format!("Nothing is known yet of {}", names.join(", "));
         Error::unavailable(message, RETRY_AFTER)
     }
+}
+
+fn late(member: &Member) -> Error {
+    let message = format!("The {} backend did not answer in time", member.source());
+    Error::new(ErrorKind::BackendTimeout, message).at(member.source())
 }
 
 /// The one archive of a release.
@@ -165,7 +208,8 @@ pub fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arti
             release.version.as_str(),
             names.join(", ")
         ))),
-        ArtifactChoice::Nothing => Err(Error::not_found(format!(
+        // Whoever asks for the archive reads the release first; see `find_release`.
+        ArtifactChoice::Unread | ArtifactChoice::Nothing => Err(Error::not_found(format!(
             "Extension {id} {} has no archive",
             release.version.as_str()
         ))),

@@ -40,6 +40,13 @@ struct Inner {
     met: BTreeMap<String, String>,
 }
 
+impl Inner {
+    fn unknown(&self, faults: &[Fault]) -> Vec<Fault> {
+        let known = |fault: &&Fault| self.swept.get(&fault.repository) == Some(&fault.reason);
+        faults.iter().filter(|fault| !known(fault)).cloned().collect()
+    }
+}
+
 impl StatusCell {
     pub(crate) fn get(&self) -> Status {
         let inner = self.0.read();
@@ -65,12 +72,14 @@ impl StatusCell {
         self.0.read().status.last_error.is_some()
     }
 
-    pub(crate) fn answered(&self) {
+    /// Answers whether it did not before.
+    pub(crate) fn answered(&self) -> bool {
         let status = &mut self.0.write().status;
-        status.healthy = true;
+        let news = !std::mem::replace(&mut status.healthy, true);
         status.last_success = Some(now_in_seconds());
         status.last_error = None;
         status.last_asked = Some(Instant::now());
+        news
     }
 
     /// Answers whether this is news, so that an outage is logged once.
@@ -84,15 +93,32 @@ impl StatusCell {
         news
     }
 
-    /// A round begun at this instant went well; these are its faults. Answers with the new ones.
+    /// A sweep begun at this instant went well; these are its faults. Answers with the new ones.
     pub(crate) fn rounded(&self, begun: Instant, faults: Vec<Fault>) -> Vec<Fault> {
-        self.answered();
         let mut inner = self.0.write();
         inner.status.current_as_of = Some(begun);
-        let known = |fault: &Fault| inner.swept.get(&fault.repository) == Some(&fault.reason);
-        let news = faults.iter().filter(|fault| !known(fault)).cloned().collect();
+        let news = inner.unknown(&faults);
         inner.swept = faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
         inner.met.clear();
+        news
+    }
+
+    /// These repositories were read again in a round begun at this instant; these are their
+    /// faults now. Answers with the new ones.
+    pub(crate) fn read_again(
+        &self,
+        begun: Instant,
+        repositories: &[String],
+        faults: Vec<Fault>,
+    ) -> Vec<Fault> {
+        let mut inner = self.0.write();
+        inner.status.current_as_of = Some(begun);
+        let news = inner.unknown(&faults);
+        for repository in repositories {
+            inner.swept.remove(repository);
+            inner.met.remove(repository);
+        }
+        inner.swept.extend(faults.into_iter().map(|fault| (fault.repository, fault.reason)));
         news
     }
 

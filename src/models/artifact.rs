@@ -50,6 +50,8 @@ pub enum ArtifactChoice {
     Chosen(Artifact),
     /// Several could be, and no rule decides: the release is listed, its download names these.
     Ambiguous(Vec<String>),
+    /// Not known yet, because the release was not read: it is listed until it is.
+    Unread,
     /// None: the release is not listed.
     Nothing,
 }
@@ -60,7 +62,7 @@ impl ArtifactChoice {
     pub const fn chosen(&self) -> Option<&Artifact> {
         match self {
             Self::Chosen(artifact) => Some(artifact),
-            Self::Ambiguous(_) | Self::Nothing => None,
+            Self::Ambiguous(_) | Self::Unread | Self::Nothing => None,
         }
     }
 

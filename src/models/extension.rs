@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::models::artifact::ArtifactChoice;
+use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -61,6 +61,9 @@ pub struct Release {
     pub published_at: Option<Timestamp>,
     /// Its archive.
     pub artifact: ArtifactChoice,
+    /// Every file of it that can be asked for, the archive among them, where the backend lists
+    /// them; names are the publisher's, unchecked.
+    pub assets: Vec<Artifact>,
     /// What the tag points at, where the backend has a digest for that.
     pub manifest_digest: Option<Digest>,
     /// What its publisher says of it; shared, since most releases say the same.
@@ -80,6 +83,7 @@ impl Release {
             version,
             published_at: None,
             artifact: ArtifactChoice::Nothing,
+            assets: Vec::new(),
             manifest_digest: None,
             about: Arc::default(),
         }
@@ -116,6 +120,7 @@ pub struct Extension {
     id: ExtensionId,
     listed: Vec<Arc<Release>>,
     shadowed: Vec<Arc<Release>>,
+    awaits_archive: bool,
     faults: Vec<String>,
 }
 
@@ -129,6 +134,9 @@ impl Extension {
             release.tag.may_float()
                 && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
         };
+        let bare =
+            |release: &Release| !release.artifact.is_usable() && !release.tag.is_housekeeping();
+        let awaits_archive = found.iter().any(bare);
         let mut releases: Vec<Arc<Release>> = found
             .into_iter()
             .filter(|release| {
@@ -138,7 +146,7 @@ impl Extension {
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
         let (listed, shadowed) = one_per_version(releases);
-        Self { id, listed, shadowed, faults: Vec::new() }
+        Self { id, listed, shadowed, awaits_archive, faults: Vec::new() }
     }
 
     /// The same with what could not be read of it, in words for `/health` and the log.
@@ -158,6 +166,18 @@ impl Extension {
     #[must_use]
     pub fn releases(&self) -> &[Arc<Release>] {
         &self.listed
+    }
+
+    /// Whether some release was left out for want of an archive, which may still be on its way.
+    #[must_use]
+    pub const fn awaits_archive(&self) -> bool {
+        self.awaits_archive
+    }
+
+    /// Whether some release is listed that was not read yet.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.listed.iter().any(|release| release.artifact == ArtifactChoice::Unread)
     }
 
     /// What could not be read of it.
@@ -229,7 +249,7 @@ fn one_per_version(releases: Vec<Arc<Release>>) -> (Vec<Arc<Release>>, Vec<Arc<R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::artifact::{Artifact, ArtifactKey};
+    use crate::models::artifact::ArtifactKey;
 
     fn release(tag: &str) -> Release {
         let artifact = Artifact {

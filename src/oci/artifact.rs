@@ -67,14 +67,30 @@ pub fn choose_layer(
             }
         }
     };
-    let digest: Digest = chosen.digest.parse()?;
-    Ok(ArtifactChoice::Chosen(Artifact {
+    let name = title(chosen).map_or_else(|| format!("{titled}.tar.gz"), ToOwned::to_owned);
+    file(chosen, name, url).map(ArtifactChoice::Chosen)
+}
+
+/// Every layer that can be asked for by itself. One without a title is called by its digest.
+pub fn files(layers: &[Descriptor], url: impl Fn(&Digest) -> Option<String>) -> Vec<Artifact> {
+    let named = |layer| title(layer).unwrap_or(&layer.digest).to_owned();
+    let content = layers.iter().filter(|layer| layer.media_type != EMPTY);
+    content.filter_map(|layer| file(layer, named(layer), &url).ok()).collect()
+}
+
+fn file(
+    layer: &Descriptor,
+    file_name: String,
+    url: impl Fn(&Digest) -> Option<String>,
+) -> Result<Artifact, InvalidDigest> {
+    let digest: Digest = layer.digest.parse()?;
+    Ok(Artifact {
         key: ArtifactKey::new(digest.to_string()),
-        file_name: title(chosen).map_or_else(|| format!("{titled}.tar.gz"), ToOwned::to_owned),
-        size: chosen.size,
+        file_name,
+        size: layer.size,
         url: url(&digest),
         digest: Some(digest),
-    }))
+    })
 }
 
 /// By its title where that has an ending (oras gives every file the media type of a tar), else by
@@ -199,6 +215,16 @@ mod tests {
 
     fn chosen_name(layers: &[Descriptor]) -> Option<String> {
         choose(layers).chosen().map(|artifact| artifact.file_name.clone())
+    }
+
+    #[test]
+    fn every_layer_with_a_digest_is_a_file() {
+        let mut bad = layer(TAR, "bad.tar");
+        bad.digest = "md5:0".to_owned();
+        let layers = [layer("text/markdown", "README.md"), layer(EMPTY, ""), bad, layer(TAR, "")];
+        let names: Vec<String> =
+            files(&layers, |_| None).into_iter().map(|f| f.file_name).collect();
+        assert_eq!(names, ["README.md", DIGEST]);
     }
 
     const TAR: &str = "application/vnd.oci.image.layer.v1.tar";

@@ -87,6 +87,9 @@ pub struct Descriptor {
     /// What its publisher says of it; on layers `title` is a file name.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: Annotations,
+    /// What kind of artifact it is, in an index.
+    #[serde(default, deserialize_with = "or_default")]
+    pub artifact_type: String,
     /// For which machine it is, in an index.
     #[serde(default)]
     pub platform: Option<Platform>,

@@ -1,77 +1,12 @@
 //! The three memos: what they keep, what they count, what switches them off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use extension_registry::backend::download::Download;
-use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::backend::{Backend, Listing};
-use extension_registry::error::Result;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::source::Source;
-use extension_registry::models::tag::Tag;
 
 use crate::support::ids::{about, id, tag};
+use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::{Served, Setup, memory};
-
-/// Counts the questions that reach a backend.
-struct Counting {
-    inner: Arc<MemoryBackend>,
-    listings: AtomicUsize,
-    extensions: AtomicUsize,
-}
-
-impl Counting {
-    fn new(releases: &[&str]) -> Arc<Self> {
-        Arc::new(Self {
-            inner: memory(Source::Local, releases),
-            listings: AtomicUsize::new(0),
-            extensions: AtomicUsize::new(0),
-        })
-    }
-
-    fn counts(&self) -> (usize, usize) {
-        (self.listings.load(Ordering::SeqCst), self.extensions.load(Ordering::SeqCst))
-    }
-}
-
-#[async_trait]
-impl Backend for Counting {
-    fn source(&self) -> Source {
-        self.inner.source()
-    }
-
-    async fn listing(&self) -> Result<Listing> {
-        self.listings.fetch_add(1, Ordering::SeqCst);
-        self.inner.listing().await
-    }
-
-    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.extensions.fetch_add(1, Ordering::SeqCst);
-        self.inner.extension(id).await
-    }
-
-    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.inner.version(id, tag).await
-    }
-
-    async fn open(
-        &self,
-        id: &ExtensionId,
-        artifact: &Artifact,
-        range: Option<std::ops::Range<u64>>,
-    ) -> Result<Download> {
-        self.inner.open(id, artifact, range).await
-    }
-
-    async fn probe(&self) -> Result<()> {
-        self.inner.probe().await
-    }
-}
 
 async fn stats(served: &Served) -> [u64; 4] {
     let stats = served.get("/cache/stats").await.json();
@@ -129,17 +64,18 @@ async fn hits_and_misses_are_counted_and_told() {
 
 #[tokio::test]
 async fn a_kept_answer_asks_no_backend() {
-    let backend = Counting::new(&["provider/aws:1.0.0"]);
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![backend.clone()]).await;
     served.get("/extensions").await;
-    assert_eq!(backend.counts(), (1, 1), "the first sweep");
+    let first_sweep = Asked { listings: 1, changes: 1, extensions: 1 };
+    assert_eq!(backend.asked(), first_sweep);
     for _ in 0..10 {
         for path in ["/extensions", "/extensions/provider/aws", "/extensions/provider/aws/versions"]
         {
             served.get(path).await;
         }
     }
-    assert_eq!(backend.counts(), (1, 1));
+    assert_eq!(backend.asked(), first_sweep);
 }
 
 #[tokio::test]
@@ -177,14 +113,14 @@ async fn an_answer_dies_when_its_part_of_the_catalogue_changes() {
 
 #[tokio::test]
 async fn without_the_metadata_memo_each_request_reads_the_extension() {
-    let backend = Counting::new(&["provider/aws:1.0.0"]);
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
     let setup = Setup { metadata: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;
     for expected in 2..5 {
         let got = served.get("/extensions/provider/aws").await;
         assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss");
-        assert_eq!(backend.counts(), (1, expected));
+        assert_eq!(backend.asked(), Asked { listings: 1, changes: 1, extensions: expected });
     }
     backend.inner.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
     assert_eq!(served.get("/extensions/provider/aws").await.json()["version"], "1.1.0");
@@ -193,26 +129,14 @@ async fn without_the_metadata_memo_each_request_reads_the_extension() {
 
 #[tokio::test]
 async fn without_the_list_memo_each_request_makes_a_round() {
-    let backend = Counting::new(&["provider/aws:1.0.0"]);
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
     let setup = Setup { lists: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;
-    let (before, _) = backend.counts();
+    let before = backend.asked();
     backend.inner.publish(&id("provider/new"), tag("1.0.0"), about("d", &[]), "new");
     assert_eq!(served.get("/extensions").await.column("name"), ["aws", "new"]);
-    assert_eq!(backend.counts().0, before + 1);
+    assert_eq!(backend.asked().changes, before.changes + 1, "one question of changes");
+    assert_eq!(backend.asked().extensions, before.extensions + 1, "and what is new");
     assert_eq!(stats(&served).await[0], 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sweep_is_made_once_per_time_to_live() {
-    let backend = Counting::new(&["provider/aws:1.0.0"]);
-    let served = Served::over(vec![backend.clone()]).await;
-    served.catalogue.ready(None).await.unwrap();
-    for rounds in 1..5 {
-        assert_eq!(backend.counts(), (rounds, rounds));
-        tokio::time::sleep(Duration::from_secs(300)).await;
-        // The sleep above ends at the same instant as the sweep's; let that one run.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }

@@ -7,3 +7,4 @@ mod lists;
 mod memos;
 mod ownership;
 mod system;
+mod webhooks;

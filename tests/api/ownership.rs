@@ -1,63 +1,16 @@
 //! Several backends with the same names: who answers, and who never does.
 
 use std::sync::Arc;
-
-use async_trait::async_trait;
-use extension_registry::backend::download::Download;
-use extension_registry::backend::{Backend, Listing};
-use extension_registry::catalog::Merge;
-use extension_registry::error::{Error, Result};
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
-use extension_registry::models::tag::Tag;
-use reqwest::StatusCode;
 use std::time::Duration;
 
+use extension_registry::backend::Backend;
+use extension_registry::catalog::Merge;
+use extension_registry::models::source::Source;
+use reqwest::StatusCode;
+
 use crate::support::ids::id;
+use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
-
-/// A backend that is down.
-struct Down(Source);
-
-impl Down {
-    fn error(&self) -> Error {
-        Error::unavailable("connection refused", Duration::from_secs(1)).at(self.0)
-    }
-}
-
-#[async_trait]
-impl Backend for Down {
-    fn source(&self) -> Source {
-        self.0
-    }
-
-    async fn listing(&self) -> Result<Listing> {
-        Err(self.error())
-    }
-
-    async fn extension(&self, _: &ExtensionId) -> Result<Extension> {
-        Err(self.error())
-    }
-
-    async fn version(&self, _: &ExtensionId, _: &Tag) -> Result<Release> {
-        Err(self.error())
-    }
-
-    async fn open(
-        &self,
-        _: &ExtensionId,
-        _: &Artifact,
-        _: Option<std::ops::Range<u64>>,
-    ) -> Result<Download> {
-        Err(self.error())
-    }
-
-    async fn probe(&self) -> Result<()> {
-        Err(self.error())
-    }
-}
 
 fn gitea() -> Arc<dyn Backend> {
     memory(Source::Gitea, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])
@@ -121,7 +74,7 @@ async fn a_union_pools_versions_and_equal_ones_fall_to_the_first() {
 
 #[tokio::test]
 async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
-    let served = Served::over(vec![Arc::new(Down(Source::Gitea)), oci()]).await;
+    let served = Served::over(vec![Scripted::down(Source::Gitea), oci()]).await;
     let list = served.get("/extensions").await;
     assert_eq!(list.status, StatusCode::OK);
     assert_eq!(list.column("name"), ["AWS", "only-oci"]);
@@ -146,7 +99,7 @@ async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
 
 #[tokio::test]
 async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
-    let served = Served::over(vec![gitea(), Arc::new(Down(Source::Oci))]).await;
+    let served = Served::over(vec![gitea(), Scripted::down(Source::Oci)]).await;
     let aws = served.get("/extensions/provider/aws").await;
     assert_eq!((aws.status, aws.json()["source"].clone()), (StatusCode::OK, "gitea".into()));
     assert_eq!(served.get("/extensions").await.header("extension-registry-degraded"), "oci");
@@ -154,7 +107,7 @@ async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
 
 #[tokio::test]
 async fn when_nothing_is_known_of_anyone_lists_say_so() {
-    let served = Served::over(vec![Arc::new(Down(Source::Gitea))]).await;
+    let served = Served::over(vec![Scripted::down(Source::Gitea)]).await;
     for path in ["/extensions", "/extensions/search?q=aws", "/extensions/provider/aws"] {
         let got = served.get(path).await;
         assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");

@@ -2,4 +2,5 @@
 
 pub mod ids;
 pub mod layouts;
+pub mod scripted;
 pub mod served;

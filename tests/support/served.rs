@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use extension_registry::api::layers::HttpRules;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
-use extension_registry::api::routes::{router, templates};
+use extension_registry::api::routes::{Parts, router, templates};
 use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
@@ -26,6 +27,9 @@ use tower_http::cors::AllowOrigin;
 
 use crate::support::ids::{about, id, tag};
 
+/// How long change rounds go on between sweeps.
+pub const FULL_SWEEP: Duration = Duration::from_secs(3600);
+
 /// What differs from test to test.
 pub struct Setup {
     pub merge: Merge,
@@ -35,6 +39,7 @@ pub struct Setup {
     pub metadata: bool,
     pub http: HttpRules,
     pub limits: Limits,
+    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
 }
 
 impl Default for Setup {
@@ -47,6 +52,7 @@ impl Default for Setup {
             metadata: true,
             http: HttpRules { compression: true, cors: Some(AllowOrigin::any()) },
             limits: Limits { max_connections: 100, grace: Duration::from_secs(30) },
+            receivers: Vec::new(),
         }
     }
 }
@@ -103,16 +109,22 @@ impl Served {
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
-        let Setup { merge, ttl, capacity, lists, metadata, http, limits } = setup;
-        let catalogue = Catalogue::new(backends, Rules { merge, ttl });
+        let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers } = setup;
+        let catalogue = Catalogue::new(backends, Rules { merge, ttl, full_sweep: FULL_SWEEP });
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let memos = Memos::new(MemoRules { capacity, ttl, lists, metadata }, &metrics);
         let draining = Draining::default();
-        let router =
-            router(Arc::clone(&catalogue), memos, metrics, draining.clone(), &http).unwrap();
+        let parts = Parts {
+            catalogue: Arc::clone(&catalogue),
+            memos,
+            receivers,
+            metrics,
+            draining: draining.clone(),
+        };
+        let router = router(parts, &http).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(Stop::Not);
@@ -137,11 +149,22 @@ impl Served {
 
     /// Sends a request below `/api/v1`.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Got {
+        self.send_body(method, path, headers, Vec::new()).await
+    }
+
+    /// Sends a request with a body below `/api/v1`.
+    pub async fn send_body(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Got {
         let mut request = self.client.request(method, format!("{}/api/v1{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
+        let response = request.body(body).send().await.unwrap();
         Got {
             status: response.status(),
             headers: response.headers().clone(),

@@ -1,0 +1,36 @@
+//! What may have changed at a backend since it was last asked.
+
+use crate::models::naming::ExtensionId;
+
+/// A place in a backend's history. Opaque: only the backend that made it can read it; it may be
+/// stored and shown again after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeCursor(String);
+
+impl ChangeCursor {
+    /// Wraps a backend's own text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The backend's own text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The answer to "what may have changed since then?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Only these may differ from what was read before.
+    These {
+        /// To be read again, each once; some of them may be gone, some may not have changed.
+        dirty: Vec<ExtensionId>,
+        /// Where to go on from next time.
+        cursor: ChangeCursor,
+    },
+    /// The backend cannot say: take a new cursor (ask since `None`), then list everything.
+    CannotTell,
+}

@@ -1,0 +1,14 @@
+//! Extensions from the releases of one organisation of a Gitea or Forgejo server.
+
+mod assets;
+pub mod backend;
+mod client;
+mod convert;
+mod download;
+mod feed;
+mod known;
+mod models;
+mod paging;
+pub mod settings;
+mod urls;
+pub mod webhook;

@@ -1,0 +1,223 @@
+//! Gitea as a backend: what its repositories and releases mean here.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::download::Download;
+use crate::backend::{Backend, Fault, Listing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::convert::{ReleaseReader, Repository};
+use crate::gitea::known::Known;
+use crate::gitea::models::{ReleaseRow, RepositoryRow};
+use crate::gitea::paging::Rows;
+use crate::gitea::settings::{GiteaSettings, Organization};
+use crate::gitea::{download, feed};
+use crate::http::metrics::UpstreamMetrics;
+use crate::models::artifact::Artifact;
+use crate::models::extension::{Extension, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// The extensions of one organisation.
+pub struct GiteaBackend {
+    client: GiteaClient,
+    organization: Organization,
+    external_hosts: Vec<String>,
+    known: Known,
+}
+
+impl GiteaBackend {
+    /// A backend that has asked nothing yet.
+    ///
+    /// # Errors
+    /// A certificate file that cannot be used.
+    pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
+        Ok(Self {
+            client: GiteaClient::new(&settings, metrics)?,
+            organization: settings.organization,
+            external_hosts: settings.external_asset_hosts,
+            known: Known::default(),
+        })
+    }
+
+    /// The repository of an extension as it is now. Redirects of renamed repositories are followed
+    /// to see what became of them: one that goes by another name is another extension.
+    async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+        let url = self.client.urls.repository(&id.gitea_repository());
+        let Reply::Found(answer) = self.client.ask("repository", url).await? else {
+            self.known.forget(id);
+            return Err(absent(id));
+        };
+        let row: RepositoryRow = answer.json()?;
+        let found = Repository::from_row(row, &self.client.urls).filter(|r| self.is_ours(r));
+        let Some(repository) = found.map(|repository| self.known.read(repository)) else {
+            return Err(gone(format!("Extension {id} has left its organisation")));
+        };
+        if repository.extension != *id {
+            return Err(gone(format!("Extension {id} is now {}", repository.extension)));
+        }
+        Ok(repository)
+    }
+
+    fn is_ours(&self, repository: &Repository) -> bool {
+        self.known.is_organization(repository.owner)
+            || repository.owner_login.eq_ignore_ascii_case(self.organization.as_str())
+    }
+
+    /// All the releases of a repository, if it still goes by its name. Half of them would look as
+    /// if the others were gone, so they are an error.
+    async fn releases(&self, repository: &Repository) -> Result<Rows<ReleaseRow>> {
+        let id = &repository.extension;
+        let Some(rows) = self.client.releases(&repository.name).await? else {
+            self.known.forget(id);
+            return Err(absent(id));
+        };
+        if let Some(gap) = rows.gaps.first() {
+            return Err(Error::faulty(gap.clone()).at(Source::Gitea));
+        }
+        if rows.moved.is_some() {
+            self.repository(id).await?;
+        }
+        Ok(rows)
+    }
+
+    fn listing_of(&self, found: Rows<RepositoryRow>) -> Listing {
+        let Rows { rows, total, mut gaps, unreadable, moved } = found;
+        if unreadable > 0 {
+            gaps.push(format!("{unreadable} repositories cannot be read"));
+        }
+        let visible = rows.len();
+        if visible == 0 && total.is_some_and(|total| total > 0) {
+            gaps.push("none of the organisation's repositories are visible to us".to_owned());
+        }
+        let complete = gaps.is_empty();
+        let mut notes = gaps;
+        if let Some(hidden) =
+            total.and_then(|total| total.checked_sub(visible + unreadable)).filter(|n| *n > 0)
+        {
+            notes.push(format!("{hidden} repositories are not visible to us"));
+        }
+        let urls = &self.client.urls;
+        let owner = rows.first().map(|row| row.owner.login.clone());
+        if let Some(name) = owner.filter(|_| moved.is_some()) {
+            notes.push(format!("the organisation is now called {name}: change the configuration"));
+        }
+        let repositories: Vec<Repository> =
+            rows.into_iter().filter_map(|row| Repository::from_row(row, urls)).collect();
+        let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
+        ids.sort();
+        self.known.listed(repositories, complete);
+        Listing { ids, complete, faults: notes.into_iter().map(|note| self.note(note)).collect() }
+    }
+
+    fn note(&self, reason: String) -> Fault {
+        Fault { repository: self.organization.as_str().to_owned(), reason }
+    }
+
+    /// One release as the API finds it, which does not mind the case of a tag.
+    async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<ReleaseRow>> {
+        let url = self.client.urls.release(&repository.name, tag.as_str());
+        match self.client.ask("release", url).await {
+            Ok(Reply::Found(answer)) => {
+                if answer.moved.is_some() {
+                    self.repository(&repository.extension).await?;
+                }
+                answer.json().map(Some)
+            }
+            Ok(Reply::Absent | Reply::SwitchedOff) => Ok(None),
+            // Some proxies decode the slash and make another address of it: look in the list.
+            Err(error)
+                if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
+            {
+                let rows = self.releases(repository).await?.rows;
+                Ok(rows.into_iter().find(|row| row.tag_name == tag.as_str()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for GiteaBackend {
+    fn source(&self) -> Source {
+        Source::Gitea
+    }
+
+    async fn listing(&self) -> Result<Listing> {
+        let found = self.client.repositories().await?;
+        found.map(|rows| self.listing_of(rows)).ok_or_else(no_organization)
+    }
+
+    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        let repository = match self.known.take_fresh(id) {
+            Some(repository) => repository,
+            None => self.repository(id).await?,
+        };
+        let known_as = repository.extension.clone();
+        if !repository.has_releases {
+            let fault = "its releases are switched off".to_owned();
+            return Ok(Extension::new(known_as, Vec::new()).with_faults(vec![fault]));
+        }
+        let found = self.releases(&repository).await?;
+        let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
+        let releases = found.rows.into_iter().filter_map(|row| reader.read(row)).collect();
+        let faults = match found.unreadable {
+            0 => Vec::new(),
+            count => vec![format!("{count} of its releases cannot be read")],
+        };
+        Ok(Extension::new(known_as, releases).with_faults(faults))
+    }
+
+    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
+        let repository = match self.known.remembered(id) {
+            Some(repository) => repository,
+            None => self.repository(id).await?,
+        };
+        let row = self.release(&repository, tag).await?;
+        let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
+        row.and_then(|row| reader.read(row))
+            .filter(|release| release.tag == *tag)
+            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))
+    }
+
+    async fn open(
+        &self,
+        _: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        download::open(&self.client, artifact, range).await
+    }
+
+    async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
+        feed::changes(&self.client, &self.known, since).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let mut url = self.client.urls.repositories();
+        url.set_query(Some("page=1&limit=1"));
+        match self.client.ask("probe", url).await? {
+            Reply::Found(answer) => answer.json::<Vec<serde_json::Value>>().map(drop),
+            Reply::Absent | Reply::SwitchedOff => Err(no_organization()),
+        }
+    }
+}
+
+fn absent(id: &ExtensionId) -> Error {
+    gone(format!("Extension {id} not found"))
+}
+
+fn gone(message: String) -> Error {
+    Error::not_found(message).at(Source::Gitea)
+}
+
+/// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
+fn no_organization() -> Error {
+    let message = "The gitea backend shows us no such organisation: check its name and the token";
+    Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea)
+}

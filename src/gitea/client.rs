@@ -1,0 +1,152 @@
+//! The few questions asked of Gitea's API, and what its refusals mean.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, HeaderValue};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow, RepositoryRow};
+use crate::gitea::paging::{Pages, Rows};
+use crate::gitea::settings::GiteaSettings;
+use crate::gitea::urls::Urls;
+use crate::http::answer::{Answer, Streamed};
+use crate::http::metrics::UpstreamMetrics;
+use crate::http::request::{Credentials, Redirects, Request};
+use crate::http::{HttpClient, HttpSettings};
+use crate::models::source::Source;
+
+/// Largest answer read: a page of fifty releases with long notes stays far below.
+const ANSWER_MAX: usize = 16 * 1024 * 1024;
+/// The page size of a server that does not tell its own.
+const PAGE_SIZE: usize = 50;
+
+/// Asks one Gitea as one account.
+pub(super) struct GiteaClient {
+    http: HttpClient,
+    pub(super) urls: Urls,
+    credentials: Option<Credentials>,
+    page_size: OnceCell<Option<usize>>,
+    pub(super) concurrency: usize,
+}
+
+/// An answer of the API that is no failure.
+pub(super) enum Reply {
+    /// What was asked for.
+    Found(Box<Answer>),
+    /// A "no" in the API's own words: it is not there, or not for us.
+    Absent,
+    /// The repository has its releases switched off.
+    SwitchedOff,
+}
+
+impl GiteaClient {
+    /// # Errors
+    /// Certificates that cannot be read, a token that cannot be sent.
+    pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
+        let token = settings.token.as_ref();
+        let credentials =
+            token.map(|token| Credentials::new("token", token.secret())).transpose()?;
+        let http = HttpSettings {
+            backend: Source::Gitea,
+            base: settings.url.clone(),
+            timeout: settings.timeout,
+            max_concurrency: settings.max_concurrency,
+            verify_tls: settings.verify_ssl,
+            ca_file: settings.ca_file.clone(),
+            allow_private_redirects: settings.allow_private_redirects,
+        };
+        Ok(Self {
+            http: HttpClient::new(http, metrics)?,
+            urls: Urls::new(settings.url.clone(), settings.organization.clone()),
+            credentials,
+            page_size: OnceCell::new(),
+            concurrency: settings.max_concurrency.max(1),
+        })
+    }
+
+    /// One question to the API. Any page in place of JSON is a failure, whatever its status.
+    pub(super) async fn ask(&self, operation: &'static str, url: Url) -> Result<Reply> {
+        let request = Request::get(operation, url)
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .with_credentials(self.credentials.clone());
+        let answer = self.http.fetch(request, ANSWER_MAX).await?;
+        match answer.status {
+            status if status.is_success() => Ok(Reply::Found(Box::new(answer))),
+            StatusCode::NOT_FOUND => {
+                answer.json::<Complaint>().map_err(|_| wrong_address())?;
+                Ok(Reply::Absent)
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&answer),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    /// Begins the bytes of an asset; redirects may lead to a store elsewhere, without our token.
+    pub(super) async fn bytes(&self, request: Request) -> Result<Streamed> {
+        let request =
+            request.with_credentials(self.credentials.clone()).follow(Redirects::Anywhere);
+        self.http.stream(request).await
+    }
+
+    /// Every repository of the organisation; `None` if there is no such organisation for us.
+    pub(super) async fn repositories(&self) -> Result<Option<Rows<RepositoryRow>>> {
+        Pages::new(self, "repositories", self.urls.repositories()).all().await
+    }
+
+    /// Every release of a repository; `None` if there is no such repository for us.
+    pub(super) async fn releases(&self, name: &str) -> Result<Option<Rows<ReleaseRow>>> {
+        Pages::new(self, "releases", self.urls.releases(name)).all().await
+    }
+
+    /// The page size to ask for, and whether the server confirmed it. Asked once.
+    pub(super) async fn page_size(&self) -> Result<(usize, bool)> {
+        let confirmed = self.page_size.get_or_try_init(|| self.ask_page_size()).await?;
+        let size = confirmed.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE);
+        Ok((size, confirmed.is_some()))
+    }
+
+    /// Old servers have no such answer, which is no reason to fail.
+    async fn ask_page_size(&self) -> Result<Option<usize>> {
+        match self.ask("settings", self.urls.settings()).await? {
+            Reply::Found(answer) => Ok(Some(answer.json::<ApiSettings>()?.max_response_items)),
+            Reply::Absent | Reply::SwitchedOff => Ok(None),
+        }
+    }
+}
+
+/// Tells a repository without releases from a token without rights, and names what is missing.
+fn refused(answer: &Answer) -> Result<Reply> {
+    let complaint: Complaint = answer.json()?;
+    let said = |words: &str| complaint.message.contains(words);
+    if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
+        return Ok(Reply::SwitchedOff);
+    }
+    let message = if said("scope") {
+        format!("The token for gitea lacks the scope {}", missing_scope(&complaint.message))
+    } else if said("Only signed in user") {
+        "The gitea backend answers only with a token".to_owned()
+    } else {
+        return Err(answer.failure());
+    };
+    Err(Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea))
+}
+
+/// The scope in `required=[read:repository]`, if it looks like one.
+fn missing_scope(message: &str) -> &str {
+    let listed = message.split_once("required=[").and_then(|(_, rest)| rest.split_once(']'));
+    let plain = |c: char| c.is_ascii_lowercase() || matches!(c, ':' | ',' | '_');
+    match listed {
+        Some((scope, _)) if !scope.is_empty() && scope.len() < 100 && scope.chars().all(plain) => {
+            scope
+        }
+        _ => "that it needs",
+    }
+}
+
+fn wrong_address() -> Error {
+    let message = "What answers at the address of gitea is not its API: check url and its sub path";
+    Error::faulty(message).at(Source::Gitea)
+}

@@ -1,0 +1,178 @@
+//! From Gitea's words to ours: repositories, releases, assets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::gitea::assets;
+use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
+use crate::gitea::urls::Urls;
+use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::extension::{About, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+const TEXT_MAX: usize = 1_000;
+const KEYWORDS_MAX: usize = 32;
+/// "Never" is the epoch in the server's zone, or the year 1: nothing was released before this.
+const NEVER_UNTIL: i64 = 24 * 60 * 60;
+
+/// A repository that holds an extension.
+#[derive(Clone, Debug)]
+pub(super) struct Repository {
+    pub(super) number: i64,
+    pub(super) owner: i64,
+    pub(super) owner_login: String,
+    pub(super) name: String,
+    pub(super) extension: ExtensionId,
+    pub(super) has_releases: bool,
+    about: About,
+}
+
+impl Repository {
+    /// `None`: the repository is none of ours by its name.
+    pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
+        let extension = ExtensionId::from_gitea_repository(&row.name)?;
+        let about = About {
+            description: clean(&row.description),
+            author: None,
+            repository: Some(urls.page(&row.name).into()),
+            keywords: row.topics.iter().filter_map(|t| clean(t)).take(KEYWORDS_MAX).collect(),
+            license: match row.licenses.as_slice() {
+                [only] => clean(only),
+                _ => None,
+            },
+        };
+        Some(Self {
+            number: row.id,
+            owner: row.owner.id,
+            owner_login: row.owner.login,
+            has_releases: row.has_releases.unwrap_or(true),
+            name: row.name,
+            extension,
+            about,
+        })
+    }
+}
+
+/// Turns the releases of one repository into ours, sharing what they have in common.
+pub(super) struct ReleaseReader<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) urls: &'a Urls,
+    pub(super) external_hosts: &'a [String],
+    abouts: HashMap<Option<String>, Arc<About>>,
+}
+
+impl<'a> ReleaseReader<'a> {
+    pub(super) fn new(
+        repository: &'a Repository,
+        urls: &'a Urls,
+        external_hosts: &'a [String],
+    ) -> Self {
+        Self { repository, urls, external_hosts, abouts: HashMap::new() }
+    }
+
+    /// `None`: a draft, or a tag that cannot be one here.
+    pub(super) fn read(&mut self, row: ReleaseRow) -> Option<Release> {
+        if row.draft {
+            return None;
+        }
+        let release = Release::of_tag(Source::Gitea, row.tag_name.parse().ok()?);
+        let assets = self.assets(&release.tag, &row.assets);
+        let repository = self.repository;
+        let choice = assets::choose(
+            &repository.name,
+            repository.extension.name.as_str(),
+            release.version.as_str(),
+            &assets,
+        );
+        Some(Release {
+            published_at: row.published_at.or(row.created_at).as_deref().and_then(instant),
+            artifact: choice,
+            assets,
+            about: self.about(clean(&row.author.login)),
+            ..release
+        })
+    }
+
+    fn about(&mut self, author: Option<String>) -> Arc<About> {
+        let shared = self.abouts.entry(author).or_insert_with_key(|author| {
+            Arc::new(About { author: author.clone(), ..self.repository.about.clone() })
+        });
+        Arc::clone(shared)
+    }
+
+    fn assets(&self, tag: &Tag, rows: &[AssetRow]) -> Vec<Artifact> {
+        let served = rows.iter().filter(|row| self.is_served(row));
+        served
+            .map(|row| Artifact {
+                key: ArtifactKey::new(row.uuid.as_str()),
+                file_name: row.name.clone(),
+                size: row.size,
+                digest: None,
+                url: Some(
+                    self.urls.download(&self.repository.name, tag.as_str(), &row.name).into(),
+                ),
+            })
+            .collect()
+    }
+
+    /// An external asset is whatever its publisher points at: only hosts that the operator named.
+    fn is_served(&self, row: &AssetRow) -> bool {
+        if row.kind.as_deref() != Some("external") {
+            return true;
+        }
+        let address =
+            row.browser_download_url.as_deref().and_then(|text| text.parse::<url::Url>().ok());
+        let host = address.as_ref().and_then(url::Url::host_str);
+        host.is_some_and(|host| {
+            self.external_hosts.iter().any(|one| one.eq_ignore_ascii_case(host))
+        })
+    }
+}
+
+/// RFC 3339 in any zone; `None` for Gitea's two ways to say "never".
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    let instant: Timestamp = text.parse().ok()?;
+    (instant.as_second() > NEVER_UNTIL).then_some(instant)
+}
+
+/// A text fit to show: bounded, on one line, without characters that nobody can see or that turn
+/// the reading direction; `None` if nothing is left.
+fn clean(text: &str) -> Option<String> {
+    let hidden = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.chars().filter(|c| !hidden(c)).map(plain).take(TEXT_MAX).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_every_zone_are_read_and_never_is_none() {
+        let read = |text| instant(text).map(|at| at.to_string());
+        assert_eq!(read("2026-11-23T18:04:10Z").as_deref(), Some("2026-11-23T18:04:10Z"));
+        assert_eq!(read("2026-11-24T03:04:10+09:00").as_deref(), Some("2026-11-23T18:04:10Z"));
+        for never in [
+            "1970-01-01T00:00:00Z",
+            "1970-01-01T09:00:00+09:00",
+            "0001-01-01T00:00:00Z",
+            "",
+            "soon",
+        ] {
+            assert_eq!(read(never), None, "{never}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cleaned() {
+        assert_eq!(clean(" a\r\nb\u{202e}c ").as_deref(), Some("a  bc"));
+        assert_eq!(clean("\u{200b}\n"), None);
+        assert_eq!(clean(&"x".repeat(5_000)).unwrap().len(), TEXT_MAX);
+    }
+}

@@ -1,0 +1,127 @@
+//! The bytes of an asset, and what must be true of them before and while they pass.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use hyper::StatusCode;
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName,
+    HeaderValue, RANGE,
+};
+
+use crate::backend::download::Download;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::client::GiteaClient;
+use crate::http::answer::Streamed;
+use crate::http::request::Request;
+use crate::models::artifact::Artifact;
+use crate::models::source::Source;
+
+/// Opens an asset, or the given part of it.
+///
+/// # Errors
+/// `NotFound` if it is gone, `RangeNotSatisfiable` for a part outside it, `BackendFaulty` for
+/// anything that is not these bytes, a page in their place above all.
+pub(super) async fn open(
+    client: &GiteaClient,
+    artifact: &Artifact,
+    range: Option<Range<u64>>,
+) -> Result<Download> {
+    let part = range.clone().unwrap_or(0..artifact.size);
+    let size = artifact.size;
+    if range.is_some() && (part.start >= part.end || part.end > size) {
+        let kind = ErrorKind::RangeNotSatisfiable { size };
+        return Err(Error::new(kind, "Range outside the artifact").at(Source::Gitea));
+    }
+    let mut request = Request::get("download", client.urls.attachment(artifact.key.as_str()))
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if range.is_some() {
+        let value = format!("bytes={}-{}", part.start, part.end - 1);
+        let value = HeaderValue::try_from(value)
+            .map_err(|error| Error::new(ErrorKind::Internal, "A range").because(error))?;
+        request = request.header(RANGE, value);
+    }
+    let answer = client.bytes(request).await?;
+    check(&answer, range.is_some(), &part).map_err(|error| error.at(Source::Gitea))?;
+    let length = part.end - part.start;
+    Ok(Download { length, bytes: exactly(length, answer.bytes) })
+}
+
+fn check(answer: &Streamed, partial: bool, part: &Range<u64>) -> Result<()> {
+    let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    match (answer.status, partial) {
+        (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}
+        (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
+            return Err(Error::not_found("The artifact is not there any more"));
+        }
+        (StatusCode::OK, true) => {
+            return Err(Error::faulty("The gitea backend does not give parts of artifacts"));
+        }
+        _ => return Err(answer.failure()),
+    }
+    // A login page, a blocked account and a proxy's challenge all come as a success.
+    if text(CONTENT_TYPE)
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+    {
+        return Err(Error::faulty(
+            "The gitea backend answered with a page in place of the artifact",
+        ));
+    }
+    if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Error::faulty("The gitea backend answered with an encoded artifact"));
+    }
+    let begins = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
+    if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
+        return Err(Error::faulty("The gitea backend answered with another part of the artifact"));
+    }
+    match text(CONTENT_LENGTH).map(str::parse::<u64>) {
+        None => Ok(()),
+        Some(Ok(length)) if length == part.end - part.start => Ok(()),
+        Some(_) => Err(Error::faulty("The artifact is not as long as its release says")),
+    }
+}
+
+/// The same bytes, with an error in place of an end that comes too early or too late.
+fn exactly(
+    length: u64,
+    bytes: BoxStream<'static, Result<Bytes>>,
+) -> BoxStream<'static, Result<Bytes>> {
+    let checked = stream::unfold(Some((bytes, length)), |state| async move {
+        let (mut bytes, missing) = state?;
+        match (bytes.next().await, missing) {
+            (None, 0) => None,
+            (None, _) => Some((Err(cut("The artifact is shorter than announced")), None)),
+            (Some(Err(error)), _) => Some((Err(error), None)),
+            (Some(Ok(piece)), _) => match missing.checked_sub(piece.len() as u64) {
+                Some(missing) => Some((Ok(piece), Some((bytes, missing)))),
+                None => Some((Err(cut("The artifact is longer than announced")), None)),
+            },
+        }
+    });
+    checked.boxed()
+}
+
+fn cut(message: &str) -> Error {
+    Error::faulty(message).at(Source::Gitea)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_must_be_as_many_as_announced() {
+        for (pieces, good) in [
+            (&["abc", "def"][..], true),
+            (&["abcdef"], true),
+            (&["abc"], false),
+            (&["abc", "defg"], false),
+        ] {
+            let bytes = stream::iter(pieces.iter().map(|p| Ok(Bytes::from_static(p.as_bytes()))));
+            let download = Download { length: 6, bytes: exactly(6, bytes.boxed()) };
+            assert_eq!(download.collect().await.is_ok(), good, "{pieces:?}");
+        }
+    }
+}

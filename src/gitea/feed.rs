@@ -1,0 +1,154 @@
+//! The organisation's feed: one question tells which repositories to read again.
+//!
+//! Its entries come newest second first, but inside one second oldest first, so an entry may
+//! appear behind one that was seen before. Hence everything within two seconds of the newest
+//! entry is told apart by number, not by place.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::backend::changes::{ChangeCursor, Changes};
+use crate::error::{ErrorKind, Result};
+use crate::gitea::client::GiteaClient;
+use crate::gitea::known::Known;
+use crate::gitea::models::ActivityRow;
+use crate::gitea::paging::Pages;
+use crate::models::naming::ExtensionId;
+
+/// Further back a sweep is cheaper.
+const PAGES_MAX: usize = 10;
+/// Entries this close to the newest one may still get company in front of them.
+const OVERLAP_SECONDS: i64 = 2;
+/// What is done to issues and the like changes no release.
+const UNRELATED: [&str; 6] = ["issue", "pull", "comment", "star", "watch", "branch"];
+
+/// How far the feed was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    /// Seconds since 1970 of the newest entry.
+    newest: i64,
+    /// Numbers of the entries near it.
+    seen: BTreeSet<i64>,
+}
+
+/// What happened since the cursor was given out.
+///
+/// # Errors
+/// Those of the questions. A server without a feed for us is no error: it cannot tell.
+pub(super) async fn changes(
+    client: &GiteaClient,
+    known: &Known,
+    since: Option<&ChangeCursor>,
+) -> Result<Changes> {
+    let since = match since.map(Position::read) {
+        Some(None) => return Ok(Changes::CannotTell),
+        Some(position) => position,
+        None => None,
+    };
+    let Some(entries) = entries_since(client, since.as_ref()).await? else {
+        return Ok(Changes::CannotTell);
+    };
+    let cursor = Position::after(since.as_ref(), &entries).write();
+    let dirty = match &since {
+        None => BTreeSet::new(),
+        Some(position) => {
+            let news = entries.iter().filter(|(at, entry)| position.precedes(*at, entry));
+            news.flat_map(|(_, entry)| touched(entry, known)).collect()
+        }
+    };
+    Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
+}
+
+/// Entries back to one that is surely older than the position; `None` if that is too far.
+async fn entries_since(
+    client: &GiteaClient,
+    since: Option<&Position>,
+) -> Result<Option<Vec<(i64, ActivityRow)>>> {
+    let pages = Pages::new(client, "feed", client.urls.feed());
+    let (size, _) = client.page_size().await?;
+    let mut entries = Vec::new();
+    for number in 1..=PAGES_MAX {
+        let page = match pages.page::<ActivityRow>(number, size).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::BackendRefused && number == 1 => {
+                return no_feed_or(error, client).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
+        let dated = page.rows.into_iter().filter_map(|row| {
+            let at = row.created.parse::<Timestamp>().ok()?;
+            Some((at.as_second(), row))
+        });
+        entries.extend(dated);
+        let reached = since.is_none_or(|position| {
+            entries.iter().any(|(at, _)| *at <= position.newest - OVERLAP_SECONDS)
+        });
+        if end || reached {
+            return Ok(Some(entries));
+        }
+    }
+    Ok(None)
+}
+
+/// A token may read repositories and yet no feed; one that may read nothing is an error.
+async fn no_feed_or(
+    refusal: crate::error::Error,
+    client: &GiteaClient,
+) -> Result<Option<Vec<(i64, ActivityRow)>>> {
+    let accepted = client.ask("repositories", client.urls.repositories()).await.is_ok();
+    if accepted { Ok(None) } else { Err(refusal) }
+}
+
+/// The extensions an entry is about: under the name it had, and under the name it has.
+fn touched(entry: &ActivityRow, known: &Known) -> impl Iterator<Item = ExtensionId> {
+    let related = !UNRELATED.iter().any(|word| entry.op_type.contains(word));
+    let now = entry.repo.as_ref().and_then(|r| ExtensionId::from_gitea_repository(&r.name));
+    let before = known.extension_of(entry.repo_id);
+    now.into_iter().chain(before).filter(move |_| related)
+}
+
+impl Position {
+    fn after(since: Option<&Self>, entries: &[(i64, ActivityRow)]) -> Self {
+        let newest = entries.iter().map(|(at, _)| *at).max();
+        let newest = newest.max(since.map(|position| position.newest)).unwrap_or(i64::MIN / 2);
+        let near = entries.iter().filter(|(at, _)| *at > newest - OVERLAP_SECONDS);
+        Self { newest, seen: near.map(|(_, entry)| entry.id).collect() }
+    }
+
+    /// Whether an entry came after this position was taken.
+    fn precedes(&self, at: i64, entry: &ActivityRow) -> bool {
+        at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
+    }
+
+    fn write(&self) -> ChangeCursor {
+        let seen: Vec<String> = self.seen.iter().map(ToString::to_string).collect();
+        ChangeCursor::new(format!("{}:{}", self.newest, seen.join(",")))
+    }
+
+    fn read(cursor: &ChangeCursor) -> Option<Self> {
+        let (newest, seen) = cursor.as_str().split_once(':')?;
+        let numbers = seen.split(',').filter(|text| !text.is_empty()).map(str::parse);
+        Some(Self { newest: newest.parse().ok()?, seen: numbers.collect::<Result<_, _>>().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_survives_being_written() {
+        for position in [
+            Position { newest: 1_700_000_000, seen: BTreeSet::from([3, 5]) },
+            Position { newest: i64::MIN / 2, seen: BTreeSet::new() },
+        ] {
+            assert_eq!(Position::read(&position.write()), Some(position));
+        }
+        for text in ["", "x", "1", "x:1", "1:x", "1:1,x"] {
+            assert_eq!(Position::read(&ChangeCursor::new(text)), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The JSON of Gitea's API, as far as it is read: lenient, since servers of many ages answer.
+
+use serde::{Deserialize, Deserializer};
+
+/// `null` reads as if the field were missing: some servers write one, some the other.
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A row of a paged list, known by its number.
+pub(super) trait Row: for<'de> Deserialize<'de> + Send {
+    fn id(&self) -> i64;
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ApiSettings {
+    pub(super) max_response_items: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Account {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) id: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) login: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RepositoryRow {
+    pub(super) id: i64,
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) owner: Account,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) description: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) topics: Vec<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) licenses: Vec<String>,
+    pub(super) has_releases: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ReleaseRow {
+    pub(super) id: i64,
+    pub(super) tag_name: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) draft: bool,
+    pub(super) created_at: Option<String>,
+    pub(super) published_at: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) author: Account,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) assets: Vec<AssetRow>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AssetRow {
+    pub(super) uuid: String,
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) size: u64,
+    /// Forgejo's: `external` is an address anywhere, not a file of the server.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) browser_download_url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ActivityRow {
+    pub(super) id: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) op_type: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) repo_id: i64,
+    pub(super) repo: Option<ActivityRepository>,
+    pub(super) created: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ActivityRepository {
+    pub(super) name: String,
+}
+
+/// An error's explanation; what it says is for us, never for callers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Complaint {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) message: String,
+}
+
+/// A webhook's body, as far as events of different kinds agree.
+#[derive(Debug, Deserialize)]
+pub(super) struct Notice {
+    pub(super) repository: Option<NoticeRepository>,
+    pub(super) ref_type: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NoticeRepository {
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) owner: Account,
+}
+
+impl Row for RepositoryRow {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Row for ReleaseRow {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Row for ActivityRow {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_null_and_unknown_fields_are_borne() {
+        let bare: ReleaseRow = serde_json::from_str(r#"{"id":1,"tag_name":"1.0.0"}"#).unwrap();
+        assert!(!bare.draft && bare.assets.is_empty());
+        let null = r#"{"id":1,"tag_name":"1.0.0","assets":null,"author":null,"draft":null,
+            "published_at":null,"new":{"a":[1]}}"#;
+        assert_eq!(serde_json::from_str::<ReleaseRow>(null).unwrap().author.login, "");
+        assert!(serde_json::from_str::<ReleaseRow>(r#"{"id":1}"#).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! Addresses at a Gitea, always built from the configured one: those in its answers are made of
+//! its own idea of its address, which may be another.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use crate::gitea::settings::Organization;
+
+/// Everything but the unreserved characters of RFC 3986.
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Builds addresses under one base and one organisation.
+#[derive(Clone, Debug)]
+pub(super) struct Urls {
+    base: Url,
+    organization: Organization,
+}
+
+impl Urls {
+    pub(super) fn new(mut base: Url, organization: Organization) -> Self {
+        base.set_query(None);
+        base.set_fragment(None);
+        Self { base, organization }
+    }
+
+    pub(super) fn settings(&self) -> Url {
+        self.under(&["api", "v1", "settings", "api"])
+    }
+
+    pub(super) fn repositories(&self) -> Url {
+        self.under(&["api", "v1", "orgs", self.organization.as_str(), "repos"])
+    }
+
+    pub(super) fn feed(&self) -> Url {
+        let organization = self.organization.as_str();
+        self.under(&["api", "v1", "orgs", organization, "activities", "feeds"])
+    }
+
+    pub(super) fn repository(&self, name: &str) -> Url {
+        self.under(&["api", "v1", "repos", self.organization.as_str(), name])
+    }
+
+    pub(super) fn releases(&self, name: &str) -> Url {
+        self.under(&["api", "v1", "repos", self.organization.as_str(), name, "releases"])
+    }
+
+    pub(super) fn release(&self, name: &str, tag: &str) -> Url {
+        let organization = self.organization.as_str();
+        self.under(&["api", "v1", "repos", organization, name, "releases", "tags", tag])
+    }
+
+    /// Where the bytes of an asset are, whatever it and its tag are called.
+    pub(super) fn attachment(&self, uuid: &str) -> Url {
+        self.under(&["attachments", uuid])
+    }
+
+    /// The repository's page.
+    pub(super) fn page(&self, name: &str) -> Url {
+        self.under(&[self.organization.as_str(), name])
+    }
+
+    /// Where people download an asset.
+    pub(super) fn download(&self, name: &str, tag: &str, asset: &str) -> Url {
+        let organization = self.organization.as_str();
+        self.under(&[organization, name, "releases", "download", tag, asset])
+    }
+
+    fn under(&self, segments: &[&str]) -> Url {
+        let mut path = self.base.path().trim_end_matches('/').to_owned();
+        for segment in segments {
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, &SEGMENT));
+        }
+        let mut url = self.base.clone();
+        url.set_path(&path);
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(base: &str) -> Urls {
+        Urls::new(base.parse().unwrap(), "org".parse().unwrap())
+    }
+
+    #[test]
+    fn a_sub_path_is_kept_with_or_without_its_slash() {
+        for base in
+            ["https://a.example/git", "https://a.example/git/", "https://a.example/git//?x#y"]
+        {
+            let url = urls(base).releases("aws_prov");
+            assert_eq!(url.as_str(), "https://a.example/git/api/v1/repos/org/aws_prov/releases");
+        }
+        assert_eq!(urls("http://a.example").page("x").as_str(), "http://a.example/org/x");
+    }
+
+    #[test]
+    fn every_segment_is_encoded() {
+        let urls = urls("http://a.example/");
+        for (tag, encoded) in [
+            ("rel/2025/v3", "rel%2F2025%2Fv3"),
+            ("1.0.0+b", "1.0.0%2Bb"),
+            ("a b?c#d%2F", "a%20b%3Fc%23d%252F"),
+            ("é", "%C3%A9"),
+        ] {
+            assert!(
+                urls.release("r", tag).as_str().ends_with(&format!("/tags/{encoded}")),
+                "{tag}"
+            );
+        }
+        let evil = urls.download("r", "1", "../../evil\r\n\".tar.gz");
+        assert_eq!(
+            evil.as_str(),
+            "http://a.example/org/r/releases/download/1/..%2F..%2Fevil%0D%0A%22.tar.gz"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Deliveries of Gitea's and Forgejo's webhooks: verified first, then read, then forgotten but for
+//! their signatures.
+
+use std::num::NonZeroUsize;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use hyper::HeaderMap;
+use lru::LruCache;
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
+use crate::error::{Error, ErrorKind};
+use crate::gitea::models::Notice;
+use crate::gitea::settings::Organization;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Where signatures are found: lower-case hex, of which the last has a prefix.
+const SIGNATURES: [(&str, &str); 3] =
+    [("x-gitea-signature", ""), ("x-forgejo-signature", ""), ("x-hub-signature-256", "sha256=")];
+/// Signatures remembered; an older delivery that comes again costs one read.
+const REPLAYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
+
+type Signature = [u8; 32];
+
+/// Takes the deliveries of one organisation.
+pub struct GiteaWebhooks {
+    key: Hmac<Sha256>,
+    organization: Organization,
+    seen: Mutex<LruCache<Signature, ()>>,
+}
+
+impl GiteaWebhooks {
+    /// A receiver of what is signed with this secret.
+    ///
+    /// # Errors
+    /// An empty secret: anybody could sign with it.
+    pub fn new(secret: &SecretString, organization: Organization) -> Result<Self, Error> {
+        let secret = secret.expose_secret().trim();
+        if secret.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "The webhook secret is empty"));
+        }
+        let key = Hmac::new_from_slice(secret.as_bytes())
+            .map_err(|error| Error::new(ErrorKind::Internal, "A secret").because(error))?;
+        Ok(Self { key, organization, seen: Mutex::new(LruCache::new(REPLAYS)) })
+    }
+
+    /// The signature of this body, if the headers carry it.
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Signature, WebhookError> {
+        let signature = claimed(headers).ok_or(WebhookError::Unsigned)?;
+        let computed = self.key.clone().chain_update(body);
+        // Compares in constant time.
+        computed.verify_slice(&signature).map_err(|_| WebhookError::Unsigned)?;
+        Ok(signature)
+    }
+
+    /// What a verified delivery says that concerns us.
+    fn read(&self, event: &str, body: &[u8]) -> Result<Delivery, WebhookError> {
+        let about_tags = matches!(event, "create" | "delete");
+        if !about_tags && !matches!(event, "release" | "repository") {
+            return Ok(Delivery::Ignored);
+        }
+        let notice: Notice = serde_json::from_slice(body).map_err(|_| WebhookError::Malformed)?;
+        if about_tags && notice.ref_type.as_deref() != Some("tag") {
+            return Ok(Delivery::Ignored);
+        }
+        let ours = |login: &str| login.eq_ignore_ascii_case(self.organization.as_str());
+        let repository = notice.repository.filter(|repository| ours(&repository.owner.login));
+        let extension = repository.and_then(|r| ExtensionId::from_gitea_repository(&r.name));
+        Ok(extension.map_or(Delivery::Ignored, |id| Delivery::Changed(vec![id])))
+    }
+}
+
+impl WebhookReceiver for GiteaWebhooks {
+    fn source(&self) -> Source {
+        Source::Gitea
+    }
+
+    fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
+        let signature = self.verify(headers, body)?;
+        if self.seen.lock().contains(&signature) {
+            return Ok(Delivery::Replayed);
+        }
+        let event = ["x-gitea-event", "x-forgejo-event"];
+        let event = event.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
+        let delivery = self.read(event.unwrap_or_default(), body)?;
+        self.seen.lock().put(signature, ());
+        Ok(delivery)
+    }
+}
+
+/// The first signature header there is decides; an empty or misshapen one is no signature.
+fn claimed(headers: &HeaderMap) -> Option<Signature> {
+    let (value, prefix) =
+        SIGNATURES.into_iter().find_map(|(name, prefix)| Some((headers.get(name)?, prefix)))?;
+    decode(value.to_str().ok()?.strip_prefix(prefix)?)
+}
+
+fn decode(hex: &str) -> Option<Signature> {
+    let digits: Option<Vec<u8>> =
+        hex.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+    let bytes: Vec<u8> = digits?
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect();
+    (hex.len() == 64).then(|| bytes.try_into().ok())?
+}

@@ -1,0 +1,204 @@
+//! What an upstream answered, and what its statuses mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::source::Source;
+
+/// Without a word from the backend, asking again sooner is no use.
+const RETRY_DEFAULT: Duration = Duration::from_secs(5);
+/// A backend cannot silence us for longer than this.
+const RETRY_MAX: Duration = Duration::from_secs(300);
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Who answered.
+    pub backend: Source,
+    /// Any status, success or not.
+    pub status: StatusCode,
+    /// As sent.
+    pub headers: HeaderMap,
+    /// All of it.
+    pub body: Bytes,
+    /// The address that answered, after redirects.
+    pub url: Url,
+    /// The status of the first redirect, if there was one.
+    pub moved: Option<StatusCode>,
+}
+
+/// An answer whose bytes are still on their way.
+pub struct Streamed {
+    /// Who answers.
+    pub backend: Source,
+    /// Any status, success or not.
+    pub status: StatusCode,
+    /// As sent.
+    pub headers: HeaderMap,
+    /// The bytes as the backend sends them; after an error nothing follows.
+    pub bytes: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Answer {
+    /// The body as JSON, if it says that it is JSON.
+    ///
+    /// # Errors
+    /// `BackendFaulty` for another content type (a login page, a proxy's error) and for a body
+    /// that does not parse.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.check_json()?;
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let message =
+                format!("The {} backend answered with JSON that does not parse", self.backend);
+            Error::faulty(message).at(self.backend).because(error)
+        })
+    }
+
+    /// Whether the body says that it is JSON, for callers who read it themselves.
+    ///
+    /// # Errors
+    /// `BackendFaulty` for another content type.
+    pub fn check_json(&self) -> Result<()> {
+        if says_json(&self.headers) {
+            return Ok(());
+        }
+        let message =
+            format!("The {} backend answered with something else than JSON", self.backend);
+        Err(Error::faulty(message).at(self.backend))
+    }
+
+    /// What a status means that the caller has no other meaning for.
+    #[must_use]
+    pub fn failure(&self) -> Error {
+        failure_of(self.backend, self.status, &self.headers)
+    }
+}
+
+impl Streamed {
+    /// What a status means that the caller has no other meaning for.
+    #[must_use]
+    pub fn failure(&self) -> Error {
+        failure_of(self.backend, self.status, &self.headers)
+    }
+}
+
+/// Whether the content type is `application/json` or one of its kind (`…+json`).
+fn says_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    let ends = |suffix: &str| {
+        let at = essence.len().checked_sub(suffix.len());
+        at.and_then(|at| essence.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
+    };
+    ends("/json") || ends("+json")
+}
+
+fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error {
+    let error = match status.as_u16() {
+        401 => Error::new(
+            ErrorKind::BackendRefused,
+            format!("The {backend} backend refused our credentials"),
+        ),
+        403 => Error::new(
+            ErrorKind::BackendRefused,
+            format!("The {backend} backend does not let us read this"),
+        ),
+        429 => Error::unavailable(format!("The {backend} backend limits us"), retry_after(headers)),
+        500.. => Error::unavailable(
+            format!("The {backend} backend fails with status {}", status.as_u16()),
+            retry_after(headers),
+        ),
+        other => Error::faulty(format!(
+            "The {backend} backend answered with the unexpected status {other}"
+        )),
+    };
+    error.at(backend)
+}
+
+/// When to ask again, from `Retry-After` in either of its forms; never longer than five minutes.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) else {
+        return RETRY_DEFAULT;
+    };
+    let seconds = text.trim().parse::<u64>().ok().map(Duration::from_secs);
+    let until = || {
+        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Some(at.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+    };
+    seconds.or_else(until).unwrap_or(RETRY_DEFAULT).min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Answer {
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        Answer {
+            backend: Source::Gitea,
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.collect(),
+            body: Bytes::from_static(body.as_bytes()),
+            url: "https://git.example/".parse().unwrap(),
+            moved: None,
+        }
+    }
+
+    #[test]
+    fn only_json_that_says_so_is_json() {
+        for (content_type, body, good) in [
+            ("application/json;charset=utf-8", "[1]", true),
+            ("application/vnd.oci.image.manifest.v1+json", "[1]", true),
+            ("text/html; charset=utf-8", "[1]", false),
+            ("text/plain", "[1]", false),
+            ("application/json", "[1", false),
+            ("é", "[1]", false),
+        ] {
+            let read = answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>();
+            assert_eq!(read.is_ok(), good, "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn deep_json_is_refused_not_followed() {
+        let body: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
+        let read = answer(200, &[("content-type", "application/json")], body);
+        assert!(read.json::<serde_json::Value>().is_err());
+    }
+
+    #[test]
+    fn statuses_mean_what_the_contract_says() {
+        let kind = |status| answer(status, &[], "").failure().kind();
+        assert_eq!(kind(401), ErrorKind::BackendRefused);
+        assert_eq!(kind(403), ErrorKind::BackendRefused);
+        assert_eq!(kind(418), ErrorKind::BackendFaulty);
+        for down in [429, 500, 502, 503, 504] {
+            assert_eq!(kind(down), ErrorKind::BackendUnavailable { retry_after: RETRY_DEFAULT });
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_capped() {
+        for (text, seconds) in [
+            ("7", 7),
+            ("0", 0),
+            ("1000000000000", 300),
+            ("-5", 5),
+            ("soon", 5),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+            ("Tue, 01 Jan 2999 00:00:00 GMT", 300),
+        ] {
+            let found = retry_after(&answer(503, &[("retry-after", text)], "").headers);
+            assert_eq!(found, Duration::from_secs(seconds), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Bodies: read whole within a bound, or passed on with a limit to silence.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout;
+
+use crate::error::Result;
+use crate::http::call::Call;
+use crate::http::failure;
+
+/// All of a body; an error as soon as it is known to be longer than `max_bytes`.
+pub(super) async fn read_bounded(mut body: Incoming, max_bytes: usize) -> Result<Bytes> {
+    let fits = |length: usize| length <= max_bytes;
+    let announced = body.size_hint().lower();
+    if !usize::try_from(announced).is_ok_and(fits) {
+        return Err(failure::too_long(max_bytes));
+    }
+    let mut all = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
+        if !fits(all.len().saturating_add(piece.len())) {
+            return Err(failure::too_long(max_bytes));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all.into())
+}
+
+/// A body as it comes; an error ends it, also one of longer silence than allowed.
+pub(super) fn stream(
+    body: Incoming,
+    silence: Duration,
+    call: Call,
+) -> BoxStream<'static, Result<Bytes>> {
+    let pieces = stream::unfold(Some((body, call)), move |state| async move {
+        let (mut body, call) = state?;
+        match next_piece(&mut body, silence, &call).await {
+            Ok(None) => None,
+            Ok(Some(piece)) => Some((Ok(piece), Some((body, call)))),
+            Err(error) => {
+                call.broke(&error);
+                Some((Err(error), None))
+            }
+        }
+    });
+    pieces.boxed()
+}
+
+async fn next_piece(body: &mut Incoming, silence: Duration, call: &Call) -> Result<Option<Bytes>> {
+    loop {
+        let frame =
+            timeout(silence, body.frame()).await.map_err(|_| failure::silent(call.backend))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|error| failure::of_reading(error).at(call.backend))?;
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! One call to an upstream as metrics and log see it.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use crate::models::source::Source;
+
+/// A call under way.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) backend: Source,
+    operation: &'static str,
+    begun: Instant,
+    metrics: Arc<dyn UpstreamMetrics>,
+}
+
+impl Call {
+    pub(super) fn begin(
+        backend: Source,
+        operation: &'static str,
+        metrics: Arc<dyn UpstreamMetrics>,
+    ) -> Self {
+        Self { backend, operation, begun: Instant::now(), metrics }
+    }
+
+    /// Counts the end of the call, and writes the one line a failure gets.
+    pub(super) fn answered(&self, end: Result<StatusCode, &Error>) {
+        match end {
+            Ok(status) => self.ended(Outcome::of_status(status), &status),
+            Err(error) => self.broke(error),
+        }
+    }
+
+    /// The same for a failure without a status.
+    pub(super) fn broke(&self, error: &Error) {
+        self.ended(Outcome::of_error(error), &error.report());
+    }
+
+    fn ended(&self, outcome: Outcome, cause: &dyn std::fmt::Display) {
+        let (backend, operation) = (self.backend, self.operation);
+        let duration = self.begun.elapsed();
+        self.metrics.record(&UpstreamCall { backend, operation, outcome, duration });
+        let milliseconds = duration.as_millis();
+        let outcome_label = outcome.as_str();
+        match outcome {
+            Outcome::Ok | Outcome::Absent => {
+                tracing::debug!(%backend, operation, outcome_label, milliseconds, "upstream answered");
+            }
+            _ => {
+                tracing::warn!(%backend, operation, outcome_label, milliseconds, %cause, "upstream call failed");
+            }
+        }
+    }
+}

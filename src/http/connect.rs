@@ -1,0 +1,96 @@
+//! Connections: how they are made, kept, and which of two pools a request may use.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Uri;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder};
+
+use crate::error::{Error, Result};
+use crate::http::HttpSettings;
+use crate::http::egress::{self, PublicOnly};
+use crate::http::redirect::Hop;
+use crate::http::tls;
+
+/// TCP and TLS together may take this long, less where the deadline is shorter.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Idle connections are given up before servers and firewalls commonly do.
+const IDLE_MAX: Duration = Duration::from_secs(55);
+/// Bytes held of an answer that nobody reads; also the longest head of one.
+const BUFFER: usize = 16 * 1024;
+
+type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+pub(super) type Wire = Client<Connector, Full<Bytes>>;
+
+/// The connections of one backend: to where the operator pointed, and to where an upstream did.
+pub(super) struct Pool {
+    trusted: Wire,
+    guarded: Wire,
+    allow_private: bool,
+}
+
+impl Pool {
+    /// # Errors
+    /// A certificate file that cannot be used.
+    pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
+        let tls = tls::client_config(settings.verify_tls, settings.ca_file.as_deref())?;
+        let patience = settings.timeout.min(CONNECT_MAX);
+        let anywhere = HttpConnector::new_with_resolver(GaiResolver::new());
+        let public = HttpConnector::new_with_resolver(PublicOnly::new());
+        Ok(Self {
+            trusted: wire(connector(anywhere, tls.clone(), patience)),
+            guarded: wire(connector(public, tls, patience)),
+            allow_private: settings.allow_private_redirects,
+        })
+    }
+
+    /// The connections that this address may use.
+    ///
+    /// # Errors
+    /// A literal private address that the operator did not choose.
+    pub(super) fn client_for(&self, hop: &Hop) -> Result<&Wire> {
+        if hop.trusted || self.allow_private {
+            return Ok(&self.trusted);
+        }
+        let refused = |cause| Error::faulty("A backend leads to a private address").because(cause);
+        egress::check_literal(&hop.url).map_err(refused)?;
+        Ok(&self.guarded)
+    }
+}
+
+fn connector<R>(mut tcp: HttpConnector<R>, tls: ClientConfig, patience: Duration) -> Connector
+where
+    HttpConnector<R>: tower::Service<Uri, Response = TokioIo<TcpStream>> + Clone + Send + Sync,
+    <HttpConnector<R> as tower::Service<Uri>>::Future: Send,
+    <HttpConnector<R> as tower::Service<Uri>>::Error: Into<BoxError>,
+    R: 'static,
+{
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    BoxCloneSyncService::new(ServiceBuilder::new().timeout(patience).service(https))
+}
+
+/// HTTP/1.1 only: a handful of connections a backend, each with one small buffer, and nothing to
+/// negotiate.
+fn wire(connector: Connector) -> Wire {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_MAX)
+        .http1_max_buf_size(BUFFER)
+        .build(connector)
+}

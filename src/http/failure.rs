@@ -1,0 +1,69 @@
+//! Failures of the transport, told apart by what they mean to callers.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use hyper_util::client::legacy;
+
+use crate::error::{Error, ErrorKind};
+use crate::http::egress::PrivateAddress;
+use crate::models::source::Source;
+
+/// When asking again may help, where nobody says.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Nothing came within the deadline.
+pub(super) fn silent(backend: Source) -> Error {
+    let message = format!("The {backend} backend did not answer in time");
+    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+}
+
+/// A body larger than anything we asked for can be.
+pub(super) fn too_long(max_bytes: usize) -> Error {
+    Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes"))
+}
+
+/// A request that got no answer.
+pub(super) fn of_sending(backend: Source, error: legacy::Error) -> Error {
+    if caused_by::<PrivateAddress>(&error).is_some() {
+        let message = format!("The {backend} backend redirects to a private address");
+        return Error::faulty(message).because(error);
+    }
+    if error.is_connect() {
+        let message = format!("The {backend} backend cannot be reached");
+        return Error::unavailable(message, RETRY).because(error);
+    }
+    let not_http = caused_by::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse);
+    broken(backend, not_http, error)
+}
+
+/// An answer that stopped before its end.
+pub(super) fn of_reading(error: hyper::Error) -> Error {
+    let not_http = error.is_parse();
+    let message = "A backend's answer broke off";
+    let failure =
+        if not_http { Error::faulty(message) } else { Error::unavailable(message, RETRY) };
+    failure.because(error)
+}
+
+fn broken(backend: Source, not_http: bool, cause: legacy::Error) -> Error {
+    let failure = if not_http {
+        Error::faulty(format!("The {backend} backend answered with what is not HTTP"))
+    } else {
+        Error::unavailable(format!("The {backend} backend closed the connection"), RETRY)
+    };
+    failure.because(cause)
+}
+
+fn caused_by<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if let Some(found) = current.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // An `io::Error` hides what it wraps from `source`.
+        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map(|inner| inner as _).or_else(|| current.source());
+    }
+    None
+}

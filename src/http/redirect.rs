@@ -1,0 +1,139 @@
+//! Where a redirect may lead, and what goes along.
+
+use hyper::header::LOCATION;
+use hyper::{Response, StatusCode};
+use url::Url;
+
+use crate::http::request::{Credentials, Redirects, Request};
+
+/// Redirects followed for one question.
+const HOPS_MAX: usize = 5;
+
+/// One address on the way of a question.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) url: Url,
+    /// What this address may see of us.
+    pub(super) credentials: Option<Credentials>,
+    /// Whether the operator chose this origin, and no upstream led away from it before.
+    pub(super) trusted: bool,
+    /// The status of the first redirect on the way here.
+    pub(super) moved: Option<StatusCode>,
+    followed: usize,
+}
+
+impl Hop {
+    /// The address of the request itself.
+    pub(super) fn first(request: &Request, base: &Url) -> Self {
+        Self {
+            trusted: request.trusted || request.url.origin() == base.origin(),
+            url: request.url.clone(),
+            credentials: request.credentials.clone(),
+            moved: None,
+            followed: 0,
+        }
+    }
+
+    /// The next address if the response is a redirect to follow; `None` if it is the answer.
+    /// An error is a sentence fit for callers.
+    pub(super) fn next<B>(
+        &self,
+        response: &Response<B>,
+        redirects: Redirects,
+    ) -> Result<Option<Self>, &'static str> {
+        let followable = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        if redirects == Redirects::Never || !followable {
+            return Ok(None);
+        }
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let url = location
+            .and_then(|location| self.url.join(location).ok())
+            .ok_or("A backend redirects to nowhere")?;
+        let stays = url.origin() == self.url.origin();
+        self.check(&url, stays, redirects)?;
+        Ok(Some(Self {
+            url,
+            credentials: self.credentials.clone().filter(|_| stays),
+            trusted: self.trusted && stays,
+            moved: self.moved.or(Some(response.status())),
+            followed: self.followed + 1,
+        }))
+    }
+
+    fn check(&self, url: &Url, stays: bool, redirects: Redirects) -> Result<(), &'static str> {
+        if self.followed >= HOPS_MAX {
+            return Err("A backend redirects without end");
+        }
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("A backend redirects to what is not HTTP");
+        }
+        if self.url.scheme() == "https" && url.scheme() == "http" {
+            return Err("A backend redirects from HTTPS to plain HTTP");
+        }
+        if redirects == Redirects::SameOrigin && !stays {
+            return Err("A backend redirects to another server");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(redirects: Redirects) -> Hop {
+        let url: Url = "https://git.example/api/x?y=1".parse().unwrap();
+        let credentials = Credentials::new("token", &"t".to_owned().into()).unwrap();
+        let request =
+            Request::get("x", url.clone()).with_credentials(Some(credentials)).follow(redirects);
+        Hop::first(&request, &url)
+    }
+
+    fn redirect(to: &str) -> Response<()> {
+        Response::builder().status(303).header(LOCATION, to).body(()).unwrap()
+    }
+
+    #[test]
+    fn only_the_first_origin_sees_credentials() {
+        let start = first(Redirects::Anywhere);
+        for (to, keeps) in [
+            ("/other", true),
+            ("https://git.example:443/z", true),
+            ("https://git.example:444/z", false),
+            ("https://s3.example/z", false),
+            ("//git.example.evil/z", false),
+            ("https://user@git.example/z", true),
+        ] {
+            let hop = start.next(&redirect(to), Redirects::Anywhere).unwrap().unwrap();
+            assert_eq!((hop.credentials.is_some(), hop.trusted), (keeps, keeps), "{to}");
+        }
+        let away = start.next(&redirect("https://s3.example/"), Redirects::Anywhere);
+        let back =
+            away.unwrap().unwrap().next(&redirect("https://git.example/"), Redirects::Anywhere);
+        let back = back.unwrap().unwrap();
+        assert!(back.credentials.is_none() && !back.trusted, "who left comes back a stranger");
+    }
+
+    #[test]
+    fn some_redirects_are_refused() {
+        for (to, redirects) in [
+            ("http://git.example/api/x", Redirects::Anywhere),
+            ("file:///etc/passwd", Redirects::Anywhere),
+            ("https://", Redirects::Anywhere),
+            ("https://s3.example/", Redirects::SameOrigin),
+        ] {
+            assert!(first(redirects).next(&redirect(to), redirects).is_err(), "{to}");
+        }
+        assert!(first(Redirects::Never).next(&redirect("/x"), Redirects::Never).unwrap().is_none());
+    }
+
+    #[test]
+    fn five_redirects_are_followed_and_no_more() {
+        let mut hop = first(Redirects::SameOrigin);
+        for _ in 0..HOPS_MAX {
+            hop = hop.next(&redirect("/x"), Redirects::SameOrigin).unwrap().unwrap();
+        }
+        assert_eq!(hop.moved, Some(StatusCode::SEE_OTHER));
+        assert!(hop.next(&redirect("/x"), Redirects::SameOrigin).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a registry is: what an operator writes, and the addresses made from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// Docker Hub under the names people use for it; its API answers at the last of them.
+const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/// The address of a registry: `host[:port][/path]`, HTTPS unless it begins with `http://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryAddress {
+    /// Ends with a slash; `v2/…` is joined to it.
+    base: Url,
+}
+
+/// The text is no address of a registry. Fit for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a registry is host, host:port or host/path, for plain HTTP with http:// before it, without user, query or fragment"
+)]
+pub struct InvalidAddress;
+
+impl RegistryAddress {
+    /// The address of a path of the distribution API, such as `_catalog`.
+    ///
+    /// Every part of the path must already be fit for one: names, tags and digests are by their
+    /// grammars.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}v2/{path}", self.base.path()));
+        url
+    }
+
+    /// The address for people: `https://host/namespace/repository`.
+    #[must_use]
+    pub fn page(&self, repository: &str) -> String {
+        format!("{}{repository}", self.base)
+    }
+
+    /// The root of it all, for what needs an origin.
+    #[must_use]
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Host and, where it is not the usual one, port.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+/// Whether a host is Docker Hub, whatever it is called.
+#[must_use]
+pub fn is_docker_hub(host: &str) -> bool {
+    DOCKER_HUB.iter().any(|name| name.eq_ignore_ascii_case(host))
+}
+
+impl FromStr for RegistryAddress {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let rest = rest.trim_end_matches('/');
+        if !matches!(scheme, "http" | "https") || rest.contains(['@', '?', '#', '\\', ' ']) {
+            return Err(InvalidAddress);
+        }
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = if is_docker_hub(host) { "registry-1.docker.io" } else { host };
+        let slash = if path.is_empty() { "" } else { "/" };
+        let base = Url::parse(&format!("{scheme}://{host}/{path}{slash}"));
+        let base = base.map_err(|_| InvalidAddress)?;
+        let hosted = base.host_str().is_some_and(|host| !host.is_empty());
+        if hosted { Ok(Self { base }) } else { Err(InvalidAddress) }
+    }
+}
+
+impl fmt::Display for RegistryAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_https_unless_they_say_otherwise() {
+        for (text, base) in [
+            ("registry.example.com", "https://registry.example.com/"),
+            ("registry.example.com:5000/", "https://registry.example.com:5000/"),
+            ("http://localhost:5000", "http://localhost:5000/"),
+            ("https://host/nexus/docker", "https://host/nexus/docker/"),
+            ("docker.io", "https://registry-1.docker.io/"),
+            ("[::1]:5000", "https://[::1]:5000/"),
+        ] {
+            let address: RegistryAddress = text.parse().unwrap();
+            assert_eq!(address.base().as_str(), base, "{text}");
+        }
+        for bad in ["", "http://", "ftp://host", "user@host", "host?x", "a b", "host:port", "///"] {
+            assert_eq!(bad.parse::<RegistryAddress>(), Err(InvalidAddress), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn endpoints_stand_under_the_path() {
+        let address: RegistryAddress = "http://host:5000/sub".parse().unwrap();
+        let url = address.endpoint("ns/x-provider/tags/list");
+        assert_eq!(url.as_str(), "http://host:5000/sub/v2/ns/x-provider/tags/list");
+        assert_eq!(address.page("ns/x"), "http://host:5000/sub/ns/x");
+        assert_eq!(address.authority(), "host:5000");
+        assert_eq!(address.to_string(), "http://host:5000/sub");
+    }
+}

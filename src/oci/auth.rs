@@ -1,0 +1,310 @@
+//! Being let in: what to show a registry, what to do when it refuses, and whether it ever let us in.
+//!
+//! A request goes out with what is known to serve; a refusal is answered once, with what its
+//! challenge asks for. A refusal that names no way in may be due to what was shown (GHCR and zot
+//! answer a stale token so): then the bare request is sent once, for the challenge it brings.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
+use lru::LruCache;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::http::HttpClient;
+use crate::http::answer::{Answer, Streamed};
+use crate::http::request::{self, Redirects, Request};
+use crate::oci::address::RegistryAddress;
+use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
+use crate::oci::coalesce::Coalesced;
+use crate::oci::credentials::Credentials;
+use crate::oci::token::{Token, TokenServer, credentials_header};
+
+/// How many challenges and tokens are remembered: each repository may have its own.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16 * 1024).unwrap();
+/// Longest answer to a ping, in bytes.
+const PING_MAX: usize = 64 * 1024;
+
+/// The way into one registry.
+pub struct Auth {
+    http: HttpClient,
+    registry: RegistryAddress,
+    state: Mutex<State>,
+    fetching: Coalesced<BearerChallenge, Token>,
+}
+
+struct State {
+    credentials: Arc<Credentials>,
+    /// Whether the registry asks for a password with every request; not known before the first.
+    basic: Option<bool>,
+    /// What each subject was last challenged for.
+    challenges: LruCache<String, BearerChallenge>,
+    tokens: LruCache<BearerChallenge, Token>,
+    worked_at: Option<Instant>,
+}
+
+/// What a request shows of us.
+#[derive(Clone)]
+enum Access {
+    Bare,
+    /// User and password.
+    Password,
+    /// The token that was configured.
+    Configured,
+    /// A token that was fetched for a challenge.
+    Fetched(BearerChallenge, Token),
+}
+
+/// What to do about a refusal.
+enum Next {
+    Show(Access),
+    /// It may be due to what was shown.
+    ShowNothing,
+    GiveUp,
+}
+
+impl State {
+    fn new(credentials: Credentials) -> Self {
+        Self {
+            credentials: Arc::new(credentials),
+            basic: None,
+            challenges: LruCache::new(REMEMBERED),
+            tokens: LruCache::new(REMEMBERED),
+            worked_at: None,
+        }
+    }
+}
+
+impl Auth {
+    /// The way in with these credentials.
+    #[must_use]
+    pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
+        let state = Mutex::new(State::new(credentials));
+        Self { http, registry, state, fetching: Coalesced::default() }
+    }
+
+    /// Uses other credentials from now on, and forgets what the former ones brought.
+    pub fn renew(&self, credentials: Credentials) {
+        *self.state.lock() = State::new(credentials);
+    }
+
+    /// Whether the registry accepted the present credentials within this time.
+    #[must_use]
+    pub fn worked_within(&self, span: Duration) -> bool {
+        self.state.lock().worked_at.is_some_and(|at| at.elapsed() <= span)
+    }
+
+    /// Sends a request until it is let in, or refused for good: three times at most.
+    ///
+    /// `subject` is what may need a token of its own: a repository, or the catalogue.
+    ///
+    /// # Errors
+    /// What sending brings, and `BackendRefused` where a token server refuses the credentials. A
+    /// refusal by the registry itself is an answer.
+    pub async fn through<A, F>(
+        &self,
+        subject: &str,
+        send: impl Fn(Option<request::Credentials>) -> F,
+    ) -> Result<A>
+    where
+        A: Refusable,
+        F: Future<Output = Result<A>>,
+    {
+        let shown = self.opening(subject).await?;
+        let answer = self.show(&shown, &send).await?;
+        if !answer.is_refusal() {
+            return Ok(answer);
+        }
+        match self.after_refusal(subject, &shown, answer.headers()).await? {
+            Next::Show(access) => self.show(&access, &send).await,
+            Next::GiveUp => Ok(answer),
+            Next::ShowNothing => {
+                let answer = send(None).await?;
+                if !answer.is_refusal() {
+                    return Ok(answer);
+                }
+                match self.after_refusal(subject, &Access::Bare, answer.headers()).await? {
+                    Next::Show(access) => self.show(&access, &send).await,
+                    Next::GiveUp | Next::ShowNothing => Ok(answer),
+                }
+            }
+        }
+    }
+
+    /// Sends a request with this access, and notes whether it served.
+    async fn show<A, F>(
+        &self,
+        access: &Access,
+        send: &impl Fn(Option<request::Credentials>) -> F,
+    ) -> Result<A>
+    where
+        A: Refusable,
+        F: Future<Output = Result<A>>,
+    {
+        let answer = send(self.header(access)?).await?;
+        self.accepted(access, answer.status());
+        Ok(answer)
+    }
+
+    /// What to show first.
+    async fn opening(&self, subject: &str) -> Result<Access> {
+        let (credentials, challenge) = {
+            let mut state = self.state.lock();
+            (Arc::clone(&state.credentials), state.challenges.get(subject).cloned())
+        };
+        match (&*credentials, challenge) {
+            (Credentials::Token(_), _) => Ok(Access::Configured),
+            (_, Some(challenge)) => self.fetched(challenge).await,
+            (Credentials::Password { .. }, None) if self.wants_password().await? => {
+                Ok(Access::Password)
+            }
+            _ => Ok(Access::Bare),
+        }
+    }
+
+    /// Whether the registry asks for a password with every request. A registry that lets anyone
+    /// read something would never say so when it matters.
+    async fn wants_password(&self) -> Result<bool> {
+        let known = self.state.lock().basic;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let ping = Request::get("ping", self.registry.endpoint("")).follow(Redirects::Anywhere);
+        let answer = self.http.fetch(ping, PING_MAX).await?;
+        if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(answer.failure());
+        }
+        let basic = offered(&answer.headers) == [Challenge::Basic];
+        self.state.lock().basic = Some(basic);
+        Ok(basic)
+    }
+
+    /// What to do about a refusal of what was shown.
+    async fn after_refusal(
+        &self,
+        subject: &str,
+        shown: &Access,
+        headers: &HeaderMap,
+    ) -> Result<Next> {
+        self.forget(subject, shown);
+        let offered = offered(headers);
+        let credentials = Arc::clone(&self.state.lock().credentials);
+        let bearer = offered.iter().find_map(|challenge| match challenge {
+            Challenge::Bearer(bearer) => Some(bearer.clone()),
+            Challenge::Basic => None,
+        });
+        if let Some(challenge) = bearer {
+            if matches!(shown, Access::Configured) {
+                return Ok(Next::GiveUp);
+            }
+            self.state.lock().challenges.put(subject.to_owned(), challenge.clone());
+            return self.fetched(challenge).await.map(Next::Show);
+        }
+        let has_password =
+            matches!(*credentials, Credentials::Password { .. } | Credentials::Identity(_));
+        Ok(match shown {
+            Access::Bare | Access::Fetched(..)
+                if has_password && offered.contains(&Challenge::Basic) =>
+            {
+                Next::Show(Access::Password)
+            }
+            Access::Configured | Access::Fetched(..) if offered.is_empty() => Next::ShowNothing,
+            _ => Next::GiveUp,
+        })
+    }
+
+    /// A token for a challenge: one still good, or a new one, fetched once for all who need it.
+    async fn fetched(&self, challenge: BearerChallenge) -> Result<Access> {
+        let (held, credentials) = {
+            let mut state = self.state.lock();
+            (state.tokens.get(&challenge).cloned(), Arc::clone(&state.credentials))
+        };
+        if let Some(token) = held.filter(Token::is_good) {
+            return Ok(Access::Fetched(challenge, token));
+        }
+        let question = || {
+            let (http, registry) = (self.http.clone(), self.registry.clone());
+            let challenge = challenge.clone();
+            async move {
+                let server = TokenServer::of(&challenge, &registry, &http)?;
+                server.token(&challenge, &credentials).await
+            }
+        };
+        let token = self.fetching.ask(&challenge, question).await?;
+        self.state.lock().tokens.put(challenge.clone(), token.clone());
+        Ok(Access::Fetched(challenge, token))
+    }
+
+    /// Drops a refused token, unless another caller has already replaced it.
+    fn forget(&self, subject: &str, shown: &Access) {
+        let Access::Fetched(challenge, refused) = shown else { return };
+        let mut state = self.state.lock();
+        let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
+        if is_held {
+            state.tokens.pop(challenge);
+            state.challenges.pop(subject);
+        }
+    }
+
+    fn header(&self, access: &Access) -> Result<Option<request::Credentials>> {
+        let bearer = |secret| request::Credentials::new("Bearer", secret).map(Some);
+        let credentials = Arc::clone(&self.state.lock().credentials);
+        match (access, &*credentials) {
+            (Access::Bare, _) => Ok(None),
+            (Access::Fetched(_, token), _) => bearer(token.secret()),
+            (Access::Configured, Credentials::Token(token)) => bearer(token),
+            (Access::Password | Access::Configured, credentials) => credentials_header(credentials),
+        }
+    }
+
+    fn accepted(&self, shown: &Access, status: StatusCode) {
+        let mut state = self.state.lock();
+        let shows_us =
+            !matches!(shown, Access::Bare) || matches!(*state.credentials, Credentials::Anonymous);
+        if status.is_success() && shows_us {
+            state.worked_at = Some(Instant::now());
+        }
+    }
+}
+
+fn offered(headers: &HeaderMap) -> Vec<Challenge> {
+    challenges(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
+}
+
+/// An answer that can turn out to be a refusal.
+pub trait Refusable {
+    /// Its status.
+    fn status(&self) -> StatusCode;
+
+    /// Its headers.
+    fn headers(&self) -> &HeaderMap;
+
+    /// Whether it says that we may not.
+    fn is_refusal(&self) -> bool {
+        matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+}
+
+impl Refusable for Answer {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+impl Refusable for Streamed {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}

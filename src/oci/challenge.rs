@@ -1,0 +1,186 @@
+//! `WWW-Authenticate` as registries write it: several challenges in one header, any case, with or
+//! without quotes.
+
+/// One way in that a registry offers. Schemes that no registry uses are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// User name and password with every request.
+    Basic,
+    /// A token, to be fetched first.
+    Bearer(BearerChallenge),
+}
+
+/// Where a token is fetched, and what it must say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BearerChallenge {
+    /// Address of the token server, unchecked.
+    pub realm: String,
+    /// The registry's name at the token server.
+    pub service: Option<String>,
+    /// What the token must allow, exactly as asked for; empty where the registry names nothing.
+    pub scopes: Vec<String>,
+}
+
+/// Every challenge of these header values, in their order.
+#[must_use]
+pub fn challenges<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+    headers.into_iter().flat_map(parse).collect()
+}
+
+fn parse(header: &str) -> Vec<Challenge> {
+    let mut rest = Scanner(header);
+    let mut offers: Vec<Offer> = Vec::new();
+    while let Some(word) = rest.word() {
+        if rest.equals_sign() {
+            let value = rest.value();
+            if let Some(offer) = offers.last_mut() {
+                offer.parameters.push((word.to_ascii_lowercase(), value));
+            }
+        } else {
+            offers.push(Offer { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
+        }
+    }
+    offers.into_iter().filter_map(Offer::into_challenge).collect()
+}
+
+/// A scheme with its parameters, all names in lower case.
+struct Offer {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Offer {
+    fn into_challenge(self) -> Option<Challenge> {
+        let parameter = |name: &str| {
+            let found = self.parameters.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        };
+        match self.scheme.as_str() {
+            "basic" => Some(Challenge::Basic),
+            "bearer" => Some(Challenge::Bearer(BearerChallenge {
+                realm: parameter("realm")?,
+                service: parameter("service"),
+                scopes: parameter("scope")
+                    .map(|scope| scope.split_ascii_whitespace().map(ToOwned::to_owned).collect())
+                    .unwrap_or_default(),
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// What is left of a header.
+struct Scanner<'a>(&'a str);
+
+impl<'a> Scanner<'a> {
+    /// The next word, past commas, blanks and anything that can begin none.
+    fn word(&mut self) -> Option<&'a str> {
+        let start = self.0.find(is_word_character)?;
+        let (_, from) = self.0.split_at(start);
+        let end = from.find(|c| !is_word_character(c)).unwrap_or(from.len());
+        let (word, rest) = from.split_at(end);
+        self.0 = rest;
+        Some(word)
+    }
+
+    fn equals_sign(&mut self) -> bool {
+        let found = self.0.trim_start().strip_prefix('=');
+        self.0 = found.unwrap_or(self.0);
+        found.is_some()
+    }
+
+    fn value(&mut self) -> String {
+        let text = self.0.trim_start();
+        if let Some(quoted) = text.strip_prefix('"') {
+            return self.quoted(quoted);
+        }
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        self.0 = rest;
+        value.to_owned()
+    }
+
+    /// Up to the closing quote; a missing one ends with the header.
+    fn quoted(&mut self, text: &'a str) -> String {
+        let mut value = String::new();
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '"' => break,
+                '\\' => value.extend(characters.next()),
+                other => value.push(other),
+            }
+        }
+        self.0 = characters.as_str();
+        value
+    }
+}
+
+fn is_word_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bearer(realm: &str, service: Option<&str>, scopes: &[&str]) -> Challenge {
+        Challenge::Bearer(BearerChallenge {
+            realm: realm.to_owned(),
+            service: service.map(ToOwned::to_owned),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        })
+    }
+
+    #[test]
+    fn challenges_of_every_registry_are_read() {
+        let auth = "https://auth/token";
+        for (header, expected) in [
+            (
+                r#"Bearer realm="https://auth/token",service="s",scope="repository:ns/x:pull,push""#,
+                vec![bearer(auth, Some("s"), &["repository:ns/x:pull,push"])],
+            ),
+            (
+                r#"bearer Realm=https://auth/token , SERVICE = s, Scope="a:b:pull c:d:pull""#,
+                vec![bearer(auth, Some("s"), &["a:b:pull", "c:d:pull"])],
+            ),
+            (
+                r#"Basic realm="harbor", Bearer realm="https://auth/token",scope="""#,
+                vec![Challenge::Basic, bearer(auth, None, &[])],
+            ),
+            (
+                r#"Bearer realm="https://auth/token",scope="*", basic realm=x"#,
+                vec![bearer(auth, None, &["*"]), Challenge::Basic],
+            ),
+            (
+                r#"Bearer realm="https://auth/token",scope="repository::pull""#,
+                vec![bearer(auth, None, &["repository::pull"])],
+            ),
+            (r#"Bearer realm="a\"b"#, vec![bearer("a\"b", None, &[])]),
+            ("basic realm=x", vec![Challenge::Basic]),
+            ("BASIC", vec![Challenge::Basic]),
+            ("Bearer", vec![]),
+            ("Bearer service=\"s\"", vec![]),
+            ("Negotiate abc==, Basic realm=\"r\"", vec![Challenge::Basic]),
+            ("", vec![]),
+            (", ,", vec![]),
+        ] {
+            assert_eq!(challenges([header]), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn several_headers_are_one_list() {
+        let found = challenges(["Basic realm=a", r#"Bearer realm="r""#]);
+        assert_eq!(found, [Challenge::Basic, bearer("r", None, &[])]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read(header in "\\PC{0,80}") {
+            let _ = challenges([header.as_str()]);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The read half of the distribution API (OCI distribution-spec 1.1 and what came before it).
+//!
+//! Statuses decide, never the error code in a body, which half of the registries leave out.
+
+mod blob;
+mod listing;
+mod manifest;
+mod referrers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
+use hyper::{Method, StatusCode};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::HttpClient;
+use crate::http::answer::{Answer, Streamed};
+use crate::http::request::{Redirects, Request};
+use crate::oci::address::RegistryAddress;
+use crate::oci::auth::{Auth, Refusable as _};
+use crate::oci::credentials::Credentials;
+use crate::oci::repository::Repository;
+
+pub use crate::oci::client::listing::Names;
+pub use crate::oci::client::manifest::{Manifest, Reference};
+
+/// What needs a token of its own and is no repository.
+const REGISTRY: &str = "";
+
+/// A client of one registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: HttpClient,
+    registry: RegistryAddress,
+    auth: Arc<Auth>,
+}
+
+/// One question to the registry, before anyone knows what must be shown with it.
+struct Question<'a> {
+    /// A label for metrics and logs.
+    operation: &'static str,
+    method: Method,
+    /// What may need a token of its own.
+    subject: &'a str,
+    url: Url,
+    accept: HeaderValue,
+    range: Option<HeaderValue>,
+}
+
+impl<'a> Question<'a> {
+    fn get(operation: &'static str, subject: &'a str, url: Url, accept: &'static str) -> Self {
+        let accept = HeaderValue::from_static(accept);
+        Self { operation, method: Method::GET, subject, url, accept, range: None }
+    }
+
+    /// The request; redirects go anywhere, since registries keep manifests and blobs elsewhere,
+    /// and credentials do not go along.
+    fn request(&self) -> Request {
+        let build = if self.method == Method::HEAD { Request::head } else { Request::get };
+        let request = build(self.operation, self.url.clone())
+            .header(ACCEPT, self.accept.clone())
+            // A blob decoded on its way would have another digest.
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+            .follow(Redirects::Anywhere);
+        match &self.range {
+            Some(range) => request.header(hyper::header::RANGE, range.clone()),
+            None => request,
+        }
+    }
+}
+
+impl Client {
+    /// A client that has not asked anything yet. `http` must have the registry as its base.
+    #[must_use]
+    pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
+        let auth = Arc::new(Auth::new(http.clone(), registry.clone(), credentials));
+        Self { http, registry, auth }
+    }
+
+    /// Uses other credentials from now on.
+    pub fn renew_credentials(&self, credentials: Credentials) {
+        self.auth.renew(credentials);
+    }
+
+    /// Whether the registry accepted the present credentials within this time.
+    #[must_use]
+    pub fn worked_within(&self, span: Duration) -> bool {
+        self.auth.worked_within(span)
+    }
+
+    /// Where the registry is.
+    #[must_use]
+    pub const fn registry(&self) -> &RegistryAddress {
+        &self.registry
+    }
+
+    /// Whether a registry answers there that accepts our credentials.
+    ///
+    /// # Errors
+    /// `BackendRefused`, `BackendFaulty` if it is no registry, and what sending can bring.
+    pub async fn ping(&self) -> Result<()> {
+        let url = self.registry.endpoint("");
+        let question = Question::get("ping", REGISTRY, url, "application/json");
+        let answer = self.fetch(&question, 64 * 1024).await?;
+        match answer.status {
+            StatusCode::OK => Ok(()),
+            StatusCode::NOT_FOUND => Err(Error::faulty("The address is none of an OCI registry")),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    fn in_repository(&self, repository: &Repository, path: &str) -> Url {
+        self.registry.endpoint(&format!("{repository}/{path}"))
+    }
+
+    async fn fetch(&self, question: &Question<'_>, max_bytes: usize) -> Result<Answer> {
+        let send = |credentials| {
+            self.http.fetch(question.request().with_credentials(credentials), max_bytes)
+        };
+        self.auth.through(question.subject, send).await
+    }
+
+    async fn stream(&self, question: &Question<'_>) -> Result<Streamed> {
+        let send = |credentials| self.http.stream(question.request().with_credentials(credentials));
+        self.auth.through(question.subject, send).await
+    }
+
+    /// Like [`Answer::failure`], told apart for what a repository can lack: a refusal of
+    /// credentials that serve elsewhere, and plain absence.
+    fn failure(answer: &Answer, missing: impl Into<String>) -> Error {
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
+            _ if answer.is_refusal() => {
+                let message = "The registry refused our credentials, or has no such repository";
+                Error::new(ErrorKind::BackendRefused, message)
+            }
+            _ => answer.failure(),
+        }
+    }
+}

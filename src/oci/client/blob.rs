@@ -1,0 +1,172 @@
+//! Blobs: small ones in memory, large ones as a stream, whole or in part.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
+
+use crate::backend::download::Download;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::answer::Streamed;
+use crate::models::digest::Digest;
+use crate::oci::auth::Refusable as _;
+use crate::oci::client::{Client, Question};
+use crate::oci::repository::Repository;
+
+impl Client {
+    /// A small blob, its digest checked.
+    ///
+    /// # Errors
+    /// `NotFound`, `BackendRefused`; `BackendFaulty` for more than `max_bytes` or other bytes than
+    /// asked for; and what sending can bring.
+    pub async fn blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        max_bytes: usize,
+    ) -> Result<Bytes> {
+        let answer = self.fetch(&self.ask_blob(repository, digest), max_bytes).await?;
+        if answer.status != StatusCode::OK {
+            return Err(Self::failure(&answer, format!("{repository} has no blob {digest}")));
+        }
+        if digest.matches(&answer.body) {
+            Ok(answer.body)
+        } else {
+            Err(Error::faulty(format!("The registry sent another blob than {digest}")))
+        }
+    }
+
+    /// The bytes of a blob of known size, or the given part of them. Not checked: a part cannot
+    /// be, and the whole is by [`Download::verified`].
+    ///
+    /// # Errors
+    /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`; `BackendFaulty` for another length
+    /// than asked for; and what sending can bring.
+    pub async fn open_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        size: u64,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        let part = range.unwrap_or(0..size);
+        let whole = part == (0..size);
+        if !whole && (part.start >= part.end || part.end > size) {
+            let kind = ErrorKind::RangeNotSatisfiable { size };
+            return Err(Error::new(kind, "Range outside the artifact"));
+        }
+        let mut question = self.ask_blob(repository, digest);
+        if !whole {
+            let range = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
+            question.range = HeaderValue::try_from(range).ok();
+        }
+        let answer = self.stream(&question).await?;
+        match answer.status {
+            StatusCode::OK => {
+                check_length(&answer.headers, size)?;
+                if whole {
+                    return Ok(Download { length: size, bytes: answer.bytes });
+                }
+                Ok(cut(answer.bytes, 0, part))
+            }
+            StatusCode::PARTIAL_CONTENT if !whole => {
+                check_range(&answer.headers, &part)?;
+                Ok(cut(answer.bytes, part.start, part))
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                Err(Error::not_found(format!("{repository} has no blob {digest}")))
+            }
+            _ => Err(failure(&answer)),
+        }
+    }
+
+    fn ask_blob<'a>(&self, repository: &'a Repository, digest: &Digest) -> Question<'a> {
+        let url = self.in_repository(repository, &format!("blobs/{digest}"));
+        Question::get("blob", repository.as_str(), url, "*/*")
+    }
+}
+
+fn failure(answer: &Streamed) -> Error {
+    if answer.is_refusal() {
+        return Error::new(ErrorKind::BackendRefused, "The registry refused us the artifact");
+    }
+    answer.failure()
+}
+
+/// A length that the registry announces must be the one its manifest names.
+fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
+    let announced: Option<u64> =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match announced {
+        Some(length) if length != size => Err(Error::faulty(format!(
+            "The artifact has {length} bytes at the registry instead of {size}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
+    let expected = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
+    let announced = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    match announced {
+        Some(range) if range.starts_with(&expected) => Ok(()),
+        _ => Err(Error::faulty("The registry sent another part of the artifact than asked for")),
+    }
+}
+
+/// The wanted part of bytes that begin at `at`, no more and no less: registries that know no ranges
+/// (Gitea's) send everything.
+fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
+    let length = part.end.saturating_sub(part.start);
+    let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
+        let part = part.clone();
+        async move {
+            while at < part.end {
+                let Some(piece) = bytes.next().await.transpose()? else {
+                    return Err(Error::faulty("The artifact is shorter than announced"));
+                };
+                let wanted = overlap(&piece, at, &part);
+                at = at.saturating_add(piece.len() as u64);
+                if !wanted.is_empty() {
+                    return Ok(Some((wanted, (bytes, at))));
+                }
+            }
+            Ok(None)
+        }
+    });
+    Download { length, bytes: bytes.boxed() }
+}
+
+/// What of a piece that begins at `at` lies in the part.
+fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
+    let index = |position: u64| {
+        usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())
+    };
+    piece.slice(index(part.start)..index(part.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn cut_of(pieces: &[&'static str], at: u64, part: Range<u64>) -> Option<Bytes> {
+        let pieces: Vec<_> =
+            pieces.iter().map(|text| Ok(Bytes::from_static(text.as_bytes()))).collect();
+        cut(stream::iter(pieces).boxed(), at, part).collect().await.ok()
+    }
+
+    #[tokio::test]
+    async fn parts_are_cut_out_of_any_pieces() {
+        for (part, expected) in
+            [(0..1, "a"), (0..9, "abcdefghi"), (2..4, "cd"), (3..6, "def"), (8..9, "i")]
+        {
+            let found = cut_of(&["abc", "", "def", "ghi"], 0, part).await;
+            assert_eq!(found.unwrap(), expected);
+        }
+        assert_eq!(cut_of(&["cd", "efgh"], 2, 2..5).await.unwrap(), "cde");
+        assert_eq!(cut_of(&["abc"], 0, 2..5).await, None, "too short");
+    }
+}

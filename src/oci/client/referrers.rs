@@ -1,0 +1,91 @@
+//! What refers to a manifest: signatures, SBOMs, attestations.
+
+use hyper::StatusCode;
+use hyper::header::LINK;
+
+use crate::error::{Error, Result};
+use crate::models::digest::Digest;
+use crate::models::tag::Tag;
+use crate::oci::client::manifest::Reference;
+use crate::oci::client::{Client, Question};
+use crate::oci::link::next_page;
+use crate::oci::models::{Descriptor, Document, OCI_INDEX, from_object};
+use crate::oci::repository::Repository;
+
+/// Longest page, in bytes.
+const PAGE_MAX: usize = 4 * 1024 * 1024;
+/// Pages followed for one manifest.
+const PAGES_MAX: usize = 20;
+
+impl Client {
+    /// Descriptors of everything that refers to a manifest, of any kind.
+    ///
+    /// Registries without the API (distribution, Docker Hub, GHCR, Gitea) are asked for the tag
+    /// that clients keep in its place.
+    ///
+    /// # Errors
+    /// `BackendRefused`, `BackendFaulty`, and what sending can bring. Nothing found is no error.
+    pub async fn referrers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Descriptor>> {
+        let mut url = self.in_repository(repository, &format!("referrers/{digest}"));
+        let mut found = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let question = Question::get("referrers", repository.as_str(), url.clone(), OCI_INDEX);
+            let page = self.fetch(&question, PAGE_MAX).await?;
+            match page.status {
+                StatusCode::OK => {}
+                StatusCode::NOT_FOUND => return self.referrers_by_tag(repository, digest).await,
+                _ => return Err(Self::failure(&page, "")),
+            }
+            page.check_json()?;
+            found.extend(read(&page.body)?.manifests.unwrap_or_default());
+            let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+            let next = next_page(&page.url, links);
+            match next.map_err(|error| Error::faulty(error.to_string()))? {
+                Some(next) => url = next,
+                None => return Ok(found),
+            }
+        }
+        Err(Error::faulty("The registry's list of referrers has no end"))
+    }
+
+    async fn referrers_by_tag(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Descriptor>> {
+        let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
+        match self.manifest(repository, Reference::Tag(&tag)).await {
+            Ok(index) => Ok(index.document()?.manifests.unwrap_or_default()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The tag of distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at 64.
+fn fallback_tag(digest: &Digest) -> Option<Tag> {
+    let hex = digest.hex().get(..64)?;
+    format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()
+}
+
+fn read(body: &[u8]) -> Result<Document> {
+    from_object(body)
+        .map_err(|error| Error::faulty("The list of referrers is no index").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_digests_are_cut_for_the_tag() {
+        let short = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        let long = format!("sha512:{}", "b".repeat(128)).parse().unwrap();
+        assert_eq!(fallback_tag(&short).unwrap().as_str(), format!("sha256-{}", "a".repeat(64)));
+        assert_eq!(fallback_tag(&long).unwrap().as_str(), format!("sha512-{}", "b".repeat(64)));
+    }
+}

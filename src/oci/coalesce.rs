@@ -1,0 +1,111 @@
+//! One question for all who ask it at the same time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+
+type Answer<V> = Shared<BoxFuture<'static, Result<V, Arc<Error>>>>;
+
+/// Questions under way, by what they ask. Nothing is kept once they are answered.
+pub struct Coalesced<K, V> {
+    under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
+}
+
+impl<K, V> Default for Coalesced<K, V> {
+    fn default() -> Self {
+        Self { under_way: Arc::default() }
+    }
+}
+
+impl<K, V> Coalesced<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// The answer to a question already under way, else to this one.
+    ///
+    /// A caller who leaves stops nothing while another one waits.
+    ///
+    /// # Errors
+    /// The question's own failure, for each of its callers.
+    pub async fn ask<F>(&self, key: &K, question: impl FnOnce() -> F) -> Result<V>
+    where
+        F: Future<Output = Result<V>> + Send + 'static,
+    {
+        let answer = {
+            let mut under_way = self.under_way.lock();
+            under_way.get(key).cloned().unwrap_or_else(|| {
+                let answer = self.begin(key, question());
+                under_way.insert(key.clone(), answer.clone());
+                answer
+            })
+        };
+        answer.await.map_err(copy_of)
+    }
+
+    fn begin(
+        &self,
+        key: &K,
+        question: impl Future<Output = Result<V>> + Send + 'static,
+    ) -> Answer<V> {
+        let (under_way, key) = (Arc::clone(&self.under_way), key.clone());
+        let answered = async move {
+            let answer = question.await.map_err(Arc::new);
+            under_way.lock().remove(&key);
+            answer
+        };
+        answered.boxed().shared()
+    }
+}
+
+/// The failure again, for one of several callers.
+fn copy_of(error: Arc<Error>) -> Error {
+    let copy = Error::new(error.kind(), error.message());
+    let copy = match error.backend() {
+        Some(backend) => copy.at(backend),
+        None => copy,
+    };
+    copy.because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn callers_at_the_same_time_share_one_question() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let questions: Coalesced<&str, usize> = Coalesced::default();
+        let question = || {
+            let asked = Arc::clone(&asked);
+            async move {
+                tokio::task::yield_now().await;
+                Ok(asked.fetch_add(1, Ordering::SeqCst))
+            }
+        };
+        let answers = join_all((0..50).map(|_| questions.ask(&"a", question))).await;
+        assert!(answers.into_iter().all(|answer| answer.unwrap() == 0));
+        assert_eq!(questions.ask(&"a", question).await.unwrap(), 1);
+        assert_eq!(questions.ask(&"b", question).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn everyone_gets_the_failure_and_the_next_asks_again() {
+        let questions: Coalesced<(), ()> = Coalesced::default();
+        let fail = || async { Err(Error::faulty("no sense")) };
+        for answer in join_all((0..3).map(|_| questions.ask(&(), fail))).await {
+            assert_eq!(answer.unwrap_err().message(), "no sense");
+        }
+        assert!(questions.ask(&(), || async { Ok(()) }).await.is_ok());
+    }
+}

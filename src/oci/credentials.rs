@@ -1,0 +1,278 @@
+//! Who we are at a registry: a token, `user:password`, or what a Docker `config.json` says.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::oci::address::{RegistryAddress, is_docker_hub};
+use crate::oci::models::from_object;
+use crate::oci::repository::Namespace;
+
+/// The user name by which credential stores mark an identity token.
+const IDENTITY_USER: &str = "<token>";
+
+/// What is shown to a registry or its token server. Never printed: secrets hide in `Debug`.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// Nothing.
+    #[default]
+    Anonymous,
+    /// A user and a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// A token that the registry itself takes.
+    Token(SecretString),
+    /// A token that a token server changes into one for the registry.
+    Identity(SecretString),
+}
+
+/// Why a text holds no credentials. Fit for an operator; nothing of the text is in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCredentials {
+    /// Nothing in it.
+    #[error("the credentials are empty")]
+    Empty,
+    /// White space inside.
+    #[error("the credentials are more than one word")]
+    SeveralWords,
+    /// A brace, and no configuration of Docker behind it.
+    #[error("the Docker config.json cannot be read: {0}")]
+    Config(String),
+    /// A configuration of Docker without this registry.
+    #[error("the Docker config.json has no credentials for {0}")]
+    NotThere(String),
+    /// A configuration of Docker that leaves this registry to another program.
+    #[error(
+        "the Docker config.json leaves {0} to a credential helper, which is not run here: write the credentials themselves"
+    )]
+    Helper(String),
+}
+
+impl Credentials {
+    /// Reads the content of a credentials file for a namespace of a registry.
+    ///
+    /// # Errors
+    /// See [`InvalidCredentials`].
+    pub fn parse(
+        text: &str,
+        registry: &RegistryAddress,
+        namespace: &Namespace,
+    ) -> Result<Self, InvalidCredentials> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(InvalidCredentials::Empty)
+        } else if text.starts_with('{') {
+            from_docker_config(text, registry, namespace)
+        } else if text.contains(char::is_whitespace) {
+            Err(InvalidCredentials::SeveralWords)
+        } else {
+            Ok(text.split_once(':').map_or_else(
+                || Self::Token(text.to_owned().into()),
+                |(user, password)| Self::password(user, password),
+            ))
+        }
+    }
+
+    fn password(user: &str, password: &str) -> Self {
+        if user == IDENTITY_USER {
+            return Self::Identity(password.to_owned().into());
+        }
+        Self::Password { user: user.to_owned(), password: password.to_owned().into() }
+    }
+}
+
+/// Docker's `config.json`, and containers' `auth.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DockerConfig {
+    #[serde(default)]
+    auths: BTreeMap<String, DockerAuth>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    #[serde(default)]
+    creds_store: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct DockerAuth {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+impl DockerAuth {
+    fn credentials(&self) -> Option<Credentials> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(token) = given(&self.registrytoken) {
+            return Some(Credentials::Token(token.into()));
+        }
+        if let Some(token) = given(&self.identitytoken) {
+            return Some(Credentials::Identity(token.into()));
+        }
+        if let Some(auth) = given(&self.auth) {
+            let (user, password) = decode(&auth)?;
+            return Some(Credentials::password(&user, &password));
+        }
+        Some(Credentials::password(&given(&self.username)?, &given(&self.password)?))
+    }
+}
+
+/// `user:password` in Base64; the password may hold colons.
+fn decode(auth: &str) -> Option<(String, String)> {
+    let bytes = STANDARD.decode(auth).or_else(|_| STANDARD_NO_PAD.decode(auth)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    // Docker pads with zero bytes what it once encrypted.
+    let (user, password) = text.trim_end_matches('\0').split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn from_docker_config(
+    text: &str,
+    registry: &RegistryAddress,
+    namespace: &Namespace,
+) -> Result<Credentials, InvalidCredentials> {
+    let config: DockerConfig = from_object(text.as_bytes())
+        .map_err(|error| InvalidCredentials::Config(place_of(&error)))?;
+    let host = registry.authority();
+    let found = config
+        .auths
+        .iter()
+        .filter_map(|(key, auth)| Some((reach(key, &host, namespace)?, auth.credentials()?)))
+        .max_by_key(|(length, _)| *length);
+    if let Some((_, credentials)) = found {
+        return Ok(credentials);
+    }
+    let helper = config.cred_helpers.keys().any(|key| is_host(key, &host));
+    if helper || config.creds_store.is_some() {
+        return Err(InvalidCredentials::Helper(host));
+    }
+    Err(InvalidCredentials::NotThere(host))
+}
+
+/// Where the file is wrong, without what stands there.
+fn place_of(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+/// How far into the namespace a key of `auths` reaches, in characters; `None`: it is for others.
+///
+/// Keys are `host`, `https://host/`, `https://index.docker.io/v1/` or `host/path`.
+fn reach(key: &str, host: &str, namespace: &Namespace) -> Option<usize> {
+    let bare = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
+    let (key_host, path) = bare.split_once('/').unwrap_or((bare, ""));
+    let path = if matches!(path, "v1" | "v2") { "" } else { path };
+    let behind = namespace.as_str().strip_prefix(path)?;
+    let whole = path.is_empty() || behind.is_empty() || behind.starts_with('/');
+    (whole && is_host(key_host, host)).then_some(path.len())
+}
+
+fn is_host(key: &str, host: &str) -> bool {
+    key.eq_ignore_ascii_case(host) || (is_docker_hub(key) && is_docker_hub(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn parse(text: &str, registry: &str) -> Result<String, InvalidCredentials> {
+        let namespace = "team/infra".parse().unwrap();
+        let credentials = Credentials::parse(text, &registry.parse().unwrap(), &namespace)?;
+        Ok(match credentials {
+            Credentials::Anonymous => "nobody".to_owned(),
+            Credentials::Password { user, password } => {
+                format!("password {user} {}", password.expose_secret())
+            }
+            Credentials::Token(token) => format!("token {}", token.expose_secret()),
+            Credentials::Identity(token) => format!("identity {}", token.expose_secret()),
+        })
+    }
+
+    #[test]
+    fn tokens_and_passwords_are_told_apart() {
+        for (text, expected) in [
+            (" tok-en\n", Ok("token tok-en")),
+            ("user:pass:word\n", Ok("password user pass:word")),
+            ("robot$x:p", Ok("password robot$x p")),
+            ("<token>:refresh", Ok("identity refresh")),
+            ("  \n", Err(InvalidCredentials::Empty)),
+            ("two words", Err(InvalidCredentials::SeveralWords)),
+        ] {
+            assert_eq!(parse(text, "host"), expected.map(ToOwned::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_docker_configurations_are_matched() {
+        let basic = STANDARD.encode("u:p:q");
+        for (key, registry, matches) in [
+            ("host", "host", true),
+            ("HOST", "host", true),
+            ("host:5000", "host:5000", true),
+            ("host", "host:5000", false),
+            ("https://host/", "host", true),
+            ("https://host/v2/", "host", true),
+            ("https://index.docker.io/v1/", "docker.io", true),
+            ("docker.io", "registry-1.docker.io", true),
+            ("host/team", "host", true),
+            ("host/team/infra", "host", true),
+            ("host/tea", "host", false),
+            ("host/other", "host", false),
+        ] {
+            let text = format!(r#"{{"auths":{{"{key}":{{"auth":"{basic}"}}}}}}"#);
+            let expected = if matches {
+                Ok("password u p:q".to_owned())
+            } else {
+                Err(InvalidCredentials::NotThere(registry.to_owned()))
+            };
+            assert_eq!(parse(&text, registry), expected, "{key} for {registry}");
+        }
+    }
+
+    #[test]
+    fn the_longest_path_wins_and_every_form_is_read() {
+        let text = r#"{"auths":{
+            "host":{"username":"u","password":"p"},
+            "host/team":{"identitytoken":"i","auth":"dTpw"},
+            "host/team/infra":{"registrytoken":"r"}}}"#;
+        assert_eq!(parse(text, "host").unwrap(), "token r");
+        let text = r#"{"auths":{"host":{"username":"u","password":"p"},"host/team":{"identitytoken":"i"}}}"#;
+        assert_eq!(parse(text, "host").unwrap(), "identity i");
+        let text = r#"{"auths":{"host":{"username":"u","password":"p"}},"x":1}"#;
+        assert_eq!(parse(text, "host").unwrap(), "password u p");
+    }
+
+    #[test]
+    fn configurations_without_usable_credentials_say_why() {
+        let host = || "host".to_owned();
+        for (text, expected) in [
+            (r#"{"auths":{"host":{}},"credsStore":"pass"}"#, InvalidCredentials::Helper(host())),
+            (r#"{"credHelpers":{"host":"gcloud"}}"#, InvalidCredentials::Helper(host())),
+            (r#"{"credHelpers":{"other":"x"}}"#, InvalidCredentials::NotThere(host())),
+            (r#"{"auths":{"host":{"auth":"!"}}}"#, InvalidCredentials::NotThere(host())),
+            ("{", InvalidCredentials::Config("line 1, column 1".to_owned())),
+        ] {
+            assert_eq!(parse(text, "host"), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let namespace = "team".parse().unwrap();
+        for text in ["canary", "user:canary", r#"{"auths":{"host":{"identitytoken":"canary"}}}"#] {
+            let registry = "host".parse().unwrap();
+            let credentials = Credentials::parse(text, &registry, &namespace).unwrap();
+            assert!(!format!("{credentials:?}").contains("canary"));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The namespace that is ours at a registry, and the repositories in it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::models::naming::ExtensionId;
+
+/// Longest name of a repository, in characters.
+const NAME_MAX: usize = 255;
+
+/// The path of a namespace, all segments before a repository's last: always in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(Box<str>);
+
+/// The text is no namespace. Fit for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a namespace is one or more segments of a-z 0-9 . _ - joined by /, each beginning and ending with a letter or digit"
+)]
+pub struct InvalidNamespace;
+
+impl Namespace {
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The extension in a repository of this full path; `None`: it is none of ours.
+    ///
+    /// The namespace must match whole: what lies deeper or merely begins alike is not in it.
+    #[must_use]
+    pub fn extension_of(&self, path: &str) -> Option<ExtensionId> {
+        let (namespace, segment) = path.rsplit_once('/')?;
+        (namespace == self.as_str()).then(|| ExtensionId::from_oci_repository(segment))?
+    }
+
+    /// The repository of an extension.
+    #[must_use]
+    pub fn repository_of(&self, id: &ExtensionId) -> Repository {
+        Repository(format!("{self}/{}", id.oci_repository().to_ascii_lowercase()).into())
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = InvalidNamespace;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNamespace> {
+        let path = text.to_ascii_lowercase();
+        let fits = path.len() < NAME_MAX && path.split('/').all(is_segment);
+        if fits { Ok(Self(path.into())) } else { Err(InvalidNamespace) }
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = segment.as_bytes();
+    bytes.first().is_some_and(alphanumeric)
+        && bytes.last().is_some_and(alphanumeric)
+        && bytes.iter().all(|byte| alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The full path of a repository as registries are asked for it: in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository(Box<str>);
+
+impl Repository {
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_paths_in_lower_case() {
+        for (text, expected) in [
+            ("provisioning", Some("provisioning")),
+            ("Team/Infra-1", Some("team/infra-1")),
+            ("a.b/c_d", Some("a.b/c_d")),
+            ("", None),
+            ("/a", None),
+            ("a/", None),
+            ("a//b", None),
+            ("..", None),
+            ("a/../b", None),
+            ("a b", None),
+            ("a?b", None),
+            ("-a", None),
+        ] {
+            let parsed = text.parse::<Namespace>();
+            assert_eq!(parsed.ok().as_ref().map(Namespace::as_str), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_repositories_right_in_the_namespace_are_ours() {
+        let namespace: Namespace = "provisioning".parse().unwrap();
+        for (path, expected) in [
+            ("provisioning/aws-provider", Some("provider/aws")),
+            ("provisioning/docs", None),
+            ("provisioning/sub/x-taskserv", None),
+            ("provisioningx/x-provider", None),
+            ("other/aws-provider", None),
+            ("gcp-provider", None),
+        ] {
+            let id = namespace.extension_of(path).map(|id| id.to_string());
+            assert_eq!(id.as_deref(), expected, "{path}");
+        }
+        let deep: Namespace = "a/b".parse().unwrap();
+        assert!(deep.extension_of("a/b/x-cluster").is_some());
+        assert!(deep.extension_of("b/x-cluster").is_none());
+    }
+
+    #[test]
+    fn registries_are_asked_in_lower_case() {
+        let namespace: Namespace = "Provisioning".parse().unwrap();
+        let id = ExtensionId::from_oci_repository("AWS-Provider").unwrap();
+        assert_eq!(namespace.repository_of(&id).as_str(), "provisioning/aws-provider");
+    }
+}

@@ -1,0 +1,172 @@
+//! Notices of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use lru::LruCache;
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
+use crate::error::{Error, ErrorKind};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
+use crate::oci::repository::Namespace;
+
+/// Events remembered; an older one that comes again costs one read.
+const REPLAYS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+/// What zot says of a repository whose tags may have changed.
+const ZOT_CHANGES: [&str; 3] =
+    ["zotregistry.image.updated", "zotregistry.image.deleted", "zotregistry.repository.created"];
+
+/// Takes the notices of one registry for one namespace.
+pub struct OciWebhooks {
+    /// Keyed with the secret, so that secrets are compared by their codes in constant time.
+    key: Hmac<Sha256>,
+    expected: Vec<u8>,
+    namespace: Namespace,
+    seen: Mutex<LruCache<String, ()>>,
+}
+
+impl OciWebhooks {
+    /// A receiver of what comes with this secret.
+    ///
+    /// # Errors
+    /// An empty secret: anybody could have it.
+    pub fn new(secret: &SecretString, namespace: Namespace) -> Result<Self, Error> {
+        let secret = secret.expose_secret().trim();
+        if secret.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "The webhook secret is empty"));
+        }
+        let key = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .map_err(|error| Error::new(ErrorKind::Internal, "A secret").because(error))?;
+        let expected = key.clone().chain_update(secret).finalize().into_bytes().to_vec();
+        Ok(Self { key, expected, namespace, seen: Mutex::new(LruCache::new(REPLAYS)) })
+    }
+
+    fn is_ours(&self, presented: &str) -> bool {
+        let code = self.key.clone().chain_update(presented);
+        // Compares in constant time.
+        code.verify_slice(&self.expected).is_ok()
+    }
+
+    fn verify(&self, headers: &HeaderMap) -> Result<(), WebhookError> {
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let presented = header.and_then(presented_in).ok_or(WebhookError::Unsigned)?;
+        if self.is_ours(&presented) { Ok(()) } else { Err(WebhookError::Unsigned) }
+    }
+
+    fn delivery(&self, events: Vec<Event>) -> Delivery {
+        let mut seen = self.seen.lock();
+        let mut replayed = false;
+        let mut changed: BTreeSet<ExtensionId> = BTreeSet::new();
+        for event in events.into_iter().filter(|event| event.is_change) {
+            let Some(id) = self.namespace.extension_of(&event.repository) else { continue };
+            let known = event.id.is_some_and(|event_id| seen.put(event_id, ()).is_some());
+            replayed |= known;
+            if !known {
+                changed.insert(id);
+            }
+        }
+        match (changed.is_empty(), replayed) {
+            (false, _) => Delivery::Changed(changed.into_iter().collect()),
+            (true, true) => Delivery::Replayed,
+            (true, false) => Delivery::Ignored,
+        }
+    }
+}
+
+impl WebhookReceiver for OciWebhooks {
+    fn source(&self) -> Source {
+        Source::Oci
+    }
+
+    fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
+        self.verify(headers)?;
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(ToOwned::to_owned);
+        let events = match text("ce-type") {
+            Some(kind) => vec![zot_event(kind, text("ce-id"), body)?],
+            None => distribution_events(body)?,
+        };
+        Ok(self.delivery(events))
+    }
+}
+
+/// The secret in an `Authorization` header: behind `Bearer`, as a password, or bare, as the
+/// registries send whatever they are told to.
+fn presented_in(header: &str) -> Option<String> {
+    let Some((scheme, rest)) = header.split_once(' ') else {
+        return Some(header.to_owned());
+    };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    Some(pair.split_once(':')?.1.to_owned())
+}
+
+/// What matters of a notice. Which registry it names does not: the configured one is asked.
+struct Event {
+    id: Option<String>,
+    repository: String,
+    is_change: bool,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    events: Vec<DistributionEvent>,
+}
+
+#[derive(Deserialize)]
+struct DistributionEvent {
+    id: Option<String>,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    target: Target,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    repository: String,
+}
+
+#[derive(Deserialize)]
+struct ZotData {
+    name: String,
+}
+
+fn distribution_events(body: &[u8]) -> Result<Vec<Event>, WebhookError> {
+    let envelope: Envelope = from_object(body).map_err(|_| WebhookError::Malformed)?;
+    let manifest = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
+    let events = envelope.events.into_iter().map(|event| Event {
+        // Every blob of a push is an event of its own: the manifest comes last.
+        is_change: match event.action.as_str() {
+            "push" => manifest.contains(&event.target.media_type.as_str()),
+            action => action == "delete",
+        },
+        id: event.id,
+        repository: event.target.repository,
+    });
+    Ok(events.collect())
+}
+
+fn zot_event(kind: String, id: Option<String>, body: &[u8]) -> Result<Event, WebhookError> {
+    let data: ZotData = from_object(body).map_err(|_| WebhookError::Malformed)?;
+    Ok(Event { id, repository: data.name, is_change: ZOT_CHANGES.contains(&kind.as_str()) })
+}
