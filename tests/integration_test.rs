@@ -1,1 +1,5 @@
+//! The one root of the integration tests.
+#![cfg(test)]
 
+mod gitea;
+mod support;
