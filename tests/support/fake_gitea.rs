@@ -5,7 +5,7 @@ mod files;
 mod pages;
 pub(crate) mod recorded;
 mod routes;
-mod state;
+pub(crate) mod state;
 pub(crate) mod tls;
 
 use std::sync::Arc;
@@ -126,6 +126,11 @@ impl FakeGitea {
     /// Every request so far, and forgets them.
     pub(crate) fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.inner.seen.lock())
+    }
+
+    /// Whether such a request has arrived.
+    pub(crate) fn has_seen(&self, holding: &str) -> bool {
+        self.inner.seen.lock().iter().any(|seen| seen.target.contains(holding))
     }
 
     /// What the server would answer, without a connection.

@@ -39,7 +39,12 @@ pub(super) fn part(reply: Reply, bytes: usize, ends: bool) -> hyper::Response<Wi
     let piece = Bytes::from(reply.body).slice(..bytes.min(length));
     let begun = stream::iter([Ok(piece)]);
     let rest = if ends {
-        stream::iter([Err(io::Error::from(io::ErrorKind::ConnectionReset))]).boxed()
+        let broken = async {
+            // A pause is what makes the server send what it has.
+            tokio::task::yield_now().await;
+            Err(io::Error::from(io::ErrorKind::ConnectionReset))
+        };
+        stream::once(broken).boxed()
     } else {
         stream::pending().boxed()
     };
