@@ -93,6 +93,24 @@ async fn without_a_token_the_private_repository_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_sweep_asks_once_a_page_and_once_a_repository() {
+    let mut state = State::empty();
+    for number in 0..120 {
+        let name = format!("e{number:03}_taskserv");
+        state.create_released(&name, "1.0.0", b"bytes");
+        state.publish(&name, "1.1.0", &[(&format!("{name}.tar.gz"), b"more")]);
+    }
+    let fake = FakeGitea::start(state).await;
+    let backend = backend(&fake);
+    backend.changes(None).await.unwrap();
+    for id in backend.listing().await.unwrap().ids {
+        assert_eq!(versions(&backend.extension(&id).await.unwrap()), ["1.1.0", "1.0.0"]);
+    }
+    // The limits, the feed, three pages of repositories, and the releases of each.
+    assert_eq!(fake.take_seen().len(), 1 + 1 + 3 + 120);
+}
+
+#[tokio::test]
 async fn fields_are_those_of_the_contract() {
     let fake = FakeGitea::start(State::recorded()).await;
     let extension = backend(&fake).extension(&id("provider/aws")).await.unwrap();
