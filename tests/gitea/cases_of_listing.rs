@@ -71,6 +71,12 @@ async fn case_05_a_token_revoked_midway_is_refused_and_not_tried_again() {
     assert_eq!(error.message(), "The gitea backend refused our credentials");
     assert_eq!(fake.take_seen().len(), 1);
     assert_eq!(backend.probe().await.unwrap_err().kind(), ErrorKind::BackendRefused);
+
+    let rights =
+        Rights { scopes: vec!["read:organization", "read:repository"], ..Rights::default() };
+    fake.edit(|state| state.tokens.insert("next".to_owned(), rights));
+    backend.replace_token(Some(&"next".parse().unwrap())).unwrap();
+    assert_eq!(versions_of(&backend, "provider/aws").await.len(), 3, "with the next token");
 }
 
 #[test]

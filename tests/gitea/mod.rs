@@ -10,6 +10,7 @@ mod counted;
 mod fake_is_true;
 mod feed;
 mod organization;
+mod raw_answers;
 mod transport;
 
 use std::sync::Arc;

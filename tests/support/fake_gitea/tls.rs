@@ -13,6 +13,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     Nothing,
+    /// Signed by itself, and the operator trusts just that certificate.
+    SelfSignedButTrusted,
     SelfSigned,
     Expired,
     WrongName,
@@ -35,11 +37,12 @@ pub(crate) fn acceptor(flaw: Flaw) -> (TlsAcceptor, NamedTempFile) {
         leaf.not_after = date_time_ymd(2021, 1, 1);
     }
     let certificate = match flaw {
-        Flaw::SelfSigned => leaf.self_signed(&key).unwrap(),
+        Flaw::SelfSigned | Flaw::SelfSignedButTrusted => leaf.self_signed(&key).unwrap(),
         _ => leaf.signed_by(&key, &issuer).unwrap(),
     };
     let file = NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), root.pem()).unwrap();
+    let trusted = if flaw == Flaw::SelfSignedButTrusted { &certificate } else { &root };
+    std::fs::write(file.path(), trusted.pem()).unwrap();
     (acceptor_of(certificate.der().clone(), key), file)
 }
 
