@@ -15,7 +15,7 @@ use crate::gitea::known::Known;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::paging::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{download, feed};
+use crate::gitea::{checksums, download, feed};
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
@@ -188,9 +188,11 @@ impl Backend for GiteaBackend {
         };
         let row = self.release(&repository, tag).await?;
         let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
-        row.and_then(|row| reader.read(row))
+        let release = row
+            .and_then(|row| reader.read(row))
             .filter(|release| release.tag == *tag)
-            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))
+            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
+        Ok(checksums::with_digest(&self.client, release).await)
     }
 
     async fn open(

@@ -128,7 +128,10 @@ async fn fields_are_those_of_the_contract() {
             "{base}provisioning-extensions/aws_prov/releases/download/1.2.0/aws_prov.tar.gz"
         ))
     );
-    assert_eq!(archive(latest).digest, None, "read with the first download, not in a sweep");
+    assert_eq!(archive(latest).digest, None, "never read during a sweep");
+    let release = backend(&fake).version(extension.id(), &latest.tag).await.unwrap();
+    let digest = archive(&release).digest.as_ref().unwrap().to_string();
+    assert_eq!(digest, "sha256:814e5b539d786a579961067c737d3b29bc7f0f46c50358be103378968755f322");
 }
 
 #[tokio::test]
