@@ -4,6 +4,7 @@
 //! a behaviour out: the list is one macro.
 
 mod behaviours;
+mod gitea;
 
 use std::sync::Arc;
 
