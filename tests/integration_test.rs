@@ -1,4 +1,5 @@
-//! The integration tests, one binary.
+//! The one root of the integration tests.
+#![cfg(test)]
 
 mod oci;
 mod support;
