@@ -111,7 +111,7 @@ async fn a_registry_with_passwords_lets_in_who_has_one() {
 
 #[tokio::test]
 async fn a_registry_with_tokens_is_asked_with_them() {
-    // The first token has ended long ago, as one held for too long.
+    // The first token ended long ago.
     let tokens = TokenServer::start(1).await;
     let (realm, certificate) = (tokens.realm(), tokens.signer.certificate_pem.clone());
     let access = Access::Tokens { realm: &realm, certificate: &certificate };
@@ -126,9 +126,9 @@ async fn a_registry_with_tokens_is_asked_with_them() {
     Pusher::new(&real.url(), Some(&pusher)).store(&store).await;
     let backend = backend_as(&real.url(), USER);
     let stale = backend.listing().await.unwrap_err();
-    assert_eq!(stale.kind(), ErrorKind::BackendRefused, "a new token is not questioned");
-    assert_eq!(backend.listing().await.unwrap().ids.len(), 2, "one that was held is replaced");
-    assert_eq!(tokens.server.take().len(), 2, "the stale token and its successor");
+    assert_eq!(stale.kind(), ErrorKind::BackendRefused, "one token for one request");
+    assert_eq!(backend.listing().await.unwrap().ids.len(), 2, "the next one is another");
+    assert_eq!(tokens.server.take().len(), 2, "the one that ended and its successor");
     let extension = backend.releases(&id("aws-provider")).await.unwrap();
     assert_eq!(versions(&extension), ["1.1.0", "1.0.0"]);
     assert_eq!(download(&backend, "aws-provider", "1.0.0").await, "archive of aws 1.0.0");
