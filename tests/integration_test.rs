@@ -10,6 +10,7 @@ mod conformance;
 mod contracts;
 mod gitea;
 mod layouts;
+mod oci;
 mod serving;
 mod support;
 mod zot_storage;

@@ -81,7 +81,7 @@ impl Request {
     /// The same to a server that the operator chose with the configured address, though at another
     /// port of its host: it may be private.
     #[must_use]
-    pub const fn to_trusted(mut self) -> Self {
+    pub const fn on_configured_host(mut self) -> Self {
         self.trusted = true;
         self
     }

@@ -1,8 +1,9 @@
 //! Being let in: what to show a registry, what to do when it refuses, and whether it ever let us in.
 //!
-//! A request goes out with what is known to serve; a refusal is answered once, with what its
-//! challenge asks for. A refusal that names no way in may be due to what was shown (GHCR and zot
-//! answer a stale token so): then the bare request is sent once, for the challenge it brings.
+//! A request goes out with what is known to serve; a refusal is answered with what its challenge
+//! asks for, a token first, a password where that does not serve. A refusal that names no way in may
+//! be due to what was shown (GHCR and zot answer a stale token so): then the bare request is sent
+//! once, for the challenge it brings.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ struct State {
     /// Whether the registry asks for a password with every request; not known before the first.
     basic: Option<bool>,
     /// What each subject was last challenged for.
-    challenges: LruCache<String, BearerChallenge>,
+    challenges: LruCache<String, Challenge>,
     tokens: LruCache<BearerChallenge, Token>,
     worked_at: Option<Instant>,
 }
@@ -57,14 +58,6 @@ enum Access {
     Configured,
     /// A token that was fetched for a challenge.
     Fetched(BearerChallenge, Token),
-}
-
-/// What to do about a refusal.
-enum Next {
-    Show(Access),
-    /// It may be due to what was shown.
-    ShowNothing,
-    GiveUp,
 }
 
 impl State {
@@ -98,7 +91,7 @@ impl Auth {
         self.state.lock().worked_at.is_some_and(|at| at.elapsed() <= span)
     }
 
-    /// Sends a request until it is let in, or refused for good: three times at most.
+    /// Sends a request until it is let in, or refused for good: four times at most.
     ///
     /// `subject` is what may need a token of its own: a repository, or the catalogue.
     ///
@@ -114,40 +107,21 @@ impl Auth {
         A: Refusable,
         F: Future<Output = Result<A>>,
     {
-        let shown = self.opening(subject).await?;
-        let answer = self.show(&shown, &send).await?;
-        if !answer.is_refusal() {
-            return Ok(answer);
-        }
-        match self.after_refusal(subject, &shown, answer.headers()).await? {
-            Next::Show(access) => self.show(&access, &send).await,
-            Next::GiveUp => Ok(answer),
-            Next::ShowNothing => {
-                let answer = send(None).await?;
-                if !answer.is_refusal() {
-                    return Ok(answer);
-                }
-                match self.after_refusal(subject, &Access::Bare, answer.headers()).await? {
-                    Next::Show(access) => self.show(&access, &send).await,
-                    Next::GiveUp | Next::ShowNothing => Ok(answer),
-                }
+        let mut shown = self.opening(subject).await?;
+        // A token fetched for this very request is not replaced by another one.
+        let mut fetched = false;
+        loop {
+            let answer = send(self.header(&shown)?).await?;
+            if !answer.is_refusal() {
+                self.accepted(&shown, answer.status());
+                return Ok(answer);
             }
+            match self.after_refusal(subject, &shown, answer.headers(), fetched).await? {
+                Some(next) => shown = next,
+                None => return Ok(answer),
+            }
+            fetched |= matches!(shown, Access::Fetched(..));
         }
-    }
-
-    /// Sends a request with this access, and notes whether it served.
-    async fn show<A, F>(
-        &self,
-        access: &Access,
-        send: &impl Fn(Option<request::Credentials>) -> F,
-    ) -> Result<A>
-    where
-        A: Refusable,
-        F: Future<Output = Result<A>>,
-    {
-        let answer = send(self.header(access)?).await?;
-        self.accepted(access, answer.status());
-        Ok(answer)
     }
 
     /// What to show first.
@@ -158,7 +132,8 @@ impl Auth {
         };
         match (&*credentials, challenge) {
             (Credentials::Token(_), _) => Ok(Access::Configured),
-            (_, Some(challenge)) => self.fetched(challenge).await,
+            (_, Some(Challenge::Bearer(challenge))) => self.fetched(challenge).await,
+            (_, Some(Challenge::Basic)) => Ok(Access::Password),
             (Credentials::Password { .. }, None) if self.wants_password().await? => {
                 Ok(Access::Password)
             }
@@ -183,38 +158,44 @@ impl Auth {
         Ok(basic)
     }
 
-    /// What to do about a refusal of what was shown.
+    /// What to show after a refusal; `None`: the refusal stands. What was shown is never shown
+    /// again, so that every way ends.
     async fn after_refusal(
         &self,
         subject: &str,
         shown: &Access,
         headers: &HeaderMap,
-    ) -> Result<Next> {
+        fetched: bool,
+    ) -> Result<Option<Access>> {
         self.forget(subject, shown);
         let offered = offered(headers);
-        let credentials = Arc::clone(&self.state.lock().credentials);
-        let bearer = offered.iter().find_map(|challenge| match challenge {
-            Challenge::Bearer(bearer) => Some(bearer.clone()),
-            Challenge::Basic => None,
-        });
-        if let Some(challenge) = bearer {
-            if matches!(shown, Access::Configured) {
-                return Ok(Next::GiveUp);
-            }
-            self.state.lock().challenges.put(subject.to_owned(), challenge.clone());
-            return self.fetched(challenge).await.map(Next::Show);
+        let bearer = offered.iter().find(|offer| matches!(offer, Challenge::Bearer(_)));
+        if let (Some(Challenge::Bearer(challenge)), false) = (bearer, fetched)
+            && matches!(shown, Access::Bare | Access::Fetched(..))
+        {
+            self.remember(subject, Challenge::Bearer(challenge.clone()));
+            return self.fetched(challenge.clone()).await.map(Some);
         }
-        let has_password =
-            matches!(*credentials, Credentials::Password { .. } | Credentials::Identity(_));
+        let asks_password = offered.contains(&Challenge::Basic) && self.has_password();
         Ok(match shown {
-            Access::Bare | Access::Fetched(..)
-                if has_password && offered.contains(&Challenge::Basic) =>
-            {
-                Next::Show(Access::Password)
+            Access::Bare | Access::Fetched(..) if asks_password => {
+                self.remember(subject, Challenge::Basic);
+                Some(Access::Password)
             }
-            Access::Configured | Access::Fetched(..) if offered.is_empty() => Next::ShowNothing,
-            _ => Next::GiveUp,
+            Access::Configured | Access::Fetched(..) if offered.is_empty() && !fetched => {
+                Some(Access::Bare)
+            }
+            _ => None,
         })
+    }
+
+    fn remember(&self, subject: &str, challenge: Challenge) {
+        self.state.lock().challenges.put(subject.to_owned(), challenge);
+    }
+
+    fn has_password(&self) -> bool {
+        let state = self.state.lock();
+        matches!(*state.credentials, Credentials::Password { .. } | Credentials::Identity(_))
     }
 
     /// A token for a challenge: one still good, or a new one, fetched once for all who need it.
@@ -226,6 +207,7 @@ impl Auth {
         if let Some(token) = held.filter(Token::is_good) {
             return Ok(Access::Fetched(challenge, token));
         }
+        let asked_with = Arc::clone(&credentials);
         let question = || {
             let (http, registry) = (self.http.clone(), self.registry.clone());
             let challenge = challenge.clone();
@@ -235,7 +217,10 @@ impl Auth {
             }
         };
         let token = self.fetching.ask(&challenge, question).await?;
-        self.state.lock().tokens.put(challenge.clone(), token.clone());
+        let mut state = self.state.lock();
+        if Arc::ptr_eq(&state.credentials, &asked_with) {
+            state.tokens.put(challenge.clone(), token.clone());
+        }
         Ok(Access::Fetched(challenge, token))
     }
 

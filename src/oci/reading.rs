@@ -126,13 +126,13 @@ impl Reader {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
-        let artifact = choose_layer(&place.id, version, &manifest.layers, &url)
+        let artifact = choose_layer(&place.id, version, &manifest.layers, url)
             .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
         let release = Release {
             published_at: claims.published_at(Timestamp::now()),
             about: Arc::new(about),
             artifact,
-            assets: files(&manifest.layers, &url),
+            assets: files(&manifest.layers, url),
             manifest_digest: Some(top.digest.clone()),
             ..release
         };

@@ -129,7 +129,7 @@ impl<'a> TokenServer<'a> {
     }
 
     async fn send(&self, request: Request) -> Result<Answer> {
-        let request = if self.at_home { request.to_trusted() } else { request };
+        let request = if self.at_home { request.on_configured_host() } else { request };
         self.http.fetch(request, ANSWER_MAX).await
     }
 }

@@ -5,6 +5,7 @@
 
 mod behaviours;
 mod gitea;
+mod oci;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 const PROGRAM: &str = "/usr/bin/docker-registry";
 
 /// Who may read it.
-pub enum Access<'a> {
+pub(crate) enum Access<'a> {
     Open,
     /// A file of users as `htpasswd -B` writes it.
     Passwords(&'a str),
@@ -24,7 +24,7 @@ pub enum Access<'a> {
 }
 
 /// The running registry. Ends with its value.
-pub struct DockerRegistry {
+pub(crate) struct DockerRegistry {
     process: Child,
     directory: TempDir,
     address: String,
@@ -33,7 +33,7 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts one; `None`, and why in the output, where it is not installed. Under `CI=true` it must
     /// be.
-    pub async fn start(access: Access<'_>) -> Option<Self> {
+    pub(crate) async fn start(access: Access<'_>) -> Option<Self> {
         if !is_installed(PROGRAM) {
             return None;
         }
@@ -62,28 +62,28 @@ impl DockerRegistry {
     }
 
     /// `http://127.0.0.1:port`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// `127.0.0.1:port`.
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.address
     }
 
     /// Its directory, for whatever a test wants to break.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Ends it and waits until it has ended.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.process.kill().await.unwrap();
     }
 }
 
 /// Whether a program is there; prints why a test does nothing if not, and fails under `CI=true`.
-pub fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let there = Path::new(program).exists();
     if !there {
         println!("{program} is not installed: this part of the test did not run");

@@ -1,7 +1,14 @@
-//! What tests share: short names, layouts, servers that play upstreams, and the service itself.
+//! What tests share: short names, layouts, servers that obey, play or are real upstreams, and the
+//! service itself.
 
+pub mod docker_registry;
 pub mod fake_gitea;
 pub mod ids;
 pub mod layouts;
+pub mod played_registry;
+pub mod pusher;
+pub mod registry_store;
 pub mod scripted;
+pub mod scripted_registry;
 pub mod served;
+pub mod token_server;

@@ -7,28 +7,28 @@ use super::scripted_registry::{Reply, Seen};
 
 /// Whom to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     Zot,
     Distribution,
 }
 
 /// A store with a manner of speaking.
 #[derive(Clone, Debug)]
-pub struct PlayedRegistry {
-    pub dialect: Dialect,
-    pub store: Store,
+pub(crate) struct PlayedRegistry {
+    pub(crate) dialect: Dialect,
+    pub(crate) store: Store,
 }
 
 impl PlayedRegistry {
-    pub fn new(dialect: Dialect, store: Store) -> Self {
+    pub(crate) fn new(dialect: Dialect, store: Store) -> Self {
         Self { dialect, store }
     }
 
-    pub fn zot() -> Self {
+    pub(crate) fn zot() -> Self {
         Self::new(Dialect::Zot, Store::of_recorded_zot())
     }
 
-    pub fn answer(&self, seen: &Seen) -> Reply {
+    pub(crate) fn answer(&self, seen: &Seen) -> Reply {
         let reply = self.answer_of(seen);
         match self.dialect {
             Dialect::Zot => reply,
@@ -51,9 +51,7 @@ impl PlayedRegistry {
 
     fn pong(&self) -> Reply {
         match self.dialect {
-            Dialect::Zot => {
-                self.json("").header("docker-distribution-api-version", "registry/2.0")
-            }
+            Dialect::Zot => self.json("").header("docker-distribution-api-version", "registry/2.0"),
             Dialect::Distribution => self.json("{}"),
         }
     }
@@ -172,7 +170,11 @@ impl PlayedRegistry {
         };
         let reply = reply.header("docker-content-digest", reference);
         match self.dialect {
-            Dialect::Zot => reply,
+            Dialect::Zot => {
+                let media_type = held.and_then(|held| held.media_type_of(reference));
+                let reply = reply.header("content-type", media_type.unwrap_or_default());
+                if seen.method == "HEAD" { reply.header("accept-ranges", "bytes") } else { reply }
+            }
             Dialect::Distribution => self
                 .tagged(reply, reference)
                 .header("content-type", "application/octet-stream")

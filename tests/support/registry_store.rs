@@ -3,45 +3,54 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 
 use bytes::Bytes;
 use extension_registry::models::digest::Digest;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Everything, by the full path of the repository.
 #[derive(Clone, Debug, Default)]
-pub struct Store {
-    pub repositories: BTreeMap<String, Held>,
+pub(crate) struct Store {
+    pub(crate) repositories: BTreeMap<String, Held>,
 }
 
 /// One repository.
 #[derive(Clone, Debug, Default)]
-pub struct Held {
+pub(crate) struct Held {
     /// Tags and the digests they stand for, in the order of the index.
-    pub tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// Digests that are manifests or indexes, with their media types.
-    pub manifests: BTreeMap<String, String>,
+    pub(crate) manifests: BTreeMap<String, String>,
     /// Everything by digest, manifests included.
-    pub blobs: BTreeMap<String, Bytes>,
+    pub(crate) blobs: BTreeMap<String, Bytes>,
 }
 
 impl Store {
     /// The storage of the zot whose exchanges were recorded.
-    pub fn of_recorded_zot() -> Self {
+    pub(crate) fn of_recorded_zot() -> Self {
         let archive = include_bytes!("../fixtures/zot-storage.tar.gz");
         let mut files: BTreeMap<String, Bytes> = BTreeMap::new();
         let mut archive = tar::Archive::new(GzDecoder::new(&archive[..]));
+        let plain = |path: &Path| path.to_string_lossy().trim_start_matches("./").to_owned();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
-            let path = entry.path().unwrap().to_string_lossy().trim_start_matches("./").to_owned();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            files.insert(path, bytes.into());
+            let path = plain(&entry.path().unwrap());
+            let bytes = match entry.link_name().unwrap() {
+                // zot keeps equal blobs once, as hard links.
+                Some(first) => files[&plain(&first)].clone(),
+                None => {
+                    let mut bytes = Vec::new();
+                    entry.read_to_end(&mut bytes).unwrap();
+                    bytes.into()
+                }
+            };
+            files.insert(path, bytes);
         }
         let indexes = files.iter().filter_map(|(path, bytes)| {
             let repository = path.strip_suffix("/index.json")?;
@@ -51,13 +60,18 @@ impl Store {
     }
 
     /// Pushes a manifest of one layer under a tag, and answers the manifest's digest.
-    pub fn push(&mut self, repository: &str, tag: &str, archive: &[u8]) -> String {
+    pub(crate) fn push(&mut self, repository: &str, tag: &str, archive: &[u8]) -> String {
         let layer = self.blob(repository, archive);
         self.push_manifest(repository, tag, &manifest_of(&[(layer, archive.len(), "x.tar.gz")]))
     }
 
     /// Pushes any manifest or index under a tag.
-    pub fn push_manifest(&mut self, repository: &str, tag: &str, manifest: &Value) -> String {
+    pub(crate) fn push_manifest(
+        &mut self,
+        repository: &str,
+        tag: &str,
+        manifest: &Value,
+    ) -> String {
         let bytes = manifest.to_string().into_bytes();
         let media_type = manifest["mediaType"].as_str().unwrap_or(OCI_MANIFEST).to_owned();
         let digest = self.blob(repository, &bytes);
@@ -71,7 +85,7 @@ impl Store {
     }
 
     /// Pushes a blob.
-    pub fn blob(&mut self, repository: &str, bytes: &[u8]) -> String {
+    pub(crate) fn blob(&mut self, repository: &str, bytes: &[u8]) -> String {
         let digest = Digest::sha256(bytes).to_string();
         let held = self.repositories.entry(repository.to_owned()).or_default();
         held.blobs.insert(digest.clone(), Bytes::copy_from_slice(bytes));
@@ -108,7 +122,18 @@ impl Held {
         }
     }
 
-    pub fn digest_of(&self, reference: &str) -> Option<&str> {
+    /// The media type by which the first manifest with this blob names it.
+    pub(crate) fn media_type_of(&self, blob: &str) -> Option<String> {
+        self.manifests.keys().find_map(|digest| {
+            let manifest: Value = serde_json::from_slice(&self.blobs[digest]).unwrap();
+            let layers = manifest["layers"].as_array().into_iter().flatten();
+            let named =
+                layers.chain([&manifest["config"]]).find(|entry| entry["digest"] == blob)?;
+            Some(named["mediaType"].as_str()?.to_owned())
+        })
+    }
+
+    pub(crate) fn digest_of(&self, reference: &str) -> Option<&str> {
         if let Some((digest, _)) = self.manifests.get_key_value(reference) {
             return Some(digest);
         }
@@ -117,7 +142,7 @@ impl Held {
 }
 
 /// A manifest as `oras push` makes it, with layers of digest, size and title.
-pub fn manifest_of(layers: &[(String, usize, &str)]) -> Value {
+pub(crate) fn manifest_of(layers: &[(String, usize, &str)]) -> Value {
     let layers: Vec<Value> = layers
         .iter()
         .map(|(digest, size, title)| {

@@ -18,42 +18,42 @@ use tokio::task::JoinHandle;
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub method: Method,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
     /// Path and query, undecoded.
-    pub target: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap()
     }
 
-    pub fn query(&self, name: &str) -> Option<String> {
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
         let query = self.target.split_once('?')?.1;
         let (_, value) =
             url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?;
         Some(value.into_owned())
     }
 
-    pub fn header(&self, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
+    pub(crate) fn header(&self, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 /// What to answer.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Sending,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Sending,
 }
 
 /// How a body is sent.
 #[derive(Debug)]
-pub enum Sending {
+pub(crate) enum Sending {
     Whole(Bytes),
     /// Without a length, in two chunks.
     Chunked(Bytes),
@@ -71,26 +71,26 @@ pub enum Sending {
 }
 
 impl Reply {
-    pub fn new(status: u16) -> Self {
+    pub(crate) fn new(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
         Self { status, headers: HeaderMap::new(), body: Sending::Whole(Bytes::new()) }
     }
 
-    pub fn json(text: impl Into<Bytes>) -> Self {
+    pub(crate) fn json(text: impl Into<Bytes>) -> Self {
         Self::new(200).header("content-type", "application/json").bytes(text)
     }
 
-    pub fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         let value = HeaderValue::from_str(value.as_ref()).unwrap();
         self.headers.append(HeaderName::from_static(name), value);
         self
     }
 
-    pub fn bytes(self, bytes: impl Into<Bytes>) -> Self {
+    pub(crate) fn bytes(self, bytes: impl Into<Bytes>) -> Self {
         self.sending(Sending::Whole(bytes.into()))
     }
 
-    pub fn sending(mut self, body: Sending) -> Self {
+    pub(crate) fn sending(mut self, body: Sending) -> Self {
         self.body = body;
         self
     }
@@ -122,7 +122,7 @@ impl Reply {
 type Answer = dyn Fn(&Seen) -> Reply + Send + Sync;
 
 /// The running server. Ends with its value.
-pub struct ScriptedRegistry {
+pub(crate) struct ScriptedRegistry {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
@@ -130,7 +130,7 @@ pub struct ScriptedRegistry {
 
 impl ScriptedRegistry {
     /// Serves on a free port of this machine.
-    pub async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let answer: Arc<Answer> = Arc::new(answer);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -156,23 +156,23 @@ impl ScriptedRegistry {
     }
 
     /// `http://127.0.0.1:port`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Everything asked so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().clone()
     }
 
     /// Everything asked so far, as `METHOD target`, and forgotten.
-    pub fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         let seen = std::mem::take(&mut *self.seen.lock());
         seen.into_iter().map(|request| format!("{} {}", request.method, request.target)).collect()
     }
 
     /// How many requests had this text in `METHOD target`.
-    pub fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         let named = |request: &Seen| format!("{} {}", request.method, request.target);
         self.seen.lock().iter().filter(|request| named(request).contains(text)).count()
     }

@@ -1,0 +1,166 @@
+//! The conformance suite over OCI registries: zot as it is played, distribution as it is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use extension_registry::backend::Backend;
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::settings::OciSettings;
+use hyper::Method;
+use parking_lot::Mutex;
+
+use super::{Stage, behaviours};
+use crate::support::docker_registry::{Access, DockerRegistry};
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::pusher::Pusher;
+use crate::support::registry_store::{Store, manifest_of};
+use crate::support::scripted_registry::ScriptedRegistry;
+
+const NAMESPACE: &str = "provisioning";
+
+fn backend(url: &str) -> Arc<OciBackend> {
+    let settings = OciSettings::new(url.parse().unwrap(), NAMESPACE.parse().unwrap());
+    Arc::new(OciBackend::new(settings, Arc::new(())).unwrap())
+}
+
+fn repository(id: &ExtensionId) -> String {
+    format!("{NAMESPACE}/{}", id.oci_repository().to_lowercase())
+}
+
+/// One release of one archive in a store of its own.
+fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
+    let mut store = Store::default();
+    store.blob(name, b"{}");
+    let layer = store.blob(name, archive);
+    let mut manifest = manifest_of(&[(layer, archive.len(), "archive.tar.gz")]);
+    manifest["annotations"]["org.opencontainers.image.description"] = description.into();
+    store.push_manifest(name, tag, &manifest);
+    store
+}
+
+/// A registry played from memory.
+struct Played {
+    store: Arc<Mutex<Store>>,
+    backend: Arc<OciBackend>,
+    _server: ScriptedRegistry,
+}
+
+impl Played {
+    async fn new(dialect: Dialect) -> Self {
+        let store = Arc::new(Mutex::new(Store::default()));
+        let played = Arc::clone(&store);
+        let server = ScriptedRegistry::start(move |seen| {
+            PlayedRegistry::new(dialect, played.lock().clone()).answer(seen)
+        })
+        .await;
+        Self { store, backend: backend(&server.url()), _server: server }
+    }
+}
+
+#[async_trait]
+impl Stage for Played {
+    fn backend(&self) -> Arc<dyn Backend> {
+        self.backend.clone()
+    }
+
+    async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
+        let name = repository(id);
+        let new = release(&name, tag, description, archive).repositories.remove(&name).unwrap();
+        let mut store = self.store.lock();
+        let held = store.repositories.entry(name).or_default();
+        held.tags.retain(|(known, _)| known != tag);
+        held.tags.extend(new.tags);
+        held.manifests.extend(new.manifests);
+        held.blobs.extend(new.blobs);
+    }
+
+    async fn remove(&self, id: &ExtensionId) {
+        self.store.lock().repositories.remove(&repository(id));
+    }
+
+    async fn create(&self, id: &ExtensionId) {
+        self.store.lock().repositories.entry(repository(id)).or_default();
+    }
+
+    async fn create_foreign(&self) {
+        let name = format!("{NAMESPACE}/docs");
+        self.store.lock().push(&name, "9.9.9", b"no extension");
+    }
+}
+
+/// Debian's registry where it is installed; elsewhere, with a word about it, the played one.
+enum Distribution {
+    Real { registry: DockerRegistry, pusher: Pusher, backend: Arc<OciBackend> },
+    Played(Played),
+}
+
+impl Distribution {
+    async fn new() -> Self {
+        let Some(registry) = DockerRegistry::start(Access::Open).await else {
+            return Self::Played(Played::new(Dialect::Distribution).await);
+        };
+        let (pusher, backend) = (Pusher::new(&registry.url(), None), backend(&registry.url()));
+        Self::Real { registry, pusher, backend }
+    }
+}
+
+#[async_trait]
+impl Stage for Distribution {
+    fn backend(&self) -> Arc<dyn Backend> {
+        match self {
+            Self::Real { backend, .. } => backend.clone(),
+            Self::Played(played) => played.backend(),
+        }
+    }
+
+    async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
+        match self {
+            Self::Real { pusher, .. } => {
+                pusher.store(&release(&repository(id), tag, description, archive)).await;
+            }
+            Self::Played(played) => played.publish(id, tag, description, archive).await,
+        }
+    }
+
+    async fn remove(&self, id: &ExtensionId) {
+        match self {
+            // Its API deletes manifests, never a repository.
+            Self::Real { registry, .. } => {
+                let repositories =
+                    registry.directory().join("storage/docker/registry/v2/repositories");
+                std::fs::remove_dir_all(repositories.join(repository(id))).unwrap();
+            }
+            Self::Played(played) => played.remove(id).await,
+        }
+    }
+
+    async fn create(&self, id: &ExtensionId) {
+        match self {
+            Self::Real { pusher, .. } => {
+                let name = repository(id);
+                let store = release(&name, "0.0.1", "to be deleted", b"to be deleted");
+                pusher.store(&store).await;
+                let (_, digest) = &store.repositories[&name].tags[0];
+                let target = format!("/v2/{name}/manifests/{digest}");
+                let (status, ..) = pusher.send(Method::DELETE, &target, &[], Bytes::new()).await;
+                assert_eq!(status.as_u16(), 202);
+            }
+            Self::Played(played) => played.create(id).await,
+        }
+    }
+
+    async fn create_foreign(&self) {
+        match self {
+            Self::Real { pusher, .. } => {
+                let name = format!("{NAMESPACE}/docs");
+                pusher.store(&release(&name, "9.9.9", "no extension", b"no extension")).await;
+            }
+            Self::Played(played) => played.create_foreign().await,
+        }
+    }
+}
+
+behaviours::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
+behaviours::conforms!(distribution, super::Distribution::new().await);

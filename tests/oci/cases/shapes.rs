@@ -1,0 +1,122 @@
+//! What publishers push: indexes, foreign manifests, several layers, odd tags.
+
+use extension_registry::backend::Backend as _;
+use extension_registry::models::artifact::ArtifactChoice;
+use extension_registry::oci::backend::OciBackend;
+use serde_json::{Value, json};
+
+use crate::oci::{backend, id, versions};
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::registry_store::{OCI_INDEX, Store, manifest_of};
+use crate::support::scripted_registry::ScriptedRegistry;
+
+const NAME: &str = "provisioning/aws-provider";
+
+async fn serve(store: Store) -> (ScriptedRegistry, OciBackend) {
+    let played = PlayedRegistry::new(Dialect::Distribution, store);
+    let server = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+    let backend = backend(&server.url());
+    (server, backend)
+}
+
+fn index_of(children: &[(&str, &str)]) -> Value {
+    let children: Vec<Value> = children
+        .iter()
+        .map(|(digest, os)| {
+            json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest,
+                "size": 1, "platform": {"os": os, "architecture": os},
+            })
+        })
+        .collect();
+    json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children})
+}
+
+#[tokio::test]
+async fn case_26_of_an_index_the_first_real_manifest_counts() {
+    let mut store = Store::default();
+    let good = store.push(NAME, "", b"archive");
+    let attestation = store.push(NAME, "", b"attestation");
+    let gone = format!("sha256:{}", "0".repeat(64));
+    store.push_manifest(NAME, "1.0.0", &index_of(&[(&attestation, "unknown"), (&good, "linux")]));
+    store.push_manifest(NAME, "1.1.0", &index_of(&[(&gone, "darwin"), (&good, "linux")]));
+    store.push_manifest(NAME, "2.0.0", &index_of(&[(&attestation, "unknown")]));
+    store.push_manifest(NAME, "2.1.0", &index_of(&[(&gone, "linux")]));
+    let (_server, backend) = serve(store).await;
+    let extension = backend.releases(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), ["1.1.0", "1.0.0"]);
+    assert_eq!(extension.latest().unwrap().artifact.chosen().unwrap().size, 7);
+    assert_eq!(extension.faults().len(), 2, "{:?}", extension.faults());
+    assert!(extension.faults().iter().all(|fault| fault.starts_with("tag 2.")));
+    let tag = "2.0.0".parse().unwrap();
+    let error = backend.version(&id("aws-provider"), &tag).await.unwrap_err();
+    assert_eq!(error.message(), "The index leads to no manifest that can be read");
+}
+
+#[tokio::test]
+async fn case_27_a_chart_is_known_by_its_media_type() {
+    let mut store = Store::default();
+    let config =
+        br#"{"name":"aws","version":"1.0.0","description":"a chart","keywords":["cloud"]}"#;
+    let (prov, chart) = (store.blob(NAME, b"signature"), store.blob(NAME, b"chart"));
+    let config_digest = store.blob(NAME, config);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": {
+            "mediaType": "application/vnd.cncf.helm.config.v1+json",
+            "digest": config_digest, "size": config.len(),
+        },
+        "layers": [
+            {"mediaType": "application/vnd.cncf.helm.chart.provenance.v1.prov", "digest": prov, "size": 9},
+            {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "digest": chart, "size": 5},
+        ],
+    });
+    store.push_manifest(NAME, "1.0.0", &manifest);
+    let (_server, backend) = serve(store).await;
+    let extension = backend.extension(&id("aws-provider")).await.unwrap();
+    let release = extension.latest().unwrap();
+    let artifact = release.artifact.chosen().unwrap();
+    assert_eq!((artifact.file_name.as_str(), artifact.size), ("aws-1.0.0.tar.gz", 5));
+    assert_eq!(release.about.description.as_deref(), Some("a chart"));
+    assert_eq!(release.about.keywords, ["cloud"]);
+    assert_eq!(release.assets.len(), 2, "each layer can be asked for by its digest");
+}
+
+#[tokio::test]
+async fn case_28_two_archives_without_a_rule_are_listed_and_named() {
+    let mut store = Store::default();
+    let layers =
+        [(store.blob(NAME, b"one"), 3, "one.tar.gz"), (store.blob(NAME, b"three"), 5, "two.zip")];
+    store.push_manifest(NAME, "1.0.0", &manifest_of(&layers));
+    let (_server, backend) = serve(store).await;
+    let extension = backend.extension(&id("aws-provider")).await.unwrap();
+    let candidates = vec!["one.tar.gz".to_owned(), "two.zip".to_owned()];
+    let release = extension.latest().unwrap();
+    assert_eq!(release.artifact, ArtifactChoice::Ambiguous(candidates));
+    let chosen = backend.open(&id("aws-provider"), &release.assets[1], None).await.unwrap();
+    assert_eq!(chosen.collect().await.unwrap(), "three");
+}
+
+#[tokio::test]
+async fn case_29_tags_are_listed_as_the_contract_says() {
+    let hex = "0".repeat(64);
+    let (digest, signature) = (format!("sha256-{hex}"), format!("sha256-{hex}.sig"));
+    for hidden in [false, true] {
+        let mut store = Store::default();
+        for tag in ["1.10.0", "1.9.0", "v1.2.0", "1.0.0_build.1", "01.0.0", "2.0.0-rc1"] {
+            store.push(NAME, tag, tag.as_bytes());
+        }
+        store.push(NAME, "latest", b"1.10.0");
+        store.push(NAME, "1.2", if hidden { b"v1.2.0" } else { b"its own archive" });
+        store.push(NAME, &digest, b"referrers");
+        store.push(NAME, &signature, b"signature");
+        let (_server, backend) = serve(store).await;
+        let swept = backend.extension(&id("aws-provider")).await.unwrap();
+        assert_eq!(swept.latest().unwrap().version.as_str(), "1.10.0");
+        let read = backend.releases(&id("aws-provider")).await.unwrap();
+        let mut expected =
+            vec!["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"];
+        expected.retain(|version| !hidden || *version != "1.2");
+        assert_eq!(versions(&read), expected);
+    }
+}

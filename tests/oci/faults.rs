@@ -1,0 +1,215 @@
+//! Bad input and bad registries: each fails by itself, names the backend, and costs no other.
+
+use std::time::Duration;
+
+use extension_registry::backend::Backend as _;
+use extension_registry::error::ErrorKind;
+use extension_registry::models::source::Source;
+use extension_registry::oci::credentials::Credentials;
+
+use super::{backend, backend_as, backend_with, client, id, repository, versions};
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::registry_store::Store;
+use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
+
+#[tokio::test]
+async fn registries_that_are_none_are_told_apart() {
+    let unknown = backend("http://registry.invalid").listing().await.unwrap_err();
+    assert!(matches!(unknown.kind(), ErrorKind::BackendUnavailable { .. }), "{unknown:?}");
+    assert_eq!(unknown.backend(), Some(Source::Oci));
+    // Plain HTTP where HTTPS was configured is no registry, and nothing is downgraded.
+    let plain = ScriptedRegistry::start(|_| Reply::json("{}")).await;
+    let wrong = backend(&plain.url().replace("http://", "https://"));
+    let error = wrong.probe().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::BackendUnavailable { .. }), "{error:?}");
+    assert_eq!(plain.take(), [""; 0]);
+    let page = ScriptedRegistry::start(|_| {
+        Reply::new(200).header("content-type", "text/html").bytes("<html>sign in</html>")
+    })
+    .await;
+    let nonsense = backend(&page.url());
+    assert_eq!(nonsense.listing().await.unwrap_err().kind(), ErrorKind::BackendFaulty);
+    let error = nonsense.extension(&id("aws-provider")).await.unwrap_err();
+    assert_eq!((error.kind(), error.backend()), (ErrorKind::BackendFaulty, Some(Source::Oci)));
+    let elsewhere = ScriptedRegistry::start(|_| Reply::new(404)).await;
+    assert_eq!(
+        backend(&elsewhere.url()).probe().await.unwrap_err().kind(),
+        ErrorKind::BackendFaulty
+    );
+    let none = backend(&elsewhere.url()).listing().await.unwrap_err();
+    assert!(none.message().contains("no catalogue"), "{none}");
+}
+
+#[tokio::test]
+async fn one_bad_release_hides_no_other() {
+    let name = "provisioning/aws-provider";
+    for (what, manifest) in [
+        ("5 MiB", Reply::new(200).bytes(vec![b' '; 5 * 1024 * 1024])),
+        ("endless", Reply::new(200).sending(Sending::Endless)),
+        ("html", Reply::new(200).header("content-type", "text/html").bytes("<html>")),
+        ("not json", Reply::new(200).bytes("{")),
+        ("an array", Reply::new(200).bytes("[1]")),
+        ("no digest", Reply::new(200).bytes(r#"{"layers":[{"mediaType":"x.tar","digest":"x"}]}"#)),
+        ("gone", Reply::new(404)),
+        (
+            "other type",
+            Reply::new(200)
+                .header("content-type", "application/vnd.oci.image.index.v1+json")
+                .bytes(r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}"#),
+        ),
+    ] {
+        let mut store = Store::default();
+        store.push(name, "1.0.0", b"archive");
+        store.push(name, "2.0.0", b"never read");
+        let played = PlayedRegistry::new(Dialect::Distribution, store);
+        let bad = parking_lot::Mutex::new(Some(manifest));
+        let server = ScriptedRegistry::start(move |seen| match seen.path() {
+            path if path.ends_with("/manifests/2.0.0") => bad.lock().take().unwrap(),
+            _ => played.answer(seen),
+        })
+        .await;
+        let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+        assert_eq!(versions(&extension), ["1.0.0"], "{what}");
+        assert!(extension.latest().unwrap().artifact.chosen().is_some(), "{what}");
+        assert!(extension.faults()[0].starts_with("tag 2.0.0: "), "{:?}", extension.faults());
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_for_now_says_nothing_of_what_it_has() {
+    for status in [429, 500, 502, 503] {
+        let mut store = Store::default();
+        store.push("provisioning/aws-provider", "1.0.0", b"archive");
+        let played = PlayedRegistry::new(Dialect::Distribution, store);
+        let server = ScriptedRegistry::start(move |seen| match seen.path() {
+            path if path.contains("/manifests/") => Reply::new(status),
+            _ => played.answer(seen),
+        })
+        .await;
+        let error = backend(&server.url()).extension(&id("aws-provider")).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BackendUnavailable { .. }), "{error:?}");
+    }
+    let failing_page = ScriptedRegistry::start(|seen| match seen.query("last") {
+        None => Reply::json(r#"{"tags":["1.0.0"]}"#).header("link", "<?last=1.0.0>; rel=next"),
+        Some(_) => Reply::new(503),
+    })
+    .await;
+    let error = backend(&failing_page.url()).extension(&id("aws-provider")).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::BackendUnavailable { .. }), "half a list is none");
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_deadline() {
+    for sending in [Sending::Silence, Sending::Stalled] {
+        let sending = parking_lot::Mutex::new(Some(sending));
+        let server = ScriptedRegistry::start(move |_| {
+            let reply = Reply::new(200).header("content-type", "application/json");
+            reply.sending(sending.lock().take().unwrap())
+        })
+        .await;
+        let hasty =
+            backend_with(&server.url(), |settings| settings.timeout = Duration::from_millis(200));
+        assert_eq!(hasty.listing().await.unwrap_err().kind(), ErrorKind::BackendTimeout);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_tags_are_listed() {
+    let tags: Vec<String> = (0..100_000).map(|number| format!("1.0.{number}")).collect();
+    let list = serde_json::json!({"tags": tags}).to_string();
+    let mut store = Store::default();
+    store.push("provisioning/aws-provider", "1.0.99999", b"archive");
+    let played = PlayedRegistry::new(Dialect::Distribution, store);
+    let server = ScriptedRegistry::start(move |seen| match seen.path() {
+        path if path.ends_with("/tags/list") => Reply::json(list.clone()),
+        _ => played.answer(seen),
+    })
+    .await;
+    let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(extension.releases().len(), 100_000);
+    assert_eq!(extension.latest().unwrap().version.as_str(), "1.0.99999");
+    assert_eq!(server.take().len(), 2);
+}
+
+#[tokio::test]
+async fn listings_without_end_are_cut() {
+    let turning = ScriptedRegistry::start(|_| {
+        Reply::json(r#"{"tags":["1.0.0"]}"#).header("link", "</v2/x?turn=1>; rel=next")
+    })
+    .await;
+    let names = client(&turning.url(), Credentials::Anonymous);
+    let found = names.tags(&repository("aws-provider")).await.unwrap();
+    assert_eq!((found.names.len(), found.gap.unwrap().kind()), (1, ErrorKind::BackendFaulty));
+    assert_eq!(turning.take().len(), 2);
+    let endless = ScriptedRegistry::start(|seen| {
+        let next: u32 = seen.query("last").map_or(1, |last| last.parse::<u32>().unwrap() + 1);
+        Reply::json(format!(r#"{{"tags":["1.0.{next}"]}}"#))
+            .header("link", format!("<?last={next}>; rel=next"))
+    })
+    .await;
+    let names = client(&endless.url(), Credentials::Anonymous);
+    let found = names.tags(&repository("aws-provider")).await.unwrap();
+    assert!(found.gap.is_some());
+    assert_eq!(found.names.len(), endless.take().len());
+    assert!((900..=1_001).contains(&found.names.len()), "{}", found.names.len());
+    let huge = ScriptedRegistry::start(|_| {
+        Reply::new(200).header("content-type", "application/json").sending(Sending::Endless)
+    })
+    .await;
+    assert_eq!(backend(&huge.url()).listing().await.unwrap_err().kind(), ErrorKind::BackendFaulty);
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_error() {
+    let server = ScriptedRegistry::start(|seen| match seen.path() {
+        "/token" => Reply::new(500).bytes("canary"),
+        _ => {
+            let host = seen.header("host").unwrap();
+            let realm = format!("Bearer realm=\"http://{host}/token?canary=1\"");
+            Reply::new(401).header("www-authenticate", realm)
+        }
+    })
+    .await;
+    for credentials in ["canary", "user:canary", "<token>:canary"] {
+        let backend = backend_as(&server.url(), credentials);
+        let error = backend.extension(&id("aws-provider")).await.unwrap_err();
+        assert!(!format!("{} {error:?}", error.report()).contains("canary"));
+        let error = backend.listing().await.unwrap_err();
+        assert!(!format!("{} {error:?}", error.report()).contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn referrers_are_found_by_the_api_and_by_the_tag() {
+    let zot = PlayedRegistry::zot();
+    let digest: extension_registry::models::digest::Digest =
+        "sha256:557ff2a52bb6ae6397f6f26ff5e859dce667fd2403e5d4f83c15b70fd9d7ddef".parse().unwrap();
+    let server = ScriptedRegistry::start(move |seen| zot.answer(seen)).await;
+    let registry = client(&server.url(), Credentials::Anonymous);
+    let found = registry.referrers(&repository("aws-provider"), &digest).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].artifact_type, "application/spdx+json");
+    let mut store = Store::default();
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{"digest": digest.to_string(), "artifactType": "application/x"}],
+    });
+    let tag = format!("sha256-{}", digest.hex());
+    let name = "provisioning/aws-provider";
+    store.blob(name, b"{}");
+    let played = PlayedRegistry::new(Dialect::Distribution, store.clone());
+    let without = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+    let registry = client(&without.url(), Credentials::Anonymous);
+    assert_eq!(registry.referrers(&repository("aws-provider"), &digest).await.unwrap().len(), 0);
+    store.repositories.get_mut(name).unwrap();
+    let bytes = index.to_string();
+    let tagged = store.blob(name, bytes.as_bytes());
+    let held = store.repositories.get_mut(name).unwrap();
+    held.manifests.insert(tagged.clone(), "application/vnd.oci.image.index.v1+json".to_owned());
+    held.tags.push((tag, tagged));
+    let played = PlayedRegistry::new(Dialect::Distribution, store);
+    let with = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+    let registry = client(&with.url(), Credentials::Anonymous);
+    let found = registry.referrers(&repository("aws-provider"), &digest).await.unwrap();
+    assert_eq!(found[0].artifact_type, "application/x");
+}

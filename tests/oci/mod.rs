@@ -1,0 +1,95 @@
+//! The OCI backend against scripted, played and real registries.
+
+mod cases;
+mod faults;
+mod real;
+mod recorded;
+mod sweep;
+mod webhook;
+
+use std::sync::Arc;
+
+use extension_registry::backend::Backend as _;
+use extension_registry::http::{HttpClient, HttpSettings};
+use extension_registry::models::extension::Extension;
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::source::Source;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::client::Client;
+use extension_registry::oci::credentials::Credentials;
+use extension_registry::oci::repository::{Namespace, Repository};
+use extension_registry::oci::settings::OciSettings;
+
+/// How to talk to the namespace `provisioning` of a registry of this machine.
+fn settings(url: &str) -> OciSettings {
+    OciSettings::new(url.parse().unwrap(), "provisioning".parse().unwrap())
+}
+
+fn backend(url: &str) -> OciBackend {
+    backend_with(url, |_| {})
+}
+
+fn backend_with(url: &str, change: impl FnOnce(&mut OciSettings)) -> OciBackend {
+    let mut settings = settings(url);
+    change(&mut settings);
+    OciBackend::new(settings, Arc::new(())).unwrap()
+}
+
+fn backend_as(url: &str, credentials: &str) -> OciBackend {
+    backend_with(url, |settings| settings.credentials = credentials_of(url, credentials))
+}
+
+fn credentials_of(url: &str, text: &str) -> Credentials {
+    let namespace: Namespace = "provisioning".parse().unwrap();
+    Credentials::parse(text, &url.parse().unwrap(), &namespace).unwrap()
+}
+
+/// The client below the backend, for what the backend does not show.
+fn client(url: &str, credentials: Credentials) -> Client {
+    let settings = settings(url);
+    let http = HttpSettings {
+        backend: Source::Oci,
+        base: settings.registry.base().clone(),
+        timeout: settings.timeout,
+        max_concurrency: 64,
+        verify_tls: true,
+        ca_file: None,
+        allow_private_redirects: true,
+    };
+    let http = HttpClient::new(http, Arc::new(())).unwrap();
+    Client::new(http, settings.registry, credentials)
+}
+
+fn id(repository: &str) -> ExtensionId {
+    ExtensionId::from_oci_repository(repository).unwrap()
+}
+
+fn repository(name: &str) -> Repository {
+    "provisioning".parse::<Namespace>().unwrap().repository_of(&id(name))
+}
+
+fn versions(extension: &Extension) -> Vec<String> {
+    extension.releases().iter().map(|release| release.version.as_str().to_owned()).collect()
+}
+
+/// Everything a backend has, in lines: what callers would see of each extension.
+async fn everything(backend: &OciBackend) -> Vec<String> {
+    let mut lines = Vec::new();
+    for id in backend.listing().await.unwrap().ids {
+        let extension = backend.releases(&id).await.unwrap();
+        for release in extension.releases() {
+            let artifact = release.artifact.chosen();
+            lines.push(format!(
+                "{id} {} {} {:?} {:?} {:?} {:?} {:?}",
+                release.version.as_str(),
+                release.tag,
+                release.published_at,
+                release.manifest_digest,
+                artifact.map(|artifact| (&artifact.file_name, artifact.size, &artifact.digest)),
+                release.about.description,
+                release.about.author,
+            ));
+        }
+    }
+    lines
+}
