@@ -196,3 +196,21 @@ async fn callers_who_want_a_round_share_one() {
     let rounds = backend.asked().changes - before;
     assert!((1..=2).contains(&rounds), "{rounds} rounds for 100 callers");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_goes_away_within_a_sweep_is_not_asked_for_everything() {
+    let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut scripted = Scripted::new(Source::Gitea, &names);
+    scripted.listing_survives = true;
+    let backend = Arc::new(scripted);
+    backend.down.store(true, Ordering::SeqCst);
+    let catalogue = Catalogue::new(
+        vec![backend.clone() as Arc<dyn Backend>],
+        Rules { merge: Merge::Owner, ttl: TTL, full_sweep: Duration::from_secs(3600) },
+    );
+    assert!(catalogue.round(None).await.is_err());
+    let asked = backend.asked().extensions;
+    assert!(asked < 50, "{asked} questions");
+    assert!(!catalogue.statuses()[0].1.healthy);
+}

@@ -284,6 +284,13 @@ async fn several_archives_without_a_rule_are_listed_and_their_download_names_the
     assert_eq!(got.status, StatusCode::NOT_FOUND);
     let message = got.json()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("linux.tar.gz, darwin.tar.gz"), "{message}");
+    let digest = Digest::sha256(b"two").to_string();
+    for asset in ["darwin.tar.gz", &digest] {
+        let got = served.get(&format!("/extensions/provider/bad/1.0.0?asset={asset}")).await;
+        assert_eq!((got.status, got.text().as_str()), (StatusCode::OK, "two"), "{asset}");
+    }
+    let got = served.get("/extensions/provider/bad/1.0.0?asset=windows.zip").await;
+    assert_eq!(got.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub struct ReleasePath {
     pub id: ExtensionId,
     /// A raw tag, a version, or `latest`.
     pub version: Tag,
+    /// One file of it, by its key or name, instead of its archive.
+    pub asset: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IdPath {
@@ -40,13 +42,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ReleasePath {
         let path = Path::<(String, String, String)>::from_request_parts(parts, state).await;
         let Path((extension_type, name, version)) = path.map_err(|_| unreadable_path())?;
         let id = parse_id(&extension_type, &name)?;
-        let tag = Params::read(parts, state).await?.get("tag").map(ToOwned::to_owned);
+        let params = Params::read(parts, state).await?;
+        let [tag, asset] = ["tag", "asset"].map(|name| params.get(name).map(ToOwned::to_owned));
         let version = match tag {
             Some(tag) if version == "latest" => tag,
             _ => version,
         };
         let version = version.parse().map_err(bad_request)?;
-        Ok(Self { id, version })
+        Ok(Self { id, version, asset })
     }
 }
 

@@ -137,17 +137,17 @@ impl Catalogue {
         self.ask(id, source).await.map(drop)
     }
 
-    /// The bytes of a release's archive, or a part of them.
+    /// The bytes of one file of a release, or a part of them.
     ///
     /// # Errors
-    /// The backend's, and `NotFound` where the release has no single archive.
+    /// The backend's.
     pub async fn open(
         &self,
         id: &ExtensionId,
         release: &Release,
+        artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        let artifact = archive_of(id, release)?;
         let Some(member) = self.member(release.source) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
@@ -196,23 +196,47 @@ fn late(member: &Member) -> Error {
     Error::new(ErrorKind::BackendTimeout, message).at(member.source())
 }
 
-/// The one archive of a release.
+/// The file of a release that is asked for: its one archive, or the asset of this key or name.
 ///
 /// # Errors
 /// `NotFound`, naming the candidates where there are several.
-pub fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Artifact> {
+pub fn file_of<'a>(
+    id: &ExtensionId,
+    release: &'a Release,
+    asset: Option<&str>,
+) -> Result<&'a Artifact> {
+    match asset {
+        Some(asset) => asset_of(id, release, asset),
+        None => archive_of(id, release),
+    }
+}
+
+fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Artifact> {
+    let assets = || release.assets.iter();
+    let mut named = assets().filter(|one| one.file_name == asset);
+    let by_name = match (named.next(), named.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    };
+    assets().find(|one| one.key.as_str() == asset).or(by_name).ok_or_else(|| {
+        let version = release.version.as_str();
+        Error::not_found(format!("Extension {id} {version} has no single asset {asset:?}"))
+    })
+}
+
+fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Artifact> {
+    let version = release.version.as_str();
     match &release.artifact {
         ArtifactChoice::Chosen(artifact) => Ok(artifact),
         ArtifactChoice::Ambiguous(names) => Err(Error::not_found(format!(
-            "Extension {id} {} has several archives and none is named as the version: {}",
-            release.version.as_str(),
+            "Extension {id} {version} has several archives and no rule to choose one; \
+             ask for one of them with ?asset=: {}",
             names.join(", ")
         ))),
-        // Whoever asks for the archive reads the release first; see `find_release`.
-        ArtifactChoice::Unread | ArtifactChoice::Nothing => Err(Error::not_found(format!(
-            "Extension {id} {} has no archive",
-            release.version.as_str()
-        ))),
+        // Whoever asks for the archive has read the release first; see `find_release`.
+        ArtifactChoice::Unread | ArtifactChoice::Nothing => {
+            Err(Error::not_found(format!("Extension {id} {version} has no archive")))
+        }
     }
 }
 

@@ -22,6 +22,8 @@ use crate::models::source::Source;
 const READS_AT_ONCE: usize = 8;
 /// Extensions that become visible together: a sweep of thousands must not show thousands of views.
 const BATCH: usize = 500;
+/// A sweep ends after this many failures without an answer.
+const FAILURES_MAX: usize = 8;
 /// When a round that others waited for, and that failed, is worth asking for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -131,7 +133,9 @@ impl Catalogue {
         let reads =
             stream::iter(ids).map(|id| read_one(member, id)).buffer_unordered(READS_AT_ONCE);
         let mut batches = std::pin::pin!(reads.ready_chunks(BATCH));
+        let mut patience = Patience::default();
         while let Some(batch) = batches.next().await {
+            patience.judge(&batch)?;
             faults.extend(self.take_over(source, batch).faults);
         }
         // What a complete listing lacks is asked for by its name before it is believed to be gone.
@@ -170,6 +174,37 @@ impl Catalogue {
         });
         taken
     }
+}
+
+/// Ends a sweep in which nothing is answered: a backend that went away, or refuses us, after it was
+/// listed would cost a question for each of its extensions.
+#[derive(Default)]
+struct Patience {
+    answered: bool,
+    failed: usize,
+}
+
+impl Patience {
+    fn judge(&mut self, batch: &[Read]) -> Result<()> {
+        for (_, found) in batch {
+            match found {
+                Err(error) if is_the_backends(error) => self.failed += 1,
+                _ => self.answered = true,
+            }
+            if let Err(error) = found
+                && !self.answered
+                && self.failed >= FAILURES_MAX
+            {
+                return Err(Error::new(error.kind(), error.message()).because(error.report()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a failure says something of the backend rather than of one repository.
+fn is_the_backends(error: &Error) -> bool {
+    !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
 }
 
 /// Reads these extensions, some at once.

@@ -12,7 +12,7 @@ use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer};
+use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -90,6 +90,7 @@ impl Reader<'_> {
             published_at: claims.published_at(self.now),
             about: Arc::new(claims.about()),
             artifact: self.artifact(release.version.as_str(), &manifest)?,
+            assets: files(&manifest.layers, |_| None),
             manifest_digest: entry.digest.parse().ok(),
             ..release
         })

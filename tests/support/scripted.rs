@@ -35,6 +35,8 @@ pub struct Scripted {
     pub inner: Arc<MemoryBackend>,
     /// Every question fails while set.
     pub down: AtomicBool,
+    /// Whether it is listed even while it is down.
+    pub listing_survives: bool,
     /// Whether it can tell changes; otherwise each round is a sweep.
     pub tells_changes: bool,
     /// Downloads give their first bytes and wait here before the rest.
@@ -49,6 +51,7 @@ impl Scripted {
         Self {
             inner: memory(source, releases),
             down: AtomicBool::new(false),
+            listing_survives: false,
             tells_changes: true,
             hold: None,
             listings: AtomicUsize::new(0),
@@ -93,7 +96,10 @@ impl Backend for Scripted {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.count(&self.listings)?;
+        let reached = self.count(&self.listings);
+        if !self.listing_survives {
+            reached?;
+        }
         self.inner.listing().await
     }
 

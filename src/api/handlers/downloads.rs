@@ -14,7 +14,7 @@ use crate::api::extract::{ReleasePath, SourceParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::{Wanted, wanted};
 use crate::api::state::ApiState;
-use crate::catalog::reads::archive_of;
+use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::extension::Release;
@@ -33,6 +33,7 @@ use crate::models::naming::ExtensionId;
         ("name" = String, Path, description = "Without regard to case", max_length = 100),
         ("version" = String, Path, description = "A tag, a version, or `latest`; a slash as `%2F`", max_length = 255),
         ("tag" = Option<String>, Query, description = "With `latest`: a tag that no path can name"),
+        ("asset" = Option<String>, Query, description = "One file of the release instead of its archive, by id or by name"),
         ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
     ),
     responses(
@@ -54,12 +55,12 @@ use crate::models::naming::ExtensionId;
 pub async fn download(
     State(api): State<ApiState>,
     method: Method,
-    ReleasePath { id, version }: ReleasePath,
+    ReleasePath { id, version, asset }: ReleasePath,
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (entry, release) = api.catalogue.find_release(&id, &version, source).await?;
-    let artifact = archive_of(&id, &release)?;
+    let artifact = file_of(&id, &release, asset.as_deref())?;
     let etag = etag_of(artifact);
     let mut response = match wanted(&headers, artifact.size, &etag) {
         _ if client_has(&headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
@@ -90,7 +91,7 @@ async fn send(
             return Err(Error::new(kind, "The range lies outside the artifact").into());
         }
     };
-    let download = api.catalogue.open(id, release, range.clone()).await?;
+    let download = api.catalogue.open(id, release, artifact, range.clone()).await?;
     api.metrics.extensions_served(1);
     let what = format!("{id} {}", release.tag);
     let backend = release.source;
