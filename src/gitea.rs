@@ -2,6 +2,7 @@
 
 mod assets;
 pub mod backend;
+mod checksums;
 mod client;
 mod convert;
 mod download;

@@ -1,8 +1,29 @@
-//! Extension Registry Service.
+//! The Extension Registry Service: one REST API over every place where a team keeps extensions.
+//!
+//! The modules in reading order; each imports only from those before it, which
+//! `tests/architecture.rs` checks. `docs/architecture.md` tells how a request walks through them.
+
+pub mod models;
+
+pub mod error;
 
 pub mod backend;
-pub mod error;
-pub mod gitea;
+
 pub mod http;
-pub mod models;
+
+pub mod gitea;
+pub mod local;
 pub mod oci;
+
+pub mod cache;
+pub mod catalog;
+
+pub mod api;
+
+pub mod server;
+pub mod service;
+
+pub mod args;
+pub mod config;
+pub mod metrics;
+pub mod telemetry;

@@ -1,5 +1,16 @@
 //! The one root of the integration tests.
 #![cfg(test)]
 
+mod api;
+mod architecture;
+mod binary;
+mod catalogue;
+mod configuration;
+mod conformance;
+mod contracts;
+mod gitea;
+mod layouts;
 mod oci;
+mod serving;
 mod support;
+mod zot_storage;

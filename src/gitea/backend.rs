@@ -14,8 +14,8 @@ use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::known::Known;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::paging::Rows;
-use crate::gitea::settings::{GiteaSettings, Organization};
-use crate::gitea::{download, feed};
+use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
+use crate::gitea::{checksums, download, feed};
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
@@ -35,7 +35,7 @@ impl GiteaBackend {
     /// A backend that has asked nothing yet.
     ///
     /// # Errors
-    /// A certificate file that cannot be used.
+    /// `Invalid` for an address or a certificate file that cannot be used.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         Ok(Self {
             client: GiteaClient::new(&settings, metrics)?,
@@ -43,6 +43,14 @@ impl GiteaBackend {
             external_hosts: settings.external_asset_hosts,
             known: Known::default(),
         })
+    }
+
+    /// From the next question on, asks with this token: for a token file that has changed.
+    ///
+    /// # Errors
+    /// A token that cannot be sent; the one before it stays.
+    pub fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
+        self.client.replace_token(token)
     }
 
     /// The repository of an extension as it is now. Redirects of renamed repositories are followed
@@ -180,9 +188,11 @@ impl Backend for GiteaBackend {
         };
         let row = self.release(&repository, tag).await?;
         let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
-        row.and_then(|row| reader.read(row))
+        let release = row
+            .and_then(|row| reader.read(row))
             .filter(|release| release.tag == *tag)
-            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))
+            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
+        Ok(checksums::with_digest(&self.client, release).await)
     }
 
     async fn open(

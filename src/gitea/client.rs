@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderValue};
+use parking_lot::RwLock;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow, RepositoryRow};
 use crate::gitea::paging::{Pages, Rows};
-use crate::gitea::settings::GiteaSettings;
+use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::metrics::UpstreamMetrics;
@@ -27,7 +28,7 @@ const PAGE_SIZE: usize = 50;
 pub(super) struct GiteaClient {
     http: HttpClient,
     pub(super) urls: Urls,
-    credentials: Option<Credentials>,
+    credentials: RwLock<Option<Credentials>>,
     page_size: OnceCell<Option<usize>>,
     pub(super) concurrency: usize,
 }
@@ -44,11 +45,9 @@ pub(super) enum Reply {
 
 impl GiteaClient {
     /// # Errors
-    /// Certificates that cannot be read, a token that cannot be sent.
+    /// An unusable address, certificates that cannot be read, a token that cannot be sent.
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
-        let token = settings.token.as_ref();
-        let credentials =
-            token.map(|token| Credentials::new("token", token.secret())).transpose()?;
+        let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
             backend: Source::Gitea,
             base: settings.url.clone(),
@@ -60,18 +59,28 @@ impl GiteaClient {
         };
         Ok(Self {
             http: HttpClient::new(http, metrics)?,
-            urls: Urls::new(settings.url.clone(), settings.organization.clone()),
+            urls: Urls::new(settings.url.clone(), settings.organization.clone())?,
             credentials,
             page_size: OnceCell::new(),
             concurrency: settings.max_concurrency.max(1),
         })
     }
 
+    /// From the next question on, asks with this token.
+    pub(super) fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
+        *self.credentials.write() = credentials_of(token)?;
+        Ok(())
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        self.credentials.read().clone()
+    }
+
     /// One question to the API. Any page in place of JSON is a failure, whatever its status.
     pub(super) async fn ask(&self, operation: &'static str, url: Url) -> Result<Reply> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .with_credentials(self.credentials.clone());
+            .with_credentials(self.credentials());
         let answer = self.http.fetch(request, ANSWER_MAX).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(Box::new(answer))),
@@ -86,8 +95,7 @@ impl GiteaClient {
 
     /// Begins the bytes of an asset; redirects may lead to a store elsewhere, without our token.
     pub(super) async fn bytes(&self, request: Request) -> Result<Streamed> {
-        let request =
-            request.with_credentials(self.credentials.clone()).follow(Redirects::Anywhere);
+        let request = request.with_credentials(self.credentials()).follow(Redirects::Anywhere);
         self.http.stream(request).await
     }
 
@@ -115,6 +123,10 @@ impl GiteaClient {
             Reply::Absent | Reply::SwitchedOff => Ok(None),
         }
     }
+}
+
+fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
+    token.map(|token| Credentials::new("token", token.secret())).transpose()
 }
 
 /// Tells a repository without releases from a token without rights, and names what is missing.

@@ -4,6 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::settings::Organization;
 
 /// Everything but the unreserved characters of RFC 3986.
@@ -17,10 +18,19 @@ pub(super) struct Urls {
 }
 
 impl Urls {
-    pub(super) fn new(mut base: Url, organization: Organization) -> Self {
+    /// # Errors
+    /// An address that is not HTTP, or holds a user or a password: it is shown to callers.
+    pub(super) fn new(mut base: Url, organization: Organization) -> Result<Self> {
+        let invalid = |problem| Error::new(ErrorKind::Invalid, format!("url of gitea {problem}"));
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(invalid("must begin with http:// or https://"));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(invalid("must not hold a user or a password"));
+        }
         base.set_query(None);
         base.set_fragment(None);
-        Self { base, organization }
+        Ok(Self { base, organization })
     }
 
     pub(super) fn settings(&self) -> Url {
@@ -82,7 +92,7 @@ mod tests {
     use super::*;
 
     fn urls(base: &str) -> Urls {
-        Urls::new(base.parse().unwrap(), "org".parse().unwrap())
+        Urls::new(base.parse().unwrap(), "org".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -94,6 +104,15 @@ mod tests {
             assert_eq!(url.as_str(), "https://a.example/git/api/v1/repos/org/aws_prov/releases");
         }
         assert_eq!(urls("http://a.example").page("x").as_str(), "http://a.example/org/x");
+    }
+
+    #[test]
+    fn an_address_with_secrets_or_of_something_else_is_refused() {
+        for bad in ["https://me:canary@a.example/", "https://canary@a.example/", "ftp://a.example/"]
+        {
+            let refused = Urls::new(bad.parse().unwrap(), "org".parse().unwrap()).unwrap_err();
+            assert!(!refused.report().contains("canary"), "{refused}");
+        }
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub struct Extension {
     id: ExtensionId,
     listed: Vec<Arc<Release>>,
     shadowed: Vec<Arc<Release>>,
+    awaits_archive: bool,
     faults: Vec<String>,
 }
 
@@ -133,6 +134,9 @@ impl Extension {
             release.tag.may_float()
                 && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
         };
+        let bare =
+            |release: &Release| !release.artifact.is_usable() && !release.tag.is_housekeeping();
+        let awaits_archive = found.iter().any(bare);
         let mut releases: Vec<Arc<Release>> = found
             .into_iter()
             .filter(|release| {
@@ -142,7 +146,7 @@ impl Extension {
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
         let (listed, shadowed) = one_per_version(releases);
-        Self { id, listed, shadowed, faults: Vec::new() }
+        Self { id, listed, shadowed, awaits_archive, faults: Vec::new() }
     }
 
     /// The same with what could not be read of it, in words for `/health` and the log.
@@ -162,6 +166,18 @@ impl Extension {
     #[must_use]
     pub fn releases(&self) -> &[Arc<Release>] {
         &self.listed
+    }
+
+    /// Whether some release was left out for want of an archive, which may still be on its way.
+    #[must_use]
+    pub const fn awaits_archive(&self) -> bool {
+        self.awaits_archive
+    }
+
+    /// Whether some release is listed that was not read yet.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.listed.iter().any(|release| release.artifact == ArtifactChoice::Unread)
     }
 
     /// What could not be read of it.

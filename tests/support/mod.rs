@@ -1,8 +1,14 @@
-//! What tests stand on: servers that obey, play or are real, and what is put into them.
+//! What tests share: short names, layouts, servers that obey, play or are real upstreams, and the
+//! service itself.
 
-pub(crate) mod docker_registry;
-pub(crate) mod played_registry;
-pub(crate) mod pusher;
-pub(crate) mod registry_store;
-pub(crate) mod scripted_registry;
-pub(crate) mod token_server;
+pub mod docker_registry;
+pub mod fake_gitea;
+pub mod ids;
+pub mod layouts;
+pub mod played_registry;
+pub mod pusher;
+pub mod registry_store;
+pub mod scripted;
+pub mod scripted_registry;
+pub mod served;
+pub mod token_server;

@@ -1,0 +1,17 @@
+//! The HTTP API: from requests to questions of the catalogue, from its answers to public JSON.
+
+pub mod answers;
+pub mod artifact_headers;
+pub mod cache_policy;
+pub mod conditional;
+pub mod extract;
+pub mod handlers;
+pub mod layers;
+pub mod list_memo;
+pub mod memos;
+pub mod paging;
+pub mod problem;
+pub mod ranges;
+pub mod routes;
+pub mod state;
+pub mod views;

@@ -1,0 +1,44 @@
+//! Conditional requests (RFC 9110, §13): whether the client already has what it asks for.
+
+use axum::http::HeaderMap;
+use axum::http::header::IF_NONE_MATCH;
+
+/// Whether `If-None-Match` names this entity tag, compared weakly as RFC 9110 §13.1.2 says.
+#[must_use]
+pub fn client_has(headers: &HeaderMap, etag: &str) -> bool {
+    let ours = opaque(etag);
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|theirs| theirs == "*" || opaque(theirs) == ours)
+}
+
+fn opaque(etag: &str) -> &str {
+    etag.strip_prefix("W/").unwrap_or(etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly_in_lists() {
+        for (sent, expected) in [
+            (r#""a""#, true),
+            (r#"W/"a""#, true),
+            (r#""b", W/"a""#, true),
+            ("*", true),
+            (r#""b""#, false),
+            ("a", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, sent.parse().unwrap());
+            assert_eq!(client_has(&headers, r#"W/"a""#), expected, "{sent}");
+        }
+        assert!(!client_has(&HeaderMap::new(), r#""a""#));
+    }
+}

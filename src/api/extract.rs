@@ -1,0 +1,183 @@
+//! From a request's path and query to parsed types; what does not parse is a 400 that names it.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+
+use crate::api::paging::{LIMIT_MAX, Page};
+use crate::api::problem::Problem;
+use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// Longest search query, in characters.
+const QUERY_MAX: usize = 200;
+
+/// `{type}/{name}` of a path.
+pub struct IdPath(pub ExtensionId);
+
+/// `{type}/{name}/{version}` of a path, the tag of `?tag=` in the place of `latest`.
+pub struct ReleasePath {
+    /// Which extension.
+    pub id: ExtensionId,
+    /// A raw tag, a version, or `latest`.
+    pub version: Tag,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((extension_type, name)) = path.map_err(|_| unreadable_path())?;
+        parse_id(&extension_type, &name).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReleasePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String, String)>::from_request_parts(parts, state).await;
+        let Path((extension_type, name, version)) = path.map_err(|_| unreadable_path())?;
+        let id = parse_id(&extension_type, &name)?;
+        let tag = Params::read(parts, state).await?.get("tag").map(ToOwned::to_owned);
+        let version = match tag {
+            Some(tag) if version == "latest" => tag,
+            _ => version,
+        };
+        let version = version.parse().map_err(bad_request)?;
+        Ok(Self { id, version })
+    }
+}
+
+fn parse_id(extension_type: &str, name: &str) -> Result<ExtensionId, Problem> {
+    let extension_type = extension_type.parse().map_err(bad_request)?;
+    let name = name.parse().map_err(bad_request)?;
+    Ok(ExtensionId { name, extension_type })
+}
+
+fn bad_request(error: impl ToString) -> Problem {
+    Problem::bad_request(error.to_string())
+}
+
+fn unreadable_path() -> Problem {
+    Problem::bad_request("The path is no UTF-8 once decoded")
+}
+
+/// The parameters of a query string. Those that nobody asks for are ignored; of several of one
+/// name the first counts.
+struct Params(Vec<(String, String)>);
+
+impl Params {
+    async fn read<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::from_request_parts(parts, state).await;
+        query
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|_| Problem::bad_request("The query string cannot be read"))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn extension_type(&self) -> Result<Option<ExtensionType>, Problem> {
+        self.get("type").map(str::parse).transpose().map_err(bad_request)
+    }
+
+    fn source(&self) -> Result<Option<Source>, Problem> {
+        self.get("source").map(str::parse).transpose().map_err(bad_request)
+    }
+
+    fn page(&self, default_limit: usize) -> Result<Page, Problem> {
+        let limit = self.get("limit").map_or(Some(default_limit), whole_number);
+        let offset = self.get("offset").map_or(Some(0), whole_number);
+        Ok(Page {
+            limit: limit.filter(|limit| *limit <= LIMIT_MAX).ok_or_else(|| {
+                Problem::bad_request(format!("limit must be a whole number from 0 to {LIMIT_MAX}"))
+            })?,
+            offset: offset
+                .ok_or_else(|| Problem::bad_request("offset must be a whole number, 0 or more"))?,
+        })
+    }
+}
+
+/// A whole number; one too large for any list counts as the largest.
+fn whole_number(text: &str) -> Option<usize> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
+/// `?source=`: the backend to ask, instead of the owner.
+pub struct SourceParam(pub Option<Source>);
+
+impl<S: Send + Sync> FromRequestParts<S> for SourceParam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Params::read(parts, state).await?.source().map(Self)
+    }
+}
+
+/// The parameters of a list.
+pub struct ListParams {
+    /// Only extensions of this type.
+    pub extension_type: Option<ExtensionType>,
+    /// Only those of this backend.
+    pub source: Option<Source>,
+    /// Which page.
+    pub page: Page,
+}
+
+impl ListParams {
+    const LIMIT: usize = 100;
+
+    fn of(params: &Params, default_limit: usize) -> Result<Self, Problem> {
+        Ok(Self {
+            extension_type: params.extension_type()?,
+            source: params.source()?,
+            page: params.page(default_limit)?,
+        })
+    }
+
+    /// The parameters that stay the same from page to page, as a query string has them.
+    #[must_use]
+    pub fn kept(&self) -> Vec<(&'static str, &'static str)> {
+        let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str()));
+        let source = self.source.map(|source| ("source", source.as_str()));
+        extension_type.into_iter().chain(source).collect()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Self::of(&Params::read(parts, state).await?, Self::LIMIT)
+    }
+}
+
+/// The parameters of a search.
+pub struct SearchParams {
+    /// The words to find, 1 to 200 characters, not blank.
+    pub query: String,
+    /// What to search and which page of it.
+    pub list: ListParams,
+}
+
+impl SearchParams {
+    const LIMIT: usize = 50;
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = Params::read(parts, state).await?;
+        let query = params.get("q").unwrap_or_default();
+        if query.trim().is_empty() || query.chars().count() > QUERY_MAX {
+            let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
+            return Err(Problem::bad_request(message));
+        }
+        Ok(Self { query: query.to_owned(), list: ListParams::of(&params, Self::LIMIT)? })
+    }
+}

@@ -1,0 +1,7 @@
+//! One file for each group of endpoints: parameters, answer, documentation, function.
+
+pub mod downloads;
+pub mod extensions;
+pub mod health;
+pub mod system;
+pub mod webhooks;

@@ -1,0 +1,169 @@
+//! Lists, search, one extension, its versions.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::answers::{Answer, Provenance};
+use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
+use crate::api::list_memo::render_rows;
+use crate::api::memos::Facet;
+use crate::api::problem::{ErrorBody, Problem};
+use crate::api::state::ApiState;
+use crate::api::views::{ExtensionView, VersionView};
+use crate::catalog::search::search;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// List extensions
+///
+/// All extensions of all backends, each once, by name (without case) and then type.
+#[utoipa::path(
+    get,
+    path = "/extensions",
+    tag = "extensions",
+    params(
+        ("type" = Option<String>, Query, description = "Only `provider`, `taskserv` or `cluster`"),
+        ("source" = Option<String>, Query, description = "Only what `gitea`, `oci` or `local` has"),
+        ("limit" = Option<u64>, Query, description = "Rows of a page, 0 to 1000; 100 unless given", maximum = 1000),
+        ("offset" = Option<u64>, Query, description = "Rows before the page; 0 unless given"),
+    ),
+    responses(
+        (status = 200, body = Vec<ExtensionView>, headers(
+            ("X-Total-Count" = u64, description = "Rows over all pages"),
+            ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
+            ("ETag" = String, description = "Weak"),
+        )),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "Nothing is known yet of the backends asked"),
+    ),
+)]
+pub async fn list_extensions(
+    State(api): State<ApiState>,
+    params: ListParams,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ListParams { extension_type, source, page } = params;
+    let (list, provenance) = api.memos.list(&api.catalogue, extension_type, source).await?;
+    let links = page.links("/api/v1/extensions", &params.kept(), list.total());
+    api.metrics.extensions_served(page.count(list.total()));
+    let answer = Answer::new(list.page(page)?, &provenance);
+    Ok(answer.paged(list.total(), links.as_deref()).respond(&headers))
+}
+
+/// Search extensions
+///
+/// Best first: exact name, prefix of the name, keyword, word of the description, near miss of the
+/// name (one slip from 4 letters, two from 8). Several words must all match.
+#[utoipa::path(
+    get,
+    path = "/extensions/search",
+    tag = "extensions",
+    params(
+        ("q" = String, Query, description = "Words to find, 1 to 200 characters", min_length = 1, max_length = 200),
+        ("type" = Option<String>, Query, description = "Only `provider`, `taskserv` or `cluster`"),
+        ("source" = Option<String>, Query, description = "Only what `gitea`, `oci` or `local` has"),
+        ("limit" = Option<u64>, Query, description = "Rows of a page, 0 to 1000; 50 unless given", maximum = 1000),
+        ("offset" = Option<u64>, Query, description = "Rows before the page; 0 unless given"),
+    ),
+    responses(
+        (status = 200, body = Vec<ExtensionView>, headers(
+            ("X-Total-Count" = u64, description = "Rows over all pages"),
+            ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
+            ("ETag" = String, description = "Weak"),
+        )),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "Nothing is known yet of the backends asked"),
+    ),
+)]
+pub async fn search_extensions(
+    State(api): State<ApiState>,
+    SearchParams { query, list }: SearchParams,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let view = api.catalogue.ready(list.source).await?;
+    let found = search(view.list(list.extension_type, list.source), &query);
+    let rows = list.page.of(&found);
+    let rendered = render_rows(rows, list.source)?;
+    api.metrics.extensions_served(rows.len());
+    let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
+    let links = list.page.links("/api/v1/extensions/search", &kept, found.len());
+    let provenance = Provenance::of_catalogue(&api.catalogue, list.source);
+    Ok(Answer::new(rendered, &provenance).paged(found.len(), links.as_deref()).respond(&headers))
+}
+
+/// Get extension
+///
+/// One extension, as its latest version describes it.
+#[utoipa::path(
+    get,
+    path = "/extensions/{type}/{name}",
+    tag = "extensions",
+    params(
+        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
+        ("name" = String, Path, description = "Without regard to case", max_length = 100),
+        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
+    ),
+    responses(
+        (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
+        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+    ),
+)]
+pub async fn get_extension(
+    State(api): State<ApiState>,
+    IdPath(id): IdPath,
+    SourceParam(source): SourceParam,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    answer_about(&api, &id, source, Facet::Metadata, &headers).await
+}
+
+/// List versions
+///
+/// All versions of an extension, newest first; tags that read as no version come last.
+#[utoipa::path(
+    get,
+    path = "/extensions/{type}/{name}/versions",
+    tag = "extensions",
+    params(
+        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
+        ("name" = String, Path, description = "Without regard to case", max_length = 100),
+        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
+    ),
+    responses(
+        (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
+        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+    ),
+)]
+pub async fn list_versions(
+    State(api): State<ApiState>,
+    IdPath(id): IdPath,
+    SourceParam(source): SourceParam,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    answer_about(&api, &id, source, Facet::Versions, &headers).await
+}
+
+async fn answer_about(
+    api: &ApiState,
+    id: &ExtensionId,
+    source: Option<Source>,
+    facet: Facet,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (rendered, provenance) = api.memos.extension(&api.catalogue, id, source, facet).await?;
+    api.metrics.extensions_served(1);
+    Ok(Answer::new(rendered, &provenance).respond(headers))
+}

@@ -1,0 +1,124 @@
+//! Health: of the process, of the catalogue, of every backend. Never waits for a backend.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::state::ApiState;
+use crate::catalog::status::Status;
+use crate::models::source::Source;
+
+/// How the service and its backends are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `healthy`; `degraded`: a backend is down or stale; `unhealthy`: nothing can be served.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    /// Version of the service.
+    version: &'static str,
+    /// Seconds since the start.
+    uptime: u64,
+    /// Every kind of backend by name, configured or not.
+    backends: BTreeMap<&'static str, BackendHealth>,
+}
+
+/// How one backend is.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct BackendHealth {
+    /// Whether it is configured.
+    enabled: bool,
+    /// Whether it answered its last question.
+    healthy: bool,
+    /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    last_success: Option<String>,
+    /// What it last failed with, while it fails.
+    last_error: Option<String>,
+    /// State of its breaker, where it has one.
+    breaker: Option<&'static str>,
+    /// How many extensions it has.
+    extensions: usize,
+    /// What it has and cannot serve.
+    faults: Vec<FaultView>,
+}
+
+/// Something at a backend that cannot be served.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FaultView {
+    repository: String,
+    reason: String,
+}
+
+/// Health
+///
+/// 200 whenever the process answers: an outage of a backend must not restart the service.
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
+pub async fn health(State(api): State<ApiState>) -> Json<Health> {
+    let mut backends: BTreeMap<_, _> =
+        Source::ALL.map(|source| (source.as_str(), BackendHealth::default())).into();
+    let view = api.catalogue.view();
+    for (source, status) in api.catalogue.statuses() {
+        backends.insert(source.as_str(), backend_health(status, view.entries(Some(source)).len()));
+    }
+    Json(Health {
+        status: overall(&api, &backends),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: api.started.elapsed().as_secs(),
+        backends,
+    })
+}
+
+/// Liveness
+///
+/// 200 whenever the process answers.
+#[utoipa::path(get, path = "/health/live", tag = "system", responses((status = 200)))]
+pub async fn live() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Readiness
+///
+/// 200 once the catalogue can answer, until the service shuts down.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "system",
+    responses((status = 200), (status = 503, description = "Not yet, or no more")),
+)]
+pub async fn ready(State(api): State<ApiState>) -> StatusCode {
+    if api.catalogue.can_answer() && !api.draining.is_begun() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+fn backend_health(status: Status, extensions: usize) -> BackendHealth {
+    let faults = status.faults.into_iter();
+    BackendHealth {
+        enabled: true,
+        healthy: status.healthy,
+        last_success: status.last_success.map(|at| at.to_string()),
+        last_error: status.last_error,
+        breaker: None,
+        extensions,
+        faults: faults
+            .map(|fault| FaultView { repository: fault.repository, reason: fault.reason })
+            .collect(),
+    }
+}
+
+fn overall(api: &ApiState, backends: &BTreeMap<&'static str, BackendHealth>) -> &'static str {
+    let unwell = backends.values().any(|backend| backend.enabled && !backend.healthy);
+    if !api.catalogue.can_answer() {
+        "unhealthy"
+    } else if unwell || !api.catalogue.freshness(None).degraded.is_empty() {
+        "degraded"
+    } else {
+        "healthy"
+    }
+}

@@ -1,0 +1,97 @@
+//! What the service says of itself: metrics, caches, its contract.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::answers::{Answer, Provenance, Rendered};
+use crate::api::problem::Problem;
+use crate::api::state::ApiState;
+use crate::cache::lru_cache::Counts;
+use crate::catalog::Freshness;
+use crate::error::{Error, ErrorKind};
+
+/// What the caches hold and how they did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CacheStats {
+    /// Lists held.
+    list_entries: usize,
+    /// Extensions held.
+    metadata_entries: usize,
+    /// Lists of versions held.
+    version_entries: usize,
+    /// All entries held.
+    total_entries: usize,
+    /// How each cache did so far.
+    list: CacheCounts,
+    metadata: CacheCounts,
+    versions: CacheCounts,
+}
+
+/// What became of the questions to one cache.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CacheCounts {
+    /// Answered from it.
+    hits: u64,
+    /// Not answered from it.
+    misses: u64,
+    /// Entries that left for want of room.
+    evictions: u64,
+}
+
+impl From<Counts> for CacheCounts {
+    fn from(Counts { hits, misses, evictions }: Counts) -> Self {
+        Self { hits, misses, evictions }
+    }
+}
+
+/// Cache statistics
+///
+/// Only entries that would still be answered from count.
+#[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
+pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
+    let view = api.catalogue.view();
+    let memos = &api.memos;
+    let list_entries = memos.lists.len(|list| list.holds(&view));
+    let metadata_entries = memos.metadata.len(|memo| memo.holds(&view));
+    let version_entries = memos.versions.len(|memo| memo.holds(&view));
+    Json(CacheStats {
+        list_entries,
+        metadata_entries,
+        version_entries,
+        total_entries: list_entries + metadata_entries + version_entries,
+        list: memos.lists.counts().into(),
+        metadata: memos.metadata.counts().into(),
+        versions: memos.versions.counts().into(),
+    })
+}
+
+/// Metrics
+///
+/// Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "system",
+    responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)),
+)]
+pub async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
+    let text = api.metrics.render().map_err(|error| {
+        Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
+    })?;
+    Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}
+
+/// This contract
+///
+/// OpenAPI 3.1.
+#[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, body = Object)))]
+pub async fn openapi(State(api): State<ApiState>, headers: HeaderMap) -> Response {
+    let freshness = Freshness { age: std::time::Duration::ZERO, degraded: Vec::new() };
+    let provenance = Provenance { freshness, memo: Some(std::time::Duration::ZERO) };
+    Answer::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
+}

@@ -1,0 +1,55 @@
+//! Change notices of backends: verified, taken, and answered before anything is read.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+
+use crate::api::problem::{ErrorBody, Problem};
+use crate::api::state::ApiState;
+use crate::backend::webhook::{Delivery, WebhookError};
+
+/// Take a change notice
+///
+/// A signed notice of a backend that something changed there. What it names is read again at
+/// once; nothing in it is believed but that.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{backend}",
+    tag = "webhooks",
+    params(("backend" = String, Path, description = "`gitea` or `oci`")),
+    request_body(content = Object, description = "As the backend sends it"),
+    responses(
+        (status = 202, description = "Taken"),
+        (status = 400, body = ErrorBody, description = "Signed, but not readable"),
+        (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
+        (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
+        (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
+    ),
+)]
+pub async fn receive(
+    State(api): State<ApiState>,
+    Path(backend): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
+    let receiver = receiver.ok_or_else(unknown_receiver)?;
+    let delivery = receiver.receive(&headers, &body).map_err(refused)?;
+    api.metrics.webhook(receiver.source().as_str(), delivery.as_str());
+    if let Delivery::Changed(ids) = delivery {
+        api.catalogue.notice(receiver.source(), ids);
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+fn unknown_receiver() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "No webhook secret is configured for this backend")
+}
+
+fn refused(error: WebhookError) -> Problem {
+    let status = match error {
+        WebhookError::Unsigned => StatusCode::UNAUTHORIZED,
+        WebhookError::Malformed => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, error.to_string())
+}

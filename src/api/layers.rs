@@ -1,0 +1,207 @@
+//! What surrounds every handler, in order; handlers hold none of it.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::header::{CONTENT_TYPE, LINK};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+use tower::ServiceBuilder;
+use tower::util::option_layer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::api::answers::{CACHE_STATUS, DEGRADED, TOTAL_COUNT};
+use crate::api::cache_policy::apply_cache_policy;
+use crate::api::problem::{Problem, render_problems};
+use crate::metrics::{Metrics, UNMATCHED};
+
+/// The id of a request, taken from the caller when sane, else made.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_MAX: usize = 128;
+/// Largest body of a request that is read, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// What of the surroundings is configured.
+#[derive(Clone, Debug)]
+pub struct HttpRules {
+    /// Whether JSON is compressed for who accepts it.
+    pub compression: bool,
+    /// Pages of which origins may read answers; `None`: nobody's.
+    pub cors: Option<AllowOrigin>,
+}
+
+/// Puts every layer around the routes, outermost first:
+///
+/// 1. request id, so that everything below can name it;
+/// 2. metrics and the request's line in the log, which see the final status and time;
+/// 3. cross-origin headers and cache policy, which errors need as well;
+/// 4. the body of failures, which turns whatever fails below into our one shape;
+/// 5. panics, which become a failure like any other;
+/// 6. the bound on bodies;
+/// 7. compression, innermost: it sees what handlers said, not what the layers added.
+pub fn layered<S>(router: Router<S>, metrics: Metrics, rules: &HttpRules) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let compresses = rules.compression;
+    let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        compresses && is_text(headers)
+    };
+    let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
+    let layers = ServiceBuilder::new()
+        .layer(from_fn(name_request))
+        .layer(from_fn_with_state(metrics, observe))
+        .layer(option_layer(rules.cors.clone().map(cors)))
+        .layer(from_fn(apply_cache_policy))
+        .layer(from_fn(render_problems))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(compression);
+    router
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(layers)
+}
+
+/// Gives the request an id and the answer the same.
+async fn name_request(mut request: Request, next: Next) -> Response {
+    let sane = |id: &&HeaderValue| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
+    };
+    let given = request.headers().get(REQUEST_ID).filter(sane).cloned();
+    let id = given.unwrap_or_else(|| {
+        let made = Uuid::new_v4().simple().to_string();
+        HeaderValue::from_str(&made).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    });
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// What one request was, for its metrics and its line in the log.
+struct Seen {
+    method: Method,
+    route: String,
+    path: String,
+    version: Version,
+    id: Option<HeaderValue>,
+}
+
+impl Seen {
+    fn of(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        Self {
+            method: request.method().clone(),
+            route: route.map_or(UNMATCHED, MatchedPath::as_str).to_owned(),
+            path: target.chars().take(512).collect(),
+            version: request.version(),
+            id: request.headers().get(REQUEST_ID).cloned(),
+        }
+    }
+
+    fn log(&self, status: StatusCode, took: Duration, failure: Option<&str>) {
+        let Self { method, route, path, version, id } = self;
+        let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
+        let ms = took.as_secs_f64() * 1000.0;
+        let status = status.as_u16();
+        match failure {
+            Some(error) => {
+                warn!(%method, path, route, ?version, status, ms, id, error, "request failed");
+            }
+            None => info!(%method, path, route, ?version, status, ms, id, "request"),
+        }
+    }
+}
+
+/// Counts the request and writes its line, once its answer has a head.
+async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let seen = Seen::of(&request);
+    let response = next.run(request).await;
+    let took = begun.elapsed();
+    let status = response.status();
+    metrics.request(seen.method.as_str(), &seen.route, status.as_u16(), took.as_secs_f64());
+    let failure = response.extensions().get::<Problem>().and_then(|p| p.report.as_deref());
+    seen.log(status, took, failure);
+    response
+}
+
+fn cors(origins: AllowOrigin) -> CorsLayer {
+    let exposed = [
+        REQUEST_ID,
+        TOTAL_COUNT,
+        LINK,
+        CACHE_STATUS,
+        DEGRADED,
+        HeaderName::from_static("age"),
+        HeaderName::from_static("etag"),
+        HeaderName::from_static("content-disposition"),
+        HeaderName::from_static("content-range"),
+        HeaderName::from_static("accept-ranges"),
+        HeaderName::from_static("repr-digest"),
+        HeaderName::from_static("retry-after"),
+    ];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(tower_http::cors::Any)
+        .expose_headers(exposed)
+}
+
+/// A panic is our bug: the caller learns nothing of it, the log everything.
+fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    let mut problem =
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The service failed to answer");
+    problem.report = Some(format!("panic: {text}"));
+    problem.into_response()
+}
+
+/// JSON and pages are compressed; archives never are, and metrics need not be.
+fn is_text(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type
+        .is_some_and(|kind| kind.starts_with("application/json") || kind.starts_with("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_that_says_nothing() {
+        let router: Router = Router::new().route("/", get(|| async { explode() }));
+        let rules = HttpRules { compression: true, cors: None };
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        let router = layered(router, metrics.clone(), &rules);
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, r#"{"error":"internal_error","message":"The service failed to answer"}"#);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains(r#"status="500"} 1"#), "{text}");
+    }
+
+    fn explode() -> &'static str {
+        panic!("secret")
+    }
+}

@@ -1,0 +1,101 @@
+//! Pages of lists: the bounds, and the `Link` header (RFC 8288) that leads through them.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Largest `limit`.
+pub const LIMIT_MAX: usize = 1000;
+
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One page: how many rows, after how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// At most this many rows, 0 to [`LIMIT_MAX`].
+    pub limit: usize,
+    /// After this many rows.
+    pub offset: usize,
+}
+
+impl Page {
+    /// The rows of this page.
+    pub fn of<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
+        let from = self.offset.min(rows.len());
+        let to = from.saturating_add(self.limit).min(rows.len());
+        rows.get(from..to).unwrap_or_default()
+    }
+
+    /// How many of `total` rows are on this page.
+    #[must_use]
+    pub fn count(&self, total: usize) -> usize {
+        total.saturating_sub(self.offset).min(self.limit)
+    }
+
+    /// The value of `Link` for a list of `total` rows at this path with these other parameters;
+    /// relative, so that it holds behind any proxy. `None`: there is nowhere to go.
+    #[must_use]
+    pub fn links(&self, path: &str, others: &[(&str, &str)], total: usize) -> Option<String> {
+        if self.limit == 0 {
+            return None;
+        }
+        let last = total.saturating_sub(1) / self.limit * self.limit;
+        let next = self.offset.saturating_add(self.limit);
+        let mut places = vec![("first", 0)];
+        if self.offset > 0 {
+            let back = self.offset.min(last + self.limit).saturating_sub(self.limit);
+            places.push(("prev", back));
+        }
+        if next < total {
+            places.push(("next", next));
+        }
+        places.push(("last", last));
+        let link =
+            |(name, offset)| format!("<{}>; rel=\"{name}\"", self.target(path, others, offset));
+        Some(places.into_iter().map(link).collect::<Vec<_>>().join(", "))
+    }
+
+    fn target(&self, path: &str, others: &[(&str, &str)], offset: usize) -> String {
+        let mut target = format!("{path}?");
+        for (name, value) in others {
+            target.push_str(&format!("{name}={}&", utf8_percent_encode(value, QUERY)));
+        }
+        target.push_str(&format!("limit={}&offset={offset}", self.limit));
+        target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(limit: usize, offset: usize, total: usize) -> Option<String> {
+        Page { limit, offset }.links("/x", &[("q", "a b")], total)
+    }
+
+    #[test]
+    fn links_lead_through_all_pages() {
+        assert_eq!(
+            links(10, 10, 25).unwrap(),
+            "</x?q=a%20b&limit=10&offset=0>; rel=\"first\", \
+             </x?q=a%20b&limit=10&offset=0>; rel=\"prev\", \
+             </x?q=a%20b&limit=10&offset=20>; rel=\"next\", \
+             </x?q=a%20b&limit=10&offset=20>; rel=\"last\""
+        );
+        let beyond = links(10, 500, 25).unwrap();
+        assert!(
+            beyond.contains("offset=20>; rel=\"prev\"") && !beyond.contains("next"),
+            "{beyond}"
+        );
+        let exact = links(10, 10, 20).unwrap();
+        assert!(exact.contains("offset=10>; rel=\"last\"") && !exact.contains("next"), "{exact}");
+        assert_eq!(links(0, 0, 25), None);
+        assert!(links(usize::MAX, 0, 0).is_some());
+    }
+
+    #[test]
+    fn pages_never_reach_outside() {
+        let rows = [1, 2, 3];
+        assert_eq!(Page { limit: 2, offset: 1 }.of(&rows), [2, 3]);
+        assert_eq!(Page { limit: 2, offset: usize::MAX }.of(&rows), [0; 0]);
+        assert_eq!(Page { limit: usize::MAX, offset: 0 }.of(&rows), [1, 2, 3]);
+    }
+}

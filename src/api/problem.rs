@@ -1,0 +1,192 @@
+//! Failures as callers see them: `{"error", "message"}`, or RFC 9457 for who asks for it.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::{Error, ErrorKind};
+
+/// The body of every failure.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// A code that programs branch on.
+    #[schema(example = "not_found")]
+    error: &'static str,
+    /// A sentence for people.
+    #[schema(example = "Extension provider/nonexistent not found")]
+    message: String,
+}
+
+/// The same as RFC 9457 has it.
+#[derive(Serialize)]
+struct ProblemDetails<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    error: &'static str,
+}
+
+/// A failure on its way to a caller: status, message, headers, and what only the log sees.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    message: String,
+    beside: Beside,
+    /// The whole story, for the request's line in the log.
+    pub report: Option<String>,
+}
+
+/// What some failures say in a header.
+#[derive(Clone, Copy, Debug)]
+enum Beside {
+    Nothing,
+    /// Seconds until asking again may help.
+    RetryAfter(u64),
+    /// Length in bytes of what a range lay outside of.
+    Length(u64),
+}
+
+impl Problem {
+    /// A failure of this status with a sentence for people.
+    #[must_use]
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), beside: Beside::Nothing, report: None }
+    }
+
+    /// The request is wrong in a way the message names.
+    #[must_use]
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What a failure without a word of its own says.
+    fn bare(status: StatusCode) -> Self {
+        let message = match status {
+            StatusCode::NOT_FOUND => "Nothing is served at this path",
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "This path does not take that method; Allow names those it takes"
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => "The service failed to answer",
+            other => other.canonical_reason().unwrap_or("The request failed"),
+        };
+        Self::new(status, message)
+    }
+
+    fn render(&self, as_problem: bool) -> Response {
+        let error = code(self.status);
+        let mut response = if as_problem {
+            let details = ProblemDetails {
+                r#type: "about:blank",
+                title: self.status.canonical_reason().unwrap_or("Error"),
+                status: self.status.as_u16(),
+                detail: &self.message,
+                error,
+            };
+            let content_type = HeaderValue::from_static("application/problem+json");
+            ([(CONTENT_TYPE, content_type)], Json(details)).into_response()
+        } else {
+            Json(ErrorBody { error, message: self.message.clone() }).into_response()
+        };
+        *response.status_mut() = self.status;
+        let header = match self.beside {
+            Beside::Nothing => None,
+            Beside::RetryAfter(seconds) => Some((RETRY_AFTER, seconds.to_string())),
+            Beside::Length(size) => Some((CONTENT_RANGE, format!("bytes */{size}"))),
+        };
+        if let Some((name, value)) = header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = match error.kind() {
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            ErrorKind::BackendRefused | ErrorKind::BackendFaulty => StatusCode::BAD_GATEWAY,
+            ErrorKind::BackendUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let beside = match error.kind() {
+            ErrorKind::RangeNotSatisfiable { size } => Beside::Length(size),
+            ErrorKind::BackendUnavailable { retry_after } => {
+                Beside::RetryAfter(whole_seconds(retry_after))
+            }
+            _ => Beside::Nothing,
+        };
+        let message = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => Self::bare(status).message,
+            _ => error.message().to_owned(),
+        };
+        let report = (status != StatusCode::NOT_FOUND).then(|| error.report());
+        Self { status, message, beside, report }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A bare response that carries the problem; [`render_problems`] gives it its body.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives every failure its body, in the form the caller accepts: our own, axum's bare rejections,
+/// panics. The one place where an error becomes bytes.
+pub async fn render_problems(request: Request, next: Next) -> Response {
+    let as_problem =
+        request.headers().get_all(ACCEPT).iter().any(|accept| {
+            accept.to_str().is_ok_and(|text| text.contains("application/problem+json"))
+        });
+    let response = next.run(request).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem =
+        response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
+    let mut rendered = problem.render(as_problem);
+    if let Some(allow) = response.headers().get(ALLOW) {
+        rendered.headers_mut().insert(ALLOW, allow.clone());
+    }
+    rendered.extensions_mut().insert(problem);
+    rendered
+}
+
+fn code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "bad_request",
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::NOT_ACCEPTABLE => "not_acceptable",
+        StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
+        StatusCode::URI_TOO_LONG => "uri_too_long",
+        StatusCode::RANGE_NOT_SATISFIABLE => "range_not_satisfiable",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        StatusCode::BAD_GATEWAY => "backend_error",
+        StatusCode::SERVICE_UNAVAILABLE => "backend_unavailable",
+        StatusCode::GATEWAY_TIMEOUT => "backend_timeout",
+        status if status.is_client_error() => "bad_request",
+        _ => "internal_error",
+    }
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

@@ -1,0 +1,107 @@
+//! Every route, and the contract for machines that is made of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use bytes::Bytes;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::handlers::{downloads, extensions, health, system, webhooks};
+use crate::api::layers::{HttpRules, layered};
+use crate::api::memos::Memos;
+use crate::api::state::{ApiState, Draining};
+use crate::backend::webhook::WebhookReceiver;
+use crate::catalog::Catalogue;
+use crate::metrics::Metrics;
+
+/// Where the API lies.
+pub const BASE: &str = "/api/v1";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Extension Registry",
+        description = "Find, search, compare and download extensions from every configured backend.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    tags(
+        (name = "extensions", description = "What there is, and its bytes"),
+        (name = "webhooks", description = "What backends tell by themselves"),
+        (name = "system", description = "How the service is"),
+    ),
+)]
+struct Contract;
+
+/// Every route of the API. The one list: a stranger finds any endpoint here.
+fn routes() -> OpenApiRouter<ApiState> {
+    let api = OpenApiRouter::new()
+        .routes(routes!(extensions::list_extensions))
+        .routes(routes!(extensions::search_extensions))
+        .routes(routes!(extensions::get_extension))
+        .routes(routes!(extensions::list_versions))
+        .routes(routes!(downloads::download))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(system::metrics))
+        .routes(routes!(system::cache_stats))
+        .routes(routes!(system::openapi))
+        .routes(routes!(webhooks::receive));
+    OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
+}
+
+/// The contract for machines, made of the routes.
+#[must_use]
+pub fn contract() -> OpenApi {
+    routes().into_openapi()
+}
+
+/// The contract as it is served and committed: indented JSON, a line break at the end.
+///
+/// # Errors
+/// It cannot be JSON, which a test excludes.
+pub fn contract_json() -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&contract()).map(|json| json + "\n")
+}
+
+/// The templates of all routes, as metrics label them.
+#[must_use]
+pub fn templates() -> Vec<String> {
+    contract().paths.paths.into_keys().collect()
+}
+
+/// What the API answers from.
+pub struct Parts {
+    /// What is known.
+    pub catalogue: Arc<Catalogue>,
+    /// What was answered.
+    pub memos: Memos,
+    /// Who takes change notices.
+    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the service is shutting down.
+    pub draining: Draining,
+}
+
+/// The whole API.
+///
+/// # Errors
+/// The contract cannot be rendered, which a test excludes.
+pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
+    let Parts { catalogue, memos, receivers, metrics, draining } = parts;
+    let state = ApiState {
+        catalogue,
+        memos: Arc::new(memos),
+        receivers: receivers.into(),
+        metrics: metrics.clone(),
+        started: tokio::time::Instant::now(),
+        draining,
+        openapi: Bytes::from(contract_json()?),
+    };
+    let (router, _) = routes().split_for_parts();
+    Ok(layered(router, metrics, rules).with_state(state))
+}

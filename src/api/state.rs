@@ -1,0 +1,48 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::api::memos::Memos;
+use crate::backend::webhook::WebhookReceiver;
+use crate::catalog::Catalogue;
+use crate::metrics::Metrics;
+
+/// Shared state, cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// What is known.
+    pub catalogue: Arc<Catalogue>,
+    /// What was answered.
+    pub memos: Arc<Memos>,
+    /// Who takes change notices.
+    pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When the service started.
+    pub started: Instant,
+    /// Set once it stops taking connections.
+    pub draining: Draining,
+    /// The contract for machines, as JSON.
+    pub openapi: Bytes,
+}
+
+/// Whether the service is shutting down.
+#[derive(Clone, Debug, Default)]
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    /// From now on the service is shutting down.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

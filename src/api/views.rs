@@ -1,0 +1,182 @@
+//! Public JSON: the shapes that the specification fixes, and what stands beside them.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::catalog::index::Entry;
+use crate::models::extension::Release;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
+
+/// Words that stand in a path where a version would, so that a version of that name cannot.
+const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
+
+/// One extension, as its latest version describes it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Extension)]
+pub struct ExtensionView<'a> {
+    /// Unique within its type, without regard to case; spelled as its backend does.
+    #[schema(example = "aws")]
+    name: &'a str,
+    /// `provider`, `taskserv` or `cluster`.
+    #[schema(example = "provider")]
+    r#type: &'static str,
+    /// The latest: the highest stable version, else the highest pre-release, else the newest tag.
+    #[schema(example = "1.2.0")]
+    version: &'a str,
+    description: Option<&'a str>,
+    author: Option<&'a str>,
+    /// Where its source is kept.
+    repository: Option<&'a str>,
+    /// The backend that answers for it: `gitea`, `oci` or `local`.
+    #[schema(example = "local")]
+    source: &'static str,
+    /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    published_at: Option<String>,
+    /// Where its backend serves the archive; may need that backend's credentials. For files of
+    /// this machine the same as `href`.
+    download_url: Option<String>,
+    /// Length of the archive in bytes.
+    size: Option<u64>,
+    /// The tag as the backend writes it.
+    tag: &'a str,
+    /// Whether the version is a pre-release.
+    prerelease: bool,
+    /// `sha256:` and the digest of the archive, where it is known.
+    digest: Option<String>,
+    keywords: &'a [String],
+    /// SPDX expression, as the publisher gives it.
+    license: Option<&'a str>,
+    /// Every backend that has it, in the order of ownership.
+    sources: Vec<&'static str>,
+    /// Path of the archive here; needs no backend's credentials.
+    href: String,
+}
+
+/// One version of an extension.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
+pub struct VersionView<'a> {
+    /// The tag less its `v`, or the tag itself where it reads as no version.
+    #[schema(example = "1.2.0")]
+    version: &'a str,
+    /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    published_at: Option<String>,
+    /// Where its backend serves the archive; for files of this machine the same as `href`.
+    download_url: Option<String>,
+    /// Length of the archive in bytes.
+    size: Option<u64>,
+    /// The tag as the backend writes it.
+    tag: &'a str,
+    /// Whether the version is a pre-release.
+    prerelease: bool,
+    /// `sha256:` and the digest of the archive, where it is known.
+    digest: Option<String>,
+    /// The backend that has it.
+    source: &'static str,
+    /// Path of the archive here; needs no backend's credentials.
+    href: String,
+}
+
+impl<'a> ExtensionView<'a> {
+    /// An entry of the catalogue; `asked` is the backend it was asked of, if one was named.
+    /// `None`: it has no release.
+    #[must_use]
+    pub fn of(entry: &'a Entry, asked: Option<Source>) -> Option<Self> {
+        let release = entry.extension.latest()?;
+        let about = &release.about;
+        let VersionView {
+            version,
+            published_at,
+            download_url,
+            size,
+            tag,
+            prerelease,
+            digest,
+            source,
+            href,
+        } = VersionView::of(entry.id(), release, asked);
+        Some(Self {
+            name: entry.id().name.as_str(),
+            r#type: entry.id().extension_type.as_str(),
+            version,
+            description: about.description.as_deref(),
+            author: about.author.as_deref(),
+            repository: about.repository.as_deref(),
+            source,
+            published_at,
+            download_url,
+            size,
+            tag,
+            prerelease,
+            digest,
+            keywords: &about.keywords,
+            license: about.license.as_deref(),
+            sources: entry.sources().map(Source::as_str).collect(),
+            href,
+        })
+    }
+}
+
+impl<'a> VersionView<'a> {
+    /// A release of this extension; `asked` as for [`ExtensionView::of`].
+    #[must_use]
+    pub fn of(id: &ExtensionId, release: &'a Release, asked: Option<Source>) -> Self {
+        let href = href(id, release, asked);
+        let artifact = release.artifact.chosen();
+        Self {
+            version: release.version.as_str(),
+            published_at: release.published_at.map(|at| at.to_string()),
+            download_url: artifact
+                .map(|artifact| artifact.url.clone().unwrap_or_else(|| href.clone())),
+            size: artifact.map(|artifact| artifact.size),
+            tag: release.tag.as_str(),
+            prerelease: release.is_prerelease(),
+            digest: artifact.and_then(|artifact| artifact.digest.as_ref()).map(ToString::to_string),
+            source: release.source.as_str(),
+            href,
+        }
+    }
+}
+
+/// The path of a release's archive here.
+fn href(id: &ExtensionId, release: &Release, asked: Option<Source>) -> String {
+    let version = release.version.as_str();
+    let mut query = Vec::new();
+    let segment = if RESERVED.contains(&version) {
+        query.push(format!("tag={version}"));
+        "latest".to_owned()
+    } else {
+        utf8_percent_encode(version, SEGMENT).to_string()
+    };
+    query.extend(asked.map(|source| format!("source={source}")));
+    let path = format!("/api/v1/extensions/{id}/{segment}");
+    if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hrefs_lead_to_the_release_whatever_it_is_called() {
+        let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
+        for (tag, asked, expected) in [
+            ("1.0.0", None, "/api/v1/extensions/provider/aws/1.0.0"),
+            ("1.0.0_b", None, "/api/v1/extensions/provider/aws/1.0.0+b"),
+            ("rel/1", None, "/api/v1/extensions/provider/aws/rel%2F1"),
+            ("v1.0.0", Some(Source::Oci), "/api/v1/extensions/provider/aws/1.0.0?source=oci"),
+            ("readme", None, "/api/v1/extensions/provider/aws/latest?tag=readme"),
+        ] {
+            let release = Release::of_tag(Source::Oci, tag.parse().unwrap());
+            assert_eq!(href(&id, &release, asked), expected);
+        }
+    }
+}

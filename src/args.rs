@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// One place to find, compare and download extensions kept in Gitea, OCI registries and local
+/// image layouts. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "extension-registry", version)]
+pub struct Args {
+    /// Configuration; unless given: ./config.toml, then /etc/extension-registry/config.toml
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// Address to listen on, instead of server.host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+
+    /// Port to listen on, instead of server.port; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as
+    /// warn,extension_registry::catalog=debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// Log JSON, one object a line
+    #[arg(long)]
+    pub json_log: bool,
+
+    /// Serve the sample catalogue that the binary carries, on this machine only
+    #[arg(long, conflicts_with = "config")]
+    pub demo: bool,
+
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at the configuration
+    Config {
+        /// What to do with it
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Say every problem of the configuration, or that there is none
+    Check,
+}
+
+impl Args {
+    /// The flags that stand for keys of the configuration: section, key, value, flag.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<(&'static str, &'static str, String, &'static str)> {
+        let demo_host = self.demo.then(|| "127.0.0.1".to_owned());
+        let host = self.host.clone().or(demo_host);
+        let host = host.map(|host| ("server", "host", host, "--host"));
+        let port = self.port.map(|port| ("server", "port", port.to_string(), "--port"));
+        host.into_iter().chain(port).collect()
+    }
+}

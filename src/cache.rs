@@ -1,0 +1,3 @@
+//! Memos of answers. Freshness is the catalogue's; what is here only saves work.
+
+pub mod lru_cache;

@@ -1,0 +1,142 @@
+//! The catalogue: what is known of every backend, merged into one view that reads never wait for.
+
+pub mod dirty;
+pub mod index;
+mod member;
+pub mod ownership;
+pub mod reads;
+pub mod rounds;
+pub mod search;
+pub mod status;
+pub mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::backend::{Backend, Fault};
+use crate::catalog::index::{Index, View};
+use crate::catalog::member::Member;
+use crate::catalog::status::Status;
+use crate::models::source::Source;
+
+/// How backends share names, and how long what they said stays current.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// What happens to a name that several backends have.
+    pub merge: Merge,
+    /// How long a backend's answers are current.
+    pub ttl: Duration,
+    /// How long change rounds may go on before everything is swept again.
+    pub full_sweep: Duration,
+}
+
+/// What happens to a name that several backends have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// The first in order answers for it alone.
+    #[default]
+    Owner,
+    /// Their versions are pooled; equal versions fall to the first in order.
+    Union,
+}
+
+/// Everything known of all backends. Reads take the current [`View`]; one writer per backend
+/// (`sync`) changes the index behind it.
+pub struct Catalogue {
+    members: Vec<Member>,
+    rules: Rules,
+    index: Mutex<Index>,
+    view: watch::Sender<Arc<View>>,
+}
+
+/// How old an answer is, and which backends' part of it is stale or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// Time since the backend asked least recently last answered.
+    pub age: Duration,
+    /// Backends whose part is stale or missing.
+    pub degraded: Vec<Source>,
+}
+
+impl Catalogue {
+    /// A catalogue over these backends, in the order in which they own names. Nothing is known
+    /// of them until [`sync::run`] has been started.
+    #[must_use]
+    pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
+        let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
+        let members = backends.into_iter().map(Member::new).collect();
+        let mut index = Index::new(&sources, rules.merge);
+        let view = watch::Sender::new(Arc::new(index.view(&View::default())));
+        Arc::new(Self { members, rules, index: Mutex::new(index), view })
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// The configured backends, in order.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        self.members.iter().map(Member::source)
+    }
+
+    /// What `/health` says of each backend, in order.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<(Source, Status)> {
+        let status = |member: &Member| (member.source(), member.status.get());
+        self.members.iter().map(status).collect()
+    }
+
+    /// How fresh an answer from one backend, or from all, is now.
+    #[must_use]
+    pub fn freshness(&self, source: Option<Source>) -> Freshness {
+        let now = Instant::now();
+        let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
+        for member in self.asked(source) {
+            let age = member.status.current_as_of().map(|at| now.duration_since(at));
+            // Twice the time to live: the second is the default time to revalidate (contract §4).
+            if age.is_none_or(|age| age > self.rules.ttl * 2) {
+                freshness.degraded.push(member.source());
+            }
+            freshness.age = freshness.age.max(age.unwrap_or_default());
+        }
+        freshness
+    }
+
+    /// Whether anything is known of any backend.
+    #[must_use]
+    pub fn can_answer(&self) -> bool {
+        let view = self.view();
+        self.sources().any(|source| view.knows(source))
+    }
+
+    /// Names something at a backend that cannot be served, found while serving it.
+    pub fn report(&self, source: Source, fault: Fault) {
+        if let Some(member) = self.member(source) {
+            member.status.found(fault);
+        }
+    }
+
+    /// The backends a question goes to: the one named, or all.
+    fn asked(&self, source: Option<Source>) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |m| source.is_none_or(|source| source == m.source()))
+    }
+
+    fn member(&self, source: Source) -> Option<&Member> {
+        self.members.iter().find(|member| member.source() == source)
+    }
+
+    /// Changes the index and, if that changed what is known, shows the new view.
+    fn change(&self, change: impl FnOnce(&mut Index)) {
+        let mut index = self.index.lock();
+        change(&mut index);
+        if index.take_changed() {
+            self.view.send_modify(|view| *view = Arc::new(index.view(view)));
+        }
+    }
+}

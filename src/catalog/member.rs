@@ -1,0 +1,115 @@
+//! One backend of the catalogue, with what is known of its health and what is to be read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use crate::backend::{Backend, Fault};
+use crate::catalog::dirty::{Dirty, Due};
+use crate::catalog::rounds::RoundState;
+use crate::catalog::status::StatusCell;
+use crate::error::{Error, ErrorKind};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// How long a backend may take to say that it is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One backend.
+pub(crate) struct Member {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) status: StatusCell,
+    pub(super) round: RoundState,
+    dirty: Mutex<Dirty>,
+    news: Notify,
+}
+
+impl Member {
+    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            status: StatusCell::default(),
+            round: RoundState::default(),
+            dirty: Mutex::default(),
+            news: Notify::new(),
+        }
+    }
+
+    pub(super) fn source(&self) -> Source {
+        self.backend.source()
+    }
+
+    /// Changes what is to be read again, and wakes who reads it.
+    pub(super) fn mark(&self, mark: impl FnOnce(&mut Dirty)) {
+        mark(&mut self.dirty.lock());
+        self.news.notify_one();
+    }
+
+    /// Waits until something is to be read again, and takes it.
+    pub(super) async fn due(&self) -> Vec<(ExtensionId, Due)> {
+        loop {
+            let next = {
+                let mut dirty = self.dirty.lock();
+                let due = dirty.take_due(Instant::now());
+                if !due.is_empty() {
+                    return due;
+                }
+                dirty.next()
+            };
+            match next {
+                // Either the time comes or other news do; both are looked at in the next turn.
+                Some(at) => {
+                    tokio::time::timeout_at(at, self.news.notified()).await.unwrap_or_default();
+                }
+                None => self.news.notified().await,
+            }
+        }
+    }
+
+    /// Asks whether the backend is there; its health is the answer.
+    pub(super) async fn probe(&self) {
+        match timeout(PROBE_TIMEOUT, self.backend.probe()).await {
+            Ok(Ok(())) => self.answered(),
+            Ok(Err(error)) => self.failed(&error),
+            Err(_) => {
+                let message = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
+                self.failed(&Error::new(ErrorKind::BackendTimeout, message));
+            }
+        }
+    }
+
+    /// A question was answered, with yes or no.
+    pub(super) fn answered(&self) {
+        if self.status.answered() {
+            info!(backend = %self.source(), "backend answers");
+        }
+    }
+
+    /// Notes and logs a failure; the same one again is noted alone.
+    pub(super) fn failed(&self, error: &Error) {
+        if self.status.failed(error) {
+            warn!(backend = %self.source(), "backend fails: {}", error.report());
+        }
+    }
+
+    /// Takes in how a question about one extension ended. Nonsense is that of one repository;
+    /// anything else that is neither yes nor no is the backend's.
+    pub(super) fn learned<T>(&self, outcome: &Result<T, Error>) {
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::BackendFaulty => {}
+            Err(error) if !error.is_not_found() => self.failed(error),
+            _ => self.answered(),
+        }
+    }
+
+    /// Logs faults that were not known before.
+    pub(super) fn tell(&self, news: Vec<Fault>) {
+        for fault in news {
+            warn!(backend = %self.source(), repository = fault.repository, "{}", fault.reason);
+        }
+    }
+}

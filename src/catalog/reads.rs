@@ -1,0 +1,241 @@
+//! What callers ask of the catalogue: one extension, one release, its bytes; waiting at most 2.5 s.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::backend::Fault;
+use crate::backend::download::Download;
+use crate::catalog::Catalogue;
+use crate::catalog::index::{Entry, View};
+use crate::catalog::member::Member;
+use crate::catalog::ownership::Standing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::extension::Release;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// The longest that a read other than a download waits for a backend (contract §4).
+const PATIENCE: Duration = Duration::from_millis(2500);
+/// When asking again may help while a backend is not there.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl Catalogue {
+    /// What is known of the backends asked, waiting for their first round if there was none yet.
+    ///
+    /// # Errors
+    /// Nothing is known of any of them.
+    pub async fn ready(&self, source: Option<Source>) -> Result<Arc<View>> {
+        let knows = |member: &Member| self.view().knows(member.source());
+        // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
+        let settled = |member: &Member| knows(member) || member.status.is_failing();
+        if !self.asked(source).all(settled) {
+            let mut news = self.view.subscribe();
+            let first_rounds =
+                async { while !self.asked(source).all(settled) && news.changed().await.is_ok() {} };
+            // Past the patience the answer is made of what is known by then.
+            timeout(PATIENCE, first_rounds).await.unwrap_or_default();
+        }
+        let view = self.view();
+        let nobody_asked = self.asked(source).next().is_none();
+        if nobody_asked || self.asked(source).any(|member| view.knows(member.source())) {
+            return Ok(view);
+        }
+        Err(self.nothing_known(source))
+    }
+
+    /// One extension, from one backend or from its owner. A name that is not known is asked for;
+    /// one that was read long ago is read again behind the answer.
+    ///
+    /// # Errors
+    /// `NotFound` only if every backend that could own it said no.
+    pub async fn find(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
+        let view = self.ready(source).await?;
+        if let Some(entry) = view.get(id, source) {
+            self.read_again_if_old(entry);
+            return standing(entry, source).map(|()| Arc::clone(entry));
+        }
+        let empty = self.ask(id, source).await?;
+        match self.view().get(id, source) {
+            Some(entry) => standing(entry, source).map(|()| Arc::clone(entry)),
+            None if empty => Err(Error::not_found(format!("Extension {id} has no release"))),
+            None => Err(Error::not_found(format!("Extension {id} not found"))),
+        }
+    }
+
+    /// The same with every release in full. What cannot be read in time stays as it is known.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`].
+    pub async fn find_whole(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
+        let entry = self.find(id, source).await?;
+        if !entry.extension.has_unread() {
+            return Ok(entry);
+        }
+        for member in self.members.iter().filter(|member| entry.is_of(member.source())) {
+            let read = timeout(PATIENCE, member.backend.releases(entry.id())).await;
+            let Ok(read) = read else { continue };
+            member.learned(&read);
+            if let Ok(extension) = read {
+                self.change(|index| index.put(member.source(), extension, Instant::now()));
+            }
+        }
+        self.find(id, source).await
+    }
+
+    /// One release of an extension, read in full. A version that is not known is asked for.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`]; `NotFound` also if the extension has no such version.
+    pub async fn find_release(
+        &self,
+        id: &ExtensionId,
+        version: &Tag,
+        source: Option<Source>,
+    ) -> Result<(Arc<Entry>, Arc<Release>)> {
+        let mut entry = self.find(id, source).await?;
+        if entry.extension.find(version).is_none() {
+            self.ask(id, source).await?;
+            entry = self.find(id, source).await?;
+        }
+        let release = entry.extension.find(version).cloned();
+        let release = release
+            .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
+        let release = self.read_in_full(entry.id(), release).await?;
+        Ok((entry, release))
+    }
+
+    /// A release that was only named so far is read now.
+    async fn read_in_full(&self, id: &ExtensionId, release: Arc<Release>) -> Result<Arc<Release>> {
+        let Some(member) = self.member(release.source) else { return Ok(release) };
+        if release.artifact != ArtifactChoice::Unread {
+            return Ok(release);
+        }
+        let read = timeout(PATIENCE, member.backend.version(id, &release.tag)).await;
+        let read = read.unwrap_or_else(|_| Err(late(member)));
+        member.learned(&read);
+        read.map(Arc::new)
+    }
+
+    fn read_again_if_old(&self, entry: &Entry) {
+        for source in entry.older_than(self.rules.ttl) {
+            if let Some(member) = self.member(source) {
+                member.mark(|dirty| dirty.aged(entry.id().clone(), Instant::now()));
+            }
+        }
+    }
+
+    /// Reads one extension again from the backends asked, whatever is known of it.
+    ///
+    /// # Errors
+    /// A backend failed otherwise than by saying no.
+    pub async fn refresh(&self, id: &ExtensionId, source: Option<Source>) -> Result<()> {
+        self.ask(id, source).await.map(drop)
+    }
+
+    /// The bytes of a release's archive, or a part of them.
+    ///
+    /// # Errors
+    /// The backend's, and `NotFound` where the release has no single archive.
+    pub async fn open(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        let artifact = archive_of(id, release)?;
+        let Some(member) = self.member(release.source) else {
+            return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
+        };
+        let whole = range.is_none();
+        let begun = match member.backend.open(id, artifact, range).await {
+            Ok(download) if whole => download.verified(artifact).begun().await,
+            other => other,
+        };
+        begun.map_err(|error| {
+            let error = error.at(member.source());
+            if error.kind() == ErrorKind::BackendFaulty {
+                let reason = format!("{}: {}", release.tag, error.report());
+                member.status.found(Fault { repository: id.to_string(), reason });
+            }
+            error
+        })
+    }
+
+    /// Asks backends for one extension and takes over what they say; whether one has it, but empty.
+    async fn ask(&self, id: &ExtensionId, source: Option<Source>) -> Result<bool> {
+        let mut empty = false;
+        for member in self.asked(source) {
+            let found = timeout(PATIENCE, member.backend.extension(id)).await;
+            let found = found.unwrap_or_else(|_| Err(late(member)));
+            member.learned(&found);
+            if found.as_ref().is_err_and(|error| !error.is_not_found()) {
+                return found.map(|_| empty);
+            }
+            empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
+            for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
+                member.status.found(fault);
+            }
+        }
+        Ok(empty)
+    }
+
+    fn nothing_known(&self, source: Option<Source>) -> Error {
+        let names: Vec<&str> = self.asked(source).map(|member| member.source().as_str()).collect();
+        let message = format!("Nothing is known yet of {}", names.join(", "));
+        Error::unavailable(message, RETRY_AFTER)
+    }
+}
+
+fn late(member: &Member) -> Error {
+    let message = format!("The {} backend did not answer in time", member.source());
+    Error::new(ErrorKind::BackendTimeout, message).at(member.source())
+}
+
+/// The one archive of a release.
+///
+/// # Errors
+/// `NotFound`, naming the candidates where there are several.
+pub fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Artifact> {
+    match &release.artifact {
+        ArtifactChoice::Chosen(artifact) => Ok(artifact),
+        ArtifactChoice::Ambiguous(names) => Err(Error::not_found(format!(
+            "Extension {id} {} has several archives and none is named as the version: {}",
+            release.version.as_str(),
+            names.join(", ")
+        ))),
+        // Whoever asks for the archive reads the release first; see `find_release`.
+        ArtifactChoice::Unread | ArtifactChoice::Nothing => Err(Error::not_found(format!(
+            "Extension {id} {} has no archive",
+            release.version.as_str()
+        ))),
+    }
+}
+
+/// Whether an entry may answer for its name; asked of one backend explicitly it always may.
+fn standing(entry: &Entry, source: Option<Source>) -> Result<()> {
+    let id = entry.id();
+    match entry.standing {
+        Standing::Unsure(has, unknown) if source.is_none() => Err(Error::unavailable(
+            format!(
+                "The {unknown} backend comes first and has not been listed yet, so it is not \
+                 known who owns {id}; ask for ?source={has} to take it from there"
+            ),
+            RETRY_AFTER,
+        )
+        .at(unknown)),
+        Standing::Orphaned(owner) if source.is_none() => {
+            let others: Vec<&str> = entry.sources().map(Source::as_str).collect();
+            Err(Error::not_found(format!(
+                "Extension {id} was removed from {owner}, which owned it; ask for \
+                 ?source={} to take it from there",
+                others.join(" or ")
+            )))
+        }
+        _ => Ok(()),
+    }
+}

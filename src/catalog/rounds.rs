@@ -1,0 +1,202 @@
+//! Rounds over a backend: a sweep of everything, or only what changed since the last round.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::{Fault, Listing};
+use crate::catalog::Catalogue;
+use crate::catalog::member::Member;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Extensions of one backend that are read at once.
+const READS_AT_ONCE: usize = 8;
+/// Extensions that become visible together: a sweep of thousands must not show thousands of views.
+const BATCH: usize = 500;
+/// When a round that others waited for, and that failed, is worth asking for again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How far the rounds over one backend are. Callers who want a round share one: a round that
+/// begins after a caller asked is theirs too.
+#[derive(Default)]
+pub(crate) struct RoundState {
+    begun: AtomicU64,
+    running: tokio::sync::Mutex<Place>,
+}
+
+/// Where the next round goes on.
+#[derive(Default)]
+struct Place {
+    cursor: Option<ChangeCursor>,
+    swept: Option<Instant>,
+}
+
+/// What was read of one extension.
+type Read = (ExtensionId, Result<Extension>);
+
+/// What came of extensions that were read.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// What could not be read.
+    pub(super) faults: Vec<Fault>,
+    /// Those that were said to be gone, and those whose newest release lacks its archive.
+    pub(super) lacking: Vec<ExtensionId>,
+}
+
+impl Catalogue {
+    /// Makes one round over a backend, or over all, shared with every caller who asked meanwhile.
+    /// The round goes on when its callers leave.
+    ///
+    /// # Errors
+    /// The first failure of a backend asked; the others' rounds were made nevertheless.
+    pub async fn round(self: &Arc<Self>, source: Option<Source>) -> Result<()> {
+        let rounds = self.asked(source).map(|member| {
+            let (this, source) = (Arc::clone(self), member.source());
+            let seen = member.round.begun.load(Ordering::Acquire);
+            tokio::spawn(async move { this.round_of(source, seen).await })
+        });
+        let cut_short = |error: tokio::task::JoinError| {
+            Err(Error::new(ErrorKind::Internal, "A round was cut short").because(error))
+        };
+        let outcomes = join_all(rounds).await.into_iter();
+        outcomes.map(|outcome| outcome.unwrap_or_else(cut_short)).fold(Ok(()), Result::and)
+    }
+
+    /// `seen` is how many rounds had begun when the caller asked.
+    async fn round_of(&self, source: Source, seen: u64) -> Result<()> {
+        let Some(member) = self.member(source) else { return Ok(()) };
+        let mut place = member.round.running.lock().await;
+        if member.round.begun.load(Ordering::Acquire) > seen {
+            return shared_outcome(member);
+        }
+        member.round.begun.fetch_add(1, Ordering::AcqRel);
+        let made = self.changes_or_sweep(member, &mut place).await;
+        if let Err(error) = &made {
+            member.failed(error);
+            // Nothing new to see, but who waits for the first round need not wait on.
+            self.view.send_modify(|_| ());
+        }
+        made
+    }
+
+    async fn changes_or_sweep(&self, member: &Member, place: &mut Place) -> Result<()> {
+        let begun = Instant::now();
+        let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
+        if let Some(cursor) = place.cursor.clone().filter(|_| recent)
+            && let Changes::These { dirty, cursor } = member.backend.changes(Some(&cursor)).await?
+        {
+            self.read_changes(member, dirty, begun).await;
+            place.cursor = Some(cursor);
+            return Ok(());
+        }
+        // The cursor is taken first, so that what changes during the sweep is seen afterwards. A
+        // backend that cannot give one is swept each time.
+        let cursor = match member.backend.changes(None).await {
+            Ok(Changes::These { cursor, .. }) => Some(cursor),
+            Ok(Changes::CannotTell) | Err(_) => None,
+        };
+        let faults = self.sweep(member).await?;
+        member.answered();
+        member.tell(member.status.rounded(begun, faults));
+        *place = Place { cursor, swept: Some(begun) };
+        Ok(())
+    }
+
+    async fn read_changes(&self, member: &Member, dirty: Vec<ExtensionId>, begun: Instant) {
+        let read = read_all(member, dirty.clone()).await;
+        let Taken { faults, lacking } = self.take_over(member.source(), read);
+        member.mark(|dirty| lacking.into_iter().for_each(|id| dirty.lacking(id, begun)));
+        member.answered();
+        let repositories: Vec<String> = dirty.iter().map(ToString::to_string).collect();
+        member.tell(member.status.read_again(begun, &repositories, faults));
+    }
+
+    /// Reads everything a backend has; answers with what could not be read.
+    async fn sweep(&self, member: &Member) -> Result<Vec<Fault>> {
+        let source = member.source();
+        let Listing { ids, complete, mut faults } = member.backend.listing().await?;
+        let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
+        let unlisted =
+            if complete { self.index.lock().beyond(source, &listed) } else { Vec::new() };
+        let known = complete || !ids.is_empty();
+        let reads =
+            stream::iter(ids).map(|id| read_one(member, id)).buffer_unordered(READS_AT_ONCE);
+        let mut batches = std::pin::pin!(reads.ready_chunks(BATCH));
+        while let Some(batch) = batches.next().await {
+            faults.extend(self.take_over(source, batch).faults);
+        }
+        // What a complete listing lacks is asked for by its name before it is believed to be gone.
+        let doubted = self.take_over(source, read_all(member, unlisted).await);
+        faults.extend(doubted.faults);
+        member.mark(|dirty| {
+            doubted.lacking.into_iter().for_each(|id| dirty.lacking(id, Instant::now()));
+        });
+        if known {
+            self.change(|index| index.listed(source));
+        }
+        Ok(faults)
+    }
+
+    /// Takes over what was read.
+    pub(super) fn take_over(&self, source: Source, read: Vec<Read>) -> Taken {
+        let mut taken = Taken::default();
+        self.change(|index| {
+            for (id, found) in read {
+                match found {
+                    Ok(extension) => {
+                        if extension.awaits_archive() {
+                            taken.lacking.push(id);
+                        }
+                        taken.faults.extend(faults_of(&extension));
+                        index.put(source, extension, Instant::now());
+                    }
+                    Err(error) if error.is_not_found() => {
+                        if index.missed(source, &id, Instant::now()) {
+                            taken.lacking.push(id);
+                        }
+                    }
+                    Err(error) => taken.faults.push(fault(&id, error.report())),
+                }
+            }
+        });
+        taken
+    }
+}
+
+/// Reads these extensions, some at once.
+pub(super) async fn read_all(member: &Member, ids: Vec<ExtensionId>) -> Vec<Read> {
+    let reads = stream::iter(ids).map(|id| read_one(member, id));
+    reads.buffer_unordered(READS_AT_ONCE).collect().await
+}
+
+async fn read_one(member: &Member, id: ExtensionId) -> Read {
+    let found = member.backend.extension(&id).await;
+    (id, found)
+}
+
+/// How the round ended that another caller had begun.
+fn shared_outcome(member: &Member) -> Result<()> {
+    if !member.status.is_failing() {
+        return Ok(());
+    }
+    let message = format!("The {} backend did not answer", member.source());
+    Err(Error::unavailable(message, RETRY_AFTER).at(member.source()))
+}
+
+fn faults_of(extension: &Extension) -> Option<Fault> {
+    let faults = extension.faults();
+    (!faults.is_empty()).then(|| fault(extension.id(), faults.join("; ")))
+}
+
+fn fault(id: &ExtensionId, reason: String) -> Fault {
+    Fault { repository: id.to_string(), reason }
+}

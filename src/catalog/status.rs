@@ -1,0 +1,138 @@
+//! What is known of a backend's health: the result of the last question, whoever asked it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tokio::time::Instant;
+
+use crate::backend::Fault;
+use crate::error::Error;
+
+/// Faults found while serving that are remembered beside those of the last sweep.
+const FAULTS_MAX: usize = 100;
+
+/// One backend's health.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Whether its last question was answered; `false` before the first.
+    pub healthy: bool,
+    /// When it last answered.
+    pub last_success: Option<Timestamp>,
+    /// What it last failed with, while it fails.
+    pub last_error: Option<String>,
+    /// The instant of its last successful round.
+    pub current_as_of: Option<Instant>,
+    /// When it was last asked anything.
+    pub last_asked: Option<Instant>,
+    /// Repositories that cannot be served, and why.
+    pub faults: Vec<Fault>,
+}
+
+/// A [`Status`] that questions update and health reads.
+#[derive(Default)]
+pub(crate) struct StatusCell(RwLock<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    status: Status,
+    swept: BTreeMap<String, String>,
+    met: BTreeMap<String, String>,
+}
+
+impl Inner {
+    fn unknown(&self, faults: &[Fault]) -> Vec<Fault> {
+        let known = |fault: &&Fault| self.swept.get(&fault.repository) == Some(&fault.reason);
+        faults.iter().filter(|fault| !known(fault)).cloned().collect()
+    }
+}
+
+impl StatusCell {
+    pub(crate) fn get(&self) -> Status {
+        let inner = self.0.read();
+        let faults = inner.swept.iter().chain(&inner.met);
+        Status {
+            faults: faults
+                .map(|(repository, reason)| Fault {
+                    repository: repository.clone(),
+                    reason: reason.clone(),
+                })
+                .collect(),
+            ..inner.status.clone()
+        }
+    }
+
+    /// The instant of the last successful round, without a look at anything else.
+    pub(crate) fn current_as_of(&self) -> Option<Instant> {
+        self.0.read().status.current_as_of
+    }
+
+    /// Whether the last question failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.read().status.last_error.is_some()
+    }
+
+    /// Answers whether it did not before.
+    pub(crate) fn answered(&self) -> bool {
+        let status = &mut self.0.write().status;
+        let news = !std::mem::replace(&mut status.healthy, true);
+        status.last_success = Some(now_in_seconds());
+        status.last_error = None;
+        status.last_asked = Some(Instant::now());
+        news
+    }
+
+    /// Answers whether this is news, so that an outage is logged once.
+    pub(crate) fn failed(&self, error: &Error) -> bool {
+        let status = &mut self.0.write().status;
+        let report = error.report();
+        let news = status.last_error.as_ref() != Some(&report);
+        status.healthy = false;
+        status.last_error = Some(report);
+        status.last_asked = Some(Instant::now());
+        news
+    }
+
+    /// A sweep begun at this instant went well; these are its faults. Answers with the new ones.
+    pub(crate) fn rounded(&self, begun: Instant, faults: Vec<Fault>) -> Vec<Fault> {
+        let mut inner = self.0.write();
+        inner.status.current_as_of = Some(begun);
+        let news = inner.unknown(&faults);
+        inner.swept = faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
+        inner.met.clear();
+        news
+    }
+
+    /// These repositories were read again in a round begun at this instant; these are their
+    /// faults now. Answers with the new ones.
+    pub(crate) fn read_again(
+        &self,
+        begun: Instant,
+        repositories: &[String],
+        faults: Vec<Fault>,
+    ) -> Vec<Fault> {
+        let mut inner = self.0.write();
+        inner.status.current_as_of = Some(begun);
+        let news = inner.unknown(&faults);
+        for repository in repositories {
+            inner.swept.remove(repository);
+            inner.met.remove(repository);
+        }
+        inner.swept.extend(faults.into_iter().map(|fault| (fault.repository, fault.reason)));
+        news
+    }
+
+    /// Something that cannot be served, met while serving.
+    pub(crate) fn found(&self, fault: Fault) {
+        let met = &mut self.0.write().met;
+        if met.len() < FAULTS_MAX || met.contains_key(&fault.repository) {
+            met.insert(fault.repository, fault.reason);
+        }
+    }
+}
+
+/// Finer times than this say nothing more to anybody.
+fn now_in_seconds() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

@@ -1,0 +1,282 @@
+//! Configuration: what was typed, from four places, becomes what is true, or every problem at once.
+
+pub mod check;
+pub mod example;
+pub mod keys;
+pub mod settings;
+pub mod typed;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::check::{Problem, Problems};
+use crate::config::settings::Settings;
+use crate::config::typed::{Layer, from_environment, from_file, from_flags};
+use crate::models::source::Source;
+
+/// Where a configuration is looked for when none is named.
+pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
+
+/// A valid configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[gitea]`, if it is there.
+    pub gitea: Option<GiteaConfig>,
+    /// `[oci]`, if it is there.
+    pub oci: Option<OciConfig>,
+    /// `[local]`, if it is there.
+    pub local: Option<LocalConfig>,
+    /// `[catalog]`
+    pub catalog: CatalogConfig,
+    /// `[cache]`
+    pub cache: CacheConfig,
+}
+
+/// How the service listens and answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address or name to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Threads of the runtime; `None`: one for each core.
+    pub workers: Option<NonZeroUsize>,
+    /// Whether pages of other origins may read answers.
+    pub enable_cors: bool,
+    /// Which origins; `*` is any.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether JSON is compressed.
+    pub enable_compression: bool,
+    /// How long downloads may go on after a stop is asked for.
+    pub shutdown_grace: Duration,
+    /// Connections served at once; more wait.
+    pub max_connections: usize,
+}
+
+/// A Gitea or Forgejo organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GiteaConfig {
+    /// Where it is; may carry a sub path.
+    pub url: String,
+    /// Whose repositories.
+    pub organization: String,
+    /// File that holds the token.
+    pub token_path: Option<PathBuf>,
+    /// How it is talked to.
+    pub upstream: UpstreamConfig,
+    /// Hosts from which external assets may be taken.
+    pub external_asset_hosts: Vec<String>,
+}
+
+/// How a backend is talked to over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// Deadline of a question.
+    pub timeout: Duration,
+    /// Whether certificates are checked.
+    pub verify_ssl: bool,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Questions under way at once.
+    pub max_concurrency: usize,
+    /// Whether redirects may lead to private addresses.
+    pub allow_private_redirects: bool,
+    /// File that holds the secret of change notices.
+    pub webhook_secret_path: Option<PathBuf>,
+}
+
+/// A namespace of an OCI registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OciConfig {
+    /// Host and port; `http://` before it for plain HTTP.
+    pub registry: String,
+    /// First segments of its repositories' names.
+    pub namespace: String,
+    /// File that holds the credentials.
+    pub auth_token_path: Option<PathBuf>,
+    /// Repositories to serve beside those of the registry's catalogue.
+    pub repositories: Vec<String>,
+    /// How it is talked to.
+    pub upstream: UpstreamConfig,
+}
+
+/// A directory of OCI image layouts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    /// Its sub-directories are the layouts.
+    pub path: PathBuf,
+}
+
+/// How backends share names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogConfig {
+    /// Who is asked first; those left out come last.
+    pub order: Vec<Source>,
+    /// Whether versions of several backends are pooled.
+    pub union: bool,
+    /// How long rounds ask for changes only.
+    pub full_sweep: Duration,
+}
+
+/// The memos of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// Entries of each.
+    pub capacity: NonZeroUsize,
+    /// How long an answer is current.
+    pub ttl: Duration,
+    /// Whether metadata and versions are kept.
+    pub enable_metadata_cache: bool,
+    /// Whether lists are kept.
+    pub enable_list_cache: bool,
+}
+
+/// From where a configuration is put together; later ones win.
+#[derive(Debug, Default)]
+pub struct Sources<'a> {
+    /// `--config`.
+    pub file: Option<&'a Path>,
+    /// The environment, as names and values.
+    pub environment: Vec<(String, String)>,
+    /// Flags that stand for a key: section, key, value, flag.
+    pub flags: Vec<(&'static str, &'static str, String, &'static str)>,
+    /// Whether the sample catalogue is served: no file is read then, and no backend is missing.
+    pub demo: bool,
+}
+
+/// Reads, checks and puts together a configuration.
+///
+/// # Errors
+/// Every problem of every place, in the order of files and lines.
+pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    let mut layers = Vec::new();
+    let mut problems = Vec::new();
+    let mut take = |(layer, found): (Layer, Vec<Problem>)| {
+        layers.push(layer);
+        problems.extend(found);
+    };
+    if !sources.demo {
+        take(from_file(sources.file));
+    }
+    take(from_environment(&sources.environment));
+    take(from_flags(&sources.flags));
+    let settings = Settings::merged(layers);
+    let config = build(&settings, sources, &mut problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// `None` only beside a problem that says why.
+fn build(
+    settings: &Settings,
+    sources: &Sources<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let (server, catalog, cache) = (server(settings), catalog(settings, problems), cache(settings));
+    let gitea = settings
+        .section("gitea")
+        .map(|section| section.required(&["url", "organization"], problems));
+    let oci = settings
+        .section("oci")
+        .map(|section| section.required(&["registry", "namespace"], problems));
+    let local = settings.section("local").map(|section| section.required(&["path"], problems));
+    if !sources.demo && gitea.is_none() && oci.is_none() && local.is_none() && problems.is_empty() {
+        problems.push(Problem::no_backend(sources.file));
+    }
+    let config = Config {
+        server: server?,
+        gitea: gitea.flatten().and_then(|_| gitea_section(settings)),
+        oci: oci.flatten().and_then(|_| oci_section(settings)),
+        local: local
+            .flatten()
+            .and_then(|_| Some(LocalConfig { path: settings.text("local", "path")?.into() })),
+        catalog: catalog?,
+        cache: cache?,
+    };
+    Some(config)
+}
+
+fn server(settings: &Settings) -> Option<ServerConfig> {
+    let whole = |key| settings.whole("server", key);
+    Some(ServerConfig {
+        host: settings.text("server", "host")?,
+        port: u16::try_from(whole("port")?).ok()?,
+        workers: whole("workers").and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
+        enable_cors: settings.flag("server", "enable_cors")?,
+        cors_allowed_origins: settings.list("server", "cors_allowed_origins")?,
+        enable_compression: settings.flag("server", "enable_compression")?,
+        shutdown_grace: Duration::from_secs(whole("shutdown_grace_seconds")?),
+        max_connections: usize::try_from(whole("max_connections")?).ok()?,
+    })
+}
+
+fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {
+    Some(GiteaConfig {
+        url: settings.text("gitea", "url")?,
+        organization: settings.text("gitea", "organization")?,
+        token_path: settings.text("gitea", "token_path").map(PathBuf::from),
+        upstream: upstream(settings, "gitea")?,
+        external_asset_hosts: settings.list("gitea", "external_asset_hosts")?,
+    })
+}
+
+fn oci_section(settings: &Settings) -> Option<OciConfig> {
+    Some(OciConfig {
+        registry: settings.text("oci", "registry")?,
+        namespace: settings.text("oci", "namespace")?,
+        auth_token_path: settings.text("oci", "auth_token_path").map(PathBuf::from),
+        repositories: settings.list("oci", "repositories")?,
+        upstream: upstream(settings, "oci")?,
+    })
+}
+
+fn upstream(settings: &Settings, section: &str) -> Option<UpstreamConfig> {
+    let path = |key| settings.text(section, key).map(PathBuf::from);
+    Some(UpstreamConfig {
+        timeout: Duration::from_secs(settings.whole(section, "timeout_seconds")?),
+        verify_ssl: settings.flag(section, "verify_ssl")?,
+        ca_file: path("ca_file"),
+        max_concurrency: usize::try_from(settings.whole(section, "max_concurrency")?).ok()?,
+        allow_private_redirects: settings.flag(section, "allow_private_redirects")?,
+        webhook_secret_path: path("webhook_secret_path"),
+    })
+}
+
+fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogConfig> {
+    let mut order: Vec<Source> = Vec::new();
+    for name in settings.list("catalog", "order")? {
+        match name.parse() {
+            Ok(source) if order.contains(&source) => {
+                problems.push(settings.problem("catalog", "order", format!("names {name} twice")));
+            }
+            Ok(source) => order.push(source),
+            Err(_) => problems.push(settings.problem(
+                "catalog",
+                "order",
+                format!("{name:?} is no backend: gitea, oci, local"),
+            )),
+        }
+    }
+    let left_out = Source::ALL.into_iter().filter(|source| !order.contains(source));
+    let order = order.iter().copied().chain(left_out).collect();
+    Some(CatalogConfig {
+        order,
+        union: settings.text("catalog", "merge")? == "union",
+        full_sweep: Duration::from_secs(settings.whole("catalog", "full_sweep_seconds")?),
+    })
+}
+
+fn cache(settings: &Settings) -> Option<CacheConfig> {
+    let whole = |key| settings.whole("cache", key);
+    Some(CacheConfig {
+        capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
+        ttl: Duration::from_secs(whole("ttl_seconds")?),
+        enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
+        enable_list_cache: settings.flag("cache", "enable_list_cache")?,
+    })
+}

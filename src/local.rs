@@ -1,0 +1,7 @@
+//! Extensions in a directory of this machine: one OCI image layout for each repository.
+
+pub mod backend;
+pub mod layout;
+pub mod pack;
+pub mod release;
+pub mod samples;

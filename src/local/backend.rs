@@ -1,0 +1,178 @@
+//! The backend over a directory of image layouts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Seek as _};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::io::AsyncReadExt as _;
+
+use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::download::Download;
+use crate::backend::{Backend, Fault, Listing};
+use crate::error::{Error, ErrorKind, Result};
+use crate::local::layout::{Layout, Root, Stamp};
+use crate::local::release::{read_extension, read_version};
+use crate::models::artifact::Artifact;
+use crate::models::extension::{Extension, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// Serves the layouts below one directory. Reads a layout again only when its `index.json` changed.
+#[derive(Clone)]
+pub struct LocalBackend {
+    root: Root,
+    known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
+}
+
+impl LocalBackend {
+    /// Serves this directory. It may be missing for now: every question then fails until it is there.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { root: Root::new(path), known: Arc::default() }
+    }
+
+    /// Runs one blocking question where blocking is allowed.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || question(&this))
+            .await
+            .unwrap_or_else(|error| {
+                Err(Error::new(ErrorKind::Internal, "Reading local extensions failed")
+                    .because(error))
+            })
+            .map_err(|error| error.at(Source::Local))
+    }
+
+    fn list(&self) -> Result<Listing> {
+        let mut found: BTreeMap<ExtensionId, String> = BTreeMap::new();
+        let mut faults = Vec::new();
+        for name in self.root.names()? {
+            let Some(id) = ExtensionId::from_oci_repository(&name) else { continue };
+            match self.root.layout(&name) {
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => {
+                    faults.push(Fault { repository: name, reason: error.report() });
+                    continue;
+                }
+            }
+            if let Some(first) = found.get(&id) {
+                let reason = format!("has the name of {first}, which is served");
+                faults.push(Fault { repository: name, reason });
+            } else {
+                found.insert(id, name);
+            }
+        }
+        Ok(Listing { ids: found.into_keys().collect(), complete: true, faults })
+    }
+
+    /// The layout of an extension, and its id as the directory spells it.
+    fn layout(&self, id: &ExtensionId) -> Result<(ExtensionId, Layout)> {
+        match self.root.layout(&id.oci_repository()) {
+            Err(error) if error.is_not_found() => {}
+            other => return Ok((id.clone(), other?)),
+        }
+        let spelled = self.root.names()?.into_iter().find_map(|name| {
+            let spelled = ExtensionId::from_oci_repository(&name)?;
+            (spelled == *id).then_some((spelled, name))
+        });
+        let (spelled, name) =
+            spelled.ok_or_else(|| Error::not_found(format!("Extension {id} not found")))?;
+        Ok((spelled, self.root.layout(&name)?))
+    }
+
+    fn read(&self, id: &ExtensionId) -> Result<Extension> {
+        let (id, layout) = self.layout(id).inspect_err(|_| {
+            self.known.lock().remove(id);
+        })?;
+        let stamp = layout.stamp()?;
+        if let Some((known, extension)) = self.known.lock().get(&id)
+            && *known == stamp
+        {
+            return Ok(extension.clone());
+        }
+        let now = Timestamp::now();
+        let extension = read_extension(&layout, &id, now)?;
+        // Faults may heal without the index changing, and a fresh index may change unnoticed.
+        if extension.faults().is_empty() && stamp.is_settled(now) {
+            self.known.lock().insert(id, (stamp, extension.clone()));
+        }
+        Ok(extension)
+    }
+
+    fn open_blob(
+        &self,
+        id: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<&Range<u64>>,
+    ) -> Result<(std::fs::File, u64)> {
+        let digest = artifact.key.as_str().parse().map_err(|error| {
+            Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
+        })?;
+        let (file, size) = self.layout(id)?.1.blob(&digest)?;
+        let mut file = file.into_std();
+        let Some(range) = range else { return Ok((file, size)) };
+        if range.start >= range.end || range.end > size {
+            let kind = ErrorKind::RangeNotSatisfiable { size };
+            return Err(Error::new(kind, "Range outside the artifact"));
+        }
+        let unreadable = |error| Error::faulty("The artifact cannot be read").because(error);
+        file.seek(io::SeekFrom::Start(range.start)).map_err(unreadable)?;
+        Ok((file, range.end - range.start))
+    }
+}
+
+#[async_trait]
+impl Backend for LocalBackend {
+    fn source(&self) -> Source {
+        Source::Local
+    }
+
+    async fn listing(&self) -> Result<Listing> {
+        self.ask(Self::list).await
+    }
+
+    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        let id = id.clone();
+        self.ask(move |this| this.read(&id)).await
+    }
+
+    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
+        let (id, tag) = (id.clone(), tag.clone());
+        self.ask(move |this| {
+            let (id, layout) = this.layout(&id)?;
+            read_version(&layout, &id, &tag, Timestamp::now())
+        })
+        .await
+    }
+
+    async fn open(
+        &self,
+        id: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        let (id, artifact) = (id.clone(), artifact.clone());
+        let (file, length) =
+            self.ask(move |this| this.open_blob(&id, &artifact, range.as_ref())).await?;
+        Ok(Download::from_reader(length, tokio::fs::File::from_std(file).take(length)))
+    }
+
+    /// Looking at every `index.json` is a round already, and a cheap one.
+    async fn changes(&self, _: Option<&ChangeCursor>) -> Result<Changes> {
+        Ok(Changes::CannotTell)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.ask(|this| this.root.names().map(drop)).await
+    }
+}

@@ -1,0 +1,145 @@
+//! From an image layout to an extension: every tag read, what cannot be read named.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::local::layout::{Layout, tag_of};
+use crate::models::artifact::ArtifactChoice;
+use crate::models::extension::{Extension, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer};
+use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
+
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Reads every release of a layout. A tag that cannot be read is a fault of the extension.
+///
+/// # Errors
+/// The layout's index cannot be read, so that nothing can be said.
+pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Result<Extension> {
+    let index = layout.index()?;
+    let reader = Reader { layout, id, now };
+    let mut releases = Vec::new();
+    let mut faults = Vec::new();
+    for (tag, entry) in tags(&index).filter(|(tag, _)| !tag.is_housekeeping()) {
+        match reader.release(tag.clone(), entry, &mut faults) {
+            Ok(release) => releases.push(release),
+            Err(error) => faults.push(format!("tag {tag}: {}", error.report())),
+        }
+    }
+    Ok(Extension::new(id.clone(), releases).with_faults(faults))
+}
+
+/// Reads one tag of a layout.
+///
+/// # Errors
+/// `NotFound` if the layout has no such tag; any other kind if it cannot be read.
+pub fn read_version(
+    layout: &Layout,
+    id: &ExtensionId,
+    wanted: &Tag,
+    now: Timestamp,
+) -> Result<Release> {
+    let index = layout.index()?;
+    let (tag, entry) = tags(&index)
+        .find(|(tag, _)| tag == wanted)
+        .ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {wanted}")))?;
+    Reader { layout, id, now }.release(tag, entry, &mut Vec::new())
+}
+
+/// The tagged entries of an index, each tag once: the first wins, as in zot. Entries without a
+/// name are normal (signatures, attestations, what a moved tag left behind).
+fn tags(index: &Document) -> impl Iterator<Item = (Tag, &Descriptor)> {
+    let mut seen = HashSet::new();
+    index.manifests.iter().flatten().filter_map(move |entry| {
+        let tag = tag_of(entry.annotations.get(REF_NAME)?)?;
+        seen.insert(tag.clone()).then_some((tag, entry))
+    })
+}
+
+struct Reader<'a> {
+    layout: &'a Layout,
+    id: &'a ExtensionId,
+    now: Timestamp,
+}
+
+/// A manifest and what the indexes on the way to it say of it, nearest first.
+struct Found {
+    manifest: Document,
+    above: Vec<Annotations>,
+}
+
+impl Reader<'_> {
+    fn release(&self, tag: Tag, entry: &Descriptor, faults: &mut Vec<String>) -> Result<Release> {
+        let Found { manifest, above } = self.manifest(entry, 0)?;
+        let config = self.config(&manifest).unwrap_or_else(|error| {
+            faults.push(format!("tag {tag}: {}", error.report()));
+            None
+        });
+        let claims = Claims {
+            annotations: std::iter::once(&manifest.annotations).chain(&above).collect(),
+            config: config.as_ref(),
+        };
+        let release = Release::of_tag(Source::Local, tag);
+        Ok(Release {
+            published_at: claims.published_at(self.now),
+            about: Arc::new(claims.about()),
+            artifact: self.artifact(release.version.as_str(), &manifest)?,
+            manifest_digest: entry.digest.parse().ok(),
+            ..release
+        })
+    }
+
+    /// Descends from an entry to a manifest; of an index's children the first that can be read.
+    fn manifest(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
+        if depth > INDEX_DEPTH_MAX {
+            return Err(Error::faulty(format!(
+                "more than {INDEX_DEPTH_MAX} indexes in each other"
+            )));
+        }
+        let document = self.layout.document(entry)?;
+        if !document.is_index() {
+            return Ok(Found { manifest: document, above: Vec::new() });
+        }
+        let mut failure = Error::faulty("its index has no manifest that can be served");
+        for child in children(&document) {
+            match self.manifest(child, depth + 1) {
+                Ok(mut found) => {
+                    found.above.push(child.annotations.clone());
+                    found.above.push(document.annotations.clone());
+                    return Ok(found);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The config blob, if it can describe anything.
+    fn config(&self, manifest: &Document) -> Result<Option<ConfigBlob>> {
+        let Some(config) = &manifest.config else {
+            return Ok(None);
+        };
+        if config.media_type == EMPTY || config.size > CONFIG_MAX || config.size <= 2 {
+            return Ok(None);
+        }
+        let bytes = self.layout.blob_bytes(config, CONFIG_MAX)?;
+        Ok(from_object(&bytes).ok())
+    }
+
+    fn artifact(&self, version: &str, manifest: &Document) -> Result<ArtifactChoice> {
+        let choice = choose_layer(self.id, version, &manifest.layers, |_| None)
+            .map_err(|error| Error::faulty("a layer has no digest").because(error))?;
+        if let ArtifactChoice::Chosen(artifact) = &choice
+            && let Some(digest) = &artifact.digest
+        {
+            self.layout.check_blob(digest, artifact.size)?;
+        }
+        Ok(choice)
+    }
+}

@@ -1,0 +1,212 @@
+//! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// The label of requests that no route matched.
+pub const UNMATCHED: &str = "unmatched";
+
+const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+const BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// The metrics of one process.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    hits: IntCounterVec,
+    misses: IntCounterVec,
+    extensions: IntCounter,
+    upstream_requests: IntCounterVec,
+    upstream_durations: HistogramVec,
+    webhooks: IntCounterVec,
+}
+
+/// The counters of one cache.
+#[derive(Clone, Debug)]
+pub struct CacheCounters {
+    hits: IntCounter,
+    misses: IntCounter,
+}
+
+impl CacheCounters {
+    /// Counts an answer from the cache.
+    pub fn hit(&self) {
+        self.hits.inc();
+    }
+
+    /// Counts a question that the cache could not answer.
+    pub fn miss(&self) {
+        self.misses.inc();
+    }
+
+    /// Answers from the cache so far.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.get()
+    }
+
+    /// Questions that the cache could not answer so far.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.misses.get()
+    }
+}
+
+impl Metrics {
+    /// Metrics in which every series of these caches and routes exists, at 0.
+    ///
+    /// # Errors
+    /// A name or label that Prometheus refuses, which a test excludes.
+    pub fn new(caches: &[&str], routes: &[&str]) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let metrics = Self {
+            requests: counters(
+                "http_requests_total",
+                "Total HTTP requests",
+                &["method", "route", "status"],
+            )?,
+            durations: HistogramVec::new(
+                HistogramOpts::new(
+                    "http_request_duration_seconds",
+                    "Time from a request's head to its answer's head",
+                )
+                .buckets(BUCKETS.to_vec()),
+                &["method", "route"],
+            )?,
+            hits: counters("cache_hits_total", "Total cache hits", &["cache"])?,
+            misses: counters("cache_misses_total", "Total cache misses", &["cache"])?,
+            extensions: IntCounter::new(
+                "extensions_total",
+                "Total extensions served in answers and downloads",
+            )?,
+            upstream_requests: counters(
+                "extension_registry_upstream_requests_total",
+                "Calls to a backend by how they ended",
+                &["backend", "outcome"],
+            )?,
+            upstream_durations: HistogramVec::new(
+                HistogramOpts::new(
+                    "extension_registry_upstream_request_duration_seconds",
+                    "Time a call to a backend took; for downloads until the head of the answer",
+                )
+                .buckets(BUCKETS.to_vec()),
+                &["backend", "operation"],
+            )?,
+            webhooks: counters(
+                "extension_registry_webhook_deliveries_total",
+                "Signed change notices of a backend by what became of them",
+                &["backend", "outcome"],
+            )?,
+            registry,
+        };
+        let collectors: [Box<dyn Collector>; 8] = [
+            Box::new(metrics.requests.clone()),
+            Box::new(metrics.durations.clone()),
+            Box::new(metrics.hits.clone()),
+            Box::new(metrics.misses.clone()),
+            Box::new(metrics.extensions.clone()),
+            Box::new(metrics.upstream_requests.clone()),
+            Box::new(metrics.upstream_durations.clone()),
+            Box::new(metrics.webhooks.clone()),
+        ];
+        for collector in collectors {
+            metrics.registry.register(collector)?;
+        }
+        for cache in caches {
+            metrics.hits.with_label_values(&[cache]);
+            metrics.misses.with_label_values(&[cache]);
+        }
+        for route in routes {
+            metrics.requests.with_label_values(&["GET", route, "200"]);
+            metrics.durations.with_label_values(&["GET", route]);
+        }
+        Ok(metrics)
+    }
+
+    /// The counters of the cache of this name.
+    #[must_use]
+    pub fn cache(&self, name: &str) -> CacheCounters {
+        CacheCounters {
+            hits: self.hits.with_label_values(&[name]),
+            misses: self.misses.with_label_values(&[name]),
+        }
+    }
+
+    /// Counts one answered request. `route` is a template, never a path, so that callers cannot
+    /// make series; `seconds` until the head of the answer.
+    pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let method = if METHODS.contains(&method) { method } else { "OTHER" };
+        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
+        self.durations.with_label_values(&[method, route]).observe(seconds);
+    }
+
+    /// Counts extensions in an answer.
+    pub fn extensions_served(&self, count: usize) {
+        self.extensions.inc_by(count as u64);
+    }
+
+    /// Makes the series of calls to a backend exist, at 0.
+    pub fn prepare_upstream(&self, backend: &str, outcome: &str) {
+        self.upstream_requests.with_label_values(&[backend, outcome]);
+    }
+
+    /// Counts one call to a backend. `operation` and `outcome` are one of a few words.
+    pub fn upstream(&self, backend: &str, operation: &str, outcome: &str, seconds: f64) {
+        self.upstream_requests.with_label_values(&[backend, outcome]).inc();
+        self.upstream_durations.with_label_values(&[backend, operation]).observe(seconds);
+    }
+
+    /// Counts one signed change notice.
+    pub fn webhook(&self, backend: &str, outcome: &str) {
+        self.webhooks.with_label_values(&[backend, outcome]).inc();
+    }
+
+    /// Everything in Prometheus's text format.
+    ///
+    /// # Errors
+    /// A family without samples, which [`Metrics::new`] excludes.
+    pub fn render(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_exists_from_the_start() {
+        let metrics = Metrics::new(&["list", "metadata"], &["/x"]).unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        for line in [
+            r#"http_requests_total{method="GET",route="/x",status="200"} 0"#,
+            r#"http_request_duration_seconds_count{method="GET",route="/x"} 0"#,
+            r#"cache_hits_total{cache="list"} 0"#,
+            r#"cache_misses_total{cache="metadata"} 0"#,
+            "extensions_total 0",
+            "# HELP http_requests_total Total HTTP requests",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn callers_cannot_make_series_by_odd_methods() {
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        metrics.request("BREW", UNMATCHED, 405, 0.1);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains(r#"{method="OTHER",route="unmatched",status="405"} 1"#), "{text}");
+    }
+}

@@ -1,0 +1,161 @@
+//! The composition root: from a configuration to a running service.
+
+mod backends;
+mod secrets;
+mod upstream;
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tower_http::cors::AllowOrigin;
+use tracing::info;
+
+use crate::api::layers::HttpRules;
+use crate::api::memos::{CACHES, MemoRules, Memos};
+use crate::api::routes::{Parts, router, templates};
+use crate::api::state::Draining;
+use crate::catalog::{Catalogue, Merge, Rules, sync};
+use crate::config::{Config, LocalConfig, ServerConfig};
+use crate::local::samples::unpack_samples;
+use crate::metrics::Metrics;
+use crate::server::{Limits, Stop, serve};
+use crate::service::backends::Backends;
+
+/// Runs the service until a signal stops it.
+///
+/// # Errors
+/// It cannot start: the address is taken, or a backend is configured that cannot be built.
+pub fn run(config: Config, demo: bool) -> io::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = config.server.workers {
+        runtime.worker_threads(workers.get());
+    }
+    runtime.enable_all().build()?.block_on(start(config, demo))
+}
+
+async fn start(mut config: Config, demo: bool) -> io::Result<()> {
+    // Kept until the end: dropping it removes the sample catalogue.
+    let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
+    let samples = samples.transpose()?;
+    let mut sample_count = 0;
+    if let Some(dir) = &samples {
+        sample_count = unpack_samples(dir.path())?;
+        config.local = Some(LocalConfig { path: dir.path().to_owned() });
+    }
+    let listener = bind(&config.server).await?;
+    let address = listener.local_addr()?;
+    let limits = Limits {
+        max_connections: config.server.max_connections,
+        grace: config.server.shutdown_grace,
+    };
+    let draining = Draining::default();
+    let metrics = metrics()?;
+    let Backends { backends, receivers } = Backends::of(&config, &metrics)?;
+    let catalogue = Catalogue::new(backends, rules(&config));
+    let parts = Parts {
+        catalogue: Arc::clone(&catalogue),
+        memos: Memos::new(memo_rules(&config), &metrics),
+        receivers,
+        metrics,
+        draining: draining.clone(),
+    };
+    let router = router(parts, &http_rules(&config.server)?).map_err(io::Error::other)?;
+    let stop = listen_for_signals(draining)?;
+    let mut sync = sync::run(&catalogue);
+    info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    if demo {
+        greet(address, sample_count)?;
+    }
+    serve(listener, router, limits, stop).await;
+    sync.shutdown().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
+    let ServerConfig { host, port, .. } = server;
+    TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}"))
+    })
+}
+
+fn metrics() -> io::Result<Metrics> {
+    let routes = templates();
+    let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
+    Metrics::new(&CACHES, &routes).map_err(io::Error::other)
+}
+
+fn rules(config: &Config) -> Rules {
+    let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
+    Rules { merge, ttl: config.cache.ttl, full_sweep: config.catalog.full_sweep }
+}
+
+fn memo_rules(config: &Config) -> MemoRules {
+    MemoRules {
+        capacity: config.cache.capacity,
+        ttl: config.cache.ttl,
+        lists: config.cache.enable_list_cache,
+        metadata: config.cache.enable_metadata_cache,
+    }
+}
+
+fn http_rules(server: &ServerConfig) -> io::Result<HttpRules> {
+    Ok(HttpRules { compression: server.enable_compression, cors: origins(server)? })
+}
+
+/// Which origins' pages may read answers.
+fn origins(server: &ServerConfig) -> io::Result<Option<AllowOrigin>> {
+    if !server.enable_cors {
+        return Ok(None);
+    }
+    if server.cors_allowed_origins.iter().any(|origin| origin == "*") {
+        return Ok(Some(AllowOrigin::any()));
+    }
+    let origins = server.cors_allowed_origins.iter().map(|origin| HeaderValue::from_str(origin));
+    let origins: Result<Vec<HeaderValue>, _> = origins.collect();
+    origins.map(|origins| Some(AllowOrigin::list(origins))).map_err(io::Error::other)
+}
+
+/// The first signal drains, the second ends at once.
+fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(Stop::Not);
+    tokio::spawn(async move {
+        for step in [Stop::Drain, Stop::Now] {
+            next_of(&mut terminate, &mut interrupt).await;
+            draining.begin();
+            stop.send_replace(step);
+        }
+        // The sender lives on: the server takes its end for a stop.
+        std::future::pending::<()>().await;
+    });
+    Ok(stopped)
+}
+
+async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Says where to look next.
+fn greet(address: SocketAddr, extensions: usize) -> io::Result<()> {
+    let base = format!("http://{address}/api/v1");
+    writeln!(
+        io::stdout(),
+        "\nServing {extensions} sample extensions on http://{address}\n\n\
+         \x20 all of them       curl {base}/extensions\n\
+         \x20 search            curl '{base}/extensions/search?q=kubernetes'\n\
+         \x20 versions of one   curl {base}/extensions/provider/aws/versions\n\
+         \x20 download one      curl -OJ {base}/extensions/provider/aws/1.2.0\n\
+         \x20 health            curl {base}/health\n\n\
+         Stop with Ctrl-C. To serve your own, see config.example.toml and the README.\n"
+    )
+}

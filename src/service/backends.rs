@@ -1,0 +1,171 @@
+//! Every concrete backend, and the receivers of their change notices, from the configuration.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use crate::backend::Backend;
+use crate::backend::webhook::WebhookReceiver;
+use crate::config::{Config, GiteaConfig, LocalConfig, OciConfig, UpstreamConfig};
+use crate::gitea::backend::GiteaBackend;
+use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
+use crate::gitea::webhook::GiteaWebhooks;
+use crate::http::metrics::UpstreamMetrics;
+use crate::local::backend::LocalBackend;
+use crate::metrics::Metrics;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::oci::backend::OciBackend;
+use crate::oci::credentials::Credentials;
+use crate::oci::repository::Namespace;
+use crate::oci::settings::{OciSettings, read_credentials};
+use crate::oci::webhook::OciWebhooks;
+use crate::service::secrets;
+use crate::service::upstream::Counted;
+
+/// Everything that is configured to be asked, and to be listened to.
+#[derive(Default)]
+pub(super) struct Backends {
+    /// In the order in which they own names.
+    pub(super) backends: Vec<Arc<dyn Backend>>,
+    /// Only of backends with a webhook secret.
+    pub(super) receivers: Vec<Arc<dyn WebhookReceiver>>,
+}
+
+impl Backends {
+    /// Builds what is configured.
+    ///
+    /// # Errors
+    /// A value that is none for its backend, or a file of secrets or certificates that cannot be
+    /// used.
+    pub(super) fn of(config: &Config, metrics: &Metrics) -> io::Result<Self> {
+        let remote = [
+            config.gitea.as_ref().map(|_| Source::Gitea),
+            config.oci.as_ref().map(|_| Source::Oci),
+        ];
+        let remote: Vec<Source> = remote.into_iter().flatten().collect();
+        let calls: Arc<dyn UpstreamMetrics> = Arc::new(Counted::new(metrics.clone(), &remote));
+        let mut built = Self::default();
+        for source in &config.catalog.order {
+            match source {
+                Source::Gitea => {
+                    config.gitea.iter().try_for_each(|gitea| built.add_gitea(gitea, &calls))?;
+                }
+                Source::Oci => {
+                    let ttl = config.cache.ttl;
+                    config.oci.iter().try_for_each(|oci| built.add_oci(oci, ttl, &calls))?;
+                }
+                Source::Local => built.backends.extend(config.local.as_ref().map(local)),
+            }
+        }
+        Ok(built)
+    }
+
+    fn add_gitea(
+        &mut self,
+        config: &GiteaConfig,
+        calls: &Arc<dyn UpstreamMetrics>,
+    ) -> io::Result<()> {
+        let organization: Organization = config.organization.parse().map_err(invalid("gitea"))?;
+        let url = config.url.parse().map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("gitea.url: {error}"))
+        })?;
+        let token = config.token_path.as_deref().map(|path| {
+            secrets::check("gitea.token_path", path)?;
+            GiteaToken::read(path).map_err(invalid("gitea"))
+        });
+        let upstream = &config.upstream;
+        warn_if_unverified("gitea", upstream);
+        let settings = GiteaSettings {
+            token: token.transpose()?,
+            timeout: upstream.timeout,
+            verify_ssl: upstream.verify_ssl,
+            ca_file: upstream.ca_file.clone(),
+            max_concurrency: upstream.max_concurrency,
+            allow_private_redirects: upstream.allow_private_redirects,
+            external_asset_hosts: config.external_asset_hosts.clone(),
+            ..GiteaSettings::new(url, organization.clone())
+        };
+        let backend = GiteaBackend::new(settings, Arc::clone(calls)).map_err(invalid("gitea"))?;
+        self.backends.push(Arc::new(backend));
+        if let Some(path) = &upstream.webhook_secret_path {
+            let secret = secrets::read("gitea.webhook_secret_path", path)?;
+            let receiver = GiteaWebhooks::new(&secret, organization).map_err(invalid("gitea"))?;
+            self.receivers.push(Arc::new(receiver));
+        }
+        Ok(())
+    }
+
+    fn add_oci(
+        &mut self,
+        config: &OciConfig,
+        ttl: Duration,
+        calls: &Arc<dyn UpstreamMetrics>,
+    ) -> io::Result<()> {
+        let namespace: Namespace = config.namespace.parse().map_err(invalid("oci"))?;
+        let registry = config.registry.parse().map_err(invalid("oci"))?;
+        let credentials = config.auth_token_path.as_deref().map(|path| {
+            secrets::check("oci.auth_token_path", path)?;
+            read_credentials(path, &registry, &namespace).map_err(invalid("oci"))
+        });
+        let upstream = &config.upstream;
+        warn_if_unverified("oci", upstream);
+        let settings = OciSettings {
+            repositories: repositories(&config.repositories)?,
+            credentials: credentials.transpose()?.unwrap_or(Credentials::Anonymous),
+            timeout: upstream.timeout,
+            verify_ssl: upstream.verify_ssl,
+            ca_file: upstream.ca_file.clone(),
+            max_concurrency: upstream.max_concurrency,
+            allow_private_redirects: upstream.allow_private_redirects,
+            ttl,
+            ..OciSettings::new(registry, namespace.clone())
+        };
+        let backend = OciBackend::new(settings, Arc::clone(calls)).map_err(invalid("oci"))?;
+        self.backends.push(Arc::new(backend));
+        if let Some(path) = &upstream.webhook_secret_path {
+            let secret = secrets::read("oci.webhook_secret_path", path)?;
+            let receiver = OciWebhooks::new(&secret, namespace).map_err(invalid("oci"))?;
+            self.receivers.push(Arc::new(receiver));
+        }
+        Ok(())
+    }
+}
+
+fn local(config: &LocalConfig) -> Arc<dyn Backend> {
+    if !config.path.is_dir() {
+        warn!(path = %config.path.display(), "local.path is no directory yet");
+    }
+    Arc::new(LocalBackend::new(&config.path))
+}
+
+fn repositories(names: &[String]) -> io::Result<Vec<ExtensionId>> {
+    let parse = |name: &String| {
+        ExtensionId::from_oci_repository(name).ok_or_else(|| {
+            let message = format!(
+                "oci.repositories: {name:?} ends in none of -provider, -taskserv, -cluster"
+            );
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })
+    };
+    names.iter().map(parse).collect()
+}
+
+fn warn_if_unverified(section: &str, upstream: &UpstreamConfig) {
+    if !upstream.verify_ssl {
+        warn!(
+            "{section}.verify_ssl is false: anyone on the way can read the token and change what is served"
+        );
+    }
+}
+
+/// Names the section, and every cause.
+fn invalid<E: std::error::Error>(section: &str) -> impl Fn(E) -> io::Error {
+    move |error| {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+        io::Error::new(io::ErrorKind::InvalidInput, format!("[{section}] {error}{causes}"))
+    }
+}

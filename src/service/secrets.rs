@@ -1,0 +1,52 @@
+//! Files that hold secrets: read with care for who else can read them, and named when they cannot be.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use secrecy::SecretString;
+use tracing::warn;
+
+/// Checks that a file of secrets is there and can be read; warns if others can read it too, which
+/// is all that can be done where an orchestrator mounts it so.
+///
+/// # Errors
+/// It cannot be read; the message names the file, the key it is configured by, its owner and us.
+pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
+    let refused = |error: io::Error| {
+        let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
+            (Ok(file), Ok(us)) => {
+                format!(" (it belongs to user {}, we are user {})", file.uid(), us.uid())
+            }
+            _ => String::new(),
+        };
+        io::Error::new(
+            error.kind(),
+            format!("{key}: {} cannot be read{who}: {error}", path.display()),
+        )
+    };
+    let metadata = fs::File::open(path).and_then(|file| file.metadata()).map_err(refused)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: others can read this file; 600 keeps it to its owner");
+    }
+    Ok(())
+}
+
+/// The secret in a file, trimmed; one word.
+///
+/// # Errors
+/// It cannot be read, is empty, or holds more than one word.
+pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
+    check(key, path)?;
+    let text = fs::read_to_string(path)?;
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(word), None) => Ok(word.to_owned().into()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{key}: {} must hold one word", path.display()),
+        )),
+    }
+}

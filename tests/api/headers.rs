@@ -1,0 +1,130 @@
+//! What stands beside every answer.
+
+use extension_registry::api::layers::HttpRules;
+use extension_registry::models::source::Source;
+use reqwest::{Method, StatusCode};
+
+use crate::support::served::{Served, Setup, memory};
+
+async fn served() -> Served {
+    let names: Vec<String> = (0..50).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Served::over(vec![memory(Source::Local, &names)]).await
+}
+
+const JSON: [&str; 5] = [
+    "/extensions",
+    "/extensions/search?q=p1",
+    "/extensions/provider/p1",
+    "/extensions/provider/p1/versions",
+    "/openapi.json",
+];
+
+#[tokio::test]
+async fn json_is_revalidated_by_weak_tags() {
+    let served = served().await;
+    for path in JSON {
+        let first = served.get(path).await;
+        assert_eq!(first.status, StatusCode::OK, "{path}");
+        assert_eq!(first.header("content-type"), "application/json", "{path}");
+        assert_eq!(first.header("cache-control"), "public, no-cache", "{path}");
+        assert_eq!(first.header("x-content-type-options"), "nosniff");
+        let etag = first.header("etag");
+        assert!(etag.starts_with("W/\""), "{path}: {etag}");
+        let second = served.get_with(path, &[("if-none-match", etag)]).await;
+        assert_eq!((second.status, second.body.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+        assert_eq!(second.header("etag"), etag);
+        assert_eq!(second.header("cache-control"), "public, no-cache");
+        let other = served.get_with(path, &[("if-none-match", "W/\"other\"")]).await;
+        assert_eq!(other.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_a_body() {
+    let served = served().await;
+    for path in JSON.into_iter().chain(["/health", "/metrics", "/cache/stats"]) {
+        let get = served.get(path).await;
+        let head = served.send(Method::HEAD, path, &[]).await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert_eq!(head.header("etag"), get.header("etag"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn live_answers_and_failures_are_never_kept() {
+    let served = served().await;
+    for path in ["/health", "/metrics", "/cache/stats", "/health/live", "/nope"] {
+        assert_eq!(served.get(path).await.header("cache-control"), "no-store", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let served = served().await;
+    let made = served.get("/extensions").await;
+    assert_eq!(made.header("x-request-id").len(), 32);
+    let taken = served.get_with("/nope", &[("x-request-id", "trace-1.a_B")]).await;
+    assert_eq!(taken.header("x-request-id"), "trace-1.a_B");
+    let long = "x".repeat(129);
+    for insane in ["a b", "a\"b", "<script>", "", &long] {
+        let got = served.get_with("/health", &[("x-request-id", insane)]).await;
+        assert_ne!(got.header("x-request-id"), insane);
+        assert_eq!(got.header("x-request-id").len(), 32);
+    }
+}
+
+#[tokio::test]
+async fn json_is_compressed_for_who_accepts_it() {
+    let served = served().await;
+    let plain = served.get("/extensions").await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert_eq!(plain.header("vary"), "accept-encoding");
+    for encoding in ["br", "zstd", "gzip"] {
+        let packed = served.get_with("/extensions", &[("accept-encoding", encoding)]).await;
+        assert_eq!(packed.header("content-encoding"), encoding);
+        assert!(packed.body.len() < plain.body.len() / 2, "{encoding}");
+        let accept = [("accept-encoding", encoding)];
+        let archive = served.get_with("/extensions/provider/p1/1.0.0", &accept).await;
+        assert_eq!(archive.header("content-encoding"), "", "archives stay as they are");
+    }
+    let gzip = served.get_with("/extensions", &[("accept-encoding", "gzip")]).await;
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(
+        &mut flate2::read::GzDecoder::new(gzip.body.as_slice()),
+        &mut unpacked,
+    )
+    .unwrap();
+    assert_eq!(unpacked, plain.body);
+}
+
+#[tokio::test]
+async fn other_origins_may_read_what_is_configured() {
+    let served = served().await;
+    let origin = ("origin", "https://ui.example.com");
+    let got = served.get_with("/extensions", &[origin]).await;
+    assert_eq!(got.header("access-control-allow-origin"), "*");
+    for exposed in ["x-total-count", "link", "etag", "x-request-id", "repr-digest"] {
+        assert!(got.header("access-control-expose-headers").contains(exposed), "{exposed}");
+    }
+    let wish = ("access-control-request-method", "GET");
+    let preflight = served.send(Method::OPTIONS, "/extensions", &[origin, wish]).await;
+    assert_eq!(preflight.status, StatusCode::OK);
+    assert!(preflight.header("access-control-allow-methods").contains("GET"));
+    assert_eq!(
+        served.get_with("/nope", &[origin]).await.header("access-control-allow-origin"),
+        "*"
+    );
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_off() {
+    let http = HttpRules { compression: false, cors: None };
+    let setup = Setup { http, ..Setup::default() };
+    let served = Served::with(vec![memory(Source::Local, &["provider/aws:1.0.0"])], setup).await;
+    let headers = [("origin", "https://ui.example.com"), ("accept-encoding", "gzip, br")];
+    let got = served.get_with("/openapi.json", &headers).await;
+    assert_eq!(got.header("content-encoding"), "");
+    assert_eq!(got.header("access-control-allow-origin"), "");
+}

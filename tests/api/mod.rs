@@ -1,0 +1,10 @@
+//! The HTTP API as callers see it.
+
+mod bad_input;
+mod downloads;
+mod headers;
+mod lists;
+mod memos;
+mod ownership;
+mod system;
+mod webhooks;

@@ -1,0 +1,139 @@
+//! The direction of imports: each module names only those that stand before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may import beside itself. `docs/architecture.md` says why.
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
+    ("models", &[]),
+    ("error", &["models"]),
+    ("backend", &["models", "error"]),
+    ("http", &["models", "error", "backend"]),
+    ("gitea", &["models", "error", "backend", "http"]),
+    ("oci", &["models", "error", "backend", "http"]),
+    ("local", &["models", "error", "backend", "oci"]),
+    ("cache", &["models", "error", "metrics"]),
+    ("catalog", &["models", "error", "backend"]),
+    ("api", &["models", "error", "backend", "cache", "catalog", "metrics"]),
+    ("server", &[]),
+    ("config", &["models"]),
+    ("metrics", &[]),
+    ("telemetry", &[]),
+    ("args", &[]),
+    (
+        "service",
+        &[
+            "models", "error", "backend", "http", "gitea", "local", "oci", "catalog", "api",
+            "server", "config", "metrics",
+        ],
+    ),
+    ("lib", &[]),
+];
+
+/// What only some modules may name at all: a crate, and the modules that may.
+const OUTSIDE: [(&str, &[&str]); 4] = [
+    ("axum", &["api", "server", "service"]),
+    ("tower_http", &["api", "service"]),
+    ("clap", &["args"]),
+    ("toml", &["config", "local"]),
+];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn module_of(path: &Path) -> String {
+    let relative = path.strip_prefix(root()).unwrap();
+    let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Code without comments, which may name anything.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn named_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    code.match_indices(prefix).map(move |(at, _)| {
+        let rest = &code[at + prefix.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+#[test]
+fn modules_import_only_what_stands_before_them() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into();
+    let mut wrong = BTreeSet::new();
+    for path in sources(&root()) {
+        let module = module_of(&path);
+        if module == "main" {
+            continue;
+        }
+        let may = allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place"));
+        for named in named_after(&code(&path), "crate::") {
+            if named != module && !may.contains(&named) {
+                wrong.insert(format!("{} names crate::{named}", path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, BTreeSet::new());
+}
+
+#[test]
+fn nothing_below_the_api_knows_http_frameworks() {
+    let mut wrong = BTreeSet::new();
+    for path in sources(&root()) {
+        let module = module_of(&path);
+        for (name, users) in OUTSIDE {
+            let named = code(&path).contains(&format!("{name}::"));
+            if named && module != "main" && !users.contains(&module.as_str()) {
+                wrong.insert(format!("{} names {name}", path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, BTreeSet::new());
+}
+
+#[test]
+fn the_shared_part_of_oci_needs_only_models_and_errors() {
+    for file in ["oci/artifact.rs", "oci/models.rs"] {
+        for named in named_after(&code(&root().join(file)), "crate::") {
+            assert!(["models", "error", "oci"].contains(&named), "{file} names {named}");
+        }
+    }
+}
+
+#[test]
+fn files_are_of_a_size_to_be_read() {
+    let mut sizes: Vec<(usize, PathBuf)> = sources(&root())
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("//!"), "{} does not say its job", path.display());
+            let production = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            (production.lines().count(), path)
+        })
+        .collect();
+    sizes.sort();
+    let (largest, path) = sizes.last().unwrap();
+    assert!(*largest <= 500, "{} has {largest} lines", path.display());
+    assert!(sizes[sizes.len() / 2].0 <= 120, "half of the files are longer than 120 lines");
+    assert!(sizes[sizes.len() * 9 / 10].0 <= 300, "more than one in ten is longer than 300 lines");
+}

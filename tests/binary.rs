@@ -1,0 +1,218 @@
+//! The program as a user runs it.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+
+/// The program in an empty environment and this directory.
+fn program(dir: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(dir).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> Output {
+    program(dir).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A serving program, ended by its id when dropped.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    log: mpsc::Receiver<String>,
+}
+
+impl Running {
+    /// Starts it and waits for the line of its log that tells the address.
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut child = program(dir)
+            .args(arguments)
+            .args(["--port", "0", "--json-log"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let log = lines(child.stderr.take().unwrap());
+        let address = log.iter().find_map(|line| {
+            let line: Value = serde_json::from_str(&line).expect(&line);
+            line["address"].as_str().map(|address| address.parse().unwrap())
+        });
+        Self { child, address: address.expect("the log ended without an address"), log }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        (status, self.log.iter().collect())
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let url = format!("http://{}/api/v1{path}", self.address);
+        reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended long ago, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while from.read(&mut byte).is_ok_and(|read| read == 1) {
+            if byte[0] == b'\n' {
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            } else {
+                line.push(byte[0]);
+            }
+        }
+    });
+    receiver
+}
+
+#[tokio::test]
+async fn the_demo_runs_from_an_empty_directory_with_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), &["--demo"]);
+    assert!(running.address.ip().is_loopback());
+    let response = running.get("/extensions").await;
+    assert_eq!(response.status(), 200);
+    let list: Vec<Value> = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert!(list.len() >= 14, "{} extensions", list.len());
+    for extension_type in ["provider", "taskserv", "cluster"] {
+        assert!(list.iter().any(|row| row["type"] == extension_type), "{extension_type}");
+    }
+    for row in &list {
+        for field in ["description", "author", "repository", "published_at", "license", "digest"] {
+            assert!(row[field].is_string(), "{} has no {field}", row["name"]);
+        }
+        let href = row["href"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
+        let archive = running.get(href).await.bytes().await.unwrap();
+        let mut names = Vec::new();
+        let tar = flate2::read::GzDecoder::new(archive.as_ref());
+        for entry in tar::Archive::new(tar).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            names.push(entry.path().unwrap().display().to_string());
+            entry.read_to_end(&mut Vec::new()).unwrap();
+        }
+        assert!(names.contains(&"README.md".to_owned()), "{}: {names:?}", row["name"]);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left in it");
+}
+
+#[tokio::test]
+async fn a_signal_drains_and_the_exit_code_is_zero() {
+    for signal in ["-TERM", "-INT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let running = Running::start(dir.path(), &["--demo"]);
+        assert_eq!(running.get("/health/live").await.status(), 200);
+        running.signal(signal);
+        let (status, log) = running.wait();
+        assert_eq!(status.code(), Some(0), "{signal}");
+        assert!(log.iter().any(|line| line.contains(r#""message":"stopped""#)), "{log:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), &["--demo"]);
+    running.get("/extensions?limit=1").await;
+    running.get("/extensions/provider/nonexistent").await;
+    running.signal("-TERM");
+    let (_, log) = running.wait();
+    let requests: Vec<Value> = log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["message"] == "request")
+        .collect();
+    assert_eq!(requests.len(), 2, "{log:?}");
+    assert_eq!(requests[0]["path"], "/api/v1/extensions?limit=1");
+    assert_eq!(requests[0]["route"], "/api/v1/extensions");
+    assert_eq!((&requests[0]["status"], &requests[1]["status"]), (&200.into(), &404.into()));
+    assert!(requests[0]["id"].is_string() && requests[0]["ms"].is_number());
+}
+
+#[tokio::test]
+async fn a_directory_of_layouts_is_served_by_its_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = crate::support::ids::id("provider/mine");
+    crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.0.0", "d", b"mine");
+    std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"extensions\"\n").unwrap();
+    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    let response = running.get("/extensions/provider/mine/1.0.0").await;
+    assert_eq!(response.bytes().await.unwrap().as_ref(), b"mine");
+}
+
+#[test]
+fn config_check_tells_problems_or_that_there_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"x\"\n").unwrap();
+    let good = run(dir.path(), &["config", "check"]);
+    assert_eq!(good.status.code(), Some(0));
+    assert_eq!(good.stdout, b"the configuration is valid\n");
+    std::fs::write(dir.path().join("bad.toml"), "[local]\npahts = \"x\"\n").unwrap();
+    for arguments in
+        [["config", "check", "--config", "bad.toml"], ["--config", "bad.toml", "config", "check"]]
+    {
+        let bad = run(dir.path(), &arguments);
+        assert_eq!(bad.status.code(), Some(2));
+        assert_eq!(
+            stderr(&bad),
+            "error: 2 problems in the configuration\n  bad.toml:1: local.path: is required\n  \
+             bad.toml:2: local.pahts: unknown key\n"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = run(dir.path(), &[]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(stderr(&none).contains("no backend is configured"), "{}", stderr(&none));
+
+    std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"x\"\n").unwrap();
+    let level = run(dir.path(), &["--log-level", "loud=very"]);
+    assert_eq!(level.status.code(), Some(2));
+    assert!(stderr(&level).contains("--log-level"), "{}", stderr(&level));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let bind = run(dir.path(), &["--demo", "--port", &port]);
+    assert_eq!(bind.status.code(), Some(1));
+    let expected = format!("cannot listen on 127.0.0.1 port {port}");
+    assert!(stderr(&bind).contains(&expected), "{}", stderr(&bind));
+}
+
+#[test]
+fn the_command_line_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = run(dir.path(), &["--help"]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/help.txt");
+    crate::contracts::assert_committed(&path, &String::from_utf8(help.stdout).unwrap());
+    let version = run(dir.path(), &["--version"]);
+    let expected = format!("extension-registry {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version.stdout, expected.as_bytes());
+}

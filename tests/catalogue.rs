@@ -1,0 +1,198 @@
+//! How the catalogue stays true over time. The clock is virtual; questions are counted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::models::source::Source;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::support::ids::{about, id, tag};
+use crate::support::scripted::{Asked, Scripted};
+
+const TTL: Duration = Duration::from_secs(300);
+
+/// A catalogue that is kept current, its first round made.
+async fn kept(backend: Arc<Scripted>) -> (Arc<Catalogue>, JoinSet<()>) {
+    let rules = Rules { merge: Merge::Owner, ttl: TTL, full_sweep: Duration::from_secs(3600) };
+    let backends: Vec<Arc<dyn Backend>> = vec![backend];
+    let catalogue = Catalogue::new(backends, rules);
+    let tasks = sync::run(&catalogue);
+    // An outage is no failure of the test: some begin with one.
+    let _ = catalogue.ready(None).await;
+    (catalogue, tasks)
+}
+
+fn backend(releases: &[&str]) -> Arc<Scripted> {
+    Arc::new(Scripted::new(Source::Gitea, releases))
+}
+
+fn listed(catalogue: &Catalogue) -> Vec<String> {
+    catalogue.view().entries(None).iter().map(|entry| entry.id().to_string()).collect()
+}
+
+/// Lets the clock run a little past a moment, so that what happens at it has happened.
+async fn pass(duration: Duration) {
+    sleep(duration + Duration::from_millis(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_round_asks_one_question_once_per_time_to_live() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    assert_eq!(backend.asked(), Asked { listings: 1, changes: 1, extensions: 2 });
+    pass(TTL).await;
+    assert_eq!(backend.asked(), Asked { listings: 1, changes: 2, extensions: 2 });
+    pass(TTL * 3).await;
+    assert_eq!(backend.asked(), Asked { listings: 1, changes: 5, extensions: 2 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_reads_only_what_changed() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
+    pass(TTL).await;
+    assert_eq!(backend.asked(), Asked { listings: 1, changes: 2, extensions: 3 });
+    assert_eq!(listed(&catalogue), ["provider/a", "provider/b", "provider/c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_swept_again_once_an_hour() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    pass(TTL * 11).await;
+    assert_eq!(backend.asked().listings, 1);
+    pass(TTL * 2).await;
+    assert_eq!(backend.asked().listings, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_cannot_tell_changes_is_swept_each_time() {
+    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    scripted.tells_changes = false;
+    let backend = Arc::new(scripted);
+    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    pass(TTL * 2).await;
+    assert_eq!(backend.asked().listings, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_repository_goes_after_two_answers_ten_seconds_apart() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.inner.remove(&id("provider/a"));
+    pass(TTL).await;
+    assert_eq!(listed(&catalogue), ["provider/a", "provider/b"], "once is not enough");
+    pass(Duration::from_secs(9)).await;
+    assert_eq!(listed(&catalogue), ["provider/a", "provider/b"]);
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(listed(&catalogue), ["provider/b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_comes_back_in_between_stays() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.inner.remove(&id("provider/a"));
+    pass(TTL + Duration::from_secs(5)).await;
+    backend.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "a");
+    pass(Duration::from_secs(600)).await;
+    assert_eq!(listed(&catalogue), ["provider/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.down.store(true, Ordering::SeqCst);
+    pass(TTL * 3).await;
+    assert_eq!(listed(&catalogue), ["provider/a"]);
+    let status = &catalogue.statuses()[0].1;
+    assert!(!status.healthy);
+    assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
+    assert_eq!(catalogue.freshness(None).degraded, [Source::Gitea]);
+    backend.down.store(false, Ordering::SeqCst);
+    pass(Duration::from_secs(31)).await;
+    assert!(catalogue.statuses()[0].1.healthy);
+    assert_eq!(catalogue.freshness(None).degraded, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_was_down_at_the_start_is_known_a_second_after_it_is_back() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    backend.down.store(true, Ordering::SeqCst);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    assert!(catalogue.ready(None).await.is_err());
+    backend.down.store(false, Ordering::SeqCst);
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(listed(&catalogue), ["provider/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
+    for _ in 0..10_000 {
+        catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    }
+    pass(Duration::ZERO).await;
+    let view = catalogue.view();
+    let entry = view.get(&id("provider/a"), None).unwrap();
+    assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
+    assert_eq!(backend.asked().extensions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.inner.remove(&id("provider/a"));
+    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    let begun = Instant::now();
+    while listed(&catalogue).len() == 2 {
+        sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(backend.asked().extensions, 2 + 4, "at 0, 1, 3 and 10 seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_that_was_read_long_ago_is_read_again_behind_the_answer() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    pass(TTL - Duration::from_secs(1)).await;
+    catalogue.find(&id("provider/a"), None).await.unwrap();
+    pass(Duration::ZERO).await;
+    assert_eq!(backend.asked().extensions, 2, "it is current");
+    pass(Duration::from_secs(1)).await;
+    for _ in 0..5 {
+        catalogue.find(&id("provider/a"), None).await.unwrap();
+    }
+    pass(Duration::ZERO).await;
+    assert_eq!(backend.asked().extensions, 3, "five readers, one question");
+    catalogue.find(&id("provider/a"), None).await.unwrap();
+    pass(Duration::ZERO).await;
+    assert_eq!(backend.asked().extensions, 3, "it is current again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_want_a_round_share_one() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let before = backend.asked().changes;
+    let mut callers = JoinSet::new();
+    for _ in 0..100 {
+        let catalogue = Arc::clone(&catalogue);
+        callers.spawn(async move { catalogue.round(None).await });
+    }
+    while let Some(outcome) = callers.join_next().await {
+        outcome.unwrap().unwrap();
+    }
+    let rounds = backend.asked().changes - before;
+    assert!((1..=2).contains(&rounds), "{rounds} rounds for 100 callers");
+}

@@ -1,0 +1,215 @@
+//! Configuration: what is accepted, what is refused, and in which words.
+
+use std::path::Path;
+use std::time::Duration;
+
+use extension_registry::config::{Config, Sources, example, load};
+use extension_registry::models::source::Source;
+
+/// Loads a file of this text, with these environment variables.
+fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    load_file(&path, environment)
+        .map_err(|problems| problems.replace(&format!("{}", path.display()), "config.toml"))
+}
+
+fn load_file(path: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let pairs = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    let sources = Sources { file: Some(path), environment: pairs.collect(), ..Sources::default() };
+    load(&sources).map_err(|problems| problems.to_string())
+}
+
+const LOCAL: &str = "[local]\npath = \"extensions\"\n";
+
+#[test]
+fn the_specifications_own_file_is_valid() {
+    let text = r#"
+[server]
+host = "0.0.0.0"
+port = 8082
+workers = 4
+enable_cors = true
+enable_compression = true
+
+[gitea]
+url = "https://gitea.example.com"
+organization = "provisioning-extensions"
+token_path = "/path/to/gitea-token.txt"
+timeout_seconds = 30
+verify_ssl = true
+
+[oci]
+registry = "registry.example.com"
+namespace = "provisioning"
+auth_token_path = "/path/to/oci-token.txt"
+timeout_seconds = 30
+verify_ssl = true
+
+[cache]
+capacity = 1000
+ttl_seconds = 300
+enable_metadata_cache = true
+enable_list_cache = true
+"#;
+    let config = load_text(text, &[]).unwrap();
+    assert_eq!(config.server.workers.unwrap().get(), 4);
+    assert_eq!(config.gitea.unwrap().organization, "provisioning-extensions");
+    assert_eq!(config.oci.unwrap().namespace, "provisioning");
+    assert_eq!(config.local, None);
+}
+
+#[test]
+fn defaults_are_those_of_the_specification() {
+    let config = load_text(LOCAL, &[]).unwrap();
+    assert_eq!((config.server.host.as_str(), config.server.port), ("0.0.0.0", 8082));
+    assert!(config.server.enable_cors && config.server.enable_compression);
+    assert_eq!(config.server.cors_allowed_origins, ["*"]);
+    assert_eq!(config.server.shutdown_grace, Duration::from_secs(30));
+    assert_eq!(config.server.max_connections, 10_000);
+    assert_eq!(config.catalog.order, Source::ALL);
+    assert!(!config.catalog.union);
+    assert_eq!(config.cache.capacity.get(), 1000);
+    assert_eq!(config.cache.ttl, Duration::from_secs(300));
+    assert!(config.cache.enable_list_cache && config.cache.enable_metadata_cache);
+    assert_eq!(config.local.unwrap().path, Path::new("extensions"));
+}
+
+#[test]
+fn later_places_win_over_earlier_ones() {
+    let text = format!("[server]\nport = 1\nhost = \"file\"\n{LOCAL}");
+    let environment = [
+        ("EXTENSION_REGISTRY__SERVER__PORT", "2"),
+        ("EXTENSION_REGISTRY__CATALOG__ORDER", "local, oci"),
+        ("EXTENSION_REGISTRY__CACHE__ENABLE_LIST_CACHE", "false"),
+        ("UNRELATED", "x"),
+    ];
+    let config = load_text(&text, &environment).unwrap();
+    assert_eq!((config.server.port, config.server.host.as_str()), (2, "file"));
+    assert_eq!(config.catalog.order, [Source::Local, Source::Oci, Source::Gitea]);
+    assert!(!config.cache.enable_list_cache);
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.toml");
+    std::fs::write(&path, text).unwrap();
+    let sources = Sources {
+        file: Some(&path),
+        environment: vec![("EXTENSION_REGISTRY__SERVER__PORT".to_owned(), "2".to_owned())],
+        flags: vec![("server", "port", "3".to_owned(), "--port")],
+        demo: false,
+    };
+    assert_eq!(load(&sources).unwrap().server.port, 3);
+}
+
+#[test]
+fn a_backend_can_come_from_the_environment_alone() {
+    let config = load_text("", &[("EXTENSION_REGISTRY__LOCAL__PATH", "/srv/x")]).unwrap();
+    assert_eq!(config.local.unwrap().path, Path::new("/srv/x"));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place_and_the_nearest_name() {
+    let text = r#"prot = 1
+
+[server]
+prot = 8082
+host = ""
+workers = 0
+enable_cors = "yes"
+
+[locl]
+path = "x"
+
+[cache]
+capacity = 1.5
+ttl_seconds = -1
+
+[catalog]
+merge = "onion"
+order = ["gitea", "gitea", "svn"]
+
+[gitea]
+url = "gitea.example.com"
+verify_ssl = 1
+"#;
+    let environment =
+        [("EXTENSION_REGISTRY__SERVER__HSOT", "x"), ("EXTENSION_REGISTRY__SERVER__PORT", "high")];
+    let problems = load_text(text, &environment).unwrap_err();
+    let expected = "16 problems in the configuration
+  config.toml:1: prot: unknown key
+  config.toml:4: server.prot: unknown key; did you mean server.port?
+  config.toml:5: server.host: must not be empty
+  config.toml:6: server.workers: must be from 1 to 1024, not 0
+  config.toml:7: server.enable_cors: must be true or false, not text
+  config.toml:9: [locl]: unknown section; did you mean [local]?
+  config.toml:13: cache.capacity: must be a whole number from 1 to 10000000, not a number with a fraction
+  config.toml:14: cache.ttl_seconds: must be from 1 to 2592000, not -1
+  config.toml:17: catalog.merge: must be one of owner, union, not \"onion\"; did you mean \"union\"?
+  config.toml:18: catalog.order: \"svn\" is no backend: gitea, oci, local
+  config.toml:18: catalog.order: names gitea twice
+  config.toml:20: gitea.organization: is required
+  config.toml:21: gitea.url: must be http:// or https:// and a host, without credentials, not \"gitea.example.com\"
+  config.toml:22: gitea.verify_ssl: must be true or false, not a number
+  environment variable EXTENSION_REGISTRY__SERVER__HSOT: server.hsot: unknown key; did you mean server.host?
+  environment variable EXTENSION_REGISTRY__SERVER__PORT: server.port: must be a whole number from 0 to 65535, not text";
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    let problems = load_text("[server]\nport = \n[local\npath = 'x'\n", &[]).unwrap_err();
+    assert!(problems.contains("config.toml:2: "), "{problems}");
+    assert!(problems.contains("config.toml:3: "), "{problems}");
+}
+
+#[test]
+fn a_key_in_the_wrong_section_is_told_the_right_one() {
+    let problems = load_text("port = 1\n[cache]\norganization = \"x\"\n", &[]).unwrap_err();
+    assert!(problems.contains("port: unknown key; did you mean server.port?"), "{problems}");
+    assert!(problems.contains("did you mean gitea.organization?"), "{problems}");
+}
+
+#[test]
+fn no_backend_is_told_how_to_add_one() {
+    let problems = load_text("[server]\nport = 1\n", &[]).unwrap_err();
+    for words in ["no backend is configured", "[local]", "--demo", "config.toml"] {
+        assert!(problems.contains(words), "{words} is not in {problems}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let problems = load_file(Path::new("/nonexistent/config.toml"), &[]).unwrap_err();
+    assert!(problems.contains("/nonexistent/config.toml: cannot be read"), "{problems}");
+}
+
+#[test]
+fn a_section_without_its_required_keys_is_told_them() {
+    let problems = load_text("[oci]\nverify_ssl = false\n[local]\n", &[]).unwrap_err();
+    assert_eq!(
+        problems,
+        "3 problems in the configuration\n  config.toml:1: oci.namespace: is required\n  \
+         config.toml:1: oci.registry: is required\n  config.toml:3: local.path: is required"
+    );
+}
+
+#[test]
+fn the_example_is_current_complete_and_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
+    crate::contracts::assert_committed(&path, &example::render());
+    let config = load_file(&path, &[]).unwrap();
+    assert_eq!(config.local.unwrap().path, Path::new("extensions"));
+    // With every comment sign before a key taken away it is valid too, and shows every section.
+    let uncommented: String = example::render()
+        .lines()
+        .filter_map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || rest.contains(" = ") => Some(rest),
+            Some(_) => None,
+            None => Some(line),
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let all = load_text(&uncommented, &[]).unwrap();
+    assert!(all.gitea.is_some() && all.oci.is_some() && all.server.workers.is_some());
+}

@@ -1,0 +1,72 @@
+//! What is committed and made of code is current. With `UPDATE_CONTRACTS=1` the tests write it.
+
+use std::path::Path;
+
+use extension_registry::api::memos::CACHES;
+use extension_registry::api::routes::{contract, contract_json, templates};
+use extension_registry::metrics::Metrics;
+
+/// Compares a committed file with what the code makes of it now.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, no configuration")]
+pub fn assert_committed(path: &Path, current: &str) {
+    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
+        std::fs::write(path, current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let hint = "run the tests with UPDATE_CONTRACTS=1 and commit the change";
+    assert!(committed == current, "{} is not current: {hint}", path.display());
+}
+
+fn in_docs(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
+}
+
+#[test]
+fn the_openapi_document_is_current() {
+    assert_committed(&in_docs("openapi.json"), &contract_json().unwrap());
+}
+
+#[test]
+fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
+    let json: serde_json::Value = serde_json::from_str(&contract_json().unwrap()).unwrap();
+    assert!(json["openapi"].as_str().unwrap().starts_with("3.1."), "{}", json["openapi"]);
+    let paths: Vec<String> = contract().paths.paths.into_keys().collect();
+    for path in [
+        "/api/v1/extensions",
+        "/api/v1/extensions/search",
+        "/api/v1/extensions/{type}/{name}",
+        "/api/v1/extensions/{type}/{name}/versions",
+        "/api/v1/extensions/{type}/{name}/{version}",
+        "/api/v1/health",
+        "/api/v1/metrics",
+        "/api/v1/cache/stats",
+        "/api/v1/openapi.json",
+    ] {
+        assert!(paths.iter().any(|found| found == path), "{path} is not in {paths:?}");
+    }
+    assert_eq!(templates().len(), paths.len());
+}
+
+#[test]
+fn every_metric_is_named_here() {
+    let metrics = Metrics::new(&CACHES, &["/x"]).unwrap();
+    metrics.upstream("gitea", "list", "ok", 0.1);
+    metrics.webhook("gitea", "changed");
+    let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+    let mut families: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    families.sort_unstable();
+    assert_eq!(
+        families,
+        [
+            "cache_hits_total counter",
+            "cache_misses_total counter",
+            "extension_registry_upstream_request_duration_seconds histogram",
+            "extension_registry_upstream_requests_total counter",
+            "extension_registry_webhook_deliveries_total counter",
+            "extensions_total counter",
+            "http_request_duration_seconds histogram",
+            "http_requests_total counter",
+        ]
+    );
+}

@@ -1,0 +1,59 @@
+//! The log: one line for each failure, and no secret in any of them.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use extension_registry::backend::Backend as _;
+use extension_registry::gitea::settings::GiteaSettings;
+use parking_lot::Mutex;
+
+use super::{backend_of, failure_of, settings};
+use crate::support::fake_gitea::state::State;
+use crate::support::fake_gitea::{FakeGitea, Fault};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_one_line_that_names_backend_and_cause_and_holds_no_secret() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let fake = FakeGitea::start(State::recorded()).await;
+    let token = Some("canary-token".parse().unwrap());
+    let settings = GiteaSettings { token, ..settings(&fake) };
+    assert!(!format!("{settings:?}").contains("canary"));
+    let backend = backend_of(settings);
+    let mut reports = vec![backend.probe().await.unwrap_err().report()];
+    for fault in [Fault::html(200), Fault::Answer(503, Vec::new(), Vec::new()), Fault::Cut(1)] {
+        fake.fault("/repos/", fault);
+        reports.push(failure_of(&backend, "provider/aws").await.report());
+        fake.heal();
+    }
+    let log = String::from_utf8(std::mem::take(&mut *lines.0.lock())).unwrap();
+    for text in reports.iter().chain([&log]) {
+        assert!(!text.contains("canary"), "{text}");
+    }
+    let failures: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+    assert_eq!(failures.len(), 3, "the page came with a success: its reader says so\n{log}");
+    for (line, cause) in failures.iter().zip(["401", "503", "broke off"]) {
+        assert!(line.contains("backend=gitea") && line.contains(cause), "{line}");
+    }
+}

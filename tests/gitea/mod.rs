@@ -1,0 +1,86 @@
+//! Gitea as a backend, against a fake that is held to recorded answers.
+
+mod bad_input;
+mod cases_of_bytes;
+mod cases_of_failures;
+mod cases_of_hooks;
+mod cases_of_listing;
+mod cases_of_releases;
+mod counted;
+mod fake_is_true;
+mod feed;
+mod log;
+mod organization;
+mod raw_answers;
+mod transport;
+
+use std::sync::Arc;
+
+use extension_registry::backend::Backend as _;
+use extension_registry::error::{Error, ErrorKind};
+use extension_registry::gitea::backend::GiteaBackend;
+use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::models::artifact::Artifact;
+use extension_registry::models::extension::{Extension, Release};
+use extension_registry::models::naming::ExtensionId;
+
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::ORGANIZATION;
+
+/// The settings for a fake, with a token that reads everything.
+fn settings(fake: &FakeGitea) -> GiteaSettings {
+    let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
+    GiteaSettings { token: Some("<read>".parse().unwrap()), ..settings }
+}
+
+/// A backend that reads everything of a fake.
+fn backend(fake: &FakeGitea) -> GiteaBackend {
+    backend_of(settings(fake))
+}
+
+fn backend_of(settings: GiteaSettings) -> GiteaBackend {
+    GiteaBackend::new(settings, Arc::new(())).unwrap()
+}
+
+/// The id in a text like `provider/aws`.
+fn id(text: &str) -> ExtensionId {
+    let (extension_type, name) = text.split_once('/').unwrap();
+    ExtensionId { name: name.parse().unwrap(), extension_type: extension_type.parse().unwrap() }
+}
+
+async fn listed(backend: &GiteaBackend) -> Vec<String> {
+    backend.listing().await.unwrap().ids.iter().map(ToString::to_string).collect()
+}
+
+fn versions(extension: &Extension) -> Vec<String> {
+    extension.releases().iter().map(|release| release.version.as_str().to_owned()).collect()
+}
+
+async fn versions_of(backend: &GiteaBackend, extension: &str) -> Vec<String> {
+    versions(&backend.extension(&id(extension)).await.unwrap())
+}
+
+async fn kind_of(backend: &GiteaBackend, extension: &str) -> ErrorKind {
+    failure_of(backend, extension).await.kind()
+}
+
+async fn failure_of(backend: &GiteaBackend, extension: &str) -> Error {
+    backend.extension(&id(extension)).await.unwrap_err()
+}
+
+fn archive(release: &Release) -> &Artifact {
+    release.artifact.chosen().unwrap()
+}
+
+/// The archive of the latest version, and its bytes.
+async fn download(backend: &GiteaBackend, extension: &str) -> Result<Vec<u8>, Error> {
+    let extension = backend.extension(&id(extension)).await?;
+    let artifact = archive(extension.latest().unwrap()).clone();
+    let bytes = backend.open(extension.id(), &artifact, None).await?.collect().await?;
+    Ok(bytes.to_vec())
+}
+
+/// How often a part of an address was asked for since the last look.
+fn asked(fake: &FakeGitea, holding: &str) -> usize {
+    fake.take_seen().iter().filter(|seen| seen.target.contains(holding)).count()
+}

@@ -1,0 +1,353 @@
+//! Image layouts that are broken or hostile: the others go on, the fault is named, nothing panics.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
+use extension_registry::models::digest::Digest;
+use extension_registry::oci::models::{OCI_INDEX, OCI_MANIFEST};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::ids::id;
+use crate::support::layouts::publish;
+use crate::support::served::Served;
+
+/// A directory with a good extension, and room for a bad one.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), &id("provider/good"), "1.0.0", "good", b"good bytes");
+        Self(dir)
+    }
+
+    fn bad(&self) -> PathBuf {
+        self.0.path().join("bad-provider")
+    }
+
+    fn publish_bad(&self, tag: &str) {
+        publish(self.0.path(), &id("provider/bad"), tag, "bad", format!("bad {tag}").as_bytes());
+    }
+
+    fn blob(&self, bytes: &[u8]) -> PathBuf {
+        self.bad().join("blobs/sha256").join(Digest::sha256(bytes).hex())
+    }
+
+    fn index(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.bad().join("index.json")).unwrap()).unwrap()
+    }
+
+    fn write_index(&self, index: &Value) {
+        fs::write(self.bad().join("index.json"), index.to_string()).unwrap();
+    }
+
+    /// Serves the directory; checks that the good one is served whole and that health names a
+    /// fault of the bad one with these words. Answers with the service.
+    async fn good_goes_on(&self, words: &[&str]) -> Served {
+        let served = Served::local(self.0.path()).await;
+        let list = served.get("/extensions").await;
+        assert!(list.column("name").contains(&"good".to_owned()), "{}", list.text());
+        let bytes = served.get("/extensions/provider/good/1.0.0").await;
+        assert_eq!((bytes.status, bytes.text().as_str()), (StatusCode::OK, "good bytes"));
+        let health = served.get("/health").await.json();
+        let local = &health["backends"]["local"];
+        assert_eq!(local["healthy"], true);
+        let faults = local["faults"].to_string();
+        for word in words {
+            assert!(faults.contains(word), "{word:?} is not in {faults}");
+        }
+        served
+    }
+}
+
+fn descriptor(media_type: &str, digest: &str, size: usize) -> Value {
+    json!({"mediaType": media_type, "digest": digest, "size": size})
+}
+
+#[tokio::test]
+async fn a_missing_manifest_costs_its_tag_alone() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let manifest = bench.index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    bench.publish_bad("1.1.0");
+    fs::remove_file(bench.bad().join("blobs").join(manifest.replace(':', "/"))).unwrap();
+    let served = bench.good_goes_on(&["provider/bad", "tag 1.0.0", "is missing"]).await;
+    let versions = served.get("/extensions/provider/bad/versions").await;
+    assert_eq!(versions.column("version"), ["1.1.0"]);
+}
+
+#[tokio::test]
+async fn a_missing_archive_costs_its_tag_alone() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    bench.publish_bad("1.1.0");
+    fs::remove_file(bench.blob(b"bad 1.1.0")).unwrap();
+    let served = bench.good_goes_on(&["tag 1.1.0", "is missing"]).await;
+    let versions = served.get("/extensions/provider/bad/versions").await;
+    assert_eq!(versions.column("version"), ["1.0.0"]);
+}
+
+#[tokio::test]
+async fn a_manifest_that_fails_its_digest_is_not_believed() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let manifest = bench.index()["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let path = bench.bad().join("blobs").join(manifest.replace(':', "/"));
+    let forged = fs::read_to_string(&path).unwrap().replace("\"bad\"", "\"BAD\"");
+    fs::write(&path, forged).unwrap();
+    let served = bench.good_goes_on(&["provider/bad", "has another digest"]).await;
+    assert_eq!(served.get("/extensions/provider/bad").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_digest_that_is_none_never_becomes_a_path() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    fs::write(bench.0.path().join("secret"), "{}").unwrap();
+    for digest in ["sha256:../../../secret", "../../secret", "sha256:", "md5:00", ""] {
+        let mut entry = descriptor(OCI_MANIFEST, digest, 2);
+        entry["annotations"] = json!({"org.opencontainers.image.ref.name": "1.0.0"});
+        bench.write_index(&json!({"schemaVersion": 2, "manifests": [entry]}));
+        bench.good_goes_on(&["provider/bad", "has no digest"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_index_is_named() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let whole = fs::read(bench.bad().join("index.json")).unwrap();
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        fs::write(bench.bad().join("index.json"), &whole[..length]).unwrap();
+        let served = bench.good_goes_on(&["provider/bad", "index.json cannot be read"]).await;
+        let got = served.get("/extensions/provider/bad").await;
+        assert_eq!(got.status, StatusCode::BAD_GATEWAY, "it may be there");
+        assert_eq!(got.json()["error"], "backend_error");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_cut_short_later_leaves_what_was_known() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let served = Served::local(bench.0.path()).await;
+    served.get("/extensions").await;
+    fs::write(bench.bad().join("index.json"), "{\"manifests\":[").unwrap();
+    served.catalogue.round(None).await.unwrap();
+    assert_eq!(served.get("/extensions").await.column("name"), ["bad", "good"]);
+    let faults = served.get("/health").await.json()["backends"]["local"]["faults"].to_string();
+    assert!(faults.contains("index.json cannot be read"), "{faults}");
+}
+
+#[tokio::test]
+async fn indexes_of_other_shapes_are_named() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let in_depth = format!("{{\"manifests\":{deep}}}");
+    for text in
+        ["[]", "null", "\"x\"", "{}", "{\"manifests\":{}}", "{\"manifests\":[1]}", &in_depth]
+    {
+        fs::write(bench.bad().join("index.json"), text).unwrap();
+        bench.good_goes_on(&["provider/bad"]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_a_hundred_megabytes_is_not_read() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let file = fs::File::create(bench.bad().join("index.json")).unwrap();
+    file.set_len(100 * 1024 * 1024).unwrap();
+    bench.good_goes_on(&["provider/bad", "larger than 16777216 bytes"]).await;
+}
+
+#[tokio::test]
+async fn links_out_of_the_directory_are_not_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    publish(outside.path(), &id("provider/secret"), "1.0.0", "secret", b"secret bytes");
+    let secret = outside.path().join("secret-provider");
+
+    let bench = Bench::new();
+    symlink(&secret, bench.bad()).unwrap();
+    let served = bench.good_goes_on(&["bad-provider", "cannot be opened within"]).await;
+    assert_ne!(served.get("/extensions/provider/bad").await.status, StatusCode::OK);
+
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    fs::remove_file(bench.bad().join("index.json")).unwrap();
+    symlink(secret.join("index.json"), bench.bad().join("index.json")).unwrap();
+    bench.good_goes_on(&["provider/bad", "index.json cannot be read"]).await;
+
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    fs::remove_dir_all(bench.bad().join("blobs")).unwrap();
+    symlink(secret.join("blobs"), bench.bad().join("blobs")).unwrap();
+    bench.good_goes_on(&["provider/bad", "cannot be opened within"]).await;
+
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    fs::remove_file(bench.blob(b"bad 1.0.0")).unwrap();
+    symlink("/etc/hostname", bench.blob(b"bad 1.0.0")).unwrap();
+    let served = bench.good_goes_on(&["provider/bad", "cannot be opened within"]).await;
+    let got = served.get("/extensions/provider/bad/1.0.0").await;
+    assert_eq!(got.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn links_within_the_directory_are_followed() {
+    let bench = Bench::new();
+    symlink("good-provider", bench.bad()).unwrap();
+    let served = bench.good_goes_on(&[]).await;
+    assert_eq!(served.get("/extensions/provider/bad/1.0.0").await.text(), "good bytes");
+}
+
+/// Lets a tag of the bad extension name this index.
+fn tag_index(layout: &mut LayoutWriter, index: &Value) {
+    let descriptor = layout.blob(OCI_INDEX, index.to_string().as_bytes()).unwrap();
+    layout.tag("1.0.0", descriptor);
+}
+
+fn manifest(layout: &LayoutWriter) -> Value {
+    let layer = layout.layer(ARCHIVE, "bad.tar.gz", b"nested bytes").unwrap();
+    layout.extension(&[layer], &json!({})).unwrap()
+}
+
+#[tokio::test]
+async fn nested_indexes_are_descended_so_far_and_no_further() {
+    for (depth, served_well) in [(1, true), (3, true), (4, false), (50, false)] {
+        let bench = Bench::new();
+        let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+        let mut inner = manifest(&layout);
+        for _ in 1..depth {
+            let index = json!({"schemaVersion": 2, "manifests": [inner]});
+            inner = layout.blob(OCI_INDEX, index.to_string().as_bytes()).unwrap();
+        }
+        tag_index(&mut layout, &json!({"schemaVersion": 2, "manifests": [inner]}));
+        layout.finish().unwrap();
+        let words: &[&str] =
+            if served_well { &[] } else { &["provider/bad", "indexes in each other"] };
+        let served = bench.good_goes_on(words).await;
+        let got = served.get("/extensions/provider/bad/1.0.0").await;
+        assert_eq!(got.status == StatusCode::OK, served_well, "{depth}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_names_itself_ends() {
+    let bench = Bench::new();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let mut entry = descriptor(OCI_INDEX, &digest, 0);
+    let itself = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    entry["size"] = itself.len().into();
+    let itself = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": "1.0.0"});
+    LayoutWriter::create(bench.bad()).unwrap().finish().unwrap();
+    fs::write(bench.bad().join("blobs/sha256").join("0".repeat(64)), itself).unwrap();
+    bench.write_index(&json!({"schemaVersion": 2, "manifests": [entry]}));
+    bench.good_goes_on(&["provider/bad"]).await;
+}
+
+#[tokio::test]
+async fn an_index_serves_the_first_child_that_is_there() {
+    let bench = Bench::new();
+    let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+    let gone = descriptor(OCI_MANIFEST, &Digest::sha256(b"gone").to_string(), 4);
+    let mut attestation = manifest(&layout);
+    attestation["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+    let there = manifest(&layout);
+    tag_index(&mut layout, &json!({"schemaVersion": 2, "manifests": [attestation, gone, there]}));
+    layout.finish().unwrap();
+    let served = bench.good_goes_on(&[]).await;
+    assert_eq!(served.get("/extensions/provider/bad/1.0.0").await.text(), "nested bytes");
+}
+
+#[tokio::test]
+async fn several_archives_without_a_rule_are_listed_and_their_download_names_them() {
+    let bench = Bench::new();
+    let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+    let layers = [
+        layout.layer(ARCHIVE, "linux.tar.gz", b"one").unwrap(),
+        layout.layer(ARCHIVE, "darwin.tar.gz", b"two").unwrap(),
+    ];
+    let manifest = layout.extension(&layers, &json!({})).unwrap();
+    layout.tag("1.0.0", manifest);
+    layout.finish().unwrap();
+    let served = bench.good_goes_on(&[]).await;
+    let found = served.get("/extensions/provider/bad").await.json();
+    assert_eq!((&found["size"], &found["download_url"]), (&Value::Null, &Value::Null));
+    let got = served.get("/extensions/provider/bad/1.0.0").await;
+    assert_eq!(got.status, StatusCode::NOT_FOUND);
+    let message = got.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("linux.tar.gz, darwin.tar.gz"), "{message}");
+}
+
+#[tokio::test]
+async fn what_is_no_layout_is_named() {
+    let bench = Bench::new();
+    fs::create_dir(bench.bad()).unwrap();
+    bench.good_goes_on(&["provider/bad", "index.json cannot be read"]).await;
+    bench.publish_bad("1.0.0");
+    fs::write(bench.bad().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    bench.good_goes_on(&["provider/bad", "not 1.x"]).await;
+    fs::remove_file(bench.bad().join("oci-layout")).unwrap();
+    bench.good_goes_on(&["provider/bad", "oci-layout cannot be read"]).await;
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_hangs_nobody() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    fs::remove_file(bench.blob(b"bad 1.0.0")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(bench.blob(b"bad 1.0.0")).status();
+    assert!(made.unwrap().success());
+    bench.good_goes_on(&["provider/bad", "tag 1.0.0"]).await;
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_alone_are_named() {
+    let bench = Bench::new();
+    publish(bench.0.path(), &id("provider/GOOD"), "2.0.0", "shadowed", b"other");
+    let served = Served::local(bench.0.path()).await;
+    assert_eq!(served.get("/extensions").await.column("name"), ["GOOD"]);
+    let faults = served.get("/health").await.json()["backends"]["local"]["faults"].to_string();
+    assert!(faults.contains("good-provider") && faults.contains("has the name of"), "{faults}");
+}
+
+#[tokio::test]
+async fn other_things_in_the_directory_are_ignored() {
+    let bench = Bench::new();
+    fs::write(bench.0.path().join("file-provider"), "no directory").unwrap();
+    fs::create_dir(bench.0.path().join("docs")).unwrap();
+    fs::create_dir(bench.0.path().join("-provider")).unwrap();
+    symlink("/nonexistent", bench.0.path().join("dangling")).unwrap();
+    let served = bench.good_goes_on(&[]).await;
+    assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
+    assert_eq!(served.get("/health").await.json()["backends"]["local"]["faults"], json!([]));
+}
+
+#[tokio::test]
+async fn a_changed_index_is_noticed_without_a_restart() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    let served = Served::local(bench.0.path()).await;
+    assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.0.0");
+    bench.publish_bad("1.1.0");
+    served.catalogue.round(None).await.unwrap();
+    assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.1.0");
+}
+
+#[tokio::test]
+async fn a_directory_that_comes_later_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let late: &Path = &dir.path().join("late");
+    let served = Served::local(late).await;
+    assert_eq!(served.get("/extensions").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    publish(late, &id("provider/good"), "1.0.0", "good", b"good bytes");
+    served.catalogue.round(None).await.unwrap();
+    assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
+}

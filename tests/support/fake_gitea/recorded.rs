@@ -1,0 +1,94 @@
+//! The exchanges recorded from a real server.
+
+use std::sync::LazyLock;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+/// Every exchange of the main recording.
+pub(crate) static GITEA: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea.jsonl"));
+/// The same server under a sub path.
+pub(crate) static SUB_PATH: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea-subpath.jsonl"));
+/// The same server with sign-in required.
+pub(crate) static SIGN_IN: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea-signin.jsonl"));
+/// Deliveries: requests without answers.
+pub(crate) static DELIVERIES: LazyLock<Vec<Exchange>> =
+    LazyLock::new(|| load("gitea-webhooks.jsonl"));
+
+/// One line of a recording.
+pub(crate) struct Exchange(Value);
+
+impl Exchange {
+    pub(crate) fn id(&self) -> &str {
+        self.0["id"].as_str().unwrap()
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        self.0["request"]["method"].as_str().unwrap()
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        self.0["request"]["path"].as_str().unwrap()
+    }
+
+    pub(crate) fn request_headers(&self) -> HeaderMap {
+        let headers = self.0["request"]["headers"].as_object().unwrap();
+        let pair = |(name, value): (&String, &Value)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, value.as_str().unwrap().parse::<HeaderValue>().unwrap())
+        };
+        headers.iter().map(pair).collect()
+    }
+
+    pub(crate) fn request_body(&self) -> &str {
+        self.0["request"]["body"].as_str().unwrap()
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.0["response"]["status"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.0["response"]["headers"][name].as_str()
+    }
+
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let response = &self.0["response"];
+        match response["body_base64"].as_str() {
+            Some(text) => from_base64(text),
+            None => response["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body()).unwrap()
+    }
+}
+
+/// The exchange of this id.
+pub(crate) fn exchange(id: &str) -> &'static Exchange {
+    GITEA.iter().find(|exchange| exchange.id() == id).unwrap()
+}
+
+fn load(file: &str) -> Vec<Exchange> {
+    let path = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| Exchange(serde_json::from_str(line).unwrap())).collect()
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::new();
+    let (mut buffer, mut bits) = (0_u32, 0);
+    for digit in text.bytes().filter(|byte| *byte != b'=') {
+        let value = ALPHABET.iter().position(|letter| *letter == digit).unwrap();
+        buffer = buffer << 6 | u32::try_from(value).unwrap();
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((buffer >> bits) as u8);
+            buffer &= (1 << bits) - 1;
+        }
+    }
+    bytes
+}

@@ -1,0 +1,207 @@
+//! What a fake Gitea has: an organisation, repositories, releases, tokens, a feed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::recorded::{GITEA, exchange};
+
+/// The account that owns everything here.
+pub(crate) const ORGANIZATION: &str = "provisioning-extensions";
+
+/// All that a server answers from.
+pub(crate) struct State {
+    /// Where the server believes to be: never where it is.
+    pub(crate) root_url: String,
+    pub(crate) sub_path: String,
+    pub(crate) organization: String,
+    /// The former name of the organisation, if it was renamed.
+    pub(crate) former_organization: Option<String>,
+    pub(crate) sign_in_required: bool,
+    pub(crate) max_items: usize,
+    pub(crate) repositories: Vec<Repository>,
+    /// Former names of repositories.
+    pub(crate) renamed: BTreeMap<String, String>,
+    pub(crate) tokens: BTreeMap<String, Rights>,
+    /// Newest second first; inside a second oldest first.
+    pub(crate) feed: Vec<Value>,
+    /// Bytes of attachments, where they are not made up from the uuid.
+    pub(crate) files: HashMap<String, Vec<u8>>,
+    /// A store elsewhere that downloads are redirected to.
+    pub(crate) store: Option<String>,
+    /// Encodes what is no archive by its name, as `ENABLE_GZIP` does.
+    pub(crate) gzip: bool,
+    /// Waited before each answer.
+    pub(crate) latency: Duration,
+    next: i64,
+}
+
+/// What a token may do.
+#[derive(Clone, Default)]
+pub(crate) struct Rights {
+    pub(crate) scopes: Vec<&'static str>,
+    /// Sees private repositories.
+    pub(crate) member: bool,
+    /// Sees drafts in lists.
+    pub(crate) writer: bool,
+}
+
+pub(crate) struct Repository {
+    pub(crate) json: Value,
+    pub(crate) releases: Vec<Value>,
+    /// Counted in totals and taken out of pages afterwards.
+    pub(crate) hidden: bool,
+}
+
+impl State {
+    /// An organisation without repositories.
+    pub(crate) fn empty() -> Self {
+        let reader = vec!["read:organization", "read:repository"];
+        let rights = |scopes: &[&'static str], member, writer| Rights {
+            scopes: scopes.to_vec(),
+            member,
+            writer,
+        };
+        let tokens = [
+            ("<read>", rights(&reader, true, false)),
+            ("<weak>", rights(&["read:misc"], true, false)),
+            ("<stranger>", rights(&reader, false, false)),
+            ("<admin>", rights(&reader, true, true)),
+        ];
+        Self {
+            root_url: "http://127.0.0.1:3000".to_owned(),
+            sub_path: String::new(),
+            organization: ORGANIZATION.to_owned(),
+            former_organization: None,
+            sign_in_required: false,
+            max_items: 50,
+            repositories: Vec::new(),
+            renamed: BTreeMap::new(),
+            tokens: tokens.map(|(name, rights)| (name.to_owned(), rights)).into(),
+            feed: Vec::new(),
+            files: HashMap::new(),
+            store: None,
+            gzip: false,
+            latency: Duration::ZERO,
+            next: 10_000,
+        }
+    }
+
+    /// The organisation of the recorded exchanges.
+    pub(crate) fn recorded() -> Self {
+        let mut state = Self::empty();
+        let all = exchange("org-repos-all-read").json();
+        let rows = all.as_array().unwrap().iter();
+        state.repositories = rows
+            .map(|json| Repository { json: json.clone(), releases: Vec::new(), hidden: false })
+            .collect();
+        for one in GITEA.iter().filter(|one| one.method() == "GET" && one.status() == 200) {
+            state.take_releases(one.target(), one);
+        }
+        state.renamed.insert("old_prov".to_owned(), "gcp_prov".to_owned());
+        state.feed = exchange("feed").json().as_array().unwrap().clone();
+        for id in ["download-upcloud", "download-sha256", "download-private-read"] {
+            let uuid = exchange(id).header("Etag").unwrap().trim_matches('"').to_owned();
+            state.files.insert(uuid, exchange(id).body());
+        }
+        state
+    }
+
+    /// Takes what an exchange tells of releases: a list, or one of them.
+    fn take_releases(&mut self, target: &str, exchange: &super::recorded::Exchange) {
+        let path = target.split('?').next().unwrap();
+        let Some((front, rest)) = path.split_once("/releases") else { return };
+        if !front.starts_with("/api/") || rest.starts_with("/latest") {
+            return;
+        }
+        let name = front.rsplit('/').next().unwrap();
+        let json = exchange.json();
+        let rows = json.as_array().cloned().unwrap_or_else(|| vec![json]);
+        let repository = self.repository_mut(name);
+        for row in rows {
+            if !repository.releases.iter().any(|known| known["id"] == row["id"]) {
+                repository.releases.push(row);
+            }
+        }
+    }
+
+    /// The repository of this name, however spelled.
+    pub(crate) fn repository_mut(&mut self, name: &str) -> &mut Repository {
+        let same = |one: &&mut Repository| one.name().eq_ignore_ascii_case(name);
+        self.repositories.iter_mut().find(same).unwrap()
+    }
+
+    /// A new public repository, described in `description`.
+    pub(crate) fn create(&mut self, name: &str, description: &str) {
+        let mut json = exchange("repo-aws").json();
+        json["id"] = json!(self.number());
+        json["name"] = json!(name);
+        json["full_name"] = json!(format!("{}/{name}", self.organization));
+        json["owner"]["login"] = json!(self.organization);
+        json["description"] = json!(description);
+        json["topics"] = json!([]);
+        self.repositories.push(Repository { json, releases: Vec::new(), hidden: false });
+    }
+
+    /// A new release with these assets; answers their uuids.
+    pub(crate) fn publish(
+        &mut self,
+        name: &str,
+        tag: &str,
+        assets: &[(&str, &[u8])],
+    ) -> Vec<String> {
+        let mut json = exchange("tag-aws").json();
+        json["id"] = json!(self.number());
+        json["tag_name"] = json!(tag);
+        let uuids: Vec<String> = assets.iter().map(|(_, bytes)| self.store_file(bytes)).collect();
+        let rows = assets.iter().zip(&uuids).map(|((name, bytes), uuid)| {
+            json!({"id": 1, "name": name, "size": bytes.len(), "download_count": 0,
+                "created_at": "2026-11-23T18:04:10Z", "uuid": uuid,
+                "browser_download_url": format!("{}/attachments/{uuid}", self.root_url)})
+        });
+        json["assets"] = rows.collect();
+        self.repository_mut(name).releases.insert(0, json);
+        uuids
+    }
+
+    /// A new repository with one release whose archive holds these bytes; answers its uuid.
+    pub(crate) fn create_released(&mut self, name: &str, tag: &str, bytes: &[u8]) -> String {
+        self.create(name, "made for a test");
+        self.publish(name, tag, &[(&format!("{name}.tar.gz"), bytes)]).remove(0)
+    }
+
+    /// A new entry of the feed, at this second of the year 2027.
+    pub(crate) fn happened(&mut self, op_type: &str, name: &str, second: i64) {
+        let mut json = exchange("feed").json()[0].clone();
+        let repository = self.repository_mut(name).json.clone();
+        json["id"] = json!(self.number());
+        json["op_type"] = json!(op_type);
+        json["repo_id"] = repository["id"].clone();
+        json["repo"] = repository;
+        let at = jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
+        json["created"] = json!(at.to_string());
+        self.feed.push(json);
+    }
+
+    fn store_file(&mut self, bytes: &[u8]) -> String {
+        let uuid = format!("00000000-0000-4000-8000-{:012}", self.number());
+        self.files.insert(uuid.clone(), bytes.to_vec());
+        uuid
+    }
+
+    fn number(&mut self) -> i64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+impl Repository {
+    pub(crate) fn name(&self) -> &str {
+        self.json["name"].as_str().unwrap()
+    }
+
+    pub(crate) fn is_private(&self) -> bool {
+        self.json["private"] == true
+    }
+}

@@ -1,0 +1,25 @@
+//! Short ways to name things.
+
+use extension_registry::models::extension::About;
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::tag::Tag;
+
+/// `provider/aws` and its like.
+pub fn id(text: &str) -> ExtensionId {
+    let (extension_type, name) = text.split_once('/').unwrap();
+    ExtensionId { name: name.parse().unwrap(), extension_type: extension_type.parse().unwrap() }
+}
+
+/// A tag.
+pub fn tag(text: &str) -> Tag {
+    text.parse().unwrap()
+}
+
+/// A publisher's words: a description and keywords.
+pub fn about(description: &str, keywords: &[&str]) -> About {
+    About {
+        description: Some(description.to_owned()),
+        keywords: keywords.iter().map(|&word| word.to_owned()).collect(),
+        ..About::default()
+    }
+}

@@ -1,0 +1,40 @@
+//! Image layouts for tests, made with the product's own packer.
+
+use std::path::Path;
+
+use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
+use extension_registry::models::naming::ExtensionId;
+use serde_json::{Value, json};
+
+/// The tagged descriptors of a layout's index.
+fn tagged(layout: &Path) -> Vec<(String, Value)> {
+    let Ok(text) = std::fs::read_to_string(layout.join("index.json")) else { return Vec::new() };
+    let index: Value = serde_json::from_str(&text).unwrap();
+    let entries = index["manifests"].as_array().unwrap().iter();
+    entries
+        .map(|entry| {
+            let tag = &entry["annotations"]["org.opencontainers.image.ref.name"];
+            (tag.as_str().unwrap().to_owned(), entry.clone())
+        })
+        .collect()
+}
+
+/// Publishes a release of one archive, as a publisher's tool would: other tags stay.
+pub fn publish(root: &Path, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
+    let dir = root.join(id.oci_repository());
+    let others = tagged(&dir);
+    let mut layout = LayoutWriter::create(&dir).unwrap();
+    let layer = layout.layer(ARCHIVE, &format!("{}.tar.gz", id.name), archive).unwrap();
+    let annotations = json!({"org.opencontainers.image.description": description});
+    let manifest = layout.extension(&[layer], &annotations).unwrap();
+    for (other, descriptor) in others.into_iter().filter(|(other, _)| other != tag) {
+        layout.tag(&other, descriptor);
+    }
+    layout.tag(tag, manifest);
+    layout.finish().unwrap();
+}
+
+/// Makes a layout without tags.
+pub fn empty(dir: &Path) {
+    LayoutWriter::create(dir).unwrap().finish().unwrap();
+}

@@ -1,0 +1,138 @@
+//! A backend in memory that counts what it is asked, goes down, and holds downloads back on demand.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use extension_registry::backend::changes::{ChangeCursor, Changes};
+use extension_registry::backend::download::Download;
+use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::backend::{Backend, Listing};
+use extension_registry::error::{Error, Result};
+use extension_registry::models::artifact::Artifact;
+use extension_registry::models::extension::{Extension, Release};
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::source::Source;
+use extension_registry::models::tag::Tag;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::Notify;
+
+use crate::support::served::memory;
+
+/// How often each question was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub listings: usize,
+    pub changes: usize,
+    pub extensions: usize,
+}
+
+/// The backend; what it has is in `inner`.
+pub struct Scripted {
+    pub inner: Arc<MemoryBackend>,
+    /// Every question fails while set.
+    pub down: AtomicBool,
+    /// Whether it can tell changes; otherwise each round is a sweep.
+    pub tells_changes: bool,
+    /// Downloads give their first bytes and wait here before the rest.
+    pub hold: Option<Arc<Notify>>,
+    listings: AtomicUsize,
+    changes: AtomicUsize,
+    extensions: AtomicUsize,
+}
+
+impl Scripted {
+    pub fn new(source: Source, releases: &[&str]) -> Self {
+        Self {
+            inner: memory(source, releases),
+            down: AtomicBool::new(false),
+            tells_changes: true,
+            hold: None,
+            listings: AtomicUsize::new(0),
+            changes: AtomicUsize::new(0),
+            extensions: AtomicUsize::new(0),
+        }
+    }
+
+    /// One that is down from the start.
+    pub fn down(source: Source) -> Arc<Self> {
+        let backend = Self::new(source, &[]);
+        backend.down.store(true, Ordering::SeqCst);
+        Arc::new(backend)
+    }
+
+    pub fn asked(&self) -> Asked {
+        Asked {
+            listings: self.listings.load(Ordering::SeqCst),
+            changes: self.changes.load(Ordering::SeqCst),
+            extensions: self.extensions.load(Ordering::SeqCst),
+        }
+    }
+
+    fn count(&self, counter: &AtomicUsize) -> Result<()> {
+        counter.fetch_add(1, Ordering::SeqCst);
+        self.reached()
+    }
+
+    fn reached(&self) -> Result<()> {
+        if self.down.load(Ordering::SeqCst) {
+            let down = Error::unavailable("connection refused", Duration::from_secs(1));
+            return Err(down.at(self.inner.source()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Backend for Scripted {
+    fn source(&self) -> Source {
+        self.inner.source()
+    }
+
+    async fn listing(&self) -> Result<Listing> {
+        self.count(&self.listings)?;
+        self.inner.listing().await
+    }
+
+    async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        self.count(&self.extensions)?;
+        self.inner.extension(id).await
+    }
+
+    async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
+        self.reached()?;
+        self.inner.version(id, tag).await
+    }
+
+    async fn open(
+        &self,
+        id: &ExtensionId,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        self.reached()?;
+        let whole = self.inner.open(id, artifact, range).await?;
+        let Some(hold) = self.hold.clone() else { return Ok(whole) };
+        let bytes = whole.collect().await?;
+        let (first, rest) = (bytes.slice(..2), bytes.slice(2..));
+        // What checks the bytes holds one piece back, so that a second makes the head go out.
+        let begun = stream::iter([Ok(first), Ok(Bytes::new())]);
+        let held = stream::once(async move {
+            hold.notified().await;
+            Ok(rest)
+        });
+        Ok(Download { length: bytes.len() as u64, bytes: begun.chain(held).boxed() })
+    }
+
+    async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
+        self.count(&self.changes)?;
+        if self.tells_changes { self.inner.changes(since).await } else { Ok(Changes::CannotTell) }
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.reached()
+    }
+}

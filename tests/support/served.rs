@@ -1,0 +1,186 @@
+//! The whole API behind a real socket of this machine, and a client that hides nothing.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::api::layers::HttpRules;
+use extension_registry::api::memos::{CACHES, MemoRules, Memos};
+use extension_registry::api::routes::{Parts, router, templates};
+use extension_registry::api::state::Draining;
+use extension_registry::backend::Backend;
+use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::local::backend::LocalBackend;
+use extension_registry::metrics::Metrics;
+use extension_registry::models::source::Source;
+use extension_registry::server::{Limits, Stop, serve};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tower_http::cors::AllowOrigin;
+
+use crate::support::ids::{about, id, tag};
+
+/// How long change rounds go on between sweeps.
+pub const FULL_SWEEP: Duration = Duration::from_secs(3600);
+
+/// What differs from test to test.
+pub struct Setup {
+    pub merge: Merge,
+    pub ttl: Duration,
+    pub capacity: usize,
+    pub lists: bool,
+    pub metadata: bool,
+    pub http: HttpRules,
+    pub limits: Limits,
+    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            merge: Merge::Owner,
+            ttl: Duration::from_secs(300),
+            capacity: 1000,
+            lists: true,
+            metadata: true,
+            http: HttpRules { compression: true, cors: Some(AllowOrigin::any()) },
+            limits: Limits { max_connections: 100, grace: Duration::from_secs(30) },
+            receivers: Vec::new(),
+        }
+    }
+}
+
+/// A running service.
+pub struct Served {
+    pub base: String,
+    pub catalogue: Arc<Catalogue>,
+    pub draining: Draining,
+    pub stop: watch::Sender<Stop>,
+    pub server: JoinHandle<()>,
+    client: reqwest::Client,
+    _sync: JoinSet<()>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Got {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// A header's text; empty where it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// One field of every row of a list.
+    pub fn column(&self, field: &str) -> Vec<String> {
+        let rows = self.json();
+        let rows = rows.as_array().unwrap_or_else(|| panic!("no list: {rows}")).iter();
+        rows.map(|row| row[field].as_str().unwrap_or("null").to_owned()).collect()
+    }
+}
+
+impl Served {
+    pub async fn over(backends: Vec<Arc<dyn Backend>>) -> Self {
+        Self::with(backends, Setup::default()).await
+    }
+
+    pub async fn local(dir: &Path) -> Self {
+        Self::over(vec![Arc::new(LocalBackend::new(dir))]).await
+    }
+
+    pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
+        let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers } = setup;
+        let catalogue = Catalogue::new(backends, Rules { merge, ttl, full_sweep: FULL_SWEEP });
+        let routes = templates();
+        let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
+        let metrics = Metrics::new(&CACHES, &routes).unwrap();
+        let capacity = NonZeroUsize::new(capacity).unwrap();
+        let memos = Memos::new(MemoRules { capacity, ttl, lists, metadata }, &metrics);
+        let draining = Draining::default();
+        let parts = Parts {
+            catalogue: Arc::clone(&catalogue),
+            memos,
+            receivers,
+            metrics,
+            draining: draining.clone(),
+        };
+        let router = router(parts, &http).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = watch::channel(Stop::Not);
+        Self {
+            base,
+            draining,
+            stop,
+            server: tokio::spawn(serve(listener, router, limits, stopped)),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            _sync: sync::run(&catalogue),
+            catalogue,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Got {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Got {
+        self.send(Method::GET, path, headers).await
+    }
+
+    /// Sends a request below `/api/v1`.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Got {
+        self.send_body(method, path, headers, Vec::new()).await
+    }
+
+    /// Sends a request with a body below `/api/v1`.
+    pub async fn send_body(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Got {
+        let mut request = self.client.request(method, format!("{}/api/v1{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.body(body).send().await.unwrap();
+        Got {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.unwrap().to_vec(),
+        }
+    }
+}
+
+/// A backend in memory with these releases, each `{type}/{name}:{tag}`; an archive's bytes are
+/// its own name at its source.
+pub fn memory(source: Source, releases: &[&str]) -> Arc<MemoryBackend> {
+    let backend = MemoryBackend::new(source);
+    for release in releases {
+        let (name, version) = release.split_once(':').unwrap();
+        let archive = format!("{release}@{source}");
+        backend.publish(&id(name), tag(version), about(&format!("The {name}"), &[]), archive);
+    }
+    Arc::new(backend)
+}
