@@ -1,6 +1,8 @@
 //! One question for all who ask it at the same time.
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -71,7 +73,23 @@ fn copy_of(error: Arc<Error>) -> Error {
         Some(backend) => copy.at(backend),
         None => copy,
     };
-    copy.because(error)
+    if error.source().is_some() { copy.because(Cause(error)) } else { copy }
+}
+
+/// The cause of a failure that several callers share.
+#[derive(Debug)]
+struct Cause(Arc<Error>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source().map_or(Ok(()), |cause| write!(f, "{cause}"))
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source().and_then(StdError::source)
+    }
 }
 
 #[cfg(test)]
@@ -108,9 +126,9 @@ mod tests {
     #[tokio::test]
     async fn everyone_gets_the_failure_and_the_next_asks_again() {
         let questions: Coalesced<(), ()> = Coalesced::default();
-        let fail = || async { Err(Error::faulty("no sense")) };
+        let fail = || async { Err(Error::faulty("no sense").because("line 1")) };
         for answer in join_all((0..3).map(|_| questions.ask(&(), fail))).await {
-            assert_eq!(answer.unwrap_err().message(), "no sense");
+            assert_eq!(answer.unwrap_err().report(), "no sense: line 1");
         }
         assert!(questions.ask(&(), || async { Ok(()) }).await.is_ok());
     }

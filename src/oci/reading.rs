@@ -47,7 +47,8 @@ pub struct Reading {
 pub struct Reader {
     client: Client,
     contents: Contents,
-    readings: Mutex<LruCache<(Repository, Tag), (Digest, Reading)>>,
+    /// With the digest that stands for the same, where the reading is worth keeping for it.
+    readings: Mutex<LruCache<(Repository, Tag), (Option<Digest>, Reading)>>,
 }
 
 /// A manifest and what the indexes on the way to it say of it, nearest first.
@@ -80,11 +81,22 @@ impl Reader {
     pub async fn read(&self, place: &Place, tag: &Tag) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
-        if let Some((digest, reading)) = known
+        if let Some((Some(digest), reading)) = known
             && self.client.digest_of(&place.repository, tag).await? == Some(digest)
         {
             return Ok(reading);
         }
+        let outcome = self.read_anew(place, tag).await;
+        let kept = match &outcome {
+            Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
+            Err(error) if is_lasting(error) => (None, broken(tag, error)),
+            Err(_) => return outcome,
+        };
+        self.readings.lock().put(key, kept);
+        outcome
+    }
+
+    async fn read_anew(&self, place: &Place, tag: &Tag) -> Result<Reading> {
         let reference = Reference::Tag(tag);
         let manifest =
             self.client.manifest(&place.repository, reference).await.map_err(|error| {
@@ -93,9 +105,7 @@ impl Reader {
                 if error.is_not_found() { missing().because(error) } else { error }
             })?;
         self.contents.keep(manifest.digest.clone(), manifest.bytes.clone());
-        let reading = self.release(place, tag, &manifest).await?;
-        self.readings.lock().put(key, (manifest.digest, reading.clone()));
-        Ok(reading)
+        self.release(place, tag, &manifest).await
     }
 
     /// The digest that a tag stands for, where the registry tells it without a manifest.
@@ -208,6 +218,13 @@ impl Reader {
 fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
     let parsed = descriptor.digest.parse();
     parsed.map_err(|error| Error::faulty("A descriptor has no digest").because(error))
+}
+
+/// A release that cannot be read: it holds nothing, and says why.
+#[must_use]
+pub fn broken(tag: &Tag, error: &Error) -> Reading {
+    let release = Release::of_tag(Source::Oci, tag.clone());
+    Reading { release, faults: vec![format!("tag {tag}: {}", error.report())] }
 }
 
 /// Whether asking again would bring the same: what is wrong lies in the content.

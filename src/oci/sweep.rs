@@ -9,7 +9,7 @@ use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::oci::reading::{Place, Reader, Reading, is_lasting};
+use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
 
 /// Requests under way for one extension.
 pub const AT_ONCE: usize = 8;
@@ -24,24 +24,26 @@ const RELEASES_MAX: usize = 1_000;
 pub struct Sweep<'a> {
     reader: &'a Reader,
     place: &'a Place,
-    releases: BTreeMap<Tag, Release>,
-    faults: Vec<String>,
+    readings: BTreeMap<Tag, Reading>,
+    /// What held nothing when it was last read: worth another look, or else still holds nothing.
+    empty: BTreeMap<Tag, Reading>,
 }
 
 impl<'a> Sweep<'a> {
     /// Begins with what the tags alone tell, and what was read of them before.
     #[must_use]
     pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>) -> Self {
-        let mut sweep = Self { reader, place, releases: BTreeMap::new(), faults: Vec::new() };
+        let (mut readings, mut empty) = (BTreeMap::new(), BTreeMap::new());
         for tag in tags.into_iter().filter(|tag| !tag.is_housekeeping()) {
-            let unread = Release {
-                artifact: ArtifactChoice::Unread,
-                ..Release::of_tag(Source::Oci, tag.clone())
-            };
-            let known = reader.remembered(place, &tag).map(|reading| reading.release);
-            sweep.releases.insert(tag, known.unwrap_or(unread));
+            let known = reader.remembered(place, &tag);
+            let holds_nothing = |reading: &Reading| !reading.release.artifact.is_usable();
+            if let Some(known) = known.as_ref().filter(|known| holds_nothing(known)) {
+                empty.insert(tag.clone(), known.clone());
+            }
+            let reading = known.filter(|known| !holds_nothing(known));
+            readings.insert(tag.clone(), reading.unwrap_or_else(|| unread(tag)));
         }
-        sweep
+        Self { reader, place, readings, empty }
     }
 
     /// The newest release in full, and the digests that tell which tags float to another.
@@ -50,11 +52,17 @@ impl<'a> Sweep<'a> {
     /// A failure that may pass; what is wrong with a single release is a fault of the extension.
     pub async fn newest(mut self) -> Result<Extension> {
         self.resolve_floating().await?;
-        let versioned = |release: &Release| matches!(release.version, ReleaseVersion::Version(_));
-        if self.releases.values().any(versioned) {
+        let is_version = |r: &Reading| matches!(r.release.version, ReleaseVersion::Version(_));
+        if self.readings.values().any(is_version) {
             self.read_latest().await?;
         } else {
             self.read_some(UNVERSIONED_MAX).await?;
+        }
+        for (tag, reading) in std::mem::take(&mut self.empty) {
+            let unread = |r: &&mut Reading| r.release.artifact == ArtifactChoice::Unread;
+            if let Some(unread) = self.readings.get_mut(&tag).filter(unread) {
+                *unread = reading;
+            }
         }
         Ok(self.extension())
     }
@@ -68,18 +76,15 @@ impl<'a> Sweep<'a> {
         Ok(self.extension())
     }
 
-    fn extension(self) -> Extension {
-        let releases = self.releases.into_values().collect();
-        Extension::new(self.place.id.clone(), releases).with_faults(self.faults)
-    }
-
-    fn so_far(&self) -> Extension {
-        Extension::new(self.place.id.clone(), self.releases.values().cloned().collect())
+    fn extension(&self) -> Extension {
+        let releases = self.readings.values().map(|reading| reading.release.clone()).collect();
+        let faults = self.readings.values().flat_map(|reading| reading.faults.clone()).collect();
+        Extension::new(self.place.id.clone(), releases).with_faults(faults)
     }
 
     /// Asks what each `v?N` and `v?N.N` stands for.
     async fn resolve_floating(&mut self) -> Result<()> {
-        let tags: Vec<Tag> = self.releases.keys().filter(|tag| tag.may_float()).cloned().collect();
+        let tags: Vec<Tag> = self.readings.keys().filter(|tag| tag.may_float()).cloned().collect();
         let (reader, place) = (self.reader, self.place);
         let resolved: Vec<_> = stream::iter(tags)
             .map(|tag| async move {
@@ -90,8 +95,11 @@ impl<'a> Sweep<'a> {
             .try_collect()
             .await?;
         for (tag, digest) in resolved {
-            if let Some(release) = self.releases.get_mut(&tag) {
-                release.manifest_digest = digest;
+            let Some(reading) = self.readings.get_mut(&tag) else { continue };
+            let known = &reading.release.manifest_digest;
+            if digest.is_some() && *known != digest {
+                *reading = unread(tag);
+                reading.release.manifest_digest = digest;
             }
         }
         Ok(())
@@ -102,7 +110,7 @@ impl<'a> Sweep<'a> {
     async fn read_latest(&mut self) -> Result<()> {
         let mut read = Vec::new();
         while read.len() <= FURTHER_MAX {
-            let so_far = self.so_far();
+            let so_far = self.extension();
             let Some(latest) = so_far.latest() else { return Ok(()) };
             let next = if !read.contains(&latest.tag) {
                 latest.tag.clone()
@@ -119,7 +127,7 @@ impl<'a> Sweep<'a> {
     }
 
     async fn read_some(&mut self, max: usize) -> Result<()> {
-        let mut order: Vec<&Release> = self.releases.values().collect();
+        let mut order: Vec<&Release> = self.readings.values().map(|r| &r.release).collect();
         order.sort_by(|a, b| a.cmp_listed(b));
         let tags: Vec<Tag> = order.into_iter().take(max).map(|r| r.tag.clone()).collect();
         let (reader, place) = (self.reader, self.place);
@@ -132,21 +140,22 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Keeps a reading. A release that cannot be read for good is not listed, and a fault.
-    fn take(&mut self, tag: &Tag, reading: Result<Reading>) -> Result<()> {
-        match reading {
-            Ok(Reading { release, faults }) => {
-                self.releases.insert(tag.clone(), release);
-                self.faults.extend(faults);
-            }
-            Err(error) if is_lasting(&error) => {
-                self.releases.remove(tag);
-                self.faults.push(format!("tag {tag}: {}", error.report()));
-            }
+    /// Keeps a reading. A release that cannot be read for good holds nothing, and is a fault.
+    fn take(&mut self, tag: &Tag, outcome: Result<Reading>) -> Result<()> {
+        let reading = match outcome {
+            Ok(reading) => reading,
+            Err(error) if is_lasting(&error) => broken(tag, &error),
             Err(error) => return Err(error),
-        }
+        };
+        self.readings.insert(tag.clone(), reading);
         Ok(())
     }
+}
+
+/// A release that is only named.
+fn unread(tag: Tag) -> Reading {
+    let release = Release::of_tag(Source::Oci, tag);
+    Reading { release: Release { artifact: ArtifactChoice::Unread, ..release }, faults: Vec::new() }
 }
 
 /// Of a latest tag that may float, the newest unread version that it may float to.

@@ -158,11 +158,17 @@ async fn where_the_newest_holds_nothing_the_next_are_read() {
     assert_eq!(extension.latest().unwrap().version.as_str(), "2.6.5");
     assert_eq!(server.count("/manifests/"), 4);
     store.repositories.get_mut(name).unwrap().tags.retain(|(tag, _)| tag != "2.6.5");
-    let (server, _) = play(store).await;
+    let (server, store) = play(store).await;
     let backend = backend(&server.url());
     backend.extension(&id("aws-provider")).await.unwrap();
     assert_eq!(server.count("/manifests/"), 6, "the newest and five more");
     assert_eq!(versions(&backend.releases(&id("aws-provider")).await.unwrap()), [""; 0]);
+    // What holds nothing stays unlisted, and is looked at again: an archive may follow.
+    let extension = backend.extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), [""; 0]);
+    store.lock().push(name, "2.9.0", b"followed");
+    let extension = backend.extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), ["2.9.0"]);
 }
 
 #[tokio::test]
