@@ -9,7 +9,7 @@ use prometheus::{
 /// The label of requests that no route matched.
 pub const UNMATCHED: &str = "unmatched";
 
-const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
@@ -100,7 +100,7 @@ impl Metrics {
             )?,
             webhooks: counters(
                 "extension_registry_webhook_deliveries_total",
-                "Signed change notices of a backend by what became of them",
+                "Change notices of a backend by what became of them",
                 &["backend", "outcome"],
             )?,
             registry,

@@ -121,6 +121,15 @@ fn the_shared_part_of_oci_needs_only_models_and_errors() {
 }
 
 #[test]
+fn local_takes_from_oci_only_the_shared_part() {
+    for path in sources(&root().join("local")) {
+        for named in named_after(&code(&path), "crate::oci::") {
+            assert!(["artifact", "models"].contains(&named), "{} names {named}", path.display());
+        }
+    }
+}
+
+#[test]
 fn files_are_of_a_size_to_be_read() {
     let mut sizes: Vec<(usize, PathBuf)> = sources(&root())
         .into_iter()

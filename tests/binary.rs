@@ -68,8 +68,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended long ago, which is as well.
-        let _ = self.child.kill();
+        // Asked kindly, so that it takes its sample catalogue with it; it may have ended long ago.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal("-TERM");
+        }
         let _ = self.child.wait();
     }
 }

@@ -100,7 +100,9 @@ async fn a_manifest_that_fails_its_digest_is_not_believed() {
     let forged = fs::read_to_string(&path).unwrap().replace("\"bad\"", "\"BAD\"");
     fs::write(&path, forged).unwrap();
     let served = bench.good_goes_on(&["provider/bad", "has another digest"]).await;
-    assert_eq!(served.get("/extensions/provider/bad").await.status, StatusCode::NOT_FOUND);
+    let got = served.get("/extensions/provider/bad").await;
+    assert_eq!(got.status, StatusCode::BAD_GATEWAY, "it is there, and cannot be read");
+    assert_eq!(got.json()["message"], "Extension provider/bad has no release that can be read");
 }
 
 #[tokio::test]
@@ -195,7 +197,7 @@ async fn links_out_of_the_directory_are_not_followed() {
     symlink("/etc/hostname", bench.blob(b"bad 1.0.0")).unwrap();
     let served = bench.good_goes_on(&["provider/bad", "cannot be opened within"]).await;
     let got = served.get("/extensions/provider/bad/1.0.0").await;
-    assert_eq!(got.status, StatusCode::NOT_FOUND);
+    assert_eq!(got.status, StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test]

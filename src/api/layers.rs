@@ -44,7 +44,7 @@ pub struct HttpRules {
 ///
 /// 1. request id, so that everything below can name it;
 /// 2. metrics and the request's line in the log, which see the final status and time;
-/// 3. cross-origin headers and cache policy, which errors need as well;
+/// 3. cache policy and cross-origin headers, which errors and preflights need as well;
 /// 4. the body of failures, which turns whatever fails below into our one shape;
 /// 5. panics, which become a failure like any other;
 /// 6. the bound on bodies;
@@ -61,8 +61,8 @@ where
     let layers = ServiceBuilder::new()
         .layer(from_fn(name_request))
         .layer(from_fn_with_state(metrics, observe))
-        .layer(option_layer(rules.cors.clone().map(cors)))
         .layer(from_fn(apply_cache_policy))
+        .layer(option_layer(rules.cors.clone().map(cors)))
         .layer(from_fn(render_problems))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -115,7 +115,7 @@ impl Seen {
     fn log(&self, status: StatusCode, took: Duration, failure: Option<&str>) {
         let Self { method, route, path, version, id } = self;
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
-        let ms = took.as_secs_f64() * 1000.0;
+        let ms = took.as_micros() as f64 / 1000.0;
         let status = status.as_u16();
         match failure {
             Some(error) => {

@@ -8,13 +8,13 @@ use tokio::time::{Instant, timeout};
 
 use crate::backend::Fault;
 use crate::backend::download::Download;
-use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
+use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
-use crate::models::extension::Release;
+use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -99,7 +99,7 @@ impl Catalogue {
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let mut entry = self.find(id, source).await?;
         if entry.extension.find(version).is_none() {
-            self.ask(id, source).await?;
+            self.ask(id, source.or_else(|| self.owner_of(&entry))).await?;
             entry = self.find(id, source).await?;
         }
         let release = entry.extension.find(version).cloned();
@@ -119,6 +119,14 @@ impl Catalogue {
         let read = read.unwrap_or_else(|_| Err(late(member)));
         member.learned(&read);
         read.map(Arc::new)
+    }
+
+    /// The one backend that can have versions of this name which are not known; `None`: all can.
+    fn owner_of(&self, entry: &Entry) -> Option<Source> {
+        match (self.rules.merge, entry.standing) {
+            (Merge::Owner, Standing::Owned(owner)) => Some(owner),
+            _ => None,
+        }
     }
 
     fn read_again_if_old(&self, entry: &Entry) {
@@ -171,7 +179,7 @@ impl Catalogue {
         let mut empty = false;
         for member in self.asked(source) {
             let found = timeout(PATIENCE, member.backend.extension(id)).await;
-            let found = found.unwrap_or_else(|_| Err(late(member)));
+            let found = found.unwrap_or_else(|_| Err(late(member))).and_then(readable);
             member.learned(&found);
             if found.as_ref().is_err_and(|error| !error.is_not_found()) {
                 return found.map(|_| empty);
@@ -189,6 +197,15 @@ impl Catalogue {
         let message = format!("Nothing is known yet of {}", names.join(", "));
         Error::unavailable(message, RETRY_AFTER)
     }
+}
+
+/// An extension of which nothing can be read is not one without releases: that cannot be told.
+fn readable(extension: Extension) -> Result<Extension> {
+    if extension.releases().is_empty() && !extension.faults().is_empty() {
+        let message = format!("Extension {} has no release that can be read", extension.id());
+        return Err(Error::faulty(message).because(extension.faults().join("; ")));
+    }
+    Ok(extension)
 }
 
 fn late(member: &Member) -> Error {

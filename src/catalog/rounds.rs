@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream::{self, TryReadyChunksError};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
 use crate::backend::changes::{ChangeCursor, Changes};
@@ -104,6 +105,7 @@ impl Catalogue {
         // backend that cannot give one is swept each time.
         let cursor = match member.backend.changes(None).await {
             Ok(Changes::These { cursor, .. }) => Some(cursor),
+            Err(error) if is_absent(&error) => return Err(error),
             Ok(Changes::CannotTell) | Err(_) => None,
         };
         let faults = self.sweep(member).await?;
@@ -130,12 +132,14 @@ impl Catalogue {
         let unlisted =
             if complete { self.index.lock().beyond(source, &listed) } else { Vec::new() };
         let known = complete || !ids.is_empty();
-        let reads =
-            stream::iter(ids).map(|id| read_one(member, id)).buffer_unordered(READS_AT_ONCE);
-        let mut batches = std::pin::pin!(reads.ready_chunks(BATCH));
         let mut patience = Patience::default();
+        let reads = stream::iter(ids)
+            .map(|id| read_one(member, id))
+            .buffer_unordered(READS_AT_ONCE)
+            .map(|read| patience.judge(&read).map(|()| read));
+        let mut batches = std::pin::pin!(reads.try_ready_chunks(BATCH));
         while let Some(batch) = batches.next().await {
-            patience.judge(&batch)?;
+            let batch = batch.map_err(|TryReadyChunksError(_, error)| error)?;
             faults.extend(self.take_over(source, batch).faults);
         }
         // What a complete listing lacks is asked for by its name before it is believed to be gone.
@@ -185,18 +189,15 @@ struct Patience {
 }
 
 impl Patience {
-    fn judge(&mut self, batch: &[Read]) -> Result<()> {
-        for (_, found) in batch {
-            match found {
-                Err(error) if is_the_backends(error) => self.failed += 1,
-                _ => self.answered = true,
+    fn judge(&mut self, (_, found): &Read) -> Result<()> {
+        match found {
+            Err(error) if is_the_backends(error) => {
+                self.failed += 1;
+                if !self.answered && self.failed >= FAILURES_MAX {
+                    return Err(Error::new(error.kind(), error.message()).because(error.report()));
+                }
             }
-            if let Err(error) = found
-                && !self.answered
-                && self.failed >= FAILURES_MAX
-            {
-                return Err(Error::new(error.kind(), error.message()).because(error.report()));
-            }
+            _ => self.answered = true,
         }
         Ok(())
     }
@@ -205,6 +206,11 @@ impl Patience {
 /// Whether a failure says something of the backend rather than of one repository.
 fn is_the_backends(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
+}
+
+/// Whether the backend cannot be reached at all, so that there is no use in a second question.
+fn is_absent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
 /// Reads these extensions, some at once.

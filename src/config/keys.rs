@@ -300,9 +300,10 @@ pub fn find(section: &str, name: &str) -> Option<&'static Key> {
 #[must_use]
 pub fn nearest<'a>(wrong: &str, valid: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
+    let begins = |name: &str| wrong.len() >= 3 && name.starts_with(&wrong);
     valid
         .map(|name| (strsim::osa_distance(&wrong, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1) || begins(name))
         .min()
         .map(|(_, name)| name)
 }

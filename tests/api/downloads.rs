@@ -162,4 +162,7 @@ async fn large_bytes_that_fail_their_digest_never_arrive_whole() {
     let response = reqwest::get(url).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.bytes().await.is_err(), "the connection is cut before the last piece");
+    let health = served.get("/health").await.json();
+    let reason = &health["backends"]["local"]["faults"][0]["reason"];
+    assert!(reason.as_str().unwrap().contains("digest"), "{health}");
 }

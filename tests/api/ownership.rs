@@ -103,6 +103,8 @@ async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
     let aws = served.get("/extensions/provider/aws").await;
     assert_eq!((aws.status, aws.json()["source"].clone()), (StatusCode::OK, "gitea".into()));
     assert_eq!(served.get("/extensions").await.header("extension-registry-degraded"), "oci");
+    let missing = served.get("/extensions/provider/aws/9.9.9").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND, "the owner said no");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The bytes of an archive: whole, in parts, or only their headers.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
@@ -14,6 +16,7 @@ use crate::api::extract::{ReleasePath, SourceParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::{Wanted, wanted};
 use crate::api::state::ApiState;
+use crate::backend::Fault;
 use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
@@ -93,10 +96,12 @@ async fn send(
     };
     let download = api.catalogue.open(id, release, artifact, range.clone()).await?;
     api.metrics.extensions_served(1);
-    let what = format!("{id} {}", release.tag);
+    let (catalogue, id, tag) = (Arc::clone(&api.catalogue), id.to_string(), release.tag.clone());
     let backend = release.source;
     let bytes = download.bytes.inspect_err(move |error| {
-        warn!(%backend, artifact = what, "download cut: {}", error.report());
+        let reason = format!("{tag}: {}", error.report());
+        warn!(%backend, repository = id, "download cut: {reason}");
+        catalogue.report(backend, Fault { repository: id.clone(), reason });
     });
     let length = [(CONTENT_LENGTH, HeaderValue::from(download.length))];
     let mut response = (status, length, Body::from_stream(bytes)).into_response();

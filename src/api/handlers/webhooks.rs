@@ -34,9 +34,10 @@ pub async fn receive(
 ) -> Result<StatusCode, Problem> {
     let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
     let receiver = receiver.ok_or_else(unknown_receiver)?;
-    let delivery = receiver.receive(&headers, &body).map_err(refused)?;
-    api.metrics.webhook(receiver.source().as_str(), delivery.as_str());
-    if let Delivery::Changed(ids) = delivery {
+    let received = receiver.receive(&headers, &body);
+    let outcome = received.as_ref().map_or("refused", Delivery::as_str);
+    api.metrics.webhook(receiver.source().as_str(), outcome);
+    if let Delivery::Changed(ids) = received.map_err(refused)? {
         api.catalogue.notice(receiver.source(), ids);
     }
     Ok(StatusCode::ACCEPTED)
