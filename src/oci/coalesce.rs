@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V, Arc<Error>>>>;
 
@@ -32,7 +32,7 @@ where
 {
     /// The answer to a question already under way, else to this one.
     ///
-    /// A caller who leaves stops nothing while another one waits.
+    /// A caller who leaves stops nothing: the answer is still found, and serves who asks meanwhile.
     ///
     /// # Errors
     /// The question's own failure, for each of its callers.
@@ -51,16 +51,28 @@ where
         answer.await.map_err(copy_of)
     }
 
+    /// In a task of its own, so that it goes on when every caller has left.
     fn begin(
         &self,
         key: &K,
         question: impl Future<Output = Result<V>> + Send + 'static,
     ) -> Answer<V> {
-        let (under_way, key) = (Arc::clone(&self.under_way), key.clone());
-        let answered = async move {
-            let answer = question.await.map_err(Arc::new);
-            under_way.lock().remove(&key);
+        let forget = {
+            let (under_way, key) = (Arc::clone(&self.under_way), key.clone());
+            move || under_way.lock().remove(&key)
+        };
+        let forget_early = forget.clone();
+        let task = tokio::spawn(async move {
+            let answer = question.await;
+            forget_early();
             answer
+        });
+        let answered = async move {
+            let answer = task.await.unwrap_or_else(|error| {
+                forget();
+                Err(Error::new(ErrorKind::Internal, "A question broke off").because(error))
+            });
+            answer.map_err(Arc::new)
         };
         answered.boxed().shared()
     }
@@ -121,6 +133,20 @@ mod tests {
         assert_eq!(join_all((0..50).map(|_| call())).await, [0; 50]);
         assert_eq!(questions.ask(&"a", question).await.unwrap(), 1);
         assert_eq!(questions.ask(&"b", question).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_question_goes_on_without_its_callers_and_may_break() {
+        let questions: Coalesced<(), u8> = Coalesced::default();
+        let (go, gone) = tokio::sync::oneshot::channel::<u8>();
+        let asked = questions.ask(&(), || async { Ok(gone.await.unwrap()) });
+        assert!(asked.now_or_never().is_none(), "its only caller leaves");
+        let again = questions.ask(&(), || async { Ok(0) });
+        go.send(7).unwrap();
+        assert_eq!(again.await.unwrap(), 7);
+        let broken = questions.ask(&(), || async { panic!("a bug") }).await.unwrap_err();
+        assert_eq!(broken.kind(), ErrorKind::Internal);
+        assert_eq!(questions.ask(&(), || async { Ok(1) }).await.unwrap(), 1);
     }
 
     #[tokio::test]

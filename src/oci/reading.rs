@@ -43,12 +43,15 @@ pub struct Reading {
     pub faults: Vec<String>,
 }
 
+/// What was last read of each tag, with the digest it then stood for; a reading that failed has
+/// none, so that the next one begins anew.
+type Readings = LruCache<(Repository, Tag), (Option<Digest>, Reading)>;
+
 /// Reads releases, and what it once read by digest never again.
 pub struct Reader {
     client: Client,
     contents: Contents,
-    /// With the digest that stands for the same, where the reading is worth keeping for it.
-    readings: Mutex<LruCache<(Repository, Tag), (Option<Digest>, Reading)>>,
+    readings: Mutex<Readings>,
 }
 
 /// A manifest and what the indexes on the way to it say of it, nearest first.

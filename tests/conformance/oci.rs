@@ -92,7 +92,7 @@ impl Stage for Played {
 
 /// Debian's registry where it is installed; elsewhere, with a word about it, the played one.
 enum Distribution {
-    Real { registry: DockerRegistry, pusher: Pusher, backend: Arc<OciBackend> },
+    Real { registry: Box<DockerRegistry>, pusher: Box<Pusher>, backend: Arc<OciBackend> },
     Played(Played),
 }
 
@@ -102,7 +102,7 @@ impl Distribution {
             return Self::Played(Played::new(Dialect::Distribution).await);
         };
         let (pusher, backend) = (Pusher::new(&registry.url(), None), backend(&registry.url()));
-        Self::Real { registry, pusher, backend }
+        Self::Real { registry: Box::new(registry), pusher: Box::new(pusher), backend }
     }
 }
 
