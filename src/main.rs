@@ -29,15 +29,22 @@ fn main() -> ExitCode {
 
 fn execute(args: &Args, config: Config) -> ExitCode {
     if let Some(Command::Config { action: ConfigAction::Check }) = args.command {
-        return match writeln!(io::stdout(), "the configuration is valid") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(1, error),
-        };
+        return check(&config);
     }
     if let Err(error) = telemetry::init(&args.log_level, args.json_log) {
         return fail(MISUSED, format!("--log-level: {error}"));
     }
     match service::run(config, args.demo) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, error),
+    }
+}
+
+fn check(config: &Config) -> ExitCode {
+    if let Err(error) = service::check(config) {
+        return fail(MISUSED, error);
+    }
+    match writeln!(io::stdout(), "the configuration is valid") {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, error),
     }

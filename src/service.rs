@@ -1,6 +1,7 @@
 //! The composition root: from a configuration to a running service.
 
 mod backends;
+mod rotation;
 mod secrets;
 mod upstream;
 
@@ -38,6 +39,15 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     runtime.enable_all().build()?.block_on(start(config, demo))
 }
 
+/// Checks what a valid configuration cannot show by itself: names, addresses, files of secrets and
+/// certificates. Asks no backend.
+///
+/// # Errors
+/// What would stop the start.
+pub fn check(config: &Config) -> io::Result<()> {
+    Backends::of(config, &metrics()?).map(drop)
+}
+
 async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalogue.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
@@ -55,7 +65,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     };
     let draining = Draining::default();
     let metrics = metrics()?;
-    let Backends { backends, receivers } = Backends::of(&config, &metrics)?;
+    let Backends { backends, receivers, rotated } = Backends::of(&config, &metrics)?;
     let catalogue = Catalogue::new(backends, rules(&config));
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
@@ -67,6 +77,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let router = router(parts, &http_rules(&config.server)?).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
     let mut sync = sync::run(&catalogue);
+    sync.spawn(rotation::watch(rotated));
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     if demo {
         greet(address, sample_count)?;

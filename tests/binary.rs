@@ -189,6 +189,37 @@ fn config_check_tells_problems_or_that_there_are_none() {
 }
 
 #[test]
+fn config_check_looks_at_what_only_a_backend_can_judge() {
+    let dir = tempfile::tempdir().unwrap();
+    let gitea = "[gitea]\nurl = \"https://gitea.example.com\"\norganization = \"ext\"\n";
+    for (text, token, expected) in [
+        (gitea.replace("ext", "a b"), None, "[gitea] organization must be"),
+        (format!("{gitea}token_path = \"none\"\n"), None, "gitea.token_path: none cannot be read"),
+        (format!("{gitea}token_path = \"token\"\n"), Some(" \n"), "token is empty"),
+        (format!("{gitea}token_path = \"token\"\n"), Some("two words"), "more than one word"),
+        (format!("{gitea}ca_file = \"token\"\n"), Some("no certificate"), "token"),
+        ("[oci]\nregistry = \"r.example.com\"\nnamespace = \"a//b\"\n".to_owned(), None, "[oci] "),
+        (
+            "[oci]\nregistry = \"r.example.com\"\nnamespace = \"a\"\nrepositories = [\"x\"]\n"
+                .to_owned(),
+            None,
+            "oci.repositories: \"x\" ends in none of",
+        ),
+    ] {
+        std::fs::write(dir.path().join("config.toml"), &text).unwrap();
+        if let Some(token) = token {
+            std::fs::write(dir.path().join("token"), token).unwrap();
+        }
+        for arguments in [&["config", "check"][..], &["--port", "0"]] {
+            let output = run(dir.path(), arguments);
+            assert!(!output.status.success(), "{text}");
+            assert!(stderr(&output).contains(expected), "{}\nfor {text}", stderr(&output));
+            assert!(!stderr(&output).contains("two words"), "no secrets in errors");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_start_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let none = run(dir.path(), &[]);

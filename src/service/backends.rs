@@ -22,6 +22,7 @@ use crate::oci::credentials::Credentials;
 use crate::oci::repository::Namespace;
 use crate::oci::settings::{OciSettings, read_credentials};
 use crate::oci::webhook::OciWebhooks;
+use crate::service::rotation::Rotated;
 use crate::service::secrets;
 use crate::service::upstream::Counted;
 
@@ -32,6 +33,8 @@ pub(super) struct Backends {
     pub(super) backends: Vec<Arc<dyn Backend>>,
     /// Only of backends with a webhook secret.
     pub(super) receivers: Vec<Arc<dyn WebhookReceiver>>,
+    /// Files whose secrets may change while the service runs.
+    pub(super) rotated: Vec<Rotated>,
 }
 
 impl Backends {
@@ -89,7 +92,16 @@ impl Backends {
             ..GiteaSettings::new(url, organization.clone())
         };
         let backend = GiteaBackend::new(settings, Arc::clone(calls)).map_err(invalid("gitea"))?;
-        self.backends.push(Arc::new(backend));
+        let backend = Arc::new(backend);
+        self.backends.push(Arc::clone(&backend) as Arc<dyn Backend>);
+        if let Some(path) = config.token_path.clone() {
+            let file = path.clone();
+            let renew = move || {
+                let token = GiteaToken::read(&file).map_err(|error| error.report())?;
+                backend.replace_token(Some(&token)).map_err(|error| error.report())
+            };
+            self.rotated.push(Rotated { key: "gitea.token_path", path, renew: Box::new(renew) });
+        }
         if let Some(path) = &upstream.webhook_secret_path {
             let secret = secrets::read("gitea.webhook_secret_path", path)?;
             let receiver = GiteaWebhooks::new(&secret, organization).map_err(invalid("gitea"))?;
@@ -123,8 +135,18 @@ impl Backends {
             ttl,
             ..OciSettings::new(registry, namespace.clone())
         };
+        let place = (settings.registry.clone(), namespace.clone());
         let backend = OciBackend::new(settings, Arc::clone(calls)).map_err(invalid("oci"))?;
-        self.backends.push(Arc::new(backend));
+        self.backends.push(Arc::new(backend.clone()));
+        if let Some(path) = config.auth_token_path.clone() {
+            let file = path.clone();
+            let renew = move || {
+                let credentials = read_credentials(&file, &place.0, &place.1);
+                backend.renew_credentials(credentials.map_err(|error| error.report())?);
+                Ok(())
+            };
+            self.rotated.push(Rotated { key: "oci.auth_token_path", path, renew: Box::new(renew) });
+        }
         if let Some(path) = &upstream.webhook_secret_path {
             let secret = secrets::read("oci.webhook_secret_path", path)?;
             let receiver = OciWebhooks::new(&secret, namespace).map_err(invalid("oci"))?;
