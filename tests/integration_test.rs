@@ -8,6 +8,7 @@ mod catalogue;
 mod configuration;
 mod conformance;
 mod contracts;
+mod documents;
 mod gitea;
 mod layouts;
 mod oci;

@@ -1,0 +1,134 @@
+//! The examples of the README and of docs/: what they ask is asked of the demo, and answered so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use extension_registry::local::samples::unpack_samples;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::served::Served;
+
+const DEMO: &str = "http://127.0.0.1:8082/api/v1";
+/// Parts of examples that show a directory of the reader's own, not the demo.
+const NOT_THE_DEMO: [&str; 1] = ["taskserv/hello"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let markdown = docs.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    markdown.chain([root().join("README.md")]).collect()
+}
+
+/// A `$ curl …` line of a console block with the line below it.
+struct Example {
+    path: String,
+    next_line: String,
+    command: String,
+}
+
+/// The requests of one document's console blocks that go to the demo, up to where it serves
+/// something else.
+fn examples(text: &str) -> Vec<Example> {
+    let mut found = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(command) = line.strip_prefix("$ curl ") else { continue };
+        let Some((_, rest)) = command.split_once(DEMO) else { continue };
+        let end = rest.find(['\'', '"', ' ']).unwrap_or(rest.len());
+        let path = rest[..end].to_owned();
+        if !NOT_THE_DEMO.iter().any(|other| path.contains(other)) {
+            let next_line = lines.get(at + 1).copied().unwrap_or_default().to_owned();
+            found.push(Example { path, next_line, command: command.to_owned() });
+        }
+    }
+    found
+}
+
+async fn demo() -> (TempDir, Served) {
+    let dir = tempfile::tempdir().unwrap();
+    unpack_samples(dir.path()).unwrap();
+    let served = Served::local(dir.path()).await;
+    (dir, served)
+}
+
+#[tokio::test]
+async fn the_readmes_requests_are_answered_as_shown() {
+    let (_dir, served) = demo().await;
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let examples = examples(text.split("## Serve your own directory").next().unwrap());
+    assert!(examples.len() >= 8, "{} examples", examples.len());
+    for Example { path, next_line, command } in examples {
+        let got = served.get(&path).await;
+        if next_line.starts_with("{\"error\"") {
+            assert_eq!(got.text(), next_line, "{command}");
+        } else {
+            assert!(got.status.is_success(), "{command}: {}", got.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_readmes_values_are_those_of_the_demo() {
+    let (_dir, served) = demo().await;
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let buildkit = served.get("/extensions/cluster/buildkit").await.json();
+    for field in ["description", "author", "repository", "published_at", "href", "digest"] {
+        let shown = format!("\"{field}\": {}", buildkit[field]);
+        assert!(text.contains(&shown), "{shown}");
+    }
+    for row in served.get("/extensions/search?q=kubernetes").await.json().as_array().unwrap() {
+        let word = |field: &str| row[field].as_str().unwrap().to_owned();
+        let shown = format!("{}\t{}\t{}", word("name"), word("type"), word("version"));
+        assert!(text.contains(&shown), "{shown}");
+    }
+    for row in
+        served.get("/extensions/taskserv/kubernetes/versions").await.json().as_array().unwrap()
+    {
+        let shown = format!(
+            "{{\"version\":{},\"prerelease\":{},\"size\":{}}}",
+            row["version"], row["prerelease"], row["size"]
+        );
+        assert!(text.contains(&shown), "{shown}");
+    }
+    let aws: Value = served.get("/extensions/provider/aws").await.json();
+    let digest = aws["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+    assert!(text.contains(&format!("{digest}  aws-1.2.0.tar.gz")));
+}
+
+#[test]
+fn the_readmes_problems_are_those_of_config_check() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let part = text.split("For this file").nth(1).unwrap();
+    let block = |start: &str| part.split(start).nth(1).unwrap().split("```").next().unwrap();
+    let shown = block("```console\n").lines().skip(1).collect::<Vec<_>>().join("\n");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.toml"), block("```toml\n")).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_extension-registry"))
+        .args(["config", "check"])
+        .current_dir(dir.path())
+        .env_clear()
+        .env("EXTENSION_REGISTRY__CACHE__TTL", "60")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), shown);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap().join(target);
+            assert!(path.exists(), "{} links to {link}", document.display());
+        }
+    }
+}
