@@ -14,4 +14,5 @@ mod layouts;
 mod oci;
 mod serving;
 mod support;
+mod upstreams;
 mod zot_storage;
