@@ -1,6 +1,7 @@
 //! What every upstream must be able to answer, whatever it speaks.
 
 pub mod changes;
+pub mod coalesce;
 pub mod download;
 pub mod memory;
 pub mod webhook;

@@ -4,6 +4,7 @@ pub mod dirty;
 pub mod index;
 mod member;
 pub mod ownership;
+mod questions;
 pub mod reads;
 pub mod rounds;
 pub mod search;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use crate::backend::{Backend, Fault};
 use crate::catalog::index::{Index, View};
 use crate::catalog::member::Member;
+use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
 
@@ -32,6 +34,8 @@ pub struct Rules {
     pub ttl: Duration,
     /// How long change rounds may go on before everything is swept again.
     pub full_sweep: Duration,
+    /// How long a "no" to a name or version that is not known is remembered.
+    pub negative_ttl: Duration,
 }
 
 /// What happens to a name that several backends have.
@@ -51,6 +55,7 @@ pub struct Catalogue {
     rules: Rules,
     index: Mutex<Index>,
     view: watch::Sender<Arc<View>>,
+    questions: Questions,
 }
 
 /// How old an answer is, and which backends' part of it is stale or missing.
@@ -71,7 +76,13 @@ impl Catalogue {
         let members = backends.into_iter().map(Member::new).collect();
         let mut index = Index::new(&sources, rules.merge);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
-        Arc::new(Self { members, rules, index: Mutex::new(index), view })
+        Arc::new(Self {
+            members,
+            rules,
+            index: Mutex::new(index),
+            view,
+            questions: Questions::default(),
+        })
     }
 
     /// What is known now.

@@ -128,6 +128,8 @@ pub struct CacheConfig {
     pub capacity: NonZeroUsize,
     /// How long an answer is current.
     pub ttl: Duration,
+    /// How long a "no" is remembered.
+    pub negative_ttl: Duration,
     /// Whether metadata and versions are kept.
     pub enable_metadata_cache: bool,
     /// Whether lists are kept.
@@ -276,6 +278,7 @@ fn cache(settings: &Settings) -> Option<CacheConfig> {
     Some(CacheConfig {
         capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
         ttl: Duration::from_secs(whole("ttl_seconds")?),
+        negative_ttl: Duration::from_secs(whole("negative_ttl_seconds")?),
         enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
         enable_list_cache: settings.flag("cache", "enable_list_cache")?,
     })

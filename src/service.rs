@@ -103,7 +103,12 @@ fn metrics() -> io::Result<Metrics> {
 
 fn rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
-    Rules { merge, ttl: config.cache.ttl, full_sweep: config.catalog.full_sweep }
+    Rules {
+        merge,
+        ttl: config.cache.ttl,
+        full_sweep: config.catalog.full_sweep,
+        negative_ttl: config.cache.negative_ttl,
+    }
 }
 
 fn memo_rules(config: &Config) -> MemoRules {

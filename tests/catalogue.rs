@@ -5,21 +5,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::catalog::{Catalogue, Merge, sync};
 use extension_registry::models::source::Source;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::support::ids::{about, id, tag};
 use crate::support::scripted::{Asked, Scripted};
+use crate::support::served::rules;
 
 const TTL: Duration = Duration::from_secs(300);
 
 /// A catalogue that is kept current, its first round made.
 async fn kept(backend: Arc<Scripted>) -> (Arc<Catalogue>, JoinSet<()>) {
-    let rules = Rules { merge: Merge::Owner, ttl: TTL, full_sweep: Duration::from_secs(3600) };
     let backends: Vec<Arc<dyn Backend>> = vec![backend];
-    let catalogue = Catalogue::new(backends, rules);
+    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
     let tasks = sync::run(&catalogue);
     // An outage is no failure of the test: some begin with one.
     let _ = catalogue.ready(None).await;
@@ -205,12 +205,71 @@ async fn a_backend_that_goes_away_within_a_sweep_is_not_asked_for_everything() {
     scripted.listing_survives = true;
     let backend = Arc::new(scripted);
     backend.down.store(true, Ordering::SeqCst);
-    let catalogue = Catalogue::new(
-        vec![backend.clone() as Arc<dyn Backend>],
-        Rules { merge: Merge::Owner, ttl: TTL, full_sweep: Duration::from_secs(3600) },
-    );
+    let catalogue =
+        Catalogue::new(vec![backend.clone() as Arc<dyn Backend>], rules(Merge::Owner, TTL));
     assert!(catalogue.round(None).await.is_err());
     let asked = backend.asked().extensions;
     assert!(asked < 50, "{asked} questions");
     assert!(!catalogue.statuses()[0].1.healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_name_is_asked_for_once_and_the_no_is_remembered() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let before = backend.asked().extensions;
+    let mut callers = JoinSet::new();
+    for _ in 0..10_000 {
+        let catalogue = Arc::clone(&catalogue);
+        callers.spawn(async move { catalogue.find(&id("provider/none"), None).await });
+    }
+    while let Some(outcome) = callers.join_next().await {
+        assert!(outcome.unwrap().unwrap_err().is_not_found());
+    }
+    assert_eq!(backend.asked().extensions, before + 1, "10,000 callers, one question");
+    pass(Duration::from_secs(9)).await;
+    assert!(catalogue.find(&id("provider/none"), None).await.is_err());
+    assert_eq!(backend.asked().extensions, before + 1, "remembered");
+    backend.inner.publish(&id("provider/none"), tag("1.0.0"), about("d", &[]), "x");
+    pass(Duration::from_secs(1)).await;
+    assert!(catalogue.find(&id("provider/none"), None).await.is_ok(), "asked for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_version_is_asked_for_once_and_the_no_is_remembered() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let before = backend.asked().extensions;
+    for _ in 0..100 {
+        let found = catalogue.find_release(&id("provider/a"), &tag("9.9.9"), None).await;
+        assert!(found.unwrap_err().is_not_found());
+    }
+    assert_eq!(backend.asked().extensions, before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn made_up_names_cost_a_backend_five_questions_a_second() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let before = backend.asked().extensions;
+    for n in 0..1000 {
+        let error = catalogue.find(&id(&format!("provider/x{n}")), None).await.unwrap_err();
+        assert!(error.is_not_found(), "the listing is complete and current: {error}");
+    }
+    assert_eq!(backend.asked().extensions, before + 5);
+    pass(Duration::from_secs(1)).await;
+    catalogue.find(&id("provider/y"), None).await.unwrap_err();
+    assert_eq!(backend.asked().extensions, before + 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_never_remembered_as_absence() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    backend.down.store(true, Ordering::SeqCst);
+    let error = catalogue.find(&id("provider/b"), None).await.unwrap_err();
+    assert!(!error.is_not_found(), "{error}");
+    backend.down.store(false, Ordering::SeqCst);
+    backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "x");
+    assert!(catalogue.find(&id("provider/b"), None).await.is_ok());
 }

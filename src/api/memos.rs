@@ -107,7 +107,7 @@ impl Memos {
     /// As [`Catalogue::find`].
     pub async fn extension(
         &self,
-        catalogue: &Catalogue,
+        catalogue: &Arc<Catalogue>,
         id: &ExtensionId,
         source: Option<Source>,
         facet: Facet,

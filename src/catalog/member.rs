@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::backend::{Backend, Fault};
 use crate::catalog::dirty::{Dirty, Due};
+use crate::catalog::questions::Budget;
 use crate::catalog::rounds::RoundState;
 use crate::catalog::status::StatusCell;
 use crate::error::{Error, ErrorKind};
@@ -24,6 +25,7 @@ pub(crate) struct Member {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) status: StatusCell,
     pub(super) round: RoundState,
+    pub(super) budget: Budget,
     dirty: Mutex<Dirty>,
     news: Notify,
 }
@@ -34,6 +36,7 @@ impl Member {
             backend,
             status: StatusCell::default(),
             round: RoundState::default(),
+            budget: Budget::default(),
             dirty: Mutex::default(),
             news: Notify::new(),
         }

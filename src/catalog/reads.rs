@@ -11,16 +11,15 @@ use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
+use crate::catalog::questions::{PATIENCE, Wanted, late};
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
-use crate::models::extension::{Extension, Release};
+use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// The longest that a read other than a download waits for a backend (contract §4).
-const PATIENCE: Duration = Duration::from_millis(2500);
 /// When asking again may help while a backend is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -53,17 +52,28 @@ impl Catalogue {
     ///
     /// # Errors
     /// `NotFound` only if every backend that could own it said no.
-    pub async fn find(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
+    pub async fn find(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<Source>,
+    ) -> Result<Arc<Entry>> {
         let view = self.ready(source).await?;
         if let Some(entry) = view.get(id, source) {
             self.read_again_if_old(entry);
             return standing(entry, source).map(|()| Arc::clone(entry));
         }
-        let empty = self.ask(id, source).await?;
+        let wanted = Wanted { id: id.clone(), version: None, source };
+        if self.was_denied(&wanted) {
+            return Err(not_found(id));
+        }
+        let empty = self.ask(id, source, true).await?;
         match self.view().get(id, source) {
             Some(entry) => standing(entry, source).map(|()| Arc::clone(entry)),
             None if empty => Err(Error::not_found(format!("Extension {id} has no release"))),
-            None => Err(Error::not_found(format!("Extension {id} not found"))),
+            None => {
+                self.deny(wanted);
+                Err(not_found(id))
+            }
         }
     }
 
@@ -71,7 +81,11 @@ impl Catalogue {
     ///
     /// # Errors
     /// As [`Catalogue::find`].
-    pub async fn find_whole(&self, id: &ExtensionId, source: Option<Source>) -> Result<Arc<Entry>> {
+    pub async fn find_whole(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<Source>,
+    ) -> Result<Arc<Entry>> {
         let entry = self.find(id, source).await?;
         if !entry.extension.has_unread() {
             return Ok(entry);
@@ -92,15 +106,19 @@ impl Catalogue {
     /// # Errors
     /// As [`Catalogue::find`]; `NotFound` also if the extension has no such version.
     pub async fn find_release(
-        &self,
+        self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
         source: Option<Source>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let mut entry = self.find(id, source).await?;
-        if entry.extension.find(version).is_none() {
-            self.ask(id, source.or_else(|| self.owner_of(&entry))).await?;
+        let wanted = Wanted { id: id.clone(), version: Some(version.clone()), source };
+        if entry.extension.find(version).is_none() && !self.was_denied(&wanted) {
+            self.ask(id, source.or_else(|| self.owner_of(&entry)), true).await?;
             entry = self.find(id, source).await?;
+            if entry.extension.find(version).is_none() {
+                self.deny(wanted);
+            }
         }
         let release = entry.extension.find(version).cloned();
         let release = release
@@ -116,7 +134,7 @@ impl Catalogue {
             return Ok(release);
         }
         let read = timeout(PATIENCE, member.backend.version(id, &release.tag)).await;
-        let read = read.unwrap_or_else(|_| Err(late(member)));
+        let read = read.unwrap_or_else(|_| Err(late(Some(member.source()))));
         member.learned(&read);
         read.map(Arc::new)
     }
@@ -141,8 +159,8 @@ impl Catalogue {
     ///
     /// # Errors
     /// A backend failed otherwise than by saying no.
-    pub async fn refresh(&self, id: &ExtensionId, source: Option<Source>) -> Result<()> {
-        self.ask(id, source).await.map(drop)
+    pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, source: Option<Source>) -> Result<()> {
+        self.ask(id, source, false).await.map(drop)
     }
 
     /// The bytes of one file of a release, or a part of them.
@@ -174,24 +192,6 @@ impl Catalogue {
         })
     }
 
-    /// Asks backends for one extension and takes over what they say; whether one has it, but empty.
-    async fn ask(&self, id: &ExtensionId, source: Option<Source>) -> Result<bool> {
-        let mut empty = false;
-        for member in self.asked(source) {
-            let found = timeout(PATIENCE, member.backend.extension(id)).await;
-            let found = found.unwrap_or_else(|_| Err(late(member))).and_then(readable);
-            member.learned(&found);
-            if found.as_ref().is_err_and(|error| !error.is_not_found()) {
-                return found.map(|_| empty);
-            }
-            empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
-            for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
-                member.status.found(fault);
-            }
-        }
-        Ok(empty)
-    }
-
     fn nothing_known(&self, source: Option<Source>) -> Error {
         let names: Vec<&str> = self.asked(source).map(|member| member.source().as_str()).collect();
         let message = format!("Nothing is known yet of {}", names.join(", "));
@@ -199,18 +199,8 @@ impl Catalogue {
     }
 }
 
-/// An extension of which nothing can be read is not one without releases: that cannot be told.
-fn readable(extension: Extension) -> Result<Extension> {
-    if extension.releases().is_empty() && !extension.faults().is_empty() {
-        let message = format!("Extension {} has no release that can be read", extension.id());
-        return Err(Error::faulty(message).because(extension.faults().join("; ")));
-    }
-    Ok(extension)
-}
-
-fn late(member: &Member) -> Error {
-    let message = format!("The {} backend did not answer in time", member.source());
-    Error::new(ErrorKind::BackendTimeout, message).at(member.source())
+fn not_found(id: &ExtensionId) -> Error {
+    Error::not_found(format!("Extension {id} not found"))
 }
 
 /// The file of a release that is asked for: its one archive, or the asset of this key or name.

@@ -282,6 +282,13 @@ pub const KEYS: &[Key] = &[
     key("cache", "ttl_seconds", Kind::Whole(1, 30 * DAY), "300", "How long an answer is current."),
     key(
         "cache",
+        "negative_ttl_seconds",
+        Kind::Whole(0, DAY),
+        "10",
+        "How long a name or version that is not there is remembered as such.",
+    ),
+    key(
+        "cache",
         "enable_metadata_cache",
         Kind::Flag,
         "true",

@@ -15,13 +15,13 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::backend::coalesce::Coalesced;
 use crate::error::Result;
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{self, Redirects, Request};
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
-use crate::oci::coalesce::Coalesced;
 use crate::oci::credentials::Credentials;
 use crate::oci::token::{Token, TokenServer, credentials_header};
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
 
 use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +21,6 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::client::{Client, Names};
-use crate::oci::coalesce::Coalesced;
 use crate::oci::credentials::Credentials;
 use crate::oci::known::Known;
 use crate::oci::reading::{Place, Reader};

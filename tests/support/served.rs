@@ -27,8 +27,11 @@ use tower_http::cors::AllowOrigin;
 
 use crate::support::ids::{about, id, tag};
 
-/// How long change rounds go on between sweeps.
-pub const FULL_SWEEP: Duration = Duration::from_secs(3600);
+/// The rules of a catalogue, with what hardly differs from test to test.
+pub fn rules(merge: Merge, ttl: Duration) -> Rules {
+    let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
+    Rules { merge, ttl, full_sweep, negative_ttl }
+}
 
 /// What differs from test to test.
 pub struct Setup {
@@ -110,7 +113,7 @@ impl Served {
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers } = setup;
-        let catalogue = Catalogue::new(backends, Rules { merge, ttl, full_sweep: FULL_SWEEP });
+        let catalogue = Catalogue::new(backends, rules(merge, ttl));
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();

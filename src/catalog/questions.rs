@@ -1,0 +1,184 @@
+//! Questions for what is not known: one for all who ask at the same time, a "no" that is
+//! remembered for a while, and a budget, so that made-up names cost a backend nothing.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use lru::LruCache;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::backend::coalesce::Coalesced;
+use crate::catalog::Catalogue;
+use crate::catalog::member::Member;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// The longest that a read other than a download waits for a backend (contract §4).
+pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
+/// Names and versions that a backend may be asked for in a second, though nothing is known of them.
+const PER_SECOND: u32 = 5;
+/// A "no" that is remembered; the least recently used is forgotten first.
+const NOES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// What was asked for and is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    pub(super) id: ExtensionId,
+    pub(super) version: Option<Tag>,
+    pub(super) source: Option<Source>,
+}
+
+/// Questions under way and the answers "no" of late.
+pub(super) struct Questions {
+    under_way: Coalesced<(ExtensionId, Option<Source>), bool>,
+    noes: Mutex<LruCache<Wanted, No>>,
+}
+
+/// When a "no" was said, and of which view of the catalogue it holds.
+#[derive(Clone, Copy)]
+struct No {
+    said: Instant,
+    revision: u64,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self { under_way: Coalesced::default(), noes: Mutex::new(LruCache::new(NOES_MAX)) }
+    }
+}
+
+/// Lets so many questions a second through, and as many at once after a pause.
+#[derive(Debug)]
+pub(super) struct Budget(Mutex<(u32, Instant)>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Mutex::new((PER_SECOND, Instant::now())))
+    }
+}
+
+impl Budget {
+    fn take(&self) -> bool {
+        let (left, since) = &mut *self.0.lock();
+        let second = Duration::from_secs(1);
+        if since.elapsed() >= second {
+            (*left, *since) = (PER_SECOND, Instant::now());
+        }
+        let granted = *left > 0;
+        *left = left.saturating_sub(1);
+        granted
+    }
+}
+
+impl Catalogue {
+    /// Whether every backend that could have it said no a moment ago, and nothing changed since.
+    pub(super) fn was_denied(&self, wanted: &Wanted) -> bool {
+        let revision = self.view().revision;
+        let no = self.questions.noes.lock().get(wanted).copied();
+        no.is_some_and(|no| no.revision == revision && no.said.elapsed() < self.rules.negative_ttl)
+    }
+
+    /// Remembers a "no".
+    pub(super) fn deny(&self, wanted: Wanted) {
+        let no = No { said: Instant::now(), revision: self.view().revision };
+        self.questions.noes.lock().put(wanted, no);
+    }
+
+    /// Asks backends for one extension and takes over what they say; whether one has it, but empty.
+    /// Shared with everyone who asks the same meanwhile; goes on when its callers leave.
+    ///
+    /// # Errors
+    /// A backend answered neither yes nor no, or none within the patience of a read.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<Source>,
+        budgeted: bool,
+    ) -> Result<bool> {
+        let (this, key) = (Arc::clone(self), (id.clone(), source));
+        let wanted = id.clone();
+        let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
+        let answer = timeout(PATIENCE, self.questions.under_way.ask(&key, question)).await;
+        answer.unwrap_or_else(|_| Err(late(source)))
+    }
+
+    async fn ask_members(
+        &self,
+        id: &ExtensionId,
+        source: Option<Source>,
+        budgeted: bool,
+    ) -> Result<bool> {
+        let questions = self.asked(source).map(|member| async move {
+            let found = self.ask_member(member, id, budgeted).await;
+            (member, found)
+        });
+        let (mut empty, mut failure) = (false, None);
+        for (member, found) in join_all(questions).await {
+            match &found {
+                Err(error) if !error.is_not_found() => {
+                    failure = failure.or_else(|| found.err());
+                    continue;
+                }
+                Ok(extension) => empty |= extension.releases().is_empty(),
+                Err(_) => {}
+            }
+            for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
+                member.status.found(fault);
+            }
+        }
+        failure.map_or(Ok(empty), Err)
+    }
+
+    async fn ask_member(
+        &self,
+        member: &Member,
+        id: &ExtensionId,
+        budgeted: bool,
+    ) -> Result<Extension> {
+        if budgeted && !member.budget.take() {
+            return Err(self.beyond_budget(member, id));
+        }
+        let found = member.backend.extension(id).await.and_then(readable);
+        member.learned(&found);
+        found
+    }
+
+    /// A complete listing that is current says no as well as an answer; without one nothing can.
+    fn beyond_budget(&self, member: &Member, id: &ExtensionId) -> Error {
+        let current = member.status.current_as_of();
+        if current.is_some_and(|at| at.elapsed() <= self.rules.ttl) {
+            return Error::not_found(format!("Extension {id} not found"));
+        }
+        let message = format!("The {} backend is asked for too much at once", member.source());
+        Error::unavailable(message, Duration::from_secs(1)).at(member.source())
+    }
+}
+
+/// An extension of which nothing can be read is not one without releases: that cannot be told.
+fn readable(extension: Extension) -> Result<Extension> {
+    if extension.releases().is_empty() && !extension.faults().is_empty() {
+        let message = format!("Extension {} has no release that can be read", extension.id());
+        return Err(Error::faulty(message).because(extension.faults().join("; ")));
+    }
+    Ok(extension)
+}
+
+/// A backend took longer than a read waits.
+pub(super) fn late(source: Option<Source>) -> Error {
+    let who =
+        source.map_or_else(|| "A backend".to_owned(), |source| format!("The {source} backend"));
+    let error = Error::new(
+        ErrorKind::BackendTimeout,
+        format!("{who} did not answer in time; ask again later"),
+    );
+    match source {
+        Some(source) => error.at(source),
+        None => error,
+    }
+}
