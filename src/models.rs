@@ -4,6 +4,7 @@ pub mod artifact;
 pub mod digest;
 pub mod extension;
 pub mod naming;
+pub mod notes;
 pub mod source;
 pub mod tag;
 pub mod version;

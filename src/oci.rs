@@ -9,6 +9,7 @@ pub mod client;
 pub mod coalesce;
 pub mod contents;
 pub mod credentials;
+pub mod documents;
 pub mod known;
 pub mod link;
 pub mod models;

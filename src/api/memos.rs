@@ -1,5 +1,7 @@
 //! The three memos that the specification names, and how questions go through them.
 
+mod release;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub struct MemoRules {
 pub struct Memos {
     /// Key `list:{type}:{source}`.
     pub lists: Arc<Memo<Arc<ListMemo>>>,
-    /// Key `{type}/{name}`.
+    /// Key `{type}/{name}`, and `{type}/{name}/{version}/metadata` beside it.
     pub metadata: Arc<Memo<EntryMemo>>,
     /// Key `{type}/{name}/versions`.
     pub versions: Arc<Memo<EntryMemo>>,

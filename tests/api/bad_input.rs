@@ -34,6 +34,7 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/provider/aws?source=x", SOURCE),
         ("/extensions/provider/aws/versions?source=x", SOURCE),
         ("/extensions/provider/aws/1.0.0?source=x", SOURCE),
+        ("/extensions/provider/aws/1.0.0/metadata?source=x", SOURCE),
         ("/extensions?limit=1001", LIMIT),
         ("/extensions?limit=-1", LIMIT),
         ("/extensions?limit=ten", LIMIT),
@@ -61,6 +62,9 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/provider/aws/1.0.0%0d%0aX-Evil:1", VERSION),
         ("/extensions/provider/aws/1%5C2", VERSION),
         ("/extensions/provider/aws/latest?tag=..", VERSION),
+        ("/extensions/provider/aws/latest/metadata?tag=..", VERSION),
+        ("/extensions/provider/aws/1%2F..%2F2/metadata", VERSION),
+        ("/extensions/provider/a%00b/1.0.0/metadata", NAME),
         (&long_version, VERSION),
     ] {
         let got = served.get(path).await;

@@ -5,6 +5,7 @@ mod downloads;
 mod headers;
 mod lists;
 mod memos;
+mod metadata;
 mod ownership;
 mod system;
 mod webhooks;
