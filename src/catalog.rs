@@ -6,6 +6,7 @@ pub mod index;
 mod member;
 pub mod ownership;
 pub mod reads;
+pub mod resolve;
 pub mod rounds;
 pub mod search;
 pub mod status;

@@ -44,6 +44,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(extensions::list_versions))
         .routes(routes!(downloads::download))
         .routes(routes!(releases::get_version))
+        .routes(routes!(releases::resolve))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

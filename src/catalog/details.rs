@@ -38,7 +38,7 @@ impl Catalogue {
         self.details(entry, known).await
     }
 
-    async fn details(&self, entry: Arc<Entry>, known: Arc<Release>) -> Result<Details> {
+    pub(super) async fn details(&self, entry: Arc<Entry>, known: Arc<Release>) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
         let failing = self.member(known.source).is_some_and(|member| member.status.is_failing());
         // Who knows the release need not wait for a backend that is away.

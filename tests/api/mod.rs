@@ -7,5 +7,6 @@ mod lists;
 mod memos;
 mod metadata;
 mod ownership;
+mod resolve;
 mod system;
 mod webhooks;
