@@ -9,6 +9,7 @@ pub mod handlers;
 pub mod layers;
 pub mod list_memo;
 pub mod memos;
+pub mod metadata_view;
 pub mod paging;
 pub mod problem;
 pub mod ranges;

@@ -1,11 +1,13 @@
 //! The catalogue: what is known of every backend, merged into one view that reads never wait for.
 
+pub mod details;
 pub mod dirty;
 pub mod index;
 mod member;
 pub mod ownership;
 mod questions;
 pub mod reads;
+pub mod resolve;
 pub mod rounds;
 pub mod search;
 pub mod status;

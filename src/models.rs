@@ -1,9 +1,11 @@
 //! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
 
 pub mod artifact;
+pub mod constraint;
 pub mod digest;
 pub mod extension;
 pub mod naming;
+pub mod notes;
 pub mod source;
 pub mod tag;
 pub mod version;

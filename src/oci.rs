@@ -8,6 +8,7 @@ pub mod challenge;
 pub mod client;
 pub mod contents;
 pub mod credentials;
+pub mod documents;
 pub mod known;
 pub mod link;
 pub mod models;

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 
 use crate::api::paging::{LIMIT_MAX, Page};
 use crate::api::problem::Problem;
+use crate::catalog::resolve::Wanted;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -118,6 +119,24 @@ impl<S: Send + Sync> FromRequestParts<S> for SourceParam {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Params::read(parts, state).await?.source().map(Self)
+    }
+}
+
+/// `?constraint=` and `?prerelease=`: the versions that a caller can use.
+pub struct WantedParams(pub Wanted);
+
+impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = Params::read(parts, state).await?;
+        let constraint = params.get("constraint").unwrap_or_default();
+        let constraint = constraint.parse().map_err(bad_request)?;
+        let prereleases = params.get("prerelease").unwrap_or("false");
+        let prereleases = prereleases
+            .parse()
+            .map_err(|_| Problem::bad_request("prerelease must be true or false"))?;
+        Ok(Self(Wanted { constraint, prereleases }))
     }
 }
 

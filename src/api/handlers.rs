@@ -3,5 +3,6 @@
 pub mod downloads;
 pub mod extensions;
 pub mod health;
+pub mod releases;
 pub mod system;
 pub mod webhooks;

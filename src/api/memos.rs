@@ -1,5 +1,7 @@
 //! The three memos that the specification names, and how questions go through them.
 
+pub mod release;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +37,8 @@ pub struct MemoRules {
 pub struct Memos {
     /// Key `list:{type}:{source}`.
     pub lists: Arc<Memo<Arc<ListMemo>>>,
-    /// Key `{type}/{name}`.
+    /// Key `{type}/{name}`; beside it `{type}/{name}/{version}/metadata` and
+    /// `{type}/{name}/resolve?{constraint}&{prerelease}`.
     pub metadata: Arc<Memo<EntryMemo>>,
     /// Key `{type}/{name}/versions`.
     pub versions: Arc<Memo<EntryMemo>>,

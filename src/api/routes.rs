@@ -9,7 +9,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::handlers::{downloads, extensions, health, system, webhooks};
+use crate::api::handlers::{downloads, extensions, health, releases, system, webhooks};
 use crate::api::layers::{HttpRules, layered};
 use crate::api::memos::Memos;
 use crate::api::state::{ApiState, Draining};
@@ -43,6 +43,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(extensions::get_extension))
         .routes(routes!(extensions::list_versions))
         .routes(routes!(downloads::download))
+        .routes(routes!(releases::get_version))
+        .routes(routes!(releases::resolve))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

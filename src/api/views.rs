@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::catalog::index::Entry;
+use crate::models::artifact::ArtifactKey;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -12,6 +13,9 @@ use crate::models::source::Source;
 /// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
+
+/// What a parameter's value may hold as it is.
+const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
 /// Words that stand in a path where a version would, so that a version of that name cannot.
 const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
@@ -159,6 +163,19 @@ fn href(id: &ExtensionId, release: &Release, asked: Option<Source>) -> String {
     query.extend(asked.map(|source| format!("source={source}")));
     let path = format!("/api/v1/extensions/{id}/{segment}");
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+}
+
+/// The path of one file of a release here.
+#[must_use]
+pub fn asset_href(
+    id: &ExtensionId,
+    release: &Release,
+    asked: Option<Source>,
+    key: &ArtifactKey,
+) -> String {
+    let path = href(id, release, asked);
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{mark}asset={}", utf8_percent_encode(key.as_str(), VALUE))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::notes::release_notes;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -46,19 +47,30 @@ impl MemoryBackend {
         let archive = archive.into();
         let digest = Digest::sha256(&archive);
         let key = ArtifactKey::new(digest.to_string());
+        let file = Artifact {
+            key: key.clone(),
+            file_name: format!("{}.tar.gz", id.name),
+            size: archive.len() as u64,
+            digest: Some(digest.clone()),
+            url: None,
+        };
         let release = Release {
-            artifact: ArtifactChoice::Chosen(Artifact {
-                key: key.clone(),
-                file_name: format!("{}.tar.gz", id.name),
-                size: archive.len() as u64,
-                digest: Some(digest.clone()),
-                url: None,
-            }),
+            assets: vec![file.clone()],
+            artifact: ArtifactChoice::Chosen(file),
             manifest_digest: Some(digest),
             about: Arc::new(about),
             ..Release::of_tag(self.source, tag.clone())
         };
         self.put(id, tag, release, key, archive);
+    }
+
+    /// Gives a published release its notes.
+    pub fn write_notes(&self, id: &ExtensionId, tag: &Tag, text: &str) {
+        let mut extensions = self.extensions.write();
+        let release = extensions.get_mut(id).and_then(|known| known.releases.get_mut(tag));
+        if let Some(release) = release {
+            release.notes = release_notes(text);
+        }
     }
 
     /// Makes an extension that has no release, as an empty repository is.

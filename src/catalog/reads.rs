@@ -111,6 +111,20 @@ impl Catalogue {
         version: &Tag,
         source: Option<Source>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
+        let (entry, mut release) = self.find_named(id, version, source).await?;
+        if release.artifact == ArtifactChoice::Unread {
+            release = self.read_now(entry.id(), &release).await?;
+        }
+        Ok((entry, release))
+    }
+
+    /// The same as it is known, perhaps not read yet.
+    pub(super) async fn find_named(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        version: &Tag,
+        source: Option<Source>,
+    ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let mut entry = self.find(id, source).await?;
         let wanted = Wanted { id: id.clone(), version: Some(version.clone()), source };
         if entry.extension.find(version).is_none() && !self.was_denied(&wanted) {
@@ -123,16 +137,16 @@ impl Catalogue {
         let release = entry.extension.find(version).cloned();
         let release = release
             .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
-        let release = self.read_in_full(entry.id(), release).await?;
         Ok((entry, release))
     }
 
-    /// A release that was only named so far is read now.
-    async fn read_in_full(&self, id: &ExtensionId, release: Arc<Release>) -> Result<Arc<Release>> {
-        let Some(member) = self.member(release.source) else { return Ok(release) };
-        if release.artifact != ArtifactChoice::Unread {
-            return Ok(release);
-        }
+    /// A release as its backend has it now, with all that it tells of it.
+    pub(super) async fn read_now(
+        &self,
+        id: &ExtensionId,
+        release: &Arc<Release>,
+    ) -> Result<Arc<Release>> {
+        let Some(member) = self.member(release.source) else { return Ok(Arc::clone(release)) };
         let read = timeout(PATIENCE, member.backend.version(id, &release.tag)).await;
         let read = read.unwrap_or_else(|_| Err(late(Some(member.source()))));
         member.learned(&read);

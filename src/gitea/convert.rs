@@ -11,6 +11,7 @@ use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::notes::release_notes;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -93,6 +94,7 @@ impl<'a> ReleaseReader<'a> {
             artifact: choice,
             assets,
             about: self.about(clean(&row.author.login)),
+            notes: release_notes(&row.body),
             ..release
         })
     }

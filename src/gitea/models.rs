@@ -53,6 +53,8 @@ pub(super) struct ReleaseRow {
     pub(super) created_at: Option<String>,
     pub(super) published_at: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) body: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) author: Account,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) assets: Vec<AssetRow>,

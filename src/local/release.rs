@@ -13,6 +13,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
+use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -89,6 +90,7 @@ impl Reader<'_> {
         Ok(Release {
             published_at: claims.published_at(self.now),
             about: Arc::new(claims.about()),
+            notes: notes(&claims),
             artifact: self.artifact(release.version.as_str(), &manifest)?,
             assets: files(&manifest.layers, |_| None),
             manifest_digest: entry.digest.parse().ok(),

@@ -68,6 +68,8 @@ pub struct Release {
     pub manifest_digest: Option<Digest>,
     /// What its publisher says of it; shared, since most releases say the same.
     pub about: Arc<About>,
+    /// What its publisher says has changed. Known of a release that was read by itself alone.
+    pub notes: Option<Arc<str>>,
 }
 
 impl Release {
@@ -86,6 +88,7 @@ impl Release {
             assets: Vec::new(),
             manifest_digest: None,
             about: Arc::default(),
+            notes: None,
         }
     }
 
@@ -127,6 +130,7 @@ pub struct Extension {
 impl Extension {
     /// Arranges what a backend found. Hidden tags and releases without an archive are dropped;
     /// of several tags of one version one is listed and the others can only be asked for by tag.
+    /// Release notes are dropped too: kept for every version they would outgrow all the rest.
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
         let pinned: HashSet<Digest> = found.iter().filter_map(floating_target).cloned().collect();
@@ -142,7 +146,7 @@ impl Extension {
             .filter(|release| {
                 release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
             })
-            .map(Arc::new)
+            .map(|release| Arc::new(Release { notes: None, ..release }))
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
         let (listed, shadowed) = one_per_version(releases);

@@ -78,6 +78,16 @@ impl Version {
         self.three_numbers
     }
 
+    /// The same for the `semver` crate, less its build metadata, which ranges do not look at.
+    /// `None` for numbers beyond 64 bits.
+    #[must_use]
+    pub(super) fn to_semver(&self) -> Option<semver::Version> {
+        let number = |number: &Number| number.0.parse().ok();
+        let [major, minor, patch] = &self.numbers;
+        let bare = semver::Version::new(number(major)?, number(minor)?, number(patch)?);
+        Some(semver::Version { pre: self.pre.clone(), ..bare })
+    }
+
     /// Precedence of semantic versioning (2.0.0, §11): build metadata does not count,
     /// `1.10` counts as `1.10.0`.
     #[must_use]

@@ -194,10 +194,9 @@ impl Backend for OciBackend {
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let place = self.0.place(id);
-        match self.0.reader.read(&place, tag).await {
-            Ok(reading) => Ok(reading.release),
+        match self.0.reader.version(&place, tag).await {
             Err(error) if error.is_not_found() => Err(error.at(Source::Oci)),
-            Err(error) => Err(self.0.told_apart(error, id)),
+            found => found.map_err(|error| self.0.told_apart(error, id)),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::models::tag::Tag;
 use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
 use crate::oci::client::{Client, Manifest, Reference};
 use crate::oci::contents::Contents;
+use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
 use crate::oci::repository::Repository;
 
@@ -119,6 +120,23 @@ impl Reader {
         self.client.digest_of(&place.repository, tag).await
     }
 
+    /// The same with its notes, which no [`Reading`] holds: those are remembered by the thousand.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub async fn version(&self, place: &Place, tag: &Tag) -> Result<Release> {
+        let release = self.read(place, tag).await?.release;
+        let Some(digest) = &release.manifest_digest else { return Ok(release) };
+        let Found { manifest, above } = self.found(place, digest).await?;
+        Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
+    }
+
+    /// The manifest that a digest leads to.
+    async fn found(&self, place: &Place, digest: &Digest) -> Result<Found> {
+        let document = self.document(place, digest).await?;
+        self.descend(place, document, 0).await
+    }
+
     async fn release(&self, place: &Place, tag: &Tag, top: &Manifest) -> Result<Reading> {
         let Found { manifest, above } = self.descend(place, top.document()?, 0).await?;
         let (config, faults) = match self.config(place, &manifest).await {
@@ -126,10 +144,7 @@ impl Reader {
             Err(error) if is_lasting(&error) => (None, vec![format!("tag {tag}: {error}")]),
             Err(error) => return Err(error),
         };
-        let claims = Claims {
-            annotations: std::iter::once(&manifest.annotations).chain(&above).collect(),
-            config: config.as_ref(),
-        };
+        let claims = claims_of(&manifest, &above, config.as_ref());
         let mut about = claims.about();
         let registry = self.client.registry();
         about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()));
@@ -164,7 +179,7 @@ impl Reader {
         let mut failure = Error::faulty("The index leads to no manifest that can be read");
         for child in children(&document) {
             let found = async {
-                let inner = self.child(place, child).await?;
+                let inner = self.document(place, &digest_of(child)?).await?;
                 Box::pin(self.descend(place, inner, depth + 1)).await
             };
             match found.await {
@@ -180,8 +195,8 @@ impl Reader {
         Err(failure)
     }
 
-    async fn child(&self, place: &Place, child: &Descriptor) -> Result<Document> {
-        let digest = digest_of(child)?;
+    async fn document(&self, place: &Place, digest: &Digest) -> Result<Document> {
+        let digest = digest.clone();
         let bytes = match self.contents.get(&digest) {
             Some(bytes) => bytes,
             None => {
@@ -216,6 +231,15 @@ impl Reader {
         self.contents.keep(digest, bytes.clone());
         Ok(bytes)
     }
+}
+
+fn claims_of<'a>(
+    manifest: &'a Document,
+    above: &'a [Annotations],
+    config: Option<&'a ConfigBlob>,
+) -> Claims<'a> {
+    let annotations = std::iter::once(&manifest.annotations).chain(above).collect();
+    Claims { annotations, config }
 }
 
 fn digest_of(descriptor: &Descriptor) -> Result<Digest> {

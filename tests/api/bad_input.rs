@@ -16,6 +16,9 @@ const LIMIT: &str = "limit must be a whole number from 0 to 1000";
 const OFFSET: &str = "offset must be a whole number, 0 or more";
 const QUERY: &str = "q is required: 1 to 200 characters, not blank";
 const NAME: &str = "name must be 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or digit";
+const CONSTRAINT: &str = "constraint is required: 1 to 200 characters, a range as Cargo writes it, \
+                          such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, or >=1.2, <2";
+const PRERELEASE: &str = "prerelease must be true or false";
 const VERSION: &str = "version must be 1 to 255 of A-Z a-z 0-9 . _ + / - and begin with a letter \
                        or digit, without a .. segment";
 
@@ -24,6 +27,8 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
     let served = served().await;
     let long_name = format!("/extensions/provider/{}", "a".repeat(101));
     let long_version = format!("/extensions/provider/aws/{}", "1".repeat(256));
+    let many = ">0,".repeat(67);
+    let long_constraint = format!("/extensions/provider/aws/resolve?constraint={many}");
     let long_query = format!("/extensions/search?q={}", "a".repeat(201));
     for (path, message) in [
         ("/extensions?type=providers", TYPE),
@@ -34,6 +39,7 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/provider/aws?source=x", SOURCE),
         ("/extensions/provider/aws/versions?source=x", SOURCE),
         ("/extensions/provider/aws/1.0.0?source=x", SOURCE),
+        ("/extensions/provider/aws/1.0.0/metadata?source=x", SOURCE),
         ("/extensions?limit=1001", LIMIT),
         ("/extensions?limit=-1", LIMIT),
         ("/extensions?limit=ten", LIMIT),
@@ -47,6 +53,18 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/search?q=", QUERY),
         ("/extensions/search?q=%20%09", QUERY),
         (&long_query, QUERY),
+        ("/extensions/provider/aws/resolve", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=%20", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=latest", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=1.2.3.4", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=^1%20%7C%7C%20^2", CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=^99999999999999999999", CONSTRAINT),
+        (&long_constraint, CONSTRAINT),
+        ("/extensions/provider/aws/resolve?constraint=*&prerelease=yes", PRERELEASE),
+        ("/extensions/provider/aws/resolve?constraint=*&prerelease=", PRERELEASE),
+        ("/extensions/provider/aws/resolve?constraint=*&source=x", SOURCE),
+        ("/extensions/provider/..%2Fetc/resolve?constraint=*", NAME),
         ("/extensions/provider/..%2Fetc", NAME),
         ("/extensions/provider/a%00b", NAME),
         ("/extensions/provider/a%2fb", NAME),
@@ -61,6 +79,9 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/provider/aws/1.0.0%0d%0aX-Evil:1", VERSION),
         ("/extensions/provider/aws/1%5C2", VERSION),
         ("/extensions/provider/aws/latest?tag=..", VERSION),
+        ("/extensions/provider/aws/latest/metadata?tag=..", VERSION),
+        ("/extensions/provider/aws/1%2F..%2F2/metadata", VERSION),
+        ("/extensions/provider/a%00b/1.0.0/metadata", NAME),
         (&long_version, VERSION),
     ] {
         let got = served.get(path).await;

@@ -12,11 +12,13 @@ async fn served() -> Served {
     Served::over(vec![memory(Source::Local, &names)]).await
 }
 
-const JSON: [&str; 5] = [
+const JSON: [&str; 7] = [
     "/extensions",
     "/extensions/search?q=p1",
     "/extensions/provider/p1",
     "/extensions/provider/p1/versions",
+    "/extensions/provider/p1/1.0.0/metadata",
+    "/extensions/provider/p1/resolve?constraint=*",
     "/openapi.json",
 ];
 

@@ -5,6 +5,8 @@ mod downloads;
 mod headers;
 mod lists;
 mod memos;
+mod metadata;
 mod ownership;
+mod resolve;
 mod system;
 mod webhooks;

@@ -21,12 +21,29 @@ fn tagged(layout: &Path) -> Vec<(String, Value)> {
 
 /// Publishes a release of one archive, as a publisher's tool would: other tags stay.
 pub fn publish(root: &Path, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
+    let described = ("org.opencontainers.image.description", description);
+    publish_with(root, id, tag, described, &[(ARCHIVE, "archive.tar.gz", archive)]);
+}
+
+/// Publishes a release of some archive, with this annotation.
+pub fn publish_annotated(root: &Path, id: &ExtensionId, tag: &str, annotation: (&str, &str)) {
+    publish_with(root, id, tag, annotation, &[(ARCHIVE, "archive.tar.gz", b"archive")]);
+}
+
+/// Publishes a release with an annotation and these files: media type, title, bytes.
+pub fn publish_with(
+    root: &Path,
+    id: &ExtensionId,
+    tag: &str,
+    (name, text): (&str, &str),
+    files: &[(&str, &str, &[u8])],
+) {
     let dir = root.join(id.oci_repository());
     let others = tagged(&dir);
     let mut layout = LayoutWriter::create(&dir).unwrap();
-    let layer = layout.layer(ARCHIVE, &format!("{}.tar.gz", id.name), archive).unwrap();
-    let annotations = json!({"org.opencontainers.image.description": description});
-    let manifest = layout.extension(&[layer], &annotations).unwrap();
+    let layer = |(kind, title, bytes): &(&str, &str, &[u8])| layout.layer(kind, title, bytes);
+    let layers: Vec<Value> = files.iter().map(|file| layer(file).unwrap()).collect();
+    let manifest = layout.extension(&layers, &json!({name: text})).unwrap();
     for (other, descriptor) in others.into_iter().filter(|(other, _)| other != tag) {
         layout.tag(&other, descriptor);
     }

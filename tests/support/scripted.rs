@@ -44,6 +44,8 @@ pub struct Scripted {
     listings: AtomicUsize,
     changes: AtomicUsize,
     extensions: AtomicUsize,
+    /// How often one release was asked for.
+    pub versions: AtomicUsize,
 }
 
 impl Scripted {
@@ -57,6 +59,7 @@ impl Scripted {
             listings: AtomicUsize::new(0),
             changes: AtomicUsize::new(0),
             extensions: AtomicUsize::new(0),
+            versions: AtomicUsize::new(0),
         }
     }
 
@@ -109,7 +112,7 @@ impl Backend for Scripted {
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.reached()?;
+        self.count(&self.versions)?;
         self.inner.version(id, tag).await
     }
 

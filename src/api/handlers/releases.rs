@@ -1,0 +1,95 @@
+//! One release: all that is known of it, and which one a range picks.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::answers::Answer;
+use crate::api::extract::{IdPath, ReleasePath, SourceParam, WantedParams};
+use crate::api::memos::release::Question;
+use crate::api::metadata_view::MetadataView;
+use crate::api::problem::{ErrorBody, Problem};
+use crate::api::state::ApiState;
+use crate::api::views::VersionView;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Get version
+///
+/// One version in full: its notes, its files and their digests.
+#[utoipa::path(
+    get,
+    path = "/extensions/{type}/{name}/{version}/metadata",
+    tag = "extensions",
+    params(
+        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
+        ("name" = String, Path, description = "Without regard to case", max_length = 100),
+        ("version" = String, Path, description = "A tag, a version, or `latest`; a slash as `%2F`", max_length = 255),
+        ("tag" = Option<String>, Query, description = "With `latest`: a tag that no path can name"),
+        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
+    ),
+    responses(
+        (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
+        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+    ),
+)]
+pub async fn get_version(
+    State(api): State<ApiState>,
+    ReleasePath { id, version, .. }: ReleasePath,
+    SourceParam(source): SourceParam,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    answer(&api, &id, Question::Metadata(&version), source, &headers).await
+}
+
+/// Resolve a range
+///
+/// The highest version that a range picks, with its digest. Tags that read as no version are never
+/// picked; build metadata does not count.
+#[utoipa::path(
+    get,
+    path = "/extensions/{type}/{name}/resolve",
+    tag = "extensions",
+    params(
+        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
+        ("name" = String, Path, description = "Without regard to case", max_length = 100),
+        ("constraint" = String, Query, description = "A range as Cargo writes it: `^1.2`, `~1.2.3`, `1.2.*`, `=1.2.3`, `>=1.2, <2`", min_length = 1, max_length = 200),
+        ("prerelease" = Option<bool>, Query, description = "Whether a pre-release may be picked; `false` unless given"),
+        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
+    ),
+    responses(
+        (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody, description = "No version matches; the message names the nearest"),
+        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
+        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+    ),
+)]
+pub async fn resolve(
+    State(api): State<ApiState>,
+    IdPath(id): IdPath,
+    WantedParams(wanted): WantedParams,
+    SourceParam(source): SourceParam,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    answer(&api, &id, Question::Resolve(&wanted), source, &headers).await
+}
+
+async fn answer(
+    api: &ApiState,
+    id: &ExtensionId,
+    question: Question<'_>,
+    source: Option<Source>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (rendered, provenance) = api.memos.release(&api.catalogue, id, question, source).await?;
+    api.metrics.extensions_served(1);
+    Ok(Answer::new(rendered, &provenance).respond(headers))
+}

@@ -1,0 +1,82 @@
+//! Public JSON of one version in full: its notes, its files, their digests.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::views::{VersionView, asset_href};
+use crate::catalog::index::Entry;
+use crate::models::artifact::Artifact;
+use crate::models::extension::Release;
+use crate::models::source::Source;
+
+/// One version of an extension in full.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = VersionMetadata)]
+pub struct MetadataView<'a> {
+    /// Spelled as its backend does.
+    #[schema(example = "aws")]
+    name: &'a str,
+    /// `provider`, `taskserv` or `cluster`.
+    #[schema(example = "provider")]
+    r#type: &'static str,
+    #[serde(flatten)]
+    version: VersionView<'a>,
+    description: Option<&'a str>,
+    author: Option<&'a str>,
+    /// Where its source is kept.
+    repository: Option<&'a str>,
+    keywords: &'a [String],
+    /// SPDX expression, as the publisher gives it.
+    license: Option<&'a str>,
+    /// Release notes as the publisher wrote them, mostly Markdown, at most 64 KiB; `null` also
+    /// while the backend does not answer.
+    notes: Option<&'a str>,
+    /// The digest of what the tag points at, where the backend has one: in OCI the manifest's.
+    manifest_digest: Option<String>,
+    /// Every file of the version that can be downloaded by itself, the archive among them.
+    assets: Vec<AssetView<'a>>,
+}
+
+/// One file of a version.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Asset)]
+pub struct AssetView<'a> {
+    /// What `?asset=` takes.
+    id: &'a str,
+    /// As the publisher named it; not checked to be a safe name of a file.
+    name: &'a str,
+    /// Length in bytes.
+    size: u64,
+    /// `sha256:` and the digest of the file, where it is known.
+    digest: Option<String>,
+    /// Path of the file here; needs no backend's credentials.
+    href: String,
+}
+
+impl<'a> MetadataView<'a> {
+    /// A release of an entry; `asked` is the backend it was asked of, if one was named.
+    #[must_use]
+    pub fn of(entry: &'a Entry, release: &'a Release, asked: Option<Source>) -> Self {
+        let (id, about) = (entry.id(), &release.about);
+        let asset = |file: &'a Artifact| AssetView {
+            id: file.key.as_str(),
+            name: &file.file_name,
+            size: file.size,
+            digest: file.digest.as_ref().map(ToString::to_string),
+            href: asset_href(id, release, asked, &file.key),
+        };
+        Self {
+            name: id.name.as_str(),
+            r#type: id.extension_type.as_str(),
+            version: VersionView::of(id, release, asked),
+            description: about.description.as_deref(),
+            author: about.author.as_deref(),
+            repository: about.repository.as_deref(),
+            keywords: &about.keywords,
+            license: about.license.as_deref(),
+            notes: release.notes.as_deref(),
+            manifest_digest: release.manifest_digest.as_ref().map(ToString::to_string),
+            assets: release.assets.iter().map(asset).collect(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! One release with all that its backend tells of it, asked for now; else what is known of it.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalogue;
+use crate::catalog::index::Entry;
+use crate::error::Result;
+use crate::models::artifact::ArtifactChoice;
+use crate::models::extension::Release;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+/// A release, and how much of it is known.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// Its extension.
+    pub entry: Arc<Entry>,
+    /// The release.
+    pub release: Arc<Release>,
+    /// Whether its backend told all of it; otherwise it lacks its notes, and perhaps a digest.
+    pub whole: bool,
+}
+
+impl Catalogue {
+    /// One release with its notes and digest, for which its backend is asked. While that does not
+    /// answer, what is known of the release.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find_release`].
+    pub async fn find_details(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        version: &Tag,
+        source: Option<Source>,
+    ) -> Result<Details> {
+        let (entry, known) = self.find_named(id, version, source).await?;
+        self.details(entry, known).await
+    }
+
+    pub(super) async fn details(&self, entry: Arc<Entry>, known: Arc<Release>) -> Result<Details> {
+        let readable = known.artifact != ArtifactChoice::Unread;
+        let failing = self.member(known.source).is_some_and(|member| member.status.is_failing());
+        // Who knows the release need not wait for a backend that is away.
+        if readable && failing {
+            return Ok(Details { entry, release: known, whole: false });
+        }
+        match self.read_now(entry.id(), &known).await {
+            Ok(release) => Ok(Details { entry, release, whole: true }),
+            Err(_) if readable => Ok(Details { entry, release: known, whole: false }),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Which version of an extension a range picks.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalogue;
+use crate::catalog::details::Details;
+use crate::error::{Error, Result};
+use crate::models::artifact::Artifact;
+use crate::models::constraint::{Constraint, Side};
+use crate::models::extension::{Extension, Release, ReleaseVersion};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// The versions that a caller can use.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The range.
+    pub constraint: Constraint,
+    /// Whether a pre-release may be picked.
+    pub prereleases: bool,
+}
+
+impl Catalogue {
+    /// The highest listed version in a range, with its digest where its backend can tell it.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`]; `NotFound` also if no version lies in the range, which names the
+    /// nearest.
+    pub async fn resolve(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        wanted: &Wanted,
+        source: Option<Source>,
+    ) -> Result<Details> {
+        let entry = self.find(id, source).await?;
+        let known = Arc::clone(pick(&entry.extension, wanted)?);
+        let has_digest = |artifact: &Artifact| artifact.digest.is_some();
+        if known.artifact.chosen().is_some_and(has_digest) {
+            return Ok(Details { entry, release: known, whole: true });
+        }
+        self.details(entry, known).await
+    }
+}
+
+fn pick<'a>(extension: &'a Extension, wanted: &Wanted) -> Result<&'a Arc<Release>> {
+    let placed: Vec<(Side, &Arc<Release>)> = extension
+        .releases()
+        .iter()
+        .filter_map(|release| Some((side_of(release, &wanted.constraint)?, release)))
+        .collect();
+    let admitted = |release: &Release| wanted.prereleases || !release.is_prerelease();
+    let matches =
+        |(side, release): &&(Side, &Arc<Release>)| *side == Side::Within && admitted(release);
+    // Releases come newest first, so that the first match is the highest.
+    placed.iter().find(matches).map(|(_, release)| *release).ok_or_else(|| {
+        let (id, constraint) = (extension.id(), &wanted.constraint);
+        let nearest = nearest(&placed, admitted);
+        Error::not_found(format!(
+            "Extension {id} has no version that matches {constraint}; {nearest}"
+        ))
+    })
+}
+
+/// `None`: the release has no version, or one that no range can name.
+fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
+    match &release.version {
+        ReleaseVersion::Version(version) => constraint.side_of(version),
+        ReleaseVersion::Unversioned(_) => None,
+    }
+}
+
+/// What comes nearest, in words: a pre-release in the range, the next lower version, the next
+/// higher one.
+fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool) -> String {
+    let of_side = |wanted: Side| placed.iter().filter(move |(side, _)| *side == wanted);
+    if let Some((_, release)) = of_side(Side::Within).next() {
+        let version = release.version.as_str();
+        return format!("the nearest is {version}, a pre-release, which prerelease=true admits");
+    }
+    let mut lower = of_side(Side::Below).filter(|(_, release)| admitted(release));
+    let mut higher = of_side(Side::Above).rev().filter(|(_, release)| admitted(release));
+    match lower.next().or_else(|| higher.next()) {
+        Some((_, release)) => format!("the nearest is {}", release.version.as_str()),
+        None => "there is none near".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::artifact::ArtifactChoice;
+
+    fn picked(constraint: &str, prereleases: bool, tags: &[&str]) -> Result<String> {
+        let release = |tag: &&str| Release {
+            artifact: ArtifactChoice::Unread,
+            ..Release::of_tag(Source::Oci, tag.parse().unwrap())
+        };
+        let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
+        let extension = Extension::new(id, tags.iter().map(release).collect());
+        let wanted = Wanted { constraint: constraint.parse().unwrap(), prereleases };
+        pick(&extension, &wanted).map(|release| release.tag.to_string())
+    }
+
+    const TAGS: [&str; 8] = [
+        "v1.2.0",
+        "1.10",
+        "1.9.0_b1",
+        "1.11.0-rc.1",
+        "2.0.0-rc.1",
+        "0.9.0",
+        "nightly",
+        "18446744073709551616.0.0",
+    ];
+
+    #[test]
+    fn the_highest_version_in_the_range_is_picked() {
+        for (constraint, prereleases, expected) in [
+            ("^1.2", false, "1.10"),
+            ("^1.2", true, "1.11.0-rc.1"),
+            ("*", false, "1.10"),
+            ("*", true, "2.0.0-rc.1"),
+            ("~1.9", false, "1.9.0_b1"),
+            ("=1.10.0", false, "1.10"),
+            ("=1.2.0+other", false, "v1.2.0"),
+            ("<1", true, "0.9.0"),
+        ] {
+            assert_eq!(picked(constraint, prereleases, &TAGS).unwrap(), expected, "{constraint}");
+        }
+    }
+
+    #[test]
+    fn without_a_match_the_nearest_is_named() {
+        for (constraint, prereleases, tags, nearest) in [
+            ("^3", false, &TAGS[..], "the nearest is 1.10"),
+            ("^3", true, &TAGS, "the nearest is 2.0.0-rc.1"),
+            ("<0.5", false, &TAGS, "the nearest is 0.9.0"),
+            (
+                "^2.0.0-rc",
+                false,
+                &TAGS,
+                "the nearest is 2.0.0-rc.1, a pre-release, which prerelease=true admits",
+            ),
+            ("*", true, &["nightly"], "there is none near"),
+        ] {
+            let error = picked(constraint, prereleases, tags).unwrap_err();
+            let expected = format!(
+                "Extension provider/aws has no version that matches {constraint}; {nearest}"
+            );
+            assert_eq!((error.message(), error.is_not_found()), (expected.as_str(), true));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One version in full.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::models::digest::Digest;
+use extension_registry::models::source::Source;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::support::ids::{id, tag};
+use crate::support::layouts;
+use crate::support::scripted::Scripted;
+use crate::support::served::{Served, Setup, memory};
+
+const PATH: &str = "/extensions/provider/aws/1.2.0/metadata";
+
+fn backend() -> Arc<MemoryBackend> {
+    let releases = ["provider/aws:v1.2.0", "provider/aws:1.1.0", "provider/aws:versions"];
+    let backend = memory(Source::Local, &releases);
+    backend.write_notes(&id("provider/aws"), &tag("v1.2.0"), "# 1.2.0\r\n- faster");
+    backend
+}
+
+#[tokio::test]
+async fn a_version_is_told_in_full() {
+    let got = Served::over(vec![backend()]).await.get(PATH).await;
+    let bytes = "provider/aws:v1.2.0@local";
+    let digest = Digest::sha256(bytes.as_bytes()).to_string();
+    let href = "/api/v1/extensions/provider/aws/1.2.0";
+    let asset = digest.replace(':', "%3A");
+    assert_eq!(got.status, StatusCode::OK);
+    assert_eq!(
+        got.json(),
+        json!({
+            "name": "aws", "type": "provider", "version": "1.2.0", "tag": "v1.2.0",
+            "prerelease": false, "source": "local", "published_at": null, "href": href,
+            "download_url": href, "size": bytes.len(), "digest": digest,
+            "description": "The provider/aws", "author": null, "repository": null,
+            "keywords": [], "license": null, "notes": "# 1.2.0\n- faster",
+            "manifest_digest": digest,
+            "assets": [{
+                "id": digest, "name": "aws.tar.gz", "size": bytes.len(), "digest": digest,
+                "href": format!("{href}?asset={asset}"),
+            }],
+        })
+    );
+    assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss");
+}
+
+#[tokio::test]
+async fn its_files_are_downloaded_by_their_href() {
+    let served = Served::over(vec![backend()]).await;
+    for path in [PATH, "/extensions/provider/aws/latest/metadata?tag=versions&source=local"] {
+        let href = served.get(path).await.json()["assets"][0]["href"].as_str().unwrap().to_owned();
+        let got = served.get(href.strip_prefix("/api/v1").unwrap()).await;
+        assert_eq!(got.status, StatusCode::OK, "{href}");
+        assert!(got.text().ends_with("@local"), "{href}");
+    }
+}
+
+#[tokio::test]
+async fn versions_are_named_as_for_downloads() {
+    let served = Served::over(vec![backend(), memory(Source::Oci, &["provider/aws:9.0.0"])]).await;
+    for (version, tag) in [
+        ("latest/metadata", "v1.2.0"),
+        ("v1.2.0/metadata", "v1.2.0"),
+        ("1.1.0/metadata", "1.1.0"),
+        ("latest/metadata?tag=versions", "versions"),
+        ("latest/metadata?source=oci", "9.0.0"),
+    ] {
+        let got = served.get(&format!("/extensions/provider/AWS/{version}")).await;
+        assert_eq!(got.json()["tag"], tag, "{version}");
+    }
+    let missing = served.get("/extensions/provider/aws/3.0.0/metadata").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert_eq!(missing.json()["message"], "Extension provider/aws has no version 3.0.0");
+}
+
+#[tokio::test]
+async fn the_backend_is_asked_once() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    let served = Served::over(vec![backend.clone()]).await;
+    let first = served.get(PATH).await;
+    let second = served.get(PATH).await;
+    assert_eq!(second.header("cache-status"), "extension-registry; hit");
+    assert_eq!(second.header("etag"), first.header("etag"));
+    assert_eq!(second.body, first.body);
+    assert_eq!(backend.versions.load(Ordering::SeqCst), 1);
+    let setup = Setup { metadata: false, ..Setup::default() };
+    let served = Served::with(vec![backend.clone()], setup).await;
+    for _ in 0..2 {
+        assert_eq!(served.get(PATH).await.header("cache-status"), "extension-registry; fwd=miss");
+    }
+    assert_eq!(backend.versions.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn what_is_known_is_told_while_the_backend_is_down() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    backend.inner.write_notes(&id("provider/aws"), &tag("1.2.0"), "notes");
+    let served = Served::over(vec![backend.clone()]).await;
+    served.get("/extensions").await;
+    backend.down.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let got = served.get(PATH).await;
+        assert_eq!((got.status, &got.json()["notes"]), (StatusCode::OK, &json!(null)));
+        assert_eq!(got.json()["version"], "1.2.0");
+        assert_eq!(got.header("extension-registry-degraded"), "local");
+        assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss");
+    }
+    assert_eq!(backend.versions.load(Ordering::SeqCst), 1, "it is not asked again while it fails");
+}
+
+#[tokio::test]
+async fn notes_of_a_layout_are_its_annotation() {
+    let dir = tempfile::tempdir().unwrap();
+    layouts::publish(dir.path(), &id("provider/aws"), "1.0.0", "d", b"bytes");
+    let changes = ("io.artifacthub.package.changes", "- now with notes");
+    layouts::publish_annotated(dir.path(), &id("provider/aws"), "1.2.0", changes);
+    let served = Served::local(dir.path()).await;
+    assert_eq!(served.get(PATH).await.json()["notes"], "- now with notes");
+    let without = served.get("/extensions/provider/aws/1.0.0/metadata").await.json();
+    assert_eq!(without["notes"], json!(null));
+    assert!(without["manifest_digest"].as_str().unwrap().starts_with("sha256:"));
+}
