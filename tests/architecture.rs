@@ -124,7 +124,11 @@ fn the_shared_part_of_oci_needs_only_models_and_errors() {
 fn local_takes_from_oci_only_the_shared_part() {
     for path in sources(&root().join("local")) {
         for named in named_after(&code(&path), "crate::oci::") {
-            assert!(["artifact", "documents", "models"].contains(&named), "{} names {named}", path.display());
+            assert!(
+                ["artifact", "documents", "models"].contains(&named),
+                "{} names {named}",
+                path.display()
+            );
         }
     }
 }

@@ -148,6 +148,20 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_notice_that_comes_before_its_tag_is_followed_for_three_seconds() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    pass(Duration::from_millis(500)).await;
+    backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "late");
+    pass(Duration::from_millis(500)).await;
+    let entry = catalogue.view().get(&id("provider/a"), None).cloned().unwrap();
+    assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(backend.asked().extensions, 1 + 3, "at 0, 1 and 3 seconds, and no more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalogue, _tasks) = kept(backend.clone()).await;

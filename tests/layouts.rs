@@ -160,6 +160,17 @@ async fn indexes_of_other_shapes_are_named() {
 }
 
 #[tokio::test]
+async fn an_emptied_layout_has_no_release() {
+    let bench = Bench::new();
+    bench.publish_bad("1.0.0");
+    // As zot leaves it behind.
+    fs::write(bench.bad().join("index.json"), r#"{"schemaVersion":2,"manifests":null}"#).unwrap();
+    let served = bench.good_goes_on(&[]).await;
+    let got = served.get("/extensions/provider/bad").await;
+    assert_eq!(got.json()["message"], "Extension provider/bad has no release");
+}
+
+#[tokio::test]
 async fn an_index_of_a_hundred_megabytes_is_not_read() {
     let bench = Bench::new();
     bench.publish_bad("1.0.0");

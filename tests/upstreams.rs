@@ -1,6 +1,7 @@
 //! The whole service over Gitea and OCI: lists, downloads, outages and notices, as callers see them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
@@ -12,14 +13,17 @@ use extension_registry::models::digest::Digest;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sha2::Sha256;
 
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::played_registry::PlayedRegistry;
-use crate::support::scripted_registry::ScriptedRegistry;
+use crate::support::ids::id;
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::registry_store::Store;
+use crate::support::scripted_registry::{Reply, ScriptedRegistry};
 use crate::support::served::{Served, Setup};
 
 const SECRET: &str = "webhook-secret";
@@ -38,6 +42,32 @@ fn oci(url: &str) -> Arc<dyn Backend> {
 async fn zot() -> ScriptedRegistry {
     let played = PlayedRegistry::zot();
     ScriptedRegistry::start(move |seen| played.answer(seen)).await
+}
+
+/// A zot whose content changes, and that answers everything with a status while one is set.
+struct Zot {
+    store: Arc<Mutex<Store>>,
+    failing: Arc<AtomicU16>,
+    server: ScriptedRegistry,
+}
+
+impl Zot {
+    async fn new() -> Self {
+        let store = Arc::new(Mutex::new(Store::of_recorded_zot()));
+        let failing = Arc::new(AtomicU16::new(0));
+        let (played, status) = (Arc::clone(&store), Arc::clone(&failing));
+        let server = ScriptedRegistry::start(move |seen| match status.load(Ordering::SeqCst) {
+            0 => PlayedRegistry::new(Dialect::Zot, played.lock().clone()).answer(seen),
+            401 => Reply::new(401).header("www-authenticate", "Basic realm=\"zot\""),
+            status => Reply::new(status),
+        })
+        .await;
+        Self { store, failing, server }
+    }
+
+    fn fail(&self, status: u16) {
+        self.failing.store(status, Ordering::SeqCst);
+    }
 }
 
 fn signature(body: &str) -> String {
@@ -169,10 +199,65 @@ async fn a_backend_that_refuses_us_is_an_error_and_never_an_absence() {
     let served = Served::over(vec![Arc::new(backend)]).await;
     for path in ["/extensions", "/extensions/provider/hello"] {
         let got = served.get(path).await;
-        assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(got.status, StatusCode::BAD_GATEWAY, "{path}");
+        assert_eq!(got.json()["error"], "backend_error");
     }
     let health = served.get("/health").await.json();
     let error = health["backends"]["gitea"]["last_error"].as_str().unwrap().to_owned();
     assert!(!error.contains("<bad>"), "{error}");
     assert_eq!(health["status"], "unhealthy");
+}
+
+#[tokio::test]
+async fn versions_that_cannot_be_read_now_are_marked_and_not_kept() {
+    let zot = Zot::new().await;
+    let served = Served::over(vec![oci(&zot.server.url())]).await;
+    served.get("/extensions").await;
+    zot.fail(503);
+    let partial = served.get("/extensions/taskserv/many/versions").await;
+    assert_eq!(partial.status, StatusCode::OK);
+    assert_eq!(partial.json().as_array().unwrap().len(), 250);
+    assert_eq!(partial.header("extension-registry-degraded"), "oci");
+    zot.fail(0);
+    let whole = served.get("/extensions/taskserv/many/versions").await;
+    assert!(whole.json().as_array().unwrap().iter().all(|row| row["size"].is_u64()));
+    assert_eq!(whole.header("cache-status"), "extension-registry; fwd=miss");
+}
+
+#[tokio::test]
+async fn a_password_that_is_refused_takes_nothing_away() {
+    let zot = Zot::new().await;
+    let served = Served::over(vec![oci(&zot.server.url())]).await;
+    let before = served.get("/extensions").await;
+    zot.fail(401);
+    // Known, and its manifest was not read yet.
+    let got = served.get("/extensions/provider/aws/1.0.0").await;
+    assert_eq!(got.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(got.json()["error"], "backend_error");
+    let unknown = served.get("/extensions/provider/nonexistent").await;
+    assert_eq!(unknown.status, StatusCode::BAD_GATEWAY);
+    assert!(served.catalogue.round(None).await.is_err());
+    for _ in 0..3 {
+        assert!(served.catalogue.refresh(&id("provider/aws"), None).await.is_err());
+    }
+    assert_eq!(served.get("/extensions").await.body, before.body);
+    let health = served.get("/health").await.json();
+    assert_eq!(health["backends"]["oci"]["healthy"], false, "{health}");
+    zot.fail(0);
+    let unknown = served.get("/extensions/provider/nonexistent2").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_tag_that_moved_is_seen_when_its_extension_is_read_again() {
+    let zot = Zot::new().await;
+    let served = Served::over(vec![oci(&zot.server.url())]).await;
+    let path = "/extensions/provider/aws/versions";
+    let row = |rows: Value| rows.as_array().unwrap().iter().find(|r| r["tag"] == "1.0.0").cloned();
+    let before = row(served.get(path).await.json()).unwrap();
+    zot.store.lock().push("provisioning/aws-provider", "1.0.0", b"other bytes");
+    served.catalogue.refresh(&id("provider/aws"), None).await.unwrap();
+    let after = row(served.get(path).await.json()).unwrap();
+    assert_ne!(before["digest"], after["digest"]);
+    assert_eq!(download(&served, &after).await, b"other bytes");
 }

@@ -133,9 +133,12 @@ impl Memos {
             Facet::Versions => catalogue.find_whole(id, source).await?,
         };
         let rendered = render(&entry, source, facet)?;
-        if self.rules.metadata {
+        // What could not be read in time is told, and not kept: it may be there in a moment.
+        let partial = facet == Facet::Versions && entry.extension.has_unread();
+        if self.rules.metadata && !partial {
             memos.put(key, EntryMemo { entry, asked: source, rendered: rendered.clone() });
         }
+        let failed = failed || partial;
         Ok((rendered, provenance(catalogue, source, None, failed)))
     }
 }

@@ -132,7 +132,7 @@ impl From<Error> for Problem {
             StatusCode::INTERNAL_SERVER_ERROR => Self::bare(status).message,
             _ => error.message().to_owned(),
         };
-        let report = (status != StatusCode::NOT_FOUND).then(|| error.report());
+        let report = status.is_server_error().then(|| error.report());
         Self { status, message, beside, report }
     }
 }

@@ -29,6 +29,15 @@ pub struct Due {
     reads: usize,
 }
 
+impl Due {
+    /// Whether it is read again whatever the answer was: some registries tell of a tag a moment
+    /// before it is there.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.reads < 2
+    }
+}
+
 impl Dirty {
     /// A notice says that this one changed: it is read at once, and by the schedule from now on.
     pub fn noticed(&mut self, id: ExtensionId, now: Instant) {

@@ -206,10 +206,20 @@ impl Catalogue {
         })
     }
 
+    /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
+    /// other one may be there in a moment.
     fn nothing_known(&self, source: Option<Source>) -> Error {
-        let names: Vec<&str> = self.asked(source).map(|member| member.source().as_str()).collect();
-        let message = format!("Nothing is known yet of {}", names.join(", "));
-        Error::unavailable(message, RETRY_AFTER)
+        let mut kind = ErrorKind::BackendUnavailable { retry_after: RETRY_AFTER };
+        let mut reasons = Vec::new();
+        for member in self.asked(source) {
+            let failure = member.status.get().last_failure;
+            if let Some((ErrorKind::BackendRefused, _)) = failure {
+                kind = ErrorKind::BackendRefused;
+            }
+            let reason = failure.map_or_else(|| "it was not read yet".to_owned(), |(_, text)| text);
+            reasons.push(format!("{} ({reason})", member.source()));
+        }
+        Error::new(kind, format!("Nothing is known yet of {}", reasons.join(", ")))
     }
 }
 

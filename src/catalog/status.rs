@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::backend::Fault;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Faults found while serving that are remembered beside those of the last sweep.
 const FAULTS_MAX: usize = 100;
@@ -25,6 +25,8 @@ pub struct Status {
     pub current_as_of: Option<Instant>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
+    /// The kind of that failure, and its words for callers.
+    pub last_failure: Option<(ErrorKind, String)>,
     /// Repositories that cannot be served, and why.
     pub faults: Vec<Fault>,
 }
@@ -78,6 +80,7 @@ impl StatusCell {
         let news = !std::mem::replace(&mut status.healthy, true);
         status.last_success = Some(now_in_seconds());
         status.last_error = None;
+        status.last_failure = None;
         status.last_asked = Some(Instant::now());
         news
     }
@@ -89,6 +92,7 @@ impl StatusCell {
         let news = status.last_error.as_ref() != Some(&report);
         status.healthy = false;
         status.last_error = Some(report);
+        status.last_failure = Some((error.kind(), error.message().to_owned()));
         status.last_asked = Some(Instant::now());
         news
     }

@@ -84,8 +84,9 @@ impl Catalogue {
             for fault in taken.faults {
                 member.status.found(fault);
             }
-            let missing = due.into_iter().filter(|(id, _)| taken.lacking.contains(id));
-            member.mark(|dirty| missing.for_each(|(id, due)| dirty.again(id, due)));
+            let unsettled =
+                due.into_iter().filter(|(id, due)| due.is_fresh() || taken.lacking.contains(id));
+            member.mark(|dirty| unsettled.for_each(|(id, due)| dirty.again(id, due)));
         }
     }
 }

@@ -64,12 +64,16 @@ impl OciBackend {
     async fn extension_at(&self, id: &ExtensionId, all: bool) -> Result<Extension> {
         let inner = &self.0;
         let place = inner.place(id);
-        let found = inner.client.tags(&place.repository).await;
-        let found = found.map_err(|error| inner.told_apart(error, id)).inspect_err(|error| {
-            if error.is_not_found() {
-                inner.known.forget(&place.id);
+        let found = match inner.client.tags(&place.repository).await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = inner.told_apart(error, id).await;
+                if error.is_not_found() {
+                    inner.known.forget(&place.id);
+                }
+                return Err(error);
             }
-        })?;
+        };
         let fault = lasting_gap(found.gap)?;
         let names = found.names;
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -92,14 +96,28 @@ impl Inner {
     }
 
     /// A failure for one repository. Many registries refuse what they do not have: that is a "no"
-    /// where the same credentials serve elsewhere.
-    fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
-        let missing = || Error::not_found(format!("Extension {id} not found"));
+    /// where the repository was never read and the same credentials serve elsewhere.
+    async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
-        let unknown =
-            error.is_not_found() || refused && self.client.worked_within(self.settings.ttl);
-        let error = if unknown { missing().because(error) } else { error };
+        let error = if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
+            Error::not_found(format!("Extension {id} not found")).because(error)
+        } else {
+            error
+        };
         error.at(Source::Oci)
+    }
+
+    /// Whether our credentials are good for another repository, asked now: that they were good a
+    /// minute ago says nothing once a refusal came.
+    async fn is_elsewhere_served(&self, id: &ExtensionId) -> bool {
+        let known = self.known.ids();
+        if known.contains(&self.place(id).id) {
+            return false;
+        }
+        match known.first() {
+            Some(other) => self.client.tags(&self.place(other).repository).await.is_ok(),
+            None => self.client.worked_within(self.settings.ttl),
+        }
     }
 
     /// The configured extensions and those of the catalogue, where there is one for us.
@@ -195,8 +213,9 @@ impl Backend for OciBackend {
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let place = self.0.place(id);
         match self.0.reader.version(&place, tag).await {
+            Ok(release) => Ok(release),
             Err(error) if error.is_not_found() => Err(error.at(Source::Oci)),
-            found => found.map_err(|error| self.0.told_apart(error, id)),
+            Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
 

@@ -42,6 +42,15 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads a field that is there as `Some`, `null` as its default.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    or_default(deserializer).map(Some)
+}
+
 /// A manifest or an index: which one, its fields decide.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,8 +58,8 @@ pub struct Document {
     /// Its own media type; optional in OCI.
     #[serde(default, deserialize_with = "or_default")]
     pub media_type: String,
-    /// What the manifests of an index stand for.
-    #[serde(default)]
+    /// What the manifests of an index stand for; `null`, as zot writes an index without any, is none.
+    #[serde(default, deserialize_with = "present")]
     pub manifests: Option<Vec<Descriptor>>,
     /// Metadata of its producer.
     #[serde(default)]
@@ -159,6 +168,8 @@ mod tests {
         assert!(!manifest.is_index() && manifest.layers.is_empty());
         let index: Document = serde_json::from_str(r#"{"manifests":[{"digest":null}]}"#).unwrap();
         assert!(index.is_index());
+        let empty: Document = serde_json::from_str(r#"{"manifests":null}"#).unwrap();
+        assert!(empty.is_index() && empty.manifests.unwrap().is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::error::Result;
 use crate::models::artifact::ArtifactChoice;
+use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -52,6 +53,7 @@ impl<'a> Sweep<'a> {
     /// A failure that may pass; what is wrong with a single release is a fault of the extension.
     pub async fn newest(mut self) -> Result<Extension> {
         self.resolve_floating().await?;
+        self.forget_moved().await?;
         let is_version = |r: &Reading| matches!(r.release.version, ReleaseVersion::Version(_));
         if self.readings.values().any(is_version) {
             self.read_latest().await?;
@@ -80,6 +82,33 @@ impl<'a> Sweep<'a> {
         let releases = self.readings.values().map(|reading| reading.release.clone()).collect();
         let faults = self.readings.values().flat_map(|reading| reading.faults.clone()).collect();
         Extension::new(self.place.id.clone(), releases).with_faults(faults)
+    }
+
+    /// Forgets what was read of tags that stand for something else by now. The latest is asked for
+    /// when it is read.
+    async fn forget_moved(&mut self) -> Result<()> {
+        let latest = self.extension().latest().map(|release| release.tag.clone());
+        let remembered: Vec<(Tag, Option<Digest>)> = self
+            .readings
+            .iter()
+            .filter(|(tag, reading)| {
+                reading.release.artifact != ArtifactChoice::Unread && latest.as_ref() != Some(tag)
+            })
+            .map(|(tag, reading)| (tag.clone(), reading.release.manifest_digest.clone()))
+            .collect();
+        let (reader, place) = (self.reader, self.place);
+        let moved: Vec<Option<Tag>> = stream::iter(remembered)
+            .map(|(tag, known)| async move {
+                let now = reader.digest_of(place, &tag).await?;
+                crate::error::Result::Ok((now != known).then_some(tag))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for tag in moved.into_iter().flatten() {
+            self.readings.insert(tag.clone(), unread(tag));
+        }
+        Ok(())
     }
 
     /// Asks what each `v?N` and `v?N.N` stands for.

@@ -40,8 +40,9 @@ struct Page {
 impl Client {
     /// Every repository that the registry shows us.
     ///
-    /// An empty page behind another leaves a gap, because zot answers so when the repository
-    /// behind which it should go on is gone.
+    /// An empty page behind another that has changed meanwhile leaves a gap: zot answers so when the
+    /// repository behind which it should go on is gone. Behind an unchanged one it is the end: zot
+    /// promises a next page whenever a page is full.
     ///
     /// # Errors
     /// `NotFound` where the registry has no catalogue, `BackendRefused` where it is not for us, and
@@ -104,10 +105,17 @@ impl<'a> Walk<'a> {
             if visited.len() > PAGES_MAX || !visited.insert(next.clone()) {
                 return Ok(self.cut(Error::faulty("The registry's listing has no end")));
             }
-            page = match self.page(next).await.and_then(|page| self.continued(page)) {
-                Ok(page) => page,
+            let behind = match self.page(next).await.and_then(|page| self.checked(page)) {
+                Ok(behind) => behind,
                 Err(error) => return Ok(self.cut(error)),
             };
+            if let Some(reason) = self.empty_end
+                && read(&behind)?.is_empty()
+                && !self.is_unchanged(&page).await
+            {
+                return Ok(self.cut(Error::faulty(reason)));
+            }
+            page = behind;
         }
     }
 
@@ -127,13 +135,10 @@ impl<'a> Walk<'a> {
         self.checked(page)
     }
 
-    fn continued(&mut self, page: Answer) -> Result<Answer> {
-        let page = self.checked(page)?;
-        let empty = read(&page)?.is_empty();
-        match self.empty_end {
-            Some(reason) if empty => Err(Error::faulty(reason)),
-            _ => Ok(page),
-        }
+    /// Whether a page still holds the same names, so that the empty one behind it is an honest end.
+    async fn is_unchanged(&self, page: &Answer) -> bool {
+        let again = self.page(page.url.clone()).await.and_then(|again| self.checked(again));
+        again.is_ok_and(|again| read(&again).ok() == read(page).ok())
     }
 
     fn checked(&self, page: Answer) -> Result<Answer> {
