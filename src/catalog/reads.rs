@@ -20,7 +20,7 @@ use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// The longest that a read other than a download waits for a backend (contract §4).
-const PATIENCE: Duration = Duration::from_millis(2500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
 /// When asking again may help while a backend is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -205,7 +205,7 @@ impl Catalogue {
     }
 }
 
-fn late(member: &Member) -> Error {
+pub(super) fn late(member: &Member) -> Error {
     let message = format!("The {} backend did not answer in time", member.source());
     Error::new(ErrorKind::BackendTimeout, message).at(member.source())
 }
