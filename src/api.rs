@@ -1,5 +1,6 @@
 //! The HTTP API: from requests to questions of the catalogue, from its answers to public JSON.
 
+pub mod accept;
 pub mod answers;
 pub mod artifact_headers;
 pub mod cache_policy;
@@ -8,11 +9,13 @@ pub mod extract;
 pub mod handlers;
 pub mod layers;
 pub mod list_memo;
+pub mod markdown;
 pub mod memos;
 pub mod metadata_view;
 pub mod paging;
 pub mod problem;
 pub mod ranges;
+pub mod readmes;
 pub mod routes;
 pub mod state;
 pub mod views;

@@ -12,10 +12,11 @@ use async_trait::async_trait;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -58,6 +59,11 @@ pub trait Backend: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Download>;
 
+    /// The README of a release, at most [`README_MAX`](crate::models::readme::README_MAX) bytes.
+    ///
+    /// A release without one is `NotFound`, see [`no_readme`].
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme>;
+
     /// What may have changed since the cursor was given out; since `None`, only a cursor of now.
     ///
     /// A cursor taken before a listing misses nothing that the listing misses.
@@ -65,6 +71,12 @@ pub trait Backend: Send + Sync {
 
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;
+}
+
+/// What a backend says of a release that has no README.
+#[must_use]
+pub fn no_readme(id: &ExtensionId, release: &Release) -> Error {
+    Error::not_found(format!("Extension {id} {} has no README", release.version.as_str()))
 }
 
 /// What a backend says it has.

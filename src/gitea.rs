@@ -10,6 +10,7 @@ mod feed;
 mod known;
 mod models;
 mod paging;
+mod readme;
 pub mod settings;
 mod urls;
 pub mod webhook;

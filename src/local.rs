@@ -3,5 +3,6 @@
 pub mod backend;
 pub mod layout;
 pub mod pack;
+pub mod readme;
 pub mod release;
 pub mod samples;

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod extension;
 pub mod naming;
 pub mod notes;
+pub mod readme;
 pub mod source;
 pub mod tag;
 pub mod version;

@@ -38,6 +38,8 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
         "/api/v1/extensions/{type}/{name}/versions",
         "/api/v1/extensions/{type}/{name}/{version}",
         "/api/v1/extensions/{type}/{name}/{version}/metadata",
+        "/api/v1/extensions/{type}/{name}/resolve",
+        "/api/v1/extensions/{type}/{name}/readme",
         "/api/v1/health",
         "/api/v1/metrics",
         "/api/v1/cache/stats",

@@ -22,11 +22,12 @@ pub const DEGRADED: HeaderName = HeaderName::from_static("extension-registry-deg
 /// How many rows a list has over all its pages.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// JSON as bytes, with the weak entity tag of these bytes.
+/// JSON or a text as bytes, with the weak entity tag of these bytes.
 #[derive(Clone, Debug)]
 pub struct Rendered {
     body: Bytes,
     etag: HeaderValue,
+    content_type: &'static str,
 }
 
 impl Rendered {
@@ -49,7 +50,19 @@ impl Rendered {
         let short = digest.hex().get(..32).unwrap_or_default();
         let etag = HeaderValue::from_str(&format!("W/\"{short}\""))
             .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
-        Self { body, etag }
+        Self { body, etag, content_type: "application/json" }
+    }
+
+    /// Takes a text of this media type.
+    #[must_use]
+    pub fn text(text: String, content_type: &'static str) -> Self {
+        Self { content_type, ..Self::bytes(text.into()) }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
     }
 }
 
@@ -119,7 +132,7 @@ impl Answer {
         let mut response = if has {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
             rendered.body.into_response()
         };
         response.headers_mut().extend(headers);

@@ -140,6 +140,18 @@ impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
     }
 }
 
+/// `?version=`: a raw tag or a version; `latest` unless given.
+pub struct VersionParam(pub Tag);
+
+impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = Params::read(parts, state).await?;
+        params.get("version").unwrap_or("latest").parse().map(Self).map_err(bad_request)
+    }
+}
+
 /// The parameters of a list.
 pub struct ListParams {
     /// Only extensions of this type.

@@ -3,6 +3,7 @@
 pub mod downloads;
 pub mod extensions;
 pub mod health;
+pub mod readmes;
 pub mod releases;
 pub mod system;
 pub mod webhooks;

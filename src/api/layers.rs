@@ -171,11 +171,11 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
     problem.into_response()
 }
 
-/// JSON and pages are compressed; archives never are, and metrics need not be.
+/// JSON, pages and READMEs are compressed; archives never are, and metrics need not be.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type
-        .is_some_and(|kind| kind.starts_with("application/json") || kind.starts_with("text/html"))
+    let texts = ["application/json", "text/html", "text/markdown"];
+    content_type.is_some_and(|kind| texts.iter().any(|text| kind.starts_with(text)))
 }
 
 #[cfg(test)]

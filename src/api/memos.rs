@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::api::answers::{Provenance, Rendered};
 use crate::api::list_memo::ListMemo;
+use crate::api::readmes::Readmes;
 use crate::api::views::{ExtensionView, VersionView};
 use crate::cache::lru_cache::Memo;
 use crate::catalog::Catalogue;
@@ -42,6 +43,8 @@ pub struct Memos {
     pub metadata: Arc<Memo<EntryMemo>>,
     /// Key `{type}/{name}/versions`.
     pub versions: Arc<Memo<EntryMemo>>,
+    /// By version, and their texts by identity.
+    pub readmes: Readmes,
     rules: MemoRules,
 }
 
@@ -71,6 +74,7 @@ impl Memos {
             lists: Memo::new(capacity, ttl, metrics.cache("list")),
             metadata: Memo::new(capacity, ttl, metrics.cache("metadata")),
             versions: Memo::new(capacity, ttl, metrics.cache("versions")),
+            readmes: Readmes::new(rules, metrics),
             rules,
         }
     }
@@ -147,9 +151,13 @@ impl EntryMemo {
     /// Whether the catalogue still says the same of the extension.
     #[must_use]
     pub fn holds(&self, view: &View) -> bool {
-        let now = view.get(self.entry.id(), self.asked);
-        now.is_some_and(|now| Arc::ptr_eq(now, &self.entry))
+        holds(view, &self.entry, self.asked)
     }
+}
+
+/// Whether the catalogue still says the same of an extension; `asked` of one backend, or of none.
+pub(super) fn holds(view: &View, entry: &Arc<Entry>, asked: Option<Source>) -> bool {
+    view.get(entry.id(), asked).is_some_and(|now| Arc::ptr_eq(now, entry))
 }
 
 fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {

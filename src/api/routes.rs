@@ -9,7 +9,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::handlers::{downloads, extensions, health, releases, system, webhooks};
+use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::{HttpRules, layered};
 use crate::api::memos::Memos;
 use crate::api::state::{ApiState, Draining};
@@ -45,6 +45,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(downloads::download))
         .routes(routes!(releases::get_version))
         .routes(routes!(releases::resolve))
+        .routes(routes!(readmes::get_readme))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -10,13 +10,14 @@ use parking_lot::RwLock;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
-use crate::backend::{Backend, Listing};
+use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -28,11 +29,12 @@ pub struct MemoryBackend {
     history: RwLock<Vec<ExtensionId>>,
 }
 
-/// The releases of one extension by tag, and the bytes of their archives by key.
+/// The releases and READMEs of one extension by tag, and the bytes of their archives by key.
 struct Repository {
     id: ExtensionId,
     releases: BTreeMap<Tag, Release>,
     archives: BTreeMap<ArtifactKey, Bytes>,
+    readmes: BTreeMap<Tag, String>,
 }
 
 impl MemoryBackend {
@@ -73,6 +75,13 @@ impl MemoryBackend {
         }
     }
 
+    /// Gives a tag of an extension its README.
+    pub fn write_readme(&self, id: &ExtensionId, tag: Tag, text: impl Into<String>) {
+        if let Some(repository) = self.extensions.write().get_mut(id) {
+            repository.readmes.insert(tag, text.into());
+        }
+    }
+
     /// Makes an extension that has no release, as an empty repository is.
     pub fn create(&self, id: &ExtensionId) {
         self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
@@ -104,7 +113,12 @@ impl MemoryBackend {
 
 impl Repository {
     fn empty(id: &ExtensionId) -> Self {
-        Self { id: id.clone(), releases: BTreeMap::new(), archives: BTreeMap::new() }
+        Self {
+            id: id.clone(),
+            releases: BTreeMap::new(),
+            archives: BTreeMap::new(),
+            readmes: BTreeMap::new(),
+        }
     }
 }
 
@@ -144,6 +158,14 @@ impl Backend for MemoryBackend {
             let archive = archive
                 .ok_or_else(|| Error::not_found(format!("Extension {id} has no such artifact")))?;
             part_of(&archive, range).map(Download::from_bytes)
+        })
+    }
+
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        self.with(id, |repository| {
+            let text =
+                repository.readmes.get(&release.tag).ok_or_else(|| no_readme(id, release))?;
+            Ok(Readme::new(Digest::sha256(text.as_bytes()).to_string(), text.as_bytes()))
         })
     }
 

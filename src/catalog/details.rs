@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use crate::catalog::Catalogue;
 use crate::catalog::index::Entry;
-use crate::error::Result;
+use crate::catalog::questions::{PATIENCE, late};
+use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -38,6 +42,21 @@ impl Catalogue {
         self.details(entry, known).await
     }
 
+    /// The README of a release.
+    ///
+    /// # Errors
+    /// `NotFound` if it has none; the backend's other failures.
+    pub async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        let Some(member) = self.member(release.source) else {
+            return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
+        };
+        let read = timeout(PATIENCE, member.backend.readme(id, release)).await;
+        let read = read.unwrap_or_else(|_| Err(late(Some(member.source()))));
+        member.learned(&read);
+        read.map_err(|error| error.at(member.source()))
+    }
+
+    /// A release with what its backend tells of it now, where that is worth a wait.
     pub(super) async fn details(&self, entry: Arc<Entry>, known: Arc<Release>) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
         let failing = self.member(known.source).is_some_and(|member| member.status.is_failing());

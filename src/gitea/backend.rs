@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
-use crate::backend::{Backend, Fault, Listing};
+use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::convert::{ReleaseReader, Repository};
@@ -15,11 +15,12 @@ use crate::gitea::known::Known;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::paging::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, feed};
+use crate::gitea::{checksums, download, feed, readme};
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -70,6 +71,14 @@ impl GiteaBackend {
             return Err(gone(format!("Extension {id} is now {}", repository.extension)));
         }
         Ok(repository)
+    }
+
+    /// The repository of an extension as it last was.
+    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+        match self.known.remembered(id) {
+            Some(repository) => Ok(repository),
+            None => self.repository(id).await,
+        }
     }
 
     fn is_ours(&self, repository: &Repository) -> bool {
@@ -182,10 +191,7 @@ impl Backend for GiteaBackend {
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        let repository = match self.known.remembered(id) {
-            Some(repository) => repository,
-            None => self.repository(id).await?,
-        };
+        let repository = self.remembered(id).await?;
         let row = self.release(&repository, tag).await?;
         let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
         let release = row
@@ -202,6 +208,12 @@ impl Backend for GiteaBackend {
         range: Option<Range<u64>>,
     ) -> Result<Download> {
         download::open(&self.client, artifact, range).await
+    }
+
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        let repository = self.remembered(id).await?;
+        let found = readme::read(&self.client, &repository.name, &release.tag).await?;
+        found.ok_or_else(|| no_readme(id, release).at(Source::Gitea))
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{ACCEPT, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use parking_lot::RwLock;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -89,6 +90,21 @@ impl GiteaClient {
                 Ok(Reply::Absent)
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&answer),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    /// A small file of a repository; `None` where there is none. A page in its place is a failure.
+    pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
+        let request = Request::get("file", url).with_credentials(self.credentials());
+        let answer = self.http.fetch(request, max_bytes).await?;
+        let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK if !kind.is_some_and(|kind| kind.starts_with("text/html")) => {
+                Ok(Some(answer.body))
+            }
+            StatusCode::OK => Err(wrong_address()),
             _ => Err(answer.failure()),
         }
     }

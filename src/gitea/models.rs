@@ -73,6 +73,28 @@ pub(super) struct AssetRow {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct TagRow {
+    pub(super) commit: CommitRow,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CommitRow {
+    pub(super) sha: String,
+}
+
+/// An entry of a folder.
+#[derive(Debug, Deserialize)]
+pub(super) struct FileRow {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// Of its bytes, as git counts it.
+    pub(super) sha: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) size: u64,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ActivityRow {
     pub(super) id: i64,
     #[serde(default, deserialize_with = "lenient")]

@@ -59,6 +59,25 @@ impl Urls {
         self.under(&["api", "v1", "repos", organization, name, "releases", "tags", tag])
     }
 
+    pub(super) fn tag(&self, name: &str, tag: &str) -> Url {
+        let mut segments = vec!["api", "v1", "repos", self.organization.as_str(), name, "tags"];
+        // Unlike elsewhere, a slash of the name is one of the path.
+        segments.extend(tag.split('/'));
+        self.under(&segments)
+    }
+
+    /// The root folder at a commit.
+    pub(super) fn contents(&self, name: &str, commit: &str) -> Url {
+        let organization = self.organization.as_str();
+        at(self.under(&["api", "v1", "repos", organization, name, "contents"]), commit)
+    }
+
+    /// The bytes of a file at a commit.
+    pub(super) fn raw(&self, name: &str, file: &str, commit: &str) -> Url {
+        let organization = self.organization.as_str();
+        at(self.under(&["api", "v1", "repos", organization, name, "raw", file]), commit)
+    }
+
     /// Where the bytes of an asset are, whatever it and its tag are called.
     pub(super) fn attachment(&self, uuid: &str) -> Url {
         self.under(&["attachments", uuid])
@@ -85,6 +104,11 @@ impl Urls {
         url.set_path(&path);
         url
     }
+}
+
+fn at(mut url: Url, commit: &str) -> Url {
+    url.query_pairs_mut().append_pair("ref", commit);
+    url
 }
 
 #[cfg(test)]

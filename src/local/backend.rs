@@ -13,13 +13,15 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
-use crate::backend::{Backend, Fault, Listing};
+use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::layout::{Layout, Root, Stamp};
+use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -165,6 +167,16 @@ impl Backend for LocalBackend {
         let (file, length) =
             self.ask(move |this| this.open_blob(&id, &artifact, range.as_ref())).await?;
         Ok(Download::from_reader(length, tokio::fs::File::from_std(file).take(length)))
+    }
+
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        let (id, release) = (id.clone(), release.clone());
+        self.ask(move |this| {
+            let (id, layout) = this.layout(&id)?;
+            let found = read_readme(&layout, &id, &release.tag)?;
+            found.ok_or_else(|| no_readme(&id, &release))
+        })
+        .await
     }
 
     /// Looking at every `index.json` is a round already, and a cheap one.

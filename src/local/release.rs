@@ -47,10 +47,21 @@ pub fn read_version(
     now: Timestamp,
 ) -> Result<Release> {
     let index = layout.index()?;
-    let (tag, entry) = tags(&index)
-        .find(|(tag, _)| tag == wanted)
-        .ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {wanted}")))?;
-    Reader { layout, id, now }.release(tag, entry, &mut Vec::new())
+    let entry = entry_of(&index, id, wanted)?;
+    Reader { layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
+}
+
+/// The entry of a tag.
+///
+/// # Errors
+/// `NotFound` if the index has no such tag.
+pub(super) fn entry_of<'a>(
+    index: &'a Document,
+    id: &ExtensionId,
+    wanted: &Tag,
+) -> Result<&'a Descriptor> {
+    let found = tags(index).find(|(tag, _)| tag == wanted).map(|(_, entry)| entry);
+    found.ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {wanted}")))
 }
 
 /// The tagged entries of an index, each tag once: the first wins, as in zot. Entries without a
@@ -70,14 +81,14 @@ struct Reader<'a> {
 }
 
 /// A manifest and what the indexes on the way to it say of it, nearest first.
-struct Found {
-    manifest: Document,
-    above: Vec<Annotations>,
+pub(super) struct Found {
+    pub(super) manifest: Document,
+    pub(super) above: Vec<Annotations>,
 }
 
 impl Reader<'_> {
     fn release(&self, tag: Tag, entry: &Descriptor, faults: &mut Vec<String>) -> Result<Release> {
-        let Found { manifest, above } = self.manifest(entry, 0)?;
+        let Found { manifest, above } = manifest_of(self.layout, entry, 0)?;
         let config = self.config(&manifest).unwrap_or_else(|error| {
             faults.push(format!("tag {tag}: {}", error.report()));
             None
@@ -96,31 +107,6 @@ impl Reader<'_> {
             manifest_digest: entry.digest.parse().ok(),
             ..release
         })
-    }
-
-    /// Descends from an entry to a manifest; of an index's children the first that can be read.
-    fn manifest(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
-        if depth > INDEX_DEPTH_MAX {
-            return Err(Error::faulty(format!(
-                "more than {INDEX_DEPTH_MAX} indexes in each other"
-            )));
-        }
-        let document = self.layout.document(entry)?;
-        if !document.is_index() {
-            return Ok(Found { manifest: document, above: Vec::new() });
-        }
-        let mut failure = Error::faulty("its index has no manifest that can be served");
-        for child in children(&document) {
-            match self.manifest(child, depth + 1) {
-                Ok(mut found) => {
-                    found.above.push(child.annotations.clone());
-                    found.above.push(document.annotations.clone());
-                    return Ok(found);
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
     }
 
     /// The config blob, if it can describe anything.
@@ -145,4 +131,30 @@ impl Reader<'_> {
         }
         Ok(choice)
     }
+}
+
+/// Descends from an entry to a manifest; of an index's children the first that can be read.
+///
+/// # Errors
+/// It leads to no manifest that can be read.
+pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor, depth: usize) -> Result<Found> {
+    if depth > INDEX_DEPTH_MAX {
+        return Err(Error::faulty(format!("more than {INDEX_DEPTH_MAX} indexes in each other")));
+    }
+    let document = layout.document(entry)?;
+    if !document.is_index() {
+        return Ok(Found { manifest: document, above: Vec::new() });
+    }
+    let mut failure = Error::faulty("its index has no manifest that can be served");
+    for child in children(&document) {
+        match manifest_of(layout, child, depth + 1) {
+            Ok(mut found) => {
+                found.above.push(child.annotations.clone());
+                found.above.push(document.annotations.clone());
+                return Ok(found);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }

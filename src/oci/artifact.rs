@@ -106,7 +106,8 @@ fn is_archive(layer: &Descriptor) -> bool {
     }
 }
 
-fn title(layer: &Descriptor) -> Option<&str> {
+/// The file name of a layer, less the folders before it.
+pub(super) fn title(layer: &Descriptor) -> Option<&str> {
     let title = layer.annotations.get("org.opencontainers.image.title")?;
     let name = title.rsplit(['/', '\\']).next()?;
     (!name.is_empty()).then_some(name)

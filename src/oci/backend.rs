@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, future, stream};
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
-use crate::backend::{Backend, Fault, Listing};
+use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
@@ -18,6 +18,7 @@ use crate::models::artifact::Artifact;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::client::{Client, Names};
@@ -232,6 +233,17 @@ impl Backend for OciBackend {
         let opened =
             self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
         opened.map_err(|error| error.at(Source::Oci))
+    }
+
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        let place = self.0.place(id);
+        match self.0.reader.readme(&place, release).await {
+            Ok(found) => found.ok_or_else(|| no_readme(id, release).at(Source::Oci)),
+            Err(error) if error.is_not_found() => {
+                Err(no_readme(id, release).because(error).at(Source::Oci))
+            }
+            Err(error) => Err(self.0.told_apart(error, id).await),
+        }
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {

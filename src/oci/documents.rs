@@ -3,14 +3,87 @@
 use std::sync::Arc;
 
 use crate::models::notes::release_notes;
-use crate::oci::artifact::Claims;
+use crate::models::readme::{README_MAX, rank_of};
+use crate::oci::artifact::{Claims, title};
+use crate::oci::models::{Annotations, Descriptor, Document};
 
 /// Where a publisher puts release notes: OCI has no annotation for them, Artifact Hub's is the
 /// known one.
 const NOTES: &str = "io.artifacthub.package.changes";
+/// Where a publisher puts a README that is no layer; its text, not its address.
+const README: &str = "io.artifacthub.package.readme";
+/// Media type of a layer that is one without saying so in its title.
+const MARKDOWN: &str = "text/markdown";
+
+/// Where a manifest has its README.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadmeAt<'a> {
+    /// It is this layer, which is not larger than is served.
+    Layer(&'a Descriptor),
+    /// It is this text.
+    Text(&'a str),
+}
+
+/// Where a manifest has its README: the layer with the best title for one, a layer of Markdown,
+/// else an annotation of it or of what stands above it.
+#[must_use]
+pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option<ReadmeAt<'a>> {
+    let fits = |layer: &&Descriptor| layer.size <= README_MAX;
+    let rank = |layer: &Descriptor| match title(layer).and_then(rank_of) {
+        None if layer.media_type == MARKDOWN => Some(usize::MAX),
+        rank => rank,
+    };
+    let ranked =
+        manifest.layers.iter().filter(fits).filter_map(|layer| Some((rank(layer)?, layer)));
+    let layer = ranked.min_by_key(|(rank, _)| *rank).map(|(_, layer)| ReadmeAt::Layer(layer));
+    let mut places = std::iter::once(&manifest.annotations).chain(above);
+    layer.or_else(|| places.find_map(|place| place.get(README)).map(|text| ReadmeAt::Text(text)))
+}
 
 /// What has changed, as the nearest place that says anything says it.
 #[must_use]
 pub fn notes(claims: &Claims<'_>) -> Option<Arc<str>> {
     claims.annotations.iter().find_map(|annotations| release_notes(annotations.get(NOTES)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(layers: &[(&str, &str)]) -> Document {
+        let layer = |(kind, title): &(&str, &str)| {
+            let title = ("org.opencontainers.image.title".to_owned(), (*title).to_owned());
+            Descriptor {
+                media_type: (*kind).to_owned(),
+                annotations: [title].into(),
+                ..Descriptor::default()
+            }
+        };
+        Document { layers: layers.iter().map(layer).collect(), ..Document::default() }
+    }
+
+    #[test]
+    fn the_readme_is_the_layer_that_looks_most_like_one() {
+        for (layers, expected) in [
+            (&[("application/gzip", "a.tgz"), ("text/plain", "README.md")][..], Some(1)),
+            (&[("text/markdown", "CHANGES.md"), ("x", "readme")], Some(1)),
+            (&[("x", "a.tgz"), ("text/markdown", "about")], Some(1)),
+            (&[("x", "README.de.md"), ("x", "README.md")], Some(1)),
+            (&[("x", "a.tgz"), ("x", "README.tar.gz")], None),
+        ] {
+            let manifest = manifest(layers);
+            let expected = expected.map(|at: usize| ReadmeAt::Layer(&manifest.layers[at]));
+            let found = readme_of(&manifest, &[]);
+            assert!(found == expected, "{layers:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_layer_an_annotation_serves() {
+        let above = [Annotations::from([(README.to_owned(), "# a".to_owned())])];
+        let mut manifest = manifest(&[("text/plain", "README.md")]);
+        manifest.layers[0].size = README_MAX + 1;
+        assert!(readme_of(&manifest, &above) == Some(ReadmeAt::Text("# a")));
+        assert!(readme_of(&manifest, &[]).is_none(), "too large to be served");
+    }
 }

@@ -81,7 +81,7 @@ impl Document {
 }
 
 /// A reference to content by digest.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What the content is.
@@ -105,7 +105,7 @@ pub struct Descriptor {
 }
 
 /// For which machine an entry of an index is.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     /// Operating system, as Go names it.
     #[serde(default, deserialize_with = "or_default")]

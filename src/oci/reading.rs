@@ -12,12 +12,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
 use crate::oci::client::{Client, Manifest, Reference};
 use crate::oci::contents::Contents;
-use crate::oci::documents::notes;
+use crate::oci::documents::{ReadmeAt, notes, readme_of};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
 use crate::oci::repository::Repository;
 
@@ -129,6 +130,28 @@ impl Reader {
         let Some(digest) = &release.manifest_digest else { return Ok(release) };
         let Found { manifest, above } = self.found(place, digest).await?;
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
+    }
+
+    /// The README of a release that was read; `None` if it has none of a size that is served.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub async fn readme(&self, place: &Place, release: &Release) -> Result<Option<Readme>> {
+        let Some(digest) = &release.manifest_digest else { return Ok(None) };
+        let Found { manifest, above } = self.found(place, digest).await?;
+        match readme_of(&manifest, &above) {
+            None => Ok(None),
+            Some(ReadmeAt::Text(text)) => {
+                let digest = Digest::sha256(text.as_bytes());
+                Ok(Some(Readme::new(digest.to_string(), text.as_bytes())))
+            }
+            Some(ReadmeAt::Layer(layer)) => {
+                let digest = digest_of(layer)?;
+                let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
+                let bytes = self.client.blob(&place.repository, &digest, max).await?;
+                Ok(Some(Readme::new(digest.to_string(), &bytes)))
+            }
+        }
     }
 
     /// The manifest that a digest leads to.

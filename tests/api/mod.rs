@@ -7,6 +7,7 @@ mod lists;
 mod memos;
 mod metadata;
 mod ownership;
+mod readmes;
 mod resolve;
 mod system;
 mod webhooks;

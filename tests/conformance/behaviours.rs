@@ -5,6 +5,7 @@ use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::readme::Readme;
 use extension_registry::models::tag::Tag;
 
 use super::Stage;
@@ -47,6 +48,9 @@ macro_rules! conforms {
             an_empty_part_of_an_artifact_is_refused
             the_artifact_of_a_removed_extension_is_gone
             a_digest_is_that_of_the_bytes
+            a_readme_is_that_of_its_version
+            a_replaced_readme_has_another_identity
+            a_release_without_a_readme_says_so
             a_probe_succeeds
             errors_name_their_backend
         );
@@ -348,6 +352,38 @@ pub async fn a_digest_is_that_of_the_bytes(stage: &impl Stage) {
     if let Some(digest) = artifact.digest {
         assert_eq!(digest, Digest::sha256(b"0123456789"));
     }
+}
+
+async fn readme(stage: &impl Stage, of: &str) -> Readme {
+    let release = release(stage, of).await;
+    stage.backend().readme(&aws(), &release).await.unwrap()
+}
+
+pub async fn a_readme_is_that_of_its_version(stage: &impl Stage) {
+    stage.publish_readme(&aws(), "1.0.0", "# First\n").await;
+    stage.publish_readme(&aws(), "1.1.0", "# Second, with ünicode").await;
+    assert_eq!(readme(stage, "1.0.0").await.text, "# First\n");
+    assert_eq!(readme(stage, "1.1.0").await.text, "# Second, with ünicode");
+    let archive = release(stage, "1.0.0").await.artifact.chosen().unwrap().clone();
+    assert_eq!(opened(stage, &archive, None).await, b"archive", "it is not taken for the archive");
+}
+
+pub async fn a_replaced_readme_has_another_identity(stage: &impl Stage) {
+    stage.publish_readme(&aws(), "1.0.0", "# Before").await;
+    let before = readme(stage, "1.0.0").await;
+    assert_eq!(before, readme(stage, "1.0.0").await, "the same as long as nobody touches it");
+    stage.publish_readme(&aws(), "1.0.0", "# Behind").await;
+    let after = readme(stage, "1.0.0").await;
+    assert_ne!(before.identity, after.identity);
+    assert_eq!(after.text, "# Behind");
+}
+
+pub async fn a_release_without_a_readme_says_so(stage: &impl Stage) {
+    publish(stage, &["1.0.0"]).await;
+    let release = release(stage, "1.0.0").await;
+    let error = stage.backend().readme(&aws(), &release).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.message(), "Extension provider/aws 1.0.0 has no README");
 }
 
 pub async fn a_probe_succeeds(stage: &impl Stage) {

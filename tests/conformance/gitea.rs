@@ -44,6 +44,12 @@ impl Stage for Gitea {
         });
     }
 
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        self.publish(id, tag, "described", b"archive").await;
+        let name = id.gitea_repository();
+        self.fake.edit(|state| state.commit(&name, tag, &[("README.md", readme.as_bytes())]));
+    }
+
     async fn remove(&self, id: &ExtensionId) {
         let name = id.gitea_repository();
         self.fake.edit(|state| state.repositories.retain(|one| one.name() != name));

@@ -28,6 +28,8 @@ pub trait Stage: Send + Sync {
     /// Publishes a release with one archive, or replaces the one of that tag. `tag` is spelled
     /// without `+`; every release of one extension is given the same description.
     async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]);
+    /// Publishes a release of some archive and this README, or replaces the one of that tag.
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str);
     /// Removes a repository with everything in it.
     async fn remove(&self, id: &ExtensionId);
     /// Makes a repository that has no release.
@@ -47,6 +49,11 @@ impl Stage for Memory {
     async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
         let about = About { description: Some(description.to_owned()), ..About::default() };
         self.0.publish(id, tag.parse().unwrap(), about, archive.to_vec());
+    }
+
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        self.publish(id, tag, "described", b"archive").await;
+        self.0.write_readme(id, tag.parse().unwrap(), readme);
     }
 
     async fn remove(&self, id: &ExtensionId) {
@@ -82,6 +89,10 @@ impl Stage for Local {
 
     async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
         layouts::publish(self.dir.path(), id, tag, description, archive);
+    }
+
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        layouts::publish_readme(self.dir.path(), id, tag, readme);
     }
 
     async fn remove(&self, id: &ExtensionId) {

@@ -31,10 +31,20 @@ fn repository(id: &ExtensionId) -> String {
 
 /// One release of one archive in a store of its own.
 fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
+    release_of(name, tag, description, &[("archive.tar.gz", archive)])
+}
+
+/// The same with a README.
+fn release_with_readme(name: &str, tag: &str, readme: &str) -> Store {
+    let files = [("archive.tar.gz", &b"archive"[..]), ("README.md", readme.as_bytes())];
+    release_of(name, tag, "described", &files)
+}
+
+fn release_of(name: &str, tag: &str, description: &str, files: &[(&str, &[u8])]) -> Store {
     let mut store = Store::default();
     store.blob(name, b"{}");
-    let layer = store.blob(name, archive);
-    let mut manifest = manifest_of(&[(layer, archive.len(), "archive.tar.gz")]);
+    let layers = files.iter().map(|(title, bytes)| (store.blob(name, bytes), bytes.len(), *title));
+    let mut manifest = manifest_of(&layers.collect::<Vec<_>>());
     manifest["annotations"]["org.opencontainers.image.description"] = description.into();
     store.push_manifest(name, tag, &manifest);
     store
@@ -57,6 +67,18 @@ impl Played {
         .await;
         Self { store, backend: backend(&server.url()), _server: server }
     }
+
+    /// Takes over what was released under a tag.
+    fn take(&self, id: &ExtensionId, tag: &str, mut released: Store) {
+        let name = repository(id);
+        let new = released.repositories.remove(&name).unwrap();
+        let mut store = self.store.lock();
+        let held = store.repositories.entry(name).or_default();
+        held.tags.retain(|(known, _)| known != tag);
+        held.tags.extend(new.tags);
+        held.manifests.extend(new.manifests);
+        held.blobs.extend(new.blobs);
+    }
 }
 
 #[async_trait]
@@ -66,14 +88,11 @@ impl Stage for Played {
     }
 
     async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
-        let name = repository(id);
-        let new = release(&name, tag, description, archive).repositories.remove(&name).unwrap();
-        let mut store = self.store.lock();
-        let held = store.repositories.entry(name).or_default();
-        held.tags.retain(|(known, _)| known != tag);
-        held.tags.extend(new.tags);
-        held.manifests.extend(new.manifests);
-        held.blobs.extend(new.blobs);
+        self.take(id, tag, release(&repository(id), tag, description, archive));
+    }
+
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        self.take(id, tag, release_with_readme(&repository(id), tag, readme));
     }
 
     async fn remove(&self, id: &ExtensionId) {
@@ -121,6 +140,15 @@ impl Stage for Distribution {
                 pusher.store(&release(&repository(id), tag, description, archive)).await;
             }
             Self::Played(played) => played.publish(id, tag, description, archive).await,
+        }
+    }
+
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        match self {
+            Self::Real { pusher, .. } => {
+                pusher.store(&release_with_readme(&repository(id), tag, readme)).await;
+            }
+            Self::Played(played) => played.publish_readme(id, tag, readme).await,
         }
     }
 

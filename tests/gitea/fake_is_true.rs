@@ -6,10 +6,7 @@ use crate::support::fake_gitea::recorded::{Exchange, GITEA, SIGN_IN, SUB_PATH};
 use crate::support::fake_gitea::{Ask, FakeGitea, Reply, State};
 
 /// Recorded exchanges that the fake does not play, and why.
-const UNCOVERED: [(&str, &str); 5] = [
-    ("readme-raw", "files of repositories are not read yet"),
-    ("readme-contents", "files of repositories are not read yet"),
-    ("readme-missing", "files of repositories are not read yet"),
+const UNCOVERED: [(&str, &str); 2] = [
     ("source-archive-head", "source archives are no extensions"),
     ("org-packages", "packages are not read"),
 ];

@@ -12,6 +12,7 @@ mod feed;
 mod log;
 mod organization;
 mod raw_answers;
+mod readme;
 mod transport;
 
 use std::sync::Arc;

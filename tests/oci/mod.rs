@@ -2,6 +2,7 @@
 
 mod cases;
 mod faults;
+mod notes;
 mod real;
 mod recorded;
 mod sweep;

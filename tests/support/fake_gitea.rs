@@ -7,6 +7,7 @@ pub(crate) mod recorded;
 mod routes;
 pub(crate) mod state;
 pub(crate) mod tls;
+mod trees;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -30,6 +30,14 @@ pub fn publish_annotated(root: &Path, id: &ExtensionId, tag: &str, annotation: (
     publish_with(root, id, tag, annotation, &[(ARCHIVE, "archive.tar.gz", b"archive")]);
 }
 
+/// Publishes a release of some archive and this README.
+pub fn publish_readme(root: &Path, id: &ExtensionId, tag: &str, readme: &str) {
+    let archive: (&str, &str, &[u8]) = (ARCHIVE, "archive.tar.gz", b"archive");
+    let readme = ("text/markdown", "README.md", readme.as_bytes());
+    let described = ("org.opencontainers.image.description", "described");
+    publish_with(root, id, tag, described, &[archive, readme]);
+}
+
 /// Publishes a release with an annotation and these files: media type, title, bytes.
 pub fn publish_with(
     root: &Path,

@@ -15,6 +15,7 @@ use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::readme::Readme;
 use extension_registry::models::source::Source;
 use extension_registry::models::tag::Tag;
 use futures_util::{StreamExt as _, stream};
@@ -134,6 +135,11 @@ impl Backend for Scripted {
             Ok(rest)
         });
         Ok(Download { length: bytes.len() as u64, bytes: begun.chain(held).boxed() })
+    }
+
+    async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        self.reached()?;
+        self.inner.readme(id, release).await
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {

@@ -178,6 +178,10 @@ impl State {
             ["releases"] => self.releases(ask, repository, rights),
             ["releases", "latest"] => self.latest(repository),
             ["releases", "tags", tag] => self.by_tag(repository, tag),
+            ["tags", tag @ ..] => self.tag(repository, &tag.join("/")),
+            ["contents"] => self.contents(ask, repository, None),
+            ["contents", path] => self.contents(ask, repository, Some(path)),
+            ["raw", path] => self.raw(ask, repository, path),
             _ => Reply::text(404, "404 page not found\n"),
         }
     }
@@ -238,7 +242,7 @@ impl State {
         }
     }
 
-    fn error(&self, status: u16, message: &str) -> Reply {
+    pub(super) fn error(&self, status: u16, message: &str) -> Reply {
         if status != 404 {
             return self.error_without_list(status, message);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::recorded::{GITEA, exchange};
+use super::trees::Tree;
 
 /// The account that owns everything here.
 pub(crate) const ORGANIZATION: &str = "provisioning-extensions";
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(crate) feed: Vec<Value>,
     /// Bytes of attachments, where they are not made up from the uuid.
     pub(crate) files: HashMap<String, Vec<u8>>,
+    /// Folders of repositories by tag and commit.
+    pub(crate) trees: Vec<Tree>,
     /// A store elsewhere that downloads are redirected to.
     pub(crate) store: Option<String>,
     /// Encodes what is no archive by its name, as `ENABLE_GZIP` does.
@@ -81,6 +84,7 @@ impl State {
             tokens: tokens.map(|(name, rights)| (name.to_owned(), rights)).into(),
             feed: Vec::new(),
             files: HashMap::new(),
+            trees: Vec::new(),
             store: None,
             gzip: false,
             latency: Duration::ZERO,
@@ -99,6 +103,7 @@ impl State {
         for one in GITEA.iter().filter(|one| one.method() == "GET" && one.status() == 200) {
             state.take_releases(one.target(), one);
         }
+        state.trees.push(Tree::recorded());
         state.renamed.insert("old_prov".to_owned(), "gcp_prov".to_owned());
         state.feed = exchange("feed").json().as_array().unwrap().clone();
         for id in ["download-upcloud", "download-sha256", "download-private-read"] {

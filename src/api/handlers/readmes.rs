@@ -1,0 +1,72 @@
+//! What an extension says of itself at length.
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use crate::api::accept::Form;
+use crate::api::answers::Answer;
+use crate::api::extract::{IdPath, SourceParam, VersionParam};
+use crate::api::problem::{ErrorBody, Problem};
+use crate::api::state::ApiState;
+
+/// The page runs nothing and loads nothing but pictures.
+const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; sandbox";
+
+/// Get README
+///
+/// The README of a version: Markdown as its publisher wrote it, or a sanitised page for who prefers
+/// HTML.
+#[utoipa::path(
+    get,
+    path = "/extensions/{type}/{name}/readme",
+    tag = "extensions",
+    params(
+        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
+        ("name" = String, Path, description = "Without regard to case", max_length = 100),
+        ("version" = Option<String>, Query, description = "A tag or a version; `latest` unless given", max_length = 255),
+        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
+    ),
+    responses(
+        (status = 200, description = "The README", content((String = "text/markdown"), (String = "text/html")), headers(
+            ("ETag" = String, description = "Weak"),
+            ("Vary" = String, description = "`Accept`"),
+        )),
+        (status = 304, description = "The client has it already"),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody, description = "No such version, or it has no README"),
+        (status = 406, body = ErrorBody, description = "Neither form is acceptable"),
+        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
+        (status = 503, body = ErrorBody),
+        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+    ),
+)]
+pub async fn get_readme(
+    State(api): State<ApiState>,
+    IdPath(id): IdPath,
+    VersionParam(version): VersionParam,
+    SourceParam(source): SourceParam,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
+    let readmes = &api.memos.readmes;
+    let found = readmes.readme(&api.catalogue, &id, &version, source, form).await?;
+    Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
+}
+
+fn not_acceptable() -> Problem {
+    let message = "A README is given as text/markdown or text/html; Accept admits neither";
+    Problem::new(StatusCode::NOT_ACCEPTABLE, message)
+}
+
+fn guarded(mut response: Response, form: Form) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    if form == Form::Html {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    response
+}

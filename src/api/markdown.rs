@@ -1,0 +1,149 @@
+//! From a publisher's Markdown to a page that is safe to show: no scripts, styles, forms or frames,
+//! links that lead only to the web and lend no weight.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use ammonia::{Builder, UrlRelative};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+
+/// How deep quotes, lists and their like may lie in each other; deeper ones lose their marks.
+/// What shows pages is quadratic in it.
+const DEPTH_MAX: usize = 50;
+/// Tags in one piece of raw HTML; a piece with more is left out, for the same reason.
+const TAGS_OF_PIECE_MAX: usize = 200;
+/// Tags in all raw HTML of a page; what comes after them is left out.
+const TAGS_MAX: usize = 2_000;
+
+static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut cleaner = Builder::default();
+    cleaner
+        .url_schemes(HashSet::from(["http", "https", "mailto"]))
+        // They lead to files of the repository, which are not served here.
+        .url_relative(UrlRelative::Deny)
+        .link_rel(Some("nofollow noopener noreferrer"));
+    cleaner
+});
+
+/// A whole page of this Markdown (CommonMark with tables, strike-through and task lists).
+#[must_use]
+pub fn page_of(markdown: &str) -> String {
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let mut shaper = Shaper { depth: 0, tags_left: TAGS_MAX, block: None };
+    let events = Parser::new_ext(markdown, options).filter_map(|event| shaper.shaped(event));
+    let mut body = String::new();
+    html::push_html(&mut body, events);
+    let body = CLEANER.clean(&body);
+    format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}")
+}
+
+/// Bounds what a page costs. Raw HTML is cleaned piece by piece, so that what one piece leaves open
+/// is closed before the next: browsers, and cleaners with them, open it again in every paragraph.
+struct Shaper {
+    depth: usize,
+    tags_left: usize,
+    /// The block of HTML that is being read.
+    block: Option<String>,
+}
+
+impl Shaper {
+    /// `None`: the event is left out.
+    fn shaped<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
+        match event {
+            Event::Start(Tag::HtmlBlock) => {
+                self.block = Some(String::new());
+                None
+            }
+            Event::End(TagEnd::HtmlBlock) => {
+                let block = self.block.take()?;
+                self.cleaned(&block).map(Event::Html)
+            }
+            Event::Html(line) => {
+                self.block.get_or_insert_default().push_str(&line);
+                None
+            }
+            Event::InlineHtml(tag) => self.cleaned(&tag).map(Event::InlineHtml),
+            Event::Start(_) => {
+                self.depth += 1;
+                (self.depth <= DEPTH_MAX).then_some(event)
+            }
+            Event::End(_) => {
+                self.depth = self.depth.saturating_sub(1);
+                (self.depth < DEPTH_MAX).then_some(event)
+            }
+            other => Some(other),
+        }
+    }
+
+    fn cleaned(&mut self, raw: &str) -> Option<CowStr<'static>> {
+        let tags = raw.matches('<').count();
+        self.tags_left = self.tags_left.checked_sub(tags)?;
+        (tags <= TAGS_OF_PIECE_MAX).then(|| CLEANER.clean(raw).to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_harmful_passes() {
+        for hostile in [
+            "<script>alert(1)</script>",
+            "<svg onload=alert(1)><circle/></svg>",
+            "<math><mi xlink:href=\"javascript:alert(1)\">x</mi></math>",
+            "<style>* { color: red }</style>",
+            "<p style=\"background: url(https://a.b/alert(1))\" onclick=\"alert(1)\">x</p>",
+            "[x](javascript:alert(1))",
+            "[x](data:text/html;base64,alert)",
+            "<img src=x onerror=alert(1)>",
+            "<iframe src=\"https://a.b/alert\"></iframe>",
+            "<form action=\"https://a.b/alert\"><input></form>",
+            "<base href=\"https://a.b/alert\">",
+            "<meta http-equiv=refresh content=\"0;url=https://a.b/alert\">",
+            "[x](../../alert)",
+        ] {
+            let page = page_of(hostile);
+            let (_, body) = page.split_once("</title>").unwrap();
+            for word in
+                ["alert", "<svg", "<math", "<style", "style=", " on", "<meta", "<base", "<form"]
+            {
+                assert!(!body.contains(word), "{hostile}: {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_readmes_are_made_of_is_shown() {
+        let page =
+            page_of("| a |\n|---|\n| ~~b~~ |\n\n- [x] c\n\n![d](https://e.f/g.png)\n\n    h < i\n");
+        for part in ["<table>", "<del>b</del>", "<img src=\"https://e.f/g.png\"", "h &lt; i"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+
+    #[test]
+    fn raw_html_is_shown_clean_and_closed() {
+        let page = page_of("<p align=\"center\"><img src=\"https://a.b/c.png\"></p>\n\n<b>x\n\ny");
+        assert!(page.contains("<img src=\"https://a.b/c.png\">"), "{page}");
+        assert!(page.ends_with("<p><b></b>x</p>\n<p>y</p>\n"), "{page}");
+    }
+
+    #[test]
+    fn what_lies_deep_or_comes_in_masses_is_left_out() {
+        for (hostile, length_max) in [
+            ("> ".repeat(100_000), 2_000),
+            ("<div>".repeat(40_000), 100),
+            ("x <b>".repeat(40_000), 250_000),
+            ("<div>\n\n".repeat(40_000), 50_000),
+            (format!("{}{}", "<b x=1>y".repeat(150), "\n\nz".repeat(60_000)), 700_000),
+            ("[".repeat(100_000), 110_000),
+            ("*a **b ".repeat(20_000), 200_000),
+        ] {
+            let page = page_of(&hostile);
+            let begins: String = hostile.chars().take(20).collect();
+            assert!(page.len() < length_max, "{begins}: {}", page.len());
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The README of a release of a layout.
+
+use crate::error::{Error, Result};
+use crate::local::layout::Layout;
+use crate::local::release::{Found, entry_of, manifest_of};
+use crate::models::digest::Digest;
+use crate::models::naming::ExtensionId;
+use crate::models::readme::{README_MAX, Readme};
+use crate::models::tag::Tag;
+use crate::oci::documents::{ReadmeAt, readme_of};
+
+/// Reads the README that a tag stands for now; `None` if it has none of a size that is served.
+///
+/// # Errors
+/// `NotFound` without such a tag; any other kind if it cannot be read.
+pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
+    let index = layout.index()?;
+    let Found { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?, 0)?;
+    Ok(match readme_of(&manifest, &above) {
+        None => None,
+        Some(ReadmeAt::Text(text)) => {
+            let digest = Digest::sha256(text.as_bytes());
+            Some(Readme::new(digest.to_string(), text.as_bytes()))
+        }
+        Some(ReadmeAt::Layer(layer)) => {
+            let bytes = layout
+                .blob_bytes(layer, README_MAX)
+                .map_err(|error| Error::faulty("The README cannot be read").because(error))?;
+            Some(Readme::new(layer.digest.as_str(), &bytes))
+        }
+    })
+}
