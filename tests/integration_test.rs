@@ -13,5 +13,6 @@ mod gitea;
 mod layouts;
 mod oci;
 mod serving;
+mod snapshot;
 mod support;
 mod zot_storage;
