@@ -4,12 +4,14 @@ pub mod details;
 pub mod dirty;
 pub mod index;
 mod member;
+pub mod moment;
 pub mod ownership;
 mod questions;
 pub mod reads;
 pub mod resolve;
 pub mod rounds;
 pub mod search;
+pub mod snapshot;
 pub mod status;
 pub mod sync;
 
@@ -18,11 +20,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::backend::{Backend, Fault};
 use crate::catalog::index::{Index, View};
 use crate::catalog::member::Member;
+use crate::catalog::moment::Moment;
 use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
@@ -108,10 +110,9 @@ impl Catalogue {
     /// How fresh an answer from one backend, or from all, is now.
     #[must_use]
     pub fn freshness(&self, source: Option<Source>) -> Freshness {
-        let now = Instant::now();
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
-            let age = member.status.current_as_of().map(|at| now.duration_since(at));
+            let age = member.status.current_as_of().map(Moment::elapsed);
             // Twice the time to live: the second is the default time to revalidate (contract §4).
             if age.is_none_or(|age| age > self.rules.ttl * 2) {
                 freshness.degraded.push(member.source());

@@ -121,8 +121,8 @@ pub struct CatalogConfig {
     pub full_sweep: Duration,
 }
 
-/// The memos of answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The memos of answers, and what is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
     /// Entries of each.
     pub capacity: NonZeroUsize,
@@ -134,6 +134,8 @@ pub struct CacheConfig {
     pub enable_metadata_cache: bool,
     /// Whether lists are kept.
     pub enable_list_cache: bool,
+    /// Directory that keeps what is known over a restart.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// From where a configuration is put together; later ones win.
@@ -179,7 +181,8 @@ fn build(
     sources: &Sources<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
-    let (server, catalog, cache) = (server(settings), catalog(settings, problems), cache(settings));
+    let (server, catalog, cache) =
+        (server(settings), catalog(settings, problems), cache(settings, sources));
     let gitea = settings
         .section("gitea")
         .map(|section| section.required(&["url", "organization"], problems));
@@ -273,7 +276,7 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
     })
 }
 
-fn cache(settings: &Settings) -> Option<CacheConfig> {
+fn cache(settings: &Settings, sources: &Sources<'_>) -> Option<CacheConfig> {
     let whole = |key| settings.whole("cache", key);
     Some(CacheConfig {
         capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
@@ -281,5 +284,16 @@ fn cache(settings: &Settings) -> Option<CacheConfig> {
         negative_ttl: Duration::from_secs(whole("negative_ttl_seconds")?),
         enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
         enable_list_cache: settings.flag("cache", "enable_list_cache")?,
+        state_dir: settings
+            .text("cache", "state_dir")
+            .map(PathBuf::from)
+            .or_else(|| state_directory(&sources.environment)),
     })
+}
+
+/// The directory that systemd made for us: of several, which stand between colons, the first.
+fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
+    let (_, value) = environment.iter().find(|(name, _)| name == "STATE_DIRECTORY")?;
+    let first = value.split(':').next()?;
+    (!first.is_empty()).then(|| first.into())
 }

@@ -3,6 +3,7 @@
 mod backends;
 mod rotation;
 mod secrets;
+mod state;
 mod upstream;
 
 use std::io::{self, Write as _};
@@ -10,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -76,14 +78,21 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     };
     let router = router(parts, &http_rules(&config.server)?).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
+    // Before anything is served or asked: what was known yesterday answers at once.
+    let keeper = if demo { None } else { state::restored(&config, &catalogue).await };
     let mut sync = sync::run(&catalogue);
     sync.spawn(rotation::watch(rotated));
+    keeper.iter().for_each(|keeper| drop(sync.spawn(Arc::clone(keeper).run())));
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     if demo {
         greet(address, sample_count)?;
     }
     serve(listener, router, limits, stop).await;
     sync.shutdown().await;
+    if let Some(keeper) = keeper {
+        // A failure is in the log, and no reason to end otherwise.
+        let _ = keeper.save(Timestamp::now()).await;
+    }
     info!("stopped");
     Ok(())
 }

@@ -167,6 +167,38 @@ async fn a_directory_of_layouts_is_served_by_its_configuration() {
     assert_eq!(response.bytes().await.unwrap().as_ref(), b"mine");
 }
 
+#[tokio::test]
+async fn what_is_known_outlives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = crate::support::ids::id("provider/mine");
+    crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.0.0", "d", b"mine");
+    let config = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"a/state\"\n";
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    let first = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    assert_eq!(first.get("/extensions/provider/mine").await.status(), 200);
+    first.signal("-TERM");
+    assert!(first.wait().0.success());
+    std::fs::rename(dir.path().join("extensions"), dir.path().join("gone")).unwrap();
+    let second = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    assert_eq!(second.get("/extensions/provider/mine").await.status(), 200);
+    second.signal("-TERM");
+    assert!(second.wait().0.success());
+}
+
+#[tokio::test]
+async fn without_a_place_for_what_is_known_one_warning_names_the_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"x\"\n").unwrap();
+    let arguments = ["--host", "127.0.0.1", "--port", "0", "--json-log"];
+    let mut child = program(dir.path()).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let log = lines(child.stderr.take().unwrap());
+    let before: Vec<String> = log.iter().take_while(|l| !l.contains("\"serving\"")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = before.iter().filter(|line| line.contains("cache.state_dir is not set")).count();
+    assert_eq!(told, 1, "{before:?}");
+}
+
 #[test]
 fn config_check_tells_problems_or_that_there_are_none() {
     let dir = tempfile::tempdir().unwrap();

@@ -103,6 +103,21 @@ fn later_places_win_over_earlier_ones() {
 }
 
 #[test]
+fn state_is_kept_where_systemd_says_unless_a_directory_is_named() {
+    let dir = |text: &str, environment: &[(&str, &str)]| {
+        load_text(&format!("{LOCAL}{text}"), environment).unwrap().cache.state_dir
+    };
+    let named = "[cache]\nstate_dir = \"/srv/state\"\n";
+    assert_eq!(dir("", &[]), None);
+    assert_eq!(dir("", &[("STATE_DIRECTORY", "")]), None);
+    assert_eq!(
+        dir("", &[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")]).unwrap(),
+        Path::new("/var/lib/a")
+    );
+    assert_eq!(dir(named, &[("STATE_DIRECTORY", "/var/lib/a")]).unwrap(), Path::new("/srv/state"));
+}
+
+#[test]
 fn a_backend_can_come_from_the_environment_alone() {
     let config = load_text("", &[("EXTENSION_REGISTRY__LOCAL__PATH", "/srv/x")]).unwrap();
     assert_eq!(config.local.unwrap().path, Path::new("/srv/x"));

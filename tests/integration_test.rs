@@ -13,6 +13,7 @@ mod gitea;
 mod layouts;
 mod oci;
 mod serving;
+mod snapshot;
 mod support;
 mod upstreams;
 mod zot_storage;

@@ -1,5 +1,7 @@
 //! What is known: a shelf for each backend, and the merged view that readers share.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::catalog::Merge;
+use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
 use crate::catalog::search::Words;
 use crate::models::extension::Extension;
@@ -37,7 +40,7 @@ type Parts = Vec<Part>;
 struct Part {
     source: Source,
     extension: Arc<Extension>,
-    read: Arc<Mutex<Instant>>,
+    read: Arc<Mutex<Moment>>,
 }
 
 impl Entry {
@@ -143,6 +146,13 @@ struct Shelf {
     absent: HashMap<ExtensionId, Instant>,
 }
 
+impl Shelf {
+    fn put(&mut self, extension: Arc<Extension>, read: Moment) {
+        let (id, read) = (extension.id().clone(), Arc::new(Mutex::new(read)));
+        self.extensions.insert(id, Part { source: self.source, extension, read });
+    }
+}
+
 /// The writer's side of the catalogue.
 pub struct Index {
     merge: Merge,
@@ -188,12 +198,10 @@ impl Index {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         shelf.absent.remove(extension.id());
         match shelf.extensions.get(extension.id()) {
-            Some(known) if *known.extension == extension => *known.read.lock() = now,
+            Some(known) if *known.extension == extension => *known.read.lock() = now.into(),
             _ => {
                 self.changed = true;
-                let id = extension.id().clone();
-                let read = Arc::new(Mutex::new(now));
-                shelf.extensions.insert(id, Part { source, extension: Arc::new(extension), read });
+                shelf.put(Arc::new(extension), now.into());
             }
         }
     }

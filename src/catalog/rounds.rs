@@ -8,12 +8,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, TryReadyChunksError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::{Fault, Listing};
 use crate::catalog::Catalogue;
 use crate::catalog::member::Member;
+use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
@@ -33,14 +35,30 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct RoundState {
     begun: AtomicU64,
-    running: tokio::sync::Mutex<Place>,
+    running: tokio::sync::Mutex<()>,
+    /// Beside the lock of the running round, so that it can be looked at during one.
+    place: Mutex<Place>,
 }
 
 /// Where the next round goes on.
-#[derive(Default)]
-struct Place {
-    cursor: Option<ChangeCursor>,
-    swept: Option<Instant>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What the backend is asked for changes since.
+    pub(super) cursor: Option<ChangeCursor>,
+    /// When everything was last read.
+    pub(super) swept: Option<Moment>,
+}
+
+impl RoundState {
+    /// Where the next round goes on.
+    pub(super) fn place(&self) -> Place {
+        self.place.lock().clone()
+    }
+
+    /// From now on rounds go on from here.
+    pub(super) fn go_on_from(&self, place: Place) {
+        *self.place.lock() = place;
+    }
 }
 
 /// What was read of one extension.
@@ -77,12 +95,12 @@ impl Catalogue {
     /// `seen` is how many rounds had begun when the caller asked.
     async fn round_of(&self, source: Source, seen: u64) -> Result<()> {
         let Some(member) = self.member(source) else { return Ok(()) };
-        let mut place = member.round.running.lock().await;
+        let _running = member.round.running.lock().await;
         if member.round.begun.load(Ordering::Acquire) > seen {
             return shared_outcome(member);
         }
         member.round.begun.fetch_add(1, Ordering::AcqRel);
-        let made = self.changes_or_sweep(member, &mut place).await;
+        let made = self.changes_or_sweep(member).await;
         if let Err(error) = &made {
             member.failed(error);
             // Nothing new to see, but who waits for the first round need not wait on.
@@ -91,14 +109,15 @@ impl Catalogue {
         made
     }
 
-    async fn changes_or_sweep(&self, member: &Member, place: &mut Place) -> Result<()> {
+    async fn changes_or_sweep(&self, member: &Member) -> Result<()> {
         let begun = Instant::now();
+        let place = member.round.place();
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
-        if let Some(cursor) = place.cursor.clone().filter(|_| recent)
+        if let Some(cursor) = place.cursor.filter(|_| recent)
             && let Changes::These { dirty, cursor } = member.backend.changes(Some(&cursor)).await?
         {
             self.read_changes(member, dirty, begun).await;
-            place.cursor = Some(cursor);
+            member.round.go_on_from(Place { cursor: Some(cursor), ..place });
             return Ok(());
         }
         // The cursor is taken first, so that what changes during the sweep is seen afterwards. A
@@ -111,7 +130,7 @@ impl Catalogue {
         let faults = self.sweep(member).await?;
         member.answered();
         member.tell(member.status.rounded(begun, faults));
-        *place = Place { cursor, swept: Some(begun) };
+        member.round.go_on_from(Place { cursor, swept: Some(begun.into()) });
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::backend::Fault;
+use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 
 /// Faults found while serving that are remembered beside those of the last sweep.
@@ -21,8 +22,8 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// What it last failed with, while it fails.
     pub last_error: Option<String>,
-    /// The instant of its last successful round.
-    pub current_as_of: Option<Instant>,
+    /// The moment of its last successful round; may lie before this process.
+    pub current_as_of: Option<Moment>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
     /// The kind of that failure, and its words for callers.
@@ -64,8 +65,8 @@ impl StatusCell {
         }
     }
 
-    /// The instant of the last successful round, without a look at anything else.
-    pub(crate) fn current_as_of(&self) -> Option<Instant> {
+    /// The moment of the last successful round, without a look at anything else.
+    pub(crate) fn current_as_of(&self) -> Option<Moment> {
         self.0.read().status.current_as_of
     }
 
@@ -100,7 +101,7 @@ impl StatusCell {
     /// A sweep begun at this instant went well; these are its faults. Answers with the new ones.
     pub(crate) fn rounded(&self, begun: Instant, faults: Vec<Fault>) -> Vec<Fault> {
         let mut inner = self.0.write();
-        inner.status.current_as_of = Some(begun);
+        inner.status.current_as_of = Some(begun.into());
         let news = inner.unknown(&faults);
         inner.swept = faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
         inner.met.clear();
@@ -116,7 +117,7 @@ impl StatusCell {
         faults: Vec<Fault>,
     ) -> Vec<Fault> {
         let mut inner = self.0.write();
-        inner.status.current_as_of = Some(begun);
+        inner.status.current_as_of = Some(begun.into());
         let news = inner.unknown(&faults);
         for repository in repositories {
             inner.swept.remove(repository);
@@ -124,6 +125,22 @@ impl StatusCell {
         }
         inner.swept.extend(faults.into_iter().map(|fault| (fault.repository, fault.reason)));
         news
+    }
+
+    /// What was known before a restart, unless a round was made since.
+    pub(crate) fn restore(
+        &self,
+        current_as_of: Moment,
+        last_success: Option<Timestamp>,
+        faults: Vec<Fault>,
+    ) {
+        let mut inner = self.0.write();
+        if inner.status.current_as_of.is_none() {
+            inner.status.current_as_of = Some(current_as_of);
+            inner.status.last_success = inner.status.last_success.or(last_success);
+            inner.swept =
+                faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
+        }
     }
 
     /// Something that cannot be served, met while serving.

@@ -295,6 +295,13 @@ pub const KEYS: &[Key] = &[
         "Whether metadata and versions are kept.",
     ),
     key("cache", "enable_list_cache", Kind::Flag, "true", "Whether lists are kept."),
+    unset(
+        "cache",
+        "state_dir",
+        Kind::Text,
+        r#""/var/lib/extension-registry""#,
+        "Directory that keeps what is known over a restart; $STATE_DIRECTORY unless set.",
+    ),
 ];
 
 /// The key of this section and name.

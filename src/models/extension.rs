@@ -160,6 +160,14 @@ impl Extension {
         self
     }
 
+    /// The same, some release of it left out for want of an archive or not: what was put together
+    /// of releases that were arranged before cannot show it.
+    #[must_use]
+    pub const fn awaiting_archive(mut self, awaits: bool) -> Self {
+        self.awaits_archive = awaits;
+        self
+    }
+
     /// Type and name, spelled as the backend does.
     #[must_use]
     pub const fn id(&self) -> &ExtensionId {
@@ -170,6 +178,12 @@ impl Extension {
     #[must_use]
     pub fn releases(&self) -> &[Arc<Release>] {
         &self.listed
+    }
+
+    /// Every release that can be asked for by its tag: the listed ones, then those that another
+    /// tag of their version stands for.
+    pub fn all_releases(&self) -> impl Iterator<Item = &Arc<Release>> {
+        self.listed.iter().chain(&self.shadowed)
     }
 
     /// Whether some release was left out for want of an archive, which may still be on its way.

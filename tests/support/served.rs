@@ -1,7 +1,7 @@
 //! The whole API behind a real socket of this machine, and a client that hides nothing.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,14 @@ use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::catalog::snapshot::Fingerprints;
+use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::source::Source;
 use extension_registry::server::{Limits, Stop, serve};
+use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -43,6 +46,8 @@ pub struct Setup {
     pub http: HttpRules,
     pub limits: Limits,
     pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    /// The directory of what was known, the backends' fingerprints and what the wall clock shows.
+    pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
 }
 
 impl Default for Setup {
@@ -56,6 +61,7 @@ impl Default for Setup {
             http: HttpRules { compression: true, cors: Some(AllowOrigin::any()) },
             limits: Limits { max_connections: 100, grace: Duration::from_secs(30) },
             receivers: Vec::new(),
+            state: None,
         }
     }
 }
@@ -112,8 +118,11 @@ impl Served {
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
-        let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers } = setup;
+        let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers, state } = setup;
         let catalogue = Catalogue::new(backends, rules(merge, ttl));
+        if let Some((dir, fingerprints, now)) = state {
+            Keeper::new(Arc::clone(&catalogue), dir, fingerprints).read(now).await;
+        }
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();

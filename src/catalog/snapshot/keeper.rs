@@ -1,0 +1,176 @@
+//! Keeps the catalogue on disk: reads it at the start, writes it after changes and at the end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::catalog::Catalogue;
+use crate::catalog::moment::Moment;
+use crate::catalog::snapshot::Fingerprints;
+use crate::catalog::snapshot::file::StateFile;
+use crate::catalog::snapshot::stored::{from_json, to_json};
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::source::Source;
+
+/// How often it is looked whether there is something to write.
+const LOOK: Duration = Duration::from_secs(5);
+/// Rounds that found nothing new are written this often: they only make what is stored younger. A
+/// write that failed is tried again as often.
+const REFRESH: Duration = Duration::from_secs(60);
+/// A large catalogue is written less often, so that writing takes at most this part of the time.
+const SHARE: u32 = 10;
+
+/// One catalogue and the directory that it is kept in.
+pub struct Keeper {
+    catalogue: Arc<Catalogue>,
+    fingerprints: Fingerprints,
+    file: StateFile,
+    /// Locked while writing, so that two writes cannot overtake each other.
+    written: Mutex<Written>,
+}
+
+/// How the last write went.
+#[derive(Default)]
+struct Written {
+    revision: u64,
+    rounds: Vec<Option<Moment>>,
+    /// No sooner than this is it written again, for changes and for rounds.
+    next: Option<(Instant, Instant)>,
+    /// What it fails with, while it fails.
+    failure: Option<String>,
+}
+
+impl Keeper {
+    /// Keeps this catalogue in this directory. The fingerprints say what each backend is
+    /// configured to be.
+    #[must_use]
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        dir: impl Into<PathBuf>,
+        fingerprints: Fingerprints,
+    ) -> Arc<Self> {
+        let (file, written) = (StateFile::new(dir), Mutex::default());
+        Arc::new(Self { catalogue, fingerprints, file, written })
+    }
+
+    /// Takes over what was kept, where the wall clock shows `now`; answers with the backends that
+    /// something was known of. A file that cannot be used is set aside and named in the log.
+    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<Source> {
+        let this = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || this.read_here(now)).await;
+        read.unwrap_or_else(|error| {
+            warn!("the kept catalogue cannot be read: {error}");
+            Vec::new()
+        })
+    }
+
+    fn read_here(&self, now: Timestamp) -> Vec<Source> {
+        self.file.remove_unfinished();
+        let read =
+            self.file.read().and_then(|payload| payload.as_deref().map(from_json).transpose());
+        match read {
+            Ok(None) => Vec::new(),
+            Ok(Some(snapshot)) => {
+                let restored = self.catalogue.restore(snapshot, &self.fingerprints, now);
+                for source in &restored {
+                    let extensions = self.catalogue.view().entries(Some(*source)).len();
+                    info!(backend = %source, extensions, "known from the last run");
+                }
+                restored
+            }
+            Err(error) => {
+                self.set_aside(&error, now);
+                Vec::new()
+            }
+        }
+    }
+
+    fn set_aside(&self, error: &Error, now: Timestamp) {
+        let (path, reason) = (self.file.path(), error.report());
+        let path = path.display();
+        match self.file.set_aside(now) {
+            Ok(aside) => {
+                let aside = aside.display();
+                warn!(%path, %aside, reason, "the kept catalogue cannot be used and is set aside");
+            }
+            Err(error) => {
+                warn!(%path, reason, "the kept catalogue cannot be used, nor set aside: {error}");
+            }
+        }
+    }
+
+    /// Writes after changes, until dropped.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            sleep(LOOK).await;
+            if self.is_due() {
+                // Said in the log where it failed.
+                let _ = self.save(Timestamp::now()).await;
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let (revision, rounds) = self.catalogue.state_of_knowledge();
+        let (written, now) = (self.written.lock(), Instant::now());
+        let (changes, refresh) = written.next.unwrap_or((now, now));
+        (written.revision != revision && now >= changes)
+            || (written.rounds != rounds && now >= refresh)
+    }
+
+    /// Writes what is known now, where the wall clock shows `now`, if it is not written already.
+    ///
+    /// # Errors
+    /// It cannot be written. That is in the log, once until it can be written again.
+    pub async fn save(self: &Arc<Self>, now: Timestamp) -> Result<()> {
+        let this = Arc::clone(self);
+        let saved = tokio::task::spawn_blocking(move || this.save_here(now)).await;
+        saved.unwrap_or_else(|error| {
+            Err(Error::new(ErrorKind::Internal, "A write was cut short").because(error))
+        })
+    }
+
+    fn save_here(&self, now: Timestamp) -> Result<()> {
+        let mut written = self.written.lock();
+        let (revision, rounds) = self.catalogue.state_of_knowledge();
+        if written.revision == revision && written.rounds == rounds && written.failure.is_none() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let snapshot = self.catalogue.snapshot(&self.fingerprints, now);
+        // Before anything is known there is nothing to keep, and perhaps something to lose.
+        if snapshot.backends.is_empty() {
+            return Ok(());
+        }
+        let saved = to_json(&snapshot).and_then(|payload| self.file.write(&payload));
+        let ended = Instant::now();
+        let pause = LOOK.max((ended - begun) * SHARE);
+        written.tell(saved.as_ref().err());
+        written.next = Some((ended + pause, ended + pause.max(REFRESH)));
+        match &saved {
+            Ok(()) => (written.revision, written.rounds) = (revision, rounds),
+            Err(_) => written.next = Some((ended + REFRESH, ended + REFRESH)),
+        }
+        saved
+    }
+}
+
+impl Written {
+    /// Logs a failure, and its end, once.
+    fn tell(&mut self, failure: Option<&Error>) {
+        let failure = failure.map(Error::report);
+        match (&self.failure, &failure) {
+            (None, Some(report)) => {
+                warn!("what is known does not outlive a restart for now: {report}");
+            }
+            (Some(_), None) => info!("what is known outlives a restart again"),
+            _ => {}
+        }
+        self.failure = failure;
+    }
+}

@@ -1,0 +1,50 @@
+//! Where what is known is kept over a restart, and which upstreams it is known of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::catalog::Catalogue;
+use crate::catalog::snapshot::Fingerprints;
+use crate::catalog::snapshot::keeper::Keeper;
+use crate::config::Config;
+use crate::models::source::Source;
+
+/// Takes over what the last run knew; `None`, with a warning, if nothing is to be kept.
+pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Option<Arc<Keeper>> {
+    let Some(dir) = &config.cache.state_dir else {
+        warn!(
+            "cache.state_dir is not set: after a restart nothing is known until each backend has \
+             been listed again, not even which backend owned a name that it has no more"
+        );
+        return None;
+    };
+    make(dir);
+    let keeper = Keeper::new(Arc::clone(catalogue), dir, fingerprints(config));
+    keeper.read(Timestamp::now()).await;
+    Some(keeper)
+}
+
+/// Makes the directory if it is not there. That it cannot be written is said by the first write.
+fn make(dir: &Path) {
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        warn!(path = %dir.display(), "cache.state_dir: the directory cannot be made: {error}");
+    }
+}
+
+/// What each backend is configured to be.
+fn fingerprints(config: &Config) -> Fingerprints {
+    let gitea = config.gitea.as_ref().map(|gitea| {
+        (Source::Gitea, format!("{}/{}", gitea.url.trim_end_matches('/'), gitea.organization))
+    });
+    let oci = config.oci.as_ref().map(|oci| {
+        (Source::Oci, format!("{}/{}", oci.registry.trim_end_matches('/'), oci.namespace))
+    });
+    let local = config.local.as_ref().map(|local| {
+        let path = std::path::absolute(&local.path).unwrap_or_else(|_| local.path.clone());
+        (Source::Local, path.display().to_string())
+    });
+    [gitea, oci, local].into_iter().flatten().collect()
+}

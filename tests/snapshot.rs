@@ -1,0 +1,61 @@
+//! What is known outlives a restart. The clock is virtual; questions are counted.
+
+mod damage;
+mod restart;
+mod round_trip;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::catalog::snapshot::Fingerprints;
+use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::models::source::Source;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::scripted::Scripted;
+use crate::support::served::rules;
+
+const TTL: Duration = Duration::from_secs(300);
+const FILE: &str = "catalogue.json";
+
+fn noon() -> Timestamp {
+    "2025-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    noon() + SignedDuration::from_secs(seconds)
+}
+
+fn catalogue(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalogue> {
+    let full_sweep = Duration::from_secs(3600);
+    Catalogue::new(backends, Rules { full_sweep, ..rules(Merge::Owner, TTL) })
+}
+
+fn prints() -> Fingerprints {
+    Source::ALL.map(|source| (source, format!("the {source}"))).into()
+}
+
+fn keeper(catalogue: &Arc<Catalogue>, dir: &Path) -> Arc<Keeper> {
+    Keeper::new(Arc::clone(catalogue), dir, prints())
+}
+
+/// A run that knows these releases of Gitea, and has written it at noon.
+async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
+    let backend = Arc::new(Scripted::new(Source::Gitea, releases));
+    let known = catalogue(vec![backend.clone()]);
+    known.round(None).await.unwrap();
+    keeper(&known, dir).save(noon()).await.unwrap();
+    backend
+}
+
+/// The names in a directory that are no kept catalogue.
+fn others(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != FILE).collect();
+    names.sort();
+    names
+}

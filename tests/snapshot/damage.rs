@@ -1,0 +1,137 @@
+//! Files that cannot be used, and directories that cannot be written.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use extension_registry::models::digest::Digest;
+use extension_registry::models::source::Source;
+
+use super::{FILE, after, catalogue, keeper, noon, others, written};
+use crate::support::scripted::Scripted;
+
+/// Starts on a directory whose file has these bytes; the names that stand beside it then.
+async fn started_on(bytes: &[u8]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(FILE), bytes).unwrap();
+    assert_eq!(starts(dir.path()).await, []);
+    assert!(!dir.path().join(FILE).exists());
+    let aside = others(dir.path());
+    assert_eq!(fs::read(dir.path().join(&aside[0])).unwrap(), bytes, "it is kept as it was");
+    aside
+}
+
+async fn starts(dir: &Path) -> Vec<Source> {
+    let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+    let restored = keeper(&known, dir).read(after(60)).await;
+    assert_eq!(known.can_answer(), !restored.is_empty());
+    restored
+}
+
+async fn good() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0", "taskserv/b:0.1.0"]).await;
+    fs::read(dir.path().join(FILE)).unwrap()
+}
+
+fn aside() -> Vec<String> {
+    vec![format!("{FILE}.damaged-{}", after(60).as_second())]
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_short_is_set_aside() {
+    let good = good().await;
+    for length in (0..good.len()).step_by(7) {
+        assert_eq!(started_on(&good[..length]).await, aside(), "cut at {length}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_with_a_flipped_bit_is_set_aside() {
+    let good = good().await;
+    let head = good.iter().position(|byte| *byte == b'\n').unwrap();
+    for at in (0..=head).chain((head..good.len()).step_by(11)) {
+        for bit in 0..8 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << bit;
+            assert_eq!(started_on(&bytes).await, aside(), "bit {bit} of byte {at}");
+        }
+    }
+}
+
+/// A file whose checksum is right, whatever it says.
+fn signed(version: u32, payload: &str) -> Vec<u8> {
+    let digest = Digest::sha256(payload.as_bytes());
+    format!("{{\"version\":{version},\"digest\":\"{digest}\"}}\n{payload}").into_bytes()
+}
+
+#[tokio::test]
+async fn a_file_that_says_what_cannot_be_is_set_aside() {
+    let good = String::from_utf8(good().await).unwrap();
+    let payload = good.split_once('\n').unwrap().1;
+    for (part, instead) in [
+        ("provider/a", "provider/../a"),
+        ("provider/a", "gadget/a"),
+        ("\"tag\":\"1.0.0\"", "\"tag\":\"/etc/passwd\""),
+        ("sha256:", "md5:"),
+        ("\"about\":0", "\"about\":9"),
+        ("\"source\":\"gitea\"", "\"source\":\"svn\""),
+        ("\"owners\"", "\"owner\""),
+    ] {
+        assert!(payload.contains(part), "{part}");
+        let bytes = signed(1, &payload.replace(part, instead));
+        assert_eq!(started_on(&bytes).await, aside(), "{instead}");
+    }
+    for bytes in [
+        signed(2, payload),
+        signed(0, payload),
+        signed(1, ""),
+        b"\0\xff garbage \n garbage".to_vec(),
+        vec![b'\n'; 100],
+        vec![b'['; 100_000],
+    ] {
+        assert_eq!(started_on(&bytes).await, aside());
+    }
+}
+
+#[tokio::test]
+async fn a_directory_in_its_place_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(FILE)).unwrap();
+    assert_eq!(starts(dir.path()).await, []);
+    assert_eq!(others(dir.path()), aside());
+    written(dir.path(), &["provider/a:1.0.0"]).await;
+    assert_eq!(starts(dir.path()).await, [Source::Gitea]);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_unfinished_is_ignored_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0"]).await;
+    fs::write(dir.path().join(".catalogue.json.unfinished-x"), b"half").unwrap();
+    fs::write(dir.path().join("unrelated"), b"").unwrap();
+    assert_eq!(starts(dir.path()).await, [Source::Gitea]);
+    assert_eq!(others(dir.path()), ["unrelated"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file in its place, since root may write anywhere.
+    let place = dir.path().join("state");
+    fs::write(&place, b"").unwrap();
+    let known =
+        catalogue(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
+    let keeper = keeper(&known, &place);
+    assert_eq!(keeper.read(noon()).await, []);
+    known.round(None).await.unwrap();
+    let error = keeper.save(noon()).await.unwrap_err();
+    assert!(error.message().contains("cannot be written"), "{error}");
+    assert_eq!(known.view().entries(None).len(), 1);
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    keeper.save(noon()).await.unwrap();
+    assert_eq!(starts(&place).await, [Source::Gitea]);
+    let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "nobody else reads it");
+}

@@ -1,0 +1,151 @@
+//! A service that starts with what an earlier one knew.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::sync;
+use extension_registry::models::source::Source;
+use tokio::time::sleep;
+
+use super::{FILE, after, catalogue, keeper, noon, others, prints, written};
+use crate::support::ids::{about, id, tag};
+use crate::support::scripted::{Asked, Scripted};
+use crate::support::served::{Served, Setup};
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..10_000).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    written(dir.path(), &names).await;
+    let down = Scripted::down(Source::Gitea);
+    let known = catalogue(vec![down.clone()]);
+    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [Source::Gitea]);
+    let view = known.ready(None).await.unwrap();
+    assert_eq!(view.list(None, None).count(), 10_000);
+    let (_, release) = known.find_release(&id("provider/p7"), &tag("1.0.0"), None).await.unwrap();
+    assert_eq!(release.version.as_str(), "1.0.0");
+    assert_eq!(down.asked(), Asked::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0"]).await;
+    for (seconds, degraded) in [(600, vec![]), (601, vec![Source::Gitea])] {
+        let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+        keeper(&known, dir.path()).read(after(seconds)).await;
+        let freshness = known.freshness(None);
+        assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
+        assert_eq!(freshness.degraded, degraded, "after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn the_api_answers_from_the_last_run_while_nothing_is_reachable() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0", "provider/a:1.1.0"]).await;
+    let state = Some((dir.path().to_owned(), prints(), after(7200)));
+    let served =
+        Served::with(vec![Scripted::down(Source::Gitea)], Setup { state, ..Setup::default() })
+            .await;
+    for path in ["/extensions", "/extensions/provider/a", "/extensions/provider/a/versions"] {
+        let got = served.get(path).await;
+        assert_eq!(got.status, 200, "{path}: {}", got.text());
+        assert_eq!(got.header("extension-registry-degraded"), "gitea", "{path}");
+        assert!(got.header("age").parse::<u64>().unwrap() >= 7200, "{path}");
+    }
+    assert_eq!(
+        served.get("/extensions/provider/a/versions").await.json().as_array().unwrap().len(),
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = written(dir.path(), &["provider/a:1.0.0", "provider/b:1.0.0"]).await;
+    backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
+    for (seconds, questions) in [
+        (60, Asked { listings: 0, changes: 1, extensions: 1 }),
+        (3601, Asked { listings: 1, changes: 1, extensions: 3 }),
+    ] {
+        let before = backend.asked();
+        let known = catalogue(vec![backend.clone()]);
+        keeper(&known, dir.path()).read(after(seconds)).await;
+        known.round(None).await.unwrap();
+        let now = backend.asked();
+        let asked = Asked {
+            listings: now.listings - before.listings,
+            changes: now.changes - before.changes,
+            extensions: now.extensions - before.extensions,
+        };
+        assert_eq!(asked, questions, "after {seconds} s");
+        assert_eq!(known.view().entries(None).len(), 3);
+        assert!(known.freshness(None).age.is_zero());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_whose_owner_lost_it_stays_orphaned() {
+    let dir = tempfile::tempdir().unwrap();
+    let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
+    let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci];
+    let first = catalogue(backends.clone());
+    let tasks = sync::run(&first);
+    sleep(Duration::from_secs(1)).await;
+    gitea.inner.remove(&id("provider/a"));
+    sleep(Duration::from_secs(400)).await;
+    assert!(first.find(&id("provider/a"), None).await.unwrap_err().is_not_found());
+    drop(tasks);
+    keeper(&first, dir.path()).save(noon()).await.unwrap();
+
+    let second = catalogue(backends.clone());
+    keeper(&second, dir.path()).read(after(60)).await;
+    second.round(None).await.unwrap();
+    let error = second.find(&id("provider/a"), None).await.unwrap_err();
+    assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
+
+    let unkept = catalogue(backends);
+    unkept.round(None).await.unwrap();
+    assert!(unkept.find(&id("provider/a"), None).await.is_ok(), "only the file knows it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_another_one_now_is_not_known() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0"]).await;
+    let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+    let elsewhere = vec![(Source::Gitea, "another".to_owned())];
+    let moved = Keeper::new(known.clone(), dir.path(), elsewhere);
+    assert_eq!(moved.read(after(60)).await, []);
+    assert!(known.view().entries(None).is_empty() && !known.can_answer());
+    let other = catalogue(vec![Scripted::down(Source::Oci)]);
+    assert_eq!(keeper(&other, dir.path()).read(after(60)).await, []);
+    assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let known = catalogue(vec![backend.clone()]);
+    let mut tasks = sync::run(&known);
+    tasks.spawn(keeper(&known, dir.path()).run());
+    let read = || std::fs::read(dir.path().join(FILE)).unwrap_or_default();
+    sleep(Duration::from_secs(6)).await;
+    let first = read();
+    assert!(!first.is_empty());
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(read(), first, "nothing is new");
+    backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
+    known.notice(Source::Gitea, vec![id("provider/b")]);
+    sleep(Duration::from_secs(6)).await;
+    assert!(String::from_utf8(read()).unwrap().contains("provider/b"));
+    assert_eq!(others(dir.path()), Vec::<String>::new());
+    backend.down.store(true, Ordering::SeqCst);
+}

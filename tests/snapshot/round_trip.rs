@@ -1,0 +1,126 @@
+//! What is written is what is read.
+
+use std::sync::Arc;
+
+use extension_registry::backend::Fault;
+use extension_registry::backend::changes::ChangeCursor;
+use extension_registry::catalog::snapshot::{Kept, Snapshot};
+use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use extension_registry::models::digest::Digest;
+use extension_registry::models::extension::{About, Extension, Release};
+use extension_registry::models::source::Source;
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::{catalogue, keeper, noon, prints};
+use crate::support::ids::id;
+use crate::support::scripted::Scripted;
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (0_i64..1_700_000_000).prop_map(|second| Timestamp::from_second(second).unwrap())
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    (0_u8..4).prop_map(|seed| Digest::sha256(&[seed]))
+}
+
+fn artifact() -> impl Strategy<Value = Artifact> {
+    ("\\PC{0,8}", "\\PC{0,8}", any::<u64>(), of(digest()), of("\\PC{0,8}")).prop_map(
+        |(key, file_name, size, digest, url)| Artifact {
+            key: ArtifactKey::new(key),
+            file_name,
+            size,
+            digest,
+            url,
+        },
+    )
+}
+
+fn choice() -> impl Strategy<Value = ArtifactChoice> {
+    prop_oneof![
+        artifact().prop_map(ArtifactChoice::Chosen),
+        vec("\\PC{0,8}", 0..3).prop_map(ArtifactChoice::Ambiguous),
+        Just(ArtifactChoice::Unread),
+        Just(ArtifactChoice::Nothing),
+    ]
+}
+
+fn any_about() -> impl Strategy<Value = About> {
+    (of("\\PC{0,20}"), of("\\PC{0,8}"), of("https://[a-z]{1,8}"), vec("\\PC{0,8}", 0..3), of("MIT"))
+        .prop_map(|(description, author, repository, keywords, license)| About {
+            description,
+            author,
+            repository,
+            keywords,
+            license,
+        })
+}
+
+fn release() -> impl Strategy<Value = Release> {
+    let tag = "v?[0-3](\\.[0-3]){0,2}(-rc\\.[0-9])?|latest|nightly|[a-z]{1,4}";
+    (tag, of(time()), choice(), vec(artifact(), 0..3), any::<bool>(), of(digest()), any_about())
+        .prop_map(|(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
+            assets.extend(artifact.chosen().filter(|_| among).cloned());
+            let about = Arc::new(about);
+            let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
+            Release { published_at, artifact, assets, manifest_digest, about, ..bare }
+        })
+}
+
+fn extension() -> impl Strategy<Value = Extension> {
+    ("(provider|taskserv)/[a-zA-Z0-9]{1,4}", vec(release(), 0..6), vec("\\PC{0,8}", 0..2)).prop_map(
+        |(name, releases, faults)| Extension::new(id(&name), releases).with_faults(faults),
+    )
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    let fault = ("\\PC{1,8}", "\\PC{0,8}");
+    (
+        vec((extension(), time()), 0..6),
+        of("\\PC{0,8}"),
+        of(time()),
+        of(time()),
+        proptest::option::of(fault),
+    )
+        .prop_map(|(mut extensions, cursor, last_success, swept, fault)| {
+            extensions.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
+            extensions.dedup_by(|(a, _), (b, _)| a.id() == b.id());
+            let faults = fault.map(|(repository, reason)| Fault { repository, reason });
+            let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
+            let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
+            let owners = owned.map(|id| (id, Source::Gitea)).collect();
+            let kept = Kept {
+                source: Source::Gitea,
+                fingerprint: prints()[0].1.clone(),
+                current_as_of: noon(),
+                last_success,
+                cursor: cursor.map(ChangeCursor::new),
+                swept,
+                faults: faults.into_iter().collect(),
+                extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
+            };
+            Snapshot { backends: vec![kept], owners }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_snapshot_comes_back_from_disk_as_it_was(snapshot in snapshot()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all().start_paused(true).build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let back = runtime.block_on(async {
+            let first = catalogue(vec![Scripted::down(Source::Gitea)]);
+            first.restore(snapshot.clone(), &prints(), noon());
+            keeper(&first, dir.path()).save(noon()).await.unwrap();
+            let second = catalogue(vec![Scripted::down(Source::Gitea)]);
+            assert_eq!(keeper(&second, dir.path()).read(noon()).await, [Source::Gitea]);
+            second.snapshot(&prints(), noon())
+        });
+        prop_assert_eq!(back, snapshot);
+    }
+}
