@@ -184,6 +184,19 @@ async fn case_11_an_empty_catalogue_proves_nothing() {
 }
 
 #[tokio::test]
+async fn an_empty_page_behind_an_unchanged_one_is_the_end() {
+    let server = ScriptedRegistry::start(move |seen| match seen.query("last") {
+        None => repositories(&["provisioning/aws-provider"])
+            .header("link", link("/v2/_catalog?n=100&last=provisioning/aws-provider")),
+        Some(_) => repositories(&[]),
+    })
+    .await;
+    let listing = backend(&server.url()).listing().await.unwrap();
+    assert_eq!((listing.ids, listing.complete), (vec![id("aws-provider")], true));
+    assert_eq!(listing.faults, []);
+}
+
+#[tokio::test]
 async fn case_12_a_catalogue_that_ends_early_proves_nothing() {
     let answers = Arc::new(AtomicUsize::new(0));
     let server = ScriptedRegistry::start(move |_| match answers.fetch_add(1, Ordering::SeqCst) {
