@@ -71,6 +71,17 @@ pub struct Freshness {
     pub degraded: Vec<Source>,
 }
 
+impl Freshness {
+    /// Parts of these backends are stale or missing too; each is named once.
+    pub fn lacks(&mut self, sources: impl IntoIterator<Item = Source>) {
+        for source in sources {
+            if !self.degraded.contains(&source) {
+                self.degraded.push(source);
+            }
+        }
+    }
+}
+
 impl Catalogue {
     /// A catalogue over these backends, in the order in which they own names. Nothing is known
     /// of them until [`sync::run`] has been started.

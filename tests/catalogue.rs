@@ -287,3 +287,21 @@ async fn errors_are_never_remembered_as_absence() {
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "x");
     assert!(catalogue.find(&id("provider/b"), None).await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn made_up_versions_never_remove_an_extension() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    for second in 0..30 {
+        // These use up the budget, so that the version below is never asked for.
+        for n in 0..5 {
+            let made_up = id(&format!("provider/x{second}-{n}"));
+            assert!(catalogue.find(&made_up, None).await.unwrap_err().is_not_found());
+        }
+        let version = tag(&format!("9.{second}.0"));
+        let found = catalogue.find_release(&id("provider/a"), &version, None).await;
+        assert!(found.unwrap_err().is_not_found());
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(listed(&catalogue), ["provider/a"]);
+}

@@ -138,12 +138,16 @@ impl Memos {
         };
         let rendered = render(&entry, source, facet)?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
-        let partial = facet == Facet::Versions && entry.extension.has_unread();
-        if self.rules.metadata && !partial {
+        let unread: Vec<Source> = match facet {
+            Facet::Metadata => Vec::new(),
+            Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
+        };
+        if self.rules.metadata && unread.is_empty() {
             memos.put(key, EntryMemo { entry, asked: source, rendered: rendered.clone() });
         }
-        let failed = failed || partial;
-        Ok((rendered, provenance(catalogue, source, None, failed)))
+        let mut provenance = provenance(catalogue, source, None, failed);
+        provenance.freshness.lacks(unread);
+        Ok((rendered, provenance))
     }
 }
 
@@ -181,12 +185,8 @@ fn provenance(
     let mut freshness = catalogue.freshness(source);
     if failed {
         let unwell = catalogue.statuses().into_iter().filter(|(_, status)| !status.healthy);
-        for (unwell, _) in unwell.filter(|(unwell, _)| source.is_none_or(|asked| asked == *unwell))
-        {
-            if !freshness.degraded.contains(&unwell) {
-                freshness.degraded.push(unwell);
-            }
-        }
+        let unwell = unwell.map(|(unwell, _)| unwell);
+        freshness.lacks(unwell.filter(|unwell| source.is_none_or(|asked| asked == *unwell)));
     }
     Provenance { freshness, memo }
 }

@@ -114,20 +114,21 @@ impl Catalogue {
         source: Option<Source>,
         budgeted: bool,
     ) -> Result<bool> {
-        let questions = self.asked(source).map(|member| async move {
-            let found = self.ask_member(member, id, budgeted).await;
-            (member, found)
-        });
+        let questions = self
+            .asked(source)
+            .map(|member| async move { (member, self.ask_member(member, id, budgeted).await) });
         let (mut empty, mut failure) = (false, None);
         for (member, found) in join_all(questions).await {
-            match &found {
-                Err(error) if !error.is_not_found() => {
-                    failure = failure.or_else(|| found.err());
+            let found = match found {
+                Ok(Some(found)) => found,
+                // Not asked: the listing says no to a new name, and nothing of one that is known.
+                Ok(None) => continue,
+                Err(error) => {
+                    failure = failure.or(Some(error));
                     continue;
                 }
-                Ok(extension) => empty |= extension.releases().is_empty(),
-                Err(_) => {}
-            }
+            };
+            empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
             for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
                 member.status.found(fault);
             }
@@ -135,28 +136,33 @@ impl Catalogue {
         failure.map_or(Ok(empty), Err)
     }
 
+    /// What a backend says, yes or no. `None`: it was not asked, for want of budget, and its
+    /// current listing stands for its answer; that is never a "no" to a name that is known.
     async fn ask_member(
         &self,
         member: &Member,
         id: &ExtensionId,
         budgeted: bool,
-    ) -> Result<Extension> {
+    ) -> Result<Option<Result<Extension>>> {
         if budgeted && !member.budget.take() {
-            return Err(self.beyond_budget(member, id));
+            return self.beyond_budget(member).map(|()| None);
         }
         let found = member.backend.extension(id).await.and_then(readable);
         member.learned(&found);
-        found
+        match found {
+            Err(error) if !error.is_not_found() => Err(error),
+            answered => Ok(Some(answered)),
+        }
     }
 
     /// A complete listing that is current says no as well as an answer; without one nothing can.
-    fn beyond_budget(&self, member: &Member, id: &ExtensionId) -> Error {
+    fn beyond_budget(&self, member: &Member) -> Result<()> {
         let current = member.status.current_as_of();
         if current.is_some_and(|at| at.elapsed() <= self.rules.ttl) {
-            return Error::not_found(format!("Extension {id} not found"));
+            return Ok(());
         }
         let message = format!("The {} backend is asked for too much at once", member.source());
-        Error::unavailable(message, Duration::from_secs(1)).at(member.source())
+        Err(Error::unavailable(message, Duration::from_secs(1)).at(member.source()))
     }
 }
 

@@ -195,7 +195,12 @@ impl Extension {
     /// Whether some release is listed that was not read yet.
     #[must_use]
     pub fn has_unread(&self) -> bool {
-        self.listed.iter().any(|release| release.artifact == ArtifactChoice::Unread)
+        self.unread().next().is_some()
+    }
+
+    /// The listed releases that were not read yet.
+    pub fn unread(&self) -> impl Iterator<Item = &Arc<Release>> {
+        self.listed.iter().filter(|release| release.artifact == ArtifactChoice::Unread)
     }
 
     /// What could not be read of it.
