@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod coalesce;
+pub mod contact;
 pub mod download;
 pub mod memory;
 pub mod webhook;
@@ -9,8 +10,10 @@ pub mod webhook;
 use std::ops::Range;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
@@ -71,6 +74,12 @@ pub trait Backend: Send + Sync {
 
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;
+
+    /// How contact with it stands, now and as it changes; `None` where nothing stands between it
+    /// and us.
+    fn contact(&self) -> Option<watch::Receiver<Contact>> {
+        None
+    }
 }
 
 /// What a backend says of a release that has no README.

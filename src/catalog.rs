@@ -6,6 +6,7 @@ pub mod index;
 mod member;
 pub mod moment;
 pub mod ownership;
+mod probing;
 mod questions;
 pub mod reads;
 pub mod resolve;
@@ -114,7 +115,9 @@ impl Catalogue {
     /// What `/health` says of each backend, in order.
     #[must_use]
     pub fn statuses(&self) -> Vec<(Source, Status)> {
-        let status = |member: &Member| (member.source(), member.status.get());
+        let status = |member: &Member| {
+            (member.source(), Status { breaker: member.breaker(), ..member.status.get() })
+        };
         self.members.iter().map(status).collect()
     }
 

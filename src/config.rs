@@ -82,6 +82,8 @@ pub struct UpstreamConfig {
     pub ca_file: Option<PathBuf>,
     /// Questions under way at once.
     pub max_concurrency: usize,
+    /// How often a question is asked again.
+    pub retries: u32,
     /// Whether redirects may lead to private addresses.
     pub allow_private_redirects: bool,
     /// File that holds the secret of change notices.
@@ -247,6 +249,7 @@ fn upstream(settings: &Settings, section: &str) -> Option<UpstreamConfig> {
         verify_ssl: settings.flag(section, "verify_ssl")?,
         ca_file: path("ca_file"),
         max_concurrency: usize::try_from(settings.whole(section, "max_concurrency")?).ok()?,
+        retries: u32::try_from(settings.whole(section, "retries")?).ok()?,
         allow_private_redirects: settings.flag(section, "allow_private_redirects")?,
         webhook_secret_path: path("webhook_secret_path"),
     })

@@ -44,13 +44,14 @@ pub struct Error {
     message: String,
     backend: Option<Source>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    asked: bool,
 }
 
 impl Error {
     /// A failure of this kind. The message is shown to callers: no secrets, no internals.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), backend: None, cause: None }
+        Self { kind, message: message.into(), backend: None, cause: None, asked: true }
     }
 
     /// Nothing of that name.
@@ -83,6 +84,19 @@ impl Error {
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// The same of a question that was not put to the backend, which so says nothing of it.
+    #[must_use]
+    pub const fn not_asked(mut self) -> Self {
+        self.asked = false;
+        self
+    }
+
+    /// Whether the backend had its say. Not if it is left alone because it failed before.
+    #[must_use]
+    pub const fn was_asked(&self) -> bool {
+        self.asked
     }
 
     /// What callers branch on.

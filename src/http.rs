@@ -1,8 +1,9 @@
 //! The one door out: the only place that builds a client or sends a request, and that keeps what
-//! is promised of time, size, redirects, addresses and credentials.
+//! is promised of time, size, retries, redirects, addresses and credentials.
 
 pub mod answer;
 mod body;
+mod breaker;
 mod call;
 mod connect;
 mod egress;
@@ -10,7 +11,11 @@ mod failure;
 pub mod metrics;
 mod redirect;
 pub mod request;
+mod retry;
 mod tls;
+mod turn;
+mod verdict;
+mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,22 +25,29 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use hyper::{Response, StatusCode};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
+use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
 use crate::http::answer::{Answer, Streamed};
+use crate::http::breaker::{Breaker, TRIAL_MAX};
 use crate::http::call::Call;
 use crate::http::connect::Pool;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
+use crate::http::retry::Retries;
+use crate::http::turn::Turn;
+use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
 
 /// How we name ourselves to every upstream.
 const OUR_NAME: HeaderValue =
     HeaderValue::from_static(concat!("extension-registry/", env!("CARGO_PKG_VERSION")));
+/// A backend that has not answered for this long counts as failing while the question runs on.
+const LATE: Duration = Duration::from_secs(5);
 
 /// How one backend is to be talked to.
 #[derive(Clone, Debug)]
@@ -45,11 +57,13 @@ pub struct HttpSettings {
     /// The configured address. Its origin is trusted, wherever it is; every other one must be
     /// public.
     pub base: Url,
-    /// A whole question for metadata; for downloads the time to headers and the longest silence.
+    /// A whole question for metadata, with the wait for its turn and its retries; for downloads
+    /// the time to headers and the longest silence.
     pub timeout: Duration,
-    /// How many questions may be under way at once; others wait their turn, which is not counted
-    /// against `timeout`.
+    /// How many questions may be under way at once; others wait their turn.
     pub max_concurrency: usize,
+    /// How often a question is asked again after a failure that may pass.
+    pub retries: u32,
     /// `false` accepts any certificate: for tests and for laboratories.
     pub verify_tls: bool,
     /// A PEM file of certificates trusted beside those of the system.
@@ -66,6 +80,8 @@ struct Shared {
     settings: HttpSettings,
     pool: Pool,
     permits: Semaphore,
+    breaker: Arc<Breaker>,
+    retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
@@ -84,29 +100,33 @@ impl HttpClient {
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
         let permits = Semaphore::new(settings.max_concurrency.max(1));
-        Ok(Self(Arc::new(Shared { settings, pool, permits, metrics })))
+        let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
+        let retries = Retries::new(settings.retries);
+        Ok(Self(Arc::new(Shared { settings, pool, permits, breaker, retries, metrics })))
+    }
+
+    /// How contact with the backend stands, now and as it changes.
+    #[must_use]
+    pub fn contact(&self) -> watch::Receiver<Contact> {
+        self.0.breaker.contact()
     }
 
     /// Asks for something small and waits for all of it, at most `max_bytes`.
     ///
     /// # Errors
     /// `BackendTimeout` after the deadline, `BackendUnavailable` where no connection comes about
-    /// or stands, `BackendFaulty` for what is not HTTP, too long, or redirected where it may not.
-    /// Any status is an answer, not an error.
+    /// or stands, or where the backend failed so often that it is not asked just now,
+    /// `BackendFaulty` for what is not HTTP, too long, or redirected where it may not. Any status
+    /// is an answer, not an error.
     pub async fn fetch(&self, request: Request, max_bytes: usize) -> Result<Answer> {
-        let _turn = self.0.permits.acquire().await.ok();
-        let call = self.begin(request.operation);
-        let whole = async {
-            let reached = self.send(request).await?;
+        let backend = self.0.settings.backend;
+        let read = move |reached: Reached| async move {
             let (head, body) = reached.response.into_parts();
             let body = body::read_bounded(body, max_bytes).await?;
             let (url, moved) = (reached.url, reached.moved);
-            let backend = self.0.settings.backend;
             Ok(Answer { backend, status: head.status, headers: head.headers, body, url, moved })
         };
-        let answer = self.within_deadline(whole).await;
-        call.answered(answer.as_ref().map(|answer| answer.status));
-        answer
+        self.ask(&request, read).await.map(|(answer, _)| answer)
     }
 
     /// Asks for something large: returns with the headers, and the bytes come as they are read.
@@ -117,35 +137,74 @@ impl HttpClient {
     /// # Errors
     /// As [`HttpClient::fetch`]; the deadline holds until the headers are here.
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
-        let turn = self.0.permits.acquire().await.ok();
-        let call = self.begin(request.operation);
-        let reached = self.within_deadline(self.send(request)).await;
-        drop(turn);
-        call.answered(reached.as_ref().map(|reached| reached.response.status()));
-        let (head, body) = reached?.response.into_parts();
-        let bytes = body::stream(body, self.0.settings.timeout, call);
         let backend = self.0.settings.backend;
+        let (response, call) = self.ask(&request, |reached| async { Ok(reached.response) }).await?;
+        let (head, body) = response.into_parts();
+        let bytes = body::stream(body, self.0.settings.timeout, call);
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes })
     }
 
-    fn begin(&self, operation: &'static str) -> Call {
-        Call::begin(self.0.settings.backend, operation, Arc::clone(&self.0.metrics))
+    /// Asks, and again after failures that may pass, until the deadline.
+    async fn ask<A: Answered, F: Future<Output = Result<A>>>(
+        &self,
+        request: &Request,
+        read: impl Fn(Reached) -> F,
+    ) -> Result<(A, Call)> {
+        let patience = self.0.settings.timeout;
+        let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
+        let deadline = Instant::now() + patience;
+        let mut tries = self.0.retries.begin(&request.method, deadline);
+        let mut last = None;
+        loop {
+            let end = match self.try_once(request, deadline, &read).await {
+                // The failure that closed the door says more than the closed door.
+                Err(error) if !error.was_asked() => return Err(last.unwrap_or(error)),
+                end => end,
+            };
+            let Some(pause) = tries.pause_after(end_of(&end)) else { return end };
+            self.0.metrics.retried(self.0.settings.backend);
+            sleep(pause).await;
+            last = end.err();
+        }
     }
 
-    async fn within_deadline<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn try_once<A: Answered, F: Future<Output = Result<A>>>(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        read: &impl Fn(Reached) -> F,
+    ) -> Result<(A, Call)> {
         let backend = self.0.settings.backend;
-        timeout(self.0.settings.timeout, question)
-            .await
-            .unwrap_or_else(|_| Err(failure::silent(backend)))
-            .map_err(|error| error.at(backend))
+        let Turn { pass, permit } = self.turn(request, deadline).await?;
+        let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
+        let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
+        let question = async { read(self.send(request).await?).await };
+        let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
+        let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
+        let answer = answer.map_err(|error| error.at(backend));
+        drop(permit);
+        if let Some(verdict) = verdict_of(&answer, request) {
+            pass.ended(verdict);
+        }
+        call.answered(answer.as_ref().map(Answered::status));
+        answer.map(|answer| (answer, call))
+    }
+
+    async fn noticed_if_late<T>(&self, question: impl Future<Output = T>) -> T {
+        let mut question = std::pin::pin!(question);
+        if let Ok(answer) = timeout(LATE, &mut question).await {
+            return answer;
+        }
+        let _late = self.0.breaker.late();
+        question.await
     }
 
     /// Follows redirects as far as the request allows.
-    async fn send(&self, request: Request) -> Result<Reached> {
+    async fn send(&self, request: &Request) -> Result<Reached> {
         let settings = &self.0.settings;
-        let mut hop = Hop::first(&request, &settings.base);
+        let mut hop = Hop::first(request, &settings.base);
         loop {
-            let response = self.send_once(&request, &hop).await?;
+            let response = self.send_once(request, &hop).await?;
             match hop.next(&response, request.redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
                 None => return Ok(Reached { response, url: hop.url, moved: hop.moved }),

@@ -1,10 +1,14 @@
 //! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
 
+mod backends;
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
     TextEncoder,
 };
+
+use crate::metrics::backends::BackendMetrics;
 
 /// The label of requests that no route matched.
 pub const UNMATCHED: &str = "unmatched";
@@ -22,9 +26,9 @@ pub struct Metrics {
     hits: IntCounterVec,
     misses: IntCounterVec,
     extensions: IntCounter,
-    upstream_requests: IntCounterVec,
-    upstream_durations: HistogramVec,
     webhooks: IntCounterVec,
+    /// Of the backends.
+    pub backends: BackendMetrics,
 }
 
 /// The counters of one cache.
@@ -85,34 +89,20 @@ impl Metrics {
                 "extensions_total",
                 "Total extensions served in answers and downloads",
             )?,
-            upstream_requests: counters(
-                "extension_registry_upstream_requests_total",
-                "Calls to a backend by how they ended",
-                &["backend", "outcome"],
-            )?,
-            upstream_durations: HistogramVec::new(
-                HistogramOpts::new(
-                    "extension_registry_upstream_request_duration_seconds",
-                    "Time a call to a backend took; for downloads until the head of the answer",
-                )
-                .buckets(BUCKETS.to_vec()),
-                &["backend", "operation"],
-            )?,
             webhooks: counters(
                 "extension_registry_webhook_deliveries_total",
                 "Change notices of a backend by what became of them",
                 &["backend", "outcome"],
             )?,
+            backends: BackendMetrics::new(&registry)?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 8] = [
+        let collectors: [Box<dyn Collector>; 6] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.hits.clone()),
             Box::new(metrics.misses.clone()),
             Box::new(metrics.extensions.clone()),
-            Box::new(metrics.upstream_requests.clone()),
-            Box::new(metrics.upstream_durations.clone()),
             Box::new(metrics.webhooks.clone()),
         ];
         for collector in collectors {
@@ -149,17 +139,6 @@ impl Metrics {
     /// Counts extensions in an answer.
     pub fn extensions_served(&self, count: usize) {
         self.extensions.inc_by(count as u64);
-    }
-
-    /// Makes the series of calls to a backend exist, at 0.
-    pub fn prepare_upstream(&self, backend: &str, outcome: &str) {
-        self.upstream_requests.with_label_values(&[backend, outcome]);
-    }
-
-    /// Counts one call to a backend. `operation` and `outcome` are one of a few words.
-    pub fn upstream(&self, backend: &str, operation: &str, outcome: &str, seconds: f64) {
-        self.upstream_requests.with_label_values(&[backend, outcome]).inc();
-        self.upstream_durations.with_label_values(&[backend, operation]).observe(seconds);
     }
 
     /// Counts one signed change notice.

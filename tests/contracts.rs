@@ -53,7 +53,9 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
 #[test]
 fn every_metric_is_named_here() {
     let metrics = Metrics::new(&CACHES, &["/x"]).unwrap();
-    metrics.upstream("gitea", "list", "ok", 0.1);
+    metrics.backends.prepare("gitea");
+    metrics.backends.prepare_calls("gitea", &["ok"], &["closed", "open"]);
+    metrics.backends.call("gitea", "list", "ok", 0.1);
     metrics.webhook("gitea", "changed");
     let text = String::from_utf8(metrics.render().unwrap()).unwrap();
     let mut families: Vec<&str> =
@@ -64,8 +66,14 @@ fn every_metric_is_named_here() {
         [
             "cache_hits_total counter",
             "cache_misses_total counter",
+            "extension_registry_backend_healthy gauge",
+            "extension_registry_catalogue_age_seconds gauge",
+            "extension_registry_catalogue_extensions gauge",
+            "extension_registry_stale_answers_total counter",
+            "extension_registry_upstream_breaker_state gauge",
             "extension_registry_upstream_request_duration_seconds histogram",
             "extension_registry_upstream_requests_total counter",
+            "extension_registry_upstream_retries_total counter",
             "extension_registry_webhook_deliveries_total counter",
             "extensions_total counter",
             "http_request_duration_seconds histogram",

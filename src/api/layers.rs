@@ -134,9 +134,18 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
     let took = begun.elapsed();
     let status = response.status();
     metrics.request(seen.method.as_str(), &seen.route, status.as_u16(), took.as_secs_f64());
+    for backend in stale_parts(response.headers()) {
+        metrics.backends.stale_answer(backend);
+    }
     let failure = response.extensions().get::<Problem>().and_then(|p| p.report.as_deref());
     seen.log(status, took, failure);
     response
+}
+
+/// Backends whose part of an answer is stale or missing.
+fn stale_parts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let named = headers.get(DEGRADED).and_then(|value| value.to_str().ok());
+    named.into_iter().flat_map(|names| names.split(", "))
 }
 
 fn cors(origins: AllowOrigin) -> CorsLayer {

@@ -96,6 +96,7 @@ pub struct Parts {
 /// The contract cannot be rendered, which a test excludes.
 pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
     let Parts { catalogue, memos, receivers, metrics, draining } = parts;
+    catalogue.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
     let state = ApiState {
         catalogue,
         memos: Arc::new(memos),

@@ -1,5 +1,6 @@
 //! One backend of the catalogue, with what is known of its health and what is to be read again.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
+use crate::backend::contact::{BreakerState, Contact};
 use crate::backend::{Backend, Fault};
 use crate::catalog::dirty::{Dirty, Due};
 use crate::catalog::questions::Budget;
@@ -17,8 +19,9 @@ use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-/// How long a backend may take to say that it is there.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a backend may take to say that it is there. Its client gives up a second sooner, and
+/// learns from that; this is for backends that have none.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// One backend.
 pub(crate) struct Member {
@@ -85,6 +88,22 @@ impl Member {
         }
     }
 
+    /// Whether the backend is asked; `None` where nothing stands between it and us.
+    pub(super) fn breaker(&self) -> Option<BreakerState> {
+        self.backend.contact().map(|contact| contact.borrow().breaker)
+    }
+
+    /// Waits until the backend is asked again after it was left alone.
+    pub(super) async fn is_back(&self) {
+        let Some(mut contact) = self.backend.contact() else { return pending().await };
+        for closed in [false, true] {
+            let reached = |contact: &Contact| (contact.breaker == BreakerState::Closed) == closed;
+            if contact.wait_for(reached).await.is_err() {
+                pending().await
+            }
+        }
+    }
+
     /// A question was answered, with yes or no.
     pub(super) fn answered(&self) {
         if self.status.answered() {
@@ -92,20 +111,24 @@ impl Member {
         }
     }
 
-    /// Notes and logs a failure; the same one again is noted alone.
+    /// Notes and logs a failure; one of the same kind again is noted alone.
     pub(super) fn failed(&self, error: &Error) {
         if self.status.failed(error) {
             warn!(backend = %self.source(), "backend fails: {}", error.report());
         }
     }
 
-    /// Takes in how a question about one extension ended. Nonsense is that of one repository;
-    /// anything else that is neither yes nor no is the backend's.
+    /// Takes in how a question about one extension ended. Nonsense is that of one repository, and
+    /// a range outside a file that of its caller.
     pub(super) fn learned<T>(&self, outcome: &Result<T, Error>) {
-        match outcome {
-            Err(error) if error.kind() == ErrorKind::BackendFaulty => {}
-            Err(error) if !error.is_not_found() => self.failed(error),
-            _ => self.answered(),
+        match outcome.as_ref().map_err(Error::kind) {
+            Ok(_) | Err(ErrorKind::NotFound) => self.answered(),
+            Err(
+                ErrorKind::BackendRefused
+                | ErrorKind::BackendUnavailable { .. }
+                | ErrorKind::BackendTimeout,
+            ) => outcome.as_ref().err().into_iter().for_each(|error| self.failed(error)),
+            Err(_) => {}
         }
     }
 

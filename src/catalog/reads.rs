@@ -196,6 +196,7 @@ impl Catalogue {
             Ok(download) if whole => download.verified(artifact).begun().await,
             other => other,
         };
+        member.learned(&begun);
         begun.map_err(|error| {
             let error = error.at(member.source());
             if error.kind() == ErrorKind::BackendFaulty {

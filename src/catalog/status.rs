@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::backend::Fault;
+use crate::backend::contact::BreakerState;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 
@@ -26,6 +27,8 @@ pub struct Status {
     pub current_as_of: Option<Moment>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
+    /// Whether it is asked; `None` where nothing stands between it and us.
+    pub breaker: Option<BreakerState>,
     /// The kind of that failure, and its words for callers.
     pub last_failure: Option<(ErrorKind, String)>,
     /// Repositories that cannot be served, and why.
@@ -70,6 +73,11 @@ impl StatusCell {
         self.0.read().status.current_as_of
     }
 
+    /// When it was last asked anything.
+    pub(crate) fn last_asked(&self) -> Option<Instant> {
+        self.0.read().status.last_asked
+    }
+
     /// Whether the last question failed.
     pub(crate) fn is_failing(&self) -> bool {
         self.0.read().status.last_error.is_some()
@@ -86,13 +94,17 @@ impl StatusCell {
         news
     }
 
-    /// Answers whether this is news, so that an outage is logged once.
+    /// Answers whether this is news, so that an outage is logged once. What a backend was not
+    /// asked says nothing new of it.
     pub(crate) fn failed(&self, error: &Error) -> bool {
         let status = &mut self.0.write().status;
-        let report = error.report();
-        let news = status.last_error.as_ref() != Some(&report);
+        if !error.was_asked() && status.last_error.is_some() {
+            return false;
+        }
+        let former = status.last_failure.as_ref().map(|(kind, _)| std::mem::discriminant(kind));
+        let news = former != Some(std::mem::discriminant(&error.kind()));
         status.healthy = false;
-        status.last_error = Some(report);
+        status.last_error = Some(error.report());
         status.last_failure = Some((error.kind(), error.message().to_owned()));
         status.last_asked = Some(Instant::now());
         news

@@ -1,25 +1,24 @@
 //! How the catalogue stays true: two tasks for each backend, the only writers of what it knows.
-//! One makes the rounds, the other reads again what notices and old age ask for.
+//! One makes the rounds, the other reads again what notices and old age ask for. A third watches
+//! whether the backend is there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::catalog::Catalogue;
 use crate::catalog::rounds::read_all;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-/// After this long without a question a backend is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(15);
 /// How soon a failed round is tried again, at first and at last.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Keeps the catalogue current until dropped: a round over each backend now and once per time to
-/// live, sooner after a failure, probes in between.
+/// live, sooner after a failure.
 pub fn run(catalogue: &Arc<Catalogue>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for source in catalogue.sources() {
@@ -27,6 +26,7 @@ pub fn run(catalogue: &Arc<Catalogue>) -> JoinSet<()> {
         tasks.spawn(async move { this.keep_current(source).await });
         let this = Arc::clone(catalogue);
         tasks.spawn(async move { this.keep_reading(source).await });
+        tasks.spawn(Arc::clone(catalogue).keep_watch(source));
     }
     tasks
 }
@@ -41,32 +41,16 @@ impl Catalogue {
     }
 
     async fn keep_current(self: Arc<Self>, source: Source) {
+        let Some(member) = self.member(source) else { return };
         let mut retry = RETRY;
         loop {
-            let pause = match self.round(Some(source)).await {
-                Ok(()) => {
-                    retry = RETRY;
-                    self.rules.ttl
-                }
-                Err(_) => {
-                    let pause = retry.min(self.rules.ttl);
-                    retry = (retry * 2).min(RETRY_MAX);
-                    pause
-                }
-            };
-            self.watch(source, Instant::now() + pause).await;
-        }
-    }
-
-    /// Waits for the next round; asks a silent backend whether it is there.
-    async fn watch(&self, source: Source, until: Instant) {
-        let Some(member) = self.member(source) else { return };
-        while Instant::now() < until {
-            sleep((until - Instant::now()).min(SILENCE)).await;
-            let asked = member.status.get().last_asked;
-            let silent = asked.is_none_or(|at| at.elapsed() >= SILENCE);
-            if silent && Instant::now() < until {
-                member.probe().await;
+            if self.round(Some(source)).await.is_ok() {
+                retry = RETRY;
+                sleep(self.rules.ttl).await;
+            } else {
+                // Whichever comes first: the pause need not outlast the outage.
+                timeout(retry.min(self.rules.ttl), member.is_back()).await.unwrap_or_default();
+                retry = (retry * 2).min(RETRY_MAX);
             }
         }
     }

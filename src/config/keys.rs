@@ -171,6 +171,13 @@ pub const KEYS: &[Key] = &[
         "PEM file of certificates to trust beside the system's.",
     ),
     key("gitea", "max_concurrency", Kind::Whole(1, 1000), "8", "Questions under way at once."),
+    key(
+        "gitea",
+        "retries",
+        Kind::Whole(0, 10),
+        "2",
+        "How often a question is asked again after a failure that may pass.",
+    ),
     unset(
         "gitea",
         "webhook_secret_path",
@@ -236,6 +243,13 @@ pub const KEYS: &[Key] = &[
         "PEM file of certificates to trust beside the system's.",
     ),
     key("oci", "max_concurrency", Kind::Whole(1, 1000), "8", "Questions under way at once."),
+    key(
+        "oci",
+        "retries",
+        Kind::Whole(0, 10),
+        "2",
+        "How often a question is asked again after a failure that may pass.",
+    ),
     unset(
         "oci",
         "webhook_secret_path",

@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::client::{GiteaClient, PROBE, Reply};
 use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::known::Known;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
@@ -223,10 +225,14 @@ impl Backend for GiteaBackend {
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        match self.client.ask("probe", url).await? {
+        match self.client.ask(PROBE, url).await? {
             Reply::Found(answer) => answer.json::<Vec<serde_json::Value>>().map(drop),
             Reply::Absent | Reply::SwitchedOff => Err(no_organization()),
         }
+    }
+
+    fn contact(&self) -> Option<watch::Receiver<Contact>> {
+        Some(self.client.contact())
     }
 }
 

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use parking_lot::RwLock;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use url::Url;
 
+use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow, RepositoryRow};
 use crate::gitea::paging::{Pages, Rows};
@@ -22,6 +23,8 @@ use crate::models::source::Source;
 
 /// Largest answer read: a page of fifty releases with long notes stays far below.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
+/// What is asked to learn whether the server is there, as metrics and logs name it.
+pub(super) const PROBE: &str = "probe";
 /// The page size of a server that does not tell its own.
 const PAGE_SIZE: usize = 50;
 
@@ -54,6 +57,7 @@ impl GiteaClient {
             base: settings.url.clone(),
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
+            retries: settings.retries,
             verify_tls: settings.verify_ssl,
             ca_file: settings.ca_file.clone(),
             allow_private_redirects: settings.allow_private_redirects,
@@ -73,6 +77,11 @@ impl GiteaClient {
         Ok(())
     }
 
+    /// How contact with the server stands.
+    pub(super) fn contact(&self) -> watch::Receiver<Contact> {
+        self.http.contact()
+    }
+
     fn credentials(&self) -> Option<Credentials> {
         self.credentials.read().clone()
     }
@@ -82,6 +91,7 @@ impl GiteaClient {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
+        let request = if operation == PROBE { request.probe() } else { request };
         let answer = self.http.fetch(request, ANSWER_MAX).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(Box::new(answer))),

@@ -27,6 +27,8 @@ pub struct GiteaSettings {
     pub ca_file: Option<PathBuf>,
     /// Questions under way at once; 8 is what servers bear well.
     pub max_concurrency: usize,
+    /// How often a question is asked again after a failure that may pass.
+    pub retries: u32,
     /// Whether a download may be redirected to a private address (a store beside the server).
     pub allow_private_redirects: bool,
     /// Forgejo's external assets are ignored unless the host of their address is one of these.
@@ -45,6 +47,7 @@ impl GiteaSettings {
             verify_ssl: true,
             ca_file: None,
             max_concurrency: 8,
+            retries: 2,
             allow_private_redirects: false,
             external_asset_hosts: Vec::new(),
         }

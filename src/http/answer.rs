@@ -111,10 +111,10 @@ fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error
             ErrorKind::BackendRefused,
             format!("The {backend} backend does not let us read this"),
         ),
-        429 => Error::unavailable(format!("The {backend} backend limits us"), retry_after(headers)),
+        429 => Error::unavailable(format!("The {backend} backend limits us"), wait(headers)),
         500.. => Error::unavailable(
             format!("The {backend} backend fails with status {}", status.as_u16()),
-            retry_after(headers),
+            wait(headers),
         ),
         other => Error::faulty(format!(
             "The {backend} backend answered with the unexpected status {other}"
@@ -123,17 +123,20 @@ fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error
     error.at(backend)
 }
 
+fn wait(headers: &HeaderMap) -> Duration {
+    told_to_wait(headers).unwrap_or(RETRY_DEFAULT)
+}
+
 /// When to ask again, from `Retry-After` in either of its forms; never longer than five minutes.
-fn retry_after(headers: &HeaderMap) -> Duration {
-    let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) else {
-        return RETRY_DEFAULT;
-    };
+/// `None` where it is not there, or nonsense.
+pub(super) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())?;
     let seconds = text.trim().parse::<u64>().ok().map(Duration::from_secs);
     let until = || {
         let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         Some(at.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
     };
-    seconds.or_else(until).unwrap_or(RETRY_DEFAULT).min(RETRY_MAX)
+    seconds.or_else(until).map(|wait| wait.min(RETRY_MAX))
 }
 
 #[cfg(test)]
@@ -197,7 +200,7 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
             ("Tue, 01 Jan 2999 00:00:00 GMT", 300),
         ] {
-            let found = retry_after(&answer(503, &[("retry-after", text)], "").headers);
+            let found = wait(&answer(503, &[("retry-after", text)], "").headers);
             assert_eq!(found, Duration::from_secs(seconds), "{text}");
         }
     }

@@ -27,7 +27,7 @@ impl Call {
         Self { backend, operation, begun: Instant::now(), metrics }
     }
 
-    /// Counts the end of the call, and writes the one line a failure gets.
+    /// Counts the end of the call.
     pub(super) fn answered(&self, end: Result<StatusCode, &Error>) {
         match end {
             Ok(status) => self.ended(Outcome::of_status(status), &status),
@@ -50,8 +50,9 @@ impl Call {
             Outcome::Ok | Outcome::Absent => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, "upstream answered");
             }
+            // An outage is many of these, and one line of the catalogue's: that one is the warning.
             _ => {
-                tracing::warn!(%backend, operation, outcome_label, milliseconds, %cause, "upstream call failed");
+                tracing::debug!(%backend, operation, outcome_label, milliseconds, %cause, "upstream call failed");
             }
         }
     }

@@ -1,9 +1,10 @@
-//! What is counted of every call to an upstream.
+//! What is counted of every call to an upstream, and of its breaker.
 
 use std::time::Duration;
 
 use hyper::StatusCode;
 
+use crate::backend::contact::BreakerState;
 use crate::error::{Error, ErrorKind};
 use crate::models::source::Source;
 
@@ -11,6 +12,12 @@ use crate::models::source::Source;
 pub trait UpstreamMetrics: Send + Sync {
     /// A call has ended, or a download broke.
     fn record(&self, call: &UpstreamCall);
+
+    /// A call is about to be made again.
+    fn retried(&self, _backend: Source) {}
+
+    /// The breaker of a backend is in this state now.
+    fn breaker(&self, _backend: Source, _state: BreakerState) {}
 }
 
 /// One call to an upstream.

@@ -21,6 +21,8 @@ pub struct Request {
     pub(super) redirects: Redirects,
     pub(super) body: Bytes,
     pub(super) trusted: bool,
+    pub(super) probe: bool,
+    pub(super) aside: bool,
 }
 
 /// How far redirects are followed; never more than five, never from `https` to `http`.
@@ -50,8 +52,20 @@ impl Request {
 
     fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
-        let (credentials, body, trusted) = (None, Bytes::new(), false);
-        Self { operation, method, url, headers, credentials, redirects, body, trusted }
+        let (credentials, body) = (None, Bytes::new());
+        let (trusted, probe, aside) = (false, false, false);
+        Self {
+            operation,
+            method,
+            url,
+            headers,
+            credentials,
+            redirects,
+            body,
+            trusted,
+            probe,
+            aside,
+        }
     }
 
     /// A `POST` of a form that is already encoded; it follows no redirect.
@@ -83,6 +97,22 @@ impl Request {
     #[must_use]
     pub const fn on_configured_host(mut self) -> Self {
         self.trusted = true;
+        self
+    }
+
+    /// The same to learn whether the backend is there: it waits for no turn, and five seconds at
+    /// most for its answer.
+    #[must_use]
+    pub const fn probe(mut self) -> Self {
+        self.probe = true;
+        self
+    }
+
+    /// The same to a server that the backend cannot do without, but is not: that it answers says
+    /// nothing of the backend.
+    #[must_use]
+    pub const fn aside(mut self) -> Self {
+        self.aside = true;
         self
     }
 

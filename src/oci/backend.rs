@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
+use tokio::sync::watch;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::coalesce::Coalesced;
+use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
@@ -260,5 +262,9 @@ impl Backend for OciBackend {
 
     async fn probe(&self) -> Result<()> {
         self.0.client.ping().await.map_err(|error| error.at(Source::Oci))
+    }
+
+    fn contact(&self) -> Option<watch::Receiver<Contact>> {
+        Some(self.0.client.contact())
     }
 }

@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use hyper::{Method, StatusCode};
+use tokio::sync::watch;
 use url::Url;
 
+use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{Redirects, Request};
 use crate::oci::address::RegistryAddress;
-use crate::oci::auth::{Auth, Refusable as _};
+use crate::oci::auth::{Auth, PING, Refusable as _};
 use crate::oci::credentials::Credentials;
 use crate::oci::repository::Repository;
 
@@ -64,6 +66,7 @@ impl<'a> Question<'a> {
             // A blob decoded on its way would have another digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .follow(Redirects::Anywhere);
+        let request = if self.operation == PING { request.probe() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
             None => request,
@@ -90,6 +93,12 @@ impl Client {
         self.auth.worked_within(span)
     }
 
+    /// How contact with the registry stands.
+    #[must_use]
+    pub fn contact(&self) -> watch::Receiver<Contact> {
+        self.http.contact()
+    }
+
     /// Where the registry is.
     #[must_use]
     pub const fn registry(&self) -> &RegistryAddress {
@@ -102,7 +111,7 @@ impl Client {
     /// `BackendRefused`, `BackendFaulty` if it is no registry, and what sending can bring.
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
-        let question = Question::get("ping", REGISTRY, url, "application/json");
+        let question = Question::get(PING, REGISTRY, url, "application/json");
         let answer = self.fetch(&question, 64 * 1024).await?;
         match answer.status {
             StatusCode::OK => Ok(()),

@@ -30,6 +30,8 @@ pub struct OciSettings {
     pub ca_file: Option<PathBuf>,
     /// Questions under way at once.
     pub max_concurrency: usize,
+    /// How often a question is asked again after a failure that may pass.
+    pub retries: u32,
     /// Whether a redirect or a token server may be at a private address beside the registry's own.
     pub allow_private_redirects: bool,
     /// How long credentials count as good after they last served. Within this time a refusal for
@@ -51,6 +53,7 @@ impl OciSettings {
             verify_ssl: true,
             ca_file: None,
             max_concurrency: 8,
+            retries: 2,
             allow_private_redirects: false,
             ttl: Duration::from_secs(300),
         }
@@ -62,6 +65,7 @@ impl OciSettings {
             base: self.registry.base().clone(),
             timeout: self.timeout,
             max_concurrency: self.max_concurrency,
+            retries: self.retries,
             verify_tls: self.verify_ssl,
             ca_file: self.ca_file.clone(),
             allow_private_redirects: self.allow_private_redirects,

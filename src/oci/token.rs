@@ -130,6 +130,7 @@ impl<'a> TokenServer<'a> {
 
     async fn send(&self, request: Request) -> Result<Answer> {
         let request = if self.at_home { request.on_configured_host() } else { request };
+        let request = request.aside();
         self.http.fetch(request, ANSWER_MAX).await
     }
 }

@@ -87,6 +87,7 @@ impl Backends {
             verify_ssl: upstream.verify_ssl,
             ca_file: upstream.ca_file.clone(),
             max_concurrency: upstream.max_concurrency,
+            retries: upstream.retries,
             allow_private_redirects: upstream.allow_private_redirects,
             external_asset_hosts: config.external_asset_hosts.clone(),
             ..GiteaSettings::new(url, organization.clone())
@@ -131,6 +132,7 @@ impl Backends {
             verify_ssl: upstream.verify_ssl,
             ca_file: upstream.ca_file.clone(),
             max_concurrency: upstream.max_concurrency,
+            retries: upstream.retries,
             allow_private_redirects: upstream.allow_private_redirects,
             ttl,
             ..OciSettings::new(registry, namespace.clone())

@@ -9,11 +9,9 @@ use super::{archive, backend, failure_of, id, kind_of, versions_of};
 use crate::support::fake_gitea::state::State;
 use crate::support::fake_gitea::{FakeGitea, Fault};
 
-/// The breaker that a failing server trips is the resilience issue's half.
 #[tokio::test]
 async fn case_29_failures_are_bounded_in_time_and_size() {
     let fake = FakeGitea::start(State::recorded()).await;
-    let backend = std::sync::Arc::new(backend(&fake));
     for (status, retry, seconds) in
         [(429, Some("7"), 7), (503, Some("999999999"), 300), (503, None, 5), (500, None, 5)]
     {
@@ -21,9 +19,11 @@ async fn case_29_failures_are_bounded_in_time_and_size() {
         fake.fault("/aws_prov", Fault::Answer(status, headers, Vec::new()));
         let retry_after = Duration::from_secs(seconds);
         let expected = ErrorKind::BackendUnavailable { retry_after };
+        let backend = backend(&fake);
         assert_eq!(kind_of(&backend, "provider/aws").await, expected, "{status} {retry:?}");
         fake.heal();
     }
+    let backend = std::sync::Arc::new(backend(&fake));
 
     fake.fault("/releases", Fault::HugeJson);
     let error = failure_of(&backend, "provider/aws").await;

@@ -52,6 +52,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
         backend: Source::Oci,
         base: settings.registry.base().clone(),
         timeout: settings.timeout,
+        retries: 2,
         max_concurrency: 64,
         verify_tls: true,
         ca_file: None,

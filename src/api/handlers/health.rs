@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::state::ApiState;
+use crate::backend::contact::BreakerState;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
 
@@ -104,7 +105,7 @@ fn backend_health(status: Status, extensions: usize) -> BackendHealth {
         healthy: status.healthy,
         last_success: status.last_success.map(|at| at.to_string()),
         last_error: status.last_error,
-        breaker: None,
+        breaker: status.breaker.map(BreakerState::as_str),
         extensions,
         faults: faults
             .map(|fault| FaultView { repository: fault.repository, reason: fault.reason })

@@ -13,6 +13,7 @@ use crate::api::problem::Problem;
 use crate::api::state::ApiState;
 use crate::cache::lru_cache::Counts;
 use crate::catalog::Freshness;
+use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 
 /// What the caches hold and how they did.
@@ -80,10 +81,21 @@ pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
     responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)),
 )]
 pub async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
+    measure(&api);
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}
+
+/// What is only worth knowing when somebody looks.
+fn measure(api: &ApiState) {
+    let view = api.catalogue.view();
+    for (source, status) in api.catalogue.statuses() {
+        let known = view.entries(Some(source)).len();
+        let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
+        api.metrics.backends.known(source.as_str(), known, age.as_secs_f64(), status.healthy);
+    }
 }
 
 /// This contract

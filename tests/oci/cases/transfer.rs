@@ -179,6 +179,8 @@ async fn case_30_a_limit_is_passed_on_and_not_stormed() {
         let expected = ErrorKind::BackendUnavailable { retry_after: Duration::from_secs(seconds) };
         assert_eq!(backend.listing().await.unwrap_err().kind(), expected);
         assert_eq!(backend.extension(&id("aws-provider")).await.unwrap_err().kind(), expected);
-        assert_eq!(server.take().len(), 2, "each is asked once");
+        // Who says when to ask again is not asked before; nothing is asked twice.
+        let told = matches!(seconds, 3 | 300);
+        assert_eq!(server.take().len(), if told { 1 } else { 2 }, "{header:?}");
     }
 }

@@ -1,0 +1,155 @@
+//! Which questions are asked again after a failure, how soon, and how many of them at most.
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use tokio::time::Instant;
+use tower::retry::budget::{Budget as _, TpsBudget};
+
+use crate::error::{Error, ErrorKind};
+use crate::http::breaker::chance;
+
+/// The longest pause before the first retry; each one more doubles it.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// A tenth of the questions of the last ten seconds, and one a second besides, for whoever asks
+/// little.
+const BUDGET_SPAN: Duration = Duration::from_secs(10);
+const BUDGET_SHARE: f32 = 0.1;
+const BUDGET_FLOOR: u32 = 1;
+
+/// What all questions to one backend may spend on retries.
+pub(super) struct Retries {
+    budget: TpsBudget,
+    /// Of one question.
+    max: u32,
+}
+
+/// The tries of one question.
+pub(super) struct Tries<'a> {
+    retries: &'a Retries,
+    left: u32,
+    pause_max: Duration,
+    deadline: Instant,
+}
+
+impl Retries {
+    pub(super) fn new(max: u32) -> Self {
+        Self { budget: TpsBudget::new(BUDGET_SPAN, BUDGET_FLOOR, BUDGET_SHARE), max }
+    }
+
+    /// The tries of a question that must have its answer by then.
+    pub(super) fn begin(&self, method: &Method, deadline: Instant) -> Tries<'_> {
+        self.budget.deposit();
+        // What is sent twice must mean the same as once.
+        let left = if matches!(*method, Method::GET | Method::HEAD) { self.max } else { 0 };
+        Tries { retries: self, left, pause_max: PAUSE_FIRST, deadline }
+    }
+}
+
+impl Tries<'_> {
+    /// How long to wait before the next try after this end; `None`: the end stands.
+    pub(super) fn pause_after(&mut self, end: End<'_>) -> Option<Duration> {
+        if self.left == 0 || !end.may_pass() {
+            return None;
+        }
+        let pause = chance(self.pause_max);
+        if Instant::now() + pause >= self.deadline || !self.retries.budget.withdraw() {
+            return None;
+        }
+        self.left -= 1;
+        self.pause_max *= 2;
+        Some(pause)
+    }
+}
+
+/// How one try ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End<'a> {
+    /// With a status, and whether it came with a time to ask again.
+    Answered(StatusCode, bool),
+    /// Without one.
+    Broke(&'a Error),
+}
+
+impl End<'_> {
+    /// Whether the same question may well be answered a moment later. A 500 is the backend's own
+    /// bug and comes again; a deadline has no time left; one that tells when to ask is obeyed.
+    fn may_pass(self) -> bool {
+        match self {
+            Self::Answered(status, told) => matches!(status.as_u16(), 502..=504) && !told,
+            Self::Broke(error) => {
+                error.was_asked() && matches!(error.kind(), ErrorKind::BackendUnavailable { .. })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken() -> Error {
+        Error::unavailable("reset", Duration::from_secs(5))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(30)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_pass_is_asked_again() {
+        let timeout = Error::new(ErrorKind::BackendTimeout, "late");
+        let (faulty, refused) = (Error::faulty("nonsense"), broken().not_asked());
+        let answered = |status| End::Answered(StatusCode::from_u16(status).unwrap(), false);
+        for (end, again) in [
+            (End::Broke(&broken()), true),
+            (answered(502), true),
+            (answered(503), true),
+            (answered(504), true),
+            (End::Answered(StatusCode::SERVICE_UNAVAILABLE, true), false),
+            (answered(500), false),
+            (answered(429), false),
+            (answered(404), false),
+            (answered(401), false),
+            (answered(200), false),
+            (End::Broke(&timeout), false),
+            (End::Broke(&faulty), false),
+            (End::Broke(&refused), false),
+        ] {
+            let retries = Retries::new(2);
+            let mut tries = retries.begin(&Method::GET, soon());
+            assert_eq!(tries.pause_after(end).is_some(), again, "{end:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_asked_so_often_within_its_deadline_and_only_if_it_is_idempotent() {
+        let retries = Retries::new(2);
+        let mut tries = retries.begin(&Method::HEAD, soon());
+        let pauses: Vec<Duration> =
+            std::iter::from_fn(|| tries.pause_after(End::Broke(&broken()))).collect();
+        assert_eq!(pauses.len(), 2);
+        assert!(pauses[0] <= PAUSE_FIRST && pauses[1] <= PAUSE_FIRST * 2, "{pauses:?}");
+        let mut late = retries.begin(&Method::GET, Instant::now());
+        assert_eq!(late.pause_after(End::Broke(&broken())), None);
+        let mut post = retries.begin(&Method::POST, soon());
+        assert_eq!(post.pause_after(End::Broke(&broken())), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_minutes_of_total_failure_at_200_questions_a_second_cost_a_tenth_more() {
+        let retries = Retries::new(2);
+        let (mut asked, mut again) = (0_u32, 0_u32);
+        for _ in 0..5 * 60 * 200 {
+            let mut tries = retries.begin(&Method::GET, soon());
+            asked += 1;
+            while tries.pause_after(End::Broke(&broken())).is_some() {
+                again += 1;
+            }
+            tokio::time::advance(Duration::from_millis(5)).await;
+        }
+        let floor = BUDGET_FLOOR * 5 * 60;
+        assert!(again <= asked / 10 + floor, "{again} retries of {asked} questions");
+        assert!(again > asked / 20, "the budget can be used: {again} of {asked}");
+    }
+}

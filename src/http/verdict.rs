@@ -1,0 +1,81 @@
+//! What the end of a question says of the backend, for its breaker and for retries.
+
+use hyper::header::HeaderMap;
+use hyper::{Response, StatusCode};
+
+use crate::error::{ErrorKind, Result};
+use crate::http::answer::{Answer, told_to_wait};
+use crate::http::breaker::Verdict;
+use crate::http::request::Request;
+use crate::http::retry::End;
+
+/// An answer, whole or begun.
+pub(super) trait Answered {
+    fn status(&self) -> StatusCode;
+    fn headers(&self) -> &HeaderMap;
+}
+
+impl Answered for Answer {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+impl<B> Answered for Response<B> {
+    fn status(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+}
+
+/// A 5xx, a 429, silence, and whatever keeps an answer from coming are failures of the backend.
+///
+/// A refusal of our credentials is not: it costs nobody time, many registries answer so to names
+/// that they do not have, and a token that was put right should serve at once. Nor is nonsense,
+/// which is that of one repository. To be silent to a probe, the cheapest question there is, is
+/// proof by itself. `None`: it says nothing.
+pub(super) fn verdict_of<A: Answered>(end: &Result<A>, request: &Request) -> Option<Verdict> {
+    match verdict(end, request.probe) {
+        Verdict::There if request.aside => None,
+        verdict => Some(verdict),
+    }
+}
+
+fn verdict<A: Answered>(end: &Result<A>, probe: bool) -> Verdict {
+    match end {
+        Ok(answer) => match answer.status() {
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Verdict::Failed {
+                    cause: format!("status {}", status.as_u16()),
+                    wait: told_to_wait(answer.headers()),
+                    certain: false,
+                }
+            }
+            _ => Verdict::There,
+        },
+        Err(error) => match error.kind() {
+            ErrorKind::BackendUnavailable { .. } => {
+                Verdict::Failed { cause: error.report(), wait: None, certain: false }
+            }
+            ErrorKind::BackendTimeout => {
+                Verdict::Failed { cause: error.report(), wait: None, certain: probe }
+            }
+            _ => Verdict::There,
+        },
+    }
+}
+
+/// The same for retries.
+pub(super) fn end_of<A: Answered, C>(end: &Result<(A, C)>) -> End<'_> {
+    match end {
+        Ok((answer, _)) => End::Answered(answer.status(), told_to_wait(answer.headers()).is_some()),
+        Err(error) => End::Broke(error),
+    }
+}

@@ -1,0 +1,74 @@
+//! How the questions of the last ten seconds went. Exact counts a second: an average that decays
+//! would hide a burst.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const SPAN: Duration = Duration::from_secs(10);
+/// Fewer questions than this say nothing.
+const ENOUGH: u32 = 20;
+
+/// The questions of the last ten seconds.
+#[derive(Debug, Default)]
+pub(super) struct Window(VecDeque<Slot>);
+
+/// The questions that ended within one second.
+#[derive(Debug)]
+struct Slot {
+    since: Instant,
+    good: u32,
+    bad: u32,
+}
+
+impl Window {
+    /// Counts a question that ended now.
+    pub(super) fn note(&mut self, good: bool) {
+        let now = Instant::now();
+        self.0.retain(|slot| now - slot.since < SPAN);
+        let current = |slot: &&mut Slot| now - slot.since < Duration::from_secs(1);
+        if let Some(slot) = self.0.back_mut().filter(current) {
+            slot.good += u32::from(good);
+            slot.bad += u32::from(!good);
+        } else {
+            self.0.push_back(Slot { since: now, good: good.into(), bad: (!good).into() });
+        }
+    }
+
+    /// Whether there were enough questions, and less than half of them went well.
+    pub(super) fn is_bad(&self) -> bool {
+        let (good, bad) =
+            self.0.iter().fold((0, 0), |(good, bad), slot| (good + slot.good, bad + slot.bad));
+        good + bad >= ENOUGH && good < bad
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn less_than_half_of_twenty_in_ten_seconds_is_bad() {
+        let mut window = Window::default();
+        for n in 0..20 {
+            window.note(n % 2 == 0);
+            tokio::time::advance(Duration::from_millis(400)).await;
+        }
+        assert!(!window.is_bad(), "half is enough");
+        window.note(false);
+        assert!(window.is_bad());
+        tokio::time::advance(SPAN).await;
+        window.note(false);
+        assert!(!window.is_bad(), "what is older does not count");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nineteen_failures_say_nothing() {
+        let mut window = Window::default();
+        (0..19).for_each(|_| window.note(false));
+        assert!(!window.is_bad());
+        window.note(false);
+        assert!(window.is_bad());
+    }
+}

@@ -1,0 +1,136 @@
+//! What is counted of the backends: calls to them, their breakers, what is known of them.
+
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+use crate::metrics::{BUCKETS, counters};
+
+/// The metrics of all backends; every series of a backend exists once it is prepared.
+#[derive(Clone)]
+pub struct BackendMetrics {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    retries: IntCounterVec,
+    breaker: IntGaugeVec,
+    extensions: IntGaugeVec,
+    age: GaugeVec,
+    healthy: IntGaugeVec,
+    stale: IntCounterVec,
+}
+
+impl BackendMetrics {
+    /// # Errors
+    /// A name or label that Prometheus refuses, which a test excludes.
+    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            IntGaugeVec::new(Opts::new(name, help), labels)
+        };
+        let metrics = Self {
+            requests: counters(
+                "extension_registry_upstream_requests_total",
+                "Calls to a backend by how they ended",
+                &["backend", "outcome"],
+            )?,
+            durations: HistogramVec::new(
+                HistogramOpts::new(
+                    "extension_registry_upstream_request_duration_seconds",
+                    "Time a call to a backend took; for downloads until the head of the answer",
+                )
+                .buckets(BUCKETS.to_vec()),
+                &["backend", "operation"],
+            )?,
+            retries: counters(
+                "extension_registry_upstream_retries_total",
+                "Calls to a backend that were made again after a failure",
+                &["backend"],
+            )?,
+            breaker: gauges(
+                "extension_registry_upstream_breaker_state",
+                "1 for the state that a backend's breaker is in",
+                &["backend", "state"],
+            )?,
+            extensions: gauges(
+                "extension_registry_catalogue_extensions",
+                "Extensions known of a backend",
+                &["backend"],
+            )?,
+            age: GaugeVec::new(
+                Opts::new(
+                    "extension_registry_catalogue_age_seconds",
+                    "Time since a backend was last read; before the first time, since the start",
+                ),
+                &["backend"],
+            )?,
+            healthy: gauges(
+                "extension_registry_backend_healthy",
+                "1 if the last question to a backend was answered",
+                &["backend"],
+            )?,
+            stale: counters(
+                "extension_registry_stale_answers_total",
+                "Answers given although a backend's part of them was stale or missing",
+                &["backend"],
+            )?,
+        };
+        metrics.register(registry)?;
+        Ok(metrics)
+    }
+
+    fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        for counter in [&self.requests, &self.retries, &self.stale] {
+            registry.register(Box::new(counter.clone()))?;
+        }
+        for gauge in [&self.breaker, &self.extensions, &self.healthy] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
+        registry.register(Box::new(self.durations.clone()))?;
+        registry.register(Box::new(self.age.clone()))
+    }
+
+    /// Makes the series of calls to a backend exist, its breaker closed.
+    pub fn prepare_calls(&self, backend: &str, outcomes: &[&str], states: &[&str]) {
+        for outcome in outcomes {
+            self.requests.with_label_values(&[backend, outcome]);
+        }
+        self.retries.with_label_values(&[backend]);
+        self.breaker(backend, states.first().copied().unwrap_or_default(), states);
+    }
+
+    /// Makes the series of what is known of a backend exist.
+    pub fn prepare(&self, backend: &str) {
+        self.known(backend, 0, 0.0, false);
+        self.stale.with_label_values(&[backend]);
+    }
+
+    /// Counts one call. `operation` and `outcome` are one of a few words.
+    pub fn call(&self, backend: &str, operation: &str, outcome: &str, seconds: f64) {
+        self.requests.with_label_values(&[backend, outcome]).inc();
+        self.durations.with_label_values(&[backend, operation]).observe(seconds);
+    }
+
+    /// Counts a call that is made again.
+    pub fn retry(&self, backend: &str) {
+        self.retries.with_label_values(&[backend]).inc();
+    }
+
+    /// The breaker is in this one of these states.
+    pub fn breaker(&self, backend: &str, state: &str, states: &[&str]) {
+        for one in states {
+            self.breaker.with_label_values(&[backend, one]).set(i64::from(*one == state));
+        }
+    }
+
+    /// What is known of a backend, how long ago it was read, and whether it answers.
+    pub fn known(&self, backend: &str, extensions: usize, age: f64, healthy: bool) {
+        let extensions = i64::try_from(extensions).unwrap_or(i64::MAX);
+        self.extensions.with_label_values(&[backend]).set(extensions);
+        self.age.with_label_values(&[backend]).set(age);
+        self.healthy.with_label_values(&[backend]).set(healthy.into());
+    }
+
+    /// Counts an answer that a backend's part of is stale or missing.
+    pub fn stale_answer(&self, backend: &str) {
+        self.stale.with_label_values(&[backend]).inc();
+    }
+}
