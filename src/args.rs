@@ -1,24 +1,29 @@
 //! The command line.
 
+pub mod pages;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+pub use clap_complete::Shell;
+
+use crate::build_info;
 
 /// One place to find, compare and download extensions kept in Gitea, OCI registries and local
 /// image layouts. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(name = "extension-registry", version)]
+#[command(name = "extension-registry", version = build_info::LINE.as_str())]
 pub struct Args {
     /// Configuration; unless given: ./config.toml, then /etc/extension-registry/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
     /// Address to listen on, instead of server.host
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", global = true)]
     pub host: Option<String>,
 
     /// Port to listen on, instead of server.port; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", global = true)]
     pub port: Option<u16>,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as
@@ -48,13 +53,40 @@ pub enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// Ask the running service whether it lives; exit code 0 if it does, else 1
+    Healthcheck {
+        /// Where it is, such as http://registry:8082; unless given: where this configuration
+        /// listens
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of every command
+    Man {
+        /// Directory to write them to
+        directory: Option<PathBuf>,
+    },
 }
 
 /// What to do with the configuration.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum ConfigAction {
     /// Say every problem of the configuration, or that there is none
     Check,
+    /// Show the values in force, each with the place it comes from
+    Show,
+    /// Write a configuration to start from, with every key and what it means
+    Init {
+        /// File to write, which must not be there; - writes to standard output
+        #[arg(default_value = "config.toml")]
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration file
+    Schema,
 }
 
 impl Args {

@@ -3,7 +3,9 @@
 pub mod check;
 pub mod example;
 pub mod keys;
+pub mod schema;
 pub mod settings;
+pub mod show;
 pub mod typed;
 
 use std::num::NonZeroUsize;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use crate::config::check::{Problem, Problems};
 use crate::config::settings::Settings;
-use crate::config::typed::{Layer, from_environment, from_file, from_flags};
+use crate::config::typed::{Layer, from_environment, from_file, from_flags, from_supervisor};
 use crate::models::source::Source;
 
 /// Where a configuration is looked for when none is named.
@@ -54,6 +56,14 @@ pub struct ServerConfig {
     pub shutdown_grace: Duration,
     /// Connections served at once; more wait.
     pub max_connections: usize,
+}
+
+impl ServerConfig {
+    /// The host without the brackets that people write around an address of IPv6.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
 }
 
 /// A Gitea or Forgejo organisation.
@@ -158,23 +168,51 @@ pub struct Sources<'a> {
 /// # Errors
 /// Every problem of every place, in the order of files and lines.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    read(sources).map(|(config, _)| config)
+}
+
+/// The same, with the values that it was built from and their places.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(sources: &Sources<'_>) -> Result<(Config, Settings), Problems> {
+    let (settings, mut problems) = gather(sources);
+    let config = build(&settings, sources, &mut problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok((config, settings)),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// Host and port that a configuration listens on, whatever else is wrong with it.
+///
+/// # Errors
+/// Every problem, if one is of the host or the port, or the file cannot be read.
+pub fn listening(sources: &Sources<'_>) -> Result<(String, u16), Problems> {
+    let (settings, problems) = gather(sources);
+    match server(&settings) {
+        Some(server) if !problems.iter().any(Problem::is_of_file) => {
+            Ok((server.address().to_owned(), server.port))
+        }
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// The values of all places, and what is wrong with them one by one.
+fn gather(sources: &Sources<'_>) -> (Settings, Vec<Problem>) {
     let mut layers = Vec::new();
     let mut problems = Vec::new();
     let mut take = |(layer, found): (Layer, Vec<Problem>)| {
         layers.push(layer);
         problems.extend(found);
     };
+    take(from_supervisor(&sources.environment));
     if !sources.demo {
         take(from_file(sources.file));
     }
     take(from_environment(&sources.environment));
     take(from_flags(&sources.flags));
-    let settings = Settings::merged(layers);
-    let config = build(&settings, sources, &mut problems);
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems::new(problems)),
-    }
+    (Settings::merged(layers), problems)
 }
 
 /// `None` only beside a problem that says why.
@@ -183,15 +221,10 @@ fn build(
     sources: &Sources<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
-    let (server, catalog, cache) =
-        (server(settings), catalog(settings, problems), cache(settings, sources));
-    let gitea = settings
-        .section("gitea")
-        .map(|section| section.required(&["url", "organization"], problems));
-    let oci = settings
-        .section("oci")
-        .map(|section| section.required(&["registry", "namespace"], problems));
-    let local = settings.section("local").map(|section| section.required(&["path"], problems));
+    let (server, catalog, cache) = (server(settings), catalog(settings, problems), cache(settings));
+    let gitea = settings.section("gitea").map(|section| section.required(problems));
+    let oci = settings.section("oci").map(|section| section.required(problems));
+    let local = settings.section("local").map(|section| section.required(problems));
     if !sources.demo && gitea.is_none() && oci.is_none() && local.is_none() && problems.is_empty() {
         problems.push(Problem::no_backend(sources.file));
     }
@@ -279,7 +312,7 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
     })
 }
 
-fn cache(settings: &Settings, sources: &Sources<'_>) -> Option<CacheConfig> {
+fn cache(settings: &Settings) -> Option<CacheConfig> {
     let whole = |key| settings.whole("cache", key);
     Some(CacheConfig {
         capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
@@ -287,16 +320,6 @@ fn cache(settings: &Settings, sources: &Sources<'_>) -> Option<CacheConfig> {
         negative_ttl: Duration::from_secs(whole("negative_ttl_seconds")?),
         enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
         enable_list_cache: settings.flag("cache", "enable_list_cache")?,
-        state_dir: settings
-            .text("cache", "state_dir")
-            .map(PathBuf::from)
-            .or_else(|| state_directory(&sources.environment)),
+        state_dir: settings.text("cache", "state_dir").map(PathBuf::from),
     })
-}
-
-/// The directory that systemd made for us: of several, which stand between colons, the first.
-fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
-    let (_, value) = environment.iter().find(|(name, _)| name == "STATE_DIRECTORY")?;
-    let first = value.split(':').next()?;
-    (!first.is_empty()).then(|| first.into())
 }

@@ -17,7 +17,7 @@ mod turn;
 mod verdict;
 mod window;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use hyper::{Response, StatusCode};
+use rustls::RootCertStore;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
@@ -83,6 +84,14 @@ struct Shared {
     breaker: Arc<Breaker>,
     retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
+}
+
+/// Whether a PEM file of certificates can be used.
+///
+/// # Errors
+/// It cannot be read, or holds no certificate.
+pub fn check_ca_file(path: &Path) -> Result<()> {
+    tls::add_file(&mut RootCertStore::empty(), path)
 }
 
 /// The head of a response, and how it was reached.

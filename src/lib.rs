@@ -24,6 +24,9 @@ pub mod server;
 pub mod service;
 
 pub mod args;
+pub mod build_info;
 pub mod config;
 pub mod metrics;
 pub mod telemetry;
+
+pub mod operations;

@@ -1,9 +1,11 @@
 //! The composition root: from a configuration to a running service.
 
 mod backends;
+mod checks;
 mod rotation;
 mod secrets;
 mod state;
+mod systemd;
 mod upstream;
 
 use std::io::{self, Write as _};
@@ -28,6 +30,7 @@ use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::{Limits, Stop, serve};
 use crate::service::backends::Backends;
+pub use crate::service::checks::Finding;
 
 /// Runs the service until a signal stops it.
 ///
@@ -41,13 +44,16 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     runtime.enable_all().build()?.block_on(start(config, demo))
 }
 
-/// Checks what a valid configuration cannot show by itself: names, addresses, files of secrets and
-/// certificates. Asks no backend.
-///
-/// # Errors
-/// What would stop the start.
-pub fn check(config: &Config) -> io::Result<()> {
-    Backends::of(config, &metrics()?).map(drop)
+/// What would stop the start and a valid configuration cannot show by itself: names, addresses,
+/// files of secrets and certificates. Asks no backend.
+#[must_use]
+pub fn check(config: &Config) -> Vec<Finding> {
+    let found = checks::of_backends(config);
+    let built = || metrics().and_then(|metrics| Backends::of(config, &metrics));
+    match found.is_empty().then(built) {
+        Some(Err(error)) => vec![Finding { key: None, what: error.to_string() }],
+        _ => found,
+    }
 }
 
 async fn start(mut config: Config, demo: bool) -> io::Result<()> {
@@ -82,11 +88,13 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let keeper = if demo { None } else { state::restored(&config, &catalogue).await };
     let mut sync = sync::run(&catalogue);
     sync.spawn(rotation::watch(rotated));
+    sync.spawn(systemd::keep_alive());
     keeper.iter().for_each(|keeper| drop(sync.spawn(Arc::clone(keeper).run())));
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     if demo {
         greet(address, sample_count)?;
     }
+    systemd::ready();
     serve(listener, router, limits, stop).await;
     sync.shutdown().await;
     if let Some(keeper) = keeper {
@@ -99,7 +107,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
 
 async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     let ServerConfig { host, port, .. } = server;
-    TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
+    TcpListener::bind((server.address(), *port)).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}"))
     })
 }
@@ -154,6 +162,9 @@ fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
     tokio::spawn(async move {
         for step in [Stop::Drain, Stop::Now] {
             next_of(&mut terminate, &mut interrupt).await;
+            if !draining.is_begun() {
+                systemd::stopping();
+            }
             draining.begin();
             stop.send_replace(step);
         }

@@ -1,97 +1,12 @@
 //! The program as a user runs it.
 
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
-
-/// The program in an empty environment and this directory.
-fn program(dir: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.current_dir(dir).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(dir: &Path, arguments: &[&str]) -> Output {
-    program(dir).args(arguments).output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A serving program, ended by its id when dropped.
-struct Running {
-    child: Child,
-    address: SocketAddr,
-    log: mpsc::Receiver<String>,
-}
-
-impl Running {
-    /// Starts it and waits for the line of its log that tells the address.
-    fn start(dir: &Path, arguments: &[&str]) -> Self {
-        let mut child = program(dir)
-            .args(arguments)
-            .args(["--port", "0", "--json-log"])
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let log = lines(child.stderr.take().unwrap());
-        let address = log.iter().find_map(|line| {
-            let line: Value = serde_json::from_str(&line).expect(&line);
-            line["address"].as_str().map(|address| address.parse().unwrap())
-        });
-        Self { child, address: address.expect("the log ended without an address"), log }
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    fn wait(mut self) -> (ExitStatus, Vec<String>) {
-        let status = self.child.wait().unwrap();
-        (status, self.log.iter().collect())
-    }
-
-    async fn get(&self, path: &str) -> reqwest::Response {
-        let url = format!("http://{}/api/v1{path}", self.address);
-        reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Asked kindly, so that it takes its sample catalogue with it; it may have ended long ago.
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.signal("-TERM");
-        }
-        let _ = self.child.wait();
-    }
-}
-
-fn lines(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while from.read(&mut byte).is_ok_and(|read| read == 1) {
-            if byte[0] == b'\n' {
-                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
-                line.clear();
-            } else {
-                line.push(byte[0]);
-            }
-        }
-    });
-    receiver
-}
+use crate::support::program::{Running, lines, program, run, stderr};
 
 #[tokio::test]
 async fn the_demo_runs_from_an_empty_directory_with_nothing_else() {
@@ -225,17 +140,29 @@ fn config_check_looks_at_what_only_a_backend_can_judge() {
     let dir = tempfile::tempdir().unwrap();
     let gitea = "[gitea]\nurl = \"https://gitea.example.com\"\norganization = \"ext\"\n";
     for (text, token, expected) in [
-        (gitea.replace("ext", "a b"), None, "[gitea] organization must be"),
-        (format!("{gitea}token_path = \"none\"\n"), None, "gitea.token_path: none cannot be read"),
+        (
+            gitea.replace("ext", "a b"),
+            None,
+            "config.toml:3: gitea.organization: organization must be",
+        ),
+        (
+            format!("{gitea}token_path = \"none\"\n"),
+            None,
+            "config.toml:4: gitea.token_path: none cannot be read",
+        ),
         (format!("{gitea}token_path = \"token\"\n"), Some(" \n"), "token is empty"),
         (format!("{gitea}token_path = \"token\"\n"), Some("two words"), "more than one word"),
         (format!("{gitea}ca_file = \"token\"\n"), Some("no certificate"), "token"),
-        ("[oci]\nregistry = \"r.example.com\"\nnamespace = \"a//b\"\n".to_owned(), None, "[oci] "),
+        (
+            "[oci]\nregistry = \"r.example.com\"\nnamespace = \"a//b\"\n".to_owned(),
+            None,
+            "config.toml:3: oci.namespace: ",
+        ),
         (
             "[oci]\nregistry = \"r.example.com\"\nnamespace = \"a\"\nrepositories = [\"x\"]\n"
                 .to_owned(),
             None,
-            "oci.repositories: \"x\" ends in none of",
+            "config.toml:4: oci.repositories: \"x\" ends in none of",
         ),
     ] {
         std::fs::write(dir.path().join("config.toml"), &text).unwrap();
@@ -244,7 +171,7 @@ fn config_check_looks_at_what_only_a_backend_can_judge() {
         }
         for arguments in [&["config", "check"][..], &["--port", "0"]] {
             let output = run(dir.path(), arguments);
-            assert!(!output.status.success(), "{text}");
+            assert_eq!(output.status.code(), Some(2), "{text}");
             assert!(stderr(&output).contains(expected), "{}\nfor {text}", stderr(&output));
             assert!(!stderr(&output).contains("two words"), "no secrets in errors");
         }
@@ -278,6 +205,7 @@ fn the_command_line_is_documented() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/help.txt");
     crate::contracts::assert_committed(&path, &String::from_utf8(help.stdout).unwrap());
     let version = run(dir.path(), &["--version"]);
-    let expected = format!("extension-registry {}\n", env!("CARGO_PKG_VERSION"));
+    let expected =
+        format!("extension-registry {}\n", extension_registry::build_info::LINE.as_str());
     assert_eq!(version.stdout, expected.as_bytes());
 }

@@ -12,6 +12,7 @@ mod documents;
 mod gitea;
 mod layouts;
 mod oci;
+mod operations;
 mod serving;
 mod snapshot;
 mod support;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::config::SEARCHED;
 use crate::config::keys::{KEYS, Key, Kind, SECTIONS, nearest};
+use crate::config::show::without_credentials;
 use crate::config::typed::{Origin, Value};
 
 /// One thing that is wrong.
@@ -40,6 +41,12 @@ impl Problem {
         Self { origin: Some(origin), what: what.into() }
     }
 
+    /// Whether it is of a file as a whole, which then said nothing.
+    #[must_use]
+    pub const fn is_of_file(&self) -> bool {
+        matches!(self.origin, Some(Origin::File(_)))
+    }
+
     /// A section that nobody knows.
     #[must_use]
     pub fn unknown_section(origin: Origin, name: &str) -> Self {
@@ -59,6 +66,12 @@ impl Problem {
         };
         let path = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
         Self::at(origin, format!("{path}: unknown key{hint}"))
+    }
+
+    /// Something wrong that has no place.
+    #[must_use]
+    pub fn of_all(what: String) -> Self {
+        Self { origin: None, what }
     }
 
     /// No backend at all.
@@ -146,7 +159,8 @@ fn web_address(text: &str) -> Result<(), String> {
     let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
         return Err(format!(
-            "must be http:// or https:// and a host, without credentials, not {text:?}"
+            "must be http:// or https:// and a host, without credentials, not {:?}",
+            without_credentials(text)
         ));
     }
     Ok(())

@@ -32,6 +32,8 @@ pub struct Key {
     pub example: &'static str,
     /// What it means, for people.
     pub doc: &'static str,
+    /// Whether its section says nothing without it.
+    pub required: bool,
 }
 
 /// A section and what it is for.
@@ -69,7 +71,7 @@ const fn key(
     default: &'static str,
     doc: &'static str,
 ) -> Key {
-    Key { section, name, kind, default: Some(default), example: default, doc }
+    Key { section, name, kind, default: Some(default), example: default, doc, required: false }
 }
 
 const fn unset(
@@ -79,7 +81,17 @@ const fn unset(
     example: &'static str,
     doc: &'static str,
 ) -> Key {
-    Key { section, name, kind, default: None, example, doc }
+    Key { section, name, kind, default: None, example, doc, required: false }
+}
+
+const fn required(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { section, name, kind, default: None, example, doc, required: true }
 }
 
 /// All keys, in the order of the documentation.
@@ -128,14 +140,14 @@ pub const KEYS: &[Key] = &[
         "10000",
         "Connections served at once; more wait to be accepted.",
     ),
-    unset(
+    required(
         "gitea",
         "url",
         Kind::Url,
         r#""https://gitea.example.com""#,
         "Where it is; may carry a sub path. Required.",
     ),
-    unset(
+    required(
         "gitea",
         "organization",
         Kind::Text,
@@ -199,14 +211,14 @@ pub const KEYS: &[Key] = &[
         "[]",
         "Hosts from which Forgejo's external assets may be taken.",
     ),
-    unset(
+    required(
         "oci",
         "registry",
         Kind::Text,
         r#""registry.example.com""#,
         "Host and port; http:// before it for plain HTTP. Required.",
     ),
-    unset(
+    required(
         "oci",
         "namespace",
         Kind::Text,
@@ -264,7 +276,7 @@ pub const KEYS: &[Key] = &[
         "false",
         "Whether redirects and token servers may be at private addresses.",
     ),
-    unset(
+    required(
         "local",
         "path",
         Kind::Text,

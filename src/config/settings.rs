@@ -51,7 +51,9 @@ impl Settings {
         Problem::at(origin, format!("{section}.{name}: {what}"))
     }
 
-    fn get(&self, section: &str, name: &str) -> Option<&(Value, Origin)> {
+    /// The value of a key, and where it was typed.
+    #[must_use]
+    pub fn get(&self, section: &str, name: &str) -> Option<&(Value, Origin)> {
         self.0.values.get(&(section.to_owned(), name.to_owned()))
     }
 
@@ -93,12 +95,13 @@ impl Settings {
 }
 
 impl Present<'_> {
-    /// Whether these keys of the section have a value; each that has none is a problem.
-    pub fn required(&self, names: &[&str], problems: &mut Vec<Problem>) -> Option<()> {
-        let missing = names.iter().filter(|name| self.settings.get(self.name, name).is_none());
+    /// Whether the required keys of the section have a value; each that has none is a problem.
+    pub fn required(&self, problems: &mut Vec<Problem>) -> Option<()> {
+        let required = KEYS.iter().filter(|key| key.section == self.name && key.required);
+        let missing = required.filter(|key| self.settings.get(self.name, key.name).is_none());
         let missing: Vec<Problem> = missing
-            .map(|name| {
-                Problem::at(self.origin.clone(), format!("{}.{name}: is required", self.name))
+            .map(|key| {
+                Problem::at(self.origin.clone(), format!("{}.{}: is required", self.name, key.name))
             })
             .collect();
         let complete = missing.is_empty();
@@ -107,6 +110,7 @@ impl Present<'_> {
     }
 }
 
-fn default_of(toml: &str) -> Option<Value> {
+/// A default as a value.
+pub(super) fn default_of(toml: &str) -> Option<Value> {
     DeValue::parse(toml).ok().map(|value| value_of(&value))
 }

@@ -13,6 +13,8 @@ use crate::config::keys::{Key, Kind, SECTIONS, find};
 
 /// What environment variables of ours begin with.
 const ENVIRONMENT: &str = "EXTENSION_REGISTRY__";
+/// Where systemd names the directories of `StateDirectory=`.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// A value as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +171,21 @@ pub(crate) fn value_of(value: &Spanned<DeValue<'_>>) -> Value {
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Table(_) => Value::Other("a section"),
     }
+}
+
+/// What systemd says of a service that it starts: the directory that it made for us, of several,
+/// which stand between colons, the first.
+#[must_use]
+pub fn from_supervisor(variables: &[(String, String)]) -> (Layer, Vec<Problem>) {
+    let made = variables.iter().find(|(name, _)| name == STATE_DIRECTORY);
+    let first = made.and_then(|(_, value)| value.split(':').next()).filter(|dir| !dir.is_empty());
+    let mut layer = Layer::default();
+    if let Some(dir) = first {
+        let origin = Origin::Environment(STATE_DIRECTORY.to_owned());
+        let path = ("cache".to_owned(), "state_dir".to_owned());
+        layer.values.insert(path, (Value::Text(dir.to_owned()), origin));
+    }
+    (layer, Vec::new())
 }
 
 /// The values of environment variables that begin with ours.

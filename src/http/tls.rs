@@ -44,7 +44,7 @@ fn system_roots() -> RootCertStore {
     roots
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
+pub(super) fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     let invalid = |problem: &str| {
         Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
     };

@@ -165,12 +165,11 @@ fn local(config: &LocalConfig) -> Arc<dyn Backend> {
     Arc::new(LocalBackend::new(&config.path))
 }
 
-fn repositories(names: &[String]) -> io::Result<Vec<ExtensionId>> {
+/// The extensions of the repositories that are listed in the configuration.
+pub(super) fn repositories(names: &[String]) -> io::Result<Vec<ExtensionId>> {
     let parse = |name: &String| {
         ExtensionId::from_oci_repository(name).ok_or_else(|| {
-            let message = format!(
-                "oci.repositories: {name:?} ends in none of -provider, -taskserv, -cluster"
-            );
+            let message = format!("{name:?} ends in none of -provider, -taskserv, -cluster");
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })
     };

@@ -8,12 +8,11 @@ use std::path::Path;
 use secrecy::SecretString;
 use tracing::warn;
 
-/// Checks that a file of secrets is there and can be read; warns if others can read it too, which
-/// is all that can be done where an orchestrator mounts it so.
+/// Who may do what with a file of secrets that we can read.
 ///
 /// # Errors
-/// It cannot be read; the message names the file, the key it is configured by, its owner and us.
-pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
+/// It cannot be read; the message names the file, its owner and us.
+pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     let refused = |error: io::Error| {
         let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
             (Ok(file), Ok(us)) => {
@@ -21,32 +20,51 @@ pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
             }
             _ => String::new(),
         };
-        io::Error::new(
-            error.kind(),
-            format!("{key}: {} cannot be read{who}: {error}", path.display()),
-        )
+        io::Error::new(error.kind(), format!("{} cannot be read{who}: {error}", path.display()))
     };
     let metadata = fs::File::open(path).and_then(|file| file.metadata()).map_err(refused)?;
-    let mode = metadata.permissions().mode() & 0o777;
+    Ok(metadata.permissions())
+}
+
+/// Checks that a file of secrets is there and can be read; warns if others can read it too, which
+/// is all that can be done where an orchestrator mounts it so.
+///
+/// # Errors
+/// As [`readable`], with the key that names the file.
+pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
+    let mode = readable(path).map_err(named(key))?.mode() & 0o777;
     if mode & 0o077 != 0 {
         warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: others can read this file; 600 keeps it to its owner");
     }
     Ok(())
 }
 
-/// The secret in a file, trimmed; one word.
+fn named(key: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{key}: {error}"))
+}
+
+/// The secret in a file, trimmed; warns as [`check`] does.
+///
+/// # Errors
+/// As [`word`], with the key that names the file.
+pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
+    check(key, path)?;
+    word(path).map_err(named(key))
+}
+
+/// The one word in a file.
 ///
 /// # Errors
 /// It cannot be read, is empty, or holds more than one word.
-pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
-    check(key, path)?;
+pub(super) fn word(path: &Path) -> io::Result<SecretString> {
+    readable(path)?;
     let text = fs::read_to_string(path)?;
     let mut words = text.split_whitespace();
     match (words.next(), words.next()) {
         (Some(word), None) => Ok(word.to_owned().into()),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("{key}: {} must hold one word", path.display()),
+            format!("{} must hold one word", path.display()),
         )),
     }
 }

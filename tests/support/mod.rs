@@ -6,6 +6,7 @@ pub mod fake_gitea;
 pub mod ids;
 pub mod layouts;
 pub mod played_registry;
+pub mod program;
 pub mod pusher;
 pub mod registry_store;
 pub mod scripted;

@@ -1,0 +1,186 @@
+//! `config show`, `init` and `schema`, and `config check` with several backends' problems.
+
+use std::path::Path;
+
+use extension_registry::config::schema;
+use serde_json::{Value, json};
+
+use crate::support::program::{program, run, stderr};
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn show_tells_every_value_and_where_it_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[server]\nhost = \"127.0.0.1\"\nport = 1\n\n[oci]\nregistry = \"registry.example\"\n\
+                namespace = \"n\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let output = program(dir.path())
+        .args(["config", "show", "--port", "9000"])
+        .env("EXTENSION_REGISTRY__CACHE__CAPACITY", "500")
+        .env("EXTENSION_REGISTRY__CATALOG__ORDER", "local,oci")
+        .env("STATE_DIRECTORY", "/var/lib/x")
+        .output()
+        .unwrap();
+    let shown = stdout(&output);
+    for line in [
+        "[server]",
+        "host = \"127.0.0.1\"  # config.toml:2",
+        "port = 9000  # --port",
+        "# workers is not set",
+        "enable_cors = true  # default",
+        "# [gitea] is not configured",
+        "registry = \"registry.example\"  # config.toml:6",
+        "capacity = 500  # environment variable EXTENSION_REGISTRY__CACHE__CAPACITY",
+        "order = [\"local\", \"oci\"]  # environment variable EXTENSION_REGISTRY__CATALOG__ORDER",
+        "state_dir = \"/var/lib/x\"  # environment variable STATE_DIRECTORY",
+    ] {
+        assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn secrets_are_in_no_output_of_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[gitea]\nurl = \"https://me:hunter2@git.example\"\norganization = \"x\"\n\
+                [oci]\nregistry = \"me:hunter2@registry.example\"\nnamespace = \"n\"\n";
+    for text in [text, &text.replace("https://me:hunter2@git", "https://git")] {
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+        for command in ["show", "check"] {
+            let output = run(dir.path(), &["config", command]);
+            let told = stdout(&output) + &stderr(&output);
+            assert!(!told.contains("hunter2"), "{command}: {told}");
+        }
+    }
+    let shown = stdout(&run(dir.path(), &["config", "show"]));
+    assert!(shown.contains("registry = \"***@registry.example\"  # config.toml:5"), "{shown}");
+}
+
+#[test]
+fn check_tells_what_backends_would_refuse_all_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[gitea]\nurl = \"https://git.example\"\norganization = \"a b\"\n\
+                token_path = \"none\"\n[oci]\nregistry = \"a b\"\nnamespace = \"a//b\"\n\
+                ca_file = \"config.toml\"\nrepositories = [\"x\"]\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let output = run(dir.path(), &["config", "check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let places: Vec<String> = stderr(&output)
+        .lines()
+        .skip(1)
+        .map(|line| line.trim().splitn(4, ':').take(3).collect::<Vec<_>>().join(":"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "config.toml:3: gitea.organization",
+            "config.toml:4: gitea.token_path",
+            "config.toml:6: oci.registry",
+            "config.toml:7: oci.namespace",
+            "config.toml:8: oci.ca_file",
+            "config.toml:9: oci.repositories",
+        ],
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn init_writes_a_valid_file_and_never_overwrites_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml"));
+    let example = example.unwrap();
+    assert_eq!(run(dir.path(), &["config", "init", "-"]).stdout, example);
+    assert!(run(dir.path(), &["config", "init"]).status.success());
+    assert!(run(dir.path(), &["config", "check"]).status.success());
+    assert_eq!(std::fs::read(dir.path().join("config.toml")).unwrap(), example);
+    std::fs::write(dir.path().join("config.toml"), "mine").unwrap();
+    let refused = run(dir.path(), &["config", "init"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("config.toml is there already"), "{}", stderr(&refused));
+    assert_eq!(std::fs::read(dir.path().join("config.toml")).unwrap(), b"mine");
+    assert_eq!(run(dir.path(), &["config", "init", "no/such.toml"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_schema_is_current_and_the_program_prints_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.schema.json");
+    crate::contracts::assert_committed(&path, &schema::render());
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema::render());
+}
+
+/// Whether a value fits a schema, as far as ours go: the keywords of objects, texts and numbers.
+/// An unknown keyword is an error, so that none is passed over.
+fn fits(schema: &Value, value: &Value) -> bool {
+    schema.as_object().unwrap().iter().all(|(keyword, wanted)| match keyword.as_str() {
+        "$schema" | "title" | "description" | "default" => true,
+        "type" => match wanted.as_str().unwrap() {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64(),
+            other => panic!("{other}"),
+        },
+        "properties" => wanted
+            .as_object()
+            .unwrap()
+            .iter()
+            .all(|(name, schema)| value.get(name).is_none_or(|value| fits(schema, value))),
+        "required" => wanted
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|name| value.get(name.as_str().unwrap()).is_some()),
+        "additionalProperties" => {
+            let known = schema["properties"].as_object().unwrap();
+            value.as_object().is_none_or(|keys| keys.keys().all(|key| known.contains_key(key)))
+        }
+        "items" => value.as_array().is_none_or(|items| items.iter().all(|item| fits(wanted, item))),
+        "enum" => wanted.as_array().unwrap().contains(value),
+        "minimum" => value.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap()),
+        "maximum" => value.as_i64().is_none_or(|number| number <= wanted.as_i64().unwrap()),
+        "pattern" => value.as_str().is_none_or(|text| match wanted.as_str().unwrap() {
+            r"\S" => !text.trim().is_empty(),
+            r"^https?://[^/@\s]+(/|$)" => {
+                text.starts_with("https://") || text.starts_with("http://")
+            }
+            other => panic!("{other}"),
+        }),
+        other => panic!("{other}"),
+    })
+}
+
+#[test]
+fn the_example_fits_the_schema_and_mistakes_do_not() {
+    let schema: Value = serde_json::from_str(&schema::render()).unwrap();
+    let example = extension_registry::config::example::render();
+    let uncommented: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    for text in [example, uncommented] {
+        let value: Value = toml::from_str(&text).unwrap();
+        assert!(fits(&schema, &value), "{text}");
+    }
+    for wrong in [
+        json!({ "server": { "port": 65_536 } }),
+        json!({ "server": { "port": "8082" } }),
+        json!({ "server": { "prot": 1 } }),
+        json!({ "sever": {} }),
+        json!({ "gitea": { "url": "https://git.example" } }),
+        json!({ "gitea": { "url": "git.example", "organization": "x" } }),
+        json!({ "local": { "path": " " } }),
+        json!({ "catalog": { "merge": "onion" } }),
+        json!({ "catalog": { "order": "local" } }),
+        json!({ "cache": { "enable_list_cache": 1 } }),
+    ] {
+        assert!(!fits(&schema, &wrong), "{wrong}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The program itself, as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+
+/// The program in an empty environment and this directory.
+pub fn program(dir: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(dir).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(dir: &Path, arguments: &[&str]) -> Output {
+    program(dir).args(arguments).output().unwrap()
+}
+
+/// What it wrote to standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A serving program, ended by its id when dropped.
+pub struct Running {
+    child: Child,
+    pub address: SocketAddr,
+    log: mpsc::Receiver<String>,
+}
+
+impl Running {
+    /// Starts it and waits for the line of its log that tells the address.
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(dir, arguments, &[])
+    }
+
+    /// The same in an environment.
+    pub fn start_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = program(dir)
+            .envs(environment.iter().copied())
+            .args(arguments)
+            .args(["--port", "0", "--json-log"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let log = lines(child.stderr.take().unwrap());
+        let address = log.iter().find_map(|line| {
+            let line: Value = serde_json::from_str(&line).expect(&line);
+            line["address"].as_str().map(|address| address.parse().unwrap())
+        });
+        Self { child, address: address.expect("the log ended without an address"), log }
+    }
+
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end; how it ended, and the rest of its log.
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        (status, self.log.iter().collect())
+    }
+
+    /// Asks for a path below `/api/v1`.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        let url = format!("http://{}/api/v1{path}", self.address);
+        reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Asked kindly, so that it takes its sample catalogue with it; it may have ended long ago.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal("-TERM");
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines that something writes, as they come.
+pub fn lines(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while from.read(&mut byte).is_ok_and(|read| read == 1) {
+            if byte[0] == b'\n' {
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            } else {
+                line.push(byte[0]);
+            }
+        }
+    });
+    receiver
+}
