@@ -8,6 +8,7 @@ mod catalogue;
 mod configuration;
 mod conformance;
 mod contracts;
+mod deploy;
 mod documents;
 mod gitea;
 mod layouts;

@@ -1,0 +1,40 @@
+# The image of the service: `docker build --tag extension-registry:latest .`
+# scripts/check-deploy puts the last stage together without an engine and runs it, from these lines.
+
+FROM rust:1.95.0-slim-bookworm AS build
+WORKDIR /src
+# Dependencies change seldom and take most of the time: they are a layer of their own, made without
+# our sources. Tests and benches are not here, so the manifest must not name them.
+COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
+ && mkdir src \
+ && touch src/lib.rs \
+ && echo 'fn main() {}' >src/main.rs \
+ && cargo build --locked --release --bins \
+ && rm -r src
+COPY samples samples
+COPY src src
+# COPY keeps times of change, and cargo goes by them.
+RUN touch src/lib.rs src/main.rs \
+ && cargo build --locked --release --bins
+
+FROM debian:bookworm-slim
+# ca-certificates: the roots that backends are trusted by. curl: health checks written by hand.
+# Their versions are those of the base image's release, which is where fixes come from.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates curl \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 1000 registry \
+ && useradd --uid 1000 --gid 1000 --home-dir /app --no-create-home --shell /usr/sbin/nologin registry \
+ && install --directory --owner 1000 --group 1000 --mode 0700 /var/lib/extension-registry
+COPY --from=build /src/target/release/extension-registry /usr/local/bin/extension-registry
+# ./config.toml is found here without arguments. Nothing is written here.
+WORKDIR /app
+# By number, so that Kubernetes sees it is not root. 1000 is, more often than not, who owns the
+# tokens that are mounted, with mode 600.
+USER 1000:1000
+EXPOSE 8082
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/usr/local/bin/extension-registry", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/extension-registry"]

@@ -1,0 +1,116 @@
+//! deploy/kubernetes: the resources fit each other, and the service that they run.
+
+use std::collections::BTreeSet;
+
+use extension_registry::api::routes::templates;
+use serde_json::{Value, json};
+
+use super::{path, read, yaml_document};
+
+const KUSTOMIZATION: &str = "deploy/kubernetes/kustomization.yaml";
+const MONITOR: &str = "deploy/kubernetes/servicemonitor.yaml";
+
+fn resource(name: &str) -> Value {
+    yaml_document(&format!("deploy/kubernetes/{name}"))
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_kustomization_names_every_file_beside_it() {
+    let kustomization = yaml_document(KUSTOMIZATION);
+    let mut named = strings(&kustomization["resources"]);
+    let generated = &kustomization["configMapGenerator"][0];
+    named.extend(strings(&generated["files"]));
+    named.insert("kustomization.yaml".to_owned());
+    let beside = path("deploy/kubernetes").read_dir().unwrap();
+    let beside = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(named, beside.collect());
+    let volumes = &resource("deployment.yaml")["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(volumes[0]["configMap"]["name"], generated["name"]);
+}
+
+#[test]
+fn everything_selects_the_pods() {
+    let deployment = resource("deployment.yaml");
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    let pods = &deployment["spec"]["template"]["spec"];
+    for (place, selected) in [
+        ("Deployment", &deployment["spec"]["selector"]["matchLabels"]),
+        ("Service", &resource("service.yaml")["spec"]["selector"]),
+        ("budget", &resource("poddisruptionbudget.yaml")["spec"]["selector"]["matchLabels"]),
+        ("policy", &resource("networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"]),
+        ("spread", &pods["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]),
+        ("spread", &pods["topologySpreadConstraints"][1]["labelSelector"]["matchLabels"]),
+    ] {
+        assert_eq!(selected, labels, "{place}");
+    }
+    assert_eq!(pods["serviceAccountName"], resource("serviceaccount.yaml")["metadata"]["name"]);
+}
+
+#[test]
+fn probes_ask_paths_that_there_are() {
+    let pods = &resource("deployment.yaml")["spec"]["template"]["spec"];
+    let container = &pods["containers"][0];
+    let routes = templates();
+    for (probe, path) in [
+        ("startupProbe", "/api/v1/health/live"),
+        ("livenessProbe", "/api/v1/health/live"),
+        ("readinessProbe", "/api/v1/health/ready"),
+    ] {
+        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}), "{probe}");
+        assert!(routes.iter().any(|route| *route == path), "{path} is not in {routes:?}");
+    }
+    assert_eq!(container["ports"][0]["name"], "http");
+}
+
+#[test]
+fn the_drain_has_its_time_before_the_pod_is_killed() {
+    let pods = &resource("deployment.yaml")["spec"]["template"]["spec"];
+    let killed = pods["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let pause = &pods["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+    let config: toml::Table = read("deploy/kubernetes/config.toml").parse().unwrap();
+    let grace = config["server"]["shutdown_grace_seconds"].as_integer().unwrap();
+    assert!(pause.as_u64().unwrap() + u64::try_from(grace).unwrap() < killed);
+}
+
+#[test]
+fn the_pods_user_is_the_images_and_may_write_nothing_but_its_state() {
+    let pods = &resource("deployment.yaml")["spec"]["template"]["spec"];
+    let (user, group) =
+        (&pods["securityContext"]["runAsUser"], &pods["securityContext"]["runAsGroup"]);
+    let line = format!("USER {user}:{group}");
+    assert!(read("Dockerfile").lines().any(|found| found == line), "{line}");
+    let container = &pods["containers"][0];
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let writable = mounts.iter().filter(|mount| mount["readOnly"] != true);
+    let writable: Vec<&Value> = writable.map(|mount| &mount["mountPath"]).collect();
+    let config: toml::Table = read("deploy/kubernetes/config.toml").parse().unwrap();
+    assert_eq!(writable, [config["cache"]["state_dir"].as_str().unwrap()]);
+}
+
+/// The operator's resource has no schema in what checks the others: its few fields are spelled here.
+#[test]
+fn the_monitor_scrapes_the_services_port() {
+    let service = resource("service.yaml");
+    let labels = &service["metadata"]["labels"];
+    let port = &service["spec"]["ports"][0]["name"];
+    let expected = json!({
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": {"name": "extension-registry"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "endpoints": [{
+                "port": port,
+                "path": "/api/v1/metrics",
+                "interval": "15s",
+                "scrapeTimeout": "5s",
+            }],
+        },
+    });
+    assert_eq!(yaml_document(MONITOR), expected);
+}
