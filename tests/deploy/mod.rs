@@ -3,6 +3,7 @@
 
 mod files;
 mod kubernetes;
+mod monitoring;
 mod specification;
 
 use std::fs;

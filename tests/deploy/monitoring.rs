@@ -1,0 +1,190 @@
+//! What watches the service: every metric that a rule or a panel names exists, every alert is
+//! played through and has its runbook, and Grafana finds what it is told to show.
+
+use std::collections::BTreeSet;
+
+use extension_registry::api::memos::CACHES;
+use extension_registry::metrics::Metrics;
+use serde_json::Value;
+
+use super::{path, read, yaml_document};
+
+const RULES: &str = "deploy/prometheus/rules.yml";
+const DASHBOARD: &str = "deploy/grafana/extension-registry.json";
+const DATASOURCES: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
+const DASHBOARDS: &str = "deploy/grafana/provisioning/dashboards/extension-registry.yml";
+
+/// Words of a query that are no metrics of the service.
+const LANGUAGE: [&str; 15] = [
+    "sum",
+    "max",
+    "min",
+    "by",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "label_values",
+    "and",
+    "or",
+    "unless",
+    "on",
+    "max_over_time",
+    "clamp_min",
+    "up",
+    "ALERTS",
+];
+
+fn dashboard() -> Value {
+    serde_json::from_str(&read(DASHBOARD)).unwrap()
+}
+
+fn rules() -> Vec<Value> {
+    let groups = yaml_document(RULES)["groups"].as_array().unwrap().clone();
+    groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+/// The values of this key that are text, at any depth.
+fn texts(value: &Value, key: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str() {
+                    Some(text) if name == key => found.push(text.to_owned()),
+                    _ => texts(value, key, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, key, found)),
+        _ => {}
+    }
+}
+
+/// The words of a query that stand for series: without selectors, ranges and lists of labels.
+fn series(query: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut word = String::new();
+    let mut characters = query.chars().peekable();
+    let mut quoted = false;
+    let mut depth = 0;
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => quoted = !quoted,
+            '\\' if quoted => drop(characters.next()),
+            _ if quoted => {}
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && !quoted && (character.is_alphanumeric() || "_:".contains(character)) {
+            word.push(character);
+            if characters.peek().is_some() {
+                continue;
+            }
+        }
+        let ended = std::mem::take(&mut word);
+        if ["by", "without", "on"].contains(&ended.as_str()) {
+            // The list of labels behind it.
+            characters.find(|character| *character == ')');
+        }
+        words.insert(ended);
+    }
+    words.retain(|word| word.starts_with(|first: char| first.is_alphabetic()));
+    words
+}
+
+/// Every series that the service shows or the rules record.
+fn known() -> BTreeSet<String> {
+    let metrics = Metrics::new(&CACHES, &["/x"]).unwrap();
+    metrics.upstream("gitea", "list", "ok", 0.1);
+    metrics.webhook("gitea", "changed");
+    let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let shown = samples.map(|line| line.split(['{', ' ']).next().unwrap().to_owned());
+    let rules = rules();
+    let recorded = rules.iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned));
+    shown.chain(recorded).collect()
+}
+
+#[test]
+fn words_of_queries_are_told_from_labels() {
+    let query =
+        r#"sum by (job, le) (rate(a_total{route!~"/x[{]type[}]|b"}[5m])) / up > 0.5 or c:d"#;
+    let found: Vec<String> = series(query).into_iter().collect();
+    assert_eq!(found, ["a_total", "by", "c:d", "or", "rate", "sum", "up"]);
+}
+
+#[test]
+fn every_series_that_is_asked_for_exists() {
+    let known = known();
+    let mut queries = Vec::new();
+    texts(&Value::Array(rules()), "expr", &mut queries);
+    texts(&dashboard(), "expr", &mut queries);
+    assert!(queries.len() > 20, "{queries:?}");
+    for query in queries {
+        for word in series(&query) {
+            let exists = known.contains(&word) || LANGUAGE.contains(&word.as_str());
+            assert!(exists, "{word} is no metric of the service: {query}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_played_through_and_has_its_runbook() {
+    let played = read("deploy/prometheus/rules_test.yml");
+    let operations = read("docs/operations.md");
+    let mut alerts = BTreeSet::new();
+    for rule in rules() {
+        let Some(alert) = rule["alert"].as_str() else { continue };
+        alerts.insert(alert.to_owned());
+        let named = format!("alertname: {alert}\n");
+        let fires = played.split(&named).skip(1);
+        let fires = fires.filter(|rest| rest.trim_start().starts_with("exp_alerts:")).count();
+        assert!(fires > 0, "{alert} fires in no test");
+        let runbook = format!("docs/operations.md#{}", alert.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook"], runbook.as_str());
+        assert!(["critical", "warning"].contains(&rule["labels"]["severity"].as_str().unwrap()));
+    }
+    let sections = operations.lines().filter_map(|line| line.strip_prefix("### "));
+    let sections = sections.filter(|title| title.starts_with("ExtensionRegistry"));
+    assert_eq!(sections.map(str::to_owned).collect::<BTreeSet<String>>(), alerts);
+}
+
+#[test]
+fn the_dashboard_asks_the_source_that_is_provisioned() {
+    let sources = yaml_document(DATASOURCES);
+    let mut uids = Vec::new();
+    texts(&dashboard()["panels"], "uid", &mut uids);
+    assert!(!uids.is_empty());
+    assert!(uids.iter().all(|uid| *uid == sources["datasources"][0]["uid"]), "{uids:?}");
+    let panels = dashboard()["panels"].as_array().unwrap().clone();
+    let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), panels.len());
+}
+
+#[test]
+fn compose_mounts_what_there_is_where_it_is_looked_for() {
+    let compose = yaml_document("deploy/compose/compose.yml");
+    let mut mounts = Vec::new();
+    for service in compose["services"].as_object().unwrap().values() {
+        for mount in service["volumes"].as_array().unwrap() {
+            let mut parts = mount.as_str().unwrap().split(':');
+            let (from, to) = (parts.next().unwrap(), parts.next().unwrap());
+            let named = compose["volumes"].get(from).is_some();
+            let exists = path("deploy/compose").join(from).exists();
+            assert!(named != exists, "{from}");
+            mounts.push(to.to_owned());
+        }
+    }
+    let folder = &yaml_document(DASHBOARDS)["providers"][0]["options"]["path"];
+    let home =
+        &compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    for expected in [
+        home.as_str().unwrap(),
+        "/etc/grafana/provisioning",
+        "/etc/prometheus/prometheus.yml",
+        "/etc/prometheus/rules.yml",
+    ] {
+        assert!(mounts.iter().any(|mount| mount == expected), "{expected}");
+    }
+    assert!(home.as_str().unwrap().starts_with(folder.as_str().unwrap()));
+}
