@@ -15,7 +15,7 @@ fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
 /// The value of a directive; the last line counts.
 fn directive(unit: &str, name: &str) -> Option<String> {
     let lines = unit.lines().filter_map(|line| line.split_once('='));
-    lines.filter(|(key, _)| *key == name).last().map(|(_, value)| value.to_owned())
+    lines.rev().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
 
 #[test]
