@@ -83,7 +83,7 @@ async fn main() {
         let expected = [("catalogue", 3), ("manifest", REPOSITORIES), ("tags", REPOSITORIES)];
         assert_eq!(swept, BTreeMap::from(expected), "a sweep's requests");
         let quiet = backend.changes(Some(&cursor)).await.unwrap();
-        assert_eq!(quiet, Changes::These { dirty: Vec::new(), cursor });
+        assert!(matches!(quiet, Changes::These { dirty, .. } if dirty.is_empty()));
         let expected = [("catalogue", 3), ("tags", REPOSITORIES)];
         assert_eq!(counts.take(), BTreeMap::from(expected), "a quiet round's requests");
         let begun = Instant::now();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::coalesce::Coalesced;
@@ -40,6 +40,9 @@ struct Inner {
     reader: Reader,
     known: Known,
     releases: Coalesced<ExtensionId, Extension>,
+    /// Reads of older releases that may be under way, over all extensions: however slow they are,
+    /// half of the connections are left for everything else.
+    whole_reads: Semaphore,
 }
 
 impl OciBackend {
@@ -53,6 +56,7 @@ impl OciBackend {
         Ok(Self(Arc::new(Inner {
             reader: Reader::new(client.clone()),
             client,
+            whole_reads: Semaphore::new((settings.max_concurrency / 2).max(1)),
             settings,
             known: Known::new(),
             releases: Coalesced::default(),
@@ -81,7 +85,8 @@ impl OciBackend {
         let names = found.names;
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
         let sweep = Sweep::new(&inner.reader, &place, tags);
-        let extension = if all { sweep.all().await } else { sweep.newest().await };
+        let extension =
+            if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
         inner.known.read_with(place.id, &names);
         let faults = extension.faults().iter().cloned().chain(fault).collect();
@@ -249,11 +254,13 @@ impl Backend for OciBackend {
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        let cursor = self.0.known.cursor().clone();
+        let known = &self.0.known;
         match since {
-            None => Ok(Changes::These { dirty: Vec::new(), cursor }),
-            Some(since) if *since != cursor => Ok(Changes::CannotTell),
+            None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor() }),
+            Some(since) if !known.goes_on_from(since) => Ok(Changes::CannotTell),
             Some(_) => {
+                // Before anything is read again: a cursor must never be ahead of its asker.
+                let cursor = known.cursor();
                 let dirty = self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
                 Ok(Changes::These { dirty, cursor })
             }

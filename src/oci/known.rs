@@ -1,6 +1,6 @@
 //! What the tags of each extension were when it was last read, so that a round can tell what changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -9,24 +9,46 @@ use crate::backend::changes::ChangeCursor;
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 
-/// Tags by extension, for as long as this process runs.
+/// Tags by extension. What this process has seen counts; what another one had seen is taken over
+/// from its cursor.
 pub struct Known {
-    cursor: ChangeCursor,
-    tags: Mutex<HashMap<ExtensionId, Digest>>,
+    /// Tells cursors of this process from others.
+    process: String,
+    tags: Mutex<HashMap<ExtensionId, String>>,
 }
 
 impl Known {
     /// Knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        let cursor = ChangeCursor::new(Uuid::new_v4().to_string());
-        Self { cursor, tags: Mutex::default() }
+        Self { process: Uuid::new_v4().to_string(), tags: Mutex::default() }
     }
 
-    /// The one cursor there is: it says that the asker has read what is known here.
+    /// Says that the asker has read what is known here: this process, then a line for each extension
+    /// and its tags, for whoever goes on after a restart.
     #[must_use]
-    pub const fn cursor(&self) -> &ChangeCursor {
-        &self.cursor
+    pub fn cursor(&self) -> ChangeCursor {
+        let tags = self.tags.lock();
+        let lines: BTreeMap<_, _> = tags.iter().collect();
+        let lines: String = lines.iter().map(|(id, tags)| format!("\n{id} {tags}")).collect();
+        ChangeCursor::new(format!("{}{lines}", self.process))
+    }
+
+    /// Whether this cursor is ours, or one from which it is possible to go on; what that one knew is
+    /// known from now on.
+    #[must_use]
+    pub fn goes_on_from(&self, cursor: &ChangeCursor) -> bool {
+        let (process, lines) = cursor.as_str().split_once('\n').unwrap_or((cursor.as_str(), ""));
+        if process == self.process {
+            return true;
+        }
+        let parsed: Option<Vec<(ExtensionId, String)>> = lines.lines().map(read_line).collect();
+        let Some(theirs) = parsed.filter(|lines| !lines.is_empty()) else { return false };
+        let mut tags = self.tags.lock();
+        for (id, read_with) in theirs {
+            tags.entry(id).or_insert(read_with);
+        }
+        true
     }
 
     /// Notes the tags with which an extension was read.
@@ -58,12 +80,22 @@ impl Default for Known {
     }
 }
 
+/// `{type}/{name} {fingerprint}`.
+fn read_line(line: &str) -> Option<(ExtensionId, String)> {
+    let (id, tags) = line.split_once(' ')?;
+    let (extension_type, name) = id.split_once('/')?;
+    let id = ExtensionId { name: name.parse().ok()?, extension_type: extension_type.parse().ok()? };
+    Some((id, tags.to_owned()))
+}
+
 /// Tells lists of tags apart, whatever their order.
-fn fingerprint(tags: &[String]) -> Digest {
+fn fingerprint(tags: &[String]) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();
     // No tag holds a line break.
-    Digest::sha256(tags.join("\n").as_bytes())
+    let digest = Digest::sha256(tags.join("\n").as_bytes());
+    // There is one for each extension in every cursor: as long as telling apart needs.
+    digest.hex().get(..16).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -82,5 +114,23 @@ mod tests {
         assert!(!known.is_same(&id, &tags("1.0 2.0 3.0")));
         known.forget(&id);
         assert!(known.ids().is_empty());
+    }
+
+    #[test]
+    fn another_process_goes_on_from_a_cursor() {
+        let (known, other) = (Known::new(), Known::new());
+        assert!(!other.goes_on_from(&known.cursor()), "nothing was known to go on from");
+        let ids =
+            ["a-provider", "b-cluster"].map(|name| ExtensionId::from_oci_repository(name).unwrap());
+        known.read_with(ids[0].clone(), &["1.0".to_owned()]);
+        known.read_with(ids[1].clone(), &["1.0".to_owned()]);
+        other.read_with(ids[1].clone(), &["2.0".to_owned()]);
+        assert!(other.goes_on_from(&known.cursor()));
+        assert!(other.is_same(&ids[0], &["1.0".to_owned()]));
+        assert!(other.is_same(&ids[1], &["2.0".to_owned()]), "it has read that one itself");
+        assert!(known.goes_on_from(&ChangeCursor::new(known.process.clone())));
+        for text in ["", "x", "x\n", "x\nprovider/a", "x\nprovider/.. 0", "x\ngadget/a 0"] {
+            assert!(!other.goes_on_from(&ChangeCursor::new(text)), "{text:?}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! One extension at the least cost: which of its manifests are read, and which only named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::Semaphore;
 
 use crate::error::Result;
 use crate::models::artifact::ArtifactChoice;
@@ -58,8 +59,9 @@ impl<'a> Sweep<'a> {
         if self.readings.values().any(is_version) {
             self.read_latest().await?;
         } else {
-            self.read_some(UNVERSIONED_MAX).await?;
+            self.read_some(UNVERSIONED_MAX, &Semaphore::new(AT_ONCE)).await?;
         }
+        self.resolve_targets().await?;
         for (tag, reading) in std::mem::take(&mut self.empty) {
             let unread = |r: &&mut Reading| r.release.artifact == ArtifactChoice::Unread;
             if let Some(unread) = self.readings.get_mut(&tag).filter(unread) {
@@ -69,12 +71,12 @@ impl<'a> Sweep<'a> {
         Ok(self.extension())
     }
 
-    /// Every release in full.
+    /// Every release in full, each read with one of these permits.
     ///
     /// # Errors
     /// A failure that may pass.
-    pub async fn all(mut self) -> Result<Extension> {
-        self.read_some(RELEASES_MAX).await?;
+    pub async fn all(mut self, permits: &Semaphore) -> Result<Extension> {
+        self.read_some(RELEASES_MAX, permits).await?;
         Ok(self.extension())
     }
 
@@ -155,13 +157,32 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    async fn read_some(&mut self, max: usize) -> Result<()> {
+    /// Asks what the versions stand for to which tags may float that are still listed: of a version
+    /// that was not read it is not known yet.
+    async fn resolve_targets(&mut self) -> Result<()> {
+        let so_far = self.extension();
+        let floating = so_far.releases().iter().filter(|r| r.tag.may_float());
+        let targets: BTreeSet<Tag> = floating.filter_map(|tag| pinned_by(&so_far, tag)).collect();
+        for target in targets {
+            let digest = self.reader.digest_of(self.place, &target).await?;
+            if let Some(reading) = self.readings.get_mut(&target) {
+                reading.release.manifest_digest = digest;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_some(&mut self, max: usize, permits: &Semaphore) -> Result<()> {
         let mut order: Vec<&Release> = self.readings.values().map(|r| &r.release).collect();
         order.sort_by(|a, b| a.cmp_listed(b));
         let tags: Vec<Tag> = order.into_iter().take(max).map(|r| r.tag.clone()).collect();
         let (reader, place) = (self.reader, self.place);
         let mut readings = stream::iter(tags)
-            .map(|tag| async move { (reader.read(place, &tag).await, tag) })
+            .map(|tag| async move {
+                // Nobody closes it; without a permit nothing would be wrong but the share.
+                let _permit = permits.acquire().await;
+                (reader.read(place, &tag).await, tag)
+            })
             .buffer_unordered(AT_ONCE);
         while let Some((reading, tag)) = readings.next().await {
             self.take(&tag, reading)?;
@@ -185,6 +206,18 @@ impl<'a> Sweep<'a> {
 fn unread(tag: Tag) -> Reading {
     let release = Release::of_tag(Source::Oci, tag);
     Reading { release: Release { artifact: ArtifactChoice::Unread, ..release }, faults: Vec::new() }
+}
+
+/// Of a tag that may float, the newest version of its line, where that was not read.
+fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
+    let line = format!("{}.", floating.version.as_str());
+    let target = extension.releases().iter().find(|release| {
+        !release.tag.may_float()
+            && !release.is_prerelease()
+            && release.version.as_str().starts_with(&line)
+    })?;
+    (floating.manifest_digest.is_some() && target.manifest_digest.is_none())
+        .then(|| target.tag.clone())
 }
 
 /// Of a latest tag that may float, the newest unread version that it may float to.

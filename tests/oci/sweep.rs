@@ -14,7 +14,7 @@ use crate::support::docker_registry::{Access, DockerRegistry};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::pusher::Pusher;
 use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
+use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
 async fn play(store: Store) -> (ScriptedRegistry, Arc<Mutex<Store>>) {
     let store = Arc::new(Mutex::new(store));
@@ -73,7 +73,8 @@ async fn a_quiet_round_asks_for_catalogue_and_tags_only() {
     }
     server.take();
     let again = backend.changes(Some(&cursor)).await.unwrap();
-    assert_eq!(again, Changes::These { dirty: Vec::new(), cursor: cursor.clone() });
+    let Changes::These { dirty, cursor } = again else { panic!("it can tell") };
+    assert_eq!(dirty, []);
     assert_eq!((server.count("_catalog"), server.count("/tags/list")), (1, 20));
     assert_eq!(server.take().len(), 21);
     store.lock().push("provisioning/ext0003-provider", "1.2.0", b"new");
@@ -87,6 +88,57 @@ async fn a_quiet_round_asks_for_catalogue_and_tags_only() {
     assert_eq!(dirty, expected);
     let foreign = backend.changes(Some(&ChangeCursor::new("x"))).await.unwrap();
     assert_eq!(foreign, Changes::CannotTell);
+}
+
+#[tokio::test]
+async fn another_process_goes_on_with_a_quiet_round() {
+    let (server, store) = play(many(20)).await;
+    let first = backend(&server.url());
+    for id in first.listing().await.unwrap().ids {
+        first.extension(&id).await.unwrap();
+    }
+    let Changes::These { cursor, .. } = first.changes(None).await.unwrap() else { panic!() };
+    store.lock().push("provisioning/ext0003-provider", "1.2.0", b"new");
+    server.take();
+    let second = backend(&server.url());
+    let Changes::These { dirty, cursor } = second.changes(Some(&cursor)).await.unwrap() else {
+        panic!("it can tell")
+    };
+    assert_eq!(dirty, [id("ext0003-provider")]);
+    assert_eq!((server.count("_catalog"), server.count("/tags/list")), (1, 20));
+    assert_eq!(server.take().len(), 21, "no manifest is read");
+    let again = second.changes(Some(&cursor)).await.unwrap();
+    assert!(matches!(again, Changes::These { dirty, .. } if dirty.len() == 1), "nobody read it");
+}
+
+#[tokio::test]
+async fn a_slow_list_of_versions_keeps_nobody_else_waiting() {
+    let mut store = many(3);
+    for number in 0..40 {
+        let archive = format!("archive {number}");
+        store.push("provisioning/slow-taskserv", &format!("1.{number}.0"), archive.as_bytes());
+    }
+    let server = ScriptedRegistry::start(move |seen| {
+        if seen.target.contains("/slow-taskserv/manifests/") {
+            return Reply::new(200).sending(Sending::Silence);
+        }
+        PlayedRegistry::new(Dialect::Distribution, store.clone()).answer(seen)
+    });
+    let server = server.await;
+    let backend = Arc::new(backend(&server.url()));
+    let slow = tokio::spawn({
+        let backend = Arc::clone(&backend);
+        async move { backend.releases(&id("slow-taskserv")).await }
+    });
+    while server.count("/slow-taskserv/manifests/") < 4 {
+        tokio::task::yield_now().await;
+    }
+    for id in backend.listing().await.unwrap().ids.iter().take(3) {
+        assert!(backend.extension(id).await.is_ok(), "{id}");
+    }
+    assert_eq!(server.count("/slow-taskserv/manifests/"), 4, "half of the connections are left");
+    assert!(!slow.is_finished());
+    slow.abort();
 }
 
 #[tokio::test]
@@ -132,6 +184,17 @@ async fn floating_tags_are_resolved_and_hidden() {
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
     assert_eq!(versions(&extension), ["1.3.0", "1.2.9", "1.1"]);
     assert_eq!((server.count("HEAD "), server.count("GET ")), (3, 2));
+    // One that floats to an older version, which was not read, is hidden as well.
+    let mut store = Store::default();
+    store.push(name, "2.0.0", b"newest");
+    for tag in ["1.9.1", "1.9", "v1"] {
+        store.push(name, tag, b"older");
+    }
+    store.push(name, "1.9.0", b"oldest");
+    let (server, _) = play(store).await;
+    let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), ["2.0.0", "1.9.1", "1.9.0"]);
+    assert_eq!((server.count("HEAD "), server.count("GET ")), (3, 2), "two floats and one target");
     // A float that is the latest by its number is not taken for a version of its own.
     let mut store = Store::default();
     store.push(name, "2.0", b"same");
@@ -211,5 +274,5 @@ async fn the_sweep_of_a_real_registry_finds_everything() {
         assert_eq!(versions(&backend.extension(id).await.unwrap()), ["1.1.0", "1.0.0"]);
     }
     let quiet = backend.changes(Some(&cursor)).await.unwrap();
-    assert_eq!(quiet, Changes::These { dirty: Vec::new(), cursor });
+    assert!(matches!(quiet, Changes::These { dirty, .. } if dirty.is_empty()));
 }
