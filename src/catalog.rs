@@ -6,9 +6,11 @@ pub mod index;
 mod member;
 pub mod moment;
 pub mod ownership;
+mod pace;
 mod probing;
 mod questions;
 pub mod reads;
+mod removal;
 pub mod resolve;
 pub mod rounds;
 pub mod search;
@@ -21,11 +23,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Backend, Fault};
 use crate::catalog::index::{Index, View};
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
+use crate::catalog::pace::{Pace, Turn};
 use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
@@ -35,6 +39,8 @@ use crate::models::source::Source;
 pub struct Rules {
     /// What happens to a name that several backends have.
     pub merge: Merge,
+    /// Whether a name passes to the next backend that has it when its owner loses it.
+    pub allow_takeover: bool,
     /// How long a backend's answers are current.
     pub ttl: Duration,
     /// How long change rounds may go on before everything is swept again.
@@ -59,8 +65,12 @@ pub struct Catalogue {
     members: Vec<Member>,
     rules: Rules,
     index: Mutex<Index>,
+    /// Locked within the index.
+    pace: Mutex<Pace>,
     view: watch::Sender<Arc<View>>,
     questions: Questions,
+    /// Why what is known is not kept on disk, while it should be and is not.
+    unkept: Mutex<Option<String>>,
 }
 
 /// How old an answer is, and which backends' part of it is stale or missing.
@@ -90,14 +100,16 @@ impl Catalogue {
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
         let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
         let members = backends.into_iter().map(Member::new).collect();
-        let mut index = Index::new(&sources, rules.merge);
+        let mut index = Index::new(&sources, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         Arc::new(Self {
             members,
             rules,
             index: Mutex::new(index),
+            pace: Mutex::default(),
             view,
             questions: Questions::default(),
+            unkept: Mutex::default(),
         })
     }
 
@@ -136,6 +148,12 @@ impl Catalogue {
         freshness
     }
 
+    /// Why what is known does not outlive a restart for now, though it should.
+    #[must_use]
+    pub fn unkept(&self) -> Option<String> {
+        self.unkept.lock().clone()
+    }
+
     /// Whether anything is known of any backend.
     #[must_use]
     pub fn can_answer(&self) -> bool {
@@ -159,12 +177,41 @@ impl Catalogue {
         self.members.iter().find(|member| member.source() == source)
     }
 
-    /// Changes the index and, if that changed what is known, shows the new view.
-    fn change(&self, change: impl FnOnce(&mut Index)) {
+    /// Changes the index. What is known now is shown at once, or as soon as the pace allows.
+    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
-        change(&mut index);
-        if index.take_changed() {
-            self.view.send_modify(|view| *view = Arc::new(index.view(view)));
+        let outcome = change(&mut index);
+        if index.has_changed() {
+            self.show(&mut index);
         }
+        outcome
+    }
+
+    fn show(self: &Arc<Self>, index: &mut Index) {
+        // Decided before the match: it must not be locked while the view is made.
+        let turn = self.pace.lock().turn(Instant::now());
+        match turn {
+            Turn::Now => {
+                // Made before it is sent: readers wait for a send.
+                let view = index.view(&self.view());
+                drop(self.view.send_replace(Arc::new(view)));
+            }
+            Turn::At(at) => {
+                let this = Arc::clone(self);
+                tokio::spawn(async move {
+                    sleep_until(at).await;
+                    this.change(|_| ());
+                });
+            }
+            Turn::Awaited => {}
+        }
+    }
+
+    /// Waits until everything that is known now is shown, a fraction of a second at most.
+    async fn shown(&self) {
+        let due = self.index.lock().due_revision();
+        let mut views = self.view.subscribe();
+        // The sender lives as long as we do.
+        let _ = views.wait_for(|view| view.revision >= due).await;
     }
 }

@@ -129,6 +129,8 @@ pub struct CatalogConfig {
     pub order: Vec<Source>,
     /// Whether versions of several backends are pooled.
     pub union: bool,
+    /// Whether a name passes on when its owner loses it.
+    pub allow_takeover: bool,
     /// How long rounds ask for changes only.
     pub full_sweep: Duration,
 }
@@ -308,6 +310,7 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
     Some(CatalogConfig {
         order,
         union: settings.text("catalog", "merge")? == "union",
+        allow_takeover: settings.flag("catalog", "allow_takeover")?,
         full_sweep: Duration::from_secs(settings.whole("catalog", "full_sweep_seconds")?),
     })
 }

@@ -122,6 +122,7 @@ fn rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
     Rules {
         merge,
+        allow_takeover: config.catalog.allow_takeover,
         ttl: config.cache.ttl,
         full_sweep: config.catalog.full_sweep,
         negative_ttl: config.cache.negative_ttl,

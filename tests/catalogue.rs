@@ -1,5 +1,10 @@
 //! How the catalogue stays true over time. The clock is virtual; questions are counted.
 
+mod pages;
+mod publishing;
+mod removal;
+mod storm;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -172,7 +177,11 @@ async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
         sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(begun.elapsed().as_secs(), 10);
-    assert_eq!(backend.asked().extensions, 2 + 4, "at 0, 1, 3 and 10 seconds");
+    assert_eq!(
+        backend.asked().extensions,
+        2 + 4 + 1,
+        "at 0, 1, 3 and 10 seconds, and b as witness"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
 //! Which repositories are to be read again, and when: at once after a notice, and by a schedule
 //! while their release still lacks its archive, since uploads follow without a word.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,64 +18,134 @@ const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(300),
 ];
 
+/// A repository of which notice follows upon notice is read this often: each of them is followed by
+/// a read, and a storm of them is not a storm of reads.
+const BREATH: Duration = Duration::from_secs(1);
+/// When a backend that could not be asked is asked again.
+const PUT_OFF: Duration = Duration::from_secs(30);
+
 /// The repositories of one backend that are to be read again, each once.
 #[derive(Debug, Default)]
-pub struct Dirty(BTreeMap<ExtensionId, Due>);
+pub struct Dirty {
+    waiting: BTreeMap<ExtensionId, Due>,
+    /// The same by time.
+    queue: BTreeSet<(Instant, ExtensionId)>,
+    /// Those that are being read now; what comes up meanwhile waits for its end.
+    reading: BTreeMap<ExtensionId, Due>,
+}
 
 /// When one of them is to be read, and how often it was since its notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
+struct Due {
     at: Instant,
     notice: Instant,
     reads: usize,
+    /// When it was last taken to be read, if it was.
+    taken: Option<Instant>,
+}
+
+/// What came of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is there.
+    Whole,
+    /// Something is still missing.
+    Lacking,
+    /// The backend could not be asked.
+    Failed,
 }
 
 impl Due {
+    const fn first(now: Instant) -> Self {
+        Self { at: now, notice: now, reads: 0, taken: None }
+    }
+
     /// Whether it is read again whatever the answer was: some registries tell of a tag a moment
     /// before it is there.
-    #[must_use]
-    pub const fn is_fresh(&self) -> bool {
+    const fn is_fresh(self) -> bool {
         self.reads < 2
+    }
+
+    const fn is_scheduled(self) -> bool {
+        self.reads < SCHEDULE.len()
     }
 }
 
 impl Dirty {
     /// A notice says that this one changed: it is read at once, and by the schedule from now on.
     pub fn noticed(&mut self, id: ExtensionId, now: Instant) {
-        self.0.insert(id, Due { at: now, notice: now, reads: 0 });
+        let before = self.waiting.remove(&id);
+        if let Some(before) = before {
+            self.queue.remove(&(before.at, id.clone()));
+        }
+        let taken = self.reading.get(&id).copied().or(before).and_then(|due| due.taken);
+        let at = taken.map_or(now, |taken| now.max(taken + BREATH));
+        self.wait(id, Due { at, notice: at, reads: 0, taken });
     }
 
     /// This one is old: it is read at once, and only once, unless it is to be read anyway.
     pub fn aged(&mut self, id: ExtensionId, now: Instant) {
-        self.0.entry(id).or_insert(Due { at: now, notice: now, reads: SCHEDULE.len() });
+        if !self.reading.contains_key(&id) {
+            self.wait(id, Due { reads: SCHEDULE.len(), ..Due::first(now) });
+        }
     }
 
     /// Something of this one was missing when it was read just now: it is read again by the
     /// schedule, unless it is to be read anyway.
     pub fn lacking(&mut self, id: ExtensionId, now: Instant) {
-        let first = Due { at: now, notice: now, reads: 0 };
-        self.again(id, first);
+        self.again(id, Due::first(now));
     }
 
-    /// Something was still missing when this one was read for that reason: it is read once more,
-    /// until the schedule ends.
-    pub fn again(&mut self, id: ExtensionId, due: Due) {
+    /// One that was taken has been read: it is read once more while something is missing, until the
+    /// schedule ends. What a notice said is not given up because the backend was away.
+    pub fn done(&mut self, id: ExtensionId, outcome: Outcome, now: Instant) {
+        let Some(due) = self.reading.remove(&id) else { return };
+        if due.is_fresh() || outcome == Outcome::Lacking {
+            self.again(id, due);
+        } else if outcome == Outcome::Failed && due.is_scheduled() {
+            self.wait(id, Due { at: now + PUT_OFF, ..due });
+        }
+    }
+
+    fn again(&mut self, id: ExtensionId, due: Due) {
         if let Some(delay) = SCHEDULE.get(due.reads) {
             let next = Due { at: due.notice + *delay, reads: due.reads + 1, ..due };
-            self.0.entry(id).or_insert(next);
+            self.wait(id, next);
         }
+    }
+
+    /// Unless it waits already.
+    fn wait(&mut self, id: ExtensionId, due: Due) {
+        if let Entry::Vacant(place) = self.waiting.entry(id.clone()) {
+            place.insert(due);
+            self.queue.insert((due.at, id));
+        }
+    }
+
+    /// Those that are read by the schedule, not once for their age alone; ordered.
+    pub fn scheduled(&self) -> impl Iterator<Item = &ExtensionId> {
+        let all: BTreeMap<_, _> = self.reading.iter().chain(&self.waiting).collect();
+        all.into_iter().filter(|(_, due)| due.is_scheduled()).map(|(id, _)| id)
     }
 
     /// When the next one is to be read.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.0.values().map(|due| due.at).min()
+        self.free().map(|(at, _)| *at)
     }
 
-    /// Takes those that are to be read now.
-    pub fn take_due(&mut self, now: Instant) -> Vec<(ExtensionId, Due)> {
-        let due: Vec<_> = self.0.extract_if(.., |_, due| due.at <= now).collect();
-        due
+    /// Takes one that is to be read now, the one due first; it is [`Dirty::done`] when it is read.
+    pub fn take_due(&mut self, now: Instant) -> Option<ExtensionId> {
+        let next = self.free().filter(|(at, _)| *at <= now)?.clone();
+        self.queue.remove(&next);
+        let (_, id) = next;
+        let due = self.waiting.remove(&id)?;
+        self.reading.insert(id.clone(), Due { taken: Some(now), ..due });
+        Some(id)
+    }
+
+    fn free(&self) -> Option<&(Instant, ExtensionId)> {
+        self.queue.iter().find(|(_, id)| !self.reading.contains_key(id))
     }
 }
 
@@ -86,14 +157,14 @@ mod tests {
         ExtensionId::from_oci_repository(name).unwrap()
     }
 
-    /// The seconds at which one repository is read while something stays missing.
-    fn reads(dirty: &mut Dirty, begun: Instant) -> Vec<u64> {
+    /// The seconds at which one repository is read while every read ends like this; ten at most.
+    fn reads(dirty: &mut Dirty, begun: Instant, outcome: Outcome) -> Vec<u64> {
         let mut seconds = Vec::new();
-        while let Some(at) = dirty.next() {
-            for (id, due) in dirty.take_due(at) {
-                seconds.push((at - begun).as_secs());
-                dirty.again(id, due);
-            }
+        while let Some(at) = dirty.next().filter(|_| seconds.len() < 10) {
+            seconds.push((at - begun).as_secs());
+            let id = dirty.take_due(at).unwrap();
+            assert_eq!(dirty.next(), None, "it is not read twice at once");
+            dirty.done(id, outcome, at);
         }
         seconds
     }
@@ -102,16 +173,30 @@ mod tests {
     fn a_notice_is_followed_at_once_and_by_the_schedule() {
         let (mut dirty, now) = (Dirty::default(), Instant::now());
         dirty.noticed(id("a-provider"), now);
-        assert_eq!(reads(&mut dirty, now), [0, 1, 3, 10, 60, 300]);
+        assert_eq!(reads(&mut dirty, now, Outcome::Lacking), [0, 1, 3, 10, 60, 300]);
+        dirty.noticed(id("a-provider"), now);
+        assert_eq!(reads(&mut dirty, now, Outcome::Whole), [0, 1, 3]);
+    }
+
+    #[test]
+    fn a_notice_is_not_given_up_while_the_backend_is_away() {
+        let (mut dirty, now) = (Dirty::default(), Instant::now());
+        dirty.noticed(id("a-provider"), now);
+        let away = reads(&mut dirty, now, Outcome::Failed);
+        assert_eq!(away, [0, 1, 3, 33, 63, 93, 123, 153, 183, 213]);
+        assert_eq!(dirty.scheduled().count(), 1);
+        assert_eq!(reads(&mut dirty, now, Outcome::Whole), [243]);
+        dirty.aged(id("a-provider"), now);
+        assert_eq!(reads(&mut dirty, now, Outcome::Failed), [0], "the next reader asks again");
     }
 
     #[test]
     fn what_is_old_is_read_once_and_what_lacks_something_by_the_schedule() {
         let (mut dirty, now) = (Dirty::default(), Instant::now());
         dirty.aged(id("a-provider"), now);
-        assert_eq!(reads(&mut dirty, now), [0]);
+        assert_eq!(reads(&mut dirty, now, Outcome::Lacking), [0]);
         dirty.lacking(id("a-provider"), now);
-        assert_eq!(reads(&mut dirty, now), [1, 3, 10, 60, 300]);
+        assert_eq!(reads(&mut dirty, now, Outcome::Lacking), [1, 3, 10, 60, 300]);
     }
 
     #[test]
@@ -121,7 +206,16 @@ mod tests {
             dirty.noticed(id("a-provider"), now);
             dirty.aged(id("A-provider"), now);
         }
-        assert_eq!(dirty.take_due(now).len(), 1);
+        let taken = dirty.take_due(now).unwrap();
         assert_eq!(dirty.next(), None);
+        dirty.aged(id("a-provider"), now);
+        assert_eq!(dirty.next(), None, "it is being read");
+        dirty.noticed(id("a-provider"), now);
+        assert_eq!(dirty.next(), None, "it waits for the end of that read");
+        dirty.done(taken, Outcome::Whole, now);
+        assert_eq!(dirty.next(), Some(now + BREATH), "it was read just now");
+        let later = now + BREATH * 2;
+        dirty.noticed(id("a-provider"), later);
+        assert_eq!(dirty.next(), Some(later));
     }
 }

@@ -1,24 +1,29 @@
 //! What is known: a shelf for each backend, and the merged view that readers share.
 
 mod kept;
+mod owners;
+mod patch;
+mod shelf;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::catalog::Merge;
+use crate::catalog::index::owners::Owners;
+use crate::catalog::index::patch::{Changes, patched};
+use crate::catalog::index::shelf::Shelf;
 use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
 use crate::catalog::search::Words;
+use crate::catalog::{Merge, Rules};
 use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::source::Source;
 
-/// Two answers of "no such repository" at least this far apart remove an extension.
-const CERTAIN_AFTER: Duration = Duration::from_secs(10);
+pub use crate::catalog::index::shelf::Absence;
 
 /// One extension as a reader sees it.
 #[derive(Debug)]
@@ -130,6 +135,11 @@ impl View {
         let shelf = self.by_source.iter().find(|(of, _)| *of == source);
         shelf.map_or(&[], |(_, entries)| entries)
     }
+
+    fn of(&self, source: Source) -> Entries {
+        let shelf = self.by_source.iter().find(|(of, _)| *of == source);
+        shelf.map_or_else(Entries::default, |(_, entries)| Arc::clone(entries))
+    }
 }
 
 fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry>> {
@@ -137,27 +147,15 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
     entries.get(at)
 }
 
-/// What one backend has.
-struct Shelf {
-    source: Source,
-    known: bool,
-    extensions: BTreeMap<ExtensionId, Part>,
-    /// When a repository was first said to be gone.
-    absent: HashMap<ExtensionId, Instant>,
-}
-
-impl Shelf {
-    fn put(&mut self, extension: Arc<Extension>, read: Moment) {
-        let (id, read) = (extension.id().clone(), Arc::new(Mutex::new(read)));
-        self.extensions.insert(id, Part { source: self.source, extension, read });
-    }
-}
-
 /// The writer's side of the catalogue.
 pub struct Index {
     merge: Merge,
+    /// Whether a name passes on when its owner loses it.
+    takeover: bool,
     shelves: Vec<Shelf>,
-    owners: HashMap<ExtensionId, Source>,
+    owners: Owners,
+    /// The names of which something changed since the last view.
+    touched: BTreeSet<ExtensionId>,
     changed: bool,
     revision: u64,
 }
@@ -165,101 +163,106 @@ pub struct Index {
 impl Index {
     /// An index that knows nothing of these backends yet.
     #[must_use]
-    pub fn new(sources: &[Source], merge: Merge) -> Self {
-        let shelf = |source: &Source| Shelf {
-            source: *source,
-            known: false,
-            extensions: BTreeMap::new(),
-            absent: HashMap::new(),
-        };
+    pub fn new(sources: &[Source], rules: &Rules) -> Self {
         Self {
-            merge,
-            shelves: sources.iter().map(shelf).collect(),
-            owners: HashMap::new(),
+            merge: rules.merge,
+            takeover: rules.allow_takeover,
+            shelves: sources.iter().map(|source| Shelf::new(*source)).collect(),
+            owners: Owners::default(),
+            touched: BTreeSet::new(),
             changed: false,
             revision: 0,
         }
     }
 
-    /// Whether anything changed since the last call.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Whether anything changed since the last view.
+    #[must_use]
+    pub const fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The number of the view that shows everything known now; perhaps it is yet to be made.
+    #[must_use]
+    pub fn due_revision(&self) -> u64 {
+        self.revision + u64::from(self.changed)
     }
 
     /// The backend was listed: from now on, what it lacks it is known to lack.
     pub fn listed(&mut self, source: Source) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
-        self.changed |= !shelf.known;
-        shelf.known = true;
+        if !std::mem::replace(&mut shelf.known, true) {
+            self.touch_all();
+        }
     }
 
     /// The backend has this extension, as it is here, read at this instant.
     pub fn put(&mut self, source: Source, extension: Extension, now: Instant) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
-        shelf.absent.remove(extension.id());
-        match shelf.extensions.get(extension.id()) {
-            Some(known) if *known.extension == extension => *known.read.lock() = now.into(),
-            _ => {
-                self.changed = true;
-                shelf.put(Arc::new(extension), now.into());
-            }
+        let id = extension.id().clone();
+        if shelf.read(extension, now) {
+            self.touch(id);
         }
     }
 
-    /// The backend said that it has no such repository. Removes it at the second such answer;
-    /// answers whether a second one is needed.
-    pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) -> bool {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return false };
-        if !shelf.extensions.contains_key(id) {
-            return false;
+    /// The backend said that it has no such repository.
+    pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) -> Absence {
+        shelf_of(&mut self.shelves, source).map_or(Absence::Unknown, |shelf| shelf.missed(id, now))
+    }
+
+    /// Removes what was certainly missed, unless it was seen again since.
+    pub fn remove(&mut self, source: Source, id: &ExtensionId) {
+        if shelf_of(&mut self.shelves, source).is_some_and(|shelf| shelf.remove(id)) {
+            self.touch(id.clone());
         }
-        let first = *shelf.absent.entry(id.clone()).or_insert(now);
-        let certain = now.duration_since(first) >= CERTAIN_AFTER;
-        if certain {
-            shelf.extensions.remove(id);
-            shelf.absent.remove(id);
-            self.changed = true;
-        }
-        !certain
+    }
+
+    /// How many extensions this backend has, and some of them that it was not said to lack.
+    #[must_use]
+    pub fn undoubted(&self, source: Source, max: usize) -> (usize, Vec<ExtensionId>) {
+        let Some(shelf) = self.shelf(source) else { return Default::default() };
+        let undoubted = shelf.extensions.keys().filter(|id| !shelf.absent.contains_key(*id));
+        (shelf.extensions.len(), undoubted.take(max).cloned().collect())
     }
 
     /// Everything known of this backend that is not among these.
     #[must_use]
     pub fn beyond(&self, source: Source, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
-        let shelf = self.shelves.iter().find(|shelf| shelf.source == source);
-        let ids = shelf.into_iter().flat_map(|shelf| shelf.extensions.keys());
+        let ids = self.shelf(source).into_iter().flat_map(|shelf| shelf.extensions.keys());
         ids.filter(|id| !listed.contains(*id)).cloned().collect()
     }
 
-    /// The picture of what is known now; takes from the previous one what did not change.
+    /// The picture of what is known now: the previous one, with the names that changed since.
     pub fn view(&mut self, previous: &View) -> View {
-        let ids: BTreeSet<ExtensionId> =
-            self.shelves.iter().flat_map(|shelf| shelf.extensions.keys()).cloned().collect();
-        let mut merged = Vec::new();
-        let mut orphans = Vec::new();
-        let mut by_source: BTreeMap<Source, Vec<Arc<Entry>>> = BTreeMap::new();
-        for id in &ids {
-            let Some((parts, standing)) = self.name(id) else { continue };
-            for Part { source, extension, .. } in &parts {
-                let owned = Standing::Owned(*source);
-                let entry = kept(previous.get(id, Some(*source)), &parts, owned)
-                    .unwrap_or_else(|| new_entry(Arc::clone(extension), &parts, owned));
-                by_source.entry(*source).or_default().push(entry);
+        let touched = std::mem::take(&mut self.touched);
+        let (mut merged, mut orphans): (Changes, Changes) = Default::default();
+        let mut by_source: Vec<(Source, Changes)> =
+            self.shelves.iter().map(|shelf| (shelf.source, Changes::new())).collect();
+        for id in touched {
+            let named = self.name(&id);
+            for (source, changes) in &mut by_source {
+                let parts = named.as_ref().map(|(parts, _)| parts);
+                let entry = parts.and_then(|parts| part_entry(parts, *source, previous));
+                changes.push((id.clone(), entry));
             }
-            let entry = kept(previous.get(id, None), &parts, standing)
-                .or_else(|| Some(new_entry(pool(&parts, self.merge)?, &parts, standing)));
-            match standing {
-                Standing::Orphaned(_) => orphans.extend(entry),
-                Standing::Owned(_) | Standing::Unsure(..) => merged.extend(entry),
-            }
+            let entry = named.and_then(|(parts, standing)| {
+                kept(previous.get(&id, None), &parts, standing)
+                    .or_else(|| Some(new_entry(pool(&parts, self.merge)?, &parts, standing)))
+            });
+            let is_orphan = |entry: &Arc<Entry>| matches!(entry.standing, Standing::Orphaned(_));
+            orphans.push((id.clone(), entry.clone().filter(is_orphan)));
+            merged.push((id, entry.filter(|entry| !is_orphan(entry))));
         }
+        self.changed = false;
         self.revision += 1;
         View {
             revision: self.revision,
             known: self.shelves.iter().filter(|shelf| shelf.known).map(|s| s.source).collect(),
-            merged: merged.into(),
-            orphans: orphans.into(),
-            by_source: by_source.into_iter().map(|(s, entries)| (s, entries.into())).collect(),
+            merged: patched(&previous.merged, &merged),
+            orphans: patched(&previous.orphans, &orphans),
+            by_source: by_source
+                .iter()
+                .map(|(source, changes)| (*source, patched(&previous.of(*source), changes)))
+                .collect(),
         }
     }
 
@@ -273,23 +276,52 @@ impl Index {
         let bid = |shelf: &Shelf| Bid {
             source: shelf.source,
             known: shelf.known,
-            has: parts.iter().any(|part| part.source == shelf.source),
+            has: part_of(&parts, shelf.source).is_some(),
         };
         let bids: Vec<Bid> = self.shelves.iter().map(bid).collect();
         let before = match self.merge {
-            Merge::Owner => self.owners.get(id).copied(),
-            Merge::Union => None,
+            Merge::Owner if !self.takeover => self.owners.owner_of(id),
+            Merge::Owner | Merge::Union => None,
         };
-        let standing = decide(&bids, before)?;
-        if let Standing::Owned(owner) = standing {
-            self.owners.insert(id.clone(), owner);
+        let standing = decide(&bids, before);
+        match standing {
+            Some(Standing::Owned(owner)) => self.owners.owned(id, owner),
+            None | Some(Standing::Orphaned(_)) => self.owners.lost(id),
+            Some(Standing::Unsure(..)) => {}
         }
-        Some((parts, standing))
+        Some((parts, standing?))
+    }
+
+    fn touch(&mut self, id: ExtensionId) {
+        self.touched.insert(id);
+        self.changed = true;
+    }
+
+    fn touch_all(&mut self) {
+        let ids = self.shelves.iter().flat_map(|shelf| shelf.extensions.keys());
+        self.touched.extend(ids.cloned());
+        self.changed = true;
+    }
+
+    fn shelf(&self, source: Source) -> Option<&Shelf> {
+        self.shelves.iter().find(|shelf| shelf.source == source)
     }
 }
 
 fn shelf_of(shelves: &mut [Shelf], source: Source) -> Option<&mut Shelf> {
     shelves.iter_mut().find(|shelf| shelf.source == source)
+}
+
+fn part_of(parts: &Parts, source: Source) -> Option<&Part> {
+    parts.iter().find(|part| part.source == source)
+}
+
+/// The entry of one backend's own list, if it has the name.
+fn part_entry(parts: &Parts, source: Source, previous: &View) -> Option<Arc<Entry>> {
+    let extension = &part_of(parts, source)?.extension;
+    let owned = Standing::Owned(source);
+    kept(previous.get(extension.id(), Some(source)), parts, owned)
+        .or_else(|| Some(new_entry(Arc::clone(extension), parts, owned)))
 }
 
 /// The entry of the previous view, if it would be made of the same again.

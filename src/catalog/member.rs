@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::backend::{Backend, Fault};
-use crate::catalog::dirty::{Dirty, Due};
+use crate::catalog::dirty::Dirty;
 use crate::catalog::questions::Budget;
 use crate::catalog::rounds::RoundState;
 use crate::catalog::status::StatusCell;
@@ -55,13 +55,17 @@ impl Member {
         self.news.notify_one();
     }
 
+    /// What is to be read again by the schedule.
+    pub(super) fn scheduled(&self) -> Vec<ExtensionId> {
+        self.dirty.lock().scheduled().cloned().collect()
+    }
+
     /// Waits until something is to be read again, and takes it.
-    pub(super) async fn due(&self) -> Vec<(ExtensionId, Due)> {
+    pub(super) async fn due(&self) -> ExtensionId {
         loop {
             let next = {
                 let mut dirty = self.dirty.lock();
-                let due = dirty.take_due(Instant::now());
-                if !due.is_empty() {
+                if let Some(due) = dirty.take_due(Instant::now()) {
                     return due;
                 }
                 dirty.next()

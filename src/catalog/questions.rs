@@ -30,8 +30,19 @@ const NOES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Wanted {
     pub(super) id: ExtensionId,
-    pub(super) version: Option<Tag>,
+    pub(super) what: What,
     pub(super) source: Option<Source>,
+}
+
+/// What of an extension.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    /// Anything.
+    Extension,
+    /// This version.
+    Version(Tag),
+    /// A version in this range.
+    Range(String),
 }
 
 /// Questions under way and the answers "no" of late.
@@ -109,7 +120,7 @@ impl Catalogue {
     }
 
     async fn ask_members(
-        &self,
+        self: &Arc<Self>,
         id: &ExtensionId,
         source: Option<Source>,
         budgeted: bool,
@@ -129,10 +140,11 @@ impl Catalogue {
                 }
             };
             empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
-            for fault in self.take_over(member.source(), vec![(id.clone(), found)]).faults {
+            for fault in self.take_in(member, vec![(id.clone(), found)]).await.faults {
                 member.status.found(fault);
             }
         }
+        self.shown().await;
         failure.map_or(Ok(empty), Err)
     }
 

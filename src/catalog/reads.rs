@@ -11,11 +11,11 @@ use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
-use crate::catalog::questions::{PATIENCE, Wanted, late};
+use crate::catalog::questions::{PATIENCE, Wanted, What, late};
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
-use crate::models::extension::Release;
+use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -62,7 +62,7 @@ impl Catalogue {
             self.read_again_if_old(entry);
             return standing(entry, source).map(|()| Arc::clone(entry));
         }
-        let wanted = Wanted { id: id.clone(), version: None, source };
+        let wanted = Wanted { id: id.clone(), what: What::Extension, source };
         if self.was_denied(&wanted) {
             return Err(not_found(id));
         }
@@ -98,6 +98,7 @@ impl Catalogue {
                 self.change(|index| index.put(member.source(), extension, Instant::now()));
             }
         }
+        self.shown().await;
         self.find(id, source).await
     }
 
@@ -125,19 +126,35 @@ impl Catalogue {
         version: &Tag,
         source: Option<Source>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let mut entry = self.find(id, source).await?;
-        let wanted = Wanted { id: id.clone(), version: Some(version.clone()), source };
-        if entry.extension.find(version).is_none() && !self.was_denied(&wanted) {
-            self.ask(id, source.or_else(|| self.owner_of(&entry)), true).await?;
-            entry = self.find(id, source).await?;
-            if entry.extension.find(version).is_none() {
-                self.deny(wanted);
-            }
-        }
+        let what = What::Version(version.clone());
+        let has = |extension: &Extension| extension.find(version).is_some();
+        let entry = self.find_with(id, source, what, has).await?;
         let release = entry.extension.find(version).cloned();
         let release = release
             .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
         Ok((entry, release))
+    }
+
+    /// An extension, of which something is wanted that it may not have: what is not known is asked
+    /// for once.
+    pub(super) async fn find_with(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<Source>,
+        what: What,
+        has: impl Fn(&Extension) -> bool,
+    ) -> Result<Arc<Entry>> {
+        let entry = self.find(id, source).await?;
+        let wanted = Wanted { id: id.clone(), what, source };
+        if has(&entry.extension) || self.was_denied(&wanted) {
+            return Ok(entry);
+        }
+        self.ask(id, source.or_else(|| self.owner_of(&entry)), true).await?;
+        let entry = self.find(id, source).await?;
+        if !has(&entry.extension) {
+            self.deny(wanted);
+        }
+        Ok(entry)
     }
 
     /// A release as its backend has it now, with all that it tells of it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
+use crate::catalog::questions::What;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
 use crate::models::constraint::{Constraint, Side};
@@ -21,7 +22,8 @@ pub struct Wanted {
 }
 
 impl Catalogue {
-    /// The highest listed version in a range, with its digest where its backend can tell it.
+    /// The highest listed version in a range, with its digest where its backend can tell it. Where
+    /// none is known, the backend is asked for new ones.
     ///
     /// # Errors
     /// As [`Catalogue::find`]; `NotFound` also if no version lies in the range, which names the
@@ -32,7 +34,10 @@ impl Catalogue {
         wanted: &Wanted,
         source: Option<Source>,
     ) -> Result<Details> {
-        let entry = self.find(id, source).await?;
+        let Wanted { constraint, prereleases } = wanted;
+        let what = What::Range(format!("{constraint}&{prereleases}"));
+        let has = |extension: &Extension| pick(extension, wanted).is_ok();
+        let entry = self.find_with(id, source, what, has).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
         let has_digest = |artifact: &Artifact| artifact.digest.is_some();
         if known.artifact.chosen().is_some_and(has_digest) {

@@ -14,15 +14,17 @@ use tokio::time::Instant;
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::{Fault, Listing};
 use crate::catalog::Catalogue;
+use crate::catalog::index::Absence;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
+use crate::catalog::removal::not_believed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// Extensions of one backend that are read at once.
-const READS_AT_ONCE: usize = 8;
+pub(super) const READS_AT_ONCE: usize = 8;
 /// Extensions that become visible together: a sweep of thousands must not show thousands of views.
 const BATCH: usize = 500;
 /// A sweep ends after this many failures without an answer.
@@ -62,7 +64,7 @@ impl RoundState {
 }
 
 /// What was read of one extension.
-type Read = (ExtensionId, Result<Extension>);
+pub(super) type Read = (ExtensionId, Result<Extension>);
 
 /// What came of extensions that were read.
 #[derive(Debug, Default)]
@@ -71,6 +73,8 @@ pub(super) struct Taken {
     pub(super) faults: Vec<Fault>,
     /// Those that were said to be gone, and those whose newest release lacks its archive.
     pub(super) lacking: Vec<ExtensionId>,
+    /// Those that are certain to be gone if the backend is to be believed.
+    pub(super) gone: Vec<ExtensionId>,
 }
 
 impl Catalogue {
@@ -93,7 +97,7 @@ impl Catalogue {
     }
 
     /// `seen` is how many rounds had begun when the caller asked.
-    async fn round_of(&self, source: Source, seen: u64) -> Result<()> {
+    async fn round_of(self: &Arc<Self>, source: Source, seen: u64) -> Result<()> {
         let Some(member) = self.member(source) else { return Ok(()) };
         let _running = member.round.running.lock().await;
         if member.round.begun.load(Ordering::Acquire) > seen {
@@ -101,6 +105,7 @@ impl Catalogue {
         }
         member.round.begun.fetch_add(1, Ordering::AcqRel);
         let made = self.changes_or_sweep(member).await;
+        self.shown().await;
         if let Err(error) = &made {
             member.failed(error);
             // Nothing new to see, but who waits for the first round need not wait on.
@@ -109,7 +114,7 @@ impl Catalogue {
         made
     }
 
-    async fn changes_or_sweep(&self, member: &Member) -> Result<()> {
+    async fn changes_or_sweep(self: &Arc<Self>, member: &Member) -> Result<()> {
         let begun = Instant::now();
         let place = member.round.place();
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
@@ -134,9 +139,14 @@ impl Catalogue {
         Ok(())
     }
 
-    async fn read_changes(&self, member: &Member, dirty: Vec<ExtensionId>, begun: Instant) {
+    async fn read_changes(
+        self: &Arc<Self>,
+        member: &Member,
+        dirty: Vec<ExtensionId>,
+        begun: Instant,
+    ) {
         let read = read_all(member, dirty.clone()).await;
-        let Taken { faults, lacking } = self.take_over(member.source(), read);
+        let Taken { faults, lacking, .. } = self.take_in(member, read).await;
         member.mark(|dirty| lacking.into_iter().for_each(|id| dirty.lacking(id, begun)));
         member.answered();
         let repositories: Vec<String> = dirty.iter().map(ToString::to_string).collect();
@@ -144,12 +154,18 @@ impl Catalogue {
     }
 
     /// Reads everything a backend has; answers with what could not be read.
-    async fn sweep(&self, member: &Member) -> Result<Vec<Fault>> {
+    async fn sweep(self: &Arc<Self>, member: &Member) -> Result<Vec<Fault>> {
         let source = member.source();
         let Listing { ids, complete, mut faults } = member.backend.listing().await?;
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
-        let unlisted =
+        let mut unlisted =
             if complete { self.index.lock().beyond(source, &listed) } else { Vec::new() };
+        if listed.is_empty() && unlisted.len() > 1 {
+            // Asking for each of them would not tell a backend that lost its repositories from one
+            // that hides them from us.
+            faults.push(not_believed());
+            unlisted.clear();
+        }
         let known = complete || !ids.is_empty();
         let mut patience = Patience::default();
         let reads = stream::iter(ids)
@@ -159,10 +175,10 @@ impl Catalogue {
         let mut batches = std::pin::pin!(reads.try_ready_chunks(BATCH));
         while let Some(batch) = batches.next().await {
             let batch = batch.map_err(|TryReadyChunksError(_, error)| error)?;
-            faults.extend(self.take_over(source, batch).faults);
+            faults.extend(self.take_in(member, batch).await.faults);
         }
         // What a complete listing lacks is asked for by its name before it is believed to be gone.
-        let doubted = self.take_over(source, read_all(member, unlisted).await);
+        let doubted = self.take_in(member, read_all(member, unlisted).await).await;
         faults.extend(doubted.faults);
         member.mark(|dirty| {
             doubted.lacking.into_iter().for_each(|id| dirty.lacking(id, Instant::now()));
@@ -174,7 +190,7 @@ impl Catalogue {
     }
 
     /// Takes over what was read.
-    pub(super) fn take_over(&self, source: Source, read: Vec<Read>) -> Taken {
+    pub(super) fn take_over(self: &Arc<Self>, source: Source, read: Vec<Read>) -> Taken {
         let mut taken = Taken::default();
         self.change(|index| {
             for (id, found) in read {
@@ -187,8 +203,10 @@ impl Catalogue {
                         index.put(source, extension, Instant::now());
                     }
                     Err(error) if error.is_not_found() => {
-                        if index.missed(source, &id, Instant::now()) {
-                            taken.lacking.push(id);
+                        match index.missed(source, &id, Instant::now()) {
+                            Absence::Unknown => {}
+                            Absence::Doubted => taken.lacking.push(id),
+                            Absence::Certain => taken.gone.push(id),
                         }
                     }
                     Err(error) => taken.faults.push(fault(&id, error.report())),
@@ -223,7 +241,7 @@ impl Patience {
 }
 
 /// Whether a failure says something of the backend rather than of one repository.
-fn is_the_backends(error: &Error) -> bool {
+pub(super) fn is_the_backends(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
 }
 
@@ -238,7 +256,7 @@ pub(super) async fn read_all(member: &Member, ids: Vec<ExtensionId>) -> Vec<Read
     reads.buffer_unordered(READS_AT_ONCE).collect().await
 }
 
-async fn read_one(member: &Member, id: ExtensionId) -> Read {
+pub(super) async fn read_one(member: &Member, id: ExtensionId) -> Read {
     let found = member.backend.extension(&id).await;
     (id, found)
 }

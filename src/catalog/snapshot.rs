@@ -8,10 +8,12 @@ mod stored_release;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::Catalogue;
+use crate::catalog::index::Index;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
 use crate::catalog::rounds::Place;
@@ -47,6 +49,17 @@ pub struct Kept {
     pub faults: Vec<Fault>,
     /// Everything it has, each with the time it was last read.
     pub extensions: Vec<(Arc<Extension>, Timestamp)>,
+    /// What of it is not settled.
+    pub unsettled: Unsettled,
+}
+
+/// What of a backend is not settled. Without times: they only count within one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Extensions that were said to be gone, once.
+    pub doubted: Vec<ExtensionId>,
+    /// Extensions that are to be read again by the schedule.
+    pub dirty: Vec<ExtensionId>,
 }
 
 /// What each backend is configured to be: the same text means the same upstream.
@@ -60,12 +73,15 @@ impl Catalogue {
         let places: Vec<Place> = self.members.iter().map(|m| m.round.place()).collect();
         let index = self.index.lock();
         let shelves: Vec<_> = self.members.iter().map(|m| index.shelved(m.source())).collect();
+        let unsettled = self.members.iter().map(|member| unsettled(member, &index));
+        let unsettled: Vec<Unsettled> = unsettled.collect();
         let owners = index.owners();
         drop(index);
-        let members = self.members.iter().zip(places).zip(shelves);
-        let backends = members.filter_map(|((member, place), shelf)| {
+        let members = self.members.iter().zip(places).zip(shelves).zip(unsettled);
+        let backends = members.filter_map(|(((member, place), shelf), unsettled)| {
             let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == member.source())?;
-            kept(member, fingerprint.clone(), place, shelf?, now)
+            let known = kept(member, fingerprint.clone(), place, shelf?, now)?;
+            Some(Kept { unsettled, ..known })
         });
         Snapshot { backends: backends.collect(), owners }
     }
@@ -77,7 +93,7 @@ impl Catalogue {
     /// names hold nevertheless: where a name was taken away, nobody else shall get it by a change
     /// of an address.
     pub fn restore(
-        &self,
+        self: &Arc<Self>,
         snapshot: Snapshot,
         fingerprints: &[(Source, String)],
         now: Timestamp,
@@ -93,19 +109,48 @@ impl Catalogue {
         self.change(|index| {
             index.restore_owners(owners);
             for (member, kept) in usable {
-                let extensions = give_back(member, kept, now);
-                index.restore(member.source(), extensions);
+                let (extensions, doubted) = give_back(member, kept, now);
+                index.restore(member.source(), extensions, &doubted, Instant::now());
             }
         });
         restored
     }
 
-    /// What changes whenever a snapshot would be another one: the number of the view, and the
-    /// moments of the last rounds.
-    pub(super) fn state_of_knowledge(&self) -> (u64, Vec<Option<Moment>>) {
-        let rounds = self.members.iter().map(|member| member.status.current_as_of());
-        (self.view().revision, rounds.collect())
+    /// Notes whether it can be kept, and why not; answers with what was noted before.
+    pub(super) fn set_unkept(&self, reason: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.unkept.lock(), reason)
     }
+
+    /// What changes whenever a snapshot would be another one.
+    pub(super) fn state_of_knowledge(&self) -> Knowledge {
+        let index = self.index.lock();
+        Knowledge {
+            revision: self.view().revision,
+            rounds: self.members.iter().map(|member| member.status.current_as_of()).collect(),
+            unsettled: self.members.iter().map(|member| unsettled(member, &index)).collect(),
+        }
+    }
+}
+
+/// How far the catalogue was when a snapshot was taken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Knowledge {
+    /// The number of the view.
+    revision: u64,
+    /// The moments of the last rounds.
+    rounds: Vec<Option<Moment>>,
+    unsettled: Vec<Unsettled>,
+}
+
+impl Knowledge {
+    /// Whether more than the age of what is known differs.
+    pub(super) fn is_news_to(&self, written: &Self) -> bool {
+        self.revision != written.revision || self.unsettled != written.unsettled
+    }
+}
+
+fn unsettled(member: &Member, index: &Index) -> Unsettled {
+    Unsettled { doubted: index.doubted(member.source()), dirty: member.scheduled() }
 }
 
 fn kept(
@@ -125,19 +170,28 @@ fn kept(
         swept: place.swept.map(|at| at.to_wall_clock(now)),
         faults: status.faults,
         extensions: shelf.into_iter().map(|(all, read)| (all, read.to_wall_clock(now))).collect(),
+        unsettled: Unsettled::default(),
     })
 }
 
-/// Gives a backend's status and place back; answers with its extensions.
-fn give_back(member: &Member, kept: Kept, now: Timestamp) -> Vec<(Arc<Extension>, Moment)> {
+/// What a backend's shelf is given back: extensions, and those that are doubted.
+type GivenBack = (Vec<(Arc<Extension>, Moment)>, Vec<ExtensionId>);
+
+/// Gives a backend's status and place back; answers with what is for its shelf.
+fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
     let moment = |written| Moment::of_wall_clock(written, now);
     member.status.restore(moment(kept.current_as_of), kept.last_success, kept.faults);
     if member.round.place() == Place::default() {
         member.round.go_on_from(Place { cursor: kept.cursor, swept: kept.swept.map(moment) });
     }
+    let Unsettled { doubted, dirty } = kept.unsettled;
     // Uploads follow without a word: what waited for one is looked at again.
     let bare = kept.extensions.iter().filter(|(extension, _)| extension.awaits_archive());
-    let now = tokio::time::Instant::now();
-    member.mark(|dirty| bare.for_each(|(all, _)| dirty.lacking(all.id().clone(), now)));
-    kept.extensions.into_iter().map(|(extension, read)| (extension, moment(read))).collect()
+    let now = Instant::now();
+    member.mark(|waiting| {
+        dirty.into_iter().for_each(|id| waiting.noticed(id, now));
+        bare.for_each(|(all, _)| waiting.lacking(all.id().clone(), now));
+    });
+    let extensions = kept.extensions.into_iter().map(|(extension, read)| (extension, moment(read)));
+    (extensions.collect(), doubted)
 }

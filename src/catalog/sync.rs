@@ -5,11 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::catalog::Catalogue;
-use crate::catalog::rounds::read_all;
+use crate::catalog::dirty::Outcome;
+use crate::catalog::member::Member;
+use crate::catalog::rounds::{READS_AT_ONCE, is_the_backends, read_one};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -55,22 +59,33 @@ impl Catalogue {
         }
     }
 
+    /// Reads again what is due, some at once: one that is slow keeps none of the others.
     async fn keep_reading(self: Arc<Self>, source: Source) {
         let Some(member) = self.member(source) else { return };
+        let mut reads = FuturesUnordered::new();
         loop {
-            let due = member.due().await;
-            let ids = due.iter().map(|(id, _)| id.clone()).collect();
-            let read = read_all(member, ids).await;
-            for (_, outcome) in &read {
-                member.learned(outcome);
+            tokio::select! {
+                id = member.due(), if reads.len() < READS_AT_ONCE => {
+                    reads.push(self.read_again(member, id));
+                }
+                Some(()) = reads.next() => {}
             }
-            let taken = self.take_over(source, read);
-            for fault in taken.faults {
-                member.status.found(fault);
-            }
-            let unsettled =
-                due.into_iter().filter(|(id, due)| due.is_fresh() || taken.lacking.contains(id));
-            member.mark(|dirty| unsettled.for_each(|(id, due)| dirty.again(id, due)));
         }
+    }
+
+    async fn read_again(self: &Arc<Self>, member: &Member, id: ExtensionId) {
+        let read = read_one(member, id.clone()).await;
+        member.learned(&read.1);
+        let failed = matches!(&read.1, Err(error) if is_the_backends(error));
+        let taken = self.take_in(member, vec![read]).await;
+        for fault in taken.faults {
+            member.status.found(fault);
+        }
+        let outcome = match failed {
+            true => Outcome::Failed,
+            false if taken.lacking.is_empty() => Outcome::Whole,
+            false => Outcome::Lacking,
+        };
+        member.mark(|dirty| dirty.done(id, outcome, Instant::now()));
     }
 }

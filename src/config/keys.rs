@@ -299,6 +299,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "catalog",
+        "allow_takeover",
+        Kind::Flag,
+        "false",
+        "Whether a name passes to the next backend that has it when its owner loses it.",
+    ),
+    key(
+        "catalog",
         "full_sweep_seconds",
         Kind::Whole(1, 30 * DAY),
         "3600",

@@ -175,3 +175,19 @@ async fn what_was_published_a_moment_ago_is_asked_for() {
     assert_eq!(served.get("/extensions/provider/aws/1.1.0").await.text(), "newer");
     assert_eq!(served.get("/extensions").await.header("x-total-count"), "2");
 }
+
+#[tokio::test]
+async fn a_version_published_a_second_ago_is_there_on_every_path_though_the_others_are_known() {
+    for path in ["2.0.0", "2.0.0/metadata", "resolve?constraint=^2", "readme?version=2.0.0"] {
+        let backend = memory(Source::Local, &["provider/aws:1.0.0"]);
+        let served = Served::over(vec![backend.clone()]).await;
+        let versions = served.get("/extensions/provider/aws/versions").await;
+        assert_eq!(versions.column("version"), ["1.0.0"]);
+        backend.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "newer");
+        backend.write_readme(&id("provider/aws"), tag("2.0.0"), "# newer");
+        let got = served.get(&format!("/extensions/provider/aws/{path}")).await;
+        assert_eq!(got.status, StatusCode::OK, "{path}: {}", got.text());
+        let versions = served.get("/extensions/provider/aws/versions").await;
+        assert_eq!(versions.column("version"), ["2.0.0", "1.0.0"], "after {path}");
+    }
+}

@@ -1,8 +1,10 @@
 //! The three memos: what they keep, what they count, what switches them off.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use extension_registry::models::source::Source;
+use reqwest::StatusCode;
 
 use crate::support::ids::{about, id, tag};
 use crate::support::scripted::{Asked, Scripted};
@@ -65,17 +67,34 @@ async fn hits_and_misses_are_counted_and_told() {
 #[tokio::test]
 async fn a_kept_answer_asks_no_backend() {
     let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# aws");
     let served = Served::over(vec![backend.clone()]).await;
-    served.get("/extensions").await;
-    let first_sweep = Asked { listings: 1, changes: 1, extensions: 1 };
-    assert_eq!(backend.asked(), first_sweep);
+    let paths = [
+        "/extensions",
+        "/extensions?type=provider&source=local&limit=1",
+        "/extensions/search?q=aws",
+        "/extensions/provider/aws",
+        "/extensions/provider/aws/versions",
+        "/extensions/provider/aws/1.0.0/metadata",
+        "/extensions/provider/aws/latest/metadata",
+        "/extensions/provider/aws/resolve?constraint=^1",
+        "/extensions/provider/aws/readme",
+    ];
+    let asked = || {
+        let one_by_one = [&backend.versions, &backend.readmes];
+        (backend.asked(), one_by_one.map(|count| count.load(Ordering::SeqCst)))
+    };
+    for path in paths {
+        assert_eq!(served.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    let warm = asked();
+    assert_eq!(warm.0, Asked { listings: 1, changes: 1, extensions: 1 });
     for _ in 0..10 {
-        for path in ["/extensions", "/extensions/provider/aws", "/extensions/provider/aws/versions"]
-        {
-            served.get(path).await;
+        for path in paths {
+            assert_eq!(served.get(path).await.status, StatusCode::OK, "{path}");
+            assert_eq!(asked(), warm, "{path}");
         }
     }
-    assert_eq!(backend.asked(), first_sweep);
 }
 
 #[tokio::test]

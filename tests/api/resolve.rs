@@ -85,5 +85,18 @@ async fn a_digest_that_is_known_asks_nobody() {
     assert_eq!(second.header("cache-status"), "extension-registry; hit");
     assert_eq!(backend.versions.load(Ordering::SeqCst), 0);
     let released = served.get("/extensions/provider/aws/resolve?constraint=2").await;
-    assert_eq!(released.status, StatusCode::NOT_FOUND);
+    assert_eq!(released.status, StatusCode::SERVICE_UNAVAILABLE, "there may be one by now");
+}
+
+#[tokio::test]
+async fn a_range_that_nothing_lies_in_is_asked_for_once() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    let served = Served::over(vec![backend.clone()]).await;
+    served.get("/extensions").await;
+    let before = backend.asked().extensions;
+    for _ in 0..10 {
+        let got = served.get("/extensions/provider/aws/resolve?constraint=^3").await;
+        assert_eq!(got.status, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(backend.asked().extensions, before + 1, "the no is remembered");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::source::Source;
@@ -10,6 +11,8 @@ use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 
 use crate::support::ids::{about, id, tag};
+use crate::support::log::Lines;
+use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
 
 const SECRET: &str = "webhook-secret";
@@ -21,7 +24,7 @@ fn signature(body: &str) -> String {
     code.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn served(backend: Arc<extension_registry::backend::memory::MemoryBackend>) -> Served {
+async fn served(backend: Arc<dyn Backend>) -> Served {
     let organization = "ext".parse().unwrap();
     let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), organization).unwrap();
     let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
@@ -91,4 +94,28 @@ async fn a_notice_of_more_than_a_mebibyte_is_not_read() {
     let body = "x".repeat(1024 * 1024 + 1);
     let status = deliver(&served, "/webhooks/gitea", &signature(&body), &body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn ten_thousand_deliveries_are_a_line_each_and_hardly_a_question() {
+    let (lines, _guard) = Lines::capture(tracing::Level::INFO);
+    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]));
+    let served = served(backend.clone()).await;
+    let begun = tokio::time::Instant::now();
+    let before = backend.asked().extensions;
+    lines.take();
+    backend.inner.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
+    for number in 0..10_000 {
+        let body = RELEASE.replace(r#""id":1,"tag_name""#, &format!(r#""id":{number},"tag_name""#));
+        let status = deliver(&served, "/webhooks/gitea", &signature(&body), &body).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
+    assert_eq!(served.get("/extensions/provider/aws").await.json()["version"], "1.1.0");
+    let reads = backend.asked().extensions - before;
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!((1..=seconds + 2).contains(&reads), "{reads} reads in {seconds} s: one a second");
+    let log = lines.take();
+    let delivered = log.lines().filter(|line| line.contains("/webhooks/")).count();
+    assert_eq!(delivered, 10_000);
+    assert_eq!(log.lines().count(), 10_001, "and the one that reads");
 }

@@ -1,40 +1,16 @@
 //! The log: one quiet line for each call that fails, and no secret in any of them.
 
-use std::io::{self, Write};
-use std::sync::Arc;
-
 use extension_registry::backend::Backend as _;
 use extension_registry::gitea::settings::GiteaSettings;
-use parking_lot::Mutex;
 
 use super::{backend_of, failure_of, settings};
 use crate::support::fake_gitea::state::State;
 use crate::support::fake_gitea::{FakeGitea, Fault};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::support::log::Lines;
 
 #[tokio::test]
 async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::capture(tracing::Level::TRACE);
 
     let fake = FakeGitea::start(State::recorded()).await;
     let token = Some("canary-token".parse().unwrap());
@@ -47,7 +23,7 @@ async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
         reports.push(failure_of(&backend, "provider/aws").await.report());
         fake.heal();
     }
-    let log = String::from_utf8(std::mem::take(&mut *lines.0.lock())).unwrap();
+    let log = lines.take();
     for text in reports.iter().chain([&log]) {
         assert!(!text.contains("canary"), "{text}");
     }

@@ -14,6 +14,7 @@ mod organization;
 mod raw_answers;
 mod readme;
 mod transport;
+mod visible;
 
 use std::sync::Arc;
 

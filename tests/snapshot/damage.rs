@@ -8,6 +8,7 @@ use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 
 use super::{FILE, after, catalogue, keeper, noon, others, written};
+use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 
 /// Starts on a directory whose file has these bytes; the names that stand beside it then.
@@ -125,12 +126,18 @@ async fn a_directory_that_cannot_be_written_stops_nothing() {
     let keeper = keeper(&known, &place);
     assert_eq!(keeper.read(noon()).await, []);
     known.round(None).await.unwrap();
-    let error = keeper.save(noon()).await.unwrap_err();
-    assert!(error.message().contains("cannot be written"), "{error}");
+    let (lines, _guard) = Lines::capture(tracing::Level::INFO);
+    for _ in 0..3 {
+        let error = keeper.save(noon()).await.unwrap_err();
+        assert!(error.message().contains("cannot be written"), "{error}");
+    }
+    assert!(known.unkept().unwrap().contains("cannot be written"), "which /health shows");
     assert_eq!(known.view().entries(None).len(), 1);
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     keeper.save(noon()).await.unwrap();
+    assert_eq!(known.unkept(), None);
+    assert_eq!(lines.take().lines().count(), 2, "one line for the failure, one for its end");
     assert_eq!(starts(&place).await, [Source::Gitea]);
     let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "nobody else reads it");

@@ -149,3 +149,96 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     assert_eq!(others(dir.path()), Vec::<String>::new());
     backend.down.store(true, Ordering::SeqCst);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_settled_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Arc::new(Scripted::new(
+        Source::Gitea,
+        &["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"],
+    ));
+    let first = catalogue(vec![backend.clone()]);
+    first.round(None).await.unwrap();
+    keeper(&first, dir.path()).save(noon()).await.unwrap();
+    // One is said to be gone, another is noticed; then the process ends.
+    backend.inner.remove(&id("provider/a"));
+    first.refresh(&id("provider/a"), None).await.unwrap();
+    first.notice(Source::Gitea, vec![id("provider/b")]);
+    keeper(&first, dir.path()).save(after(1)).await.unwrap();
+
+    // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
+    let second = catalogue(vec![backend.clone()]);
+    keeper(&second, dir.path()).read(after(3600)).await;
+    let before = backend.asked().extensions;
+    let _tasks = sync::run(&second);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(backend.asked().extensions, before + 2, "the notice, and what changes tell");
+    second.refresh(&id("provider/a"), None).await.unwrap();
+    assert!(second.find(&id("provider/a"), None).await.is_ok(), "the second no came too soon");
+    sleep(Duration::from_secs(10)).await;
+    second.refresh(&id("provider/a"), None).await.unwrap();
+    assert!(second.view().get(&id("provider/a"), None).is_none(), "one no was known already");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_alone_is_reason_enough_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let known = catalogue(vec![backend]);
+    known.round(None).await.unwrap();
+    let keeper = keeper(&known, dir.path());
+    keeper.save(noon()).await.unwrap();
+    let read = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
+    assert!(!read().contains("dirty"));
+    known.notice(Source::Gitea, vec![id("provider/a")]);
+    keeper.save(after(1)).await.unwrap();
+    assert!(read().contains(r#""dirty":["provider/a"]"#), "{}", read());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_an_hour_wrong_costs_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = written(dir.path(), &["provider/a:1.0.0"]).await;
+    for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {
+        let known = catalogue(vec![backend.clone()]);
+        let keeper = keeper(&known, dir.path());
+        assert_eq!(keeper.read(after(wrong)).await, [Source::Gitea]);
+        assert!(known.find(&id("provider/a"), None).await.is_ok());
+        let freshness = known.freshness(None);
+        assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
+        known.round(None).await.unwrap();
+        let freshness = known.freshness(None);
+        assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
+        // Written by the wrong clock, read by the right one.
+        keeper.save(after(wrong)).await.unwrap();
+        let next = catalogue(vec![Scripted::down(Source::Gitea)]);
+        super::keeper(&next, dir.path()).read(noon()).await;
+        assert!(next.find(&id("provider/a"), None).await.is_ok());
+        assert!(next.freshness(None).age.as_secs() >= 3600, "never younger than it is");
+        written(dir.path(), &["provider/a:1.0.0"]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_were_lost_stay_lost_over_many_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]));
+    let first = catalogue(vec![gitea.clone()]);
+    first.round(None).await.unwrap();
+    gitea.inner.remove(&id("provider/a"));
+    for _ in 0..2 {
+        first.refresh(&id("provider/a"), None).await.unwrap();
+        sleep(Duration::from_secs(11)).await;
+    }
+    keeper(&first, dir.path()).save(noon()).await.unwrap();
+    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
+    for restart in 1..4 {
+        let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
+        let next = catalogue(backends);
+        keeper(&next, dir.path()).read(after(restart * 60)).await;
+        next.round(None).await.unwrap();
+        let error = next.find(&id("provider/a"), None).await.unwrap_err();
+        assert!(error.message().contains("removed from gitea"), "restart {restart}: {error}");
+        keeper(&next, dir.path()).save(after(restart * 60)).await.unwrap();
+    }
+}

@@ -1,10 +1,11 @@
 //! What is written is what is read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use extension_registry::backend::Fault;
 use extension_registry::backend::changes::ChangeCursor;
-use extension_registry::catalog::snapshot::{Kept, Snapshot};
+use extension_registry::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{About, Extension, Release};
@@ -91,6 +92,13 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
             let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
             let owners = owned.map(|id| (id, Source::Gitea)).collect();
+            let ids = |at: usize| extensions.iter().skip(at).step_by(2).map(|(all, _)| all.id());
+            let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
+            let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
+            let unsettled = Unsettled {
+                doubted: ids(0).cloned().collect(),
+                dirty: dirty.into_iter().collect(),
+            };
             let kept = Kept {
                 source: Source::Gitea,
                 fingerprint: prints()[0].1.clone(),
@@ -100,6 +108,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 swept,
                 faults: faults.into_iter().collect(),
                 extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
+                unsettled,
             };
             Snapshot { backends: vec![kept], owners }
         })

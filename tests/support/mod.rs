@@ -5,6 +5,7 @@ pub mod docker_registry;
 pub mod fake_gitea;
 pub mod ids;
 pub mod layouts;
+pub mod log;
 pub mod played_registry;
 pub mod program;
 pub mod pusher;

@@ -11,15 +11,17 @@ use extension_registry::backend::changes::{ChangeCursor, Changes};
 use extension_registry::backend::download::Download;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Listing};
-use extension_registry::error::{Error, Result};
+use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::readme::Readme;
 use extension_registry::models::source::Source;
 use extension_registry::models::tag::Tag;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future, stream};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::support::served::memory;
 
@@ -36,6 +38,12 @@ pub struct Scripted {
     pub inner: Arc<MemoryBackend>,
     /// Every question fails while set.
     pub down: AtomicBool,
+    /// Our credentials are refused while set, though questions are answered.
+    pub refuses: AtomicBool,
+    /// Questions for this extension are never answered.
+    pub hangs: Mutex<Option<ExtensionId>>,
+    /// How long each question for an extension takes.
+    pub latency: Duration,
     /// Whether it is listed even while it is down.
     pub listing_survives: bool,
     /// Whether it can tell changes; otherwise each round is a sweep.
@@ -47,6 +55,8 @@ pub struct Scripted {
     extensions: AtomicUsize,
     /// How often one release was asked for.
     pub versions: AtomicUsize,
+    /// How often a README was asked for.
+    pub readmes: AtomicUsize,
 }
 
 impl Scripted {
@@ -54,6 +64,9 @@ impl Scripted {
         Self {
             inner: memory(source, releases),
             down: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
+            hangs: Mutex::new(None),
+            latency: Duration::ZERO,
             listing_survives: false,
             tells_changes: true,
             hold: None,
@@ -61,6 +74,7 @@ impl Scripted {
             changes: AtomicUsize::new(0),
             extensions: AtomicUsize::new(0),
             versions: AtomicUsize::new(0),
+            readmes: AtomicUsize::new(0),
         }
     }
 
@@ -109,6 +123,12 @@ impl Backend for Scripted {
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         self.count(&self.extensions)?;
+        if self.hangs.lock().as_ref() == Some(id) {
+            future::pending::<()>().await;
+        }
+        if !self.latency.is_zero() {
+            sleep(self.latency).await;
+        }
         self.inner.extension(id).await
     }
 
@@ -138,7 +158,7 @@ impl Backend for Scripted {
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        self.reached()?;
+        self.count(&self.readmes)?;
         self.inner.readme(id, release).await
     }
 
@@ -148,6 +168,9 @@ impl Backend for Scripted {
     }
 
     async fn probe(&self) -> Result<()> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::BackendRefused, "who are you").at(self.source()));
+        }
         self.reached()
     }
 }

@@ -33,7 +33,7 @@ use crate::support::ids::{about, id, tag};
 /// The rules of a catalogue, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
     let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
-    Rules { merge, ttl, full_sweep, negative_ttl }
+    Rules { merge, allow_takeover: false, ttl, full_sweep, negative_ttl }
 }
 
 /// What differs from test to test.

@@ -25,6 +25,8 @@ pub struct Health {
     uptime: u64,
     /// Every kind of backend by name, configured or not.
     backends: BTreeMap<&'static str, BackendHealth>,
+    /// Why what is known is not kept on disk for now; null while it is, and where it is not to be.
+    state_error: Option<String>,
 }
 
 /// How one backend is.
@@ -70,6 +72,7 @@ pub async fn health(State(api): State<ApiState>) -> Json<Health> {
         version: env!("CARGO_PKG_VERSION"),
         uptime: api.started.elapsed().as_secs(),
         backends,
+        state_error: api.catalogue.unkept(),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::catalog::index::{Index, shelf_of};
 use crate::catalog::moment::Moment;
 use crate::models::extension::Extension;
@@ -13,37 +15,54 @@ impl Index {
     /// listed.
     #[must_use]
     pub fn shelved(&self, source: Source) -> Option<Vec<(Arc<Extension>, Moment)>> {
-        let shelf = self.shelves.iter().find(|shelf| shelf.source == source && shelf.known)?;
+        let shelf = self.shelf(source).filter(|shelf| shelf.known)?;
         let parts = shelf.extensions.values();
         Some(parts.map(|part| (Arc::clone(&part.extension), *part.read.lock())).collect())
+    }
+
+    /// What of a backend was said to be gone, and is not certain to be; ordered.
+    #[must_use]
+    pub fn doubted(&self, source: Source) -> Vec<ExtensionId> {
+        let absent = self.shelf(source).into_iter().flat_map(|shelf| shelf.absent.keys());
+        let mut absent: Vec<ExtensionId> = absent.cloned().collect();
+        absent.sort();
+        absent
     }
 
     /// Who owns which name, as far as it was ever certain; ordered.
     #[must_use]
     pub fn owners(&self) -> Vec<(ExtensionId, Source)> {
-        let mut owners: Vec<_> = self.owners.iter().map(|(id, of)| (id.clone(), *of)).collect();
-        owners.sort();
-        owners
+        self.owners.all()
     }
 
     /// Who owned which name before the restart. What is known by now counts more.
     pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, Source)>) {
-        for (id, owner) in owners {
-            self.owners.entry(id).or_insert(owner);
-        }
+        // Each is looked at once, so that those that are lost count as such.
+        self.touched.extend(owners.iter().map(|(id, _)| id.clone()));
         self.changed = true;
+        self.owners.restore(owners);
     }
 
     /// What a backend had before the restart: from now on the backend counts as listed. An
-    /// extension that was read since then stays as it was read.
-    pub fn restore(&mut self, source: Source, extensions: Vec<(Arc<Extension>, Moment)>) {
+    /// extension that was read since then stays as it was read. Those that are doubted were said to
+    /// be gone once; the clocks of two processes cannot be compared, so that time counts from now.
+    pub fn restore(
+        &mut self,
+        source: Source,
+        extensions: Vec<(Arc<Extension>, Moment)>,
+        doubted: &[ExtensionId],
+        now: Instant,
+    ) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         for (extension, read) in extensions {
             if !shelf.extensions.contains_key(extension.id()) {
                 shelf.put(extension, read);
             }
         }
-        self.listed(source);
-        self.changed = true;
+        for id in doubted {
+            shelf.missed(id, now);
+        }
+        shelf.known = true;
+        self.touch_all();
     }
 }

@@ -59,8 +59,7 @@ impl StateFile {
     /// The directory cannot be written, or is full.
     pub(super) fn write(&self, payload: &[u8]) -> Result<()> {
         self.replace(payload).map_err(|error| {
-            let message = format!("{} cannot be written", self.path().display());
-            Error::new(ErrorKind::Internal, message).because(error)
+            Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
         })
     }
 

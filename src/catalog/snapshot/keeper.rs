@@ -10,10 +10,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::catalog::Catalogue;
-use crate::catalog::moment::Moment;
-use crate::catalog::snapshot::Fingerprints;
 use crate::catalog::snapshot::file::StateFile;
 use crate::catalog::snapshot::stored::{from_json, to_json};
+use crate::catalog::snapshot::{Fingerprints, Knowledge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::source::Source;
 
@@ -37,12 +36,10 @@ pub struct Keeper {
 /// How the last write went.
 #[derive(Default)]
 struct Written {
-    revision: u64,
-    rounds: Vec<Option<Moment>>,
+    knowledge: Knowledge,
     /// No sooner than this is it written again, for changes and for rounds.
     next: Option<(Instant, Instant)>,
-    /// What it fails with, while it fails.
-    failure: Option<String>,
+    failed: bool,
 }
 
 impl Keeper {
@@ -116,11 +113,11 @@ impl Keeper {
     }
 
     fn is_due(&self) -> bool {
-        let (revision, rounds) = self.catalogue.state_of_knowledge();
+        let knowledge = self.catalogue.state_of_knowledge();
         let (written, now) = (self.written.lock(), Instant::now());
         let (changes, refresh) = written.next.unwrap_or((now, now));
-        (written.revision != revision && now >= changes)
-            || (written.rounds != rounds && now >= refresh)
+        (knowledge.is_news_to(&written.knowledge) && now >= changes)
+            || (knowledge != written.knowledge && now >= refresh)
     }
 
     /// Writes what is known now, where the wall clock shows `now`, if it is not written already.
@@ -130,15 +127,17 @@ impl Keeper {
     pub async fn save(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let this = Arc::clone(self);
         let saved = tokio::task::spawn_blocking(move || this.save_here(now)).await;
-        saved.unwrap_or_else(|error| {
+        let saved = saved.unwrap_or_else(|error| {
             Err(Error::new(ErrorKind::Internal, "A write was cut short").because(error))
-        })
+        });
+        self.tell(saved.as_ref().err());
+        saved
     }
 
     fn save_here(&self, now: Timestamp) -> Result<()> {
         let mut written = self.written.lock();
-        let (revision, rounds) = self.catalogue.state_of_knowledge();
-        if written.revision == revision && written.rounds == rounds && written.failure.is_none() {
+        let knowledge = self.catalogue.state_of_knowledge();
+        if written.knowledge == knowledge && !written.failed {
             return Ok(());
         }
         let begun = Instant::now();
@@ -150,27 +149,27 @@ impl Keeper {
         let saved = to_json(&snapshot).and_then(|payload| self.file.write(&payload));
         let ended = Instant::now();
         let pause = LOOK.max((ended - begun) * SHARE);
-        written.tell(saved.as_ref().err());
+        written.failed = saved.is_err();
         written.next = Some((ended + pause, ended + pause.max(REFRESH)));
         match &saved {
-            Ok(()) => (written.revision, written.rounds) = (revision, rounds),
+            Ok(()) => written.knowledge = knowledge,
             Err(_) => written.next = Some((ended + REFRESH, ended + REFRESH)),
         }
         saved
     }
-}
 
-impl Written {
-    /// Logs a failure, and its end, once.
-    fn tell(&mut self, failure: Option<&Error>) {
+    /// Says a failure, and its end, once in the log, and in `/health` while it lasts.
+    fn tell(&self, failure: Option<&Error>) {
         let failure = failure.map(Error::report);
-        match (&self.failure, &failure) {
+        let before = self.catalogue.set_unkept(failure.clone());
+        match (before, failure) {
             (None, Some(report)) => {
-                warn!("what is known does not outlive a restart for now: {report}");
+                let path = self.file.path();
+                let path = path.display();
+                warn!(%path, "what is known does not outlive a restart for now: {report}");
             }
             (Some(_), None) => info!("what is known outlives a restart again"),
             _ => {}
         }
-        self.failure = failure;
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_release};
-use crate::catalog::snapshot::{Kept, Snapshot};
+use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
@@ -35,6 +35,12 @@ struct StoredBackend {
     /// Repository and reason.
     faults: Vec<(String, String)>,
     extensions: Vec<StoredExtension>,
+    /// Extensions that were said to be gone, once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubted: Vec<String>,
+    /// Extensions that are to be read again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dirty: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +102,8 @@ fn stored_backend(kept: &Kept) -> StoredBackend {
         swept: kept.swept,
         faults: faults.map(|f| (f.repository.clone(), f.reason.clone())).collect(),
         extensions: extensions.map(|(all, read)| stored_extension(all, *read)).collect(),
+        doubted: kept.unsettled.doubted.iter().map(ToString::to_string).collect(),
+        dirty: kept.unsettled.dirty.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -112,6 +120,10 @@ fn read_backend(stored: StoredBackend) -> Result<Kept> {
         swept: stored.swept,
         faults: faults.map(|(repository, reason)| Fault { repository, reason }).collect(),
         extensions: extensions.map(|all| read_extension(source, all)).collect::<Result<_>>()?,
+        unsettled: Unsettled {
+            doubted: read_ids(&stored.doubted)?,
+            dirty: read_ids(&stored.dirty)?,
+        },
     })
 }
 
@@ -138,6 +150,10 @@ fn read_extension(source: Source, stored: StoredExtension) -> Result<(Arc<Extens
         .awaiting_archive(stored.awaits_archive)
         .with_faults(stored.faults);
     Ok((Arc::new(extension), stored.read))
+}
+
+fn read_ids(texts: &[String]) -> Result<Vec<ExtensionId>> {
+    texts.iter().map(|text| read_id(text)).collect()
 }
 
 fn read_id(text: &str) -> Result<ExtensionId> {

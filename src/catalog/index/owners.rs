@@ -1,0 +1,93 @@
+//! Who owns which name, remembered also when the owner has it no more, so that nobody takes it over.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Names that their owner lost and that are still kept for it; the one lost first is given up first.
+/// Names that come and go by the thousand must not fill the memory.
+const LOST_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+
+/// The owner of each name that ever had a certain one.
+pub(super) struct Owners {
+    of: HashMap<ExtensionId, Source>,
+    /// Those whose owner has them no more, in the order in which they were lost.
+    lost: LruCache<ExtensionId, ()>,
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self { of: HashMap::new(), lost: LruCache::new(LOST_MAX) }
+    }
+}
+
+impl Owners {
+    /// Who owns a name, or owned it last.
+    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<Source> {
+        self.of.get(id).copied()
+    }
+
+    /// This backend has the name, and answers for it.
+    pub(super) fn owned(&mut self, id: &ExtensionId, owner: Source) {
+        self.lost.pop(id);
+        if self.of.get(id) != Some(&owner) {
+            self.of.insert(id.clone(), owner);
+        }
+    }
+
+    /// The owner of a name, if it ever had one, does not have it now.
+    pub(super) fn lost(&mut self, id: &ExtensionId) {
+        if !self.of.contains_key(id) || self.lost.contains(id) {
+            return;
+        }
+        if let Some((given_up, ())) = self.lost.push(id.clone(), ()) {
+            self.of.remove(&given_up);
+        }
+    }
+
+    /// Takes over who owned which name before a restart. What is known by now counts more.
+    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, Source)>) {
+        for (id, owner) in owners {
+            self.of.entry(id).or_insert(owner);
+        }
+    }
+
+    /// Every name with its owner; ordered.
+    pub(super) fn all(&self) -> Vec<(ExtensionId, Source)> {
+        let mut owners: Vec<_> = self.of.iter().map(|(id, of)| (id.clone(), *of)).collect();
+        owners.sort();
+        owners
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> ExtensionId {
+        ExtensionId::from_oci_repository(&format!("p{number}-provider")).unwrap()
+    }
+
+    #[test]
+    fn names_that_were_lost_are_kept_up_to_a_bound_and_the_first_goes_first() {
+        let mut owners = Owners::default();
+        let max = LOST_MAX.get();
+        for number in 0..=max {
+            owners.owned(&id(number), Source::Gitea);
+        }
+        assert_eq!(owners.all().len(), max + 1, "names that are there have no bound");
+        for number in (0..=max).chain([1]) {
+            owners.lost(&id(number));
+        }
+        assert_eq!(owners.owner_of(&id(0)), None);
+        assert_eq!(owners.owner_of(&id(1)), Some(Source::Gitea));
+        assert_eq!(owners.all().len(), max);
+        owners.owned(&id(1), Source::Gitea);
+        owners.lost(&id(max + 1));
+        assert_eq!(owners.all().len(), max, "nobody ever owned that one");
+    }
+}

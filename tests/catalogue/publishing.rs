@@ -1,0 +1,66 @@
+//! How changes become visible: soon, seldom enough, and without a touch to what did not change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::models::source::Source;
+use tokio::time::Instant;
+
+use super::{backend, kept, listed, pass};
+use crate::support::ids::{about, id, tag};
+use crate::support::scripted::Scripted;
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
+    let names: Vec<String> = (0..5000).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut scripted = Scripted::new(Source::Gitea, &names);
+    scripted.latency = Duration::from_millis(10);
+    let backend = Arc::new(scripted);
+    let begun = Instant::now();
+    let (catalogue, _tasks) = kept(backend).await;
+    let mut shown = Vec::new();
+    while begun.elapsed() < Duration::from_secs(10) {
+        let view = catalogue.view();
+        if shown.last().is_none_or(|(revision, _)| *revision != view.revision) {
+            shown.push((view.revision, view.entries(None).len()));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (revisions, last) = *shown.last().unwrap();
+    assert_eq!(last, 5000);
+    // The sweep takes 6.25 s.
+    assert!((20..=63).contains(&revisions), "{revisions} views");
+    assert!(shown.len() > 20, "it is seen on its way: {shown:?}");
+    assert!(shown.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let before = catalogue.view();
+    backend.inner.publish(&id("provider/B"), tag("2.0.0"), about("d", &[]), "b");
+    catalogue.refresh(&id("provider/b"), None).await.unwrap();
+    let after = catalogue.view();
+    for source in [None, Some(Source::Gitea)] {
+        let same = before.entries(source).iter().zip(after.entries(source));
+        let same: Vec<bool> = same.map(|(before, after)| Arc::ptr_eq(before, after)).collect();
+        assert_eq!(same, [true, false, true], "{source:?}");
+    }
+    catalogue.refresh(&id("provider/b"), None).await.unwrap();
+    assert_eq!(catalogue.view().revision, after.revision, "the same again is no news");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_hangs_keeps_no_other_from_being_read() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    *backend.hangs.lock() = Some(id("provider/a"));
+    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    pass(Duration::from_millis(100)).await;
+    backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
+    catalogue.notice(Source::Gitea, vec![id("provider/c")]);
+    pass(Duration::from_millis(100)).await;
+    assert_eq!(listed(&catalogue), ["provider/a", "provider/b", "provider/c"]);
+}
