@@ -200,3 +200,32 @@ pub(super) fn late(source: Option<Source>) -> Error {
         None => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::memory::MemoryBackend;
+    use crate::catalog::{Merge, Rules};
+
+    #[tokio::test]
+    async fn made_up_names_leave_a_bounded_trace() {
+        let rules = Rules {
+            merge: Merge::Owner,
+            allow_takeover: false,
+            ttl: Duration::from_secs(300),
+            full_sweep: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(10),
+        };
+        let backend = Arc::new(MemoryBackend::new(Source::Oci));
+        let catalogue = Catalogue::new(vec![backend], rules);
+        catalogue.round(None).await.unwrap();
+        for number in 0..3 * NOES_MAX.get() {
+            let made_up = format!("made-up-{number}-provider");
+            let id = ExtensionId::from_oci_repository(&made_up).unwrap();
+            assert!(catalogue.find(&id, None).await.unwrap_err().is_not_found());
+        }
+        assert_eq!(catalogue.questions.noes.lock().len(), NOES_MAX.get());
+        assert!(catalogue.index.lock().owners().is_empty());
+        assert_eq!(catalogue.view().revision, catalogue.index.lock().due_revision());
+    }
+}

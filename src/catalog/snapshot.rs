@@ -125,7 +125,7 @@ impl Catalogue {
     pub(super) fn state_of_knowledge(&self) -> Knowledge {
         let index = self.index.lock();
         Knowledge {
-            revision: self.view().revision,
+            revision: index.due_revision(),
             rounds: self.members.iter().map(|member| member.status.current_as_of()).collect(),
             unsettled: self.members.iter().map(|member| unsettled(member, &index)).collect(),
         }
@@ -135,7 +135,7 @@ impl Catalogue {
 /// How far the catalogue was when a snapshot was taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Knowledge {
-    /// The number of the view.
+    /// The number of the view that shows it, perhaps in a moment.
     revision: u64,
     /// The moments of the last rounds.
     rounds: Vec<Option<Moment>>,

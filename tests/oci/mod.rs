@@ -5,6 +5,7 @@ mod faults;
 mod notes;
 mod real;
 mod recorded;
+mod slow;
 mod sweep;
 mod webhook;
 

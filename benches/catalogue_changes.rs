@@ -1,0 +1,121 @@
+//! What it costs to show a change among 100,000 extensions, beside the cost of a view made anew; and
+//! what a million made-up names leave in memory.
+//!
+//! Fails where the promise is broken: a change costs at most a fifth of a view made anew, and the
+//! second half of the million leaves at most 8 MiB more than the first.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly, and its output is its result"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::catalog::index::{Index, View};
+use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use extension_registry::models::extension::{About, Extension, Release};
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::source::Source;
+use tokio::time::Instant;
+
+const EXTENSIONS: usize = 100_000;
+const CHANGES: usize = 50;
+const NAMES: usize = 1_000_000;
+const GROWTH_MAX_KIB: usize = 8 * 1024;
+
+#[tokio::main]
+async fn main() {
+    changes();
+    made_up_names().await;
+}
+
+fn rules() -> Rules {
+    Rules {
+        merge: Merge::Owner,
+        allow_takeover: false,
+        ttl: Duration::from_secs(300),
+        full_sweep: Duration::from_secs(3600),
+        negative_ttl: Duration::from_secs(10),
+    }
+}
+
+fn id(number: usize) -> ExtensionId {
+    ExtensionId::from_oci_repository(&format!("extension-{number:06}-taskserv")).unwrap()
+}
+
+fn extension(number: usize, patch: usize) -> Extension {
+    let file = Artifact {
+        key: ArtifactKey::new("key"),
+        file_name: "archive.tar.gz".to_owned(),
+        size: 1,
+        digest: None,
+        url: None,
+    };
+    let about = About {
+        description: Some(format!("Number {number} of a hundred thousand")),
+        ..About::default()
+    };
+    let release = Release {
+        artifact: ArtifactChoice::Chosen(file),
+        about: Arc::new(about),
+        ..Release::of_tag(Source::Gitea, format!("1.0.{patch}").parse().unwrap())
+    };
+    Extension::new(id(number), vec![release])
+}
+
+fn changes() {
+    let mut index = Index::new(&[Source::Gitea], &rules());
+    index.listed(Source::Gitea);
+    for number in 0..EXTENSIONS {
+        index.put(Source::Gitea, extension(number, 0), Instant::now());
+    }
+    let begun = Instant::now();
+    let mut view = index.view(&View::default());
+    let anew = begun.elapsed();
+    assert_eq!(view.entries(None).len(), EXTENSIONS);
+    let mut times: Vec<Duration> = (1..=CHANGES)
+        .map(|change| {
+            let number = change * 7919 % EXTENSIONS;
+            index.put(Source::Gitea, extension(number, change), Instant::now());
+            let begun = Instant::now();
+            view = index.view(&view);
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    let (median, worst) = (times[CHANGES / 2], times[CHANGES - 1]);
+    println!("a view of {EXTENSIONS} extensions made anew: {anew:.2?}");
+    println!("with one change: median {median:.2?}, longest {worst:.2?}");
+    assert!(median * 5 <= anew, "a change costs {median:.2?}, a view made anew {anew:.2?}");
+}
+
+async fn made_up_names() {
+    let backend = MemoryBackend::new(Source::Gitea);
+    backend.publish(&id(0), "1.0.0".parse().unwrap(), About::default(), "bytes");
+    let catalogue = Catalogue::new(vec![Arc::new(backend)], rules());
+    catalogue.round(None).await.unwrap();
+    ask(&catalogue, 1..NAMES / 2).await;
+    let half = resident_kib();
+    ask(&catalogue, NAMES / 2..NAMES).await;
+    let all = resident_kib();
+    println!("resident after {} made-up names {half} KiB, after {NAMES} {all} KiB", NAMES / 2);
+    assert!(all.saturating_sub(half) <= GROWTH_MAX_KIB, "made-up names fill the memory");
+}
+
+async fn ask(catalogue: &Arc<Catalogue>, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        assert!(catalogue.find(&id(number), None).await.unwrap_err().is_not_found());
+    }
+}
+
+/// What this process keeps in memory.
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
