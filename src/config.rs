@@ -4,6 +4,7 @@ pub mod check;
 pub mod example;
 pub mod keys;
 pub mod schema;
+pub mod server;
 pub mod settings;
 pub mod show;
 pub mod typed;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::check::{Problem, Problems};
+pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig};
+use crate::config::server::{rate_limit, server};
 use crate::config::settings::Settings;
 use crate::config::typed::{Layer, from_environment, from_file, from_flags, from_supervisor};
 use crate::models::source::Source;
@@ -35,35 +38,10 @@ pub struct Config {
     pub catalog: CatalogConfig,
     /// `[cache]`
     pub cache: CacheConfig,
-}
-
-/// How the service listens and answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// Address or name to listen on.
-    pub host: String,
-    /// Port to listen on; 0 takes a free one.
-    pub port: u16,
-    /// Threads of the runtime; `None`: one for each core.
-    pub workers: Option<NonZeroUsize>,
-    /// Whether pages of other origins may read answers.
-    pub enable_cors: bool,
-    /// Which origins; `*` is any.
-    pub cors_allowed_origins: Vec<String>,
-    /// Whether JSON is compressed.
-    pub enable_compression: bool,
-    /// How long downloads may go on after a stop is asked for.
-    pub shutdown_grace: Duration,
-    /// Connections served at once; more wait.
-    pub max_connections: usize,
-}
-
-impl ServerConfig {
-    /// The host without the brackets that people write around an address of IPv6.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
-    }
+    /// `[rate_limit]`, if it is there.
+    pub rate_limit: Option<RateLimitConfig>,
+    /// `[auth]`, if it is there.
+    pub auth: Option<AuthConfig>,
 }
 
 /// A Gitea or Forgejo organisation.
@@ -192,7 +170,7 @@ pub fn read(sources: &Sources<'_>) -> Result<(Config, Settings), Problems> {
 /// Every problem, if one is of the host or the port, or the file cannot be read.
 pub fn listening(sources: &Sources<'_>) -> Result<(String, u16), Problems> {
     let (settings, problems) = gather(sources);
-    match server(&settings) {
+    match server(&settings, &mut Vec::new()) {
         Some(server) if !problems.iter().any(Problem::is_of_file) => {
             Ok((server.address().to_owned(), server.port))
         }
@@ -223,10 +201,11 @@ fn build(
     sources: &Sources<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
-    let (server, catalog, cache) = (server(settings), catalog(settings, problems), cache(settings));
-    let gitea = settings.section("gitea").map(|section| section.required(problems));
-    let oci = settings.section("oci").map(|section| section.required(problems));
-    let local = settings.section("local").map(|section| section.required(problems));
+    let (server, catalog, cache) =
+        (server(settings, problems), catalog(settings, problems), cache(settings));
+    let mut section = |name| settings.section(name).map(|section| section.required(problems));
+    let [gitea, oci, local] = ["gitea", "oci", "local"].map(&mut section);
+    let [limited, auth] = ["rate_limit", "auth"].map(&mut section);
     if !sources.demo && gitea.is_none() && oci.is_none() && local.is_none() && problems.is_empty() {
         problems.push(Problem::no_backend(sources.file));
     }
@@ -239,22 +218,12 @@ fn build(
             .and_then(|_| Some(LocalConfig { path: settings.text("local", "path")?.into() })),
         catalog: catalog?,
         cache: cache?,
+        rate_limit: limited.flatten().and_then(|_| rate_limit(settings)),
+        auth: auth.flatten().and_then(|_| {
+            Some(AuthConfig { tokens_path: settings.text("auth", "tokens_path")?.into() })
+        }),
     };
     Some(config)
-}
-
-fn server(settings: &Settings) -> Option<ServerConfig> {
-    let whole = |key| settings.whole("server", key);
-    Some(ServerConfig {
-        host: settings.text("server", "host")?,
-        port: u16::try_from(whole("port")?).ok()?,
-        workers: whole("workers").and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
-        enable_cors: settings.flag("server", "enable_cors")?,
-        cors_allowed_origins: settings.list("server", "cors_allowed_origins")?,
-        enable_compression: settings.flag("server", "enable_compression")?,
-        shutdown_grace: Duration::from_secs(whole("shutdown_grace_seconds")?),
-        max_connections: usize::try_from(whole("max_connections")?).ok()?,
-    })
 }
 
 fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {

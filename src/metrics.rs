@@ -14,6 +14,8 @@ use crate::metrics::backends::BackendMetrics;
 pub const UNMATCHED: &str = "unmatched";
 
 const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
+/// Why requests are not let in: over their client's share, without a token, no room.
+const REFUSALS: [&str; 3] = ["rate_limit", "token", "overload"];
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
@@ -29,6 +31,7 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     /// Of the backends.
     pub backends: BackendMetrics,
+    refused: IntCounterVec,
 }
 
 /// The counters of one cache.
@@ -94,19 +97,28 @@ impl Metrics {
                 "Change notices of a backend by what became of them",
                 &["backend", "outcome"],
             )?,
+            refused: counters(
+                "extension_registry_refused_requests_total",
+                "Requests that were not let in, by what they lacked",
+                &["reason"],
+            )?,
             backends: BackendMetrics::new(&registry)?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 6] = [
+        let collectors: [Box<dyn Collector>; 7] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.hits.clone()),
             Box::new(metrics.misses.clone()),
             Box::new(metrics.extensions.clone()),
             Box::new(metrics.webhooks.clone()),
+            Box::new(metrics.refused.clone()),
         ];
         for collector in collectors {
             metrics.registry.register(collector)?;
+        }
+        for reason in REFUSALS {
+            metrics.refused.with_label_values(&[reason]);
         }
         for cache in caches {
             metrics.hits.with_label_values(&[cache]);
@@ -144,6 +156,11 @@ impl Metrics {
     /// Counts one signed change notice.
     pub fn webhook(&self, backend: &str, outcome: &str) {
         self.webhooks.with_label_values(&[backend, outcome]).inc();
+    }
+
+    /// Counts one request that was not let in. `reason` is one of a few words.
+    pub fn refused(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
     }
 
     /// Everything in Prometheus's text format.

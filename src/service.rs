@@ -1,5 +1,6 @@
 //! The composition root: from a configuration to a running service.
 
+mod admission;
 mod backends;
 mod checks;
 mod rotation;
@@ -28,9 +29,11 @@ use crate::catalog::{Catalogue, Merge, Rules, sync};
 use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
+use crate::server::activity::Patience;
 use crate::server::{Limits, Stop, serve};
 use crate::service::backends::Backends;
 pub use crate::service::checks::Finding;
+use crate::service::rotation::Rotated;
 
 /// Runs the service until a signal stops it.
 ///
@@ -48,7 +51,7 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
 /// files of secrets and certificates. Asks no backend.
 #[must_use]
 pub fn check(config: &Config) -> Vec<Finding> {
-    let found = checks::of_backends(config);
+    let found = checks::of_values(config);
     let built = || metrics().and_then(|metrics| Backends::of(config, &metrics));
     match found.is_empty().then(built) {
         Some(Err(error)) => vec![Finding { key: None, what: error.to_string() }],
@@ -70,11 +73,14 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.server.max_connections,
         grace: config.server.shutdown_grace,
+        patience: Patience::default(),
     };
     let draining = Draining::default();
     let metrics = metrics()?;
-    let Backends { backends, receivers, rotated } = Backends::of(&config, &metrics)?;
-    let catalogue = Catalogue::new(backends, rules(&config));
+    let Backends { backends, receivers, mut rotated } = Backends::of(&config, &metrics)?;
+    let (rules, tokens) = http_rules(&config)?;
+    rotated.extend(tokens);
+    let catalogue = Catalogue::new(backends, catalogue_rules(&config));
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
         memos: Memos::new(memo_rules(&config), &metrics),
@@ -82,7 +88,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
         metrics,
         draining: draining.clone(),
     };
-    let router = router(parts, &http_rules(&config.server)?).map_err(io::Error::other)?;
+    let router = router(parts, &rules).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
     // Before anything is served or asked: what was known yesterday answers at once.
     let keeper = if demo { None } else { state::restored(&config, &catalogue).await };
@@ -118,7 +124,7 @@ fn metrics() -> io::Result<Metrics> {
     Metrics::new(&CACHES, &routes).map_err(io::Error::other)
 }
 
-fn rules(config: &Config) -> Rules {
+fn catalogue_rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
     Rules {
         merge,
@@ -138,8 +144,11 @@ fn memo_rules(config: &Config) -> MemoRules {
     }
 }
 
-fn http_rules(server: &ServerConfig) -> io::Result<HttpRules> {
-    Ok(HttpRules { compression: server.enable_compression, cors: origins(server)? })
+/// What surrounds the routes, and the file of clients' tokens.
+fn http_rules(config: &Config) -> io::Result<(HttpRules, Option<Rotated>)> {
+    let (admission, tokens) = admission::of(config)?;
+    let (compression, cors) = (config.server.enable_compression, origins(&config.server)?);
+    Ok((HttpRules { compression, cors, admission: Arc::new(admission) }, tokens))
 }
 
 /// Which origins' pages may read answers.

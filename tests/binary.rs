@@ -159,6 +159,11 @@ fn config_check_looks_at_what_only_a_backend_can_judge() {
             "config.toml:3: oci.namespace: ",
         ),
         (
+            "[local]\npath = \"x\"\n[auth]\ntokens_path = \"token\"\n".to_owned(),
+            Some("two words"),
+            "auth.tokens_path: token: line 1: must be NAME SHA256",
+        ),
+        (
             "[oci]\nregistry = \"r.example.com\"\nnamespace = \"a\"\nrepositories = [\"x\"]\n"
                 .to_owned(),
             None,

@@ -74,6 +74,7 @@ fn every_metric_is_named_here() {
             "extension_registry_backend_healthy gauge",
             "extension_registry_catalogue_age_seconds gauge",
             "extension_registry_catalogue_extensions gauge",
+            "extension_registry_refused_requests_total counter",
             "extension_registry_stale_answers_total counter",
             "extension_registry_upstream_breaker_state gauge",
             "extension_registry_upstream_request_duration_seconds histogram",

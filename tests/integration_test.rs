@@ -10,6 +10,7 @@ mod conformance;
 mod contracts;
 mod deploy;
 mod documents;
+mod faults;
 mod gitea;
 mod layouts;
 mod oci;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::models::source::Source;
+use extension_registry::server::activity::Patience;
 use extension_registry::server::{Limits, Stop};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -47,13 +48,16 @@ async fn served(limits: Limits) -> (Served, Arc<Notify>) {
     (served, release)
 }
 
-const LIMITS: Limits = Limits { max_connections: 10, grace: Duration::from_secs(5) };
+fn limits() -> Limits {
+    Limits { max_connections: 10, grace: Duration::from_secs(5), patience: Patience::default() }
+}
+
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";
 const LIVE: &str = "/api/v1/health/live";
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_no_head_is_cut_after_ten_seconds() {
-    let (served, _) = served(LIMITS).await;
+    let (served, _) = served(limits()).await;
     for begun in ["", "GET / HT", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: x\r\nX-A: "] {
         let mut stream = connect(&served).await;
         let connected = Instant::now();
@@ -67,7 +71,7 @@ async fn a_client_that_sends_no_head_is_cut_after_ten_seconds() {
 
 #[tokio::test]
 async fn more_connections_than_allowed_wait() {
-    let (served, _) = served(Limits { max_connections: 1, ..LIMITS }).await;
+    let (served, _) = served(Limits { max_connections: 1, ..limits() }).await;
     let mut first = connect(&served).await;
     assert!(request(&mut first, LIVE).await.starts_with("HTTP/1.1 200"));
     let mut second = connect(&served).await;
@@ -82,7 +86,7 @@ async fn more_connections_than_allowed_wait() {
 
 #[tokio::test]
 async fn a_drain_lets_downloads_finish_and_takes_no_more() {
-    let (served, release) = served(LIMITS).await;
+    let (served, release) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
     served.stop.send_replace(Stop::Drain);
@@ -97,8 +101,31 @@ async fn a_drain_lets_downloads_finish_and_takes_no_more() {
 }
 
 #[tokio::test]
+async fn two_hundred_live_downloads_finish_within_the_drain() {
+    let (served, release) = served(Limits { max_connections: 300, ..limits() }).await;
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        let mut stream = connect(&served).await;
+        assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
+        streams.push(stream);
+    }
+    served.stop.send_replace(Stop::Drain);
+    let finishing = tokio::spawn(async move {
+        loop {
+            release.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    });
+    for mut stream in streams {
+        assert_eq!(rest(&mut stream).await, b"provider/aws:1.0.0@local");
+    }
+    served.server.await.unwrap();
+    finishing.abort();
+}
+
+#[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_drain() {
-    let (served, _) = served(LIMITS).await;
+    let (served, _) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, LIVE).await.starts_with("HTTP/1.1 200"));
     served.stop.send_replace(Stop::Drain);
@@ -108,7 +135,7 @@ async fn an_idle_connection_does_not_hold_up_the_drain() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_finished_within_the_grace_is_cut() {
-    let (served, _) = served(LIMITS).await;
+    let (served, _) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
     let begun = Instant::now();
@@ -120,7 +147,7 @@ async fn what_is_not_finished_within_the_grace_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_stop_ends_at_once() {
-    let (served, _) = served(LIMITS).await;
+    let (served, _) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
     let begun = Instant::now();
@@ -131,8 +158,78 @@ async fn a_second_stop_ends_at_once() {
 
 #[tokio::test]
 async fn http2_is_spoken_without_an_upgrade() {
-    let (served, _) = served(LIMITS).await;
+    let (served, _) = served(limits()).await;
     let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let response = client.get(format!("{}{LIVE}", served.base)).send().await.unwrap();
     assert_eq!((response.version(), response.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+}
+
+/// One frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// The beginning of a connection of HTTP/2.
+fn preface() -> Vec<u8> {
+    [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat()
+}
+
+/// Whether an answer ends the connection, as the last frame in it says.
+fn ends_with_goaway(mut answer: &[u8]) -> bool {
+    let mut last = 0;
+    while let [a, b, c, kind, ..] = *answer {
+        last = kind;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        answer = answer.get(9 + length..).unwrap_or_default();
+    }
+    last == GOAWAY
+}
+
+#[tokio::test]
+async fn streams_that_are_opened_and_reset_at_once_end_their_connection() {
+    let (served, _) = served(limits()).await;
+    // GET http://x/ in the static table of HPACK.
+    let request = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
+    let mut flood = preface();
+    for stream in (0..1000).map(|n| 2 * n + 1) {
+        flood.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &request));
+        flood.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    let mut stream = connect(&served).await;
+    // It may be cut before all is sent.
+    let _ = stream.write_all(&flood).await;
+    assert!(ends_with_goaway(&rest(&mut stream).await));
+    let mut honest = connect(&served).await;
+    assert!(request_live(&mut honest).await);
+}
+
+#[tokio::test]
+async fn a_head_of_http2_without_end_ends_its_connection() {
+    let (served, _) = served(limits()).await;
+    let mut stream = connect(&served).await;
+    let begin = [preface(), frame(HEADERS, END_STREAM, 1, &[0x82])].concat();
+    stream.write_all(&begin).await.unwrap();
+    let more = frame(CONTINUATION, 0, 1, &[0; 16 * 1024]);
+    let mut sent = 0;
+    while sent < 1000 && stream.write_all(&more).await.is_ok() {
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(sent < 1000, "16 MiB of a head were taken");
+    rest(&mut stream).await;
+    let mut honest = connect(&served).await;
+    assert!(request_live(&mut honest).await);
+}
+
+async fn request_live(stream: &mut TcpStream) -> bool {
+    request(stream, LIVE).await.starts_with("HTTP/1.1 200")
 }

@@ -1,9 +1,9 @@
 //! What clients and proxies may keep: a value on the response, written as a header in one place,
 //! so that an error can never be kept by accident.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::CACHE_CONTROL;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -16,19 +16,32 @@ pub enum CachePolicy {
     Hour,
 }
 
-/// Writes `Cache-Control` and `X-Content-Type-Options` on every answer.
-pub async fn apply_cache_policy(request: Request, next: Next) -> Response {
+/// Who may keep answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Everybody, shared caches included.
+    Anyone,
+    /// The client that asked, since others may not ask.
+    TheClient,
+}
+
+/// Writes `Cache-Control` on every answer.
+pub async fn apply_cache_policy(
+    State(audience): State<Audience>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     let policy = response.extensions().get::<CachePolicy>().filter(|_| !failed);
-    let value = match policy {
-        Some(CachePolicy::Revalidate) => "public, no-cache",
-        Some(CachePolicy::Hour) => "public, max-age=3600",
-        None => "no-store",
+    let value = match (policy, audience) {
+        (Some(CachePolicy::Revalidate), Audience::Anyone) => "public, no-cache",
+        (Some(CachePolicy::Revalidate), Audience::TheClient) => "private, no-cache",
+        (Some(CachePolicy::Hour), Audience::Anyone) => "public, max-age=3600",
+        (Some(CachePolicy::Hour), Audience::TheClient) => "private, max-age=3600",
+        (None, _) => "no-store",
     };
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(value));
     response
 }

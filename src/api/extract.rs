@@ -1,7 +1,12 @@
 //! From a request's path and query to parsed types; what does not parse is a 400 that names it.
 
-use axum::extract::{FromRequestParts, Path, Query};
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
+use bytes::Bytes;
+use tokio::time::timeout;
 
 use crate::api::paging::{LIMIT_MAX, Page};
 use crate::api::problem::Problem;
@@ -12,6 +17,8 @@ use crate::models::tag::Tag;
 
 /// Longest search query, in characters.
 const QUERY_MAX: usize = 200;
+/// The longest that a client may take to send the body of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `{type}/{name}` of a path.
 pub struct IdPath(pub ExtensionId);
@@ -213,5 +220,22 @@ impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
             return Err(Problem::bad_request(message));
         }
         Ok(Self { query: query.to_owned(), list: ListParams::of(&params, Self::LIMIT)? })
+    }
+}
+
+/// A whole body, of the size that the layers allow, that came in time.
+pub struct WholeBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for WholeBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
+        let read = read.map_err(|_| {
+            let seconds = BODY_TIMEOUT.as_secs();
+            let message = format!("The body did not come within {seconds} seconds");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, message)
+        })?;
+        read.map(Self).map_err(|rejection| Problem::bare(rejection.status()))
     }
 }

@@ -1,12 +1,16 @@
 //! What surrounds every handler, in order; handlers hold none of it.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::header::{CONTENT_TYPE, LINK};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -20,9 +24,12 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::api::admission::{Admission, ClientName, admit};
 use crate::api::answers::{CACHE_STATUS, DEGRADED, TOTAL_COUNT};
-use crate::api::cache_policy::apply_cache_policy;
+use crate::api::cache_policy::{Audience, apply_cache_policy};
+use crate::api::limits::bound_head;
 use crate::api::problem::{Problem, render_problems};
+use crate::api::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::metrics::{Metrics, UNMATCHED};
 
 /// The id of a request, taken from the caller when sane, else made.
@@ -31,24 +38,31 @@ const REQUEST_ID_MAX: usize = 128;
 /// Largest body of a request that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
+/// What a browser may do with an answer: show it, and nothing else.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// What of the surroundings is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default)]
 pub struct HttpRules {
     /// Whether JSON is compressed for who accepts it.
     pub compression: bool,
     /// Pages of which origins may read answers; `None`: nobody's.
     pub cors: Option<AllowOrigin>,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
 }
 
 /// Puts every layer around the routes, outermost first:
 ///
 /// 1. request id, so that everything below can name it;
 /// 2. metrics and the request's line in the log, which see the final status and time;
-/// 3. cache policy and cross-origin headers, which errors and preflights need as well;
+/// 3. what browsers and caches may do with the answer, and cross-origin headers: errors and
+///    preflights need them as well;
 /// 4. the body of failures, which turns whatever fails below into our one shape;
 /// 5. panics, which become a failure like any other;
-/// 6. the bound on bodies;
-/// 7. compression, innermost: it sees what handlers said, not what the layers added.
+/// 6. the bounds on heads and bodies;
+/// 7. admission: tokens, shares, room;
+/// 8. compression, innermost: it sees what handlers said, not what the layers added.
 pub fn layered<S>(router: Router<S>, metrics: Metrics, rules: &HttpRules) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -58,14 +72,19 @@ where
         compresses && is_text(headers)
     };
     let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
+    let closed = rules.admission.auth.is_some();
+    let audience = if closed { Audience::TheClient } else { Audience::Anyone };
     let layers = ServiceBuilder::new()
         .layer(from_fn(name_request))
-        .layer(from_fn_with_state(metrics, observe))
-        .layer(from_fn(apply_cache_policy))
+        .layer(from_fn_with_state(metrics.clone(), observe))
+        .layer(from_fn_with_state(audience, apply_cache_policy))
+        .layer(from_fn(harden))
         .layer(option_layer(rules.cors.clone().map(cors)))
         .layer(from_fn(render_problems))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(bound_head))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state((Arc::clone(&rules.admission), metrics), admit))
         .layer(compression);
     router
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -87,6 +106,16 @@ async fn name_request(mut request: Request, next: Next) -> Response {
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Tells browsers to take an answer for what it says it is, and to run and load nothing of it; a
+/// page that needs more says so itself.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
     response
 }
 
@@ -112,16 +141,18 @@ impl Seen {
         }
     }
 
-    fn log(&self, status: StatusCode, took: Duration, failure: Option<&str>) {
+    fn log(&self, took: Duration, response: &Response) {
         let Self { method, route, path, version, id } = self;
+        let (status, said) = (response.status().as_u16(), response.extensions());
+        let failure = said.get::<Problem>().and_then(|problem| problem.report.as_deref());
+        let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
         let ms = took.as_micros() as f64 / 1000.0;
-        let status = status.as_u16();
         match failure {
             Some(error) => {
-                warn!(%method, path, route, ?version, status, ms, id, error, "request failed");
+                warn!(%method, path, route, ?version, status, ms, id, client, error, "request failed");
             }
-            None => info!(%method, path, route, ?version, status, ms, id, "request"),
+            None => info!(%method, path, route, ?version, status, ms, id, client, "request"),
         }
     }
 }
@@ -137,8 +168,7 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
     for backend in stale_parts(response.headers()) {
         metrics.backends.stale_answer(backend);
     }
-    let failure = response.extensions().get::<Problem>().and_then(|p| p.report.as_deref());
-    seen.log(status, took, failure);
+    seen.log(took, &response);
     response
 }
 
@@ -162,11 +192,16 @@ fn cors(origins: AllowOrigin) -> CorsLayer {
         HeaderName::from_static("accept-ranges"),
         HeaderName::from_static("repr-digest"),
         HeaderName::from_static("retry-after"),
+        RATE_LIMIT,
+        RATE_LIMIT_POLICY,
+        WWW_AUTHENTICATE,
     ];
+    // Of all headers only this one is not meant by `*`.
+    let allowed = [HeaderName::from_static("*"), AUTHORIZATION];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers(tower_http::cors::Any)
+        .allow_headers(allowed)
         .expose_headers(exposed)
 }
 
@@ -197,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_internal_error_that_says_nothing() {
         let router: Router = Router::new().route("/", get(|| async { explode() }));
-        let rules = HttpRules { compression: true, cors: None };
+        let rules = HttpRules { compression: true, ..HttpRules::default() };
         let metrics = Metrics::new(&[], &[]).unwrap();
         let router = layered(router, metrics.clone(), &rules);
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -25,12 +25,14 @@ pub struct ErrorBody {
 }
 
 /// The same as RFC 9457 has it.
-#[derive(Serialize)]
-struct ProblemDetails<'a> {
+#[derive(Serialize, ToSchema)]
+pub struct ProblemDetails<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
+    /// A sentence for people.
     detail: &'a str,
+    /// A code that programs branch on.
     error: &'static str,
 }
 
@@ -38,6 +40,7 @@ struct ProblemDetails<'a> {
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
+    error: &'static str,
     message: String,
     beside: Beside,
     /// The whole story, for the request's line in the log.
@@ -58,7 +61,25 @@ impl Problem {
     /// A failure of this status with a sentence for people.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), beside: Beside::Nothing, report: None }
+        let (error, message) = (code(status), message.into());
+        Self { status, error, message, beside: Beside::Nothing, report: None }
+    }
+
+    /// The client asks more often than it may, and may again after this time.
+    #[must_use]
+    pub fn rate_limited(retry_after: Duration) -> Self {
+        let beside = Beside::RetryAfter(whole_seconds(retry_after));
+        let message =
+            "This client has used up its share of requests; Retry-After tells when to ask again";
+        Self { beside, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
+    /// We have more to do than we take on at once, whatever the backends do.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        let message = "The service answers as many requests as it may; ask again in a moment";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
+        Self { error: "overloaded", beside: Beside::RetryAfter(1), ..problem }
     }
 
     /// The request is wrong in a way the message names.
@@ -68,20 +89,22 @@ impl Problem {
     }
 
     /// What a failure without a word of its own says.
-    fn bare(status: StatusCode) -> Self {
+    #[must_use]
+    pub fn bare(status: StatusCode) -> Self {
         let message = match status {
             StatusCode::NOT_FOUND => "Nothing is served at this path",
             StatusCode::METHOD_NOT_ALLOWED => {
                 "This path does not take that method; Allow names those it takes"
             }
             StatusCode::INTERNAL_SERVER_ERROR => "The service failed to answer",
+            StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than 1 MiB",
             other => other.canonical_reason().unwrap_or("The request failed"),
         };
         Self::new(status, message)
     }
 
     fn render(&self, as_problem: bool) -> Response {
-        let error = code(self.status);
+        let error = self.error;
         let mut response = if as_problem {
             let details = ProblemDetails {
                 r#type: "about:blank",
@@ -133,7 +156,7 @@ impl From<Error> for Problem {
             _ => error.message().to_owned(),
         };
         let report = status.is_server_error().then(|| error.report());
-        Self { status, message, beside, report }
+        Self { beside, report, ..Self::new(status, message) }
     }
 }
 
@@ -161,8 +184,12 @@ pub async fn render_problems(request: Request, next: Next) -> Response {
     let problem =
         response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
     let mut rendered = problem.render(as_problem);
-    if let Some(allow) = response.headers().get(ALLOW) {
-        rendered.headers_mut().insert(ALLOW, allow.clone());
+    // What else the answer says, such as `Allow`, holds whatever its body is.
+    for (name, value) in response.headers() {
+        if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) && !rendered.headers().contains_key(name)
+        {
+            rendered.headers_mut().insert(name, value.clone());
+        }
     }
     rendered.extensions_mut().insert(problem);
     rendered
@@ -175,8 +202,10 @@ fn code(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "not_found",
         StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
         StatusCode::NOT_ACCEPTABLE => "not_acceptable",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
         StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
         StatusCode::URI_TOO_LONG => "uri_too_long",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
         StatusCode::RANGE_NOT_SATISFIABLE => "range_not_satisfiable",
         StatusCode::TOO_MANY_REQUESTS => "rate_limited",
         StatusCode::BAD_GATEWAY => "backend_error",

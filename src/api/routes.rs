@@ -9,6 +9,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::{HttpRules, layered};
 use crate::api::memos::Memos;
@@ -59,7 +60,9 @@ fn routes() -> OpenApiRouter<ApiState> {
 /// The contract for machines, made of the routes.
 #[must_use]
 pub fn contract() -> OpenApi {
-    routes().into_openapi()
+    let mut contract = routes().into_openapi();
+    complete(&mut contract);
+    contract
 }
 
 /// The contract as it is served and committed: indented JSON, a line break at the end.

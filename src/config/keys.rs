@@ -51,7 +51,7 @@ pub struct Section {
 const DAY: u64 = 86_400;
 
 /// All sections, in the order of the documentation.
-pub const SECTIONS: [Section; 6] = [
+pub const SECTIONS: [Section; 8] = [
     Section { name: "server", doc: "How the service listens and answers.", optional: false },
     Section { name: "gitea", doc: "Releases of a Gitea or Forgejo organisation.", optional: true },
     Section { name: "oci", doc: "Artifacts in a namespace of an OCI registry.", optional: true },
@@ -62,6 +62,8 @@ pub const SECTIONS: [Section; 6] = [
     },
     Section { name: "catalog", doc: "How backends share names.", optional: false },
     Section { name: "cache", doc: "The memos of answers.", optional: false },
+    Section { name: "rate_limit", doc: "How often a client may ask.", optional: true },
+    Section { name: "auth", doc: "Which clients may ask; without it all.", optional: true },
 ];
 
 const fn key(
@@ -139,6 +141,20 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 1_000_000),
         "10000",
         "Connections served at once; more wait to be accepted.",
+    ),
+    key(
+        "server",
+        "max_requests",
+        Kind::Whole(1, 1_000_000),
+        "5000",
+        "Requests answered at once, downloads included; more are refused.",
+    ),
+    key(
+        "server",
+        "trusted_proxies",
+        Kind::List,
+        "[]",
+        "Addresses and networks of proxies that say where requests come from.",
     ),
     required(
         "gitea",
@@ -334,6 +350,27 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         r#""/var/lib/extension-registry""#,
         "Directory that keeps what is known over a restart; $STATE_DIRECTORY unless set.",
+    ),
+    required(
+        "rate_limit",
+        "requests_per_second",
+        Kind::Whole(1, 1_000_000),
+        "50",
+        "Requests of a client, told by its token or address. Required.",
+    ),
+    unset(
+        "rate_limit",
+        "burst",
+        Kind::Whole(1, 1_000_000),
+        "100",
+        "Requests that a client may make at once; those of a second unless set.",
+    ),
+    required(
+        "auth",
+        "tokens_path",
+        Kind::Text,
+        r#""/path/to/client-tokens.txt""#,
+        "File that holds names and SHA-256 digests of clients' tokens. Required.",
     ),
 ];
 

@@ -1,4 +1,5 @@
-//! What only a backend can judge of a configuration: all of it at once, each with its key.
+//! What a configuration's own form cannot show: names that only a backend can judge, and files. All
+//! of it at once, each with its key.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use crate::http::check_ca_file;
 use crate::oci::address::RegistryAddress;
 use crate::oci::repository::Namespace;
 use crate::oci::settings::read_credentials;
+use crate::service::admission::client_tokens;
 use crate::service::backends::repositories;
 use crate::service::secrets;
 
@@ -21,11 +23,14 @@ pub struct Finding {
     pub what: String,
 }
 
-/// Everything that is wrong with the values of the backends.
-pub(super) fn of_backends(config: &Config) -> Vec<Finding> {
+/// Everything that is wrong with the values of the backends, and with what else is in files.
+pub(super) fn of_values(config: &Config) -> Vec<Finding> {
     let mut found = Found::default();
     config.gitea.iter().for_each(|gitea| found.gitea(gitea));
     config.oci.iter().for_each(|oci| found.oci(oci));
+    if let Some(auth) = &config.auth {
+        found.value("auth", "tokens_path", client_tokens(&auth.tokens_path));
+    }
     found.0
 }
 

@@ -1,6 +1,7 @@
 //! What stands beside every answer.
 
 use extension_registry::api::layers::HttpRules;
+use extension_registry::api::routes::templates;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 
@@ -122,11 +123,34 @@ async fn other_origins_may_read_what_is_configured() {
 
 #[tokio::test]
 async fn what_is_switched_off_is_off() {
-    let http = HttpRules { compression: false, cors: None };
+    let http = HttpRules::default();
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![memory(Source::Local, &["provider/aws:1.0.0"])], setup).await;
     let headers = [("origin", "https://ui.example.com"), ("accept-encoding", "gzip, br")];
     let got = served.get_with("/openapi.json", &headers).await;
     assert_eq!(got.header("content-encoding"), "");
     assert_eq!(got.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn browsers_may_run_and_load_nothing_of_any_answer() {
+    let served = served().await;
+    let mut paths: Vec<String> = templates()
+        .iter()
+        .map(|template| template.strip_prefix("/api/v1").unwrap())
+        .map(|path| path.replace("{type}", "provider").replace("{name}", "p1"))
+        .map(|path| path.replace("{version}", "1.0.0").replace("{backend}", "gitea"))
+        .collect();
+    paths.extend(["/nope", "/extensions?limit=x", "/extensions/provider/none"].map(String::from));
+    for path in paths {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
+            let got = served.send(method.clone(), &path, &[]).await;
+            assert_eq!(got.header("x-content-type-options"), "nosniff", "{method} {path}");
+            let policy = got.header("content-security-policy");
+            assert!(policy.starts_with("default-src 'none';"), "{method} {path}: {policy}");
+            let archive = got.header("content-type") == "application/octet-stream";
+            let disposition = got.header("content-disposition");
+            assert_eq!(disposition.starts_with("attachment;"), archive, "{method} {path}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The HTTP API as callers see it.
 
+mod admission;
 mod bad_input;
 mod downloads;
 mod headers;
+mod leaks;
 mod lists;
 mod memos;
 mod metadata;

@@ -18,6 +18,7 @@ use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::source::Source;
+use extension_registry::server::activity::Patience;
 use extension_registry::server::{Limits, Stop, serve};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -58,8 +59,16 @@ impl Default for Setup {
             capacity: 1000,
             lists: true,
             metadata: true,
-            http: HttpRules { compression: true, cors: Some(AllowOrigin::any()) },
-            limits: Limits { max_connections: 100, grace: Duration::from_secs(30) },
+            http: HttpRules {
+                compression: true,
+                cors: Some(AllowOrigin::any()),
+                ..HttpRules::default()
+            },
+            limits: Limits {
+                max_connections: 100,
+                grace: Duration::from_secs(30),
+                patience: Patience::default(),
+            },
             receivers: Vec::new(),
             state: None,
         }

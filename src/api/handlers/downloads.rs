@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::api::artifact_headers::{describe, etag_of, set};
 use crate::api::conditional::client_has;
 use crate::api::extract::{ReleasePath, SourceParam};
+use crate::api::params::{AssetParam, IdParams, SourceQueryParam, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::{Wanted, wanted};
 use crate::api::state::ApiState;
@@ -31,14 +32,7 @@ use crate::models::naming::ExtensionId;
     get,
     path = "/extensions/{type}/{name}/{version}",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("version" = String, Path, description = "A tag, a version, or `latest`; a slash as `%2F`", max_length = 255),
-        ("tag" = Option<String>, Query, description = "With `latest`: a tag that no path can name"),
-        ("asset" = Option<String>, Query, description = "One file of the release instead of its archive, by id or by name"),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, VersionPathParam, TagParam, AssetParam, SourceQueryParam),
     responses(
         (status = 200, content_type = "application/octet-stream", body = Vec<u8>, headers(
             ("ETag" = String, description = "Strong"),

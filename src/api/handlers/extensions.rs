@@ -8,6 +8,7 @@ use crate::api::answers::{Answer, Provenance};
 use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
 use crate::api::list_memo::render_rows;
 use crate::api::memos::Facet;
+use crate::api::params::{IdParams, PageParams, QueryParam, SourceQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
@@ -22,12 +23,7 @@ use crate::models::source::Source;
     get,
     path = "/extensions",
     tag = "extensions",
-    params(
-        ("type" = Option<String>, Query, description = "Only `provider`, `taskserv` or `cluster`"),
-        ("source" = Option<String>, Query, description = "Only what `gitea`, `oci` or `local` has"),
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 0 to 1000; 100 unless given", maximum = 1000),
-        ("offset" = Option<u64>, Query, description = "Rows before the page; 0 unless given"),
-    ),
+    params(PageParams),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
@@ -60,13 +56,7 @@ pub async fn list_extensions(
     get,
     path = "/extensions/search",
     tag = "extensions",
-    params(
-        ("q" = String, Query, description = "Words to find, 1 to 200 characters", min_length = 1, max_length = 200),
-        ("type" = Option<String>, Query, description = "Only `provider`, `taskserv` or `cluster`"),
-        ("source" = Option<String>, Query, description = "Only what `gitea`, `oci` or `local` has"),
-        ("limit" = Option<u64>, Query, description = "Rows of a page, 0 to 1000; 50 unless given", maximum = 1000),
-        ("offset" = Option<u64>, Query, description = "Rows before the page; 0 unless given"),
-    ),
+    params(QueryParam, PageParams),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
@@ -101,11 +91,7 @@ pub async fn search_extensions(
     get,
     path = "/extensions/{type}/{name}",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, SourceQueryParam),
     responses(
         (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -132,11 +118,7 @@ pub async fn get_extension(
     get,
     path = "/extensions/{type}/{name}/versions",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, SourceQueryParam),
     responses(
         (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),

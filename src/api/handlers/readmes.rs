@@ -8,6 +8,7 @@ use axum::response::Response;
 use crate::api::accept::Form;
 use crate::api::answers::Answer;
 use crate::api::extract::{IdPath, SourceParam, VersionParam};
+use crate::api::params::{IdParams, SourceQueryParam, VersionQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 
@@ -23,12 +24,7 @@ const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-
     get,
     path = "/extensions/{type}/{name}/readme",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("version" = Option<String>, Query, description = "A tag or a version; `latest` unless given", max_length = 255),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, VersionQueryParam, SourceQueryParam),
     responses(
         (status = 200, description = "The README", content((String = "text/markdown"), (String = "text/html")), headers(
             ("ETag" = String, description = "Weak"),

@@ -8,6 +8,7 @@ use crate::api::answers::Answer;
 use crate::api::extract::{IdPath, ReleasePath, SourceParam, WantedParams};
 use crate::api::memos::release::Question;
 use crate::api::metadata_view::MetadataView;
+use crate::api::params::{IdParams, RangeParams, SourceQueryParam, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
@@ -21,13 +22,7 @@ use crate::models::source::Source;
     get,
     path = "/extensions/{type}/{name}/{version}/metadata",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("version" = String, Path, description = "A tag, a version, or `latest`; a slash as `%2F`", max_length = 255),
-        ("tag" = Option<String>, Query, description = "With `latest`: a tag that no path can name"),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, VersionPathParam, TagParam, SourceQueryParam),
     responses(
         (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -55,13 +50,7 @@ pub async fn get_version(
     get,
     path = "/extensions/{type}/{name}/resolve",
     tag = "extensions",
-    params(
-        ("type" = String, Path, description = "`provider`, `taskserv` or `cluster`"),
-        ("name" = String, Path, description = "Without regard to case", max_length = 100),
-        ("constraint" = String, Query, description = "A range as Cargo writes it: `^1.2`, `~1.2.3`, `1.2.*`, `=1.2.3`, `>=1.2, <2`", min_length = 1, max_length = 200),
-        ("prerelease" = Option<bool>, Query, description = "Whether a pre-release may be picked; `false` unless given"),
-        ("source" = Option<String>, Query, description = "Ask `gitea`, `oci` or `local` instead of the owner"),
-    ),
+    params(IdParams, RangeParams, SourceQueryParam),
     responses(
         (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),

@@ -2,8 +2,8 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
 
+use crate::api::extract::WholeBody;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::webhook::{Delivery, WebhookError};
@@ -23,6 +23,7 @@ use crate::backend::webhook::{Delivery, WebhookError};
         (status = 400, body = ErrorBody, description = "Signed, but not readable"),
         (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
         (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
+        (status = 408, body = ErrorBody, description = "The body did not come within 10 seconds"),
         (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
     ),
 )]
@@ -30,7 +31,7 @@ pub async fn receive(
     State(api): State<ApiState>,
     Path(backend): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    WholeBody(body): WholeBody,
 ) -> Result<StatusCode, Problem> {
     let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
     let receiver = receiver.ok_or_else(unknown_receiver)?;

@@ -1,0 +1,154 @@
+//! Who comes in: the client's token, its share of requests, and whether there is room.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::api::auth::{Auth, Refusal};
+use crate::api::client_address::{TrustedProxies, network_of};
+use crate::api::limits::Room;
+use crate::api::problem::Problem;
+use crate::api::rate_limit::{ClientKey, RateLimiter, Verdict};
+use crate::metrics::Metrics;
+
+/// Where orchestrators look: open, unlimited, and answered however full the service is.
+const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
+/// Where backends tell of changes: open to whoever signs with the backend's secret.
+const SIGNED: &str = "/api/v1/webhooks/{backend}";
+/// Requests answered at once unless configured.
+const ROOM: usize = 5000;
+
+/// Who is let in.
+pub struct Admission {
+    /// Whose tokens are asked for; `None`: nobody's.
+    pub auth: Option<Arc<Auth>>,
+    /// How often each client may ask; `None`: as often as it likes.
+    pub rate: Option<RateLimiter>,
+    /// Who may say where a request comes from.
+    pub proxies: TrustedProxies,
+    /// How many requests are answered at once.
+    pub room: Room,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let proxies = TrustedProxies::default();
+        Self { auth: None, rate: None, proxies, room: Room::of(ROOM) }
+    }
+}
+
+/// The name of the client whose token a request carried.
+#[derive(Clone, Debug)]
+pub struct ClientName(pub Arc<str>);
+
+/// Why a request does not come in.
+enum Refused {
+    /// Its client is over its share; the next request passes after this time.
+    Rate(Duration),
+    /// It carries no token that is accepted.
+    Token(Refusal),
+    /// All places are taken.
+    Room,
+}
+
+/// Lets a request pass, or answers 401, 429 or 503.
+///
+/// Requests without a valid token count against the share of their address before they are refused,
+/// so that guessing is as limited as asking.
+pub async fn admit(
+    State((admission, metrics)): State<(Arc<Admission>, Metrics)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if HEALTH.contains(&route) {
+        return next.run(request).await;
+    }
+    let client = admission.client(route, &request);
+    let verdict = admission.take(&client, &request);
+    let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
+    let place = match over {
+        Some(refused) => Err(refused),
+        None => client.and_then(|name| Ok((admission.room.enter().ok_or(Refused::Room)?, name))),
+    };
+    let mut response = match place {
+        Ok((place, name)) => {
+            let mut response = place.keep_for(next.run(request).await);
+            name.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
+            response
+        }
+        Err(refused) => {
+            metrics.refused(refused.reason());
+            refused.into_response()
+        }
+    };
+    if let (Some(rate), Some(verdict)) = (&admission.rate, &verdict) {
+        rate.tell(verdict, response.headers_mut());
+    }
+    response
+}
+
+impl Admission {
+    /// Whose token the request carries; `None` where none is asked for.
+    fn client(&self, route: &str, request: &Request) -> Result<Option<ClientName>, Refused> {
+        let auth = self.auth.as_ref().filter(|_| route != SIGNED);
+        let client = auth.map(|auth| auth.client(request.headers(), Timestamp::now()));
+        client.transpose().map(|name| name.map(ClientName)).map_err(Refused::Token)
+    }
+
+    fn take(
+        &self,
+        client: &Result<Option<ClientName>, Refused>,
+        request: &Request,
+    ) -> Option<Verdict> {
+        let rate = self.rate.as_ref()?;
+        let key = match client {
+            Ok(Some(ClientName(name))) => ClientKey::Named(Arc::clone(name)),
+            _ => ClientKey::Network(network_of(self.address(request))),
+        };
+        Some(rate.take(key, Instant::now()))
+    }
+
+    fn address(&self, request: &Request) -> IpAddr {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        // The listener always says where a connection comes from; whoever else calls the router
+        // shares one address.
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        self.proxies.client_of(peer, request.headers())
+    }
+}
+
+impl Refused {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Rate(_) => "rate_limit",
+            Self::Token(_) => "token",
+            Self::Room => "overload",
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let challenge = match self {
+            Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
+            Self::Room => return Problem::overloaded().into_response(),
+            Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
+            Self::Token(Refusal::Wrong) => {
+                "Bearer realm=\"extension-registry\", error=\"invalid_token\""
+            }
+        };
+        let message = "A valid client token is needed: Authorization: Bearer TOKEN";
+        let mut response = Problem::new(StatusCode::UNAUTHORIZED, message).into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
+    }
+}

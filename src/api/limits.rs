@@ -1,0 +1,99 @@
+//! How large the head of a request may be, and how many are answered at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::api::problem::Problem;
+
+/// Longest target of a request (path and query), in bytes.
+const TARGET_MAX: usize = 8 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
+/// Largest sum of the names and values of a request's headers, in bytes.
+const HEADERS_SIZE_MAX: usize = 16 * 1024;
+
+/// Refuses heads beyond the bounds. The listener reads heads of up to 64 KiB, so that these get a
+/// body that says why; what is larger still it refuses itself, without one.
+pub async fn bound_head(request: Request, next: Next) -> Response {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET_MAX {
+        let message = format!("The address is longer than {TARGET_MAX} bytes");
+        return Problem::new(StatusCode::URI_TOO_LONG, message).into_response();
+    }
+    let headers = request.headers();
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || size > HEADERS_SIZE_MAX {
+        let message =
+            format!("More than {HEADERS_MAX} headers or {HEADERS_SIZE_MAX} bytes of them");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Problem::new(status, message).into_response();
+    }
+    next.run(request).await
+}
+
+/// Room for a number of requests at once.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// Room for so many.
+    #[must_use]
+    pub fn of(requests: usize) -> Self {
+        Self(Arc::new(Semaphore::new(requests.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// A place, until it is dropped; `None`: all are taken.
+    #[must_use]
+    pub fn enter(&self) -> Option<Place> {
+        Arc::clone(&self.0).try_acquire_owned().ok().map(|permit| Place { _permit: permit })
+    }
+}
+
+/// One request's place.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Keeps the place until the answer's last byte was given or nobody wants it any more.
+    #[must_use]
+    pub fn keep_for(self, response: Response) -> Response {
+        response.map(|body| Body::new(Seated { body, _place: self }))
+    }
+}
+
+/// A body that holds its request's place.
+struct Seated {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Seated {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

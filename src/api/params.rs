@@ -1,0 +1,139 @@
+//! Parameters as the contract for machines has them; `extract.rs` is what parses them.
+
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, ObjectBuilder};
+use utoipa::{IntoParams, ToSchema};
+
+/// A type of extension.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum TypeName {
+    /// Speaks to a cloud or a hypervisor
+    Provider,
+    /// Installs and runs one service
+    Taskserv,
+    /// Puts several services together
+    Cluster,
+}
+
+/// A kind of backend.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum SourceName {
+    /// Releases of an organisation
+    Gitea,
+    /// A namespace of a registry
+    Oci,
+    /// A directory of image layouts
+    Local,
+}
+
+/// `{type}/{name}`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct IdParams {
+    /// What it is for
+    #[param(inline)]
+    pub r#type: TypeName,
+    /// Without regard to case
+    #[param(max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    pub name: String,
+}
+
+/// `{version}`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct VersionPathParam {
+    /// A tag, a version, or `latest`; a slash as `%2F`
+    #[param(
+        max_length = 255,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*$"
+    )]
+    pub version: String,
+}
+
+/// `?version=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct VersionQueryParam {
+    /// A tag or a version; `latest` unless given
+    #[param(
+        max_length = 255,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*$"
+    )]
+    pub version: Option<String>,
+}
+
+/// `?tag=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TagParam {
+    /// With `latest`: a tag that no path can name
+    pub tag: Option<String>,
+}
+
+/// `?asset=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AssetParam {
+    /// One file of the release instead of its archive, by id or by name
+    pub asset: Option<String>,
+}
+
+/// `?source=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SourceQueryParam {
+    /// Ask this backend instead of the owner
+    #[param(inline)]
+    pub source: Option<SourceName>,
+}
+
+/// What a list holds, and which page of it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Only these
+    #[param(inline)]
+    pub r#type: Option<TypeName>,
+    /// Only what this backend has
+    #[param(inline)]
+    pub source: Option<SourceName>,
+    /// Rows of a page; 100 unless given, of a search 50
+    #[param(minimum = 0, maximum = 1000)]
+    pub limit: Option<u64>,
+    /// Rows before the page
+    #[param(schema_with = any_whole_number)]
+    pub offset: Option<u64>,
+}
+
+/// `?q=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct QueryParam {
+    /// Words to find, 1 to 200 characters, not blank
+    #[param(min_length = 1, max_length = 200, pattern = "\\S")]
+    pub q: String,
+}
+
+/// `?constraint=` and `?prerelease=`
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RangeParams {
+    /// A range as Cargo writes it: `^1.2`, `~1.2.3`, `1.2.*`, `=1.2.3`, `>=1.2, <2`
+    #[param(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^(\\*|(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}(, ?(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}){0,15})$"
+    )]
+    pub constraint: String,
+    /// Whether a pre-release may be picked; `false` unless given
+    pub prerelease: Option<bool>,
+}
+
+/// Of any size, which no format of OpenAPI says. What is made by hand is described by hand, too.
+fn any_whole_number() -> Object {
+    let rows = "Rows before the page; 0 unless given";
+    let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    schema.description(Some(rows)).build()
+}

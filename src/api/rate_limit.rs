@@ -1,0 +1,176 @@
+//! How often a client may ask: a bucket for each that fills at a steady rate.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use lru::LruCache;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// What is left of a client's share (draft-ietf-httpapi-ratelimit-headers-10).
+pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// How large that share is.
+pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// Clients remembered, about 100 bytes each. Beyond it the one that was silent for longest is
+/// forgotten, so that made-up addresses cost others nothing but the memory of an idle client.
+const CLIENTS_MAX: usize = 100_000;
+
+/// Who shares a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientKey {
+    /// All requests with a token of this client.
+    Named(Arc<str>),
+    /// All requests from this network.
+    Network(IpAddr),
+}
+
+/// How much each client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests that come back to the bucket in a second.
+    pub per_second: NonZeroU32,
+    /// Requests that a full bucket holds.
+    pub burst: NonZeroU32,
+}
+
+/// The buckets of all clients.
+///
+/// A bucket is the instant at which it will be full again: all that the algorithm (GCRA) needs.
+/// One that is full again says nothing, and goes.
+pub struct RateLimiter {
+    rate: Rate,
+    policy: HeaderValue,
+    full_at: Mutex<LruCache<ClientKey, Instant>>,
+}
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `Some`: it is over the limit, and the next one would pass after this time.
+    pub retry_after: Option<Duration>,
+    /// Requests that would pass at once.
+    pub remaining: u32,
+    /// Time until the bucket is full.
+    pub reset: Duration,
+}
+
+impl RateLimiter {
+    /// Full buckets for everybody.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        let (burst, window) = (rate.burst, rate.burst.get().div_ceil(rate.per_second.get()));
+        let policy = format!("\"client\";q={burst};w={window}");
+        let policy = HeaderValue::from_str(&policy)
+            .unwrap_or_else(|_| HeaderValue::from_static("\"client\""));
+        Self { rate, policy, full_at: Mutex::new(LruCache::unbounded()) }
+    }
+
+    /// Takes one request of this client out of its bucket, if it is in there.
+    pub fn take(&self, client: ClientKey, now: Instant) -> Verdict {
+        let each = Duration::from_secs(1) / self.rate.per_second.get();
+        let whole = each * self.rate.burst.get();
+        let mut clients = self.full_at.lock();
+        let full_at = clients.get(&client).map_or(now, |full_at| now.max(*full_at));
+        let filling = full_at + each - now;
+        if let Some(over) = filling.checked_sub(whole).filter(|over| !over.is_zero()) {
+            return Verdict { retry_after: Some(over), remaining: 0, reset: full_at - now };
+        }
+        clients.put(client, now + filling);
+        forget(&mut clients, now);
+        let remaining = (whole - filling).as_nanos() / each.as_nanos();
+        let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+        Verdict { retry_after: None, remaining, reset: filling }
+    }
+
+    /// Writes what the client should know of its share.
+    pub fn tell(&self, verdict: &Verdict, headers: &mut HeaderMap) {
+        headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
+        let Verdict { remaining, reset, .. } = verdict;
+        let left = format!("\"client\";r={remaining};t={}", reset.as_secs_f64().ceil());
+        if let Ok(left) = HeaderValue::from_str(&left) {
+            headers.insert(RATE_LIMIT, left);
+        }
+    }
+}
+
+/// Up to two clients go for each that comes, so that no request pays for many.
+fn forget(clients: &mut LruCache<ClientKey, Instant>, now: Instant) {
+    for _ in 0..2 {
+        let idle = clients.peek_lru().is_some_and(|(_, full_at)| *full_at <= now);
+        if idle || clients.len() > CLIENTS_MAX {
+            clients.pop_lru();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(per_second: u32, burst: u32) -> RateLimiter {
+        let [per_second, burst] = [per_second, burst].map(|n| NonZeroU32::new(n).unwrap());
+        RateLimiter::new(Rate { per_second, burst })
+    }
+
+    fn network(number: u32) -> ClientKey {
+        ClientKey::Network(IpAddr::V4(number.into()))
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let limiter = limiter(2, 3);
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let left = |ms| limiter.take(network(1), at(ms)).remaining;
+        assert_eq!([left(0), left(0), left(0)], [2, 1, 0]);
+        let over = limiter.take(network(1), at(0));
+        assert_eq!(over.retry_after, Some(Duration::from_millis(500)));
+        assert_eq!(over.reset, Duration::from_millis(1500));
+        assert!(limiter.take(network(1), at(499)).retry_after.is_some());
+        assert_eq!(limiter.take(network(1), at(500)).retry_after, None);
+        assert!(limiter.take(network(1), at(500)).retry_after.is_some(), "a refusal costs nothing");
+        assert_eq!(limiter.take(network(2), at(500)).remaining, 2, "each client has its own");
+        assert_eq!(left(60_000), 2, "no more than a full bucket");
+    }
+
+    #[test]
+    fn as_many_pass_as_the_rate_says() {
+        let limiter = limiter(50, 10);
+        let begun = Instant::now();
+        let asks = (0..10_000).map(|ms| begun + Duration::from_millis(ms));
+        let passed = asks.filter(|now| limiter.take(network(1), *now).retry_after.is_none());
+        assert_eq!(passed.count(), 50 * 10 + 9);
+    }
+
+    #[test]
+    fn idle_clients_are_forgotten_and_their_number_is_bounded() {
+        let limiter = limiter(1, 1);
+        let begun = Instant::now();
+        for number in 0..1000 {
+            limiter.take(network(number), begun);
+        }
+        assert_eq!(limiter.full_at.lock().len(), 1000);
+        for number in 0..1000 {
+            limiter.take(network(5000 + number), begun + Duration::from_secs(2));
+        }
+        assert_eq!(limiter.full_at.lock().len(), 1000, "the idle ones have gone");
+        for number in 0..(CLIENTS_MAX as u32 + 5000) {
+            limiter.take(network(10_000 + number), begun + Duration::from_secs(2));
+        }
+        assert_eq!(limiter.full_at.lock().len(), CLIENTS_MAX);
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_draft() {
+        let limiter = limiter(2, 5);
+        let now = Instant::now();
+        let verdict = limiter.take(network(1), now);
+        let mut headers = HeaderMap::new();
+        limiter.tell(&verdict, &mut headers);
+        assert_eq!(headers["ratelimit-policy"], r#""client";q=5;w=3"#);
+        assert_eq!(headers["ratelimit"], r#""client";r=4;t=1"#);
+    }
+}

@@ -1,0 +1,106 @@
+//! How the service listens, and whom it lets in: `[server]`, `[rate_limit]`, `[auth]`.
+
+use std::net::IpAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::check::Problem;
+use crate::config::settings::Settings;
+
+/// How the service listens and answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address or name to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Threads of the runtime; `None`: one for each core.
+    pub workers: Option<NonZeroUsize>,
+    /// Whether pages of other origins may read answers.
+    pub enable_cors: bool,
+    /// Which origins; `*` is any.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether JSON is compressed.
+    pub enable_compression: bool,
+    /// How long downloads may go on after a stop is asked for.
+    pub shutdown_grace: Duration,
+    /// Connections served at once; more wait.
+    pub max_connections: usize,
+    /// Requests answered at once; more are refused.
+    pub max_requests: usize,
+    /// Networks of proxies that say where requests come from.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// How often a client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimitConfig {
+    /// Requests of a client in a second.
+    pub requests_per_second: NonZeroU32,
+    /// Requests that it may make at once.
+    pub burst: NonZeroU32,
+}
+
+/// Which clients may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// File that holds names and digests of their tokens.
+    pub tokens_path: PathBuf,
+}
+
+impl ServerConfig {
+    /// The host without the brackets that people write around an address of IPv6.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+}
+
+/// `[server]`; `None` only beside a problem that says why.
+pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option<ServerConfig> {
+    let whole = |key| settings.whole("server", key);
+    Some(ServerConfig {
+        host: settings.text("server", "host")?,
+        port: u16::try_from(whole("port")?).ok()?,
+        workers: whole("workers").and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
+        enable_cors: settings.flag("server", "enable_cors")?,
+        cors_allowed_origins: settings.list("server", "cors_allowed_origins")?,
+        enable_compression: settings.flag("server", "enable_compression")?,
+        shutdown_grace: Duration::from_secs(whole("shutdown_grace_seconds")?),
+        max_connections: usize::try_from(whole("max_connections")?).ok()?,
+        max_requests: usize::try_from(whole("max_requests")?).ok()?,
+        trusted_proxies: trusted_proxies(settings, problems)?,
+    })
+}
+
+fn trusted_proxies(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Vec<IpNet>> {
+    let mut networks = Vec::new();
+    for text in settings.list("server", "trusted_proxies")? {
+        let address = || text.parse::<IpAddr>().map(IpNet::from);
+        match text.parse::<IpNet>().or_else(|_| address()) {
+            Ok(network) => networks.push(network),
+            Err(_) => problems.push(settings.problem(
+                "server",
+                "trusted_proxies",
+                format!(
+                    "{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8"
+                ),
+            )),
+        }
+    }
+    Some(networks)
+}
+
+/// `[rate_limit]`
+pub(super) fn rate_limit(settings: &Settings) -> Option<RateLimitConfig> {
+    let whole = |key| {
+        let number = u32::try_from(settings.whole("rate_limit", key)?).ok()?;
+        NonZeroU32::new(number)
+    };
+    let requests_per_second = whole("requests_per_second")?;
+    let burst = whole("burst").unwrap_or(requests_per_second);
+    Some(RateLimitConfig { requests_per_second, burst })
+}

@@ -1,0 +1,209 @@
+//! What one connection is doing, and until when its client may take to go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Version;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the connection, or from the first byte of a later request, to the end of its head.
+    pub head: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// Without taking any of an answer that is ready for it.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let [head, idle, stall] = [10, 60, 60].map(Duration::from_secs);
+        Self { head, idle, stall }
+    }
+}
+
+/// One connection's doings.
+#[derive(Debug)]
+pub(super) struct Activity {
+    patience: Patience,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Whether any request has begun, and by which protocol.
+    version: Option<Version>,
+    /// Since when the head of a request is on its way; at first, since the connection.
+    head_since: Option<Instant>,
+    /// Since when there is nothing to do, if that is so.
+    idle_since: Instant,
+    /// Whether the client's end of the connection is full.
+    full: bool,
+    /// Requests that were begun so far.
+    begun: u64,
+    /// Answers under way; since when a piece of each is taken by nobody, if that is so.
+    answers: HashMap<u64, Option<Instant>>,
+}
+
+impl Activity {
+    /// A connection that was made just now.
+    pub(super) fn new(patience: Patience) -> Arc<Self> {
+        let now = Instant::now();
+        let state = State {
+            version: None,
+            head_since: Some(now),
+            idle_since: now,
+            full: false,
+            begun: 0,
+            answers: HashMap::new(),
+        };
+        Arc::new(Self { patience, state: Mutex::new(state) })
+    }
+
+    /// Bytes came. Between two requests of HTTP/1 they are the beginning of a head.
+    pub(super) fn heard(&self) {
+        let mut state = self.state.lock();
+        let between =
+            state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2);
+        if between && state.head_since.is_none() {
+            state.head_since = Some(Instant::now());
+        }
+    }
+
+    /// The client's end is full, or has room again.
+    pub(super) fn full(&self, full: bool) {
+        let mut state = self.state.lock();
+        if state.full != full {
+            state.full = full;
+            state.idle_since = Instant::now();
+        }
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn begin(self: &Arc<Self>, version: Version) -> Ticket {
+        let mut state = self.state.lock();
+        state.version = Some(version);
+        state.head_since = None;
+        state.begun += 1;
+        let number = state.begun;
+        state.answers.insert(number, None);
+        Ticket { activity: Arc::clone(self), number }
+    }
+
+    /// Resolves once the client has taken longer than it may.
+    pub(super) async fn overdue(&self) {
+        loop {
+            let now = Instant::now();
+            let deadline = self.state.lock().deadline(&self.patience);
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return;
+            }
+            // A head that begins now ends the wait first; nothing that begins now ends sooner.
+            let soon = now + self.patience.head.min(self.patience.idle).min(self.patience.stall);
+            sleep_until(deadline.map_or(soon, |deadline| deadline.min(soon))).await;
+        }
+    }
+}
+
+impl State {
+    fn deadline(&self, patience: &Patience) -> Option<Instant> {
+        if let Some(since) = self.head_since {
+            return Some(since + patience.head);
+        }
+        if self.answers.is_empty() {
+            // While its end is full the socket has its own deadline.
+            return (!self.full).then_some(self.idle_since + patience.idle);
+        }
+        // In HTTP/2 a client can leave one answer aside without its end being full.
+        let aside = self.answers.values().flatten().min().copied();
+        aside.filter(|_| self.version == Some(Version::HTTP_2)).map(|since| since + patience.stall)
+    }
+}
+
+/// One request's part in the doings, until its answer is given or nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl Ticket {
+    /// A piece of the answer was given to the connection, which asks for another once it is taken.
+    pub(super) fn given(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    /// The client has taken all there is: the next piece is ours to make.
+    pub(super) fn taken(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        self.activity.state.lock().answers.insert(self.number, since);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.activity.state.lock();
+        state.answers.remove(&self.number);
+        state.idle_since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    async fn overdue_after(activity: &Activity) -> Duration {
+        let begun = Instant::now();
+        activity.overdue().await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
+        let activity = Activity::new(Patience::default());
+        let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2));
+        aside.given();
+        let taken = async {
+            for _ in 0..6 {
+                sleep_until(Instant::now() + MINUTE / 6).await;
+                other.given();
+                other.taken();
+            }
+        };
+        let (after, ()) = tokio::join!(overdue_after(&activity), taken);
+        assert_eq!(after, MINUTE, "however busy the other answer is");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
+        let activity = Activity::new(Patience::default());
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            let ticket = activity.begin(version);
+            ticket.given();
+            ticket.taken();
+            let overdue = tokio::time::timeout(MINUTE * 60, activity.overdue()).await;
+            assert!(overdue.is_err(), "{version:?}");
+            drop(ticket);
+            assert_eq!(overdue_after(&activity).await, MINUTE, "and then it is idle");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_clients_end_is_full_the_socket_decides() {
+        let activity = Activity::new(Patience::default());
+        drop(activity.begin(Version::HTTP_11));
+        activity.full(true);
+        assert!(tokio::time::timeout(MINUTE * 60, activity.overdue()).await.is_err());
+        activity.full(false);
+        assert_eq!(overdue_after(&activity).await, MINUTE);
+    }
+}

@@ -1,0 +1,188 @@
+//! Who is let in: tokens, shares of requests, and room.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use extension_registry::api::admission::Admission;
+use extension_registry::api::auth::{Auth, ClientTokens};
+use extension_registry::api::client_address::TrustedProxies;
+use extension_registry::api::layers::HttpRules;
+use extension_registry::api::limits::Room;
+use extension_registry::api::rate_limit::{Rate, RateLimiter};
+use extension_registry::api::routes::templates;
+use extension_registry::models::digest::Digest;
+use extension_registry::models::source::Source;
+use reqwest::{Method, StatusCode};
+use tokio::sync::Notify;
+use tower_http::cors::AllowOrigin;
+
+use crate::support::scripted::Scripted;
+use crate::support::served::{Got, Served, Setup, memory};
+
+const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
+const HEALTH: [&str; 3] = ["/health", "/health/live", "/health/ready"];
+
+async fn served(admission: Admission) -> Served {
+    let http = HttpRules {
+        compression: true,
+        cors: Some(AllowOrigin::any()),
+        admission: Arc::new(admission),
+    };
+    let setup = Setup { http, ..Setup::default() };
+    Served::with(vec![memory(Source::Local, &["provider/aws:1.0.0"])], setup).await
+}
+
+fn tokens(clients: &[(&str, &str)]) -> Admission {
+    let lines = clients
+        .iter()
+        .map(|(client, token)| format!("{client} {}\n", Digest::sha256(token.as_bytes()).hex()));
+    let tokens: ClientTokens = lines.collect::<String>().parse().unwrap();
+    Admission { auth: Some(Arc::new(Auth::new(tokens))), ..Admission::default() }
+}
+
+/// One request a second, this many at once.
+fn limited(burst: u32, admission: Admission) -> Admission {
+    let rate = Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(burst).unwrap() };
+    let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    Admission { rate: Some(RateLimiter::new(rate)), proxies, ..admission }
+}
+
+/// Asks until the share is used up, however slow this machine is.
+async fn until_limited(served: &Served, path: &str, headers: &[(&str, &str)]) -> Got {
+    for _ in 0..100 {
+        let got = served.get_with(path, headers).await;
+        if got.status == StatusCode::TOO_MANY_REQUESTS {
+            return got;
+        }
+    }
+    panic!("never over the limit");
+}
+
+#[tokio::test]
+async fn without_a_token_only_health_and_signed_notices_are_answered() {
+    let served = served(tokens(&[("ci", "s3cret")])).await;
+    for template in templates() {
+        let path = template.strip_prefix("/api/v1").unwrap();
+        let path = path.replace("{type}", "provider").replace("{name}", "aws");
+        let path = path.replace("{version}", "1.0.0").replace("{backend}", "gitea");
+        let got = served.get(&path).await;
+        let open = HEALTH.contains(&path.as_str()) || path.starts_with("/webhooks/");
+        assert_eq!(got.status != StatusCode::UNAUTHORIZED, open, "{path}");
+        if !open {
+            assert_eq!(got.header("www-authenticate"), "Bearer realm=\"extension-registry\"");
+            assert_eq!(got.header("cache-control"), "no-store");
+            assert_eq!(got.json()["error"], "unauthorized");
+        }
+    }
+    assert_eq!(served.get("/nope").await.status, StatusCode::UNAUTHORIZED);
+    let notice = served.send(Method::POST, "/webhooks/gitea", &[]).await;
+    assert_eq!(notice.status, StatusCode::NOT_FOUND, "no secret is configured for it");
+}
+
+#[tokio::test]
+async fn with_a_token_answers_are_for_its_client_alone() {
+    let served = served(tokens(&[("ci", "s3cret"), ("ui", "0ther")])).await;
+    for token in ["Bearer s3cret", "bearer 0ther"] {
+        let list = served.get_with("/extensions", &[("authorization", token)]).await;
+        assert_eq!((list.status, list.column("name").len()), (StatusCode::OK, 1));
+        assert_eq!(list.header("cache-control"), "private, no-cache");
+        let archive = served.get_with(DOWNLOAD, &[("authorization", token)]).await;
+        assert_eq!(archive.header("cache-control"), "private, max-age=3600");
+    }
+    for wrong in ["Bearer s3cre", "Bearer s3cret2", "Basic czNjcmV0", "s3cret"] {
+        let got = served.get_with("/extensions", &[("authorization", wrong)]).await;
+        assert_eq!(got.status, StatusCode::UNAUTHORIZED, "{wrong}");
+        assert!(got.header("www-authenticate").ends_with("error=\"invalid_token\""));
+        assert!(!got.text().contains("s3cre"), "{}", got.text());
+    }
+    let metrics = served.get_with("/metrics", &[("authorization", "Bearer s3cret")]).await.text();
+    let line = r#"extension_registry_refused_requests_total{reason="token"} 4"#;
+    assert!(metrics.lines().any(|found| found == line), "{metrics}");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_send_tokens() {
+    let served = served(tokens(&[("ui", "s3cret")])).await;
+    let wish = [
+        ("origin", "https://ui.example.com"),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "authorization"),
+    ];
+    let preflight = served.send(Method::OPTIONS, "/extensions", &wish).await;
+    assert_eq!(preflight.status, StatusCode::OK);
+    assert!(preflight.header("access-control-allow-headers").contains("authorization"));
+    let refused = served.get_with("/extensions", &wish[..1]).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.header("access-control-allow-origin"), "*", "so that a page can tell why");
+}
+
+#[tokio::test]
+async fn a_client_over_its_share_is_told_when_to_ask_again() {
+    let served = served(limited(3, Admission::default())).await;
+    let first = served.get("/extensions").await;
+    assert_eq!(first.header("ratelimit-policy"), "\"client\";q=3;w=3");
+    assert!(first.header("ratelimit").starts_with("\"client\";r=2;t="), "{first:?}");
+    let over = until_limited(&served, "/extensions", &[]).await;
+    assert_eq!(over.json()["error"], "rate_limited");
+    assert_eq!(over.header("retry-after"), "1");
+    assert!(over.header("ratelimit").starts_with("\"client\";r=0;t="), "{over:?}");
+    assert_eq!(over.header("cache-control"), "no-store");
+    for _ in 0..20 {
+        for path in HEALTH {
+            assert_eq!(served.get(path).await.status, StatusCode::OK, "{path} is never limited");
+        }
+    }
+}
+
+#[tokio::test]
+async fn shares_are_of_addresses_that_trusted_proxies_tell() {
+    let served = served(limited(2, Admission::default())).await;
+    let from = |address| [("x-forwarded-for", address)];
+    until_limited(&served, "/extensions", &from("192.0.2.1")).await;
+    assert_eq!(served.get_with("/extensions", &from("192.0.2.2")).await.status, StatusCode::OK);
+    until_limited(&served, "/extensions", &from("2001:db8::1")).await;
+    let subscriber = served.get_with("/extensions", &from("2001:db8:0:1::1")).await;
+    assert_eq!(subscriber.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn shares_are_of_clients_where_these_have_names() {
+    let served = served(limited(2, tokens(&[("ci", "s3cret"), ("ui", "0ther")]))).await;
+    let ci = ("authorization", "Bearer s3cret");
+    let over = until_limited(&served, "/extensions", &[ci]).await;
+    assert_eq!(over.header("retry-after"), "1");
+    let ui = served.get_with("/extensions", &[("authorization", "Bearer 0ther")]).await;
+    assert_eq!(ui.status, StatusCode::OK, "from the same address");
+    let guess = [("authorization", "Bearer guess")];
+    until_limited(&served, "/extensions", &guess).await;
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_refused_at_once_and_health_is_not() {
+    let release = Arc::new(Notify::new());
+    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    backend.hold = Some(Arc::clone(&release));
+    let admission = Admission { room: Room::of(1), ..Admission::default() };
+    let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
+    let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
+    assert_eq!(served.get("/extensions").await.status, StatusCode::OK);
+    let url = format!("{}/api/v1{DOWNLOAD}", served.base);
+    let held = reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await;
+    let held = held.unwrap();
+    let refused = served.get("/extensions").await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        (refused.json()["error"].as_str(), refused.header("retry-after")),
+        (Some("overloaded"), "1")
+    );
+    for path in HEALTH {
+        assert_eq!(served.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    release.notify_one();
+    assert_eq!(held.content_length(), Some(24));
+    assert_eq!(held.bytes().await.unwrap().len(), 24);
+    // The place is free once the last byte was given, which this client may see before that.
+    while served.get("/extensions").await.status != StatusCode::OK {
+        tokio::task::yield_now().await;
+    }
+}

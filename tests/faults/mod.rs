@@ -1,0 +1,3 @@
+//! What can go wrong, each row of the catalogue of failures as a test named after its number.
+
+mod inbound;
