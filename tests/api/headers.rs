@@ -154,3 +154,26 @@ async fn browsers_may_run_and_load_nothing_of_any_answer() {
         }
     }
 }
+
+#[tokio::test]
+async fn no_header_of_a_client_is_part_of_what_others_are_answered() {
+    let served = served().await;
+    let hostile = [
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example"),
+        ("x-original-url", "/evil"),
+        ("x-http-method-override", "DELETE"),
+        ("cookie", "a=evil"),
+        ("authorization", "Bearer evil"),
+        ("accept-language", "evil"),
+        ("range", "bytes=0-1"),
+    ];
+    for path in &JSON[..6] {
+        let first = served.get_with(path, &hostile).await;
+        let second = served.get(path).await;
+        assert_eq!(first.status, StatusCode::OK, "{path}");
+        assert_eq!((&first.body, first.header("etag")), (&second.body, second.header("etag")));
+        assert!(!format!("{second:?}").contains("evil"), "{path}");
+        assert!(!first.text().contains("evil"), "{path}");
+    }
+}
