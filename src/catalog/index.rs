@@ -3,6 +3,7 @@
 mod kept;
 mod owners;
 mod patch;
+mod searched;
 mod shelf;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use crate::catalog::index::patch::{Changes, patched};
 use crate::catalog::index::shelf::Shelf;
 use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
-use crate::catalog::search::Words;
+use crate::catalog::search::SearchIndex;
 use crate::catalog::{Merge, Rules};
 use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
@@ -32,8 +33,6 @@ pub struct Entry {
     pub extension: Arc<Extension>,
     /// Who answers for it.
     pub standing: Standing,
-    /// What it is found by.
-    pub words: Words,
     parts: Parts,
 }
 
@@ -95,6 +94,7 @@ pub struct View {
     merged: Entries,
     orphans: Entries,
     by_source: Vec<(Source, Entries)>,
+    searches: Vec<(Option<Source>, Arc<SearchIndex<Entry>>)>,
 }
 
 impl View {
@@ -263,7 +263,9 @@ impl Index {
                 .iter()
                 .map(|(source, changes)| (*source, patched(&previous.of(*source), changes)))
                 .collect(),
+            searches: Vec::new(),
         }
+        .searched(previous)
     }
 
     /// Who has a name, and who answers for it, which is remembered. `None`: nobody has a release.
@@ -330,8 +332,7 @@ fn kept(previous: Option<&Arc<Entry>>, parts: &Parts, standing: Standing) -> Opt
 }
 
 fn new_entry(extension: Arc<Extension>, parts: &Parts, standing: Standing) -> Arc<Entry> {
-    let words = Words::of(&extension);
-    Arc::new(Entry { extension, standing, words, parts: parts.clone() })
+    Arc::new(Entry { extension, standing, parts: parts.clone() })
 }
 
 /// What the merged view shows of a name: the first one's releases, or all pooled.

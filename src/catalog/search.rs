@@ -1,140 +1,303 @@
-//! Ranked search over the catalogue: exact name, prefix, keyword, word of the description, near
-//! miss; several words must all match, and the best-matching field counts.
+//! Ranked search over one list of extensions: exact name, prefix, keyword, word of the description,
+//! near miss; several words must all match, and the best-matching field counts.
 
+mod near;
+mod segment;
+mod tally;
+mod words;
+
+use std::iter::Peekable;
 use std::sync::Arc;
 
-use crate::catalog::index::Entry;
+use crate::catalog::search::near::{Letters, NearMisses};
+use crate::catalog::search::segment::{Doc, Segment};
+use crate::catalog::search::tally::{Rank, Tally};
+use crate::catalog::search::words::{QueryWord, query_words};
 use crate::models::extension::Extension;
+use crate::models::naming::ExtensionType;
 
-/// Shortest word that may be misspelled once, and twice.
-const ONE_EDIT_FROM: usize = 4;
-const TWO_EDITS_FROM: usize = 8;
-
-/// What an extension is found by, in lower case.
-#[derive(Debug, Default)]
-pub struct Words {
-    name: String,
-    keywords: Vec<String>,
-    description: Vec<String>,
+/// A list of extensions in order of their ids, and what is needed to search it.
+///
+/// Words lie in segments that never change. A list that differs in a few places from the one before
+/// gets a small segment for these and shares the others; small segments are merged, so that each one
+/// has more than twice the documents of those after it. `docs/adr/0012` has the alternatives.
+#[derive(Debug)]
+pub struct SearchIndex<T> {
+    entries: Arc<[Arc<T>]>,
+    /// One for each entry, in the same order.
+    rows: Vec<Row>,
+    /// Documents are numbered through all of them. Some are of no row any more.
+    segments: Vec<Arc<Segment>>,
 }
 
-impl Words {
-    /// The words of an extension as its latest release describes it.
+/// What a search reads of an entry without touching it.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    letters: Letters,
+    doc: Doc,
+    extension_type: ExtensionType,
+}
+
+impl<T> Default for SearchIndex<T> {
+    fn default() -> Self {
+        Self { entries: Arc::default(), rows: Vec::new(), segments: Vec::new() }
+    }
+}
+
+impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
+    /// Whether this is the index of this very list.
     #[must_use]
-    pub fn of(extension: &Extension) -> Self {
-        let Some(latest) = extension.latest() else {
-            return Self::default();
-        };
-        let about = &latest.about;
-        Self {
-            name: extension.id().name.as_str().to_lowercase(),
-            keywords: about.keywords.iter().map(|word| word.to_lowercase()).collect(),
-            description: words(about.description.as_deref().unwrap_or_default()).collect(),
+    pub fn is_of(&self, entries: &Arc<[Arc<T>]>) -> bool {
+        Arc::ptr_eq(&self.entries, entries)
+    }
+
+    /// The index of the list that follows this one. Both are ordered by id. What they share is
+    /// told by its pointers, so the few differences cost little, however long the list is.
+    #[must_use]
+    pub fn next(&self, entries: Arc<[Arc<T>]>) -> Self {
+        let mut known = self.entries.iter().zip(&self.rows).peekable();
+        let mut fresh = Vec::new();
+        let mut numbers = self.docs()..;
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries.iter() {
+            let row = known_row(&mut known, entry).or_else(|| {
+                fresh.push(extension(entry));
+                numbers.next().map(|doc| Row::new(extension(entry), doc))
+            });
+            rows.extend(row);
+        }
+        let mut segments = self.segments.clone();
+        if !fresh.is_empty() {
+            segments.push(Arc::new(Segment::of(fresh)));
+        }
+        let mut next = Self { entries, rows, segments };
+        next.compact();
+        next
+    }
+
+    /// The entries of this type, or of all, that match every word of the query; best first, ties in
+    /// the order of the list. A query without a letter or digit matches nothing.
+    #[must_use]
+    pub fn search(&self, query: &str, extension_type: Option<ExtensionType>) -> Vec<&Arc<T>> {
+        let mut tally = Tally::new(self.docs());
+        let words = query_words(query);
+        for word in &words {
+            self.count(word, &mut tally);
+            if !tally.ends_word() {
+                return Vec::new();
+            }
+        }
+        let wanted = |row: &Row| extension_type.is_none_or(|wanted| wanted == row.extension_type);
+        let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
+        for (row, entry) in self.rows.iter().zip(self.entries.iter()) {
+            if let Some(of_rank) =
+                tally.rank(row.doc).and_then(|rank| by_rank.get_mut(rank as usize))
+                && wanted(row)
+            {
+                of_rank.push(entry);
+            }
+        }
+        by_rank.concat()
+    }
+
+    /// Counts the documents that match a word, each by its best field: better ranks come first.
+    fn count(&self, word: &QueryWord, tally: &mut Tally) {
+        self.count_names(word, tally);
+        let mut start = 0;
+        for segment in &self.segments {
+            if let Some(term) = segment.find(word.plain()) {
+                term.keyword_of.iter().for_each(|doc| tally.hit(start + doc, Rank::Keyword));
+                term.described_in.iter().for_each(|doc| tally.hit(start + doc, Rank::Description));
+            }
+            start += segment.docs();
+        }
+        let Some(near) = NearMisses::of(word.typed()) else { return };
+        for (row, entry) in self.rows.iter().zip(self.entries.iter()) {
+            if near.may_have(row.letters) && tally.wants(row.doc) && near.has(name(entry)) {
+                tally.hit(row.doc, Rank::NearMiss);
+            }
         }
     }
 
-    /// How well one word of a query matches.
-    fn rank(&self, word: &str) -> Option<Rank> {
-        if self.name == word {
-            Some(Rank::ExactName)
-        } else if self.name.starts_with(word) {
-            Some(Rank::Prefix)
-        } else if self.keywords.iter().any(|keyword| keyword == word) {
-            Some(Rank::Keyword)
-        } else if self.description.iter().any(|other| other == word) {
-            Some(Rank::Description)
-        } else if is_near(&self.name, word) {
-            Some(Rank::NearMiss)
-        } else {
-            None
+    /// Entries are in the order of names, so those that begin with a word are side by side, first
+    /// among them those that are the word.
+    fn count_names(&self, word: &QueryWord, tally: &mut Tally) {
+        let word = word.typed();
+        let from = self.entries.partition_point(|entry| is_before(name(entry), word));
+        let later = self.entries.get(from..).unwrap_or_default();
+        let prefixed = later.partition_point(|entry| begins_with(name(entry), word));
+        let exact = later
+            .get(..prefixed)
+            .unwrap_or_default()
+            .partition_point(|entry| name(entry).len() == word.len());
+        for (nth, row) in self.rows.iter().skip(from).take(prefixed).enumerate() {
+            tally.hit(row.doc, if nth < exact { Rank::ExactName } else { Rank::Prefix });
+        }
+    }
+
+    /// How many documents the segments have.
+    fn docs(&self) -> Doc {
+        self.segments.iter().map(|segment| segment.docs()).sum()
+    }
+
+    /// Merges a segment that has not more than twice the documents of those after it with these,
+    /// and all of them when more than half of their documents are of no row.
+    fn compact(&mut self) {
+        let mut merged = 0;
+        let mut after = 0;
+        for (nth, segment) in (1..).zip(self.segments.iter().rev()) {
+            if segment.docs() <= 2 * after {
+                merged = nth;
+            }
+            after += segment.docs();
+        }
+        if after as usize > 2 * self.rows.len() {
+            merged = self.segments.len();
+        }
+        if merged == 0 {
+            return;
+        }
+        let last = self.segments.split_off(self.segments.len() - merged);
+        let start = self.docs();
+        let renumbered = self.renumber(start, last.iter().map(|segment| segment.docs()).sum());
+        let merged = Segment::merge(&last, &renumbered);
+        if merged.docs() > 0 {
+            self.segments.push(Arc::new(merged));
+        }
+    }
+
+    /// Gives the `count` documents from this one on new numbers, in the order of the rows; `None`
+    /// to those that no row has.
+    fn renumber(&mut self, start: Doc, count: Doc) -> Vec<Option<Doc>> {
+        let mut renumbered = vec![None; count as usize];
+        let mut numbers = 0..;
+        for row in &mut self.rows {
+            let old = row.doc.checked_sub(start);
+            let Some(new) = old.and_then(|old| renumbered.get_mut(old as usize)) else { continue };
+            *new = numbers.next();
+            row.doc = start + new.unwrap_or_default();
+        }
+        renumbered
+    }
+}
+
+impl Row {
+    fn new(extension: &Extension, doc: Doc) -> Self {
+        let extension_type = extension.id().extension_type;
+        Self { letters: Letters::of(extension.id().name.as_str()), doc, extension_type }
+    }
+}
+
+/// The row that an entry had before. Entries before it in the order are gone.
+fn known_row<'a, T: AsRef<Arc<Extension>> + 'a>(
+    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a Row)>>,
+    entry: &Arc<T>,
+) -> Option<Row> {
+    loop {
+        let (before, row) = *known.peek()?;
+        if Arc::ptr_eq(before, entry) {
+            known.next();
+            return Some(*row);
+        }
+        let (before, now) = (T::as_ref(before), T::as_ref(entry));
+        if before.id() > now.id() {
+            return None;
+        }
+        known.next();
+        if before.id() == now.id() {
+            return Arc::ptr_eq(before, now).then_some(*row);
         }
     }
 }
 
-/// How a word matched, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    ExactName,
-    Prefix,
-    Keyword,
-    Description,
-    NearMiss,
+fn extension<T: AsRef<Arc<Extension>>>(entry: &Arc<T>) -> &Extension {
+    T::as_ref(entry)
 }
 
-/// The entries that match every word of the query, best first, ties by id.
-#[must_use]
-pub fn search<'a>(
-    entries: impl Iterator<Item = &'a Arc<Entry>>,
-    query: &str,
-) -> Vec<&'a Arc<Entry>> {
-    let query: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let mut hits: Vec<(Rank, &Arc<Entry>)> = entries
-        .filter_map(|entry| {
-            let ranks: Option<Vec<Rank>> =
-                query.iter().map(|word| entry.words.rank(word)).collect();
-            Some((ranks?.into_iter().min()?, entry))
-        })
-        .collect();
-    hits.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.id().cmp(y.id())));
-    hits.into_iter().map(|(_, entry)| entry).collect()
+fn name<T: AsRef<Arc<Extension>>>(entry: &Arc<T>) -> &str {
+    extension(entry).id().name.as_str()
 }
 
-/// The words of a text: runs of letters, digits and what names are made of.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | '+'))
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
-        .filter(|word| !word.is_empty())
+/// Whether a name comes before a folded word, in the order of names.
+fn is_before(name: &str, word: &str) -> bool {
+    name.bytes().map(|byte| byte.to_ascii_lowercase()).lt(word.bytes())
 }
 
-/// Whether a word misses a name by a slip of the finger; swapped neighbours count as one edit.
-fn is_near(name: &str, word: &str) -> bool {
-    let length = word.chars().count();
-    let allowed = match length {
-        TWO_EDITS_FROM.. => 2,
-        ONE_EDIT_FROM.. => 1,
-        _ => return false,
-    };
-    name.chars().count().abs_diff(length) <= allowed && strsim::osa_distance(name, word) <= allowed
+/// Whether a name begins with a word, without regard to case.
+fn begins_with(name: &str, word: &str) -> bool {
+    let begin = name.as_bytes().get(..word.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::artifact::ArtifactChoice;
+    use crate::models::extension::Release;
+    use crate::models::source::Source;
 
-    fn words_of(name: &str, keywords: &[&str], description: &str) -> Words {
-        Words {
-            name: name.to_owned(),
-            keywords: keywords.iter().map(|&word| word.to_owned()).collect(),
-            description: words(description).collect(),
+    struct Listed(Arc<Extension>);
+
+    impl AsRef<Arc<Extension>> for Listed {
+        fn as_ref(&self) -> &Arc<Extension> {
+            &self.0
         }
     }
 
-    #[test]
-    fn words_rank_by_the_field_they_match() {
-        let kubernetes =
-            words_of("kubernetes", &["orchestration", "k8s"], "Runs containers, with etcd (v3).");
-        for (word, expected) in [
-            ("kubernetes", Some(Rank::ExactName)),
-            ("kube", Some(Rank::Prefix)),
-            ("k8s", Some(Rank::Keyword)),
-            ("etcd", Some(Rank::Description)),
-            ("v3", Some(Rank::Description)),
-            ("kuberentes", Some(Rank::NearMiss)),
-            ("kubernets", Some(Rank::NearMiss)),
-            ("kbrntes", None),
-            ("orchestra", None),
-            ("container", None),
-        ] {
-            assert_eq!(kubernetes.rank(word), expected, "{word}");
-        }
+    fn listed(number: usize) -> Arc<Listed> {
+        let id = format!("e{number:04}-provider");
+        let release = Release {
+            artifact: ArtifactChoice::Unread,
+            ..Release::of_tag(Source::Oci, "1.0.0".parse().unwrap())
+        };
+        let id = crate::models::naming::ExtensionId::from_oci_repository(&id).unwrap();
+        Arc::new(Listed(Arc::new(Extension::new(id, vec![release]))))
+    }
+
+    fn sizes(index: &SearchIndex<Listed>) -> Vec<Doc> {
+        index.segments.iter().map(|segment| segment.docs()).collect()
     }
 
     #[test]
-    fn short_words_must_be_spelled_right() {
-        let aws = words_of("aws", &[], "");
-        assert_eq!(aws.rank("asw"), None);
-        let redis = words_of("redis", &[], "");
-        assert_eq!(redis.rank("reids"), Some(Rank::NearMiss));
-        assert_eq!(redis.rank("rdsi"), None);
+    fn a_change_costs_a_small_segment_and_segments_stay_few() {
+        let mut entries: Vec<_> = (0..1_000).map(listed).collect();
+        let mut index = SearchIndex::default().next(entries.clone().into());
+        assert_eq!(sizes(&index), [1_000]);
+        let first = Arc::clone(&index.segments[0]);
+        for n in 0..400 {
+            entries[n * 2] = listed(n * 2);
+            index = index.next(entries.clone().into());
+            let sizes = sizes(&index);
+            for (at, size) in sizes.iter().enumerate() {
+                let after: Doc = sizes[at + 1..].iter().sum();
+                assert!(*size > 2 * after, "{sizes:?}");
+            }
+        }
+        assert!(Arc::ptr_eq(&first, &index.segments[0]), "what did not change is not read again");
+        assert_eq!(index.docs(), 1_400);
+    }
+
+    #[test]
+    fn one_extension_published_again_and_again_leaves_nothing_behind() {
+        let mut entries: Vec<_> = (0..100).map(listed).collect();
+        let mut index = SearchIndex::default().next(entries.clone().into());
+        for _ in 0..50 {
+            entries[7] = listed(7);
+            index = index.next(entries.clone().into());
+        }
+        assert_eq!(sizes(&index), [100, 1]);
+        assert_eq!(index.search("e", None).len(), 100);
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_when_it_is_more_than_what_is_there() {
+        let entries: Vec<_> = (0..100).map(listed).collect();
+        let index = SearchIndex::default().next(entries.clone().into());
+        let index = index.next(entries[50..].into());
+        assert_eq!(sizes(&index), [100]);
+        let index = index.next(entries[51..].into());
+        assert_eq!(sizes(&index), [49]);
+        assert_eq!(index.search("e", None).len(), 49);
+        assert_eq!(sizes(&index.next(Arc::default())), [0; 0]);
     }
 }

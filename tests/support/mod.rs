@@ -6,6 +6,7 @@ pub mod fake_gitea;
 pub mod ids;
 pub mod layouts;
 pub mod log;
+pub mod plain_search;
 pub mod played_registry;
 pub mod program;
 pub mod pusher;

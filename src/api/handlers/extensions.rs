@@ -12,7 +12,6 @@ use crate::api::params::{IdParams, PageParams, QueryParam, SourceQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
-use crate::catalog::search::search;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -74,7 +73,7 @@ pub async fn search_extensions(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = api.catalogue.ready(list.source).await?;
-    let found = search(view.list(list.extension_type, list.source), &query);
+    let found = view.search(&query, list.extension_type, list.source);
     let rows = list.page.of(&found);
     let rendered = render_rows(rows, list.source)?;
     api.metrics.extensions_served(rows.len());

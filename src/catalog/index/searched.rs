@@ -1,0 +1,52 @@
+//! The lists of a view, made ready to be searched.
+
+use std::sync::Arc;
+
+use crate::catalog::index::{Entries, Entry, View};
+use crate::catalog::search::SearchIndex;
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionType;
+use crate::models::source::Source;
+
+/// What an entry is found by.
+impl AsRef<Arc<Extension>> for Entry {
+    fn as_ref(&self) -> &Arc<Extension> {
+        &self.extension
+    }
+}
+
+impl View {
+    /// The entries of one list, and of one type, that match a query; best first.
+    #[must_use]
+    pub fn search(
+        &self,
+        query: &str,
+        extension_type: Option<ExtensionType>,
+        source: Option<Source>,
+    ) -> Vec<&Arc<Entry>> {
+        let index = self.search_of(source);
+        index.map_or_else(Vec::new, |index| index.search(query, extension_type))
+    }
+
+    /// This view with its lists ready to be searched. Takes from the previous one what did not
+    /// change.
+    pub(super) fn searched(mut self, previous: &Self) -> Self {
+        let lists = self.by_source.iter().map(|(source, entries)| (Some(*source), entries));
+        let lists = lists.chain([(None, &self.merged)]);
+        let index = |(source, entries): (Option<Source>, &Entries)| {
+            let entries = Arc::clone(entries);
+            let index = match previous.search_of(source) {
+                Some(index) if index.is_of(&entries) => Arc::clone(index),
+                Some(index) => Arc::new(index.next(entries)),
+                None => Arc::new(SearchIndex::default().next(entries)),
+            };
+            (source, index)
+        };
+        self.searches = lists.map(index).collect();
+        self
+    }
+
+    fn search_of(&self, source: Option<Source>) -> Option<&Arc<SearchIndex<Entry>>> {
+        self.searches.iter().find(|(of, _)| *of == source).map(|(_, index)| index)
+    }
+}
