@@ -5,7 +5,7 @@ FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 # Dependencies change seldom and take most of the time: they are a layer of their own, made without
 # our sources. Tests and benches are not here, so the manifest must not name them.
-COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+COPY Cargo.toml Cargo.lock build.rs rust-toolchain.toml ./
 RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
  && mkdir src \
  && touch src/lib.rs \
@@ -14,6 +14,10 @@ RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
  && rm -r src
 COPY samples samples
 COPY src src
+# What `--version` tells, as there is no repository here: `--build-arg SOURCE_COMMIT=$(git rev-parse HEAD)`
+# and `--build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`.
+ARG SOURCE_COMMIT=""
+ARG SOURCE_DATE_EPOCH=""
 # COPY keeps times of change, and cargo goes by them.
 RUN touch src/lib.rs src/main.rs \
  && cargo build --locked --release --bins
