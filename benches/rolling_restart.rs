@@ -61,14 +61,14 @@ async fn main() {
 
     let load = Load::start(balancer.address);
     load.answered(PER_SECOND * 3).await;
-    for at in 0..REPLICAS {
+    for (at, home) in homes.iter().enumerate() {
         let replica = replicas.remove(0);
         let begun = Instant::now();
         let port = replica.address.port();
         let status = tokio::task::spawn_blocking(|| replica.stop()).await.unwrap();
         let stopped = begun.elapsed();
         assert!(status.success(), "replica {at} ended with {status}");
-        let replica = Program::start(&program, homes[at].path(), port);
+        let replica = Program::start(&program, home.path(), port);
         ready(&replica).await;
         println!(
             "replica {at}: drained in {stopped:.2?}, ready {:.2?} after its stop was asked for",
