@@ -4,7 +4,7 @@ pub mod pages;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 use crate::build_info;
@@ -60,6 +60,13 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Look at everything the service needs, and say how to mend what is wrong; exit code 0 if
+    /// all is well, 1 if not, 2 if the configuration is wrong
+    Doctor {
+        /// How to print what was found
+        #[arg(short, long = "output", value_name = "FORM", default_value = "text")]
+        output: OutputForm,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -70,6 +77,15 @@ pub enum Command {
         /// Directory to write them to
         directory: Option<PathBuf>,
     },
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OutputForm {
+    /// For people
+    Text,
+    /// For machines
+    Json,
 }
 
 /// What to do with the configuration.

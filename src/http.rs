@@ -8,6 +8,7 @@ mod call;
 mod connect;
 mod egress;
 mod failure;
+pub mod inspect;
 pub mod metrics;
 mod redirect;
 pub mod request;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Response, StatusCode};
 use rustls::RootCertStore;
 use tokio::sync::{Semaphore, watch};
@@ -43,6 +44,7 @@ use crate::http::retry::Retries;
 use crate::http::turn::Turn;
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
+use crate::trace::{self, TRACEPARENT, Trace};
 
 /// How we name ourselves to every upstream.
 const OUR_NAME: HeaderValue =
@@ -230,6 +232,9 @@ impl HttpClient {
         let headers = message.headers_mut();
         headers.extend(request.headers.clone());
         headers.insert(USER_AGENT, OUR_NAME);
+        if let Some(trace) = trace::current().filter(|_| hop.trusted) {
+            headers.extend(ids(&trace));
+        }
         if let Some(credentials) = &hop.credentials {
             headers.insert(AUTHORIZATION, credentials.header());
         }
@@ -237,4 +242,12 @@ impl HttpClient {
         let backend = self.0.settings.backend;
         client.request(message).await.map_err(|error| failure::of_sending(backend, error))
     }
+}
+
+/// What a backend is told of the request that it is asked for. Both are checked texts of ours.
+fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let request = (HeaderName::from_static("x-request-id"), trace.request());
+    let parent = (HeaderName::from_static(TRACEPARENT), trace.traceparent());
+    let headers = [request, parent].map(|(name, text)| Some((name, text.parse().ok()?)));
+    headers.into_iter().flatten()
 }

@@ -7,6 +7,8 @@ pub mod models;
 
 pub mod error;
 
+pub mod trace;
+
 pub mod backend;
 
 pub mod http;

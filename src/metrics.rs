@@ -1,6 +1,7 @@
 //! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
 
 mod backends;
+pub mod process;
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -9,6 +10,7 @@ use prometheus::{
 };
 
 use crate::metrics::backends::BackendMetrics;
+use crate::metrics::process::ProcessMetrics;
 
 /// The label of requests that no route matched.
 pub const UNMATCHED: &str = "unmatched";
@@ -31,6 +33,8 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     /// Of the backends.
     pub backends: BackendMetrics,
+    /// Of the process itself.
+    pub process: ProcessMetrics,
     refused: IntCounterVec,
 }
 
@@ -103,6 +107,7 @@ impl Metrics {
                 &["reason"],
             )?,
             backends: BackendMetrics::new(&registry)?,
+            process: ProcessMetrics::new(&registry)?,
             registry,
         };
         let collectors: [Box<dyn Collector>; 7] = [

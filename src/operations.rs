@@ -1,6 +1,7 @@
 //! What the program does: it serves, or carries out one of the commands for who operates it.
 
 mod configuration;
+mod doctor;
 mod healthcheck;
 
 use std::fmt::Display;
@@ -56,6 +57,7 @@ pub fn run(args: &Args, environment: Vec<(String, String)>) -> Result<(), Failur
         None => serve(args, &sources),
         Some(Command::Config { action }) => configuration::run(action, &sources),
         Some(Command::Healthcheck { url }) => healthcheck::run(url.as_deref(), &sources),
+        Some(Command::Doctor { output }) => doctor::run(*output, &sources),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
         Some(Command::Man { directory: None }) => print(&pages::manual().map_err(Failure::failed)?),
         Some(Command::Man { directory: Some(directory) }) => {

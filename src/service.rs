@@ -25,6 +25,8 @@ use crate::api::layers::HttpRules;
 use crate::api::memos::{CACHES, MemoRules, Memos};
 use crate::api::routes::{Parts, router, templates};
 use crate::api::state::Draining;
+use crate::backend::Backend;
+use crate::build_info;
 use crate::catalog::{Catalogue, Merge, Rules, sync};
 use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
@@ -59,6 +61,14 @@ pub fn check(config: &Config) -> Vec<Finding> {
     }
 }
 
+/// What is configured to be asked, in the order in which it owns names.
+///
+/// # Errors
+/// As [`check`] finds.
+pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
+    Ok(Backends::of(config, &metrics()?)?.backends)
+}
+
 async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalogue.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
@@ -77,6 +87,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     };
     let draining = Draining::default();
     let metrics = metrics()?;
+    let counted = metrics.process.clone();
     let Backends { backends, receivers, mut rotated } = Backends::of(&config, &metrics)?;
     let (rules, tokens) = http_rules(&config)?;
     rotated.extend(tokens);
@@ -93,10 +104,10 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     // Before anything is served or asked: what was known yesterday answers at once.
     let keeper = if demo { None } else { state::restored(&config, &catalogue).await };
     let mut sync = sync::run(&catalogue);
-    sync.spawn(rotation::watch(rotated));
+    sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
     keeper.iter().for_each(|keeper| drop(sync.spawn(Arc::clone(keeper).run())));
-    info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    info!(%address, version = build_info::LINE.as_str(), "serving");
     if demo {
         greet(address, sample_count)?;
     }
@@ -121,7 +132,9 @@ async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
 fn metrics() -> io::Result<Metrics> {
     let routes = templates();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
-    Metrics::new(&CACHES, &routes).map_err(io::Error::other)
+    let metrics = Metrics::new(&CACHES, &routes).map_err(io::Error::other)?;
+    metrics.process.built(build_info::VERSION, build_info::COMMIT);
+    Ok(metrics)
 }
 
 fn catalogue_rules(config: &Config) -> Rules {

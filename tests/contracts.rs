@@ -4,6 +4,8 @@ use std::path::Path;
 
 use extension_registry::api::memos::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
+use extension_registry::backend::contact::BreakerState;
+use extension_registry::http::metrics::Outcome;
 use extension_registry::metrics::Metrics;
 
 /// Compares a committed file with what the code makes of it now.
@@ -53,10 +55,19 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
 /// What a scrape shows once every family has a sample.
 pub fn sampled_metrics() -> String {
     let metrics = Metrics::new(&CACHES, &["/x"]).unwrap();
-    metrics.backends.prepare("gitea");
-    metrics.backends.prepare_calls("gitea", &["ok"], &["closed", "open"]);
-    metrics.backends.call("gitea", "list", "ok", 0.1);
+    for backend in ["gitea", "oci", "local"] {
+        metrics.backends.prepare(backend);
+    }
+    for backend in ["gitea", "oci"] {
+        let outcomes = Outcome::ALL.map(Outcome::as_str);
+        metrics.backends.prepare_calls(backend, &outcomes, &BreakerState::LABELS);
+        metrics.backends.call(backend, "list", "ok", 0.1);
+    }
     metrics.webhook("gitea", "changed");
+    metrics.process.built("1.2.3", None);
+    for key in ["gitea.token_path", "oci.auth_token_path"] {
+        metrics.process.prepare_reloads(key);
+    }
     String::from_utf8(metrics.render().unwrap()).unwrap()
 }
 
@@ -72,8 +83,10 @@ fn every_metric_is_named_here() {
             "cache_hits_total counter",
             "cache_misses_total counter",
             "extension_registry_backend_healthy gauge",
+            "extension_registry_build_info gauge",
             "extension_registry_catalogue_age_seconds gauge",
             "extension_registry_catalogue_extensions gauge",
+            "extension_registry_config_reloads_total counter",
             "extension_registry_refused_requests_total counter",
             "extension_registry_stale_answers_total counter",
             "extension_registry_upstream_breaker_state gauge",

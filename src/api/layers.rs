@@ -31,6 +31,7 @@ use crate::api::limits::bound_head;
 use crate::api::problem::{Problem, render_problems};
 use crate::api::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::metrics::{Metrics, UNMATCHED};
+use crate::trace::{self, TRACEPARENT, Trace};
 
 /// The id of a request, taken from the caller when sane, else made.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -92,7 +93,7 @@ where
         .layer(layers)
 }
 
-/// Gives the request an id and the answer the same.
+/// Gives the request an id and the answer the same; what is done for it knows both ids.
 async fn name_request(mut request: Request, next: Next) -> Response {
     let sane = |id: &&HeaderValue| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
@@ -104,7 +105,9 @@ async fn name_request(mut request: Request, next: Next) -> Response {
         HeaderValue::from_str(&made).unwrap_or_else(|_| HeaderValue::from_static("-"))
     });
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = next.run(request).await;
+    let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let trace = Trace::new(id.to_str().unwrap_or("-"), parent);
+    let mut response = trace.scope(next.run(request)).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -148,11 +151,13 @@ impl Seen {
         let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
         let ms = took.as_micros() as f64 / 1000.0;
+        let current = trace::current();
+        let trace = current.as_ref().and_then(Trace::id);
         match failure {
             Some(error) => {
-                warn!(%method, path, route, ?version, status, ms, id, client, error, "request failed");
+                warn!(%method, path, route, ?version, status, ms, id, trace, client, error, "request failed");
             }
-            None => info!(%method, path, route, ?version, status, ms, id, client, "request"),
+            None => info!(%method, path, route, ?version, status, ms, id, trace, client, "request"),
         }
     }
 }

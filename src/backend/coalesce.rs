@@ -11,6 +11,7 @@ use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::trace;
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V, Arc<Error>>>>;
 
@@ -62,11 +63,12 @@ where
             move || under_way.lock().remove(&key)
         };
         let forget_early = forget.clone();
-        let task = tokio::spawn(async move {
+        // The question is done for the caller who asked it first.
+        let task = tokio::spawn(trace::carried(trace::current(), async move {
             let answer = question.await;
             forget_early();
             answer
-        });
+        }));
         let answered = async move {
             let answer = task.await.unwrap_or_else(|error| {
                 forget();

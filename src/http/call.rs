@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use crate::models::source::Source;
+use crate::trace::{self, Trace};
 
 /// A call under way.
 #[derive(Clone)]
@@ -46,13 +47,15 @@ impl Call {
         self.metrics.record(&UpstreamCall { backend, operation, outcome, duration });
         let milliseconds = duration.as_millis();
         let outcome_label = outcome.as_str();
+        let trace = trace::current();
+        let request = trace.as_ref().map(Trace::request);
         match outcome {
             Outcome::Ok | Outcome::Absent => {
-                tracing::debug!(%backend, operation, outcome_label, milliseconds, "upstream answered");
+                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
             // An outage is many of these, and one line of the catalogue's: that one is the warning.
             _ => {
-                tracing::debug!(%backend, operation, outcome_label, milliseconds, %cause, "upstream call failed");
+                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, %cause, "upstream call failed");
             }
         }
     }

@@ -27,11 +27,19 @@ pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<Clie
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth());
     }
+    Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
+}
+
+/// The authorities of the machine, and those of an operator.
+///
+/// # Errors
+/// A `ca_file` that cannot be read or holds no certificate.
+pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = system_roots();
     if let Some(path) = ca_file {
         add_file(&mut roots, path)?;
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
 /// The machine's authorities; on a machine without a bundle, Mozilla's as of our build.

@@ -53,7 +53,7 @@ fn below(base: &str) -> Result<Url, String> {
 }
 
 /// The same for where a configuration listens. Who listens everywhere is asked on this machine.
-fn own(host: &str, port: u16) -> Result<Url, String> {
+pub(super) fn own(host: &str, port: u16) -> Result<Url, String> {
     if port == 0 {
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());
     }
@@ -67,7 +67,7 @@ fn own(host: &str, port: u16) -> Result<Url, String> {
 }
 
 /// The status that the address answers with.
-async fn ask(url: &Url) -> io::Result<String> {
+pub(super) async fn ask(url: &Url) -> io::Result<String> {
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = match url.host() {
         Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await?,

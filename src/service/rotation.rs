@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::metrics::process::ProcessMetrics;
+
 /// How often files are looked at. Contents are compared, because an orchestrator swaps whole
 /// directories behind a link, which no notice of the file system tells.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -22,7 +24,8 @@ pub(super) struct Rotated {
 }
 
 /// Looks at the files until dropped.
-pub(super) async fn watch(files: Vec<Rotated>) {
+pub(super) async fn watch(files: Vec<Rotated>, counted: ProcessMetrics) {
+    files.iter().for_each(|file| counted.prepare_reloads(file.key));
     let mut known: Vec<Option<Vec<u8>>> = Vec::new();
     for file in &files {
         known.push(tokio::fs::read(&file.path).await.ok());
@@ -33,15 +36,17 @@ pub(super) async fn watch(files: Vec<Rotated>) {
             let Ok(content) = tokio::fs::read(&file.path).await else { continue };
             if known.as_ref() != Some(&content) {
                 *known = Some(content);
-                renew(file);
+                renew(file, &counted);
             }
         }
     }
 }
 
-fn renew(file: &Rotated) {
+fn renew(file: &Rotated, counted: &ProcessMetrics) {
     let (key, path) = (file.key, file.path.display());
-    match (file.renew)() {
+    let renewed = (file.renew)();
+    counted.reloaded(key, renewed.is_ok());
+    match renewed {
         Ok(()) => info!(%path, "{key}: the file changed and is used from now on"),
         Err(problem) => warn!(%path, "{key}: the file changed and cannot be used: {problem}"),
     }
@@ -54,6 +59,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::metrics::Metrics;
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_file_is_taken_up_once() {
@@ -67,7 +73,8 @@ mod tests {
             Ok(())
         };
         let file = Rotated { key: "gitea.token_path", path: path.clone(), renew: Box::new(renew) };
-        let task = tokio::spawn(watch(vec![file]));
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        let task = tokio::spawn(watch(vec![file], metrics.process.clone()));
         sleep(LOOK_EVERY * 3).await;
         assert_eq!(*renewed.lock(), [""; 0]);
         std::fs::write(&path, "second").unwrap();
@@ -75,6 +82,9 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         sleep(LOOK_EVERY * 3).await;
         assert_eq!(*renewed.lock(), ["second"]);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains(r#"{key="gitea.token_path",outcome="used"} 1"#), "{text}");
+        assert!(text.contains(r#"{key="gitea.token_path",outcome="refused"} 0"#), "{text}");
         task.abort();
     }
 }

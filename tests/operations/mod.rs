@@ -2,6 +2,9 @@
 
 mod build_script;
 mod configuration;
+mod doctor;
 mod healthcheck;
+mod metrics;
 mod pages;
 mod supervisor;
+mod trace;

@@ -2,7 +2,7 @@
 
 use crate::support::program::run;
 
-const COMMANDS: [&str; 4] = ["completions", "config", "healthcheck", "man"];
+const COMMANDS: [&str; 5] = ["completions", "config", "doctor", "healthcheck", "man"];
 
 #[test]
 fn completions_of_every_shell_know_every_command() {

@@ -1,0 +1,57 @@
+//! What the service needs of its machine: a port to listen on, a directory to write to.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::config::ServerConfig;
+use crate::operations::doctor::report::Entry;
+use crate::operations::healthcheck::{ask, own};
+
+/// How long whoever has our port may take to say that it is us.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether the port is free, or ours already.
+pub(super) async fn port(server: &ServerConfig) -> Entry {
+    let ServerConfig { host, port, .. } = server;
+    let place = format!("{host} port {port}");
+    let error = match TcpListener::bind((server.address(), *port)).await {
+        Ok(_) => return Entry::ok("service", "port", format!("{place} is free")),
+        Err(error) => error,
+    };
+    let running = async { ask(&own(server.address(), *port).ok()?).await.ok() };
+    let ours = timeout(PATIENCE, running).await.ok().flatten();
+    if error.kind() == ErrorKind::AddrInUse && ours.as_deref() == Some("200") {
+        return Entry::ok("service", "port", format!("the service runs on {place}"));
+    }
+    let fix = match error.kind() {
+        ErrorKind::AddrInUse => "stop what listens there (ss -ltnp shows it), or set server.port",
+        ErrorKind::PermissionDenied => {
+            "set server.port to 1024 or more, or grant CAP_NET_BIND_SERVICE"
+        }
+        _ => "set server.host to an address of this machine, or to 0.0.0.0",
+    };
+    Entry::problem("service", "port", format!("{place} cannot be used: {error}"), fix)
+}
+
+/// Whether what is known can be kept over a restart.
+pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
+    let Some(dir) = dir else {
+        let what = "cache.state_dir is not set: after a restart nothing is known at first";
+        return Entry::note("service", "state", what, "set cache.state_dir to a directory of ours");
+    };
+    let shown = dir.display();
+    let written = std::fs::create_dir_all(dir).and_then(|()| tempfile::tempfile_in(dir));
+    match written {
+        Ok(_) => Entry::ok("service", "state", format!("{shown} can be written")),
+        Err(error) => Entry::problem(
+            "service",
+            "state",
+            format!("cache.state_dir: {shown} cannot be written: {error}"),
+            format!("give {shown} to the user of the service, or name another directory"),
+        ),
+    }
+}

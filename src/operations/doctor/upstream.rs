@@ -1,0 +1,241 @@
+//! One backend, step by step: its name, its address, its certificate, its clock, whether it knows
+//! us, and what it has. A step that fails ends the look at this backend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::backend::{Backend, Listing};
+use crate::config::{Config, UpstreamConfig};
+use crate::error::{Error, ErrorKind};
+use crate::http::inspect::{Inspection, inspect};
+use crate::http::request::Request;
+use crate::http::{HttpClient, HttpSettings};
+use crate::models::source::Source;
+use crate::oci::address::RegistryAddress;
+use crate::operations::doctor::report::Entry;
+
+/// Nobody waits longer for a doctor.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A certificate that ends sooner is to be renewed.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// Tokens and signatures are commonly refused beyond a few minutes.
+const SKEW_MAX: Duration = Duration::from_secs(60);
+/// Of the answer only the head is wanted.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// The same configuration with shorter deadlines.
+pub(super) fn impatient(config: &Config) -> Config {
+    let mut config = config.clone();
+    let upstreams = [
+        config.gitea.as_mut().map(|gitea| &mut gitea.upstream),
+        config.oci.as_mut().map(|oci| &mut oci.upstream),
+    ];
+    for upstream in upstreams.into_iter().flatten() {
+        upstream.timeout = upstream.timeout.min(PATIENCE);
+        upstream.retries = 0;
+    }
+    config
+}
+
+/// Everything about one backend.
+pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry> {
+    let source = backend.source();
+    let mut entries = Vec::new();
+    if let Some((url, upstream)) = remote(config, source) {
+        entries.extend(way(source, &url, upstream).await);
+        if entries.iter().any(Entry::is_problem) {
+            return entries;
+        }
+        entries.push(clock(source, &url, upstream).await);
+        if entries.iter().any(Entry::is_problem) {
+            return entries;
+        }
+        if let Err(error) = backend.probe().await {
+            entries.push(failure(config, source, "credentials", &error));
+            return entries;
+        }
+        entries.push(Entry::ok(source.as_str(), "credentials", "it answers us"));
+    }
+    entries.push(match backend.listing().await {
+        Ok(listing) => listed(source, &listing),
+        Err(error) => failure(config, source, "listing", &error),
+    });
+    entries
+}
+
+fn remote(config: &Config, source: Source) -> Option<(Url, &UpstreamConfig)> {
+    match source {
+        Source::Gitea => {
+            let gitea = config.gitea.as_ref()?;
+            Some((gitea.url.parse().ok()?, &gitea.upstream))
+        }
+        Source::Oci => {
+            let oci = config.oci.as_ref()?;
+            let address: RegistryAddress = oci.registry.parse().ok()?;
+            Some((address.endpoint(""), &oci.upstream))
+        }
+        Source::Local => None,
+    }
+}
+
+/// Name, connection and TLS.
+async fn way(source: Source, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
+    let about = source.as_str();
+    let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            let fix = format!("name a PEM file of certificates in {about}.ca_file");
+            return vec![Entry::problem(about, "tls", error.report(), fix)];
+        }
+    };
+    let Inspection { name, tcp, tls } = seen;
+    let host = url.host_str().unwrap_or_default();
+    let mut entries = vec![match name {
+        Ok(addresses) => {
+            Entry::ok(about, "name", format!("{host} has {} address(es)", addresses.len()))
+        }
+        Err(why) => Entry::problem(
+            about,
+            "name",
+            format!("{host} cannot be resolved: {why}"),
+            "correct the address in the configuration, or the name server of this machine",
+        ),
+    }];
+    entries.extend(tcp.map(|tcp| match tcp {
+        Ok(address) => Entry::ok(about, "connection", format!("{address} accepts connections")),
+        Err(why) => Entry::problem(
+            about,
+            "connection",
+            format!("no connection to {}: {why}", url.authority()),
+            "check host and port, that the server runs, and firewalls on the way",
+        ),
+    }));
+    entries.extend(tls.map(|tls| certificate(about, tls)));
+    entries
+}
+
+fn certificate(about: &str, tls: Result<Option<Timestamp>, String>) -> Entry {
+    match tls {
+        Ok(Some(end)) if end.duration_since(Timestamp::now()) < soon() => Entry::problem(
+            about,
+            "tls",
+            format!("the certificate expires at {end}"),
+            "have the server's certificate renewed",
+        ),
+        Ok(Some(end)) => Entry::ok(about, "tls", format!("the certificate is good until {end}")),
+        Ok(None) => Entry::ok(about, "tls", "a connection comes about"),
+        Err(why) => Entry::problem(
+            about,
+            "tls",
+            why,
+            format!(
+                "for an authority of your own name its PEM file in {about}.ca_file; an expired or \
+                 wrong certificate must be renewed at the server; a server without TLS is http://"
+            ),
+        ),
+    }
+}
+
+fn soon() -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(SOON).unwrap_or_default()
+}
+
+/// Whether the backend's clock and ours agree.
+async fn clock(source: Source, url: &Url, upstream: &UpstreamConfig) -> Entry {
+    let about = source.as_str();
+    let settings = HttpSettings {
+        backend: source,
+        base: url.clone(),
+        timeout: upstream.timeout,
+        max_concurrency: 1,
+        retries: 0,
+        verify_tls: upstream.verify_ssl,
+        ca_file: upstream.ca_file.clone(),
+        allow_private_redirects: false,
+    };
+    let asked = match HttpClient::new(settings, Arc::new(())) {
+        Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX).await,
+        Err(error) => Err(error),
+    };
+    let answer = match asked {
+        Ok(answer) => answer,
+        Err(error) => {
+            let fix = "the server accepts connections and does not answer HTTP: look at its log, \
+                       and at a proxy before it";
+            return Entry::problem(about, "answer", error.report(), fix);
+        }
+    };
+    let date = answer.headers.get("date").and_then(|date| date.to_str().ok());
+    let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) else {
+        return Entry::ok(about, "clock", "the server does not tell its time");
+    };
+    let skew = date.timestamp().duration_since(Timestamp::now());
+    if skew.unsigned_abs() <= SKEW_MAX {
+        return Entry::ok(about, "clock", "its clock and ours agree");
+    }
+    let (seconds, side) =
+        (skew.unsigned_abs().as_secs(), if skew.is_negative() { "ahead of" } else { "behind" });
+    Entry::problem(
+        about,
+        "clock",
+        format!("our clock is {seconds} s {side} the server's"),
+        "synchronise both clocks (timedatectl set-ntp true)",
+    )
+}
+
+fn listed(source: Source, listing: &Listing) -> Entry {
+    let about = source.as_str();
+    let count = listing.ids.len();
+    if count == 0 {
+        let suffixes = match source {
+            Source::Gitea => "_prov, _taskserv or _cluster",
+            Source::Oci | Source::Local => "-provider, -taskserv or -cluster",
+        };
+        return Entry::problem(
+            about,
+            "listing",
+            "it has no extension that we may see",
+            format!(
+                "publish a repository whose name ends in {suffixes}, or let the credentials see it"
+            ),
+        );
+    }
+    match listing.faults.first() {
+        Some(fault) => Entry::note(
+            about,
+            "listing",
+            format!("{count} extensions; {}: {}", fault.repository, fault.reason),
+            "mend this repository, or take it away",
+        ),
+        None => Entry::ok(about, "listing", format!("{count} extensions")),
+    }
+}
+
+/// What a question failed with, and what to do about it.
+fn failure(config: &Config, source: Source, step: &'static str, error: &Error) -> Entry {
+    let about = source.as_str();
+    let key = if source == Source::Oci { "auth_token_path" } else { "token_path" };
+    let has_token = match source {
+        Source::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
+        Source::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
+        Source::Local => false,
+    };
+    let fix = match error.kind() {
+        ErrorKind::BackendRefused if has_token => format!(
+            "renew the credentials in the file of {about}.{key}, with the right to read \
+             (Gitea: read:organization and read:repository)"
+        ),
+        ErrorKind::BackendRefused => format!("name a file with credentials in {about}.{key}"),
+        ErrorKind::NotFound => "check that the organisation, namespace or directory that is \
+                                configured exists, and that the credentials may see it"
+            .to_owned(),
+        ErrorKind::BackendTimeout | ErrorKind::BackendUnavailable { .. } => {
+            "look at the server's log and load, and at a proxy before it".to_owned()
+        }
+        _ => format!("check that the address of [{about}] is that of such a server"),
+    };
+    Entry::problem(about, step, error.report(), fix)
+}

@@ -1,0 +1,172 @@
+//! `doctor` against services that are well and services that are ill in one way each.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::support::fake_gitea::tls::{Flaw, acceptor};
+use crate::support::ids::id;
+use crate::support::layouts::publish;
+use crate::support::program::{Running, run, stderr};
+
+/// Exit code and entries of the doctor for a configuration.
+fn examined(dir: &Path, config: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+    std::fs::write(dir.join("config.toml"), config).unwrap();
+    let output = run(dir, &[&["doctor", "-o", "json"], arguments].concat());
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    let report: Value =
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    (output.status.code(), report["entries"].as_array().unwrap().clone())
+}
+
+/// The only problem: what it is about, its step, what it is. It must say how to mend it.
+fn only_problem(entries: &[Value]) -> (String, String, String) {
+    let problems: Vec<&Value> =
+        entries.iter().filter(|entry| entry["state"] == "problem").collect();
+    assert_eq!(problems.len(), 1, "{entries:#?}");
+    assert!(!problems[0]["fix"].as_str().unwrap().is_empty());
+    let text = |field: &str| problems[0][field].as_str().unwrap().to_owned();
+    (text("about"), text("step"), text("what"))
+}
+
+/// A server that gives everyone the same answer, and then closes the connection.
+fn answering(head: String, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let length = body.len();
+            let answer =
+                format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+fn gitea(url: &str) -> String {
+    format!("[gitea]\nurl = \"{url}\"\norganization = \"x\"\ntimeout_seconds = 1\n")
+}
+
+/// The `Date` header so far from now.
+fn date(off: SignedDuration) -> String {
+    let at = Timestamp::now() + off;
+    format!("Date: {}\r\n", at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+}
+
+#[test]
+fn a_service_that_is_well_gets_a_good_report() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(&dir.path().join("extensions"), &id("provider/mine"), "1.0.0", "d", b"mine");
+    let config = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"state\"\n";
+    let (code, entries) = examined(dir.path(), config, &["--port", "0"]);
+    assert!(entries.iter().all(|entry| entry["state"] == "ok"), "{entries:#?}");
+    assert_eq!(code, Some(0));
+    let text = run(dir.path(), &["doctor", "--port", "0"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("ok       local listing: 1 extensions\n"), "{text}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_line_by_line_with_exit_code_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, entries) = examined(dir.path(), "[local]\npath = 1\n[cach]\n", &[]);
+    assert_eq!((code, entries.len()), (Some(2), 2), "{entries:#?}");
+    assert!(entries[0]["what"].as_str().unwrap().starts_with("config.toml:2: local.path"));
+}
+
+#[test]
+fn a_wrong_port_a_silent_server_and_missing_tls_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = answering("HTTP/1.1 200 OK\r\n".to_owned(), "");
+    for (url, step, what) in [
+        (format!("http://{free}"), "connection", "refused"),
+        (format!("http://{}", silent.local_addr().unwrap()), "answer", "did not answer in time"),
+        (plain.replace("http://", "https://"), "tls", "InvalidContentType"),
+        ("http://no-such-host.invalid".to_owned(), "name", "no-such-host.invalid"),
+    ] {
+        let (code, entries) = examined(dir.path(), &gitea(&url), &["--port", "0"]);
+        assert_eq!(code, Some(1), "{url}");
+        let problem = only_problem(&entries);
+        assert_eq!((problem.0.as_str(), problem.1.as_str()), ("gitea", step), "{entries:#?}");
+        assert!(problem.2.contains(what), "{}", problem.2);
+    }
+}
+
+#[test]
+fn refused_credentials_an_empty_organisation_and_a_wrong_clock_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = date(SignedDuration::ZERO);
+    let json = "Content-Type: application/json\r\n";
+    let hour = date(SignedDuration::from_hours(1));
+    for (head, body, step) in [
+        (format!("HTTP/1.1 401 Unauthorized\r\n{now}{json}"), "{}", "credentials"),
+        (format!("HTTP/1.1 404 Not Found\r\n{now}{json}"), "{}", "credentials"),
+        (format!("HTTP/1.1 200 OK\r\n{now}{json}X-Total-Count: 0\r\n"), "[]", "listing"),
+        (format!("HTTP/1.1 200 OK\r\n{now}Content-Type: text/html\r\n"), "<p>", "credentials"),
+    ] {
+        let config = gitea(&answering(head, body));
+        let (code, entries) = examined(dir.path(), &config, &["--port", "0"]);
+        let (_, found, what) = only_problem(&entries);
+        assert_eq!((code, found.as_str()), (Some(1), step), "{what}");
+    }
+    let head = format!("HTTP/1.1 401 Unauthorized\r\n{hour}{json}");
+    let (_, entries) = examined(dir.path(), &gitea(&answering(head, "{}")), &["--port", "0"]);
+    let clock = entries.iter().find(|entry| entry["step"] == "clock").unwrap();
+    assert_eq!(clock["state"], "problem");
+    assert!(clock["what"].as_str().unwrap().contains("s behind the server's"), "{clock}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_and_a_taken_port_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(&dir.path().join("extensions"), &id("provider/mine"), "1.0.0", "d", b"mine");
+    let local = "[server]\nhost = \"127.0.0.1\"\n[local]\npath = \"extensions\"\n";
+    let unwritable = format!("{local}[cache]\nstate_dir = \"config.toml/state\"\n");
+    let (code, entries) = examined(dir.path(), &unwritable, &["--port", "0"]);
+    let (about, step, what) = only_problem(&entries);
+    assert_eq!((code, about.as_str(), step.as_str()), (Some(1), "service", "state"), "{what}");
+    let other = answering("HTTP/1.1 404 Not Found\r\n".to_owned(), "");
+    let port = other.rsplit(':').next().unwrap().to_owned();
+    let (code, entries) = examined(dir.path(), local, &["--port", &port]);
+    let (_, step, what) = only_problem(&entries);
+    assert_eq!((code, step.as_str()), (Some(1), "port"), "{what}");
+    let running = Running::start(dir.path(), &["--demo"]);
+    let port = running.address.port().to_string();
+    let (code, entries) = examined(dir.path(), local, &["--port", &port]);
+    assert_eq!(code, Some(0), "{entries:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_that_nobody_should_trust_are_told() {
+    for (flaw, what) in [
+        (Flaw::Expired, "expired"),
+        (Flaw::WrongName, "not valid for name"),
+        (Flaw::SelfSigned, "UnknownIssuer"),
+    ] {
+        let (acceptor, authority) = acceptor(flaw);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!("{}ca_file = {:?}\n", gitea(&url), authority.path());
+        let examine = move || examined(dir.path(), &config, &["--port", "0"]);
+        let (code, entries) = tokio::task::spawn_blocking(examine).await.unwrap();
+        server.abort();
+        let (_, step, said) = only_problem(&entries);
+        assert_eq!((code, step.as_str()), (Some(1), "tls"), "{said}");
+        assert!(said.contains(what), "{flaw:?}: {said}");
+    }
+}
