@@ -7,6 +7,8 @@ mod client;
 mod convert;
 mod download;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod known;
 mod models;
 mod paging;

@@ -6,7 +6,7 @@ mod body;
 mod breaker;
 mod call;
 mod connect;
-mod egress;
+pub(crate) mod egress;
 mod failure;
 pub mod inspect;
 pub mod metrics;

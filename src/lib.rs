@@ -32,3 +32,6 @@ pub mod metrics;
 pub mod telemetry;
 
 pub mod operations;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;

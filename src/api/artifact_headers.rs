@@ -52,7 +52,7 @@ pub fn etag_of(artifact: &Artifact) -> String {
 }
 
 /// `Content-Disposition` with a name that is safe on every system and in every header.
-fn disposition(file_name: &str) -> String {
+pub(crate) fn disposition(file_name: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-') { c } else { '_' }
     };

@@ -129,7 +129,7 @@ fn wait(headers: &HeaderMap) -> Duration {
 
 /// When to ask again, from `Retry-After` in either of its forms; never longer than five minutes.
 /// `None` where it is not there, or nonsense.
-pub(super) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())?;
     let seconds = text.trim().parse::<u64>().ok().map(Duration::from_secs);
     let until = || {

@@ -16,11 +16,11 @@ use url::{Host, Url};
 /// An upstream led to an address that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address is not public")]
-pub(super) struct PrivateAddress;
+pub(crate) struct PrivateAddress;
 
 /// Refuses addresses that are literals of private networks. Names pass: their time comes when
 /// they are resolved.
-pub(super) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
+pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
     let public = match url.host() {
         Some(Host::Ipv4(address)) => is_public_v4(address),
         Some(Host::Ipv6(address)) => is_public_v6(address),
