@@ -43,10 +43,27 @@ pub struct Rules {
     pub allow_takeover: bool,
     /// How long a backend's answers are current.
     pub ttl: Duration,
+    /// How much longer they go unmarked while they are made current.
+    pub stale_while_revalidate: Duration,
+    /// How old what is known of a backend may be and still answer for it.
+    pub stale_if_error: Duration,
     /// How long change rounds may go on before everything is swept again.
     pub full_sweep: Duration,
     /// How long a "no" to a name or version that is not known is remembered.
     pub negative_ttl: Duration,
+}
+
+impl Rules {
+    /// Whether answers of this age are marked.
+    #[must_use]
+    pub fn is_stale(&self, age: Duration) -> bool {
+        age > (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
+    }
+
+    /// Whether something of this age answers no more.
+    fn is_too_old(&self, age: Duration) -> bool {
+        age > self.stale_if_error
+    }
 }
 
 /// What happens to a name that several backends have.
@@ -128,7 +145,10 @@ impl Catalogue {
     #[must_use]
     pub fn statuses(&self) -> Vec<(Source, Status)> {
         let status = |member: &Member| {
-            (member.source(), Status { breaker: member.breaker(), ..member.status.get() })
+            let (breaker, status) = (member.breaker(), member.status.get());
+            let age = status.current_as_of.map(Moment::elapsed);
+            let stale = age.is_none_or(|age| self.rules.is_stale(age));
+            (member.source(), Status { breaker, stale, ..status })
         };
         self.members.iter().map(status).collect()
     }
@@ -139,8 +159,7 @@ impl Catalogue {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
             let age = member.status.current_as_of().map(Moment::elapsed);
-            // Twice the time to live: the second is the default time to revalidate (contract §4).
-            if age.is_none_or(|age| age > self.rules.ttl * 2) {
+            if age.is_none_or(|age| self.rules.is_stale(age)) {
                 freshness.degraded.push(member.source());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
@@ -154,11 +173,16 @@ impl Catalogue {
         self.unkept.lock().clone()
     }
 
-    /// Whether anything is known of any backend.
+    /// Whether anything is known of any backend that can still be served.
     #[must_use]
     pub fn can_answer(&self) -> bool {
-        let view = self.view();
-        self.sources().any(|source| view.knows(source))
+        self.members.iter().any(|member| self.answers_for(member))
+    }
+
+    /// Whether a backend was read, and not too long ago for that to be served.
+    fn answers_for(&self, member: &Member) -> bool {
+        let age = member.status.current_as_of().map(Moment::elapsed);
+        self.view().knows(member.source()) && age.is_none_or(|age| !self.rules.is_too_old(age))
     }
 
     /// Names something at a backend that cannot be served, found while serving it.

@@ -120,6 +120,10 @@ pub struct CacheConfig {
     pub capacity: NonZeroUsize,
     /// How long an answer is current.
     pub ttl: Duration,
+    /// How much longer answers go unmarked.
+    pub stale_while_revalidate: Duration,
+    /// How old what is known may be and still answer.
+    pub stale_if_error: Duration,
     /// How long a "no" is remembered.
     pub negative_ttl: Duration,
     /// Whether metadata and versions are kept.
@@ -289,6 +293,10 @@ fn cache(settings: &Settings) -> Option<CacheConfig> {
     Some(CacheConfig {
         capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
         ttl: Duration::from_secs(whole("ttl_seconds")?),
+        stale_while_revalidate: Duration::from_secs(
+            whole("stale_while_revalidate_seconds").or_else(|| whole("ttl_seconds"))?,
+        ),
+        stale_if_error: Duration::from_secs(whole("stale_if_error_seconds")?),
         negative_ttl: Duration::from_secs(whole("negative_ttl_seconds")?),
         enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
         enable_list_cache: settings.flag("cache", "enable_list_cache")?,

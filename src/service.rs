@@ -143,6 +143,8 @@ fn catalogue_rules(config: &Config) -> Rules {
         merge,
         allow_takeover: config.catalog.allow_takeover,
         ttl: config.cache.ttl,
+        stale_while_revalidate: config.cache.stale_while_revalidate,
+        stale_if_error: config.cache.stale_if_error,
         full_sweep: config.catalog.full_sweep,
         negative_ttl: config.cache.negative_ttl,
     }

@@ -99,7 +99,8 @@ impl Answer {
         let age = memo.map_or(freshness.age, |memo| memo.max(freshness.age));
         let status = if memo.is_some() { "hit" } else { "fwd=miss" };
         answer.set(AGE, &age.as_secs().to_string());
-        answer.set(CACHE_STATUS, &format!("extension-registry; {status}"));
+        let detail = if freshness.degraded.is_empty() { "" } else { "; detail=stale" };
+        answer.set(CACHE_STATUS, &format!("extension-registry; {status}{detail}"));
         if !freshness.degraded.is_empty() {
             let names: Vec<&str> = freshness.degraded.iter().map(|s| s.as_str()).collect();
             answer.set(DEGRADED, &names.join(", "));

@@ -29,7 +29,7 @@ impl Catalogue {
     /// # Errors
     /// Nothing is known of any of them.
     pub async fn ready(&self, source: Option<Source>) -> Result<Arc<View>> {
-        let knows = |member: &Member| self.view().knows(member.source());
+        let knows = |member: &Member| self.answers_for(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
         if !self.asked(source).all(settled) {
@@ -39,10 +39,9 @@ impl Catalogue {
             // Past the patience the answer is made of what is known by then.
             timeout(PATIENCE, first_rounds).await.unwrap_or_default();
         }
-        let view = self.view();
         let nobody_asked = self.asked(source).next().is_none();
-        if nobody_asked || self.asked(source).any(|member| view.knows(member.source())) {
-            return Ok(view);
+        if nobody_asked || self.asked(source).any(knows) {
+            return Ok(self.view());
         }
         Err(self.nothing_known(source))
     }
@@ -60,7 +59,8 @@ impl Catalogue {
         let view = self.ready(source).await?;
         if let Some(entry) = view.get(id, source) {
             self.read_again_if_old(entry);
-            return standing(entry, source).map(|()| Arc::clone(entry));
+            standing(entry, source)?;
+            return self.young_enough(entry, source).map(|()| Arc::clone(entry));
         }
         let wanted = Wanted { id: id.clone(), what: What::Extension, source };
         if self.was_denied(&wanted) {
@@ -178,6 +178,16 @@ impl Catalogue {
         }
     }
 
+    /// Whether what is known of one of its backends, or of its owner, is not too old to be served.
+    fn young_enough(&self, entry: &Entry, source: Option<Source>) -> Result<()> {
+        let source = source.or_else(|| self.owner_of(entry));
+        let mut of = self.asked(source).filter(|member| entry.is_of(member.source()));
+        if of.any(|member| self.answers_for(member)) {
+            return Ok(());
+        }
+        Err(self.nothing_known(source))
+    }
+
     fn read_again_if_old(&self, entry: &Entry) {
         for source in entry.older_than(self.rules.ttl) {
             if let Some(member) = self.member(source) {
@@ -234,10 +244,15 @@ impl Catalogue {
             if let Some((ErrorKind::BackendRefused, _)) = failure {
                 kind = ErrorKind::BackendRefused;
             }
-            let reason = failure.map_or_else(|| "it was not read yet".to_owned(), |(_, text)| text);
+            let unread = if self.view().knows(member.source()) {
+                "it was not read for too long"
+            } else {
+                "it was not read yet"
+            };
+            let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
             reasons.push(format!("{} ({reason})", member.source()));
         }
-        Error::new(kind, format!("Nothing is known yet of {}", reasons.join(", ")))
+        Error::new(kind, format!("Nothing current is known of {}", reasons.join(", ")))
     }
 }
 

@@ -108,9 +108,9 @@ impl Catalogue {
         self.shown().await;
         if let Err(error) = &made {
             member.failed(error);
-            // Nothing new to see, but who waits for the first round need not wait on.
-            self.view.send_modify(|_| ());
         }
+        // Perhaps nothing new to see, but who waits for a round need not wait on.
+        self.view.send_modify(|_| ());
         made
     }
 

@@ -27,6 +27,8 @@ pub struct Status {
     pub current_as_of: Option<Moment>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
+    /// Whether answers are marked for its sake.
+    pub stale: bool,
     /// Whether it is asked; `None` where nothing stands between it and us.
     pub breaker: Option<BreakerState>,
     /// The kind of that failure, and its words for callers.

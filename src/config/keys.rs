@@ -329,6 +329,20 @@ pub const KEYS: &[Key] = &[
     ),
     key("cache", "capacity", Kind::Whole(1, 10_000_000), "1000", "Entries of each memo."),
     key("cache", "ttl_seconds", Kind::Whole(1, 30 * DAY), "300", "How long an answer is current."),
+    unset(
+        "cache",
+        "stale_while_revalidate_seconds",
+        Kind::Whole(0, 30 * DAY),
+        "300",
+        "How much longer answers go unmarked while they are made current; ttl_seconds unless set.",
+    ),
+    key(
+        "cache",
+        "stale_if_error_seconds",
+        Kind::Whole(1, 30 * DAY),
+        "86400",
+        "How old what is known of a backend may be and still answer while it fails.",
+    ),
     key(
         "cache",
         "negative_ttl_seconds",

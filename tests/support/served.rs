@@ -34,7 +34,16 @@ use crate::support::ids::{about, id, tag};
 /// The rules of a catalogue, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
     let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
-    Rules { merge, allow_takeover: false, ttl, full_sweep, negative_ttl }
+    let (stale_while_revalidate, stale_if_error) = (ttl, Duration::from_secs(86_400));
+    Rules {
+        merge,
+        allow_takeover: false,
+        ttl,
+        stale_while_revalidate,
+        stale_if_error,
+        full_sweep,
+        negative_ttl,
+    }
 }
 
 /// What differs from test to test.

@@ -41,7 +41,12 @@ pub struct BackendHealth {
     last_success: Option<String>,
     /// What it last failed with, while it fails.
     last_error: Option<String>,
-    /// State of its breaker, where it has one.
+    /// Seconds since it was last read.
+    age: Option<u64>,
+    /// Whether answers are marked because that is too long ago.
+    stale: bool,
+    /// `closed`, `open`: it is not asked for a while, or `half-open`: one question decides; where
+    /// it has a breaker.
     breaker: Option<&'static str>,
     /// How many extensions it has.
     extensions: usize,
@@ -108,6 +113,8 @@ fn backend_health(status: Status, extensions: usize) -> BackendHealth {
         healthy: status.healthy,
         last_success: status.last_success.map(|at| at.to_string()),
         last_error: status.last_error,
+        age: status.current_as_of.map(|at| at.elapsed().as_secs()),
+        stale: status.stale,
         breaker: status.breaker.map(BreakerState::as_str),
         extensions,
         faults: faults
@@ -117,10 +124,11 @@ fn backend_health(status: Status, extensions: usize) -> BackendHealth {
 }
 
 fn overall(api: &ApiState, backends: &BTreeMap<&'static str, BackendHealth>) -> &'static str {
-    let unwell = backends.values().any(|backend| backend.enabled && !backend.healthy);
+    let unwell = |backend: &BackendHealth| !backend.healthy || backend.stale;
+    let unwell = backends.values().any(|backend| backend.enabled && unwell(backend));
     if !api.catalogue.can_answer() {
         "unhealthy"
-    } else if unwell || !api.catalogue.freshness(None).degraded.is_empty() {
+    } else if unwell {
         "degraded"
     } else {
         "healthy"
