@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::catalog::Catalogue;
@@ -14,6 +14,8 @@ use crate::models::source::Source;
 
 /// After this long without a question a backend is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(15);
+/// The least time between two probes.
+const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalogue {
     /// Watches over a backend until dropped.
@@ -33,6 +35,8 @@ impl Catalogue {
             let due = due(member, now, begun);
             if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
                 member.probe().await;
+                // A probe may end before it was sent, and the breaker stay as it is.
+                sleep(PROBE_PAUSE).await;
                 continue;
             }
             let time = async {

@@ -1,3 +1,6 @@
 //! What can go wrong, each row of the catalogue of failures as a test named after its number.
 
 mod inbound;
+mod outages;
+mod recovery;
+mod rig;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use extension_registry::backend::changes::{ChangeCursor, Changes};
+use extension_registry::backend::contact::Contact;
 use extension_registry::backend::download::Download;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Listing};
@@ -20,7 +21,7 @@ use extension_registry::models::source::Source;
 use extension_registry::models::tag::Tag;
 use futures_util::{StreamExt as _, future, stream};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use crate::support::served::memory;
@@ -50,6 +51,10 @@ pub struct Scripted {
     pub tells_changes: bool,
     /// Downloads give their first bytes and wait here before the rest.
     pub hold: Option<Arc<Notify>>,
+    /// How contact stands, where the test plays the breaker's part.
+    pub contact: Option<watch::Sender<Contact>>,
+    /// How often it was asked whether it is there.
+    pub probes: AtomicUsize,
     listings: AtomicUsize,
     changes: AtomicUsize,
     extensions: AtomicUsize,
@@ -70,6 +75,8 @@ impl Scripted {
             listing_survives: false,
             tells_changes: true,
             hold: None,
+            contact: None,
+            probes: AtomicUsize::new(0),
             listings: AtomicUsize::new(0),
             changes: AtomicUsize::new(0),
             extensions: AtomicUsize::new(0),
@@ -171,6 +178,10 @@ impl Backend for Scripted {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::BackendRefused, "who are you").at(self.source()));
         }
-        self.reached()
+        self.count(&self.probes)
+    }
+
+    fn contact(&self) -> Option<watch::Receiver<Contact>> {
+        self.contact.as_ref().map(watch::Sender::subscribe)
     }
 }

@@ -1,0 +1,95 @@
+//! How an outage is noticed, and how its end is. The clock is virtual.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::backend::contact::{BreakerState, Contact};
+use extension_registry::catalog::Merge;
+use extension_registry::catalog::{Catalogue, sync};
+use extension_registry::models::source::Source;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::rig::TTL;
+use crate::support::scripted::Scripted;
+use crate::support::served::rules;
+
+/// A catalogue that is kept current, over a backend whose breaker the test plays.
+async fn kept() -> (Arc<Scripted>, Arc<Catalogue>, JoinSet<()>) {
+    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    scripted.contact = Some(watch::Sender::new(Contact::default()));
+    let scripted = Arc::new(scripted);
+    let backends: Vec<Arc<dyn Backend>> = vec![scripted.clone()];
+    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
+    let tasks = sync::run(&catalogue);
+    catalogue.ready(None).await.unwrap();
+    (scripted, catalogue, tasks)
+}
+
+fn set(backend: &Scripted, contact: Contact) {
+    backend.contact.as_ref().unwrap().send_replace(contact);
+}
+
+fn open(seconds: u64) -> Contact {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    Contact { breaker: BreakerState::Open { until }, ..Contact::default() }
+}
+
+async fn pass(seconds: u64) {
+    sleep(Duration::from_secs(seconds) + Duration::from_millis(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_asks_when_the_breaker_would_let_a_question_through() {
+    let (backend, _catalogue, _tasks) = kept().await;
+    set(&backend, open(4));
+    pass(3).await;
+    assert_eq!(backend.probes.load(Ordering::SeqCst), 0);
+    pass(1).await;
+    // The backend of the test leaves the breaker as it is; a real one would close it or open it anew.
+    set(&backend, Contact::default());
+    assert!(backend.probes.load(Ordering::SeqCst) >= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
+    let (backend, catalogue, _tasks) = kept().await;
+    backend.down.store(true, Ordering::SeqCst);
+    // The next round fails, and so do some more, ever less often.
+    pass(TTL.as_secs() + 20).await;
+    set(&backend, open(3600));
+    pass(60).await;
+    backend.down.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    set(&backend, Contact::default());
+    pass(0).await;
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(catalogue.freshness(None).age.as_secs(), 0, "within two seconds all is current");
+    assert!(catalogue.statuses()[0].1.healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_kept_waiting_is_a_failure_while_it_runs_on() {
+    let (backend, catalogue, _tasks) = kept().await;
+    assert!(catalogue.statuses()[0].1.healthy);
+    backend.down.store(true, Ordering::SeqCst);
+    set(&backend, Contact { late: 1, ..Contact::default() });
+    pass(0).await;
+    let status = &catalogue.statuses()[0].1;
+    assert!(!status.healthy);
+    assert_eq!(backend.probes.load(Ordering::SeqCst), 1, "and whether it is there is asked");
+    backend.down.store(false, Ordering::SeqCst);
+    set(&backend, Contact::default());
+    pass(16).await;
+    assert!(catalogue.statuses()[0].1.healthy, "a silence later it is asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_backend_is_asked_every_fifteen_seconds_whether_it_is_there() {
+    let (backend, _catalogue, _tasks) = kept().await;
+    pass(61).await;
+    assert_eq!(backend.probes.load(Ordering::SeqCst), 4);
+}

@@ -1,0 +1,260 @@
+//! A service over a Gitea and a registry, each behind a way that fails on demand. Requests go to it
+//! in process and no task runs behind it, so that whatever waits or is asked is a request's doing.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use extension_registry::api::layers::HttpRules;
+use extension_registry::api::memos::{CACHES, MemoRules, Memos};
+use extension_registry::api::routes::{Parts, router, templates};
+use extension_registry::api::state::Draining;
+use extension_registry::backend::Backend;
+use extension_registry::backend::contact::BreakerState;
+use extension_registry::catalog::snapshot::Fingerprints;
+use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::{Catalogue, Merge};
+use extension_registry::gitea::backend::GiteaBackend;
+use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
+use extension_registry::metrics::Metrics;
+use extension_registry::models::source::Source;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::credentials::Credentials;
+use extension_registry::oci::settings::OciSettings;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+
+use crate::support::chaos::{Chaos, Way};
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::{ORGANIZATION, State};
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::registry_store::Store;
+use crate::support::scripted_registry::ScriptedRegistry;
+use crate::support::served::rules;
+
+pub(super) const TTL: Duration = Duration::from_secs(300);
+/// One of Gitea's and one of the registry's.
+pub(super) const KNOWN: [&str; 2] = ["provider/hello", "taskserv/redis"];
+
+/// The upstreams, and the ways to them.
+pub(super) struct Rig {
+    pub(super) gitea: Chaos,
+    pub(super) oci: Chaos,
+    pub(super) calls: Arc<Calls>,
+    state: tempfile::TempDir,
+    _fake: FakeGitea,
+    _registry: ScriptedRegistry,
+}
+
+/// Counts what is sent to any upstream.
+#[derive(Default)]
+pub(super) struct Calls(AtomicUsize);
+
+impl UpstreamMetrics for Calls {
+    fn record(&self, _: &UpstreamCall) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Calls {
+    pub(super) fn take(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+/// Where the backends are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    Resolve,
+    /// No name resolves.
+    Unknown,
+}
+
+impl Rig {
+    pub(super) async fn new(tls: bool) -> Self {
+        let mut state = State::empty();
+        state.create_released("hello_prov", "1.0.0", b"hello bytes");
+        let fake = FakeGitea::start(state).await;
+        let mut store = Store::default();
+        store.push("provisioning/redis-taskserv", "1.0.0", b"redis bytes");
+        store.push("provisioning/redis-taskserv", "1.1.0", b"newer redis bytes");
+        let played = PlayedRegistry::new(Dialect::Distribution, store);
+        let registry = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+        let place = |url: &str| url.split("://").nth(1).unwrap().trim_end_matches('/').to_owned();
+        Self {
+            gitea: Chaos::to(&place(fake.url().as_str()), tls).await,
+            oci: Chaos::to(&place(&registry.url()), tls).await,
+            calls: Arc::default(),
+            state: tempfile::tempdir().unwrap(),
+            _fake: fake,
+            _registry: registry,
+        }
+    }
+
+    /// Both ways do this from now on.
+    pub(super) async fn set(&self, way: Way) {
+        self.gitea.set(way).await;
+        self.oci.set(way).await;
+        self.arrived();
+    }
+
+    /// What arrived at either since the last look.
+    pub(super) fn arrived(&self) -> usize {
+        self.gitea.take_arrived() + self.oci.take_arrived()
+    }
+
+    fn backends(&self, names: Names) -> Vec<Arc<dyn Backend>> {
+        let url = |chaos: &Chaos| match names {
+            Names::Resolve => chaos.url(),
+            Names::Unknown => "http://upstream.invalid".to_owned(),
+        };
+        let organization = ORGANIZATION.parse().unwrap();
+        let gitea = GiteaSettings {
+            token: Some("<read>".parse().unwrap()),
+            ca_file: self.gitea.ca_file(),
+            ..GiteaSettings::new(url(&self.gitea).parse().unwrap(), organization)
+        };
+        let namespace = "provisioning".parse().unwrap();
+        let oci = OciSettings {
+            credentials: Credentials::Token("registry-token".to_owned().into()),
+            ca_file: self.oci.ca_file(),
+            ..OciSettings::new(url(&self.oci).parse().unwrap(), namespace)
+        };
+        let calls: Arc<dyn UpstreamMetrics> = Arc::clone(&self.calls) as _;
+        vec![
+            Arc::new(GiteaBackend::new(gitea, Arc::clone(&calls)).unwrap()),
+            Arc::new(OciBackend::new(oci, calls).unwrap()),
+        ]
+    }
+
+    /// A service that knows nothing yet.
+    pub(super) fn service(&self) -> Service {
+        Service::over(self.backends(Names::Resolve))
+    }
+
+    /// A service that knows what the last one knew, some seconds later.
+    pub(super) async fn restarted(&self, names: Names, seconds: i64) -> Service {
+        let service = Service::over(self.backends(names));
+        let later = noon() + jiff::SignedDuration::from_secs(seconds);
+        let sources = keeper(&service.catalogue, self.state.path()).read(later).await;
+        assert_eq!(sources, [Source::Gitea, Source::Oci]);
+        service
+    }
+
+    /// Writes down what a service knows, for the next one.
+    pub(super) async fn keep(&self, service: &Service) {
+        keeper(&service.catalogue, self.state.path()).save(noon()).await.unwrap();
+    }
+}
+
+fn noon() -> Timestamp {
+    "2025-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn keeper(catalogue: &Arc<Catalogue>, dir: &Path) -> Arc<Keeper> {
+    let prints: Fingerprints = Source::ALL.map(|source| (source, source.to_string())).into();
+    Keeper::new(Arc::clone(catalogue), PathBuf::from(dir), prints)
+}
+
+/// The service, without a socket and without a task of its own.
+pub(super) struct Service {
+    pub(super) catalogue: Arc<Catalogue>,
+    router: Router,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Got {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Service {
+    fn over(backends: Vec<Arc<dyn Backend>>) -> Self {
+        let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
+        let routes = templates();
+        let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
+        let metrics = Metrics::new(&CACHES, &routes).unwrap();
+        let capacity = NonZeroUsize::new(1000).unwrap();
+        let memo_rules = MemoRules { capacity, ttl: TTL, lists: true, metadata: true };
+        let parts = Parts {
+            catalogue: Arc::clone(&catalogue),
+            memos: Memos::new(memo_rules, &metrics),
+            receivers: Vec::new(),
+            metrics,
+            draining: Draining::default(),
+        };
+        let router = router(parts, &HttpRules::default()).unwrap();
+        Self { catalogue, router }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Got {
+        let request = Request::get(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        Got { status: head.status, headers: head.headers, body }
+    }
+
+    /// Every answer about what is known.
+    pub(super) async fn known(&self) -> Vec<(String, Got)> {
+        let mut answers = Vec::new();
+        for path in known_paths().into_iter().chain(detail_paths()) {
+            let got = self.get(&path).await;
+            answers.push((path, got));
+        }
+        answers
+    }
+
+    pub(super) fn breaker(&self, source: Source) -> BreakerState {
+        let statuses = self.catalogue.statuses();
+        let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
+        status.breaker.unwrap()
+    }
+
+    /// Asks until neither backend is asked any more, at this moment.
+    pub(super) async fn until_open(&self) {
+        let refused = |source| !self.breaker(source).lets_through();
+        for _ in 0..40 {
+            if refused(Source::Gitea) && refused(Source::Oci) {
+                return;
+            }
+            self.catalogue.round(None).await.unwrap_err();
+        }
+        panic!("{:?} {:?}", self.breaker(Source::Gitea), self.breaker(Source::Oci));
+    }
+}
+
+/// Every question about what is in the catalogue.
+pub(super) fn known_paths() -> Vec<String> {
+    let mut paths = vec!["/extensions".to_owned(), "/extensions/search?q=e".to_owned()];
+    for name in KNOWN {
+        paths.extend(["", "/versions"].map(|rest| format!("/extensions/{name}{rest}")));
+    }
+    paths
+}
+
+/// Questions about a release, of which its backend tells more than the catalogue keeps.
+pub(super) fn detail_paths() -> Vec<String> {
+    let rests = ["/resolve?constraint=*", "/1.0.0/metadata"];
+    KNOWN.iter().flat_map(|name| rests.map(|rest| format!("/extensions/{name}{rest}"))).collect()
+}
