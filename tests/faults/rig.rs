@@ -28,7 +28,6 @@ use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::settings::OciSettings;
 use jiff::Timestamp;
-use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::support::chaos::{Chaos, Way};
