@@ -108,7 +108,15 @@ async fn main() {
 
 fn rules() -> Rules {
     let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
-    Rules { merge: Merge::Owner, allow_takeover: false, ttl: TTL, full_sweep, negative_ttl }
+    Rules {
+        merge: Merge::Owner,
+        allow_takeover: false,
+        ttl: TTL,
+        stale_while_revalidate: TTL,
+        stale_if_error: Duration::from_secs(86_400),
+        full_sweep,
+        negative_ttl,
+    }
 }
 
 /// The whole service but its socket.

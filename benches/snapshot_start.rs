@@ -81,6 +81,8 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         merge: Merge::Owner,
         allow_takeover: false,
         ttl: Duration::from_secs(300),
+        stale_while_revalidate: Duration::from_secs(300),
+        stale_if_error: Duration::from_secs(86_400),
         full_sweep: Duration::from_secs(3600),
         negative_ttl: Duration::from_secs(10),
     };
