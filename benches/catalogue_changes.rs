@@ -43,6 +43,7 @@ fn rules() -> Rules {
         stale_if_error: Duration::from_secs(86_400),
         full_sweep: Duration::from_secs(3600),
         negative_ttl: Duration::from_secs(10),
+        accept_changes: false,
     }
 }
 

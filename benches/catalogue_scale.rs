@@ -26,6 +26,7 @@ use extension_registry::api::layers::HttpRules;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
 use extension_registry::api::routes::{Parts, router, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
 use http_body_util::BodyExt as _;
@@ -116,6 +117,7 @@ fn rules() -> Rules {
         stale_if_error: Duration::from_secs(86_400),
         full_sweep,
         negative_ttl,
+        accept_changes: false,
     }
 }
 
@@ -129,6 +131,7 @@ fn service(catalogue: &Arc<Catalogue>) -> Router {
     let parts = Parts {
         catalogue: Arc::clone(catalogue),
         memos: Memos::new(memos, &metrics),
+        artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
         metrics,
         draining: Draining::default(),

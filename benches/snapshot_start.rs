@@ -85,6 +85,7 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         stale_if_error: Duration::from_secs(86_400),
         full_sweep: Duration::from_secs(3600),
         negative_ttl: Duration::from_secs(10),
+        accept_changes: false,
     };
     let catalogue = Catalogue::new(vec![Arc::new(backend)], rules);
     catalogue.round(None).await.unwrap();

@@ -9,6 +9,7 @@ pub mod cache_policy;
 pub mod client_address;
 pub mod conditional;
 pub mod contract;
+pub mod delivery;
 pub mod extract;
 pub mod handlers;
 pub mod layers;

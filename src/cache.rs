@@ -1,4 +1,6 @@
-//! Memos of answers. Freshness is the catalogue's; what is here only saves work.
+//! Memos of answers, and artifacts on disk. Freshness is the catalogue's; what is here only saves
+//! work.
 
+pub mod artifacts;
 pub mod lru_cache;
 pub mod weighted;

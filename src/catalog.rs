@@ -2,6 +2,8 @@
 
 pub mod details;
 pub mod dirty;
+mod downloads;
+pub mod first_seen;
 pub mod index;
 mod member;
 pub mod moment;
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Backend, Fault};
+use crate::catalog::first_seen::{Completed, FirstSeen};
 use crate::catalog::index::{Index, View};
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
@@ -51,6 +54,8 @@ pub struct Rules {
     pub full_sweep: Duration,
     /// How long a "no" to a name or version that is not known is remembered.
     pub negative_ttl: Duration,
+    /// Whether a version's archive may become another one than the one first downloaded.
+    pub accept_changes: bool,
 }
 
 impl Rules {
@@ -88,6 +93,7 @@ pub struct Catalogue {
     questions: Questions,
     /// Why what is known is not kept on disk, while it should be and is not.
     unkept: Mutex<Option<String>>,
+    first_seen: Arc<FirstSeen>,
 }
 
 /// How old an answer is, and which backends' part of it is stale or missing.
@@ -116,7 +122,9 @@ impl Catalogue {
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
         let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
-        let members = backends.into_iter().map(Member::new).collect();
+        let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
+        let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
+        let members = backends.into_iter().map(|backend| Member::new(completed(backend))).collect();
         let mut index = Index::new(&sources, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         Arc::new(Self {
@@ -127,6 +135,7 @@ impl Catalogue {
             view,
             questions: Questions::default(),
             unkept: Mutex::default(),
+            first_seen,
         })
     }
 
@@ -232,7 +241,7 @@ impl Catalogue {
     }
 
     /// Waits until everything that is known now is shown, a fraction of a second at most.
-    async fn shown(&self) {
+    pub async fn shown(&self) {
         let due = self.index.lock().due_revision();
         let mut views = self.view.subscribe();
         // The sender lives as long as we do.

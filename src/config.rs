@@ -7,6 +7,7 @@ pub mod schema;
 pub mod server;
 pub mod settings;
 pub mod show;
+pub mod size;
 pub mod typed;
 
 use std::num::NonZeroUsize;
@@ -17,6 +18,7 @@ use crate::config::check::{Problem, Problems};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig};
 use crate::config::server::{rate_limit, server};
 use crate::config::settings::Settings;
+use crate::config::size::bytes_of;
 use crate::config::typed::{Layer, from_environment, from_file, from_flags, from_supervisor};
 use crate::models::source::Source;
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub catalog: CatalogConfig,
     /// `[cache]`
     pub cache: CacheConfig,
+    /// `[downloads]`
+    pub downloads: DownloadsConfig,
     /// `[rate_limit]`, if it is there.
     pub rate_limit: Option<RateLimitConfig>,
     /// `[auth]`, if it is there.
@@ -132,6 +136,15 @@ pub struct CacheConfig {
     pub enable_list_cache: bool,
     /// Directory that keeps what is known over a restart.
     pub state_dir: Option<PathBuf>,
+    /// The most bytes of archives that are kept there; 0 keeps none.
+    pub artifact_bytes: u64,
+}
+
+/// How archives are given out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownloadsConfig {
+    /// Whether a version's archive may become another one.
+    pub accept_changes: bool,
 }
 
 /// From where a configuration is put together; later ones win.
@@ -222,6 +235,9 @@ fn build(
             .and_then(|_| Some(LocalConfig { path: settings.text("local", "path")?.into() })),
         catalog: catalog?,
         cache: cache?,
+        downloads: DownloadsConfig {
+            accept_changes: settings.text("downloads", "on_change")? == "accept",
+        },
         rate_limit: limited.flatten().and_then(|_| rate_limit(settings)),
         auth: auth.flatten().and_then(|_| {
             Some(AuthConfig { tokens_path: settings.text("auth", "tokens_path")?.into() })
@@ -301,5 +317,6 @@ fn cache(settings: &Settings) -> Option<CacheConfig> {
         enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
         enable_list_cache: settings.flag("cache", "enable_list_cache")?,
         state_dir: settings.text("cache", "state_dir").map(PathBuf::from),
+        artifact_bytes: bytes_of(&settings.text("cache", "artifact_cache_bytes")?)?,
     })
 }

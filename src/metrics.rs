@@ -1,5 +1,6 @@
 //! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
 
+pub mod artifacts;
 mod backends;
 pub mod process;
 
@@ -9,6 +10,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::backends::BackendMetrics;
 use crate::metrics::process::ProcessMetrics;
 
@@ -36,6 +38,7 @@ pub struct Metrics {
     /// Of the process itself.
     pub process: ProcessMetrics,
     refused: IntCounterVec,
+    artifacts: ArtifactCounters,
 }
 
 /// The counters of one cache.
@@ -108,6 +111,7 @@ impl Metrics {
             )?,
             backends: BackendMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry)?,
+            artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };
         let collectors: [Box<dyn Collector>; 7] = [
@@ -143,6 +147,12 @@ impl Metrics {
             hits: self.hits.with_label_values(&[name]),
             misses: self.misses.with_label_values(&[name]),
         }
+    }
+
+    /// What is counted of downloads.
+    #[must_use]
+    pub const fn artifacts(&self) -> &ArtifactCounters {
+        &self.artifacts
     }
 
     /// Counts one answered request. `route` is a template, never a path, so that callers cannot

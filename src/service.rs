@@ -1,6 +1,7 @@
 //! The composition root: from a configuration to a running service.
 
 mod admission;
+mod artifacts;
 mod backends;
 mod checks;
 mod rotation;
@@ -12,12 +13,14 @@ mod upstream;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower_http::cors::AllowOrigin;
 use tracing::info;
 
@@ -36,6 +39,9 @@ use crate::server::{Limits, Stop, serve};
 use crate::service::backends::Backends;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
+
+/// How long archives that are complete may take to get to disk at the end.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 
 /// Runs the service until a signal stops it.
 ///
@@ -92,8 +98,10 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let (rules, tokens) = http_rules(&config)?;
     rotated.extend(tokens);
     let catalogue = Catalogue::new(backends, catalogue_rules(&config));
+    let artifacts = artifacts::open(&config, &metrics, demo).await;
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
+        artifacts: Arc::clone(&artifacts),
         memos: Memos::new(memo_rules(&config), &metrics),
         receivers,
         metrics,
@@ -102,11 +110,11 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     let router = router(parts, &rules).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
     // Before anything is served or asked: what was known yesterday answers at once.
-    let keeper = if demo { None } else { state::restored(&config, &catalogue).await };
+    let keepers = if demo { None } else { state::restored(&config, &catalogue).await };
     let mut sync = sync::run(&catalogue);
     sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
-    keeper.iter().for_each(|keeper| drop(sync.spawn(Arc::clone(keeper).run())));
+    keepers.iter().for_each(|keepers| keepers.run(&mut sync));
     info!(%address, version = build_info::LINE.as_str(), "serving");
     if demo {
         greet(address, sample_count)?;
@@ -114,9 +122,10 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
     systemd::ready();
     serve(listener, router, limits, stop).await;
     sync.shutdown().await;
-    if let Some(keeper) = keeper {
-        // A failure is in the log, and no reason to end otherwise.
-        let _ = keeper.save(Timestamp::now()).await;
+    // What a hanging disk has not taken by then is fetched again some time.
+    let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
+    if let Some(keepers) = keepers {
+        keepers.save(Timestamp::now()).await;
     }
     info!("stopped");
     Ok(())
@@ -147,6 +156,7 @@ fn catalogue_rules(config: &Config) -> Rules {
         stale_if_error: config.cache.stale_if_error,
         full_sweep: config.catalog.full_sweep,
         negative_ttl: config.cache.negative_ttl,
+        accept_changes: config.downloads.accept_changes,
     }
 }
 

@@ -18,6 +18,7 @@ mod operations;
 mod search;
 mod serving;
 mod snapshot;
+mod store;
 mod support;
 mod upstreams;
 mod zot_storage;

@@ -33,8 +33,20 @@ pub struct MetadataView<'a> {
     notes: Option<&'a str>,
     /// The digest of what the tag points at, where the backend has one: in OCI the manifest's.
     manifest_digest: Option<String>,
+    /// How the archive changed since it was first downloaded; `null` if it did not.
+    change: Option<ChangeView>,
     /// Every file of the version that can be downloaded by itself, the archive among them.
     assets: Vec<AssetView<'a>>,
+}
+
+/// A version whose archive is another one now than the one first downloaded.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Change)]
+pub struct ChangeView {
+    /// The digest of the archive that was downloaded first.
+    first_digest: String,
+    /// The digest of the archive that the backend has now.
+    current_digest: String,
 }
 
 /// One file of a version.
@@ -76,6 +88,10 @@ impl<'a> MetadataView<'a> {
             license: about.license.as_deref(),
             notes: release.notes.as_deref(),
             manifest_digest: release.manifest_digest.as_ref().map(ToString::to_string),
+            change: release.change.as_ref().map(|change| ChangeView {
+                first_digest: change.first.to_string(),
+                current_digest: change.now.to_string(),
+            }),
             assets: release.assets.iter().map(asset).collect(),
         }
     }

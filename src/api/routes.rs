@@ -15,6 +15,7 @@ use crate::api::layers::{HttpRules, layered};
 use crate::api::memos::Memos;
 use crate::api::state::{ApiState, Draining};
 use crate::backend::webhook::WebhookReceiver;
+use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalogue;
 use crate::metrics::Metrics;
 
@@ -85,6 +86,8 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// What was answered.
     pub memos: Memos,
+    /// What is kept of archives.
+    pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.
     pub receivers: Vec<Arc<dyn WebhookReceiver>>,
     /// What is counted.
@@ -98,11 +101,12 @@ pub struct Parts {
 /// # Errors
 /// The contract cannot be rendered, which a test excludes.
 pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
-    let Parts { catalogue, memos, receivers, metrics, draining } = parts;
+    let Parts { catalogue, memos, artifacts, receivers, metrics, draining } = parts;
     catalogue.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
     let state = ApiState {
         catalogue,
         memos: Arc::new(memos),
+        artifacts,
         receivers: receivers.into(),
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),

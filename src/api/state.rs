@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::api::memos::Memos;
 use crate::backend::webhook::WebhookReceiver;
+use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalogue;
 use crate::metrics::Metrics;
 
@@ -18,6 +19,8 @@ pub struct ApiState {
     pub catalogue: Arc<Catalogue>,
     /// What was answered.
     pub memos: Arc<Memos>,
+    /// What is kept of archives.
+    pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.
     pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
     /// What is counted.

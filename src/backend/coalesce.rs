@@ -81,7 +81,7 @@ where
 }
 
 /// The failure again, for one of several callers.
-fn copy_of(error: Arc<Error>) -> Error {
+pub(crate) fn copy_of(error: Arc<Error>) -> Error {
     let copy = Error::new(error.kind(), error.message());
     let copy = match error.backend() {
         Some(backend) => copy.at(backend),

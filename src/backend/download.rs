@@ -10,8 +10,7 @@ use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
 use crate::error::{Error, Result};
-use crate::models::artifact::Artifact;
-use crate::models::digest::DigestHasher;
+use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Bytes read from a file at once: large enough for throughput, small enough for many downloads.
 const READ_SIZE: usize = 64 * 1024;
@@ -41,18 +40,22 @@ impl Download {
         Self { length, bytes }
     }
 
-    /// The same whole artifact, checked while it passes: its last piece is held until length and
-    /// digest agree, so that a client never holds all of something wrong.
+    /// The same whole artifact, checked while it passes: the piece that completes it is held until
+    /// its length agrees and `judge` accepts its digest, so that a client never holds all of
+    /// something wrong.
     #[must_use]
-    pub fn verified(self, artifact: &Artifact) -> Self {
+    pub fn verified(
+        self,
+        size: u64,
+        algorithm: Algorithm,
+        judge: impl FnOnce(Digest) -> Result<()> + Send + 'static,
+    ) -> Self {
         let check = Check {
             source: self.bytes,
-            hasher: artifact
-                .digest
-                .as_ref()
-                .map(|digest| (DigestHasher::new(digest.algorithm()), digest.clone())),
-            missing: artifact.size,
-            held: None,
+            hasher: DigestHasher::new(algorithm),
+            judge: Box::new(judge),
+            missing: size,
+            held: Bytes::new(),
         };
         let bytes = stream::try_unfold(Some(check), |check| async {
             match check {
@@ -95,12 +98,14 @@ impl fmt::Debug for Download {
     }
 }
 
-/// A stream being checked, one piece behind its source.
+/// A stream being checked.
 struct Check {
     source: BoxStream<'static, Result<Bytes>>,
-    hasher: Option<(DigestHasher, crate::models::digest::Digest)>,
+    hasher: DigestHasher,
+    judge: Box<dyn FnOnce(Digest) -> Result<()> + Send>,
     missing: u64,
-    held: Option<Bytes>,
+    /// What completes the artifact.
+    held: Bytes,
 }
 
 impl Check {
@@ -108,16 +113,18 @@ impl Check {
     async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>> {
         while let Some(piece) = self.source.next().await {
             let piece = piece?;
+            if piece.is_empty() {
+                continue;
+            }
             self.missing = self
                 .missing
                 .checked_sub(piece.len() as u64)
                 .ok_or_else(|| Error::faulty("The artifact is longer than announced"))?;
-            if let Some((hasher, _)) = &mut self.hasher {
-                hasher.update(&piece);
+            self.hasher.update(&piece);
+            if self.missing > 0 {
+                return Ok(Some((piece, Some(self))));
             }
-            if let Some(previous) = self.held.replace(piece) {
-                return Ok(Some((previous, Some(self))));
-            }
+            self.held = piece;
         }
         self.finish()
     }
@@ -126,32 +133,21 @@ impl Check {
         if self.missing > 0 {
             return Err(Error::faulty("The artifact is shorter than announced"));
         }
-        if let Some((hasher, expected)) = self.hasher {
-            let found = hasher.finish();
-            if found != expected {
-                return Err(Error::faulty(format!(
-                    "The artifact's digest is {found}, not {expected}"
-                )));
-            }
-        }
-        Ok(self.held.map(|last| (last, None)))
+        (self.judge)(self.hasher.finish())?;
+        Ok((!self.held.is_empty()).then_some((self.held, None)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::artifact::ArtifactKey;
-    use crate::models::digest::Digest;
 
-    fn artifact(size: u64, of: &[u8]) -> Artifact {
-        Artifact {
-            key: ArtifactKey::new("k"),
-            file_name: "k.tar.gz".to_owned(),
-            size,
-            digest: Some(Digest::sha256(of)),
-            url: None,
-        }
+    fn checked(download: Download, size: u64) -> Download {
+        let judge = |found: Digest| {
+            let good = found == Digest::sha256(b"abcdef") || found == Digest::sha256(b"");
+            if good { Ok(()) } else { Err(Error::faulty(format!("its digest is {found}"))) }
+        };
+        download.verified(size, Algorithm::Sha256, judge)
     }
 
     fn download(pieces: &[&'static str]) -> Download {
@@ -173,9 +169,9 @@ mod tests {
 
     #[tokio::test]
     async fn good_bytes_pass_whole() {
-        let good = download(&["ab", "cd", "ef"]).verified(&artifact(6, b"abcdef"));
+        let good = checked(download(&["ab", "cd", "ef"]), 6);
         assert_eq!(passed(good).await, ("abcdef".to_owned(), None));
-        let empty = Download::from_bytes(Bytes::new()).verified(&artifact(0, b""));
+        let empty = checked(Download::from_bytes(Bytes::new()), 0);
         assert_eq!(passed(empty).await, (String::new(), None));
     }
 
@@ -187,17 +183,24 @@ mod tests {
             (&["ab", "cd", "efg"][..], 6, "longer"),
             (&["abcdeX"][..], 6, "digest is"),
         ] {
-            let (text, error) = passed(download(pieces).verified(&artifact(size, b"abcdef"))).await;
+            let (text, error) = passed(checked(download(pieces), size)).await;
             assert!(text.len() < 6, "{text}");
             assert!(error.unwrap().contains(message));
         }
     }
 
     #[tokio::test]
+    async fn a_piece_is_passed_before_the_next_one_comes() {
+        let bytes = stream::iter([Ok(Bytes::from_static(b"a"))]).chain(stream::pending()).boxed();
+        let mut checked = checked(Download { length: 6, bytes }, 6);
+        assert_eq!(checked.bytes.next().await.unwrap().unwrap(), "a");
+    }
+
+    #[tokio::test]
     async fn a_failure_before_the_first_byte_is_an_error() {
-        let bad = download(&["abcdeX"]).verified(&artifact(6, b"abcdef"));
+        let bad = checked(download(&["abcdeX"]), 6);
         assert!(bad.begun().await.is_err());
-        let good = download(&["abc", "def"]).verified(&artifact(6, b"abcdef"));
+        let good = checked(download(&["abc", "def"]), 6);
         assert_eq!(good.begun().await.unwrap().collect().await.unwrap(), "abcdef");
     }
 }

@@ -217,6 +217,7 @@ mod tests {
             stale_if_error: Duration::from_secs(86_400),
             full_sweep: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(10),
+            accept_changes: false,
         };
         let backend = Arc::new(MemoryBackend::new(Source::Oci));
         let catalogue = Catalogue::new(vec![backend], rules);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::backend::Fault;
 use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
@@ -204,7 +203,7 @@ impl Catalogue {
         self.ask(id, source, false).await.map(drop)
     }
 
-    /// The bytes of one file of a release, or a part of them.
+    /// The bytes of one file of a release, or a part of them, as its backend sends them.
     ///
     /// # Errors
     /// The backend's.
@@ -218,20 +217,9 @@ impl Catalogue {
         let Some(member) = self.member(release.source) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
-        let whole = range.is_none();
-        let begun = match member.backend.open(id, artifact, range).await {
-            Ok(download) if whole => download.verified(artifact).begun().await,
-            other => other,
-        };
-        member.learned(&begun);
-        begun.map_err(|error| {
-            let error = error.at(member.source());
-            if error.kind() == ErrorKind::BackendFaulty {
-                let reason = format!("{}: {}", release.tag, error.report());
-                member.status.found(Fault { repository: id.to_string(), reason });
-            }
-            error
-        })
+        let opened = member.backend.open(id, artifact, range).await;
+        member.learned(&opened);
+        opened.map_err(|error| error.at(member.source()))
     }
 
     /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any

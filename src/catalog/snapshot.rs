@@ -1,8 +1,8 @@
 //! What is known, as it outlives a restart: taken from the catalogue, and put back at the start.
 
-mod file;
+pub(super) mod file;
 pub mod keeper;
-mod stored;
+pub(super) mod stored;
 mod stored_release;
 
 use std::sync::Arc;
@@ -109,7 +109,12 @@ impl Catalogue {
         self.change(|index| {
             index.restore_owners(owners);
             for (member, kept) in usable {
-                let (extensions, doubted) = give_back(member, kept, now);
+                let (mut extensions, doubted) = give_back(member, kept, now);
+                for (extension, _) in &mut extensions {
+                    if let Some(amended) = self.first_seen.amended(extension) {
+                        *extension = Arc::new(amended);
+                    }
+                }
                 index.restore(member.source(), extensions, &doubted, Instant::now());
             }
         });

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::SEARCHED;
 use crate::config::keys::{KEYS, Key, Kind, SECTIONS, nearest};
 use crate::config::show::without_credentials;
+use crate::config::size::bytes_of;
 use crate::config::typed::{Origin, Value};
 
 /// One thing that is wrong.
@@ -138,6 +139,10 @@ pub fn accept(key: &Key, value: &Value) -> Result<(), String> {
         (Kind::Whole(min, max), Value::Whole(number)) => {
             Err(format!("must be from {min} to {max}, not {number}"))
         }
+        (Kind::Bytes, Value::Text(text)) if bytes_of(text).is_some() => Ok(()),
+        (Kind::Bytes, Value::Text(text)) => {
+            Err(format!("must be bytes such as \"10GiB\", \"500MB\" or \"0\", not {text:?}"))
+        }
         (Kind::List, Value::List(_)) => Ok(()),
         (kind, value) => Err(format!("must be {}, not {}", wanted(kind), value.described())),
     }
@@ -150,6 +155,7 @@ fn wanted(kind: Kind) -> String {
         Kind::Word(words) => format!("one of {}, in quotes", words.join(", ")),
         Kind::Flag => "true or false".to_owned(),
         Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
+        Kind::Bytes => "bytes in quotes, such as \"10GiB\"".to_owned(),
         Kind::List => "a list of texts in brackets".to_owned(),
     }
 }

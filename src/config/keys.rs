@@ -13,6 +13,8 @@ pub enum Kind {
     Flag,
     /// A whole number within these bounds.
     Whole(u64, u64),
+    /// An amount of bytes, with a unit or without.
+    Bytes,
     /// Texts in brackets.
     List,
 }
@@ -51,7 +53,7 @@ pub struct Section {
 const DAY: u64 = 86_400;
 
 /// All sections, in the order of the documentation.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     Section { name: "server", doc: "How the service listens and answers.", optional: false },
     Section { name: "gitea", doc: "Releases of a Gitea or Forgejo organisation.", optional: true },
     Section { name: "oci", doc: "Artifacts in a namespace of an OCI registry.", optional: true },
@@ -62,6 +64,7 @@ pub const SECTIONS: [Section; 8] = [
     },
     Section { name: "catalog", doc: "How backends share names.", optional: false },
     Section { name: "cache", doc: "The memos of answers.", optional: false },
+    Section { name: "downloads", doc: "How archives are given out.", optional: false },
     Section { name: "rate_limit", doc: "How often a client may ask.", optional: true },
     Section { name: "auth", doc: "Which clients may ask; without it all.", optional: true },
 ];
@@ -364,6 +367,20 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         r#""/var/lib/extension-registry""#,
         "Directory that keeps what is known over a restart; $STATE_DIRECTORY unless set.",
+    ),
+    key(
+        "cache",
+        "artifact_cache_bytes",
+        Kind::Bytes,
+        r#""10GiB""#,
+        "Archives kept in state_dir, at most so many bytes of them; 0 keeps none.",
+    ),
+    key(
+        "downloads",
+        "on_change",
+        Kind::Word(&["refuse", "accept"]),
+        r#""refuse""#,
+        "What is served where a version's archive is not the first one any more.",
     ),
     required(
         "rate_limit",

@@ -43,6 +43,9 @@ fn of_key(key: &Key) -> Json {
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Bytes => {
+            json!({ "type": "string", "pattern": "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" })
+        }
         Kind::List => json!({ "type": "array", "items": { "type": "string" } }),
     };
     if let Json::Object(schema) = &mut schema {

@@ -227,7 +227,7 @@ pub fn from_flags(
 /// A value from where there are no types: what the key takes decides how the word is read.
 fn from_word(key: &Key, word: &str) -> Value {
     match key.kind {
-        Kind::Text | Kind::Url | Kind::Word(_) => Value::Text(word.to_owned()),
+        Kind::Text | Kind::Url | Kind::Bytes | Kind::Word(_) => Value::Text(word.to_owned()),
         Kind::Flag => word.parse().map_or_else(|_| Value::Text(word.to_owned()), Value::Flag),
         Kind::Whole(..) => word.parse().map_or_else(|_| Value::Text(word.to_owned()), Value::Whole),
         Kind::List => Value::List(

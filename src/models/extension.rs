@@ -28,6 +28,15 @@ pub struct About {
     pub license: Option<String>,
 }
 
+/// A version whose archive is another one now than the one first downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Of the archive that was downloaded first.
+    pub first: Digest,
+    /// Of the archive that its backend has now.
+    pub now: Digest,
+}
+
 /// How a release is called: by its version, or by its tag where that reads as no version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseVersion {
@@ -70,6 +79,8 @@ pub struct Release {
     pub about: Arc<About>,
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
+    /// How its archive changed under its version, if it did. No backend knows that.
+    pub change: Option<Change>,
 }
 
 impl Release {
@@ -89,6 +100,7 @@ impl Release {
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
+            change: None,
         }
     }
 
@@ -158,6 +170,23 @@ impl Extension {
     pub fn with_faults(mut self, faults: Vec<String>) -> Self {
         self.faults = faults;
         self
+    }
+
+    /// The same with some releases amended; `None` if none of them is. Neither their tags nor
+    /// whether they can be listed may change by that.
+    #[must_use]
+    pub fn amended(&self, mut amend: impl FnMut(&Release) -> Option<Release>) -> Option<Self> {
+        let mut changed = false;
+        let mut each = |release: &Arc<Release>| match amend(release) {
+            Some(amended) => {
+                changed = true;
+                Arc::new(amended)
+            }
+            None => Arc::clone(release),
+        };
+        let listed = self.listed.iter().map(&mut each).collect();
+        let shadowed = self.shadowed.iter().map(&mut each).collect();
+        changed.then(|| Self { listed, shadowed, ..self.clone() })
     }
 
     /// The same, some release of it left out for want of an archive or not: what was put together

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::catalog::Catalogue;
+use crate::catalog::first_seen::keeper::DigestKeeper;
 use crate::catalog::snapshot::Fingerprints;
 use crate::catalog::snapshot::keeper::Keeper;
 use crate::config::Config;
 use crate::models::source::Source;
 
 /// Takes over what the last run knew; `None`, with a warning, if nothing is to be kept.
-pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Option<Arc<Keeper>> {
+pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Option<Keepers> {
     let Some(dir) = &config.cache.state_dir else {
         warn!(
             "cache.state_dir is not set: after a restart nothing is known until each backend has \
@@ -22,9 +24,33 @@ pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Opt
         return None;
     };
     make(dir);
-    let keeper = Keeper::new(Arc::clone(catalogue), dir, fingerprints(config));
-    keeper.read(Timestamp::now()).await;
-    Some(keeper)
+    let now = Timestamp::now();
+    let digests = DigestKeeper::new(Arc::clone(catalogue.first_seen()), dir);
+    // Before the catalogue, which is completed by it.
+    digests.read(now);
+    let known = Keeper::new(Arc::clone(catalogue), dir, fingerprints(config));
+    known.read(now).await;
+    Some(Keepers { known, digests })
+}
+
+/// Who keeps what is known.
+pub(super) struct Keepers {
+    known: Arc<Keeper>,
+    digests: Arc<DigestKeeper>,
+}
+
+impl Keepers {
+    /// Keeps it up to date on disk.
+    pub(super) fn run(&self, tasks: &mut JoinSet<()>) {
+        tasks.spawn(Arc::clone(&self.known).run());
+        tasks.spawn(Arc::clone(&self.digests).run());
+    }
+
+    /// Writes it one last time. A failure is in the log, and no reason to end otherwise.
+    pub(super) async fn save(&self, now: Timestamp) {
+        let _ = self.digests.save().await;
+        let _ = self.known.save(now).await;
+    }
 }
 
 /// Makes the directory if it is not there. That it cannot be written is said by the first write.

@@ -16,6 +16,7 @@ use extension_registry::api::routes::{Parts, router, templates};
 use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
+use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalogue, Merge};
@@ -197,6 +198,7 @@ impl Service {
         let parts = Parts {
             catalogue: Arc::clone(&catalogue),
             memos: Memos::new(memo_rules, &metrics),
+            artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
             metrics,
             draining: Draining::default(),

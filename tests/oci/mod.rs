@@ -11,8 +11,13 @@ mod webhook;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use extension_registry::backend::Backend as _;
+use extension_registry::backend::download::Download;
+use extension_registry::error::{Error, Result};
 use extension_registry::http::{HttpClient, HttpSettings};
+use extension_registry::models::artifact::Artifact;
+use extension_registry::models::digest::Algorithm;
 use extension_registry::models::extension::Extension;
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::source::Source;
@@ -25,6 +30,14 @@ use extension_registry::oci::settings::OciSettings;
 /// How to talk to the namespace `provisioning` of a registry of this machine.
 fn settings(url: &str) -> OciSettings {
     OciSettings::new(url.parse().unwrap(), "provisioning".parse().unwrap())
+}
+
+/// The bytes, if they are those of this artifact.
+async fn whole(opened: Download, artifact: &Artifact) -> Result<Bytes> {
+    let digest = artifact.digest.clone().unwrap();
+    let judge =
+        move |found| if found == digest { Ok(()) } else { Err(Error::faulty("other bytes")) };
+    opened.verified(artifact.size, Algorithm::Sha256, judge).collect().await
 }
 
 fn backend(url: &str) -> OciBackend {

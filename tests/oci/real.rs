@@ -11,7 +11,7 @@ use extension_registry::oci::backend::OciBackend;
 use hyper::Method;
 use tokio::process::Command;
 
-use super::{backend, backend_as, credentials_of, everything, id, versions};
+use super::{backend, backend_as, credentials_of, everything, id, versions, whole};
 use crate::support::docker_registry::{Access, DockerRegistry, is_installed};
 use crate::support::played_registry::PlayedRegistry;
 use crate::support::pusher::Pusher;
@@ -40,7 +40,7 @@ async fn download(backend: &OciBackend, repository: &str, version: &str) -> Byte
     let release = backend.version(&id, &version.parse().unwrap()).await.unwrap();
     let artifact = release.artifact.chosen().unwrap();
     let opened = backend.open(&id, artifact, None).await.unwrap();
-    opened.verified(artifact).collect().await.unwrap()
+    whole(opened, artifact).await.unwrap()
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use extension_registry::config::schema;
+use extension_registry::config::{schema, size};
 use serde_json::{Value, json};
 
 use crate::support::program::{program, run, stderr};
@@ -148,6 +148,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
             r"^https?://[^/@\s]+(/|$)" => {
                 text.starts_with("https://") || text.starts_with("http://")
             }
+            "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => size::bytes_of(text).is_some(),
             other => panic!("{other}"),
         }),
         other => panic!("{other}"),

@@ -12,6 +12,8 @@ use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::cache::artifacts::Artifacts;
+use extension_registry::catalog::first_seen::keeper::DigestKeeper;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
@@ -43,6 +45,7 @@ pub fn rules(merge: Merge, ttl: Duration) -> Rules {
         stale_if_error,
         full_sweep,
         negative_ttl,
+        accept_changes: false,
     }
 }
 
@@ -58,6 +61,9 @@ pub struct Setup {
     pub receivers: Vec<Arc<dyn WebhookReceiver>>,
     /// The directory of what was known, the backends' fingerprints and what the wall clock shows.
     pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
+    /// The directory of archives, and the most bytes in it.
+    pub store: Option<(PathBuf, u64)>,
+    pub accept_changes: bool,
 }
 
 impl Default for Setup {
@@ -80,6 +86,8 @@ impl Default for Setup {
             },
             receivers: Vec::new(),
             state: None,
+            store: None,
+            accept_changes: false,
         }
     }
 }
@@ -88,6 +96,7 @@ impl Default for Setup {
 pub struct Served {
     pub base: String,
     pub catalogue: Arc<Catalogue>,
+    pub artifacts: Arc<Artifacts>,
     pub draining: Draining,
     pub stop: watch::Sender<Stop>,
     pub server: JoinHandle<()>,
@@ -136,9 +145,11 @@ impl Served {
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
-        let Setup { merge, ttl, capacity, lists, metadata, http, limits, receivers, state } = setup;
-        let catalogue = Catalogue::new(backends, rules(merge, ttl));
+        let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
+        let Setup { receivers, state, store, accept_changes, .. } = setup;
+        let catalogue = Catalogue::new(backends, Rules { accept_changes, ..rules(merge, ttl) });
         if let Some((dir, fingerprints, now)) = state {
+            DigestKeeper::new(Arc::clone(catalogue.first_seen()), &dir).read(now);
             Keeper::new(Arc::clone(&catalogue), dir, fingerprints).read(now).await;
         }
         let routes = templates();
@@ -147,8 +158,14 @@ impl Served {
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let memos = Memos::new(MemoRules { capacity, ttl, lists, metadata }, &metrics);
         let draining = Draining::default();
+        let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
+        let artifacts = match store {
+            Some((dir, max_bytes)) => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
+            None => Artifacts::passing(hits, counters),
+        };
         let parts = Parts {
             catalogue: Arc::clone(&catalogue),
+            artifacts: Arc::clone(&artifacts),
             memos,
             receivers,
             metrics,
@@ -166,6 +183,7 @@ impl Served {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _sync: sync::run(&catalogue),
             catalogue,
+            artifacts,
         }
     }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::api::state::ApiState;
 use crate::backend::contact::BreakerState;
+use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
 
@@ -27,6 +28,25 @@ pub struct Health {
     backends: BTreeMap<&'static str, BackendHealth>,
     /// Why what is known is not kept on disk for now; null while it is, and where it is not to be.
     state_error: Option<String>,
+    /// Where archives are kept.
+    artifact_store: StoreHealth,
+}
+
+/// How the store of archives is. Downloads never depend on it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoreHealth {
+    /// Whether archives are kept at all.
+    enabled: bool,
+    /// Whether the disk takes them; if not they are passed through.
+    healthy: bool,
+    /// What the disk last failed with, while it fails.
+    last_error: Option<String>,
+    /// How many archives it has.
+    artifacts: usize,
+    /// Their bytes.
+    bytes: u64,
+    /// The most bytes that it may have.
+    max_bytes: u64,
 }
 
 /// How one backend is.
@@ -78,6 +98,7 @@ pub async fn health(State(api): State<ApiState>) -> Json<Health> {
         uptime: api.started.elapsed().as_secs(),
         backends,
         state_error: api.catalogue.unkept(),
+        artifact_store: store_health(api.artifacts.state()),
     })
 }
 
@@ -103,6 +124,18 @@ pub async fn ready(State(api): State<ApiState>) -> StatusCode {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+fn store_health(state: StoreState) -> StoreHealth {
+    let StoreState { enabled, failure, artifacts, bytes, max_bytes } = state;
+    StoreHealth {
+        enabled,
+        healthy: enabled && failure.is_none(),
+        last_error: failure,
+        artifacts,
+        bytes,
+        max_bytes,
     }
 }
 

@@ -82,6 +82,7 @@ pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
 )]
 pub async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
     measure(&api);
+    api.metrics.artifacts().changed(api.catalogue.first_seen().changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;

@@ -11,6 +11,22 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 impl Index {
+    /// Puts what is known of an extension in other words; when it was last read stays.
+    pub fn amend(
+        &mut self,
+        source: Source,
+        id: &ExtensionId,
+        amend: impl FnOnce(&Extension) -> Option<Extension>,
+    ) {
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+        let Some(part) = shelf.extensions.get(id) else { return };
+        if let Some(amended) = amend(&part.extension) {
+            let read = *part.read.lock();
+            shelf.put(Arc::new(amended), read);
+            self.touch(id.clone());
+        }
+    }
+
     /// Everything a backend has, by id, with the moment it was last read; `None`: it was never
     /// listed.
     #[must_use]

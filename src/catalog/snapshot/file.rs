@@ -1,8 +1,8 @@
-//! The file of the snapshot: written whole or not at all, and verified before it is believed.
+//! A file of state: written whole or not at all, and verified before it is believed.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::snapshot::stored::damaged;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
-
-/// The form of the file. A new one is given out whenever an older service would misread it.
-const VERSION: u32 = 1;
-const NAME: &str = "catalogue.json";
-/// What names of files begin with that are still being written.
-const UNFINISHED: &str = ".catalogue.json.unfinished-";
 
 /// The first line of the file; the rest is the payload.
 #[derive(Serialize, Deserialize)]
@@ -28,26 +22,40 @@ struct Head {
 
 /// One directory's file.
 #[derive(Clone, Debug)]
-pub(super) struct StateFile {
+pub(in crate::catalog) struct StateFile {
     dir: PathBuf,
+    name: &'static str,
+    /// The form of the content.
+    version: u32,
 }
 
 impl StateFile {
-    pub(super) fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+    /// The file of this name. A new version is given out whenever an older service would misread
+    /// the content.
+    pub(in crate::catalog) fn new(
+        dir: impl Into<PathBuf>,
+        name: &'static str,
+        version: u32,
+    ) -> Self {
+        Self { dir: dir.into(), name, version }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
-        self.dir.join(NAME)
+    pub(in crate::catalog) fn path(&self) -> PathBuf {
+        self.dir.join(self.name)
+    }
+
+    /// What names of files begin with that are still being written.
+    fn unfinished(&self) -> String {
+        format!(".{}.unfinished-", self.name)
     }
 
     /// The payload, verified; `None` if there is no file.
     ///
     /// # Errors
     /// The file cannot be read, is of another version, or does not match its checksum.
-    pub(super) fn read(&self) -> Result<Option<Vec<u8>>> {
+    pub(in crate::catalog) fn read(&self) -> Result<Option<Vec<u8>>> {
         match fs::read(self.path()) {
-            Ok(bytes) => verified(bytes).map(Some),
+            Ok(bytes) => self.verified(bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(damaged("it cannot be read").because(error)),
         }
@@ -57,16 +65,17 @@ impl StateFile {
     ///
     /// # Errors
     /// The directory cannot be written, or is full.
-    pub(super) fn write(&self, payload: &[u8]) -> Result<()> {
+    pub(in crate::catalog) fn write(&self, payload: &[u8]) -> Result<()> {
         self.replace(payload).map_err(|error| {
             Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
         })
     }
 
     fn replace(&self, payload: &[u8]) -> io::Result<()> {
-        let head = Head { version: VERSION, digest: Digest::sha256(payload).to_string() };
+        let head = Head { version: self.version, digest: Digest::sha256(payload).to_string() };
         // Dropped before its end, it is removed.
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
+        let mut file =
+            tempfile::Builder::new().prefix(&self.unfinished()).tempfile_in(&self.dir)?;
         serde_json::to_writer(&mut file, &head)?;
         file.write_all(b"\n")?;
         file.write_all(payload)?;
@@ -81,37 +90,36 @@ impl StateFile {
     ///
     /// # Errors
     /// The directory cannot be written.
-    pub(super) fn set_aside(&self, now: Timestamp) -> io::Result<PathBuf> {
-        let aside = self.dir.join(format!("{NAME}.damaged-{}", now.as_second()));
+    pub(in crate::catalog) fn set_aside(&self, now: Timestamp) -> io::Result<PathBuf> {
+        let aside = self.dir.join(format!("{}.damaged-{}", self.name, now.as_second()));
         fs::rename(self.path(), &aside)?;
         Ok(aside)
     }
 
     /// Removes what a crash left unfinished. What cannot be removed does no harm.
-    pub(super) fn remove_unfinished(&self) {
+    pub(in crate::catalog) fn remove_unfinished(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if is_unfinished(&entry.path()) {
+            if entry.file_name().to_string_lossy().starts_with(&self.unfinished()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
-}
 
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
-}
-
-fn verified(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let end = end.ok_or_else(|| damaged("its first line is cut short"))?;
-    let payload = bytes.split_off(end + 1);
-    let head: Head = serde_json::from_slice(&bytes)
-        .map_err(|error| damaged("its first line is none of ours").because(error))?;
-    if head.version != VERSION {
-        return Err(damaged(format!("it is of version {}, not {VERSION}", head.version)));
+    fn verified(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = end.ok_or_else(|| damaged("its first line is cut short"))?;
+        let payload = bytes.split_off(end + 1);
+        let head: Head = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged("its first line is none of ours").because(error))?;
+        if head.version != self.version {
+            return Err(damaged(format!(
+                "it is of version {}, not {}",
+                head.version, self.version
+            )));
+        }
+        if Digest::sha256(&payload).to_string() != head.digest {
+            return Err(damaged("its content does not match its checksum"));
+        }
+        Ok(payload)
     }
-    if Digest::sha256(&payload).to_string() != head.digest {
-        return Err(damaged("its content does not match its checksum"));
-    }
-    Ok(payload)
 }

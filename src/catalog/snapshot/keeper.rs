@@ -16,6 +16,9 @@ use crate::catalog::snapshot::{Fingerprints, Knowledge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::source::Source;
 
+/// The form of the file. A new one is given out whenever an older service would misread it.
+const VERSION: u32 = 1;
+const NAME: &str = "catalogue.json";
 /// How often it is looked whether there is something to write.
 const LOOK: Duration = Duration::from_secs(5);
 /// Rounds that found nothing new are written this often: they only make what is stored younger. A
@@ -51,7 +54,7 @@ impl Keeper {
         dir: impl Into<PathBuf>,
         fingerprints: Fingerprints,
     ) -> Arc<Self> {
-        let (file, written) = (StateFile::new(dir), Mutex::default());
+        let (file, written) = (StateFile::new(dir, NAME, VERSION), Mutex::default());
         Arc::new(Self { catalogue, fingerprints, file, written })
     }
 

@@ -156,14 +156,15 @@ fn read_ids(texts: &[String]) -> Result<Vec<ExtensionId>> {
     texts.iter().map(|text| read_id(text)).collect()
 }
 
-fn read_id(text: &str) -> Result<ExtensionId> {
+/// The id in a text like `provider/aws`.
+pub(in crate::catalog) fn read_id(text: &str) -> Result<ExtensionId> {
     let (extension_type, name) =
         text.split_once('/').ok_or_else(|| damaged(format!("{text:?} is no extension")))?;
     Ok(ExtensionId { name: parsed("name", name)?, extension_type: parsed("type", extension_type)? })
 }
 
 /// A value of the domain, or why the text is none.
-pub(super) fn parsed<T>(what: &str, text: &str) -> Result<T>
+pub(in crate::catalog) fn parsed<T>(what: &str, text: &str) -> Result<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
@@ -171,6 +172,6 @@ where
 }
 
 /// The snapshot cannot be used, for this reason.
-pub(super) fn damaged(why: impl Into<String>) -> Error {
+pub(in crate::catalog) fn damaged(why: impl Into<String>) -> Error {
     Error::new(ErrorKind::Internal, why)
 }

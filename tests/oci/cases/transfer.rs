@@ -8,7 +8,7 @@ use extension_registry::error::{Error, ErrorKind};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::oci::credentials::Credentials;
 
-use crate::oci::{backend, backend_as, backend_with, client, id, repository};
+use crate::oci::{backend, backend_as, backend_with, client, id, repository, whole};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
@@ -33,7 +33,7 @@ async fn sending(
 
 async fn download(url: &str, artifact: &Artifact) -> Result<Bytes, Error> {
     let opened = backend(url).open(&id("aws-provider"), artifact, None).await?;
-    opened.verified(artifact).collect().await
+    whole(opened, artifact).await
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn case_21_a_redirect_to_storage_shows_nothing_of_us() {
             settings.allow_private_redirects = true;
         });
         let opened = signed_in.open(&id("aws-provider"), &artifact, None).await.unwrap();
-        assert_eq!(opened.verified(&artifact).collect().await.is_ok(), intact);
+        assert_eq!(whole(opened, &artifact).await.is_ok(), intact);
         let seen = storage.seen();
         assert!(!seen.is_empty() && seen.iter().all(|seen| seen.header("authorization").is_none()));
         assert!(seen.iter().all(|seen| !format!("{:?}", seen.headers).contains("canary")));

@@ -1,0 +1,215 @@
+//! Downloads of 64 MiB, one and 32 at once: stored against nginx serving the file, passed through
+//! against nginx passing the same real `docker-registry` on, and against a proxy of a few lines that
+//! only hashes; then the memory of a thousand stalled downloads of 1 GiB.
+//!
+//! Every server is a process of its own; runs are interleaved. Fails where a promise is broken.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly, and its output is its result"
+)]
+
+#[path = "../tests/support"]
+mod support {
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod docker_registry;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod played_registry;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod pusher;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod registry_store;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod scripted_registry;
+}
+#[path = "downloads/hashing_proxy.rs"]
+mod hashing_proxy;
+#[path = "downloads/servers.rs"]
+mod servers;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use extension_registry::models::digest::Digest;
+use tokio::time::Instant;
+
+use support::docker_registry::{Access, DockerRegistry, is_installed};
+use support::played_registry::{Dialect, PlayedRegistry};
+use support::pusher::Pusher;
+use support::registry_store::{Store, manifest_of};
+use support::scripted_registry::{Reply, ScriptedRegistry, Sending};
+
+use servers::{Process, nginx, proxy, service};
+
+const SIZE: usize = 64 << 20;
+const RUNS: usize = 5;
+const STALLED: usize = 1_000;
+const GIBIBYTE: usize = 1 << 30;
+/// Resident bytes that a thousand stalled downloads may cost.
+const STALLED_MAX: u64 = 160 << 20;
+const REPOSITORY: &str = "provisioning/big-provider";
+const PATH: &str = "/api/v1/extensions/provider/big/1.0.0";
+
+#[tokio::main]
+async fn main() {
+    if let Some(backend) = std::env::args().skip_while(|word| word != "hashing-proxy").nth(1) {
+        return hashing_proxy::serve(&backend).await;
+    }
+    if !is_installed("/usr/sbin/nginx") {
+        return;
+    }
+    let Some(registry) = DockerRegistry::start(Access::Open).await else { return };
+    let archive = archive();
+    let mut store = Store::default();
+    store.push(REPOSITORY, "1.0.0", &archive);
+    Pusher::new(&registry.url(), None).store(&store).await;
+    let good = throughput(&registry, &archive);
+    registry.stop().await;
+    let flat = stalled(false).await & stalled(true).await;
+    assert!(good && flat, "a promise is broken");
+}
+
+/// Bytes that nothing compresses and no block of which is like another.
+fn archive() -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).take(SIZE / 8).flatten().collect()
+}
+
+/// One thing to download.
+struct Peer {
+    name: &'static str,
+    address: SocketAddr,
+    path: String,
+    best: [f64; 2],
+}
+
+fn throughput(registry: &DockerRegistry, archive: &[u8]) -> bool {
+    let blob = format!("v2/{REPOSITORY}/blobs/{}", Digest::sha256(archive));
+    let nginx = nginx(registry.authority(), archive);
+    let proxy = proxy(registry.authority());
+    let stored = service(&registry.url(), true);
+    let passing = service(&registry.url(), false);
+    let peer = |name, process: &Process, path: &str| Peer {
+        name,
+        address: process.address,
+        path: path.to_owned(),
+        best: [0.0; 2],
+    };
+    let mut peers = [
+        peer("nginx, file", &nginx, "/big"),
+        peer("ours, stored", &stored, PATH),
+        peer("nginx, proxy_pass", &nginx, &format!("/proxy/{blob}")),
+        peer("bare hashing proxy", &proxy, &format!("/{blob}")),
+        peer("ours, passed through", &passing, PATH),
+    ];
+    for peer in &peers {
+        get(peer.address, &peer.path);
+    }
+    for _ in 0..RUNS {
+        for peer in &mut peers {
+            for (at, parallel) in [1, 32].into_iter().enumerate() {
+                peer.best[at] = peer.best[at].max(rate(peer.address, &peer.path, parallel));
+            }
+        }
+    }
+    for peer in &peers {
+        let [one, many] = peer.best;
+        println!("{:22} one {one:7.0} MiB/s   32 at once {many:7.0} MiB/s", peer.name);
+    }
+    let mut good = true;
+    for (ours, theirs, promised) in [(1, 0, 0.9), (4, 2, 0.6), (4, 3, 0.95)] {
+        for at in [0, 1] {
+            let ratio = peers[ours].best[at] / peers[theirs].best[at];
+            let (ours, theirs) = (peers[ours].name, peers[theirs].name);
+            let parallel = [1, 32][at];
+            println!("{ours} / {theirs}, {parallel} at once: {ratio:.2} (promised {promised})");
+            good &= ratio >= promised;
+        }
+    }
+    good
+}
+
+/// MiB a second of so many downloads at once.
+fn rate(address: SocketAddr, path: &str, parallel: usize) -> f64 {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..parallel {
+            scope.spawn(|| get(address, path));
+        }
+    });
+    (parallel * SIZE) as f64 / f64::from(1 << 20) / begun.elapsed().as_secs_f64()
+}
+
+fn ask(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// Downloads everything and looks at no byte of it.
+fn get(address: SocketAddr, path: &str) {
+    let (mut stream, mut buffer, mut read) = (ask(address, path), vec![0; 256 * 1024], 0);
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            length => read += length,
+        }
+    }
+    assert!(read > SIZE, "{path} gave {read} bytes");
+}
+
+/// A download whose first bytes came.
+fn begun(address: SocketAddr) -> TcpStream {
+    let mut stream = ask(address, PATH);
+    stream.read_exact(&mut [0; 1024]).unwrap();
+    stream
+}
+
+/// What a thousand downloads cost whose clients read nothing after the first bytes.
+async fn stalled(store: bool) -> bool {
+    let digest = Digest::sha256(b"never sent whole").to_string();
+    let mut held = Store::default();
+    held.blob(REPOSITORY, b"{}");
+    held.push_manifest(REPOSITORY, "1.0.0", &manifest_of(&[(digest, GIBIBYTE, "x.tar.gz")]));
+    let played = PlayedRegistry::new(Dialect::Zot, held);
+    let registry = ScriptedRegistry::start(move |seen| {
+        if seen.path().contains("/blobs/") && seen.method == "GET" {
+            let length = GIBIBYTE.to_string();
+            Reply::new(200).header("content-length", length).sending(Sending::Endless)
+        } else {
+            played.answer(seen)
+        }
+    })
+    .await;
+    let service = service(&registry.url(), store);
+    let address = service.address;
+    // The first one makes the service read the release.
+    tokio::task::spawn_blocking(move || begun(address)).await.unwrap();
+    let idle = service.resident();
+    let begin = move || (0..STALLED).map(|_| begun(address)).collect::<Vec<_>>();
+    let streams = tokio::task::spawn_blocking(begin).await.unwrap();
+    let mut most = 0;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        most = most.max(service.resident());
+    }
+    let over = most.saturating_sub(idle);
+    let how = if store { "one fetch, shared" } else { "passed through" };
+    println!(
+        "{} stalled downloads of 1 GiB, {how}: {} MiB over {} MiB idle (promised {} MiB)",
+        streams.len(),
+        over >> 20,
+        idle >> 20,
+        STALLED_MAX >> 20
+    );
+    over <= STALLED_MAX
+}

@@ -1,0 +1,193 @@
+//! The bytes of an archive on their way to a caller: from where, counted, cut where they are wrong.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tracing::warn;
+
+use crate::api::answers::CACHE_STATUS;
+use crate::api::artifact_headers::set;
+use crate::api::extract::ReleasePath;
+use crate::api::problem::Problem;
+use crate::api::ranges::Wanted;
+use crate::api::state::ApiState;
+use crate::backend::Fault;
+use crate::cache::artifacts::{self, Opened, Origin, Upstream, Witness};
+use crate::catalog::reads::file_of;
+use crate::error::{Error, ErrorKind};
+use crate::models::artifact::Artifact;
+use crate::models::extension::{Change, Release};
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// One file of a release, as it was asked for.
+#[derive(Clone)]
+pub struct Delivery {
+    /// Its extension.
+    pub id: ExtensionId,
+    /// Its release.
+    pub release: Arc<Release>,
+    /// The file.
+    pub artifact: Artifact,
+    /// Whether it was asked for as the archive of its version.
+    pub is_archive: bool,
+}
+
+impl Delivery {
+    /// The file of a release that is asked for: its archive, or one of its assets.
+    ///
+    /// # Errors
+    /// There is no such release, or no such file of it.
+    pub async fn find(
+        api: &ApiState,
+        path: &ReleasePath,
+        source: Option<Source>,
+    ) -> Result<Self, Error> {
+        let ReleasePath { id, version, asset } = path;
+        let (entry, release) = api.catalogue.find_download(id, version, source).await?;
+        let artifact = file_of(id, &release, asset.as_deref())?.clone();
+        Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
+    }
+
+    /// The same with an archive that is known to be the first of its version, or known not to be.
+    /// Where only its bytes can tell, they are fetched for that.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn certain(mut self, api: &ApiState) -> Result<Self, Error> {
+        let doubted = self.is_archive.then(|| api.catalogue.doubted(&self.id, &self.release));
+        let Some(first) = doubted.flatten() else { return Ok(self) };
+        if first.digest.as_ref().is_some_and(|digest| api.artifacts.holds(digest)) {
+            return Ok(Self { artifact: first, ..self });
+        }
+        let opened = api.artifacts.open(self.wanted(api, None)).await;
+        let mut bytes = opened.inspect_err(|error| self.report(api, error))?.download.bytes;
+        while let Some(piece) = bytes.next().await {
+            piece.inspect_err(|error| self.report(api, error))?;
+        }
+        api.catalogue.shown().await;
+        let (tag, source) = (&self.release.tag, self.release.source);
+        let (_, release) = api.catalogue.find_release(&self.id, tag, Some(source)).await?;
+        self.artifact = file_of(&self.id, &release, None)?.clone();
+        self.release = release;
+        Ok(self)
+    }
+
+    /// The response with the wanted bytes.
+    ///
+    /// # Errors
+    /// The range lies outside, or nothing could be had of the file.
+    pub async fn send(self, api: &ApiState, wanted: Wanted) -> Result<Response, Problem> {
+        let size = self.artifact.size;
+        let (status, range) = match wanted {
+            Wanted::Whole => (StatusCode::OK, None),
+            Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
+            Wanted::Outside => {
+                let kind = ErrorKind::RangeNotSatisfiable { size };
+                return Err(Error::new(kind, "The range lies outside the artifact").into());
+            }
+        };
+        let opened = api.artifacts.open(self.wanted(api, range.clone())).await;
+        let opened = opened.inspect_err(|error| self.report(api, error))?;
+        api.metrics.extensions_served(1);
+        let mut response = (status, self.body(api, opened)).into_response();
+        if let Some(Range { start, end }) = range {
+            set(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1));
+        }
+        Ok(response)
+    }
+
+    fn wanted(&self, api: &ApiState, range: Option<Range<u64>>) -> artifacts::Wanted {
+        artifacts::Wanted {
+            source: self.release.source,
+            artifact: self.artifact.clone(),
+            range,
+            upstream: self.upstream(api),
+            witness: self.witness(api),
+        }
+    }
+
+    fn witness(&self, api: &ApiState) -> Witness {
+        let (this, catalogue) = (self.clone(), Arc::clone(&api.catalogue));
+        Arc::new(move |digest| {
+            let Self { id, release, artifact, is_archive } = &this;
+            catalogue.witness(id, release, artifact, *is_archive, digest);
+        })
+    }
+
+    fn upstream(&self, api: &ApiState) -> Upstream {
+        let (this, catalogue) = (self.clone(), Arc::clone(&api.catalogue));
+        Arc::new(move |range| {
+            let (this, catalogue) = (this.clone(), Arc::clone(&catalogue));
+            async move {
+                this.refused()?;
+                catalogue.open(&this.id, &this.release, &this.artifact, range).await
+            }
+            .boxed()
+        })
+    }
+
+    /// A backend cannot be asked for an archive that it has replaced.
+    fn refused(&self) -> Result<(), Error> {
+        let Some(Change { first, now }) = &self.release.change else { return Ok(()) };
+        if !self.is_archive || self.artifact.digest.as_ref() != Some(first) {
+            return Ok(());
+        }
+        let (id, version) = (&self.id, self.release.version.as_str());
+        let message = format!(
+            "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
+             has {now} now"
+        );
+        Err(Error::faulty(message).at(self.release.source))
+    }
+
+    /// A response of these bytes, which are counted; a failure among them cuts the connection.
+    fn body(self, api: &ApiState, Opened { download, origin }: Opened) -> Response {
+        let count = api.metrics.artifacts().begun(word(origin));
+        let api = api.clone();
+        let bytes = download.bytes.inspect(move |piece| match piece {
+            Ok(piece) => count.inc_by(piece.len() as u64),
+            Err(error) => {
+                let (backend, id) = (self.release.source, &self.id);
+                warn!(%backend, repository = %id, "download cut: {}", error.report());
+                self.report(&api, error);
+            }
+        });
+        let length = [(CONTENT_LENGTH, HeaderValue::from(download.length))];
+        let mut response = (length, Body::from_stream(bytes)).into_response();
+        set(&mut response, CACHE_STATUS, &format!("extension-registry; {}", status(origin)));
+        response
+    }
+
+    /// Bytes that are not what they should be are named in `/health`; a backend that is away is
+    /// there already.
+    fn report(&self, api: &ApiState, error: &Error) {
+        if error.kind() == ErrorKind::BackendFaulty {
+            let reason = format!("{}: {}", self.release.tag, error.report());
+            let fault = Fault { repository: self.id.to_string(), reason };
+            api.catalogue.report(self.release.source, fault);
+        }
+    }
+}
+
+const fn word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Store => "store",
+        Origin::Backend => "backend",
+        Origin::Shared => "shared",
+    }
+}
+
+/// As RFC 9211 puts it.
+const fn status(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Store => "hit",
+        Origin::Backend => "fwd=miss",
+        Origin::Shared => "fwd=miss; collapsed",
+    }
+}

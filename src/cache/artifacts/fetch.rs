@@ -1,0 +1,199 @@
+//! The one who fetches: bytes from a backend into a fetch's memory, file and digest, no faster
+//! than its fastest reader, until everything is there or nobody reads any more.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
+
+use crate::backend::download::Download;
+use crate::cache::artifacts::Upstream;
+use crate::cache::artifacts::fill::Fill;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::digest::{Algorithm, Digest, DigestHasher};
+
+/// Bytes that are hashed and written at once.
+const BATCH: u64 = 128 * 1024;
+/// How often a body that broke off is asked to go on.
+const RESUMES: u32 = 2;
+
+/// What came of a fetch that got all its bytes.
+pub(super) struct Fetched {
+    pub(super) digest: Digest,
+    /// Why not all of it is in the file, if the disk failed on the way.
+    pub(super) disk: io::Result<()>,
+}
+
+/// Fetches everything.
+///
+/// # Errors
+/// The backend failed, or sent more or less than it announced.
+pub(super) async fn fetch(
+    fill: &Arc<Fill>,
+    file: Arc<File>,
+    algorithm: Algorithm,
+    upstream: &Upstream,
+) -> Result<Fetched> {
+    let mut writer = Writer::new(fill, file, algorithm);
+    let mut resumes = 0;
+    let mut bytes = upstream(None).await?.bytes;
+    while let Some(piece) = bytes.next().await {
+        match piece {
+            Ok(piece) => writer.push(piece).await?,
+            Err(error) if resumes < RESUMES && may_go_on(&error) => {
+                resumes += 1;
+                let rest = rest_of(fill, upstream).await;
+                // How it broke off says more than why it could not go on.
+                bytes = rest.map_err(|_| error)?.bytes;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if fill.received() < fill.size {
+        return Err(Error::faulty("The artifact is shorter than announced"));
+    }
+    writer.finish().await
+}
+
+/// Whether the rest may come if it is asked for.
+fn may_go_on(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
+}
+
+async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
+    let received = fill.received();
+    let rest = received..fill.size;
+    if rest.is_empty() {
+        return Ok(Download::from_bytes(Bytes::new()));
+    }
+    upstream((received > 0).then_some(rest)).await
+}
+
+/// Hashes and writes in batches, on a thread that may wait for the disk, while more comes.
+struct Writer<'a> {
+    fill: &'a Arc<Fill>,
+    file: Arc<File>,
+    batch: Vec<Bytes>,
+    batch_bytes: u64,
+    /// Of all batches that are done.
+    hasher: DigestHasher,
+    at_work: Option<JoinHandle<Worked>>,
+    disk: io::Result<()>,
+}
+
+/// The digest so far, and how many bytes were written.
+type Worked = (DigestHasher, io::Result<u64>);
+
+impl<'a> Writer<'a> {
+    fn new(fill: &'a Arc<Fill>, file: Arc<File>, algorithm: Algorithm) -> Self {
+        let hasher = DigestHasher::new(algorithm);
+        Self { fill, file, batch: Vec::new(), batch_bytes: 0, hasher, at_work: None, disk: Ok(()) }
+    }
+
+    async fn push(&mut self, piece: Bytes) -> Result<()> {
+        if !self.fill.append(piece.clone()) {
+            return Err(Error::faulty("The artifact is longer than announced"));
+        }
+        self.batch_bytes += piece.len() as u64;
+        self.batch.push(piece);
+        if self.batch_bytes >= BATCH {
+            self.work().await?;
+        }
+        while self.fill.is_ahead() {
+            self.work().await?;
+            self.settle().await?;
+            self.fill.rest();
+            self.fill.progress().await;
+        }
+        Ok(())
+    }
+
+    /// Gives the batch away, once the one before is done.
+    async fn work(&mut self) -> Result<()> {
+        self.settle().await?;
+        let (batch, length) = (std::mem::take(&mut self.batch), self.batch_bytes);
+        self.batch_bytes = 0;
+        let at = self.disk.is_ok().then(|| self.fill.received() - length);
+        let (mut hasher, file) = (self.hasher.clone(), Arc::clone(&self.file));
+        self.at_work = Some(tokio::task::spawn_blocking(move || {
+            batch.iter().for_each(|piece| hasher.update(piece));
+            (hasher, at.map_or(Ok(0), |at| write(&file, at, &batch)))
+        }));
+        Ok(())
+    }
+
+    /// Waits for the batch at work.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(job) = self.at_work.take() else { return Ok(()) };
+        let (hasher, written) = job
+            .await
+            .map_err(|error| Error::new(ErrorKind::Internal, "A fetch broke off").because(error))?;
+        self.hasher = hasher;
+        match written {
+            Ok(bytes) => self.fill.written(bytes),
+            Err(error) => {
+                self.fill.goes_on_in_memory();
+                self.disk = Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Fetched> {
+        self.work().await?;
+        self.settle().await?;
+        Ok(Fetched { digest: self.hasher.finish(), disk: self.disk })
+    }
+}
+
+fn write(file: &File, mut at: u64, batch: &[Bytes]) -> io::Result<u64> {
+    let begun = at;
+    for piece in batch {
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    Ok(at - begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use futures_util::{FutureExt as _, stream};
+
+    use super::*;
+    use crate::cache::artifacts::buffers::Buffers;
+    use crate::cache::artifacts::fill::End;
+
+    #[tokio::test]
+    async fn a_full_disk_costs_the_store_and_no_reader() {
+        let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
+        let size = bytes.len() as u64;
+        let upstream: Upstream = Arc::new(move |_| {
+            let bytes = bytes.clone();
+            let pieces =
+                (0..bytes.len()).step_by(16_384).map(move |at| Ok(bytes.slice(at..at + 16_384)));
+            let bytes = stream::iter(pieces).boxed();
+            async move { Ok(Download { length: size, bytes }) }.boxed()
+        });
+        let full = Arc::new(File::options().write(true).open("/dev/full").unwrap());
+        let fill = Fill::new(size);
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let reader = fill.join(0..size, Buffers::default()).unwrap();
+                tokio::spawn(async move { reader.begun().await?.unwrap().collect().await })
+            })
+            .collect();
+        let fetched = fetch(&fill, full, Algorithm::Sha256, &upstream).await.unwrap();
+        assert_eq!(fetched.disk.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(fill.join(0..size, Buffers::default()).is_none(), "nobody can join any more");
+        fill.finish(End::Verified);
+        for read in join_all(readers).await {
+            let read = read.unwrap().unwrap();
+            assert_eq!((read.len() as u64, Digest::sha256(&read)), (size, fetched.digest.clone()));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a download asks of the catalogue beyond a read, and what it teaches it.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalogue;
+use crate::catalog::details::Details;
+use crate::catalog::first_seen::{FirstSeen, News};
+use crate::catalog::index::Entry;
+use crate::error::Result;
+use crate::models::artifact::Artifact;
+use crate::models::digest::Digest;
+use crate::models::extension::Release;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+use crate::models::tag::Tag;
+
+impl Catalogue {
+    /// One release to be downloaded. Where nobody knows the digest of its archive and other files
+    /// lie beside it, a checksum may be among them: its backend is asked.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find_release`].
+    pub async fn find_download(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        version: &Tag,
+        source: Option<Source>,
+    ) -> Result<(Arc<Entry>, Arc<Release>)> {
+        let (entry, release) = self.find_release(id, version, source).await?;
+        let unknown = release.artifact.chosen().is_some_and(|file| file.digest.is_none());
+        if !unknown || release.assets.len() < 2 {
+            return Ok((entry, release));
+        }
+        let Details { entry, release, .. } = self.details(entry, release).await?;
+        if release.artifact.chosen().is_some_and(|file| file.digest.is_some()) {
+            self.amend(release.source, entry.id());
+        }
+        Ok((entry, release))
+    }
+
+    /// A whole file of a release was verified: it has this digest.
+    pub fn witness(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        release: &Release,
+        file: &Artifact,
+        is_archive: bool,
+        digest: &Digest,
+    ) {
+        if self.first_seen.saw(id, release, file, is_archive, digest) == News::Shown {
+            self.amend(release.source, id);
+        }
+    }
+
+    /// The first archive of a version whose present one may be another: nobody knows its digest.
+    #[must_use]
+    pub fn doubted(&self, id: &ExtensionId, release: &Release) -> Option<Artifact> {
+        self.first_seen.doubted(id, release)
+    }
+
+    /// Which archives were seen first.
+    #[must_use]
+    pub const fn first_seen(&self) -> &Arc<FirstSeen> {
+        &self.first_seen
+    }
+
+    fn amend(self: &Arc<Self>, source: Source, id: &ExtensionId) {
+        self.change(|index| index.amend(source, id, |known| self.first_seen.amended(known)));
+    }
+}

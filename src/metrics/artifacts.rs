@@ -1,0 +1,107 @@
+//! What is counted of downloads and of the store of artifacts.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
+
+use crate::metrics::counters;
+
+/// The backends that artifacts come from.
+const BACKENDS: [&str; 3] = ["gitea", "oci", "local"];
+/// Where the bytes of a download come from.
+const ORIGINS: [&str; 3] = ["store", "backend", "shared"];
+
+/// The counters of downloads and of the store.
+#[derive(Clone, Debug)]
+pub struct ArtifactCounters {
+    downloads: IntCounterVec,
+    bytes: IntCounterVec,
+    mismatches: IntCounterVec,
+    failures: IntCounter,
+    stored_bytes: IntGauge,
+    stored: IntGauge,
+    changed: IntGauge,
+}
+
+impl ArtifactCounters {
+    /// Counters in this registry, every series at 0.
+    ///
+    /// # Errors
+    /// A name that Prometheus refuses, which a test excludes.
+    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let this = Self {
+            downloads: counters(
+                "extension_registry_downloads_total",
+                "Downloads begun, by where their bytes come from",
+                &["origin"],
+            )?,
+            bytes: counters(
+                "extension_registry_download_bytes_total",
+                "Bytes of archives given to callers, by where they come from",
+                &["origin"],
+            )?,
+            mismatches: counters(
+                "extension_registry_digest_mismatches_total",
+                "Archives of a backend that failed their digest",
+                &["backend"],
+            )?,
+            failures: IntCounter::new(
+                "extension_registry_artifact_store_failures_total",
+                "Archives that could not be stored or read again",
+            )?,
+            stored_bytes: IntGauge::new(
+                "extension_registry_artifact_store_bytes",
+                "Bytes of the archives that are stored",
+            )?,
+            stored: IntGauge::new(
+                "extension_registry_artifact_store_artifacts",
+                "Archives that are stored",
+            )?,
+            changed: IntGauge::new(
+                "extension_registry_changed_versions",
+                "Versions whose archive is another one now than the one first downloaded",
+            )?,
+        };
+        registry.register(Box::new(this.downloads.clone()))?;
+        registry.register(Box::new(this.bytes.clone()))?;
+        registry.register(Box::new(this.mismatches.clone()))?;
+        registry.register(Box::new(this.failures.clone()))?;
+        registry.register(Box::new(this.stored_bytes.clone()))?;
+        registry.register(Box::new(this.stored.clone()))?;
+        registry.register(Box::new(this.changed.clone()))?;
+        for origin in ORIGINS {
+            this.downloads.with_label_values(&[origin]);
+            this.bytes.with_label_values(&[origin]);
+        }
+        for backend in BACKENDS {
+            this.mismatches.with_label_values(&[backend]);
+        }
+        Ok(this)
+    }
+
+    /// Counts a download, and gives the counter of its bytes.
+    #[must_use]
+    pub fn begun(&self, origin: &str) -> IntCounter {
+        self.downloads.with_label_values(&[origin]).inc();
+        self.bytes.with_label_values(&[origin])
+    }
+
+    /// Counts an archive of this backend that failed its digest.
+    pub fn mismatch(&self, backend: &str) {
+        self.mismatches.with_label_values(&[backend]).inc();
+    }
+
+    /// Counts an archive that could not be stored or read again.
+    pub fn failed(&self) {
+        self.failures.inc();
+    }
+
+    /// What the store holds now.
+    pub fn stored(&self, artifacts: usize, bytes: u64) {
+        self.stored.set(i64::try_from(artifacts).unwrap_or(i64::MAX));
+        self.stored_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// How many versions have another archive now than at first.
+    pub fn changed(&self, versions: usize) {
+        self.changed.set(i64::try_from(versions).unwrap_or(i64::MAX));
+    }
+}
