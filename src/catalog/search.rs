@@ -7,6 +7,7 @@ mod tally;
 mod words;
 
 use std::iter::Peekable;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::catalog::search::near::{Letters, NearMisses};
@@ -80,7 +81,9 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     #[must_use]
     pub fn search(&self, query: &str, extension_type: Option<ExtensionType>) -> Vec<&Arc<T>> {
         let mut tally = Tally::new(self.docs());
-        let words = query_words(query);
+        let mut words = query_words(query);
+        // Rare words first: a search ends at the first word that nothing is left for.
+        words.sort_by_cached_key(|word| self.frequency(word));
         for word in &words {
             self.count(word, &mut tally);
             if !tally.ends_word() {
@@ -119,20 +122,28 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
     }
 
-    /// Entries are in the order of names, so those that begin with a word are side by side, first
-    /// among them those that are the word.
+    /// About how many documents a word is found in, near misses aside.
+    fn frequency(&self, word: &QueryWord) -> usize {
+        let named = self.begun_with(word.typed()).len();
+        let terms = self.segments.iter().filter_map(|segment| segment.find(word.plain()));
+        named + terms.map(|term| term.keyword_of.len() + term.described_in.len()).sum::<usize>()
+    }
+
+    /// Of the names that begin with a word, those that are the word come first.
     fn count_names(&self, word: &QueryWord, tally: &mut Tally) {
-        let word = word.typed();
-        let from = self.entries.partition_point(|entry| is_before(name(entry), word));
-        let later = self.entries.get(from..).unwrap_or_default();
-        let prefixed = later.partition_point(|entry| begins_with(name(entry), word));
-        let exact = later
-            .get(..prefixed)
-            .unwrap_or_default()
-            .partition_point(|entry| name(entry).len() == word.len());
-        for (nth, row) in self.rows.iter().skip(from).take(prefixed).enumerate() {
+        let begun = self.begun_with(word.typed());
+        let entries = self.entries.get(begun.clone()).unwrap_or_default();
+        let exact = entries.partition_point(|entry| name(entry).len() == word.typed().len());
+        for (nth, row) in self.rows.get(begun).unwrap_or_default().iter().enumerate() {
             tally.hit(row.doc, if nth < exact { Rank::ExactName } else { Rank::Prefix });
         }
+    }
+
+    /// Where the names stand that begin with a word: side by side, as they are in order.
+    fn begun_with(&self, word: &str) -> Range<usize> {
+        let from = self.entries.partition_point(|entry| is_before(name(entry), word));
+        let later = self.entries.get(from..).unwrap_or_default();
+        from..from + later.partition_point(|entry| begins_with(name(entry), word))
     }
 
     /// How many documents the segments have.
@@ -166,16 +177,24 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
     }
 
-    /// Gives the `count` documents from this one on new numbers, in the order of the rows; `None`
-    /// to those that no row has.
+    /// Gives the `count` documents from this one on new numbers without gaps, in the same order;
+    /// `None` to those that no row has. In order, a word's documents are read from end to end.
     fn renumber(&mut self, start: Doc, count: Doc) -> Vec<Option<Doc>> {
         let mut renumbered = vec![None; count as usize];
-        let mut numbers = 0..;
+        let place = |doc: Doc| doc.checked_sub(start).map(|doc| doc as usize);
+        for row in &self.rows {
+            if let Some(new) = place(row.doc).and_then(|old| renumbered.get_mut(old)) {
+                *new = Some(row.doc);
+            }
+        }
+        for (new, number) in renumbered.iter_mut().flatten().zip(0..) {
+            *new = number;
+        }
         for row in &mut self.rows {
-            let old = row.doc.checked_sub(start);
-            let Some(new) = old.and_then(|old| renumbered.get_mut(old as usize)) else { continue };
-            *new = numbers.next();
-            row.doc = start + new.unwrap_or_default();
+            if let Some(new) = place(row.doc).and_then(|old| renumbered.get(old).copied().flatten())
+            {
+                row.doc = start + new;
+            }
         }
         renumbered
     }
