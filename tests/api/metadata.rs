@@ -108,7 +108,7 @@ async fn what_is_known_is_told_while_the_backend_is_down() {
         assert_eq!((got.status, &got.json()["notes"]), (StatusCode::OK, &json!(null)));
         assert_eq!(got.json()["version"], "1.2.0");
         assert_eq!(got.header("extension-registry-degraded"), "local");
-        assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss");
+        assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss; detail=stale");
     }
     assert_eq!(backend.versions.load(Ordering::SeqCst), 1, "it is not asked again while it fails");
 }

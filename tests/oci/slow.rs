@@ -28,7 +28,11 @@ async fn versions_that_could_not_be_read_in_time_are_listed_and_told_as_such() {
         assert_eq!(versions.column("version"), ["1.2.0", "1.1.0", "1.0.0"]);
         assert_eq!(versions.json()[2]["size"], serde_json::Value::Null);
         assert_eq!(versions.header("extension-registry-degraded"), "oci");
-        assert_eq!(versions.header("cache-status"), "extension-registry; fwd=miss", "not kept");
+        assert_eq!(
+            versions.header("cache-status"),
+            "extension-registry; fwd=miss; detail=stale",
+            "not kept"
+        );
     }
     assert_eq!(server.count("slow-taskserv/manifests/1.0.0"), 1, "two callers, one question");
     let quick = served.get("/extensions/taskserv/quick/1.0.0").await;
