@@ -36,7 +36,8 @@ const PING_MAX: usize = 64 * 1024;
 pub struct Auth {
     http: HttpClient,
     registry: RegistryAddress,
-    state: Mutex<State>,
+    /// Shared with questions for tokens, which outlive their callers.
+    state: Arc<Mutex<State>>,
     fetching: Coalesced<BearerChallenge, Token>,
 }
 
@@ -72,13 +73,17 @@ impl State {
             worked_at: None,
         }
     }
+
+    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<Token> {
+        self.tokens.get(challenge).cloned().filter(Token::is_good)
+    }
 }
 
 impl Auth {
     /// The way in with these credentials.
     #[must_use]
     pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
-        let state = Mutex::new(State::new(credentials));
+        let state = Arc::new(Mutex::new(State::new(credentials)));
         Self { http, registry, state, fetching: Coalesced::default() }
     }
 
@@ -203,27 +208,18 @@ impl Auth {
 
     /// A token for a challenge: one still good, or a new one, fetched once for all who need it.
     async fn fetched(&self, challenge: BearerChallenge) -> Result<Access> {
-        let (held, credentials) = {
-            let mut state = self.state.lock();
-            (state.tokens.get(&challenge).cloned(), Arc::clone(&state.credentials))
-        };
-        if let Some(token) = held.filter(Token::is_good) {
+        if let Some(token) = self.state.lock().good_token(&challenge) {
             return Ok(Access::Fetched(challenge, token));
         }
-        let asked_with = Arc::clone(&credentials);
         let question = || {
-            let (http, registry) = (self.http.clone(), self.registry.clone());
-            let challenge = challenge.clone();
-            async move {
-                let server = TokenServer::of(&challenge, &registry, &http)?;
-                server.token(&challenge, &credentials).await
-            }
+            fetch(
+                self.http.clone(),
+                self.registry.clone(),
+                Arc::clone(&self.state),
+                challenge.clone(),
+            )
         };
         let token = self.fetching.ask(&challenge, question).await?;
-        let mut state = self.state.lock();
-        if Arc::ptr_eq(&state.credentials, &asked_with) {
-            state.tokens.put(challenge.clone(), token.clone());
-        }
         Ok(Access::Fetched(challenge, token))
     }
 
@@ -257,6 +253,29 @@ impl Auth {
             state.worked_at = Some(Instant::now());
         }
     }
+}
+
+/// Asks for a token and keeps it before the question ends: who asks next must find one of both.
+async fn fetch(
+    http: HttpClient,
+    registry: RegistryAddress,
+    state: Arc<Mutex<State>>,
+    challenge: BearerChallenge,
+) -> Result<Token> {
+    let credentials = {
+        let mut state = state.lock();
+        if let Some(token) = state.good_token(&challenge) {
+            return Ok(token);
+        }
+        Arc::clone(&state.credentials)
+    };
+    let server = TokenServer::of(&challenge, &registry, &http)?;
+    let token = server.token(&challenge, &credentials).await?;
+    let mut state = state.lock();
+    if Arc::ptr_eq(&state.credentials, &credentials) {
+        state.tokens.put(challenge, token.clone());
+    }
+    Ok(token)
 }
 
 fn offered(headers: &HeaderMap) -> Vec<Challenge> {

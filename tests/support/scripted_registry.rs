@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +16,7 @@ use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub(crate) enum Sending {
     Silence,
     /// Zero bytes for ever.
     Endless,
+    /// One byte a second, for ever.
+    Dripping,
 }
 
 impl Reply {
@@ -112,6 +116,10 @@ impl Reply {
             Sending::Stalled => Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()),
             Sending::Endless => Body::from_stream(stream::repeat_with(|| {
                 Ok::<_, Infallible>(Bytes::from_static(&[b' '; 65536]))
+            })),
+            Sending::Dripping => Body::from_stream(stream::repeat(()).then(async |()| {
+                sleep(Duration::from_secs(1)).await;
+                Ok::<_, Infallible>(Bytes::from_static(b" "))
             })),
             Sending::Silence => future::pending().await,
         };

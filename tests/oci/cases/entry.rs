@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
@@ -10,7 +11,7 @@ use extension_registry::oci::credentials::Credentials;
 use futures_util::future::join_all;
 
 use crate::oci::{backend, backend_as, client, credentials_of, id, repository};
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
+use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
 /// A registry that lets in who shows `Bearer good`, refuses everyone else so, and has a token
 /// server that answers so.
@@ -233,4 +234,59 @@ async fn a_catalogue_that_only_a_password_opens_is_opened_with_it() {
     server.take();
     backend.listing().await.unwrap();
     assert_eq!(server.take().len(), 1, "what served is remembered");
+}
+
+#[tokio::test]
+async fn row_12_a_token_that_ends_for_fifty_callers_at_once_is_fetched_anew_once() {
+    let (given, ended) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
+    let has_ended = Arc::clone(&ended);
+    let server = guarded(
+        move |seen, realm| match seen.header("authorization") {
+            Some("Bearer first") if !has_ended.load(Ordering::SeqCst) => {
+                Reply::json(r#"{"tags":["1.0.0"]}"#)
+            }
+            _ => challenged(realm, ""),
+        },
+        move |_| match given.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::json(r#"{"token":"first","expires_in":300}"#),
+            _ => Reply::json(r#"{"token":"good","expires_in":300}"#),
+        },
+    )
+    .await;
+    let client = Arc::new(client(&server.url(), Credentials::Anonymous));
+    assert_eq!(tags(&client).await, Ok(1));
+    ended.store(true, Ordering::SeqCst);
+    for answer in join_all((0..50).map(|_| tags(&client))).await {
+        assert_eq!(answer, Ok(1));
+    }
+    assert_eq!(server.count("/token"), 2, "the first, and one for all of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_13_a_token_server_that_fails_hangs_or_never_ends_says_nothing_of_the_registry() {
+    type Answer = fn() -> Reply;
+    type Expected = fn(ErrorKind) -> bool;
+    let answers: [(Answer, Expected); 6] = [
+        (|| Reply::new(500), |kind| matches!(kind, ErrorKind::BackendUnavailable { .. })),
+        (|| Reply::new(429), |kind| matches!(kind, ErrorKind::BackendUnavailable { .. })),
+        (|| Reply::json("").sending(Sending::Silence), |kind| kind == ErrorKind::BackendTimeout),
+        (|| Reply::json("").sending(Sending::Dripping), |kind| kind == ErrorKind::BackendTimeout),
+        (|| Reply::json("").sending(Sending::Endless), |kind| kind == ErrorKind::BackendFaulty),
+        (|| Reply::json("<html>"), |kind| kind == ErrorKind::BackendFaulty),
+    ];
+    for (answer, expected) in answers {
+        let healed = Arc::new(AtomicBool::new(false));
+        let heals = Arc::clone(&healed);
+        let server = guarded(
+            |_, realm| challenged(realm, ""),
+            move |seen| if heals.load(Ordering::SeqCst) { good_token(seen) } else { answer() },
+        )
+        .await;
+        let client = client(&server.url(), Credentials::Anonymous);
+        let kind = tags(&client).await.unwrap_err();
+        assert!(expected(kind), "{:?}: {kind:?}", answer());
+        healed.store(true, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(301)).await;
+        assert_eq!(tags(&client).await, Ok(1), "{:?}", answer());
+    }
 }
