@@ -86,7 +86,7 @@ async fn a_backend_that_cannot_tell_changes_is_swept_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removed_repository_goes_after_two_answers_ten_seconds_apart() {
+async fn row_44_a_removed_repository_goes_after_two_answers_ten_seconds_apart() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalogue, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
@@ -271,7 +271,7 @@ async fn an_unknown_version_is_asked_for_once_and_the_no_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn made_up_names_cost_a_backend_five_questions_a_second() {
+async fn row_26_made_up_names_cost_a_backend_five_questions_a_second() {
     let backend = backend(&["provider/a:1.0.0"]);
     let (catalogue, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;

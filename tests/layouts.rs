@@ -329,7 +329,7 @@ async fn a_pipe_in_the_place_of_a_file_hangs_nobody() {
 }
 
 #[tokio::test]
-async fn names_that_differ_in_case_alone_are_named() {
+async fn row_45_names_that_differ_in_case_alone_are_named() {
     let bench = Bench::new();
     publish(bench.0.path(), &id("provider/GOOD"), "2.0.0", "shadowed", b"other");
     let served = Served::local(bench.0.path()).await;

@@ -85,7 +85,7 @@ async fn more_connections_than_allowed_wait() {
 }
 
 #[tokio::test]
-async fn a_drain_lets_downloads_finish_and_takes_no_more() {
+async fn row_34_a_drain_lets_downloads_finish_and_takes_no_more() {
     let (served, release) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
@@ -134,7 +134,7 @@ async fn an_idle_connection_does_not_hold_up_the_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_finished_within_the_grace_is_cut() {
+async fn row_34_what_is_not_finished_within_the_grace_is_cut() {
     let (served, _) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));
@@ -146,7 +146,7 @@ async fn what_is_not_finished_within_the_grace_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_stop_ends_at_once() {
+async fn row_34_a_second_stop_ends_at_once() {
     let (served, _) = served(limits()).await;
     let mut stream = connect(&served).await;
     assert!(request(&mut stream, DOWNLOAD).await.starts_with("HTTP/1.1 200"));

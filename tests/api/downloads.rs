@@ -149,7 +149,7 @@ async fn bytes_that_fail_their_digest_are_an_error_and_named_in_health() {
 }
 
 #[tokio::test]
-async fn large_bytes_that_fail_their_digest_never_arrive_whole() {
+async fn row_09_large_bytes_that_fail_their_digest_never_arrive_whole() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = vec![7_u8; 1_000_000];
     layouts::publish(dir.path(), &id("provider/aws"), "1.0.0", "d", &bytes);

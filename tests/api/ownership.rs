@@ -21,7 +21,7 @@ fn oci() -> Arc<dyn Backend> {
 }
 
 #[tokio::test]
-async fn the_first_in_order_owns_a_name_whatever_the_others_version() {
+async fn row_42_the_first_in_order_owns_a_name_whatever_the_others_version() {
     let served = Served::over(vec![gitea(), oci()]).await;
     let aws = served.get("/extensions/provider/aws").await.json();
     assert_eq!((&aws["version"], &aws["source"]), (&"1.0.0".into(), &"gitea".into()));

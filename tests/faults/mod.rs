@@ -1,6 +1,8 @@
 //! What can go wrong, each row of the catalogue of failures as a test named after its number.
 
+mod counted;
 mod inbound;
 mod outages;
 mod recovery;
 mod rig;
+mod slow;

@@ -60,7 +60,7 @@ async fn a_wrong_sub_path_is_told_from_absence() {
 }
 
 #[tokio::test]
-async fn one_spoiled_extension_leaves_the_others() {
+async fn row_20_one_spoiled_extension_leaves_the_others() {
     let fake = two().await;
     let backend = backend(&fake);
     let cut = r#"[{"id":1,"tag_name":"1.0.0","#;
@@ -100,7 +100,7 @@ async fn rows_that_cannot_be_read_hide_no_others() {
 }
 
 #[tokio::test]
-async fn a_list_without_end_is_left_and_called_incomplete() {
+async fn row_22_a_list_without_end_is_left_and_called_incomplete() {
     let fake = two().await;
     let backend = backend(&fake);
     fake.fault("/repos?", Fault::AlwaysNext);

@@ -53,7 +53,7 @@ async fn what_happened_is_named_once_however_the_feed_orders_it() {
 }
 
 #[tokio::test]
-async fn a_rename_names_both_names() {
+async fn row_45_a_rename_names_both_names() {
     let fake = FakeGitea::start(State::recorded()).await;
     let backend = backend(&fake);
     listed(&backend).await;

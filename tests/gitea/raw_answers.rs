@@ -47,7 +47,7 @@ async fn every_honest_way_to_end_a_body_is_taken() {
 }
 
 #[tokio::test]
-async fn what_lies_or_is_not_http_is_an_error() {
+async fn row_08_what_lies_or_is_not_http_is_an_error() {
     let long_head = format!("X-Long: {}\r\nContent-Length: 2", "x".repeat(64 * 1024));
     for answer in [
         ok("Content-Length: 20", "[]"),

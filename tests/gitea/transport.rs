@@ -71,7 +71,7 @@ async fn nobody_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn redirects_end_and_stay_at_home() {
+async fn row_15_redirects_end_and_stay_at_home() {
     let fake = FakeGitea::start(one()).await;
     let other = FakeGitea::start(one()).await;
     let backend = backend(&fake);

@@ -41,7 +41,7 @@ async fn registries_that_are_none_are_told_apart() {
 }
 
 #[tokio::test]
-async fn one_bad_release_hides_no_other() {
+async fn row_20_one_bad_release_hides_no_other() {
     let name = "provisioning/aws-provider";
     for (what, manifest) in [
         ("5 MiB", Reply::new(200).bytes(vec![b' '; 5 * 1024 * 1024])),
@@ -114,7 +114,7 @@ async fn silence_ends_with_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_tags_are_listed() {
+async fn row_21_a_hundred_thousand_tags_are_listed() {
     let tags: Vec<String> = (0..100_000).map(|number| format!("1.0.{number}")).collect();
     let list = serde_json::json!({"tags": tags}).to_string();
     let mut store = Store::default();
@@ -132,7 +132,7 @@ async fn a_hundred_thousand_tags_are_listed() {
 }
 
 #[tokio::test]
-async fn listings_without_end_are_cut() {
+async fn row_22_listings_without_end_are_cut() {
     let turning = ScriptedRegistry::start(|_| {
         Reply::json(r#"{"tags":["1.0.0"]}"#).header("link", "</v2/x?turn=1>; rel=next")
     })

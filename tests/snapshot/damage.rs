@@ -106,7 +106,7 @@ async fn a_directory_in_its_place_is_set_aside() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_unfinished_is_ignored_and_removed() {
+async fn row_28_what_a_crash_left_unfinished_is_ignored_and_removed() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
     fs::write(dir.path().join(".catalogue.json.unfinished-x"), b"half").unwrap();
@@ -116,7 +116,7 @@ async fn what_a_crash_left_unfinished_is_ignored_and_removed() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_stops_nothing() {
+async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
     let dir = tempfile::tempdir().unwrap();
     // A file in its place, since root may write anywhere.
     let place = dir.path().join("state");

@@ -196,7 +196,7 @@ async fn a_notice_alone_is_reason_enough_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_an_hour_wrong_costs_no_answer() {
+async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let backend = written(dir.path(), &["provider/a:1.0.0"]).await;
     for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {

@@ -51,7 +51,7 @@ async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
 }
 
 #[tokio::test]
-async fn a_replaced_archive_stays_the_first_as_long_as_that_is_stored() {
+async fn row_43_a_replaced_archive_stays_the_first_as_long_as_that_is_stored() {
     let dir = tempfile::tempdir().unwrap();
     let served = replaced(Some(dir.path()), false).await;
     let got = served.get(AWS).await;
@@ -65,7 +65,7 @@ async fn a_replaced_archive_stays_the_first_as_long_as_that_is_stored() {
 const HIT: &str = "extension-registry; hit";
 
 #[tokio::test]
-async fn a_replaced_archive_is_refused_where_the_first_is_not_stored() {
+async fn row_43_a_replaced_archive_is_refused_where_the_first_is_not_stored() {
     let served = replaced(None, false).await;
     let got = served.get(AWS).await;
     assert_eq!(got.status, StatusCode::BAD_GATEWAY);
@@ -131,7 +131,7 @@ async fn a_digest_is_learned_by_the_first_download_and_outlives_a_restart() {
 }
 
 #[tokio::test]
-async fn a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accepted() {
+async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accepted() {
     for (stored, accept, expected) in [
         (true, false, Some("first")),
         (false, false, None),

@@ -77,7 +77,7 @@ async fn a_file_that_changes_while_the_service_runs_is_verified_again() {
 }
 
 #[tokio::test]
-async fn foreign_files_are_left_alone_and_unfinished_ones_removed() {
+async fn row_28_foreign_files_are_left_alone_and_unfinished_ones_removed() {
     let dir = tempfile::tempdir().unwrap();
     stored(dir.path(), b"ours").await;
     let hex = Digest::sha256(b"x").hex().to_owned();
@@ -127,7 +127,7 @@ async fn the_longest_unused_leaves_beyond_the_bound_and_what_is_larger_is_passed
 }
 
 #[tokio::test]
-async fn without_a_usable_directory_everything_is_passed_through_and_health_says_so() {
+async fn row_27_without_a_usable_directory_everything_is_passed_through_and_health_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a file");
     fs::write(&file, "in the way").unwrap();

@@ -44,7 +44,7 @@ async fn next(opened: &mut Opened) -> Bytes {
 }
 
 #[tokio::test]
-async fn fifty_callers_share_one_fetch_and_the_last_gets_all_of_it() {
+async fn row_24_fifty_callers_share_one_fetch_and_the_last_gets_all_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
     let bytes = b"0123456789".repeat(100);
@@ -96,7 +96,7 @@ async fn a_byte_is_passed_on_before_the_next_one_comes() {
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_without_its_first_reader_and_ends_with_its_last() {
+async fn row_33_a_fetch_goes_on_without_its_first_reader_and_ends_with_its_last() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
     let (upstream, mut openings) = tapped();
@@ -154,7 +154,7 @@ fn in_pieces(bytes: &[u8], taken: Arc<AtomicU64>) -> Upstream {
 }
 
 #[tokio::test]
-async fn a_fetch_stays_close_to_its_fastest_reader() {
+async fn row_30_a_fetch_stays_close_to_its_fastest_reader() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
     let bytes = vec![7; 16 << 20];
@@ -233,7 +233,7 @@ async fn a_body_that_breaks_off_goes_on_where_it_broke() {
 }
 
 #[tokio::test]
-async fn a_failure_reaches_every_reader_and_the_next_asks_again() {
+async fn row_25_a_failure_reaches_every_reader_and_the_next_asks_again() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
     let file = artifact(b"good bytes");

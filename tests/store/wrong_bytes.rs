@@ -83,7 +83,7 @@ async fn released(good: &[u8]) -> (FakeGitea, String) {
 }
 
 #[tokio::test]
-async fn five_hundred_corruptions_by_gitea_are_never_served_whole_nor_stored() {
+async fn row_09_five_hundred_corruptions_by_gitea_are_never_served_whole_nor_stored() {
     let dir = tempfile::tempdir().unwrap();
     for size in SIZES {
         let good = body(size);
@@ -131,7 +131,7 @@ async fn oci(registry: &ScriptedRegistry, dir: &Path) -> Served {
 }
 
 #[tokio::test]
-async fn five_hundred_corruptions_by_a_registry_are_never_served_whole_nor_stored() {
+async fn row_09_five_hundred_corruptions_by_a_registry_are_never_served_whole_nor_stored() {
     let dir = tempfile::tempdir().unwrap();
     for size in SIZES {
         let good = body(size);
@@ -151,7 +151,7 @@ async fn five_hundred_corruptions_by_a_registry_are_never_served_whole_nor_store
 }
 
 #[tokio::test]
-async fn ninety_nine_cuts_are_right_or_not_whole() {
+async fn row_07_ninety_nine_cuts_are_right_or_not_whole() {
     let dir = tempfile::tempdir().unwrap();
     let good = body(SIZES[1]);
     let (fake, _) = released(&good).await;
@@ -195,7 +195,7 @@ fn uuid_part(fake: &FakeGitea) -> String {
 }
 
 #[tokio::test]
-async fn lying_lengths_are_never_whole() {
+async fn row_08_lying_lengths_are_never_whole() {
     let good = body(SIZES[1]);
     for (announced, bytes) in [
         (Some(good.len() - 1), good[..good.len() - 1].to_vec()),

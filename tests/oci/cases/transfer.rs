@@ -13,10 +13,10 @@ use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
-const ARCHIVE: &[u8] = b"an archive of thirty-two bytes..";
+pub(super) const ARCHIVE: &[u8] = b"an archive of thirty-two bytes..";
 
 /// A registry with one release whose archive is sent as told.
-async fn sending(
+pub(super) async fn sending(
     blob: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
 ) -> (ScriptedRegistry, Artifact) {
     let mut store = Store::default();
