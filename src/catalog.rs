@@ -10,7 +10,7 @@ pub mod moment;
 pub mod ownership;
 mod pace;
 mod probing;
-mod questions;
+pub mod questions;
 pub mod reads;
 mod removal;
 pub mod resolve;

@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 mod backends;
+pub mod caches;
 pub mod process;
 
 use prometheus::core::Collector;
@@ -12,6 +13,7 @@ use prometheus::{
 
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::backends::BackendMetrics;
+use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::process::ProcessMetrics;
 
 /// The label of requests that no route matched.
@@ -29,8 +31,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
-    hits: IntCounterVec,
-    misses: IntCounterVec,
+    caches: CacheFamilies,
     extensions: IntCounter,
     webhooks: IntCounterVec,
     /// Of the backends.
@@ -39,37 +40,6 @@ pub struct Metrics {
     pub process: ProcessMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
-}
-
-/// The counters of one cache.
-#[derive(Clone, Debug)]
-pub struct CacheCounters {
-    hits: IntCounter,
-    misses: IntCounter,
-}
-
-impl CacheCounters {
-    /// Counts an answer from the cache.
-    pub fn hit(&self) {
-        self.hits.inc();
-    }
-
-    /// Counts a question that the cache could not answer.
-    pub fn miss(&self) {
-        self.misses.inc();
-    }
-
-    /// Answers from the cache so far.
-    #[must_use]
-    pub fn hits(&self) -> u64 {
-        self.hits.get()
-    }
-
-    /// Questions that the cache could not answer so far.
-    #[must_use]
-    pub fn misses(&self) -> u64 {
-        self.misses.get()
-    }
 }
 
 impl Metrics {
@@ -93,8 +63,7 @@ impl Metrics {
                 .buckets(BUCKETS.to_vec()),
                 &["method", "route"],
             )?,
-            hits: counters("cache_hits_total", "Total cache hits", &["cache"])?,
-            misses: counters("cache_misses_total", "Total cache misses", &["cache"])?,
+            caches: CacheFamilies::new()?,
             extensions: IntCounter::new(
                 "extensions_total",
                 "Total extensions served in answers and downloads",
@@ -114,24 +83,21 @@ impl Metrics {
             artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 7] = [
+        let collectors: [Box<dyn Collector>; 5] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
-            Box::new(metrics.hits.clone()),
-            Box::new(metrics.misses.clone()),
             Box::new(metrics.extensions.clone()),
             Box::new(metrics.webhooks.clone()),
             Box::new(metrics.refused.clone()),
         ];
-        for collector in collectors {
+        for collector in collectors.into_iter().chain(metrics.caches.collectors()) {
             metrics.registry.register(collector)?;
         }
         for reason in REFUSALS {
             metrics.refused.with_label_values(&[reason]);
         }
         for cache in caches {
-            metrics.hits.with_label_values(&[cache]);
-            metrics.misses.with_label_values(&[cache]);
+            drop(metrics.cache(cache));
         }
         for route in routes {
             metrics.requests.with_label_values(&["GET", route, "200"]);
@@ -140,13 +106,16 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The counters of the cache of this name.
+    /// The counters of a cache that the specification names.
     #[must_use]
     pub fn cache(&self, name: &str) -> CacheCounters {
-        CacheCounters {
-            hits: self.hits.with_label_values(&[name]),
-            misses: self.misses.with_label_values(&[name]),
-        }
+        self.caches.specified(name)
+    }
+
+    /// The counters of a cache that is ours alone.
+    #[must_use]
+    pub fn our_cache(&self, name: &str) -> CacheCounters {
+        self.caches.ours(name)
     }
 
     /// What is counted of downloads.

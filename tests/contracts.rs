@@ -68,6 +68,7 @@ pub fn sampled_metrics() -> String {
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
+    drop(metrics.our_cache("releases"));
     String::from_utf8(metrics.render().unwrap()).unwrap()
 }
 
@@ -87,6 +88,10 @@ fn every_metric_is_named_here() {
             "extension_registry_artifact_store_failures_total counter",
             "extension_registry_backend_healthy gauge",
             "extension_registry_build_info gauge",
+            "extension_registry_cache_coalesced_total counter",
+            "extension_registry_cache_evictions_total counter",
+            "extension_registry_cache_hits_total counter",
+            "extension_registry_cache_misses_total counter",
             "extension_registry_catalogue_age_seconds gauge",
             "extension_registry_catalogue_extensions gauge",
             "extension_registry_changed_versions gauge",

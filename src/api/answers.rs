@@ -1,18 +1,17 @@
-//! JSON answers: rendered once, given with their entity tag, freshness and paging.
+//! Answers with their entity tag, freshness and paging, as the request wants them.
 
 use std::time::Duration;
 
-use axum::http::header::{AGE, CONTENT_TYPE, ETAG, LINK};
+use axum::body::Body;
+use axum::http::header::{AGE, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LINK, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use serde::Serialize;
+use axum::response::Response;
 
 use crate::api::cache_policy::CachePolicy;
+use crate::api::coding::Coding;
 use crate::api::conditional::client_has;
+use crate::api::rendered::Rendered;
 use crate::catalog::{Catalogue, Freshness};
-use crate::error::{Error, ErrorKind, Result};
-use crate::models::digest::Digest;
 use crate::models::source::Source;
 
 /// Whether and how our memos answered (RFC 9211).
@@ -21,50 +20,6 @@ pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub const DEGRADED: HeaderName = HeaderName::from_static("extension-registry-degraded");
 /// How many rows a list has over all its pages.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
-
-/// JSON or a text as bytes, with the weak entity tag of these bytes.
-#[derive(Clone, Debug)]
-pub struct Rendered {
-    body: Bytes,
-    etag: HeaderValue,
-    content_type: &'static str,
-}
-
-impl Rendered {
-    /// Renders a value.
-    ///
-    /// # Errors
-    /// The value cannot be JSON, which none of ours is.
-    pub fn json(value: &impl Serialize) -> Result<Self> {
-        let internal = |error: serde_json::Error| {
-            Error::new(ErrorKind::Internal, "An answer cannot be rendered").because(error)
-        };
-        let body = serde_json::to_vec(value).map_err(internal)?;
-        Ok(Self::bytes(body.into()))
-    }
-
-    /// Takes JSON as it is.
-    #[must_use]
-    pub fn bytes(body: Bytes) -> Self {
-        let digest = Digest::sha256(&body);
-        let short = digest.hex().get(..32).unwrap_or_default();
-        let etag = HeaderValue::from_str(&format!("W/\"{short}\""))
-            .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
-        Self { body, etag, content_type: "application/json" }
-    }
-
-    /// Takes a text of this media type.
-    #[must_use]
-    pub fn text(text: String, content_type: &'static str) -> Self {
-        Self { content_type, ..Self::bytes(text.into()) }
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub const fn body(&self) -> &Bytes {
-        &self.body
-    }
-}
 
 /// How old an answer is and where it came from.
 #[derive(Clone, Debug)]
@@ -76,10 +31,25 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// An answer for which the catalogue was asked, and perhaps backends, of which these lack
+    /// their part.
+    #[must_use]
+    pub fn asked(catalogue: &Catalogue, source: Option<Source>, lacking: Vec<Source>) -> Self {
+        let mut freshness = catalogue.freshness(source);
+        freshness.lacks(lacking);
+        Self { freshness, memo: None }
+    }
+
+    /// An answer that was made this long ago.
+    #[must_use]
+    pub fn kept(catalogue: &Catalogue, source: Option<Source>, age: Duration) -> Self {
+        Self { freshness: catalogue.freshness(source), memo: Some(age) }
+    }
+
     /// An answer made of the catalogue just now; it is what our answers are kept in.
     #[must_use]
     pub fn of_catalogue(catalogue: &Catalogue, source: Option<Source>) -> Self {
-        Self { freshness: catalogue.freshness(source), memo: Some(Duration::ZERO) }
+        Self::kept(catalogue, source, Duration::ZERO)
     }
 }
 
@@ -124,20 +94,35 @@ impl Answer {
         }
     }
 
-    /// The response to a request with these headers: 304 where the client has it already.
+    /// The response to a request with these headers: 304 where the client has it already, else in
+    /// the coding that the client prefers.
     #[must_use]
     pub fn respond(self, request: &HeaderMap) -> Response {
         let Self { rendered, mut headers } = self;
-        let has = rendered.etag.to_str().is_ok_and(|etag| client_has(request, etag));
-        headers.insert(ETAG, rendered.etag);
+        headers.insert(ETAG, rendered.etag().clone());
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        let has = rendered.etag().to_str().is_ok_and(|etag| client_has(request, etag));
         let mut response = if has {
-            StatusCode::NOT_MODIFIED.into_response()
+            Response::new(Body::empty())
         } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
-            rendered.body.into_response()
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type()));
+            let coded = Coding::preferred(request)
+                .and_then(|coding| Some((coding, rendered.encoded(coding)?)));
+            if let Some((coding, _)) = coded {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+            }
+            Response::new(coded.map_or(rendered.body(), |(_, body)| body).clone().into())
         };
-        response.headers_mut().extend(headers);
+        if has {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        *response.headers_mut() = headers;
         response.extensions_mut().insert(CachePolicy::Revalidate);
+        response.extensions_mut().insert(Coded);
         response
     }
 }
+
+/// On a response: its coding is settled, so that no layer compresses it again.
+#[derive(Clone, Copy, Debug)]
+pub struct Coded;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::api::admission::{Admission, ClientName, admit};
-use crate::api::answers::{CACHE_STATUS, DEGRADED, TOTAL_COUNT};
+use crate::api::answers::{CACHE_STATUS, Coded, DEGRADED, TOTAL_COUNT};
 use crate::api::cache_policy::{Audience, apply_cache_policy};
 use crate::api::limits::bound_head;
 use crate::api::problem::{Problem, render_problems};
@@ -69,14 +69,15 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let compresses = rules.compression;
-    let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
-        compresses && is_text(headers)
+    let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, said: &Extensions| {
+        compresses && said.get::<Coded>().is_none() && is_text(headers)
     };
     let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
     let closed = rules.admission.auth.is_some();
     let audience = if closed { Audience::TheClient } else { Audience::Anyone };
     let layers = ServiceBuilder::new()
         .layer(from_fn(name_request))
+        .layer(option_layer((!compresses).then(|| from_fn(take_no_coding))))
         .layer(from_fn_with_state(metrics.clone(), observe))
         .layer(from_fn_with_state(audience, apply_cache_policy))
         .layer(from_fn(harden))
@@ -120,6 +121,12 @@ async fn harden(request: Request, next: Next) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
     response
+}
+
+/// With compression off nobody learns that a client would take any.
+async fn take_no_coding(mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove(ACCEPT_ENCODING);
+    next.run(request).await
 }
 
 /// What one request was, for its metrics and its line in the log.

@@ -1,26 +1,40 @@
 //! One list as it was answered, and the pages of it that were asked for.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::api::answers::Rendered;
+use crate::api::memos::kept::Perishable;
 use crate::api::paging::Page;
+use crate::api::rendered::Rendered;
 use crate::api::views::ExtensionView;
+use crate::cache::weighted::{Bounds, Weighted};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::models::naming::ExtensionType;
 use crate::models::source::Source;
 
-/// Rendered pages kept with one list.
-const PAGES_MAX: usize = 16;
+/// The most of one list's pages that is kept.
+const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: 8 * 1024 * 1024 };
 
 /// One list, and those of its pages that were asked for.
 pub struct ListMemo {
     revision: u64,
     rows: Vec<Arc<Entry>>,
     source: Option<Source>,
-    pages: Mutex<Vec<(Page, Rendered)>>,
+    pages: Mutex<Weighted<Page, Rendered>>,
+}
+
+impl Perishable for Arc<ListMemo> {
+    fn holds(&self, view: &View) -> bool {
+        self.revision == view.revision
+    }
+
+    /// Lists are bounded by their number: four types, one of them all, of four sources.
+    fn weight(&self) -> usize {
+        0
+    }
 }
 
 impl ListMemo {
@@ -31,14 +45,8 @@ impl ListMemo {
             revision: view.revision,
             rows: view.list(extension_type, source).cloned().collect(),
             source,
-            pages: Mutex::default(),
+            pages: Mutex::new(Weighted::new(PAGES)),
         }
-    }
-
-    /// Whether the list is still that of the catalogue.
-    #[must_use]
-    pub fn holds(&self, view: &View) -> bool {
-        self.revision == view.revision
     }
 
     /// How many rows it has over all pages.
@@ -52,14 +60,11 @@ impl ListMemo {
     /// # Errors
     /// It cannot be rendered, which is our bug.
     pub fn page(&self, page: Page) -> Result<Rendered> {
-        if let Some((_, rendered)) = self.pages.lock().iter().find(|(known, _)| *known == page) {
+        if let Some(rendered) = self.pages.lock().get(&page) {
             return Ok(rendered.clone());
         }
         let rendered = render_rows(page.of(&self.rows), self.source)?;
-        let mut pages = self.pages.lock();
-        if pages.len() < PAGES_MAX {
-            pages.push((page, rendered.clone()));
-        }
+        self.pages.lock().put(page, rendered.weight(), rendered.clone());
         Ok(rendered)
     }
 }

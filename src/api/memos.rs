@@ -1,16 +1,19 @@
 //! The three memos that the specification names, and how questions go through them.
 
+pub mod kept;
 pub mod release;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::answers::{Provenance, Rendered};
+use crate::api::answers::Provenance;
 use crate::api::list_memo::ListMemo;
+use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
 use crate::api::readmes::Readmes;
+use crate::api::rendered::Rendered;
 use crate::api::views::{ExtensionView, VersionView};
-use crate::cache::lru_cache::Memo;
+use crate::cache::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
@@ -21,6 +24,9 @@ use crate::models::source::Source;
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 
+/// What the answers of one memo may take up together, whatever their number.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// How the memos are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoRules {
@@ -28,32 +34,54 @@ pub struct MemoRules {
     pub capacity: NonZeroUsize,
     /// How long an entry lives.
     pub ttl: Duration,
+    /// How long it is remembered that a version has no README.
+    pub negative_ttl: Duration,
     /// Whether lists are kept.
     pub lists: bool,
     /// Whether metadata and versions are kept.
     pub metadata: bool,
 }
 
+impl MemoRules {
+    /// The bounds of each memo.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        Bounds { entries: self.capacity, bytes: BYTES_MAX }
+    }
+}
+
 /// Lists, metadata and versions as they were last answered.
 pub struct Memos {
-    /// Key `list:{type}:{source}`.
-    pub lists: Arc<Memo<Arc<ListMemo>>>,
-    /// Key `{type}/{name}`; beside it `{type}/{name}/{version}/metadata` and
-    /// `{type}/{name}/resolve?{constraint}&{prerelease}`.
-    pub metadata: Arc<Memo<EntryMemo>>,
+    /// Key `list:{type}:{source}`; a fill is of one revision of the view.
+    pub lists: Kept<Arc<ListMemo>, u64>,
+    /// Key `{type}/{name}`.
+    pub metadata: Kept<EntryMemo, Generation>,
     /// Key `{type}/{name}/versions`.
-    pub versions: Arc<Memo<EntryMemo>>,
-    /// By version, and their texts by identity.
+    pub versions: Kept<EntryMemo, Generation>,
+    /// Key `{type}/{name}/{version}/metadata` and `{type}/{name}/resolve?{constraint}&{prerelease}`;
+    /// ours, beside the three of the specification.
+    pub releases: Kept<EntryMemo, Generation>,
+    /// By version, and their texts by identity; ours as well.
     pub readmes: Readmes,
     rules: MemoRules,
 }
 
 /// An answer made of one entry of the catalogue.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct EntryMemo {
     entry: Arc<Entry>,
     asked: Option<Source>,
     rendered: Rendered,
+}
+
+impl Perishable for EntryMemo {
+    fn holds(&self, view: &View) -> bool {
+        view.get(self.entry.id(), self.asked).is_some_and(|now| Arc::ptr_eq(now, &self.entry))
+    }
+
+    fn weight(&self) -> usize {
+        self.rendered.weight()
+    }
 }
 
 /// Which of an extension's two answers is wanted.
@@ -69,12 +97,13 @@ impl Memos {
     /// Empty memos that count into these metrics.
     #[must_use]
     pub fn new(rules: MemoRules, metrics: &Metrics) -> Self {
-        let MemoRules { capacity, ttl, .. } = rules;
+        let bounds = rules.bounds();
         Self {
-            lists: Memo::new(capacity, ttl, metrics.cache("list")),
-            metadata: Memo::new(capacity, ttl, metrics.cache("metadata")),
-            versions: Memo::new(capacity, ttl, metrics.cache("versions")),
-            readmes: Readmes::new(rules, metrics),
+            lists: Kept::new(bounds, rules.ttl, metrics.cache("list")),
+            metadata: Kept::new(bounds, rules.ttl, metrics.cache("metadata")),
+            versions: Kept::new(bounds, rules.ttl, metrics.cache("versions")),
+            releases: Kept::new(bounds, rules.ttl, metrics.our_cache("releases")),
+            readmes: Readmes::new(rules, metrics.our_cache("readmes")),
             rules,
         }
     }
@@ -89,23 +118,25 @@ impl Memos {
         extension_type: Option<ExtensionType>,
         source: Option<Source>,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
-        let mut failed = false;
         if !self.rules.lists {
-            failed = catalogue.round(source).await.is_err();
+            let failed = catalogue.round(source).await.is_err();
+            let view = catalogue.ready(source).await?;
+            let list = Arc::new(ListMemo::new(&view, extension_type, source));
+            let lacking = if failed { unwell(catalogue, source) } else { Vec::new() };
+            return Ok((list, Provenance::asked(catalogue, source, lacking)));
         }
         let view = catalogue.ready(source).await?;
         let key = list_key(extension_type, source);
-        let hit = self.rules.lists.then(|| self.lists.get(&key, |list| list.holds(&view)));
-        let hit = hit.flatten();
-        let memo = hit.as_ref().map(|hit| hit.age);
-        let list = hit.map_or_else(
-            || Arc::new(ListMemo::new(&view, extension_type, source)),
-            |hit| hit.value,
-        );
-        if self.rules.lists && memo.is_none() {
-            self.lists.put(key, Arc::clone(&list));
+        if let Some(hit) = self.lists.get(&key, &view) {
+            return Ok((hit.value, Provenance::kept(catalogue, source, hit.age)));
         }
-        Ok((list, provenance(catalogue, source, memo, failed)))
+        let revision = view.revision;
+        let make = || async move {
+            let value = Arc::new(ListMemo::new(&view, extension_type, source));
+            Ok(Filled { value, whole: true, lacking: Vec::new() })
+        };
+        let filled = self.lists.fill(catalogue, key, revision, make).await?;
+        Ok((filled.value, Provenance::asked(catalogue, source, filled.lacking)))
     }
 
     /// One extension's latest version or all its versions, from its memo or the catalogue.
@@ -123,45 +154,85 @@ impl Memos {
             Facet::Metadata => &self.metadata,
             Facet::Versions => &self.versions,
         };
-        let key = entry_key(id, source, facet);
-        if self.rules.metadata {
-            let view = catalogue.view();
-            if let Some(hit) = memos.get(&key, |memo| memo.holds(&view)) {
-                let provenance = provenance(catalogue, source, Some(hit.age), false);
-                return Ok((hit.value.rendered, provenance));
-            }
+        let question = Question { id: id.clone(), source, facet };
+        self.through(memos, catalogue, question).await
+    }
+
+    /// A question about one extension, through the memo of its answers.
+    async fn through<Q: AboutOne>(
+        &self,
+        memos: &Kept<EntryMemo, Generation>,
+        catalogue: &Arc<Catalogue>,
+        question: Q,
+    ) -> Result<(Rendered, Provenance)> {
+        let (id, source) = question.subject();
+        if !self.rules.metadata {
+            let failed = catalogue.refresh(id, source).await.is_err();
+            let mut filled = question.answer(Arc::clone(catalogue)).await?;
+            filled.lacking.extend(failed.then(|| unwell(catalogue, source)).into_iter().flatten());
+            let provenance = Provenance::asked(catalogue, source, filled.lacking);
+            return Ok((filled.value.rendered, provenance));
         }
-        let failed = !self.rules.metadata && catalogue.refresh(id, source).await.is_err();
+        let (key, view) = (question.key(), catalogue.view());
+        if let Some(hit) = memos.get(&key, &view) {
+            return Ok((hit.value.rendered, Provenance::kept(catalogue, source, hit.age)));
+        }
+        let generation = generation(&view, id, source);
+        let make = || question.answer(Arc::clone(catalogue));
+        let filled = memos.fill(catalogue, key, generation, make).await?;
+        Ok((filled.value.rendered, Provenance::asked(catalogue, source, filled.lacking)))
+    }
+}
+
+/// A question about one extension whose answer is kept.
+trait AboutOne: Send {
+    /// What it is about: an extension, of one backend or of its owner.
+    fn subject(&self) -> (&ExtensionId, Option<Source>);
+
+    /// The key of its answer.
+    fn key(&self) -> String;
+
+    /// The answer, of the catalogue and its backends.
+    fn answer(
+        self,
+        catalogue: Arc<Catalogue>,
+    ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
+}
+
+/// What [`Memos::extension`] is asked.
+struct Question {
+    id: ExtensionId,
+    source: Option<Source>,
+    facet: Facet,
+}
+
+impl AboutOne for Question {
+    fn subject(&self) -> (&ExtensionId, Option<Source>) {
+        (&self.id, self.source)
+    }
+
+    fn key(&self) -> String {
+        match self.facet {
+            Facet::Metadata => entry_key(&self.id, "", self.source),
+            Facet::Versions => entry_key(&self.id, "/versions", self.source),
+        }
+    }
+
+    async fn answer(self, catalogue: Arc<Catalogue>) -> Result<Filled<EntryMemo>> {
+        let Self { id, source, facet } = self;
         let entry = match facet {
-            Facet::Metadata => catalogue.find(id, source).await?,
-            Facet::Versions => catalogue.find_whole(id, source).await?,
+            Facet::Metadata => catalogue.find(&id, source).await?,
+            Facet::Versions => catalogue.find_whole(&id, source).await?,
         };
         let rendered = render(&entry, source, facet)?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
-        let unread: Vec<Source> = match facet {
+        let lacking: Vec<Source> = match facet {
             Facet::Metadata => Vec::new(),
             Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
         };
-        if self.rules.metadata && unread.is_empty() {
-            memos.put(key, EntryMemo { entry, asked: source, rendered: rendered.clone() });
-        }
-        let mut provenance = provenance(catalogue, source, None, failed);
-        provenance.freshness.lacks(unread);
-        Ok((rendered, provenance))
+        let value = EntryMemo { entry, asked: source, rendered };
+        Ok(Filled { value, whole: lacking.is_empty(), lacking })
     }
-}
-
-impl EntryMemo {
-    /// Whether the catalogue still says the same of the extension.
-    #[must_use]
-    pub fn holds(&self, view: &View) -> bool {
-        holds(view, &self.entry, self.asked)
-    }
-}
-
-/// Whether the catalogue still says the same of an extension; `asked` of one backend, or of none.
-pub(super) fn holds(view: &View, entry: &Arc<Entry>, asked: Option<Source>) -> bool {
-    view.get(entry.id(), asked).is_some_and(|now| Arc::ptr_eq(now, entry))
 }
 
 fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {
@@ -176,19 +247,11 @@ fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendere
     }
 }
 
-fn provenance(
-    catalogue: &Catalogue,
-    source: Option<Source>,
-    memo: Option<Duration>,
-    failed: bool,
-) -> Provenance {
-    let mut freshness = catalogue.freshness(source);
-    if failed {
-        let unwell = catalogue.statuses().into_iter().filter(|(_, status)| !status.healthy);
-        let unwell = unwell.map(|(unwell, _)| unwell);
-        freshness.lacks(unwell.filter(|unwell| source.is_none_or(|asked| asked == *unwell)));
-    }
-    Provenance { freshness, memo }
+/// The backends asked whose last question failed.
+fn unwell(catalogue: &Catalogue, source: Option<Source>) -> Vec<Source> {
+    let unwell = catalogue.statuses().into_iter().filter(|(_, status)| !status.healthy);
+    let unwell = unwell.map(|(unwell, _)| unwell);
+    unwell.filter(|unwell| source.is_none_or(|asked| asked == *unwell)).collect()
 }
 
 fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> String {
@@ -196,11 +259,13 @@ fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> St
     format!("list:{extension_type}:{}", source.map_or("all", Source::as_str))
 }
 
-fn entry_key(id: &ExtensionId, source: Option<Source>, facet: Facet) -> String {
-    let mut key = id.to_string().to_ascii_lowercase();
-    if facet == Facet::Versions {
-        key.push_str("/versions");
-    }
+/// `{type}/{name}{what}`, the name without case, `@{source}` appended where one was asked.
+pub(super) fn entry_key(id: &ExtensionId, what: &str, source: Option<Source>) -> String {
+    let mut key = String::with_capacity(64);
+    key.push_str(id.extension_type.as_str());
+    key.push('/');
+    key.extend(id.name.as_str().chars().map(|c| c.to_ascii_lowercase()));
+    key.push_str(what);
     if let Some(source) = source {
         key.push('@');
         key.push_str(source.as_str());

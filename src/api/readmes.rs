@@ -1,137 +1,235 @@
-//! READMEs as they were last answered: which one a version has, and both forms of each text.
+//! READMEs as they were last answered: which one a version has, and its text in both forms. A
+//! README that was read once outlives the outage of its backend.
+
+mod texts;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use crate::api::accept::Form;
-use crate::api::answers::{Provenance, Rendered};
-use crate::api::markdown::page_of;
-use crate::api::memos::{MemoRules, holds};
-use crate::cache::lru_cache::Memo;
-use crate::cache::weighted::Weighted;
+use crate::api::answers::Provenance;
+use crate::api::memos::kept::{Generation, generation};
+use crate::api::memos::{MemoRules, entry_key};
+use crate::api::readmes::texts::{Identity, Texts};
+use crate::api::rendered::Rendered;
+use crate::backend::coalesce::Coalesced;
+use crate::cache::lru_cache::{Hit, Memo};
 use crate::catalog::Catalogue;
-use crate::catalog::index::Entry;
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Metrics;
+use crate::catalog::index::View;
+use crate::catalog::questions::patient;
+use crate::error::{Error, Result};
+use crate::metrics::caches::CacheCounters;
+use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// Bytes of texts and pages kept.
-const TEXTS_MAX: usize = 16 * 1024 * 1024;
+/// How long what was read may be answered while its backend does not answer.
+const STALE_IF_ERROR: Duration = Duration::from_secs(86_400);
+/// What one entry takes up beside its text: names, and a release that is mostly shared.
+const NAMED_BYTES: usize = 2048;
 
 /// What was answered of READMEs. Versions that share one share its text and its page.
 pub struct Readmes {
-    named: Option<Arc<Memo<Named>>>,
-    texts: Weighted<Rendered>,
+    named: Arc<Memo<Named>>,
+    texts: Arc<Texts>,
+    questions: Coalesced<(Wanted, Generation), Answer>,
+    rules: MemoRules,
+}
+
+/// Which README is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// Of which extension.
+    pub id: ExtensionId,
+    /// Of which version of it, or `latest`.
+    pub version: Tag,
+    /// Of which backend, instead of the owner.
+    pub source: Option<Source>,
 }
 
 /// Which README a version has.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Named {
-    entry: Arc<Entry>,
-    asked: Option<Source>,
+    wanted: Wanted,
+    release: Arc<Release>,
     /// Its identity, or the words in which the backend said that there is none.
-    readme: std::result::Result<String, String>,
+    readme: std::result::Result<Identity, String>,
+}
+
+/// What a backend answered: an identity with its text, or the words in which it said no.
+type Answer = std::result::Result<(Identity, Rendered), String>;
+
+impl Wanted {
+    fn key(&self) -> String {
+        entry_key(&self.id, &format!("/{}/readme", self.version), self.source)
+    }
+}
+
+impl Named {
+    /// Whether the catalogue still says the same of the version.
+    fn holds(&self, view: &View) -> bool {
+        let Wanted { id, version, source } = &self.wanted;
+        let entry = view.get(id, *source);
+        entry.and_then(|entry| entry.extension.find(version)) == Some(&self.release)
+    }
+
+    fn is_fresh(&self, age: Duration, rules: &MemoRules, view: &View) -> bool {
+        let ttl = if self.readme.is_ok() { rules.ttl } else { rules.negative_ttl };
+        rules.metadata && age < ttl && self.holds(view)
+    }
 }
 
 impl Readmes {
-    /// Nothing yet. Questions are counted with those of the metadata memo, and kept where it is.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(rules: MemoRules, metrics: &Metrics) -> Self {
-        let memo = || Memo::new(rules.capacity, rules.ttl, metrics.cache("metadata"));
-        Self { named: rules.metadata.then(memo), texts: Weighted::new(TEXTS_MAX) }
+    pub fn new(rules: MemoRules, counters: CacheCounters) -> Self {
+        Self {
+            named: Memo::new(rules.bounds(), STALE_IF_ERROR, counters),
+            texts: Arc::default(),
+            questions: Coalesced::default(),
+            rules,
+        }
     }
 
     /// The README of a version in this form.
+    ///
+    /// One that was read before is answered at once while the version is the same; once its time to
+    /// live is over the backend is asked again behind the answer. While the backend fails it is
+    /// answered whatever became of the version, and marked.
     ///
     /// # Errors
     /// As [`Catalogue::find_release`]; `NotFound` also if the version has none.
     pub async fn readme(
         &self,
         catalogue: &Arc<Catalogue>,
-        id: &ExtensionId,
-        version: &Tag,
-        source: Option<Source>,
+        wanted: Wanted,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
-        let key = key_of(id, version, source);
         let view = catalogue.view();
-        let holds = |named: &Named| holds(&view, &named.entry, named.asked);
-        let hit = self.named.as_ref().and_then(|memo| memo.get(&key, holds));
-        let freshness = catalogue.freshness(source);
-        if let Some(hit) = hit {
-            let identity = hit.value.readme.map_err(Error::not_found)?;
-            if let Some(rendered) = self.kept(&identity, form).await? {
-                return Ok((rendered, Provenance { freshness, memo: Some(hit.age) }));
+        let known = self.named.look_up(&wanted.key(), |_| true);
+        let Some(Hit { value: named, age }) = known else {
+            return self.asked(catalogue, &view, wanted, form).await;
+        };
+        let fresh = named.is_fresh(age, &self.rules, &view);
+        let identity = match &named.readme {
+            Ok(identity) => identity,
+            Err(words) if fresh => {
+                self.counters().hit();
+                return Err(Error::not_found(words));
             }
+            Err(_) => return self.asked(catalogue, &view, wanted, form).await,
+        };
+        let Some(text) = self.texts.get(identity, form).await? else {
+            return self.asked(catalogue, &view, wanted, form).await;
+        };
+        let unwell = is_unwell(catalogue, named.release.source);
+        if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
+            self.counters().hit();
+            if !fresh {
+                // Begun, and left to go on behind the answer.
+                let _ = self.ask(catalogue, &view, wanted).now_or_never();
+            }
+            return Ok((text, kept(catalogue, &named, age, unwell && !fresh)));
         }
-        let readme = self.ask(catalogue, id, version, source, key).await?;
-        let rendered = self.keep(readme, form).await?;
-        Ok((rendered, Provenance { freshness, memo: None }))
+        match self.asked(catalogue, &view, wanted, form).await {
+            Err(error) if !error.is_not_found() => Ok((text, kept(catalogue, &named, age, true))),
+            answered => answered,
+        }
     }
 
-    /// Asks the backend, and remembers which README it named.
-    async fn ask(
+    /// How many it has named and would still answer.
+    #[must_use]
+    pub fn len(&self, view: &View) -> usize {
+        self.named.len(|named| named.holds(view))
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn counters(&self) -> &CacheCounters {
+        self.named.counters()
+    }
+
+    async fn asked(
         &self,
         catalogue: &Arc<Catalogue>,
-        id: &ExtensionId,
-        version: &Tag,
-        source: Option<Source>,
-        key: String,
-    ) -> Result<Readme> {
-        let (entry, release) = catalogue.find_release(id, version, source).await?;
-        let found = catalogue.readme(entry.id(), &release).await;
-        let readme = match &found {
-            Ok(readme) => Ok(format!("{}:{}", release.source, readme.identity)),
-            Err(error) if error.is_not_found() => Err(error.message().to_owned()),
-            Err(_) => return found,
+        view: &View,
+        wanted: Wanted,
+        form: Form,
+    ) -> Result<(Rendered, Provenance)> {
+        self.counters().miss();
+        let source = wanted.source;
+        let (identity, markdown) =
+            patient(source, self.ask(catalogue, view, wanted)).await?.map_err(Error::not_found)?;
+        let text = match form {
+            Form::Markdown => markdown,
+            Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        if let Some(memo) = &self.named {
-            memo.put(key, Named { entry, asked: source, readme: readme.clone() });
-        }
-        found.map(|found| Readme { identity: readme.unwrap_or_default(), ..found })
+        Ok((text, Provenance::asked(catalogue, source, Vec::new())))
     }
 
-    /// The text in this form, if it is held in any.
-    async fn kept(&self, identity: &str, form: Form) -> Result<Option<Rendered>> {
-        let held = self.texts.get(&key_of_text(identity, form));
-        if held.is_some() || form == Form::Markdown {
-            return Ok(held);
-        }
-        let Some(markdown) = self.texts.get(&key_of_text(identity, Form::Markdown)) else {
-            return Ok(None);
+    /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
+    async fn ask(&self, catalogue: &Arc<Catalogue>, view: &View, wanted: Wanted) -> Result<Answer> {
+        let key = (wanted.clone(), generation(view, &wanted.id, wanted.source));
+        let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
+        let (catalogue, rules) = (Arc::clone(catalogue), self.rules);
+        let mut shared = true;
+        let question = || {
+            shared = false;
+            async move {
+                // Who missed just before the last question ended comes here just after it.
+                let known = named.look_up(&wanted.key(), |_| true);
+                if let Some(answer) = known.and_then(|hit| {
+                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalogue.view());
+                    if fresh { texts.answer(&hit.value.readme) } else { None }
+                }) {
+                    return Ok(answer);
+                }
+                let (release, answer) = read(&catalogue, &wanted).await?;
+                let readme = answer.as_ref().map(|(identity, text)| {
+                    texts.keep(identity, Form::Markdown, text);
+                    Arc::clone(identity)
+                });
+                let readme = readme.map_err(Clone::clone);
+                named.put(wanted.key(), NAMED_BYTES, Named { wanted, release, readme }, |_| true);
+                Ok(answer)
+            }
         };
-        let text = String::from_utf8_lossy(markdown.body()).into_owned();
-        let readme = Readme { identity: identity.to_owned(), text };
-        self.keep(readme, form).await.map(Some)
-    }
-
-    async fn keep(&self, readme: Readme, form: Form) -> Result<Rendered> {
-        let Readme { identity, text } = readme;
-        let markdown = Rendered::text(text.clone(), Form::Markdown.content_type());
-        self.texts.put(
-            key_of_text(&identity, Form::Markdown),
-            markdown.body().len(),
-            markdown.clone(),
-        );
-        if form == Form::Markdown {
-            return Ok(markdown);
+        let answer = self.questions.ask(&key, question).await;
+        if shared {
+            self.counters().coalesced();
         }
-        let failed = |error| Error::new(ErrorKind::Internal, "A page").because(error);
-        // A mebibyte of Markdown is work for long enough to hold others up.
-        let page = tokio::task::spawn_blocking(move || page_of(&text)).await.map_err(failed)?;
-        let page = Rendered::text(page, form.content_type());
-        self.texts.put(key_of_text(&identity, form), page.body().len(), page.clone());
-        Ok(page)
+        answer
     }
 }
 
-fn key_of(id: &ExtensionId, version: &Tag, source: Option<Source>) -> String {
-    let asked = source.map(|source| format!("@{source}")).unwrap_or_default();
-    format!("{}/{version}{asked}", id.to_string().to_ascii_lowercase())
+/// What a backend says, and of which release as the catalogue has it.
+async fn read(catalogue: &Arc<Catalogue>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
+    let Wanted { id, version, source } = wanted;
+    let (entry, release) = catalogue.find_release(id, version, *source).await?;
+    let answer = match catalogue.readme(entry.id(), &release).await {
+        Ok(Readme { identity, text }) => {
+            let identity = Identity::from(format!("{}:{identity}", release.source));
+            Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
+        }
+        Err(error) if error.is_not_found() => Err(error.message().to_owned()),
+        Err(error) => return Err(error),
+    };
+    // As the catalogue has it, which is perhaps not as it was read now.
+    let known = entry.extension.find(version).cloned().unwrap_or(release);
+    Ok((known, answer))
 }
 
-fn key_of_text(identity: &str, form: Form) -> String {
-    format!("{identity} {form:?}")
+/// A kept answer; its backend is marked where it fails.
+fn kept(catalogue: &Catalogue, named: &Named, age: Duration, unwell: bool) -> Provenance {
+    let mut provenance = Provenance::kept(catalogue, named.wanted.source, age);
+    provenance.freshness.lacks(unwell.then_some(named.release.source));
+    provenance
+}
+
+fn is_unwell(catalogue: &Catalogue, source: Source) -> bool {
+    catalogue.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -58,25 +58,57 @@ where
         key: &K,
         question: impl Future<Output = Result<V>> + Send + 'static,
     ) -> Answer<V> {
-        let forget = {
-            let (under_way, key) = (Arc::clone(&self.under_way), key.clone());
-            move || under_way.lock().remove(&key)
-        };
-        let forget_early = forget.clone();
+        let end = End { under_way: Arc::clone(&self.under_way), key: key.clone() };
         // The question is done for the caller who asked it first.
         let task = tokio::spawn(trace::carried(trace::current(), async move {
             let answer = question.await;
-            forget_early();
+            drop(end);
             answer
         }));
         let answered = async move {
             let answer = task.await.unwrap_or_else(|error| {
-                forget();
                 Err(Error::new(ErrorKind::Internal, "A question broke off").because(error))
             });
             answer.map_err(Arc::new)
         };
         answered.boxed().shared()
+    }
+}
+
+/// Ends a question however it ends: answered, or broken off by a panic that nobody waited for.
+struct End<K: Eq + Hash, V> {
+    under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
+    key: K,
+}
+
+impl<K: Eq + Hash, V> Drop for End<K, V> {
+    fn drop(&mut self) {
+        self.under_way.lock().remove(&self.key);
+    }
+}
+
+/// A part of a key that is equal only to the very same value: who asks after it was replaced never
+/// shares a question of before.
+#[derive(Debug)]
+pub struct Same<T>(pub Arc<T>);
+
+impl<T> Clone for Same<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Eq for Same<T> {}
+
+impl<T> Hash for Same<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 
@@ -148,6 +180,9 @@ mod tests {
         assert_eq!(again.await.unwrap(), 7);
         let broken = questions.ask(&(), || async { panic!("a bug") }).await.unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::Internal);
+        let unheard = questions.ask(&(), || async { panic!("a bug") });
+        assert!(unheard.now_or_never().is_none(), "its only caller leaves");
+        tokio::task::yield_now().await;
         assert_eq!(questions.ask(&(), || async { Ok(1) }).await.unwrap(), 1);
     }
 

@@ -1,22 +1,20 @@
 //! A bounded memo: least recently used goes first, entries die after a time to live, or as soon
 //! as what they were made from changed. Counts are exact, because a lock orders everything.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::metrics::CacheCounters;
+use crate::cache::weighted::{Bounds, Weighted};
+use crate::metrics::caches::CacheCounters;
 
 /// Answers by key. Values are cheap to clone.
 pub struct Memo<V> {
-    entries: Mutex<LruCache<String, Slot<V>>>,
+    entries: Mutex<Weighted<String, Slot<V>>>,
     ttl: Duration,
     counters: CacheCounters,
-    evictions: Mutex<u64>,
 }
 
 struct Slot<V> {
@@ -34,11 +32,10 @@ pub struct Hit<V> {
 }
 
 impl<V: Clone> Memo<V> {
-    /// A memo of at most `capacity` entries, each of which lives for `ttl`.
+    /// A memo of at most so much, each entry of which lives for `ttl`.
     #[must_use]
-    pub fn new(capacity: NonZeroUsize, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
-        let entries = Mutex::new(LruCache::new(capacity));
-        Arc::new(Self { entries, ttl, counters, evictions: Mutex::new(0) })
+    pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
+        Arc::new(Self { entries: Mutex::new(Weighted::new(bounds)), ttl, counters })
     }
 
     /// The answer under this key, if it is young enough and still holds; counts a hit or a miss.
@@ -51,73 +48,74 @@ impl<V: Clone> Memo<V> {
         hit
     }
 
-    fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
+    /// The same, uncounted: for who was counted already, or counts by a rule of his own.
+    pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let mut entries = self.entries.lock();
         let slot = entries.get(key)?;
         let age = slot.made.elapsed();
         if age < self.ttl && holds(&slot.value) {
             return Some(Hit { value: slot.value.clone(), age });
         }
-        entries.pop(key);
+        entries.remove(key);
         None
     }
 
-    /// Keeps an answer; the least recently used one leaves if there is no room.
-    pub fn put(&self, key: String, value: V) {
-        let slot = Slot { value, made: Instant::now() };
-        let replaced = self.entries.lock().push(key.clone(), slot);
-        if replaced.is_some_and(|(left, _)| left != key) {
-            *self.evictions.lock() += 1;
+    /// Keeps an answer of this weight, unless it does not hold any more: looked at under the lock,
+    /// so that what took long to make never takes the place of something newer. The least recently
+    /// used ones leave if there is no room.
+    pub fn put(&self, key: String, weight: usize, value: V, holds: impl FnOnce(&V) -> bool) {
+        let mut entries = self.entries.lock();
+        if holds(&value) {
+            let slot = Slot { value, made: Instant::now() };
+            self.counters.evicted(entries.put(key, weight, slot));
         }
     }
 
     /// How many answers it holds that would still be given.
     pub fn len(&self, holds: impl Fn(&V) -> bool) -> usize {
         let entries = self.entries.lock();
-        let alive = |slot: &Slot<V>| slot.made.elapsed() < self.ttl && holds(&slot.value);
-        entries.iter().filter(|(_, slot)| alive(slot)).count()
+        let alive = |slot: &&Slot<V>| slot.made.elapsed() < self.ttl && holds(&slot.value);
+        entries.values().filter(alive).count()
     }
 
-    /// Answers given, questions not answered, and answers that left for want of room, so far.
+    /// What is counted of it.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts {
-            hits: self.counters.hits(),
-            misses: self.counters.misses(),
-            evictions: *self.evictions.lock(),
-        }
+    pub const fn counters(&self) -> &CacheCounters {
+        &self.counters
     }
-}
-
-/// What became of a memo's questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// Answered.
-    pub hits: u64,
-    /// Not answered.
-    pub misses: u64,
-    /// Answers that left for want of room.
-    pub evictions: u64,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
     use crate::metrics::Metrics;
 
     fn memo(capacity: usize) -> Arc<Memo<u32>> {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        Memo::new(NonZeroUsize::new(capacity).unwrap(), Duration::from_secs(300), counters)
+        let entries = NonZeroUsize::new(capacity).unwrap();
+        Memo::new(Bounds { entries, bytes: 1000 }, Duration::from_secs(300), counters)
     }
 
     fn value(memo: &Memo<u32>, key: &str) -> Option<u32> {
         memo.get(key, |_| true).map(|hit| hit.value)
     }
 
+    fn put(memo: &Memo<u32>, key: &str, value: u32) {
+        memo.put(key.to_owned(), 1, value, |_| true);
+    }
+
+    /// Hits, misses, evictions.
+    fn counts(memo: &Memo<u32>) -> [u64; 3] {
+        let counters = memo.counters();
+        [counters.hits(), counters.misses(), counters.evictions()]
+    }
+
     #[tokio::test(start_paused = true)]
     async fn entries_live_for_their_time() {
         let memo = memo(2);
-        memo.put("a".to_owned(), 1);
+        put(&memo, "a", 1);
         tokio::time::advance(Duration::from_secs(299)).await;
         let hit = memo.get("a", |_| true).unwrap();
         assert_eq!((hit.value, hit.age), (1, Duration::from_secs(299)));
@@ -125,29 +123,32 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(memo.len(|_| true), 0);
         assert_eq!(value(&memo, "a"), None);
-        assert_eq!(memo.counts(), Counts { hits: 1, misses: 1, evictions: 0 });
+        assert_eq!(counts(&memo), [1, 1, 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_least_recently_used_leaves() {
         let memo = memo(2);
-        memo.put("a".to_owned(), 1);
-        memo.put("b".to_owned(), 2);
+        put(&memo, "a", 1);
+        put(&memo, "b", 2);
         assert_eq!(value(&memo, "a"), Some(1));
-        memo.put("c".to_owned(), 3);
+        put(&memo, "c", 3);
         assert_eq!(value(&memo, "b"), None);
         assert_eq!((value(&memo, "a"), value(&memo, "c")), (Some(1), Some(3)));
-        memo.put("c".to_owned(), 4);
-        assert_eq!(memo.counts(), Counts { hits: 3, misses: 1, evictions: 1 });
+        put(&memo, "c", 4);
+        assert_eq!(counts(&memo), [3, 1, 1]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_no_longer_holds_is_forgotten() {
+    async fn what_no_longer_holds_is_forgotten_or_never_kept() {
         let memo = memo(2);
-        memo.put("a".to_owned(), 1);
+        put(&memo, "a", 1);
         assert_eq!(memo.len(|value| *value != 1), 0);
         assert_eq!(memo.get("a", |value| *value != 1), None);
         assert_eq!(value(&memo, "a"), None);
-        assert_eq!(memo.counts().misses, 2);
+        assert_eq!(counts(&memo), [0, 2, 0]);
+        put(&memo, "a", 2);
+        memo.put("a".to_owned(), 1, 1, |value| *value != 1);
+        assert_eq!(value(&memo, "a"), Some(2), "the newer one stays");
     }
 }

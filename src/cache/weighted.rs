@@ -1,43 +1,74 @@
-//! A memo bounded by the bytes it holds: for answers whose sizes differ by orders of magnitude.
+//! A map bounded by the number of its entries and by what they weigh: what was not asked for the
+//! longest goes first.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use parking_lot::Mutex;
 
-/// Values by key with their weights. Beyond its bound what was not asked for the longest goes.
-pub struct Weighted<V> {
-    max_bytes: usize,
-    held: Mutex<Held<V>>,
+/// How much is held at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Entries.
+    pub entries: NonZeroUsize,
+    /// What all of them weigh together, in bytes.
+    pub bytes: usize,
 }
 
-struct Held<V> {
-    by_key: LruCache<String, (usize, V)>,
+/// Values by key with their weights.
+pub struct Weighted<K: Eq + Hash, V> {
+    bounds: Bounds,
+    by_key: LruCache<K, (usize, V)>,
     bytes: usize,
 }
 
-impl<V: Clone> Weighted<V> {
-    /// Holds at most this many bytes.
+impl<K: Eq + Hash, V> Weighted<K, V> {
+    /// Nothing yet, and never more than this.
     #[must_use]
-    pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, held: Mutex::new(Held { by_key: LruCache::unbounded(), bytes: 0 }) }
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, by_key: LruCache::unbounded(), bytes: 0 }
     }
 
-    /// The value under this key, if it is held.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<V> {
-        self.held.lock().by_key.get(key).map(|(_, value)| value.clone())
+    /// The value under this key, which counts as asked for.
+    pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.by_key.get(key).map(|(_, value)| value)
     }
 
-    /// Keeps a value that weighs this many bytes.
-    pub fn put(&self, key: String, bytes: usize, value: V) {
-        let mut held = self.held.lock();
-        held.bytes += bytes;
-        if let Some((before, _)) = held.by_key.put(key, (bytes, value)) {
-            held.bytes -= before;
+    /// Forgets a value.
+    pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        if let Some((weight, _)) = self.by_key.pop(key) {
+            self.bytes -= weight;
         }
-        while held.bytes > self.max_bytes {
-            let Some((_, (oldest, _))) = held.by_key.pop_lru() else { break };
-            held.bytes -= oldest;
+    }
+
+    /// Keeps a value that weighs this many bytes; answers how many others had to leave. A value
+    /// that is too heavy by itself is not kept.
+    pub fn put(&mut self, key: K, weight: usize, value: V) -> usize {
+        self.remove(&key);
+        if weight > self.bounds.bytes {
+            return 0;
         }
+        self.bytes += weight;
+        self.by_key.put(key, (weight, value));
+        let mut left = 0;
+        while self.bytes > self.bounds.bytes || self.by_key.len() > self.bounds.entries.get() {
+            let Some((_, (oldest, _))) = self.by_key.pop_lru() else { break };
+            self.bytes -= oldest;
+            left += 1;
+        }
+        left
+    }
+
+    /// Everything held.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.by_key.iter().map(|(_, (_, value))| value)
     }
 }
 
@@ -45,18 +76,33 @@ impl<V: Clone> Weighted<V> {
 mod tests {
     use super::*;
 
+    fn bounded(entries: usize, bytes: usize) -> Weighted<String, String> {
+        Weighted::new(Bounds { entries: NonZeroUsize::new(entries).unwrap(), bytes })
+    }
+
     #[test]
     fn the_longest_unused_goes_first() {
-        let memo = Weighted::new(10);
-        let put = |key: &str, bytes| memo.put(key.to_owned(), bytes, key.to_owned());
-        put("a", 4);
-        put("b", 4);
-        put("b", 4);
-        assert!(memo.get("a").is_some());
-        put("c", 4);
-        assert_eq!((memo.get("a").is_some(), memo.get("b")), (true, None));
-        put("larger than all of it", 11);
-        assert_eq!(memo.get("larger than all of it"), None);
-        assert_eq!(memo.get("a"), None, "it made room in vain");
+        let mut held = bounded(100, 10);
+        let put = |held: &mut Weighted<_, _>, key: &str, weight| {
+            held.put(key.to_owned(), weight, key.to_owned())
+        };
+        assert_eq!(put(&mut held, "a", 4), 0);
+        assert_eq!(put(&mut held, "b", 4), 0);
+        assert_eq!(put(&mut held, "b", 4), 0, "the same again takes its own place");
+        assert!(held.get("a").is_some());
+        assert_eq!(put(&mut held, "c", 4), 1);
+        assert_eq!((held.get("a").is_some(), held.get("b")), (true, None));
+        assert_eq!(put(&mut held, "larger than all of it", 11), 0);
+        assert_eq!(held.get("larger than all of it"), None);
+        assert_eq!(held.values().count(), 2, "nothing made room in vain");
+        assert_eq!(put(&mut held, "c", 11), 0);
+        assert_eq!(held.get("c"), None, "an old value does not outlive the new one");
+    }
+
+    #[test]
+    fn there_are_never_more_than_its_bounds_say() {
+        let mut held = bounded(3, 1000);
+        let left: usize = (0..10).map(|n| held.put(n.to_string(), 1, String::new())).sum();
+        assert_eq!((left, held.values().count()), (7, 3));
     }
 }

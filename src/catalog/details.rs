@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
-
 use crate::catalog::Catalogue;
 use crate::catalog::index::Entry;
-use crate::catalog::questions::{PATIENCE, late};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::Release;
@@ -42,7 +39,7 @@ impl Catalogue {
         self.details(entry, known).await
     }
 
-    /// The README of a release.
+    /// The README of a release, however long its backend takes: a caller waits by [`patient`](crate::catalog::questions::patient).
     ///
     /// # Errors
     /// `NotFound` if it has none; the backend's other failures.
@@ -50,14 +47,17 @@ impl Catalogue {
         let Some(member) = self.member(release.source) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
-        let read = timeout(PATIENCE, member.backend.readme(id, release)).await;
-        let read = read.unwrap_or_else(|_| Err(late(Some(member.source()))));
+        let read = member.backend.readme(id, release).await;
         member.learned(&read);
         read.map_err(|error| error.at(member.source()))
     }
 
     /// A release with what its backend tells of it now, where that is worth a wait.
-    pub(super) async fn details(&self, entry: Arc<Entry>, known: Arc<Release>) -> Result<Details> {
+    pub(super) async fn details(
+        self: &Arc<Self>,
+        entry: Arc<Entry>,
+        known: Arc<Release>,
+    ) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
         let failing = self.member(known.source).is_some_and(|member| member.status.is_failing());
         // Who knows the release need not wait for a backend that is away.

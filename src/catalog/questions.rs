@@ -10,11 +10,11 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::backend::coalesce::Coalesced;
+use crate::backend::coalesce::{Coalesced, Same};
 use crate::catalog::Catalogue;
 use crate::catalog::member::Member;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::extension::Extension;
+use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -48,6 +48,8 @@ pub(super) enum What {
 /// Questions under way and the answers "no" of late.
 pub(super) struct Questions {
     under_way: Coalesced<(ExtensionId, Option<Source>), bool>,
+    /// Releases that are read, each by what is known of it.
+    pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
     noes: Mutex<LruCache<Wanted, No>>,
 }
 
@@ -60,7 +62,8 @@ struct No {
 
 impl Default for Questions {
     fn default() -> Self {
-        Self { under_way: Coalesced::default(), noes: Mutex::new(LruCache::new(NOES_MAX)) }
+        let (under_way, releases) = (Coalesced::default(), Coalesced::default());
+        Self { under_way, releases, noes: Mutex::new(LruCache::new(NOES_MAX)) }
     }
 }
 
@@ -115,8 +118,7 @@ impl Catalogue {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let wanted = id.clone();
         let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
-        let answer = timeout(PATIENCE, self.questions.under_way.ask(&key, question)).await;
-        answer.unwrap_or_else(|_| Err(late(source)))
+        patient(source, self.questions.under_way.ask(&key, question)).await
     }
 
     async fn ask_members(
@@ -185,6 +187,18 @@ fn readable(extension: Extension) -> Result<Extension> {
         return Err(Error::faulty(message).because(extension.faults().join("; ")));
     }
     Ok(extension)
+}
+
+/// An answer that a caller waits for no longer than a read may take. What is asked must go on by
+/// itself.
+///
+/// # Errors
+/// The answer's own; `BackendTimeout` if it takes longer.
+pub async fn patient<T>(
+    source: Option<Source>,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(late(source)))
 }
 
 /// A backend took longer than a read waits.

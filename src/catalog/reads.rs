@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
-use crate::catalog::questions::{PATIENCE, Wanted, What, late};
+use crate::catalog::questions::{PATIENCE, Wanted, What, patient};
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
@@ -156,17 +157,22 @@ impl Catalogue {
         Ok(entry)
     }
 
-    /// A release as its backend has it now, with all that it tells of it.
+    /// A release as its backend has it now, with all that it tells of it. Shared with everyone who
+    /// asks the same meanwhile; goes on when its callers leave.
     pub(super) async fn read_now(
-        &self,
+        self: &Arc<Self>,
         id: &ExtensionId,
         release: &Arc<Release>,
     ) -> Result<Arc<Release>> {
-        let Some(member) = self.member(release.source) else { return Ok(Arc::clone(release)) };
-        let read = timeout(PATIENCE, member.backend.version(id, &release.tag)).await;
-        let read = read.unwrap_or_else(|_| Err(late(Some(member.source()))));
-        member.learned(&read);
-        read.map(Arc::new)
+        let key = Same(Arc::clone(release));
+        let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
+        let question = || async move {
+            let Some(member) = this.member(known.source) else { return Ok(known) };
+            let read = member.backend.version(&id, &known.tag).await;
+            member.learned(&read);
+            read.map(Arc::new)
+        };
+        patient(Some(release.source), self.questions.releases.ask(&key, question)).await
     }
 
     /// The one backend that can have versions of this name which are not known; `None`: all can.

@@ -65,6 +65,33 @@ async fn hits_and_misses_are_counted_and_told() {
 }
 
 #[tokio::test]
+async fn answers_about_releases_are_counted_beside_the_three() {
+    let backend = memory(Source::Local, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    for name in ["provider/a", "provider/b"] {
+        backend.write_readme(&id(name), tag("1.0.0"), "# words");
+    }
+    let setup = Setup { capacity: 1, ..Setup::default() };
+    let served = Served::with(vec![backend], setup).await;
+    for name in ["a", "a", "b"] {
+        for path in ["1.0.0/metadata", "readme"] {
+            served.get(&format!("/extensions/provider/{name}/{path}")).await;
+        }
+    }
+    assert_eq!(stats(&served).await, [0; 4]);
+    let all = served.get("/cache/stats").await.json();
+    assert_eq!((&all["release_entries"], &all["readme_entries"]), (&1.into(), &1.into()));
+    for cache in ["releases", "readmes"] {
+        let expected = serde_json::json!({"hits": 1, "misses": 2, "evictions": 1});
+        assert_eq!(all[cache], expected, "{cache}");
+        for (name, count) in [("hits", 1), ("misses", 2), ("evictions", 1)] {
+            let series = format!("extension_registry_cache_{name}_total{{cache=\"{cache}\"}}");
+            assert_eq!(metric(&served, &series).await, count, "{series}");
+        }
+    }
+    assert_eq!(all["metadata"]["misses"], 0);
+}
+
+#[tokio::test]
 async fn a_kept_answer_asks_no_backend() {
     let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# aws");
@@ -112,6 +139,8 @@ async fn the_least_recently_used_answer_leaves_a_full_memo() {
     assert_eq!(left.header("cache-status"), "extension-registry; fwd=miss");
     let evictions = &served.get("/cache/stats").await.json()["metadata"]["evictions"];
     assert_eq!(evictions, 2);
+    let series = "extension_registry_cache_evictions_total{cache=\"metadata\"}";
+    assert_eq!(metric(&served, series).await, 2);
 }
 
 #[tokio::test]

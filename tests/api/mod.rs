@@ -2,6 +2,7 @@
 
 mod admission;
 mod bad_input;
+mod codings;
 mod downloads;
 mod headers;
 mod leaks;
@@ -11,5 +12,7 @@ mod metadata;
 mod ownership;
 mod readmes;
 mod resolve;
+mod storms;
 mod system;
 mod webhooks;
+mod zipf;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::time::sleep;
 
-use crate::support::ids::{id, tag};
+use crate::support::ids::{about, id, tag};
 use crate::support::scripted::Scripted;
 use crate::support::served::{Served, memory};
 
@@ -117,6 +119,76 @@ async fn a_backend_is_asked_once_for_both_forms() {
     }
     let unread = served.get(&format!("{PATH}?source=local")).await;
     assert_eq!(unread.status, StatusCode::SERVICE_UNAVAILABLE, "never a 404");
+}
+
+/// A README that was read, and its backend, which is down now.
+async fn read_before_an_outage() -> (Arc<Scripted>, Served) {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    written(&backend.inner);
+    let served = Served::over(vec![backend.clone()]).await;
+    assert_eq!(served.call(PATH, &[]).await.status, StatusCode::OK);
+    backend.down.store(true, Ordering::SeqCst);
+    (backend, served)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_readme_outlives_an_outage_marked() {
+    let (backend, served) = read_before_an_outage().await;
+    for hours in [0, 1, 22] {
+        sleep(Duration::from_secs(hours * 3600)).await;
+        for headers in [&[][..], &[HTML]] {
+            let got = served.call(PATH, headers).await;
+            assert_eq!(got.status, StatusCode::OK, "{hours}");
+            let marked = if hours == 0 { "" } else { "local" };
+            assert_eq!(got.header("extension-registry-degraded"), marked, "{hours}");
+        }
+    }
+    sleep(Duration::from_secs(3 * 3600)).await;
+    let too_old = served.call(PATH, &[]).await;
+    assert_eq!(too_old.status, StatusCode::SERVICE_UNAVAILABLE, "never a 404");
+    backend.down.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(60)).await;
+    let back = served.call(PATH, &[]).await;
+    assert_eq!((back.status, back.header("extension-registry-degraded")), (StatusCode::OK, ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_readme_of_the_same_version_is_read_again_behind_the_answer() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    written(&backend.inner);
+    let served = Served::over(vec![backend.clone()]).await;
+    let first = served.call(PATH, &[]).await;
+    sleep(Duration::from_secs(301)).await;
+    backend.inner.write_readme(&id("provider/aws"), tag("1.2.0"), "# News");
+    let second = served.call(PATH, &[]).await;
+    assert_eq!(second.body, first.body);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(served.call(PATH, &[]).await.text(), "# News");
+    assert_eq!(backend.readmes.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_version_shows_its_own_readme() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    written(&backend.inner);
+    let served = Served::over(vec![backend.clone()]).await;
+    served.call(PATH, &[]).await;
+    let aws = id("provider/aws");
+    backend.inner.publish(&aws, tag("1.3.0"), about("d", &[]), "new");
+    backend.inner.write_readme(&aws, tag("1.3.0"), "# 1.3.0");
+    served.catalogue.refresh(&aws, None).await.unwrap();
+    assert_eq!(served.call(PATH, &[]).await.text(), "# 1.3.0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_there_is_none_is_remembered_for_ten_seconds() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.2.0"]));
+    let served = Served::over(vec![backend.clone()]).await;
+    for (seconds, asked) in [(0, 1), (9, 1), (1, 2)] {
+        sleep(Duration::from_secs(seconds)).await;
+        assert_eq!(served.call(PATH, &[]).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(backend.readmes.load(Ordering::SeqCst), asked, "{seconds}");
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,33 @@ pub struct Scripted {
     pub versions: AtomicUsize,
     /// How often a README was asked for.
     pub readmes: AtomicUsize,
+    /// Answers about extensions, releases and READMEs that were found wait here until it is open.
+    pub gate: Gate,
+    /// Questions about one extension panic while set.
+    pub panics: AtomicBool,
+}
+
+/// Open, until it is shut.
+pub struct Gate(watch::Sender<bool>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(watch::Sender::new(true))
+    }
+}
+
+impl Gate {
+    pub fn shut(&self) {
+        self.0.send_replace(false);
+    }
+
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn pass(&self) {
+        self.0.subscribe().wait_for(|open| *open).await.unwrap();
+    }
 }
 
 impl Scripted {
@@ -82,6 +109,8 @@ impl Scripted {
             extensions: AtomicUsize::new(0),
             versions: AtomicUsize::new(0),
             readmes: AtomicUsize::new(0),
+            gate: Gate::default(),
+            panics: AtomicBool::new(false),
         }
     }
 
@@ -129,19 +158,24 @@ impl Backend for Scripted {
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.count(&self.extensions)?;
+        let counted = self.count(&self.extensions);
         if self.hangs.lock().as_ref() == Some(id) {
             future::pending::<()>().await;
         }
         if !self.latency.is_zero() {
             sleep(self.latency).await;
         }
-        self.inner.extension(id).await
+        let found = self.inner.extension(id).await;
+        self.gate.pass().await;
+        assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
+        counted.and(self.reached()).and(found)
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.count(&self.versions)?;
-        self.inner.version(id, tag).await
+        let counted = self.count(&self.versions);
+        let found = self.inner.version(id, tag).await;
+        self.gate.pass().await;
+        counted.and(found)
     }
 
     async fn open(
@@ -165,8 +199,10 @@ impl Backend for Scripted {
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        self.count(&self.readmes)?;
-        self.inner.readme(id, release).await
+        let counted = self.count(&self.readmes);
+        let found = self.inner.readme(id, release).await;
+        self.gate.pass().await;
+        counted.and(found)
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {

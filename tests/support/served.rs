@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use extension_registry::api::layers::HttpRules;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
 use extension_registry::api::routes::{Parts, router, templates};
@@ -29,6 +32,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tower::ServiceExt as _;
 use tower_http::cors::AllowOrigin;
 
 use crate::support::ids::{about, id, tag};
@@ -98,6 +102,9 @@ pub struct Served {
     pub catalogue: Arc<Catalogue>,
     pub artifacts: Arc<Artifacts>,
     pub draining: Draining,
+    pub metrics: Metrics,
+    /// The same service without a socket.
+    pub router: Router,
     pub stop: watch::Sender<Stop>,
     pub server: JoinHandle<()>,
     client: reqwest::Client,
@@ -156,7 +163,9 @@ impl Served {
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let memos = Memos::new(MemoRules { capacity, ttl, lists, metadata }, &metrics);
+        let negative_ttl = Duration::from_secs(10);
+        let memo_rules = MemoRules { capacity, ttl, negative_ttl, lists, metadata };
+        let memos = Memos::new(memo_rules, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {
@@ -168,7 +177,7 @@ impl Served {
             artifacts: Arc::clone(&artifacts),
             memos,
             receivers,
-            metrics,
+            metrics: metrics.clone(),
             draining: draining.clone(),
         };
         let router = router(parts, &http).unwrap();
@@ -178,13 +187,33 @@ impl Served {
         Self {
             base,
             draining,
+            metrics,
             stop,
-            server: tokio::spawn(serve(listener, router, limits, stopped)),
+            server: tokio::spawn(serve(listener, router.clone(), limits, stopped)),
+            router,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _sync: sync::run(&catalogue),
             catalogue,
             artifacts,
         }
+    }
+
+    /// Asks the service without a socket, so that the clock may be virtual.
+    pub async fn call(&self, path: &str, headers: &[(&str, &str)]) -> Got {
+        Self::through(self.router.clone(), path, headers).await
+    }
+
+    /// The same for a task that outlives a borrow of the service.
+    pub async fn through(router: Router, path: &str, headers: &[(&str, &str)]) -> Got {
+        let mut request = Request::get(format!("/api/v1{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Got { status: head.status, headers: head.headers, body }
     }
 
     pub async fn get(&self, path: &str) -> Got {

@@ -10,6 +10,7 @@ use crate::api::answers::Answer;
 use crate::api::extract::{IdPath, SourceParam, VersionParam};
 use crate::api::params::{IdParams, SourceQueryParam, VersionQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
+use crate::api::readmes::Wanted;
 use crate::api::state::ApiState;
 
 /// The page runs nothing and loads nothing but pictures.
@@ -47,8 +48,8 @@ pub async fn get_readme(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
-    let readmes = &api.memos.readmes;
-    let found = readmes.readme(&api.catalogue, &id, &version, source, form).await?;
+    let wanted = Wanted { id, version, source };
+    let found = api.memos.readmes.readme(&api.catalogue, wanted, form).await?;
     Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
 }
 
@@ -59,7 +60,7 @@ fn not_acceptable() -> Problem {
 
 fn guarded(mut response: Response, form: Form) -> Response {
     let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.append(VARY, HeaderValue::from_static("accept"));
     if form == Form::Html {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

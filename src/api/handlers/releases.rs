@@ -39,7 +39,7 @@ pub async fn get_version(
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, &id, Question::Metadata(&version), source, &headers).await
+    answer(&api, id, Question::Metadata(version), source, &headers).await
 }
 
 /// Resolve a range
@@ -68,13 +68,13 @@ pub async fn resolve(
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, &id, Question::Resolve(&wanted), source, &headers).await
+    answer(&api, id, Question::Resolve(wanted), source, &headers).await
 }
 
 async fn answer(
     api: &ApiState,
-    id: &ExtensionId,
-    question: Question<'_>,
+    id: ExtensionId,
+    question: Question,
     source: Option<Source>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {

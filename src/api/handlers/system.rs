@@ -8,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::answers::{Answer, Provenance, Rendered};
+use crate::api::answers::{Answer, Provenance};
 use crate::api::problem::Problem;
+use crate::api::rendered::Rendered;
 use crate::api::state::ApiState;
-use crate::cache::lru_cache::Counts;
 use crate::catalog::Freshness;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
+use crate::metrics::caches::CacheCounters;
 
 /// What the caches hold and how they did.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,12 +26,18 @@ pub struct CacheStats {
     metadata_entries: usize,
     /// Lists of versions held.
     version_entries: usize,
-    /// All entries held.
+    /// These three together.
     total_entries: usize,
+    /// Answers about one release held: `/metadata` and `/resolve`.
+    release_entries: usize,
+    /// READMEs held.
+    readme_entries: usize,
     /// How each cache did so far.
     list: CacheCounts,
     metadata: CacheCounts,
     versions: CacheCounts,
+    releases: CacheCounts,
+    readmes: CacheCounts,
 }
 
 /// What became of the questions to one cache.
@@ -44,9 +51,9 @@ pub struct CacheCounts {
     evictions: u64,
 }
 
-impl From<Counts> for CacheCounts {
-    fn from(Counts { hits, misses, evictions }: Counts) -> Self {
-        Self { hits, misses, evictions }
+impl From<&CacheCounters> for CacheCounts {
+    fn from(counters: &CacheCounters) -> Self {
+        Self { hits: counters.hits(), misses: counters.misses(), evictions: counters.evictions() }
     }
 }
 
@@ -57,17 +64,21 @@ impl From<Counts> for CacheCounts {
 pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
     let view = api.catalogue.view();
     let memos = &api.memos;
-    let list_entries = memos.lists.len(|list| list.holds(&view));
-    let metadata_entries = memos.metadata.len(|memo| memo.holds(&view));
-    let version_entries = memos.versions.len(|memo| memo.holds(&view));
+    let list_entries = memos.lists.len(&view);
+    let metadata_entries = memos.metadata.len(&view);
+    let version_entries = memos.versions.len(&view);
     Json(CacheStats {
         list_entries,
         metadata_entries,
         version_entries,
         total_entries: list_entries + metadata_entries + version_entries,
-        list: memos.lists.counts().into(),
-        metadata: memos.metadata.counts().into(),
-        versions: memos.versions.counts().into(),
+        release_entries: memos.releases.len(&view),
+        readme_entries: memos.readmes.len(&view),
+        list: memos.lists.counters().into(),
+        metadata: memos.metadata.counters().into(),
+        versions: memos.versions.counters().into(),
+        releases: memos.releases.counters().into(),
+        readmes: memos.readmes.counters().into(),
     })
 }
 

@@ -1,10 +1,12 @@
-//! Answers about one release, kept with the metadata of extensions.
+//! Answers about one release, kept beside the three memos.
 
 use std::sync::Arc;
 
-use crate::api::answers::{Provenance, Rendered};
-use crate::api::memos::{EntryMemo, Memos, provenance};
+use crate::api::answers::Provenance;
+use crate::api::memos::kept::Filled;
+use crate::api::memos::{AboutOne, EntryMemo, Memos, entry_key};
 use crate::api::metadata_view::MetadataView;
+use crate::api::rendered::Rendered;
 use crate::api::views::VersionView;
 use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
@@ -15,30 +17,17 @@ use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// What is asked of a release, and which one.
-#[derive(Clone, Copy, Debug)]
-pub enum Question<'a> {
+#[derive(Clone, Debug)]
+pub enum Question {
     /// All of it.
-    Metadata(&'a Tag),
+    Metadata(Tag),
     /// The version that a range picks.
-    Resolve(&'a Wanted),
+    Resolve(Wanted),
 }
 
-impl Question<'_> {
-    /// `{type}/{name}/{what}`, `@{source}` appended where one was asked.
-    fn key(self, id: &ExtensionId, source: Option<Source>) -> String {
-        let id = id.to_string().to_ascii_lowercase();
-        let what = match self {
-            Self::Metadata(version) => format!("{version}/metadata"),
-            Self::Resolve(Wanted { constraint, prereleases }) => {
-                format!("resolve?{constraint}&{prereleases}")
-            }
-        };
-        let asked = source.map(|source| format!("@{source}")).unwrap_or_default();
-        format!("{id}/{what}{asked}")
-    }
-
+impl Question {
     async fn ask(
-        self,
+        &self,
         catalogue: &Arc<Catalogue>,
         id: &ExtensionId,
         source: Option<Source>,
@@ -49,12 +38,44 @@ impl Question<'_> {
         }
     }
 
-    fn render(self, found: &Details, source: Option<Source>) -> Result<Rendered> {
+    fn render(&self, found: &Details, source: Option<Source>) -> Result<Rendered> {
         let Details { entry, release, .. } = found;
         match self {
             Self::Metadata(_) => Rendered::json(&MetadataView::of(entry, release, source)),
             Self::Resolve(_) => Rendered::json(&VersionView::of(entry.id(), release, source)),
         }
+    }
+}
+
+/// A question about a release of this extension.
+struct OfRelease {
+    id: ExtensionId,
+    source: Option<Source>,
+    question: Question,
+}
+
+impl AboutOne for OfRelease {
+    fn subject(&self) -> (&ExtensionId, Option<Source>) {
+        (&self.id, self.source)
+    }
+
+    fn key(&self) -> String {
+        let what = match &self.question {
+            Question::Metadata(version) => format!("/{version}/metadata"),
+            Question::Resolve(Wanted { constraint, prereleases }) => {
+                format!("/resolve?{constraint}&{prereleases}")
+            }
+        };
+        entry_key(&self.id, &what, self.source)
+    }
+
+    async fn answer(self, catalogue: Arc<Catalogue>) -> Result<Filled<EntryMemo>> {
+        let Self { id, source, question } = self;
+        let found = question.ask(&catalogue, &id, source).await?;
+        let rendered = question.render(&found, source)?;
+        let lacking = if found.whole { Vec::new() } else { vec![found.release.source] };
+        let value = EntryMemo { entry: found.entry, asked: source, rendered };
+        Ok(Filled { value, whole: found.whole, lacking })
     }
 }
 
@@ -67,25 +88,11 @@ impl Memos {
     pub async fn release(
         &self,
         catalogue: &Arc<Catalogue>,
-        id: &ExtensionId,
-        question: Question<'_>,
+        id: ExtensionId,
+        question: Question,
         source: Option<Source>,
     ) -> Result<(Rendered, Provenance)> {
-        let key = question.key(id, source);
-        if self.rules.metadata {
-            let view = catalogue.view();
-            if let Some(hit) = self.metadata.get(&key, |memo| memo.holds(&view)) {
-                let provenance = provenance(catalogue, source, Some(hit.age), false);
-                return Ok((hit.value.rendered, provenance));
-            }
-        }
-        let failed = !self.rules.metadata && catalogue.refresh(id, source).await.is_err();
-        let found = question.ask(catalogue, id, source).await?;
-        let rendered = question.render(&found, source)?;
-        if self.rules.metadata && found.whole {
-            let memo = EntryMemo { entry: found.entry, asked: source, rendered: rendered.clone() };
-            self.metadata.put(key, memo);
-        }
-        Ok((rendered, provenance(catalogue, source, None, failed || !found.whole)))
+        let asked = OfRelease { id, source, question };
+        self.through(&self.releases, catalogue, asked).await
     }
 }

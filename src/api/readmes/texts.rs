@@ -1,0 +1,93 @@
+//! Texts and pages of READMEs, by what identifies them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::api::accept::Form;
+use crate::api::markdown::page_of;
+use crate::api::rendered::Rendered;
+use crate::backend::coalesce::Coalesced;
+use crate::cache::weighted::{Bounds, Weighted};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What tells one text from every other: a backend's commit or digest, with the backend's kind.
+pub(super) type Identity = Arc<str>;
+
+/// What is kept at most.
+const BOUNDS: Bounds =
+    Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 64 * 1024 * 1024 };
+
+/// Both forms of each text, as far as they were asked for.
+pub(super) struct Texts {
+    held: Mutex<Weighted<(Identity, Form), Rendered>>,
+    pages: Coalesced<Identity, Rendered>,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self { held: Mutex::new(Weighted::new(BOUNDS)), pages: Coalesced::default() }
+    }
+}
+
+impl Texts {
+    pub(super) fn keep(&self, identity: &Identity, form: Form, text: &Rendered) {
+        self.held.lock().put((Arc::clone(identity), form), text.weight(), text.clone());
+    }
+
+    fn held(&self, identity: &Identity, form: Form) -> Option<Rendered> {
+        self.held.lock().get(&(Arc::clone(identity), form)).cloned()
+    }
+
+    /// The text in this form, if it is held in any.
+    pub(super) async fn get(
+        self: &Arc<Self>,
+        identity: &Identity,
+        form: Form,
+    ) -> Result<Option<Rendered>> {
+        if let Some(held) = self.held(identity, form) {
+            return Ok(Some(held));
+        }
+        match (form, self.held(identity, Form::Markdown)) {
+            (Form::Html, Some(markdown)) => self.page_of(identity, markdown).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// What a backend said, as long as its text is held.
+    pub(super) fn answer<E: Clone>(
+        &self,
+        readme: &std::result::Result<Identity, E>,
+    ) -> Option<std::result::Result<(Identity, Rendered), E>> {
+        match readme {
+            Ok(identity) => {
+                let text = self.held(identity, Form::Markdown)?;
+                Some(Ok((Arc::clone(identity), text)))
+            }
+            Err(words) => Some(Err(words.clone())),
+        }
+    }
+
+    /// The page of a text, made once for all who ask at the same time.
+    pub(super) async fn page_of(
+        self: &Arc<Self>,
+        identity: &Identity,
+        markdown: Rendered,
+    ) -> Result<Rendered> {
+        if let Some(page) = self.held(identity, Form::Html) {
+            return Ok(page);
+        }
+        let (this, of) = (Arc::clone(self), Arc::clone(identity));
+        let question = || async move {
+            let text = String::from_utf8_lossy(markdown.body()).into_owned();
+            let failed = |error| Error::new(ErrorKind::Internal, "A page").because(error);
+            // A mebibyte of Markdown is work for long enough to hold others up.
+            let page = tokio::task::spawn_blocking(move || page_of(&text)).await.map_err(failed)?;
+            let page = Rendered::text(page, Form::Html.content_type());
+            this.keep(&of, Form::Html, &page);
+            Ok(page)
+        };
+        self.pages.ask(identity, question).await
+    }
+}
