@@ -129,7 +129,14 @@ fn service(catalogue: &Arc<Catalogue>) -> Router {
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
     let capacity = NonZeroUsize::new(1000).unwrap();
-    let memos = MemoRules { capacity, ttl: TTL, lists: true, metadata: true };
+    let memos = MemoRules {
+        capacity,
+        ttl: TTL,
+        stale_if_error: TTL,
+        negative_ttl: TTL,
+        lists: true,
+        metadata: true,
+    };
     let parts = Parts {
         catalogue: Arc::clone(catalogue),
         memos: Memos::new(memos, &metrics),

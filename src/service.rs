@@ -164,6 +164,7 @@ fn memo_rules(config: &Config) -> MemoRules {
     MemoRules {
         capacity: config.cache.capacity,
         ttl: config.cache.ttl,
+        stale_if_error: config.cache.stale_if_error,
         negative_ttl: config.cache.negative_ttl,
         lists: config.cache.enable_list_cache,
         metadata: config.cache.enable_metadata_cache,

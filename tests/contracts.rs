@@ -68,7 +68,9 @@ pub fn sampled_metrics() -> String {
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
-    drop(metrics.our_cache("releases"));
+    for cache in ["releases", "readmes"] {
+        drop(metrics.our_cache(cache));
+    }
     String::from_utf8(metrics.render().unwrap()).unwrap()
 }
 

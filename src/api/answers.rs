@@ -64,13 +64,18 @@ impl Answer {
     /// An answer of this provenance.
     #[must_use]
     pub fn new(rendered: Rendered, provenance: &Provenance) -> Self {
-        let mut answer = Self { rendered, headers: HeaderMap::new() };
+        // Room for all that is set here and by the layers, so that the map never grows.
+        let mut answer = Self { rendered, headers: HeaderMap::with_capacity(24) };
         let Provenance { freshness, memo } = provenance;
         let age = memo.map_or(freshness.age, |memo| memo.max(freshness.age));
-        let status = if memo.is_some() { "hit" } else { "fwd=miss" };
-        answer.set(AGE, &age.as_secs().to_string());
-        let detail = if freshness.degraded.is_empty() { "" } else { "; detail=stale" };
-        answer.set(CACHE_STATUS, &format!("extension-registry; {status}{detail}"));
+        let status = match (memo.is_some(), freshness.degraded.is_empty()) {
+            (true, true) => "extension-registry; hit",
+            (true, false) => "extension-registry; hit; detail=stale",
+            (false, true) => "extension-registry; fwd=miss",
+            (false, false) => "extension-registry; fwd=miss; detail=stale",
+        };
+        answer.headers.insert(AGE, age.as_secs().into());
+        answer.headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
         if !freshness.degraded.is_empty() {
             let names: Vec<&str> = freshness.degraded.iter().map(|s| s.as_str()).collect();
             answer.set(DEGRADED, &names.join(", "));

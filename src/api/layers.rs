@@ -1,7 +1,8 @@
 //! What surrounds every handler, in order; handlers hold none of it.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +12,9 @@ use axum::http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use axum::http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
+};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
@@ -21,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::{info, warn};
+use tracing::{Level, info, warn};
 use uuid::Uuid;
 
 use crate::api::admission::{Admission, ClientName, admit};
@@ -101,10 +104,7 @@ async fn name_request(mut request: Request, next: Next) -> Response {
         (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
     };
     let given = request.headers().get(REQUEST_ID).filter(sane).cloned();
-    let id = given.unwrap_or_else(|| {
-        let made = Uuid::new_v4().simple().to_string();
-        HeaderValue::from_str(&made).unwrap_or_else(|_| HeaderValue::from_static("-"))
-    });
+    let id = given.unwrap_or_else(made_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let trace = Trace::new(id.to_str().unwrap_or("-"), parent);
@@ -123,6 +123,18 @@ async fn harden(request: Request, next: Next) -> Response {
     response
 }
 
+/// An id that no other request has: random for the process, counted within it, since random bytes
+/// for each request are a call of the system for each.
+fn made_id() -> HeaderValue {
+    static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let (process, first) = *PROCESS;
+    let id = Uuid::from_u64_pair(process, first.wrapping_add(MADE.fetch_add(1, Ordering::Relaxed)));
+    let mut text = Uuid::encode_buffer();
+    let text = id.simple().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
 /// With compression off nobody learns that a client would take any.
 async fn take_no_coding(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(ACCEPT_ENCODING);
@@ -132,29 +144,36 @@ async fn take_no_coding(mut request: Request, next: Next) -> Response {
 /// What one request was, for its metrics and its line in the log.
 struct Seen {
     method: Method,
-    route: String,
-    path: String,
+    route: Option<MatchedPath>,
+    target: Uri,
     version: Version,
     id: Option<HeaderValue>,
 }
 
 impl Seen {
     fn of(request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>();
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         Self {
             method: request.method().clone(),
-            route: route.map_or(UNMATCHED, MatchedPath::as_str).to_owned(),
-            path: target.chars().take(512).collect(),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            target: request.uri().clone(),
             version: request.version(),
             id: request.headers().get(REQUEST_ID).cloned(),
         }
     }
 
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or(UNMATCHED, MatchedPath::as_str)
+    }
+
     fn log(&self, took: Duration, response: &Response) {
-        let Self { method, route, path, version, id } = self;
         let (status, said) = (response.status().as_u16(), response.extensions());
         let failure = said.get::<Problem>().and_then(|problem| problem.report.as_deref());
+        if failure.is_none() && !tracing::enabled!(Level::INFO) {
+            return;
+        }
+        let Self { method, target, version, id, .. } = self;
+        let (route, target) = (self.route(), target.path_and_query());
+        let path: String = target.map_or("/", |t| t.as_str()).chars().take(512).collect();
         let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
         let ms = took.as_micros() as f64 / 1000.0;
@@ -176,7 +195,7 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
     let response = next.run(request).await;
     let took = begun.elapsed();
     let status = response.status();
-    metrics.request(seen.method.as_str(), &seen.route, status.as_u16(), took.as_secs_f64());
+    metrics.request(seen.method.as_str(), seen.route(), status.as_u16(), took.as_secs_f64());
     for backend in stale_parts(response.headers()) {
         metrics.backends.stale_answer(backend);
     }

@@ -34,6 +34,8 @@ pub struct MemoRules {
     pub capacity: NonZeroUsize,
     /// How long an entry lives.
     pub ttl: Duration,
+    /// How long a README may be answered while its backend does not answer.
+    pub stale_if_error: Duration,
     /// How long it is remembered that a version has no README.
     pub negative_ttl: Duration,
     /// Whether lists are kept.

@@ -27,8 +27,6 @@ use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// How long what was read may be answered while its backend does not answer.
-const STALE_IF_ERROR: Duration = Duration::from_secs(86_400);
 /// What one entry takes up beside its text: names, and a release that is mostly shared.
 const NAMED_BYTES: usize = 2048;
 
@@ -88,7 +86,7 @@ impl Readmes {
     #[must_use]
     pub fn new(rules: MemoRules, counters: CacheCounters) -> Self {
         Self {
-            named: Memo::new(rules.bounds(), STALE_IF_ERROR, counters),
+            named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
             texts: Arc::default(),
             questions: Coalesced::default(),
             rules,

@@ -163,8 +163,8 @@ impl Served {
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        let negative_ttl = Duration::from_secs(10);
-        let memo_rules = MemoRules { capacity, ttl, negative_ttl, lists, metadata };
+        let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
+        let memo_rules = MemoRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
         let memos = Memos::new(memo_rules, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
