@@ -194,7 +194,14 @@ impl Service {
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(1000).unwrap();
-        let memo_rules = MemoRules { capacity, ttl: TTL, lists: true, metadata: true };
+        let memo_rules = MemoRules {
+            capacity,
+            ttl: TTL,
+            stale_if_error: Duration::from_secs(86_400),
+            negative_ttl: Duration::from_secs(10),
+            lists: true,
+            metadata: true,
+        };
         let parts = Parts {
             catalogue: Arc::clone(&catalogue),
             memos: Memos::new(memo_rules, &metrics),
