@@ -33,6 +33,7 @@ use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
@@ -174,8 +175,7 @@ async fn searches(router: &Router) -> Duration {
 
 /// The time that the processor has spent on this thread, which is the one that searches.
 fn spent() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
 /// Sends a request and reads the answer whole; answers with its total.
