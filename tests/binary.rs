@@ -72,6 +72,34 @@ async fn each_request_is_one_line_of_the_log() {
 }
 
 #[tokio::test]
+async fn a_request_says_in_the_log_from_where_it_came_and_how_much_went_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = crate::support::ids::id("provider/aws");
+    crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.2.0", "d", b"bytes");
+    let config = "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[local]\npath = \"extensions\"\n";
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    let mut lengths = Vec::new();
+    let archive = "/extensions/provider/aws/1.2.0";
+    for path in ["/extensions/provider/aws", archive, "/extensions/provider/none"] {
+        lengths.push(running.get(path).await.bytes().await.unwrap().len());
+    }
+    let url = format!("http://{}/api/v1{archive}", running.address);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.head(url).header("x-forwarded-for", "192.0.2.7").send().await.unwrap();
+    running.signal("-TERM");
+    let (_, log) = running.wait();
+    let lines = log.iter().map(|line| serde_json::from_str(line).unwrap());
+    let requests = lines.filter(|line: &Value| line["message"] == "request");
+    let told: Vec<(Value, Value)> =
+        requests.map(|line| (line["bytes"].clone(), line["address"].clone())).collect();
+    let mut expected: Vec<(Value, Value)> =
+        lengths.iter().map(|length| ((*length).into(), "127.0.0.1".into())).collect();
+    expected.push((0.into(), "192.0.2.7".into()));
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn a_directory_of_layouts_is_served_by_its_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let id = crate::support::ids::id("provider/mine");

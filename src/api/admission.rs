@@ -117,7 +117,8 @@ impl Admission {
         Some(rate.take(key, Instant::now()))
     }
 
-    fn address(&self, request: &Request) -> IpAddr {
+    /// Where a request comes from, as far as anyone who is believed says.
+    pub(super) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // The listener always says where a connection comes from; whoever else calls the router
         // shares one address.

@@ -1,16 +1,17 @@
 //! What surrounds every handler, in order; handlers hold none of it.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
@@ -81,7 +82,7 @@ where
     let layers = ServiceBuilder::new()
         .layer(from_fn(name_request))
         .layer(option_layer((!compresses).then(|| from_fn(take_no_coding))))
-        .layer(from_fn_with_state(metrics.clone(), observe))
+        .layer(from_fn_with_state((Arc::clone(&rules.admission), metrics.clone()), observe))
         .layer(from_fn_with_state(audience, apply_cache_policy))
         .layer(from_fn(harden))
         .layer(option_layer(rules.cors.clone().map(cors)))
@@ -148,16 +149,18 @@ struct Seen {
     target: Uri,
     version: Version,
     id: Option<HeaderValue>,
+    address: IpAddr,
 }
 
 impl Seen {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, admission: &Admission) -> Self {
         Self {
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
             target: request.uri().clone(),
             version: request.version(),
             id: request.headers().get(REQUEST_ID).cloned(),
+            address: admission.address(request),
         }
     }
 
@@ -171,27 +174,40 @@ impl Seen {
         if failure.is_none() && !tracing::enabled!(Level::INFO) {
             return;
         }
-        let Self { method, target, version, id, .. } = self;
+        let Self { method, target, version, id, address, .. } = self;
         let (route, target) = (self.route(), target.path_and_query());
         let path: String = target.map_or("/", |t| t.as_str()).chars().take(512).collect();
         let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
         let ms = took.as_micros() as f64 / 1000.0;
+        let bytes = if method == Method::HEAD { Some(0) } else { length(response) };
         let current = trace::current();
         let trace = current.as_ref().and_then(Trace::id);
         match failure {
             Some(error) => {
-                warn!(%method, path, route, ?version, status, ms, id, trace, client, error, "request failed");
+                warn!(%method, path, route, ?version, status, ms, bytes, id, trace, client, %address, error, "request failed");
             }
-            None => info!(%method, path, route, ?version, status, ms, id, trace, client, "request"),
+            None => {
+                info!(%method, path, route, ?version, status, ms, bytes, id, trace, client, %address, "request")
+            }
         }
     }
 }
 
+/// Bytes of an answer's body, as far as they are known before they are made.
+fn length(response: &Response) -> Option<u64> {
+    let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    said.and_then(|text| text.parse().ok()).or_else(|| response.body().size_hint().exact())
+}
+
 /// Counts the request and writes its line, once its answer has a head.
-async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+async fn observe(
+    State((admission, metrics)): State<(Arc<Admission>, Metrics)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
-    let seen = Seen::of(&request);
+    let seen = Seen::of(&request, &admission);
     let response = next.run(request).await;
     let took = begun.elapsed();
     let status = response.status();
