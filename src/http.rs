@@ -44,7 +44,7 @@ use crate::http::retry::Retries;
 use crate::http::turn::Turn;
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
-use crate::trace::{self, TRACEPARENT, Trace};
+use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
 /// How we name ourselves to every upstream.
 const OUR_NAME: HeaderValue =
@@ -244,10 +244,15 @@ impl HttpClient {
     }
 }
 
-/// What a backend is told of the request that it is asked for. Both are checked texts of ours.
+/// What a backend is told of the request that it is asked for. All are checked texts.
 fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let request = (HeaderName::from_static("x-request-id"), trace.request());
-    let parent = (HeaderName::from_static(TRACEPARENT), trace.traceparent());
-    let headers = [request, parent].map(|(name, text)| Some((name, text.parse().ok()?)));
-    headers.into_iter().flatten()
+    let told = [
+        ("x-request-id", Some(trace.request())),
+        (TRACEPARENT, Some(trace.traceparent())),
+        (TRACESTATE, trace.tracestate()),
+    ];
+    let header = |(name, text): (_, Option<&str>)| {
+        Some((HeaderName::from_static(name), text?.parse().ok()?))
+    };
+    told.into_iter().filter_map(header)
 }

@@ -9,6 +9,12 @@ use uuid::Uuid;
 
 /// The name of the header of W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
+/// The name of the header in which tracing systems note what is theirs.
+pub const TRACESTATE: &str = "tracestate";
+/// What of a caller's `tracestate` goes on: what the standard asks to pass on at least, and at most
+/// to write.
+const STATE_MAX: usize = 512;
+const STATE_MEMBERS_MAX: usize = 32;
 
 /// The ids of one request. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -19,6 +25,8 @@ struct Ids {
     request: String,
     /// Trace id and flags, as the caller said.
     given: Option<(String, String)>,
+    /// Notes of tracing systems on that trace; none are made by us.
+    state: Option<String>,
     /// What backends are told. Made when it is first wanted: most answers ask no backend.
     told: OnceLock<String>,
 }
@@ -28,11 +36,17 @@ tokio::task_local! {
 }
 
 impl Trace {
-    /// Of a request of this id, with the `traceparent` of its caller if that makes sense.
+    /// Of a request of this id, with the `traceparent` of its caller and the lines of `tracestate`
+    /// that belong to it, if they make sense.
     #[must_use]
-    pub fn new(request: &str, traceparent: Option<&str>) -> Self {
+    pub fn new<'a>(
+        request: &str,
+        traceparent: Option<&str>,
+        tracestate: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let given = traceparent.and_then(parse);
-        Self(Arc::new(Ids { request: request.to_owned(), given, told: OnceLock::new() }))
+        let state = given.is_some().then(|| state_of(tracestate)).flatten();
+        Self(Arc::new(Ids { request: request.to_owned(), given, state, told: OnceLock::new() }))
     }
 
     /// The id of the request.
@@ -59,6 +73,12 @@ impl Trace {
                 None => format!("00-{made}-{ours:016x}-00"),
             }
         })
+    }
+
+    /// The `tracestate` for backends: the caller's, as far as it is not too long.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<&str> {
+        self.0.state.as_deref()
     }
 
     /// Does something for this request.
@@ -96,15 +116,39 @@ fn parse(text: &str) -> Option<(String, String)> {
     (sane && ids).then(|| (trace.to_owned(), flags.to_owned()))
 }
 
+/// The first members of a list `key=value,…`, whole ones. Where one makes no sense, none does: so
+/// says the standard.
+fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
+    let keyed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(&byte);
+    let valued = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'=';
+    let members = lines.flat_map(|line| line.split(',')).map(str::trim);
+    let mut state = String::new();
+    for member in members.filter(|member| !member.is_empty()).take(STATE_MEMBERS_MAX) {
+        let (key, value) = member.split_once('=')?;
+        let sane = !key.is_empty() && key.bytes().all(keyed);
+        if !sane || value.is_empty() || !value.bytes().all(valued) {
+            return None;
+        }
+        if state.len() + 1 + member.len() > STATE_MAX {
+            break;
+        }
+        state.extend([if state.is_empty() { "" } else { "," }, member]);
+    }
+    (!state.is_empty()).then_some(state)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::iter::empty;
+
     use super::*;
 
     const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
     fn a_callers_trace_goes_on_with_a_part_of_our_own() {
-        let trace = Trace::new("r", Some(GIVEN));
+        let trace = Trace::new("r", Some(GIVEN), empty());
         let told = trace.traceparent().to_owned();
         assert!(told.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && told.ends_with("-01"));
         assert!(!told.contains("b7ad6b7169203331") && parse(&told).is_some(), "{told}");
@@ -124,17 +168,35 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
             "00-0af7651916cd43dd8448eb211c8031-b7ad6b7169203331-01\r\nx: y",
         ] {
-            let trace = Trace::new("r", Some(text));
-            assert_eq!(trace.id(), None, "{text}");
+            let trace = Trace::new("r", Some(text), ["a=1"].into_iter());
+            assert_eq!((trace.id(), trace.tracestate()), (None, None), "{text}");
             let told = trace.traceparent();
             assert!(parse(told).is_some() && told.ends_with("-00"), "{told}");
         }
     }
 
+    #[test]
+    fn what_tracing_systems_note_goes_on_whole_and_bounded() {
+        let state = |lines: &[&str]| {
+            let trace = Trace::new("r", Some(GIVEN), lines.iter().copied());
+            trace.tracestate().map(str::to_owned)
+        };
+        let both = state(&["rojo=00f0, congo=t61 x", ",a@b=1"]);
+        assert_eq!(both.as_deref(), Some("rojo=00f0,congo=t61 x,a@b=1"));
+        for lines in [&[][..], &[""], &["a=1,b"], &["A=1"], &["a="], &["a=1=2"], &["a=1\u{7f}"]] {
+            assert_eq!(state(lines), None, "{lines:?}");
+        }
+        let many: String = (0..100).map(|number| format!("k{number}=v,")).collect();
+        assert_eq!(state(&[&many]).unwrap().split(',').count(), STATE_MEMBERS_MAX);
+        let (long, short) = (format!("b={}", "x".repeat(STATE_MAX)), "a=1");
+        assert_eq!(state(&[short, &long]).as_deref(), Some(short), "members are never cut");
+        assert_eq!(state(&[&long]), None);
+    }
+
     #[tokio::test]
     async fn another_task_works_for_the_same_request() {
         assert!(current().is_none());
-        let seen = Trace::new("r", None)
+        let seen = Trace::new("r", None, empty())
             .scope(async {
                 let work = carried(current(), async { current().map(|t| t.request().to_owned()) });
                 tokio::spawn(work).await.unwrap()

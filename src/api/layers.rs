@@ -35,7 +35,7 @@ use crate::api::limits::bound_head;
 use crate::api::problem::{Problem, render_problems};
 use crate::api::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::metrics::{Metrics, UNMATCHED};
-use crate::trace::{self, TRACEPARENT, Trace};
+use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
 /// The id of a request, taken from the caller when sane, else made.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -108,7 +108,8 @@ async fn name_request(mut request: Request, next: Next) -> Response {
     let id = given.unwrap_or_else(made_id);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    let trace = Trace::new(id.to_str().unwrap_or("-"), parent);
+    let state = request.headers().get_all(TRACESTATE).iter().filter_map(|line| line.to_str().ok());
+    let trace = Trace::new(id.to_str().unwrap_or("-"), parent, state);
     let mut response = trace.scope(next.run(request)).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response

@@ -59,6 +59,26 @@ async fn promtool_finds_nothing_after_traffic_of_every_kind() {
     }
 }
 
+#[tokio::test]
+async fn callers_with_methods_of_their_own_make_one_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), &["--demo"]);
+    let url = format!("http://{}/api/v1/extensions", running.address);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let methods = (0..20).map(|number| format!("BREW{number}")).chain(["PUT".to_owned()]);
+    for method in methods {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        assert_eq!(client.request(method, &url).send().await.unwrap().status(), 405);
+    }
+    let text = running.get("/metrics").await.text().await.unwrap();
+    let series = text.lines().filter(|line| line.starts_with("http_requests_total{"));
+    let refused: Vec<&str> = series.filter(|line| line.contains("status=\"405\"")).collect();
+    let route = "/api/v1/extensions";
+    let expected =
+        format!(r#"http_requests_total{{method="OTHER",route="{route}",status="405"}} 21"#);
+    assert_eq!(refused, [expected]);
+}
+
 #[test]
 fn promtool_finds_nothing_with_every_family_sampled_metrics() {
     if let Some(said) = complaints(&sampled_metrics()) {

@@ -63,6 +63,7 @@ async fn a_backend_is_told_for_which_request_it_is_asked_and_for_rounds_nothing(
         .get(asked)
         .header("x-request-id", "mine-1")
         .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
+        .header("tracestate", "congo=t61rcwkgmze")
         .send()
         .await
         .unwrap();
@@ -76,6 +77,7 @@ async fn a_backend_is_told_for_which_request_it_is_asked_and_for_rounds_nothing(
     for head in told {
         assert!(head.contains("x-request-id: mine-1\r\n"), "{head}");
         assert!(head.contains(&format!("traceparent: 00-{TRACE}-")), "{head}");
+        assert!(head.contains("tracestate: congo=t61rcwkgmze\r\n"), "{head}");
         assert!(!head.contains("b7ad6b7169203331"), "our part has an id of its own: {head}");
     }
     assert!(!untold.is_empty(), "rounds are made for nobody");
