@@ -11,6 +11,7 @@ mod feed;
 pub mod fuzzed;
 mod known;
 mod models;
+pub mod operations;
 mod paging;
 mod readme;
 pub mod settings;

@@ -1,7 +1,7 @@
 //! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
 
 pub mod artifacts;
-mod backends;
+pub mod backends;
 pub mod caches;
 pub mod process;
 
@@ -139,7 +139,14 @@ impl Metrics {
         self.extensions.inc_by(count as u64);
     }
 
-    /// Counts one signed change notice.
+    /// Makes the series of a backend's change notices exist.
+    pub fn prepare_webhooks(&self, backend: &str, outcomes: &[&str]) {
+        for outcome in outcomes {
+            self.webhooks.with_label_values(&[backend, outcome]);
+        }
+    }
+
+    /// Counts one change notice.
     pub fn webhook(&self, backend: &str, outcome: &str) {
         self.webhooks.with_label_values(&[backend, outcome]).inc();
     }

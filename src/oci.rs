@@ -12,6 +12,7 @@ pub mod documents;
 pub mod known;
 pub mod link;
 pub mod models;
+pub mod operations;
 pub mod reading;
 pub mod repository;
 pub mod settings;

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use extension_registry::api::handlers::webhooks;
 use extension_registry::api::memos::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::Outcome;
 use extension_registry::metrics::Metrics;
+use extension_registry::metrics::backends::CallWords;
+use extension_registry::{gitea, oci};
 
 /// Compares a committed file with what the code makes of it now.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, no configuration")]
@@ -58,12 +61,14 @@ pub fn sampled_metrics() -> String {
     for backend in ["gitea", "oci", "local"] {
         metrics.backends.prepare(backend);
     }
-    for backend in ["gitea", "oci"] {
+    let calls: [(_, &[&str]); 2] =
+        [("gitea", &gitea::operations::ALL), ("oci", &oci::operations::ALL)];
+    for (backend, operations) in calls {
         let outcomes = Outcome::ALL.map(Outcome::as_str);
-        metrics.backends.prepare_calls(backend, &outcomes, &BreakerState::LABELS);
-        metrics.backends.call(backend, "list", "ok", 0.1);
+        let words = CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };
+        metrics.backends.prepare_calls(backend, &words);
+        metrics.prepare_webhooks(backend, &webhooks::outcomes());
     }
-    metrics.webhook("gitea", "changed");
     metrics.process.built("1.2.3", None);
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);

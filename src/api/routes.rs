@@ -103,6 +103,9 @@ pub struct Parts {
 pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
     let Parts { catalogue, memos, artifacts, receivers, metrics, draining } = parts;
     catalogue.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
+    for receiver in &receivers {
+        metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
+    }
     let state = ApiState {
         catalogue,
         memos: Arc::new(memos),

@@ -43,6 +43,9 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    /// Every word, so that each series can exist from the start.
+    pub const LABELS: [&str; 3] = ["changed", "replayed", "ignored"];
+
     /// The word used in metrics and logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

@@ -11,13 +11,13 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::client::{GiteaClient, PROBE, Reply};
+use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::known::Known;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::paging::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, feed, readme};
+use crate::gitea::{checksums, download, feed, operations, readme};
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
@@ -60,7 +60,7 @@ impl GiteaBackend {
     /// to see what became of them: one that goes by another name is another extension.
     async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
-        let Reply::Found(answer) = self.client.ask("repository", url).await? else {
+        let Reply::Found(answer) = self.client.ask(operations::REPOSITORY, url).await? else {
             self.known.forget(id);
             return Err(absent(id));
         };
@@ -141,7 +141,7 @@ impl GiteaBackend {
     /// One release as the API finds it, which does not mind the case of a tag.
     async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<ReleaseRow>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
-        match self.client.ask("release", url).await {
+        match self.client.ask(operations::RELEASE, url).await {
             Ok(Reply::Found(answer)) => {
                 if answer.moved.is_some() {
                     self.repository(&repository.extension).await?;
@@ -225,7 +225,7 @@ impl Backend for GiteaBackend {
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        match self.client.ask(PROBE, url).await? {
+        match self.client.ask(operations::PROBE, url).await? {
             Reply::Found(answer) => answer.json::<Vec<serde_json::Value>>().map(drop),
             Reply::Absent | Reply::SwitchedOff => Err(no_organization()),
         }

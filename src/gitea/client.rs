@@ -12,6 +12,7 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow, RepositoryRow};
+use crate::gitea::operations;
 use crate::gitea::paging::{Pages, Rows};
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
@@ -23,8 +24,6 @@ use crate::models::source::Source;
 
 /// Largest answer read: a page of fifty releases with long notes stays far below.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// What is asked to learn whether the server is there, as metrics and logs name it.
-pub(super) const PROBE: &str = "probe";
 /// The page size of a server that does not tell its own.
 const PAGE_SIZE: usize = 50;
 
@@ -91,7 +90,7 @@ impl GiteaClient {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
-        let request = if operation == PROBE { request.probe() } else { request };
+        let request = if operation == operations::PROBE { request.probe() } else { request };
         let answer = self.http.fetch(request, ANSWER_MAX).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(Box::new(answer))),
@@ -106,7 +105,7 @@ impl GiteaClient {
 
     /// A small file of a repository; `None` where there is none. A page in its place is a failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
-        let request = Request::get("file", url).with_credentials(self.credentials());
+        let request = Request::get(operations::FILE, url).with_credentials(self.credentials());
         let answer = self.http.fetch(request, max_bytes).await?;
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match answer.status {
@@ -127,12 +126,12 @@ impl GiteaClient {
 
     /// Every repository of the organisation; `None` if there is no such organisation for us.
     pub(super) async fn repositories(&self) -> Result<Option<Rows<RepositoryRow>>> {
-        Pages::new(self, "repositories", self.urls.repositories()).all().await
+        Pages::new(self, operations::REPOSITORIES, self.urls.repositories()).all().await
     }
 
     /// Every release of a repository; `None` if there is no such repository for us.
     pub(super) async fn releases(&self, name: &str) -> Result<Option<Rows<ReleaseRow>>> {
-        Pages::new(self, "releases", self.urls.releases(name)).all().await
+        Pages::new(self, operations::RELEASES, self.urls.releases(name)).all().await
     }
 
     /// The page size to ask for, and whether the server confirmed it. Asked once.
@@ -144,7 +143,7 @@ impl GiteaClient {
 
     /// Old servers have no such answer, which is no reason to fail.
     async fn ask_page_size(&self) -> Result<Option<usize>> {
-        match self.ask("settings", self.urls.settings()).await? {
+        match self.ask(operations::SETTINGS, self.urls.settings()).await? {
             Reply::Found(answer) => Ok(Some(answer.json::<ApiSettings>()?.max_response_items)),
             Reply::Absent | Reply::SwitchedOff => Ok(None),
         }

@@ -13,6 +13,7 @@ use crate::error::{ErrorKind, Result};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::known::Known;
 use crate::gitea::models::ActivityRow;
+use crate::gitea::operations;
 use crate::gitea::paging::Pages;
 use crate::models::naming::ExtensionId;
 
@@ -65,7 +66,7 @@ async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
 ) -> Result<Option<Vec<(i64, ActivityRow)>>> {
-    let pages = Pages::new(client, "feed", client.urls.feed());
+    let pages = Pages::new(client, operations::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
@@ -98,7 +99,7 @@ async fn no_feed_or(
     refusal: crate::error::Error,
     client: &GiteaClient,
 ) -> Result<Option<Vec<(i64, ActivityRow)>>> {
-    let accepted = client.ask("repositories", client.urls.repositories()).await.is_ok();
+    let accepted = client.ask(operations::REPOSITORIES, client.urls.repositories()).await.is_ok();
     if accepted { Ok(None) } else { Err(refusal) }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::{FileRow, TagRow};
+use crate::gitea::operations;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
@@ -19,13 +20,14 @@ pub(super) async fn read(
     repository: &str,
     tag: &Tag,
 ) -> Result<Option<Readme>> {
-    let Reply::Found(answer) = client.ask("tag", client.urls.tag(repository, tag.as_str())).await?
+    let Reply::Found(answer) =
+        client.ask(operations::TAG, client.urls.tag(repository, tag.as_str())).await?
     else {
         return Ok(None);
     };
     let commit = answer.json::<TagRow>()?.commit.sha;
     let Reply::Found(answer) =
-        client.ask("contents", client.urls.contents(repository, &commit)).await?
+        client.ask(operations::CONTENTS, client.urls.contents(repository, &commit)).await?
     else {
         return Ok(None);
     };

@@ -19,6 +19,17 @@ pub struct BackendMetrics {
     stale: IntCounterVec,
 }
 
+/// The words for calls to one backend.
+#[derive(Clone, Copy, Debug)]
+pub struct CallWords<'a> {
+    /// How calls end.
+    pub outcomes: &'a [&'a str],
+    /// What is asked.
+    pub operations: &'a [&'a str],
+    /// States of its breaker, the first of all first.
+    pub states: &'a [&'a str],
+}
+
 impl BackendMetrics {
     /// # Errors
     /// A name or label that Prometheus refuses, which a test excludes.
@@ -89,12 +100,15 @@ impl BackendMetrics {
     }
 
     /// Makes the series of calls to a backend exist, its breaker closed.
-    pub fn prepare_calls(&self, backend: &str, outcomes: &[&str], states: &[&str]) {
-        for outcome in outcomes {
+    pub fn prepare_calls(&self, backend: &str, words: &CallWords<'_>) {
+        for outcome in words.outcomes {
             self.requests.with_label_values(&[backend, outcome]);
         }
+        for operation in words.operations {
+            self.durations.with_label_values(&[backend, operation]);
+        }
         self.retries.with_label_values(&[backend]);
-        self.breaker(backend, states.first().copied().unwrap_or_default(), states);
+        self.breaker(backend, words.states.first().copied().unwrap_or_default(), words.states);
     }
 
     /// Makes the series of what is known of a backend exist.

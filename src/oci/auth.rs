@@ -23,12 +23,11 @@ use crate::http::request::{self, Redirects, Request};
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
+use crate::oci::operations;
 use crate::oci::token::{Token, TokenServer, credentials_header};
 
 /// How many challenges and tokens are remembered: each repository may have its own.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16 * 1024).unwrap();
-/// What is asked to learn whether the registry is there, as metrics and logs name it.
-pub(super) const PING: &str = "ping";
 /// Longest answer to a ping, in bytes.
 const PING_MAX: usize = 64 * 1024;
 
@@ -155,8 +154,9 @@ impl Auth {
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping =
-            Request::get(PING, self.registry.endpoint("")).follow(Redirects::Anywhere).probe();
+        let ping = Request::get(operations::PING, self.registry.endpoint(""))
+            .follow(Redirects::Anywhere)
+            .probe();
         let answer = self.http.fetch(ping, PING_MAX).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());

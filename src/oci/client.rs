@@ -21,8 +21,9 @@ use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{Redirects, Request};
 use crate::oci::address::RegistryAddress;
-use crate::oci::auth::{Auth, PING, Refusable as _};
+use crate::oci::auth::{Auth, Refusable as _};
 use crate::oci::credentials::Credentials;
+use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 pub use crate::oci::client::listing::Names;
@@ -66,7 +67,7 @@ impl<'a> Question<'a> {
             // A blob decoded on its way would have another digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .follow(Redirects::Anywhere);
-        let request = if self.operation == PING { request.probe() } else { request };
+        let request = if self.operation == operations::PING { request.probe() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
             None => request,
@@ -111,7 +112,7 @@ impl Client {
     /// `BackendRefused`, `BackendFaulty` if it is no registry, and what sending can bring.
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
-        let question = Question::get(PING, REGISTRY, url, "application/json");
+        let question = Question::get(operations::PING, REGISTRY, url, "application/json");
         let answer = self.fetch(&question, 64 * 1024).await?;
         match answer.status {
             StatusCode::OK => Ok(()),

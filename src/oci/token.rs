@@ -18,6 +18,7 @@ use crate::http::request::{self, Redirects, Request};
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
+use crate::oci::operations;
 
 /// Longest answer of a token server, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -116,7 +117,7 @@ impl<'a> TokenServer<'a> {
             query.extend_pairs(challenge.service.iter().map(|service| ("service", service)));
             query.extend_pairs(challenge.scopes.iter().map(|scope| ("scope", scope)));
         }
-        let request = Request::get("token", url)
+        let request = Request::get(operations::TOKEN, url)
             .follow(Redirects::Never)
             .with_credentials(credentials_header(credentials)?);
         self.send(request).await
@@ -125,7 +126,7 @@ impl<'a> TokenServer<'a> {
     /// The exchange of an identity token (OAuth 2, distribution's specification of it).
     async fn exchange(&self, challenge: &BearerChallenge, secret: &SecretString) -> Result<Answer> {
         let form = exchange_form(challenge, secret);
-        self.send(Request::post_form("token", self.realm.clone(), form)).await
+        self.send(Request::post_form(operations::TOKEN, self.realm.clone(), form)).await
     }
 
     async fn send(&self, request: Request) -> Result<Answer> {

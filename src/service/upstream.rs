@@ -3,7 +3,9 @@
 use crate::backend::contact::BreakerState;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use crate::metrics::Metrics;
+use crate::metrics::backends::CallWords;
 use crate::models::source::Source;
+use crate::{gitea, oci};
 
 /// Counts every call into the metrics of the process.
 pub(super) struct Counted(Metrics);
@@ -12,12 +14,15 @@ impl Counted {
     /// Counters for these backends, every series of theirs at 0.
     pub(super) fn new(metrics: Metrics, backends: &[Source]) -> Self {
         for backend in backends {
-            let backend = backend.as_str();
-            metrics.backends.prepare_calls(
-                backend,
-                &Outcome::ALL.map(Outcome::as_str),
-                &BreakerState::LABELS,
-            );
+            let operations: &[&str] = match backend {
+                Source::Gitea => &gitea::operations::ALL,
+                Source::Oci => &oci::operations::ALL,
+                Source::Local => &[],
+            };
+            let outcomes = Outcome::ALL.map(Outcome::as_str);
+            let words =
+                CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };
+            metrics.backends.prepare_calls(backend.as_str(), &words);
         }
         Self(metrics)
     }

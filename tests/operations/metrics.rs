@@ -7,7 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::contracts::{assert_committed, sampled_metrics};
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::{ORGANIZATION, State};
+use crate::support::played_registry::PlayedRegistry;
 use crate::support::program::Running;
+use crate::support::scripted_registry::ScriptedRegistry;
 
 /// Labels whose values are too many, or differ from build to build.
 const OPEN: [&str; 6] = ["commit", "le", "method", "route", "status", "version"];
@@ -77,6 +81,64 @@ async fn callers_with_methods_of_their_own_make_one_series() {
     let expected =
         format!(r#"http_requests_total{{method="OTHER",route="{route}",status="405"}} 21"#);
     assert_eq!(refused, [expected]);
+}
+
+/// The names and labels of everything that is measured, but for requests, whose status is open.
+fn series(scrape: &str) -> BTreeSet<String> {
+    let lines = scrape.lines().filter(|line| !line.starts_with(['#', 'h']));
+    lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_series_but_those_of_requests_is_there_before_anything_is_asked() {
+    let mut state = State::empty();
+    state.create_released("aws_prov", "1.0.0", b"bytes");
+    let gitea = FakeGitea::start(state).await;
+    let registry = ScriptedRegistry::start(|seen| PlayedRegistry::zot().answer(seen)).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "hidden").unwrap();
+    let config = format!(
+        "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\n\
+         webhook_secret_path = \"secret\"\n\
+         [oci]\nregistry = \"{}\"\nnamespace = \"provisioning\"\n",
+        gitea.url(),
+        registry.url(),
+    );
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    let before = series(&running.get("/metrics").await.text().await.unwrap());
+    for series in [
+        r#"extension_registry_webhook_deliveries_total{backend="gitea",outcome="replayed"}"#,
+        r#"extension_registry_upstream_request_duration_seconds_count{backend="oci",operation="tags"}"#,
+        r#"extension_registry_upstream_requests_total{backend="gitea",outcome="timeout"}"#,
+        r#"extension_registry_refused_requests_total{reason="overload"}"#,
+    ] {
+        assert!(before.contains(series), "{series}");
+    }
+    let list = running.get("/extensions?source=oci").await.bytes().await.unwrap();
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&list).unwrap();
+    let name = list.first().expect("the registry's extensions")["href"].as_str().unwrap();
+    let name = name.strip_prefix("/api/v1").unwrap();
+    for path in [
+        "/extensions/provider/aws/1.0.0",
+        "/extensions/provider/aws/1.0.0/metadata",
+        "/extensions/provider/aws/readme",
+        "/extensions/provider/none/1.0.0",
+        "/extensions/provider/none/resolve?constraint=1",
+        &format!("{name}/metadata"),
+        name,
+    ] {
+        running.get(path).await.bytes().await.unwrap();
+    }
+    let url = format!("http://{}/api/v1/webhooks/gitea", running.address);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.post(url).body("{}").send().await.unwrap().status(), 401);
+    let after = running.get("/metrics").await.text().await.unwrap();
+    let asked =
+        |line: &&str| line.contains("duration_seconds_count{backend") && !line.ends_with(" 0");
+    assert!(after.lines().filter(asked).count() > 6, "{after}");
+    let new: Vec<String> = series(&after).difference(&before).cloned().collect();
+    assert_eq!(new, Vec::<String>::new());
 }
 
 #[test]

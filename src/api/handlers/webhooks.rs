@@ -8,6 +8,15 @@ use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::webhook::{Delivery, WebhookError};
 
+/// The word for a notice that is not taken.
+const REFUSED: &str = "refused";
+
+/// What can become of a notice, in the words of the metrics.
+#[must_use]
+pub fn outcomes() -> Vec<&'static str> {
+    Delivery::LABELS.into_iter().chain([REFUSED]).collect()
+}
+
 /// Take a change notice
 ///
 /// A signed notice of a backend that something changed there. What it names is read again at
@@ -36,7 +45,7 @@ pub async fn receive(
     let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
     let receiver = receiver.ok_or_else(unknown_receiver)?;
     let received = receiver.receive(&headers, &body);
-    let outcome = received.as_ref().map_or("refused", Delivery::as_str);
+    let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
     api.metrics.webhook(receiver.source().as_str(), outcome);
     if let Delivery::Changed(ids) = received.map_err(refused)? {
         api.catalogue.notice(receiver.source(), ids);

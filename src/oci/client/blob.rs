@@ -14,6 +14,7 @@ use crate::http::answer::Streamed;
 use crate::models::digest::Digest;
 use crate::oci::auth::Refusable as _;
 use crate::oci::client::{Client, Question};
+use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 impl Client {
@@ -85,7 +86,7 @@ impl Client {
 
     fn ask_blob<'a>(&self, repository: &'a Repository, digest: &Digest) -> Question<'a> {
         let url = self.in_repository(repository, &format!("blobs/{digest}"));
-        Question::get("blob", repository.as_str(), url, "*/*")
+        Question::get(operations::BLOB, repository.as_str(), url, "*/*")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::http::answer::Answer;
 use crate::oci::client::{Client, Question, REGISTRY};
 use crate::oci::link::next_page;
 use crate::oci::models::from_object;
+use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 /// Names asked for at once: no known registry caps below it.
@@ -48,7 +49,8 @@ impl Client {
     /// `NotFound` where the registry has no catalogue, `BackendRefused` where it is not for us, and
     /// what sending can bring. A failure behind the first page is a gap.
     pub async fn catalogue(&self) -> Result<Names> {
-        let mut walk = Walk::new(self, REGISTRY, "catalogue", self.registry.endpoint("_catalog"));
+        let mut walk =
+            Walk::new(self, REGISTRY, operations::CATALOGUE, self.registry.endpoint("_catalog"));
         walk.empty_end = Some("The catalogue ended with an empty page");
         walk.run().await
     }
@@ -61,12 +63,12 @@ impl Client {
     pub async fn tags(&self, repository: &Repository) -> Result<Names> {
         let url = self.in_repository(repository, "tags/list");
         let subject = repository.as_str();
-        let found = Walk::new(self, subject, "tags", url.clone()).run().await?;
+        let found = Walk::new(self, subject, operations::TAGS, url.clone()).run().await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
         }
         // The tag behind which zot should go on was deleted meanwhile: once more from the start.
-        Walk::new(self, subject, "tags", url).run().await
+        Walk::new(self, subject, operations::TAGS, url).run().await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::oci::client::{Client, Question};
 use crate::oci::models::{
     DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST, from_object,
 };
+use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 /// All four, always: distribution answers 404 where the stored type is not among them.
@@ -112,7 +113,10 @@ impl Client {
         reference: Reference<'_>,
     ) -> Question<'a> {
         let url = self.in_repository(repository, &format!("manifests/{reference}"));
-        Question { method, ..Question::get("manifest", repository.as_str(), url, ACCEPTED) }
+        Question {
+            method,
+            ..Question::get(operations::MANIFEST, repository.as_str(), url, ACCEPTED)
+        }
     }
 }
 

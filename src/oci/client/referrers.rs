@@ -10,6 +10,7 @@ use crate::oci::client::manifest::Reference;
 use crate::oci::client::{Client, Question};
 use crate::oci::link::next_page;
 use crate::oci::models::{Descriptor, Document, OCI_INDEX, from_object};
+use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 /// Longest page, in bytes.
@@ -33,7 +34,8 @@ impl Client {
         let mut url = self.in_repository(repository, &format!("referrers/{digest}"));
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
-            let question = Question::get("referrers", repository.as_str(), url.clone(), OCI_INDEX);
+            let question =
+                Question::get(operations::REFERRERS, repository.as_str(), url.clone(), OCI_INDEX);
             let page = self.fetch(&question, PAGE_MAX).await?;
             match page.status {
                 StatusCode::OK => {}

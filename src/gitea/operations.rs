@@ -1,0 +1,28 @@
+//! What a Gitea is asked, in the words of metrics and log.
+
+pub(super) const CONTENTS: &str = "contents";
+pub(super) const DOWNLOAD: &str = "download";
+pub(super) const FEED: &str = "feed";
+pub(super) const FILE: &str = "file";
+pub(super) const PROBE: &str = "probe";
+pub(super) const RELEASE: &str = "release";
+pub(super) const RELEASES: &str = "releases";
+pub(super) const REPOSITORIES: &str = "repositories";
+pub(super) const REPOSITORY: &str = "repository";
+pub(super) const SETTINGS: &str = "settings";
+pub(super) const TAG: &str = "tag";
+
+/// Every word, so that each series can exist from the start.
+pub const ALL: [&str; 11] = [
+    CONTENTS,
+    DOWNLOAD,
+    FEED,
+    FILE,
+    PROBE,
+    RELEASE,
+    RELEASES,
+    REPOSITORIES,
+    REPOSITORY,
+    SETTINGS,
+    TAG,
+];
