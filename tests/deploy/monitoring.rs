@@ -124,6 +124,43 @@ fn every_series_that_is_asked_for_exists() {
     }
 }
 
+/// The matchers in a query for labels of a few words: series, label, and the words it may have.
+fn matchers(query: &str) -> Vec<(String, String, Vec<String>)> {
+    let mut found = Vec::new();
+    for (at, _) in query.match_indices('{') {
+        let (before, inside) = (&query[..at], &query[at + 1..]);
+        let Some((inside, _)) = inside.split_once('}') else { continue };
+        let name =
+            before.rsplit(|c: char| !c.is_alphanumeric() && !"_:".contains(c)).next().unwrap();
+        for matcher in inside.split(',') {
+            let Some((label, words)) = matcher.split_once('=') else { continue };
+            let label = label.trim().trim_end_matches('!');
+            if ["backend", "cache", "outcome", "reason", "state"].contains(&label) {
+                let words = words.trim_start_matches('~').trim_matches('"').split('|');
+                found.push((name.to_owned(), label.to_owned(), words.map(str::to_owned).collect()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_word_that_a_query_selects_exists() {
+    let text = sampled_metrics();
+    let mut queries = Vec::new();
+    texts(&Value::Array(rules()), "expr", &mut queries);
+    texts(&dashboard(), "expr", &mut queries);
+    let selected: Vec<_> = queries.iter().flat_map(|query| matchers(query)).collect();
+    assert!(selected.len() > 5, "{selected:?}");
+    for (name, label, words) in selected {
+        for word in words {
+            let sample = format!("{label}=\"{word}\"");
+            let exists = text.lines().any(|line| line.starts_with(&name) && line.contains(&sample));
+            assert!(exists, "{name} has no {sample}");
+        }
+    }
+}
+
 #[test]
 fn every_alert_is_played_through_and_has_its_runbook() {
     let played = read("deploy/prometheus/rules_test.yml");
