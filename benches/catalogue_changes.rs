@@ -52,15 +52,15 @@ fn id(number: usize) -> ExtensionId {
 }
 
 fn extension(number: usize, patch: usize) -> Extension {
-    let file = Artifact {
+    let file = Arc::new(Artifact {
         key: ArtifactKey::new("key"),
-        file_name: "archive.tar.gz".to_owned(),
+        file_name: "archive.tar.gz".into(),
         size: 1,
         digest: None,
         url: None,
-    };
+    });
     let about = About {
-        description: Some(format!("Number {number} of a hundred thousand")),
+        description: Some(format!("Number {number} of a hundred thousand").into()),
         ..About::default()
     };
     let release = Release {

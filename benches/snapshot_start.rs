@@ -69,8 +69,8 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         let id = ExtensionId::from_oci_repository(&name).unwrap();
         for release in 0..RELEASES {
             let about = About {
-                description: Some(format!("Installs number {number} on a server")),
-                keywords: vec!["server".to_owned(), format!("group-{}", number % 100)],
+                description: Some(format!("Installs number {number} on a server").into()),
+                keywords: ["server".into(), format!("group-{}", number % 100).into()].into(),
                 ..About::default()
             };
             let tag = format!("1.{release}.0").parse().unwrap();

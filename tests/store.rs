@@ -33,7 +33,7 @@ fn artifact(bytes: &[u8]) -> Artifact {
     let digest = Digest::sha256(bytes);
     Artifact {
         key: ArtifactKey::new(digest.to_string()),
-        file_name: "x.tar.gz".to_owned(),
+        file_name: "x.tar.gz".into(),
         size: bytes.len() as u64,
         digest: Some(digest),
         url: None,
@@ -43,7 +43,13 @@ fn artifact(bytes: &[u8]) -> Artifact {
 /// All of an artifact that this backend has.
 fn wanted(artifact: &Artifact, upstream: Upstream) -> Wanted {
     let witness = Arc::new(|_: &Digest| {});
-    Wanted { source: Source::Oci, artifact: artifact.clone(), range: None, upstream, witness }
+    Wanted {
+        source: Source::Oci,
+        artifact: Arc::new(artifact.clone()),
+        range: None,
+        upstream,
+        witness,
+    }
 }
 
 /// A backend that has these bytes.

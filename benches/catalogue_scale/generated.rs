@@ -145,13 +145,13 @@ fn about(number: usize, published: usize) -> About {
         description.push(format!("revision{published}"));
     }
     About {
-        description: Some(description.join(" ")),
-        author: Some("platform-team".to_owned()),
-        repository: Some(format!("https://forge.invalid/extensions/{}", id(number).name)),
+        description: Some(description.join(" ").into()),
+        author: Some("platform-team".into()),
+        repository: Some(format!("https://forge.invalid/extensions/{}", id(number).name).into()),
         keywords: (0..KEYWORDS)
-            .map(|n| ROLES[hash(number, 300 + n) % ROLES.len()].to_owned())
+            .map(|n| ROLES[hash(number, 300 + n) % ROLES.len()].into())
             .collect(),
-        license: Some("Apache-2.0".to_owned()),
+        license: Some("Apache-2.0".into()),
     }
 }
 
@@ -159,19 +159,20 @@ fn release(number: usize, minor: usize, about: &Arc<About>) -> Release {
     let tag: Tag = format!("v1.{minor}.0").parse().unwrap();
     let name = id(number).gitea_repository();
     let file_name = format!("{name}.tar.gz");
-    let file = Artifact {
+    let file = Arc::new(Artifact {
         key: ArtifactKey::new(format!("01234567-89ab-cdef-0123-{number:06}{minor:06}")),
-        url: Some(format!(
-            "https://forge.invalid/extensions/{name}/releases/download/{tag}/{file_name}"
-        )),
-        file_name,
+        url: Some(
+            format!("https://forge.invalid/extensions/{name}/releases/download/{tag}/{file_name}")
+                .into(),
+        ),
+        file_name: file_name.into(),
         size: 10_000 + hash(number, minor) as u64 % 90_000,
         // Gitea tells none while it is swept.
         digest: None,
-    };
+    });
     Release {
         published_at: Some("2025-06-01T12:00:00Z".parse().unwrap()),
-        assets: vec![file.clone()],
+        assets: [Arc::clone(&file)].into(),
         artifact: ArtifactChoice::Chosen(file),
         about: Arc::clone(about),
         ..Release::of_tag(Source::Gitea, tag)

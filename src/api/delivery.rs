@@ -33,7 +33,7 @@ pub struct Delivery {
     /// Its release.
     pub release: Arc<Release>,
     /// The file.
-    pub artifact: Artifact,
+    pub artifact: Arc<Artifact>,
     /// Whether it was asked for as the archive of its version.
     pub is_archive: bool,
 }
@@ -63,7 +63,7 @@ impl Delivery {
         let doubted = self.is_archive.then(|| api.catalogue.doubted(&self.id, &self.release));
         let Some(first) = doubted.flatten() else { return Ok(self) };
         if first.digest.as_ref().is_some_and(|digest| api.artifacts.holds(digest)) {
-            return Ok(Self { artifact: first, ..self });
+            return Ok(Self { artifact: Arc::new(first), ..self });
         }
         let opened = api.artifacts.open(self.wanted(api, None)).await;
         let mut bytes = opened.inspect_err(|error| self.report(api, error))?.download.bytes;
@@ -134,7 +134,7 @@ impl Delivery {
 
     /// A backend cannot be asked for an archive that it has replaced.
     fn refused(&self) -> Result<(), Error> {
-        let Some(Change { first, now }) = &self.release.change else { return Ok(()) };
+        let Some(Change { first, now }) = self.release.change.as_deref() else { return Ok(()) };
         if !self.is_archive || self.artifact.digest.as_ref() != Some(first) {
             return Ok(());
         }

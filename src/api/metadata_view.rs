@@ -25,7 +25,7 @@ pub struct MetadataView<'a> {
     author: Option<&'a str>,
     /// Where its source is kept.
     repository: Option<&'a str>,
-    keywords: &'a [String],
+    keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
     license: Option<&'a str>,
     /// Release notes as the publisher wrote them, mostly Markdown, at most 64 KiB; `null` also
@@ -92,7 +92,7 @@ impl<'a> MetadataView<'a> {
                 first_digest: change.first.to_string(),
                 current_digest: change.now.to_string(),
             }),
-            assets: release.assets.iter().map(asset).collect(),
+            assets: release.assets.iter().map(|file| asset(file)).collect(),
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct ExtensionView<'a> {
     prerelease: bool,
     /// `sha256:` and the digest of the archive, where it is known.
     digest: Option<String>,
-    keywords: &'a [String],
+    keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
     license: Option<&'a str>,
     /// Every backend that has it, in the order of ownership.
@@ -139,7 +139,7 @@ impl<'a> VersionView<'a> {
             version: release.version.as_str(),
             published_at: release.published_at.map(|at| at.to_string()),
             download_url: artifact
-                .map(|artifact| artifact.url.clone().unwrap_or_else(|| href.clone())),
+                .map(|artifact| artifact.url.as_deref().unwrap_or(&href).to_owned()),
             size: artifact.map(|artifact| artifact.size),
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),

@@ -49,15 +49,15 @@ impl MemoryBackend {
         let archive = archive.into();
         let digest = Digest::sha256(&archive);
         let key = ArtifactKey::new(digest.to_string());
-        let file = Artifact {
+        let file = Arc::new(Artifact {
             key: key.clone(),
-            file_name: format!("{}.tar.gz", id.name),
+            file_name: format!("{}.tar.gz", id.name).into(),
             size: archive.len() as u64,
             digest: Some(digest.clone()),
             url: None,
-        };
+        });
         let release = Release {
-            assets: vec![file.clone()],
+            assets: [Arc::clone(&file)].into(),
             artifact: ArtifactChoice::Chosen(file),
             manifest_digest: Some(digest),
             about: Arc::new(about),

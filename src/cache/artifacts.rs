@@ -48,7 +48,7 @@ pub struct Wanted {
     /// The backend that has it.
     pub source: Source,
     /// The artifact; what its digest is to be, where that is known.
-    pub artifact: Artifact,
+    pub artifact: Arc<Artifact>,
     /// Which part of it; all of it if `None`.
     pub range: Option<Range<u64>>,
     /// Its backend.

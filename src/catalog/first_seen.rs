@@ -6,6 +6,7 @@ mod stored;
 mod told;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -163,7 +164,7 @@ impl FirstSeen {
         let mut known = self.known.lock();
         let first = known.get_mut(&release.source)?.first_of(id, release)?;
         let (digest, size) = (Some(first.digest.clone()), first.size);
-        (!self.accept).then(|| Artifact { digest, size, ..file.clone() })
+        (!self.accept).then(|| Artifact { digest, size, ..Artifact::clone(file) })
     }
 
     fn learned(&self) {
@@ -182,20 +183,7 @@ fn pinned_version(release: &Release) -> Option<&str> {
 impl Seen {
     /// Gives files the digests that are known of them.
     fn complete(&self, release: &mut Release) -> bool {
-        let mut completed = false;
-        let chosen = match &mut release.artifact {
-            ArtifactChoice::Chosen(file) => Some(file),
-            _ => None,
-        };
-        for file in release.assets.iter_mut().chain(chosen) {
-            if file.digest.is_none()
-                && let Some(digest) = self.digests.get(&file.key)
-            {
-                file.digest = Some(digest.clone());
-                completed = true;
-            }
-        }
-        completed
+        release.learn_digests(|file| self.digests.get(&file.key).cloned())
     }
 
     /// Takes the digest that a checksum beside the archive tells. One that is the file's own
@@ -229,10 +217,11 @@ impl First {
     fn show(&self, release: &mut Release, accept: bool) -> bool {
         let change = self.now.clone().map(|now| Change { first: self.digest.clone(), now });
         let refused = change.is_some() && !accept;
-        let mut shown = release.change != change;
-        release.change = change;
+        let mut shown = release.change.as_deref() != change.as_ref();
+        release.change = change.map(Box::new);
         if refused && let ArtifactChoice::Chosen(file) = &mut release.artifact {
             shown |= file.size != self.size || file.digest.as_ref() != Some(&self.digest);
+            let file = Arc::make_mut(file);
             file.size = self.size;
             file.digest = Some(self.digest.clone());
         }
@@ -251,13 +240,13 @@ mod tests {
     fn release(tag: &str, key: &str, digest: Option<&[u8]>) -> Release {
         let artifact = Artifact {
             key: ArtifactKey::new(key),
-            file_name: "a.tar.gz".to_owned(),
+            file_name: "a.tar.gz".into(),
             size: 5,
             digest: digest.map(Digest::sha256),
             url: None,
         };
         Release {
-            artifact: ArtifactChoice::Chosen(artifact),
+            artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
             ..Release::of_tag(Source::Gitea, tag.parse().unwrap())
         }
     }
@@ -269,7 +258,7 @@ mod tests {
 
     fn told(seen: &FirstSeen, mut release: Release) -> (Option<Digest>, Option<Change>) {
         seen.told(&id(), &mut release);
-        (release.artifact.chosen().unwrap().digest.clone(), release.change)
+        (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
     #[test]

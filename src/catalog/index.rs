@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::catalog::index::owners::Owners;
-use crate::catalog::index::patch::{Changes, patched};
+use crate::catalog::index::patch::{Changes, is_same, patched};
 use crate::catalog::index::shelf::Shelf;
 use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
@@ -37,7 +37,7 @@ pub struct Entry {
 }
 
 /// What each backend has of one name, in order; never empty.
-type Parts = Vec<Part>;
+type Parts = Box<[Part]>;
 
 /// What one backend has of a name, and when that was last read.
 #[derive(Clone, Debug)]
@@ -245,7 +245,10 @@ impl Index {
                 changes.push((id.clone(), entry));
             }
             let entry = named.and_then(|(parts, standing)| {
-                kept(previous.get(&id, None), &parts, standing)
+                let pools = self.merge == Merge::Union && parts.len() > 1;
+                let owners = if pools { None } else { latest_of(&by_source, standing) };
+                owners
+                    .or_else(|| kept(previous.get(&id, None), &parts, standing))
                     .or_else(|| Some(new_entry(pool(&parts, self.merge)?, &parts, standing)))
             });
             let is_orphan = |entry: &Arc<Entry>| matches!(entry.standing, Standing::Orphaned(_));
@@ -254,15 +257,19 @@ impl Index {
         }
         self.changed = false;
         self.revision += 1;
+        let merged = patched(&previous.merged, &merged);
+        let list = |(source, changes): &(Source, Changes)| {
+            let entries = patched(&previous.of(*source), changes);
+            // A backend that has everything alone has the merged list.
+            let entries = if is_same(&entries, &merged) { Arc::clone(&merged) } else { entries };
+            (*source, entries)
+        };
         View {
             revision: self.revision,
             known: self.shelves.iter().filter(|shelf| shelf.known).map(|s| s.source).collect(),
-            merged: patched(&previous.merged, &merged),
             orphans: patched(&previous.orphans, &orphans),
-            by_source: by_source
-                .iter()
-                .map(|(source, changes)| (*source, patched(&previous.of(*source), changes)))
-                .collect(),
+            by_source: by_source.iter().map(list).collect(),
+            merged,
             searches: Vec::new(),
         }
         .searched(previous)
@@ -324,6 +331,13 @@ fn part_entry(parts: &Parts, source: Source, previous: &View) -> Option<Arc<Entr
     let owned = Standing::Owned(source);
     kept(previous.get(extension.id(), Some(source)), parts, owned)
         .or_else(|| Some(new_entry(Arc::clone(extension), parts, owned)))
+}
+
+/// The entry of the name looked at last in the list of its owner; what the owner shows is held once.
+fn latest_of(by_source: &[(Source, Changes)], standing: Standing) -> Option<Arc<Entry>> {
+    let Standing::Owned(owner) = standing else { return None };
+    let (_, changes) = by_source.iter().find(|(source, _)| *source == owner)?;
+    changes.last()?.1.clone()
 }
 
 /// The entry of the previous view, if it would be made of the same again.

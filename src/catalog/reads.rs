@@ -262,16 +262,16 @@ pub fn file_of<'a>(
     id: &ExtensionId,
     release: &'a Release,
     asset: Option<&str>,
-) -> Result<&'a Artifact> {
+) -> Result<&'a Arc<Artifact>> {
     match asset {
         Some(asset) => asset_of(id, release, asset),
         None => archive_of(id, release),
     }
 }
 
-fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Artifact> {
+fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Arc<Artifact>> {
     let assets = || release.assets.iter();
-    let mut named = assets().filter(|one| one.file_name == asset);
+    let mut named = assets().filter(|one| *one.file_name == *asset);
     let by_name = match (named.next(), named.next()) {
         (Some(one), None) => Some(one),
         _ => None,
@@ -282,7 +282,7 @@ fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&
     })
 }
 
-fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Artifact> {
+fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Artifact>> {
     let version = release.version.as_str();
     match &release.artifact {
         ArtifactChoice::Chosen(artifact) => Ok(artifact),

@@ -6,7 +6,6 @@ use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
 use crate::catalog::questions::What;
 use crate::error::{Error, Result};
-use crate::models::artifact::Artifact;
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
@@ -39,8 +38,7 @@ impl Catalogue {
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
         let entry = self.find_with(id, source, what, has).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
-        let has_digest = |artifact: &Artifact| artifact.digest.is_some();
-        if known.artifact.chosen().is_some_and(has_digest) {
+        if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }
         self.details(entry, known).await

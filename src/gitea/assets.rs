@@ -1,5 +1,7 @@
 //! Which file of a release is the archive to download.
 
+use std::sync::Arc;
+
 use crate::models::artifact::{Artifact, ArtifactChoice, archive_stem};
 
 /// Words in a file's name that say it is for one platform.
@@ -21,28 +23,29 @@ pub(super) fn choose(
     repository: &str,
     name: &str,
     version: &str,
-    assets: &[Artifact],
+    assets: &[Arc<Artifact>],
 ) -> ArtifactChoice {
     let plain = [format!("{repository}.tar.gz")];
     let versioned = [format!("{repository}-{version}.tar.gz"), format!("{name}-{version}.tar.gz")];
-    let named = |names: &[String]| -> Vec<&Artifact> {
-        of_content(assets).filter(|asset| names.contains(&asset.file_name)).collect()
+    let named = |names: &[String]| -> Vec<&Arc<Artifact>> {
+        let is_named = |asset: &&Arc<Artifact>| names.iter().any(|name| **name == *asset.file_name);
+        of_content(assets).filter(is_named).collect()
     };
     let rules =
         [named(&plain), named(&versioned), of_content(assets).filter(is_plain_archive).collect()];
     match rules.iter().find(|candidates| !candidates.is_empty()).map(Vec::as_slice) {
         None => ArtifactChoice::Nothing,
-        Some([only]) => ArtifactChoice::Chosen((*only).clone()),
+        Some([only]) => ArtifactChoice::Chosen(Arc::clone(only)),
         Some(several) => ArtifactChoice::Ambiguous(several.iter().map(|a| label(a)).collect()),
     }
 }
 
-fn of_content(assets: &[Artifact]) -> impl Iterator<Item = &Artifact> {
+fn of_content(assets: &[Arc<Artifact>]) -> impl Iterator<Item = &Arc<Artifact>> {
     assets.iter().filter(|asset| asset.size > 0)
 }
 
 /// Whether this can be chosen without anybody having named it.
-fn is_plain_archive(asset: &&Artifact) -> bool {
+fn is_plain_archive(asset: &&Arc<Artifact>) -> bool {
     let Some(stem) = archive_stem(&asset.file_name) else { return false };
     let hostile = stem.starts_with('.')
         || stem.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '"'));
@@ -66,15 +69,17 @@ mod tests {
     use crate::models::artifact::ArtifactKey;
 
     fn choose_of(names: &[&str]) -> ArtifactChoice {
-        let assets: Vec<Artifact> = names
+        let assets: Vec<Arc<Artifact>> = names
             .iter()
             .enumerate()
-            .map(|(number, name)| Artifact {
-                key: ArtifactKey::new(format!("uuid-{number}")),
-                file_name: (*name).to_owned(),
-                size: u64::from(!name.contains("empty")),
-                digest: None,
-                url: None,
+            .map(|(number, name)| {
+                Arc::new(Artifact {
+                    key: ArtifactKey::new(format!("uuid-{number}")),
+                    file_name: (*name).into(),
+                    size: u64::from(!name.contains("empty")),
+                    digest: None,
+                    url: None,
+                })
             })
             .collect();
         choose("aws_prov", "aws", "1.2.0", &assets)
@@ -96,7 +101,7 @@ mod tests {
             (&["aws_prov.tar.gz", "aws_prov.tar.gz"], None),
         ] {
             let choice = choose_of(names);
-            let chosen = choice.chosen().map(|artifact| artifact.file_name.as_str());
+            let chosen = choice.chosen().map(|artifact| &*artifact.file_name);
             assert_eq!(chosen, expected, "{names:?}");
             assert!(choice.is_usable(), "{names:?}");
         }

@@ -1,9 +1,11 @@
 //! The digest of an archive, where its publisher put one beside it. Gitea itself has none.
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
-use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 
@@ -15,13 +17,12 @@ const LISTS: [&str; 4] = ["sha256sums", "sha256sums.txt", "sha256sum.txt", "chec
 /// The same release with the digest of its archive, if a checksum among its assets names it.
 /// One that cannot be read is as good as none: the release is no worse without it.
 pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> Release {
-    let ArtifactChoice::Chosen(archive) = &mut release.artifact else { return release };
+    let Some(archive) = release.artifact.chosen().cloned() else { return release };
     let Some(file) = checksum_file(&archive.file_name, &release.assets) else { return release };
     match read(client, file).await {
         Ok(text) => {
-            archive.digest = find(&text, &archive.file_name);
-            let listed = release.assets.iter_mut().filter(|asset| asset.key == archive.key);
-            listed.for_each(|asset| asset.digest.clone_from(&archive.digest));
+            let digest = find(&text, &archive.file_name);
+            release.learn_digests(|file| digest.clone().filter(|_| file.key == archive.key));
         }
         Err(error) => tracing::debug!(cause = %error.report(), "a checksum cannot be read"),
     }
@@ -29,14 +30,14 @@ pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> R
 }
 
 /// The file's own checksum before a list of many; of two files of one name, neither.
-fn checksum_file<'a>(archive: &str, assets: &'a [Artifact]) -> Option<&'a Artifact> {
+fn checksum_file<'a>(archive: &str, assets: &'a [Arc<Artifact>]) -> Option<&'a Artifact> {
     let own = [format!("{archive}.sha256"), format!("{archive}.sha256sum")];
     let names = own.iter().map(String::as_str).chain(LISTS);
     names.into_iter().find_map(|name| {
         let mut found = assets.iter().filter(|asset| {
             asset.file_name.eq_ignore_ascii_case(name) && (1..=SIZE_MAX).contains(&asset.size)
         });
-        found.next().filter(|_| found.next().is_none())
+        found.next().filter(|_| found.next().is_none()).map(Arc::as_ref)
     })
 }
 
@@ -82,12 +83,14 @@ mod tests {
 
     #[test]
     fn the_archives_own_checksum_goes_before_lists() {
-        let asset = |name: &str| Artifact {
-            key: ArtifactKey::new(name),
-            file_name: name.to_owned(),
-            size: 80,
-            digest: None,
-            url: None,
+        let asset = |name: &str| {
+            Arc::new(Artifact {
+                key: ArtifactKey::new(name),
+                file_name: name.into(),
+                size: 80,
+                digest: None,
+                url: None,
+            })
         };
         for (names, expected) in [
             (&["SHA256SUMS", "x.tgz.sha256"][..], Some("x.tgz.sha256")),
@@ -95,8 +98,8 @@ mod tests {
             (&["checksums.txt", "checksums.txt"], None),
             (&["x.tgz.asc"], None),
         ] {
-            let assets: Vec<Artifact> = names.iter().map(|name| asset(name)).collect();
-            let found = checksum_file("x.tgz", &assets).map(|asset| asset.file_name.as_str());
+            let assets: Vec<Arc<Artifact>> = names.iter().map(|name| asset(name)).collect();
+            let found = checksum_file("x.tgz", &assets).map(|asset| &*asset.file_name);
             assert_eq!(found, expected, "{names:?}");
         }
     }

@@ -39,7 +39,7 @@ impl Repository {
         let about = About {
             description: clean(&row.description),
             author: None,
-            repository: Some(urls.page(&row.name).into()),
+            repository: Some(urls.page(&row.name).as_str().into()),
             keywords: row.topics.iter().filter_map(|t| clean(t)).take(KEYWORDS_MAX).collect(),
             license: match row.licenses.as_slice() {
                 [only] => clean(only),
@@ -63,7 +63,7 @@ pub(super) struct ReleaseReader<'a> {
     pub(super) repository: &'a Repository,
     pub(super) urls: &'a Urls,
     pub(super) external_hosts: &'a [String],
-    abouts: HashMap<Option<String>, Arc<About>>,
+    abouts: HashMap<Option<Box<str>>, Arc<About>>,
 }
 
 impl<'a> ReleaseReader<'a> {
@@ -99,26 +99,27 @@ impl<'a> ReleaseReader<'a> {
         })
     }
 
-    fn about(&mut self, author: Option<String>) -> Arc<About> {
+    fn about(&mut self, author: Option<Box<str>>) -> Arc<About> {
         let shared = self.abouts.entry(author).or_insert_with_key(|author| {
             Arc::new(About { author: author.clone(), ..self.repository.about.clone() })
         });
         Arc::clone(shared)
     }
 
-    fn assets(&self, tag: &Tag, rows: &[AssetRow]) -> Vec<Artifact> {
-        let served = rows.iter().filter(|row| self.is_served(row));
-        served
-            .map(|row| Artifact {
+    fn assets(&self, tag: &Tag, rows: &[AssetRow]) -> Box<[Arc<Artifact>]> {
+        let url = |name: &str| {
+            self.urls.download(&self.repository.name, tag.as_str(), name).as_str().into()
+        };
+        let asset = |row: &AssetRow| {
+            Arc::new(Artifact {
                 key: ArtifactKey::new(row.uuid.as_str()),
-                file_name: row.name.clone(),
+                file_name: row.name.as_str().into(),
                 size: row.size,
                 digest: None,
-                url: Some(
-                    self.urls.download(&self.repository.name, tag.as_str(), &row.name).into(),
-                ),
+                url: Some(url(&row.name)),
             })
-            .collect()
+        };
+        rows.iter().filter(|row| self.is_served(row)).map(asset).collect()
     }
 
     /// An external asset is whatever its publisher points at: only hosts that the operator named.
@@ -143,12 +144,12 @@ pub(super) fn instant(text: &str) -> Option<Timestamp> {
 
 /// A text fit to show: bounded, on one line, without characters that nobody can see or that turn
 /// the reading direction; `None` if nothing is left.
-fn clean(text: &str) -> Option<String> {
+fn clean(text: &str) -> Option<Box<str>> {
     let hidden = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.chars().filter(|c| !hidden(c)).map(plain).take(TEXT_MAX).collect();
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty()).then(|| text.into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The files of a release, and which one of them is its archive.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::models::digest::Digest;
 
@@ -10,23 +11,23 @@ pub struct Artifact {
     /// What the backend is asked for: the layer's digest in OCI, the attachment's uuid in Gitea.
     pub key: ArtifactKey,
     /// The name to store it under, as the publisher claims it: never a path or a header as it is.
-    pub file_name: String,
+    pub file_name: Box<str>,
     /// Length in bytes.
     pub size: u64,
     /// The digest of its bytes, where the backend knows it.
     pub digest: Option<Digest>,
     /// Where the backend itself serves it; `None` for files of this machine.
-    pub url: Option<String>,
+    pub url: Option<Box<str>>,
 }
 
 /// What a backend needs to find one file of a release again. Means something to that backend alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ArtifactKey(String);
+pub struct ArtifactKey(Box<str>);
 
 impl ArtifactKey {
     /// Wraps a backend's own identity of a file.
     #[must_use]
-    pub fn new(key: impl Into<String>) -> Self {
+    pub fn new(key: impl Into<Box<str>>) -> Self {
         Self(key.into())
     }
 
@@ -46,8 +47,8 @@ impl fmt::Display for ArtifactKey {
 /// Which file of a release is the archive to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArtifactChoice {
-    /// This one.
-    Chosen(Artifact),
+    /// This one; mostly one of the release's assets, which is then held once.
+    Chosen(Arc<Artifact>),
     /// Several could be, and no rule decides: the release is listed, its download names these.
     Ambiguous(Vec<String>),
     /// Not known yet, because the release was not read: it is listed until it is.
@@ -59,7 +60,7 @@ pub enum ArtifactChoice {
 impl ArtifactChoice {
     /// The archive, where there is exactly one.
     #[must_use]
-    pub const fn chosen(&self) -> Option<&Artifact> {
+    pub const fn chosen(&self) -> Option<&Arc<Artifact>> {
         match self {
             Self::Chosen(artifact) => Some(artifact),
             Self::Ambiguous(_) | Self::Unread | Self::Nothing => None,

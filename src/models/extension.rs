@@ -17,15 +17,15 @@ use crate::models::version::Version;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// One sentence or a few.
-    pub description: Option<String>,
+    pub description: Option<Box<str>>,
     /// Who made it.
-    pub author: Option<String>,
+    pub author: Option<Box<str>>,
     /// An `http` or `https` address of its source.
-    pub repository: Option<String>,
+    pub repository: Option<Box<str>>,
     /// Words to find it by.
-    pub keywords: Vec<String>,
+    pub keywords: Box<[Box<str>]>,
     /// SPDX expression, unchecked.
-    pub license: Option<String>,
+    pub license: Option<Box<str>>,
 }
 
 /// A version whose archive is another one now than the one first downloaded.
@@ -72,7 +72,7 @@ pub struct Release {
     pub artifact: ArtifactChoice,
     /// Every file of it that can be asked for, the archive among them, where the backend lists
     /// them; names are the publisher's, unchecked.
-    pub assets: Vec<Artifact>,
+    pub assets: Box<[Arc<Artifact>]>,
     /// What the tag points at, where the backend has a digest for that.
     pub manifest_digest: Option<Digest>,
     /// What its publisher says of it; shared, since most releases say the same.
@@ -80,7 +80,7 @@ pub struct Release {
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
     /// How its archive changed under its version, if it did. No backend knows that.
-    pub change: Option<Change>,
+    pub change: Option<Box<Change>>,
 }
 
 impl Release {
@@ -96,7 +96,7 @@ impl Release {
             version,
             published_at: None,
             artifact: ArtifactChoice::Nothing,
-            assets: Vec::new(),
+            assets: Box::default(),
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
@@ -123,6 +123,34 @@ impl Release {
         .then_with(|| other.tag.cmp(&self.tag))
     }
 
+    /// Gives its files the digests that they lack; answers whether any was known.
+    pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
+        let archive = match &mut self.artifact {
+            ArtifactChoice::Chosen(archive) => Some(archive),
+            _ => None,
+        };
+        let mut learned = false;
+        for file in self.assets.iter_mut().chain(archive) {
+            if file.digest.is_none()
+                && let Some(digest) = known(file)
+            {
+                Arc::make_mut(file).digest = Some(digest);
+                learned = true;
+            }
+        }
+        self.hold_archive_once();
+        learned
+    }
+
+    /// Holds its archive as the asset that it is, where it is one.
+    fn hold_archive_once(&mut self) {
+        if let ArtifactChoice::Chosen(archive) = &mut self.artifact
+            && let Some(asset) = self.assets.iter().find(|asset| *asset == archive)
+        {
+            *archive = Arc::clone(asset);
+        }
+    }
+
     /// Of two tags of one version, the one spelled exactly as the version stands for it.
     fn is_spelled_as_its_version(&self) -> bool {
         self.tag.as_str() == self.version.as_str()
@@ -133,10 +161,10 @@ impl Release {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
     id: ExtensionId,
-    listed: Vec<Arc<Release>>,
-    shadowed: Vec<Arc<Release>>,
+    listed: Box<[Arc<Release>]>,
+    shadowed: Box<[Arc<Release>]>,
     awaits_archive: bool,
-    faults: Vec<String>,
+    faults: Box<[String]>,
 }
 
 impl Extension {
@@ -158,17 +186,21 @@ impl Extension {
             .filter(|release| {
                 release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
             })
-            .map(|release| Arc::new(Release { notes: None, ..release }))
+            .map(|mut release| {
+                release.notes = None;
+                release.hold_archive_once();
+                Arc::new(release)
+            })
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
-        let (listed, shadowed) = one_per_version(releases);
-        Self { id, listed, shadowed, awaits_archive, faults: Vec::new() }
+        let [listed, shadowed] = one_per_version(releases);
+        Self { id, listed, shadowed, awaits_archive, faults: Box::default() }
     }
 
     /// The same with what could not be read of it, in words for `/health` and the log.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<String>) -> Self {
-        self.faults = faults;
+        self.faults = faults.into();
         self
     }
 
@@ -265,11 +297,11 @@ impl Extension {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let known: HashSet<&str> = self.listed.iter().map(|r| r.version.as_str()).collect();
-        let mut listed = self.listed.clone();
+        let mut listed = self.listed.to_vec();
         let new = |release: &&Arc<Release>| !known.contains(release.version.as_str());
         listed.extend(other.listed.iter().filter(new).cloned());
         listed.sort_by(|a, b| a.cmp_listed(b));
-        Self { listed, ..self.clone() }
+        Self { listed: listed.into(), ..self.clone() }
     }
 }
 
@@ -284,18 +316,19 @@ fn floating_target(release: &Release) -> Option<&Digest> {
 }
 
 /// Splits sorted releases into one for each version and the rest.
-fn one_per_version(releases: Vec<Arc<Release>>) -> (Vec<Arc<Release>>, Vec<Arc<Release>>) {
+fn one_per_version(releases: Vec<Arc<Release>>) -> [Box<[Arc<Release>]>; 2] {
     let exact: HashSet<String> = releases
         .iter()
         .filter(|release| release.is_spelled_as_its_version())
         .map(|release| release.version.as_str().to_owned())
         .collect();
     let mut taken = BTreeSet::new();
-    releases.into_iter().partition(|release| {
+    let (listed, shadowed): (Vec<_>, Vec<_>) = releases.into_iter().partition(|release| {
         let version = release.version.as_str();
         (release.is_spelled_as_its_version() || !exact.contains(version))
             && taken.insert(version.to_owned())
-    })
+    });
+    [listed.into(), shadowed.into()]
 }
 
 #[cfg(test)]
@@ -306,13 +339,13 @@ mod tests {
     fn release(tag: &str) -> Release {
         let artifact = Artifact {
             key: ArtifactKey::new(tag),
-            file_name: "a.tar.gz".to_owned(),
+            file_name: "a.tar.gz".into(),
             size: 1,
             digest: None,
             url: None,
         };
         Release {
-            artifact: ArtifactChoice::Chosen(artifact),
+            artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
             ..Release::of_tag(Source::Oci, tag.parse().unwrap())
         }
     }
@@ -413,6 +446,25 @@ mod tests {
             ..release("0.9.0")
         };
         assert_eq!(versions(&extension(vec![empty, several])), ["0.9.0"]);
+    }
+
+    #[test]
+    fn an_archive_among_the_assets_is_held_once() {
+        let mut two = release("1.0.0");
+        let archive = two.artifact.chosen().cloned().unwrap();
+        two.assets = [Arc::new(Artifact::clone(&archive)), archive].into();
+        let held = |release: &Release| {
+            let archive = release.artifact.chosen().unwrap();
+            release.assets.iter().any(|asset| Arc::ptr_eq(asset, archive))
+        };
+        let extension = extension(vec![two]);
+        let known = &extension.releases()[0];
+        assert!(held(known));
+        let mut learned = Release::clone(known);
+        assert!(learned.learn_digests(|_| Some(Digest::sha256(b"a"))));
+        assert!(held(&learned));
+        assert!(learned.assets.iter().all(|asset| asset.digest.is_some()));
+        assert!(!learned.learn_digests(|_| Some(Digest::sha256(b"b"))), "it lacks none");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Longest name of an extension, in characters (all of them ASCII).
 pub const NAME_MAX: usize = 100;
@@ -80,9 +81,10 @@ impl FromStr for ExtensionType {
 
 /// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric.
 ///
-/// Compares, orders and hashes without regard to case; keeps the spelling of its backend.
+/// Compares, orders and hashes without regard to case; keeps the spelling of its backend. Copies
+/// share the text.
 #[derive(Clone, Debug)]
-pub struct ExtensionName(Box<str>);
+pub struct ExtensionName(Arc<str>);
 
 impl ExtensionName {
     /// The name as its backend spells it.

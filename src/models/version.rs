@@ -12,12 +12,11 @@ use semver::{BuildMetadata, Prerelease};
 /// A version `N.N[.N][-pre][+build]` without leading zeros, shown exactly as written.
 ///
 /// Equality is of the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
-/// [`Version::cmp_release`] for the order.
+/// [`Version::cmp_release`] for the order. Its numbers are read from the text each time: there are
+/// more versions than comparisons.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
-    numbers: [Number; 3],
-    three_numbers: bool,
     pre: Prerelease,
     build: BuildMetadata,
 }
@@ -28,34 +27,20 @@ pub struct Version {
 pub struct InvalidVersion;
 
 /// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Number(Box<str>);
-
-impl Number {
-    fn zero() -> Self {
-        Self("0".into())
-    }
+/// So the longer is the greater, and of equal length they compare as text.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Number<'a> {
+    length: usize,
+    digits: &'a str,
 }
 
-impl FromStr for Number {
-    type Err = InvalidVersion;
+impl<'a> Number<'a> {
+    const ZERO: Number<'static> = Number { length: 1, digits: "0" };
 
-    fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let leading_zero = text.len() > 1 && text.starts_with('0');
-        if digits && !leading_zero { Ok(Self(text.into())) } else { Err(InvalidVersion) }
-    }
-}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Number {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.0.len(), &self.0).cmp(&(other.0.len(), &other.0))
+    fn of(digits: &'a str) -> Option<Self> {
+        let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let leading_zero = digits.len() > 1 && digits.starts_with('0');
+        (all && !leading_zero).then_some(Self { length: digits.len(), digits })
     }
 }
 
@@ -74,16 +59,27 @@ impl Version {
 
     /// Whether it was written with three numbers, so that shorter tags can float to it.
     #[must_use]
-    pub const fn has_three_numbers(&self) -> bool {
-        self.three_numbers
+    pub fn has_three_numbers(&self) -> bool {
+        self.core().split('.').count() == 3
+    }
+
+    /// What stands before the first mark: `1.2.3` of `1.2.3-rc.1+b`.
+    fn core(&self) -> &str {
+        self.text.split(['-', '+']).next().unwrap_or_default()
+    }
+
+    /// A third number that is not written is zero.
+    fn numbers(&self) -> [Number<'_>; 3] {
+        let mut numbers = self.core().split('.').filter_map(Number::of);
+        std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
     }
 
     /// The same for the `semver` crate, less its build metadata, which ranges do not look at.
     /// `None` for numbers beyond 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
-        let number = |number: &Number| number.0.parse().ok();
-        let [major, minor, patch] = &self.numbers;
+        let number = |number: Number| number.digits.parse().ok();
+        let [major, minor, patch] = self.numbers();
         let bare = semver::Version::new(number(major)?, number(minor)?, number(patch)?);
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
@@ -92,7 +88,7 @@ impl Version {
     /// `1.10` counts as `1.10.0`.
     #[must_use]
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| self.pre.cmp(&other.pre))
+        self.numbers().cmp(&other.numbers()).then_with(|| self.pre.cmp(&other.pre))
     }
 
     /// The order of releases: precedence, then build metadata (none is lowest).
@@ -114,23 +110,11 @@ impl FromStr for Version {
             Some((core, pre)) => (core, parse_identifiers(pre, Prerelease::new)?),
             None => (rest, Prerelease::EMPTY),
         };
-        let mut numbers = core.split('.').map(str::parse::<Number>);
-        let mut next = || numbers.next().transpose();
-        let (major, minor, patch) = (next()?, next()?, next()?);
-        if next()?.is_some() {
+        let all_numbers = core.split('.').all(|part| Number::of(part).is_some());
+        if !all_numbers || !(2..=3).contains(&core.split('.').count()) {
             return Err(InvalidVersion);
         }
-        Ok(Self {
-            text: text.into(),
-            three_numbers: patch.is_some(),
-            numbers: [
-                major.ok_or(InvalidVersion)?,
-                minor.ok_or(InvalidVersion)?,
-                patch.unwrap_or_else(Number::zero),
-            ],
-            pre,
-            build,
-        })
+        Ok(Self { text: text.into(), pre, build })
     }
 }
 

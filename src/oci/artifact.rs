@@ -1,6 +1,8 @@
 //! Which layer of a manifest is the archive, which child of an index is meant, and what the
 //! publisher says of both. Shared by registries and image layouts; no I/O.
 
+use std::sync::Arc;
+
 use jiff::{Span, Timestamp};
 
 use crate::models::artifact::{
@@ -67,30 +69,33 @@ pub fn choose_layer(
             }
         }
     };
-    let name = title(chosen).map_or_else(|| format!("{titled}.tar.gz"), ToOwned::to_owned);
+    let name = title(chosen).map_or_else(|| format!("{titled}.tar.gz").into(), Into::into);
     file(chosen, name, url).map(ArtifactChoice::Chosen)
 }
 
 /// Every layer that can be asked for by itself. One without a title is called by its digest.
-pub fn files(layers: &[Descriptor], url: impl Fn(&Digest) -> Option<String>) -> Vec<Artifact> {
-    let named = |layer| title(layer).unwrap_or(&layer.digest).to_owned();
+pub fn files(
+    layers: &[Descriptor],
+    url: impl Fn(&Digest) -> Option<String>,
+) -> Box<[Arc<Artifact>]> {
+    let named = |layer| title(layer).unwrap_or(&layer.digest).into();
     let content = layers.iter().filter(|layer| layer.media_type != EMPTY);
     content.filter_map(|layer| file(layer, named(layer), &url).ok()).collect()
 }
 
 fn file(
     layer: &Descriptor,
-    file_name: String,
+    file_name: Box<str>,
     url: impl Fn(&Digest) -> Option<String>,
-) -> Result<Artifact, InvalidDigest> {
+) -> Result<Arc<Artifact>, InvalidDigest> {
     let digest: Digest = layer.digest.parse()?;
-    Ok(Artifact {
+    Ok(Arc::new(Artifact {
         key: ArtifactKey::new(digest.to_string()),
         file_name,
         size: layer.size,
-        url: url(&digest),
+        url: url(&digest).map(Into::into),
         digest: Some(digest),
-    })
+    }))
 }
 
 /// By its title where that has an ending (oras gives every file the media type of a tar), else by
@@ -145,19 +150,19 @@ impl Claims<'_> {
     #[must_use]
     pub fn published_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.text("created")
-            .or_else(|| self.config?.created.clone())
+            .or_else(|| self.config?.created.as_deref().map(Into::into))
             .and_then(|text| text.parse().ok())
             .filter(|at| is_believable(*at, now))
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    fn text(&self, name: &str) -> Option<Box<str>> {
         let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
         let mut places = self.annotations.iter().copied().chain(labels);
         let key = format!("{PREFIX}{name}");
         places.find_map(|annotations| clean(annotations.get(&key)?))
     }
 
-    fn keywords(&self) -> Vec<String> {
+    fn keywords(&self) -> Box<[Box<str>]> {
         let annotated = self.annotations.iter().find_map(|annotations| annotations.get(KEYWORDS));
         let words: Vec<&str> = match (annotated, self.config.and_then(|c| c.keywords.as_ref())) {
             (Some(text), _) => text.split(',').collect(),
@@ -169,10 +174,10 @@ impl Claims<'_> {
 }
 
 /// A claim fit to show: bounded, on one line, without control characters; `None` if nothing is left.
-fn clean(text: &str) -> Option<String> {
+fn clean(text: &str) -> Option<Box<str>> {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.trim().chars().take(TEXT_MAX).map(printable).collect();
-    (!text.is_empty()).then_some(text)
+    (!text.is_empty()).then(|| text.into())
 }
 
 fn is_web_address(text: &str) -> bool {
@@ -214,7 +219,7 @@ mod tests {
         choose_layer(&id, "1.2.0", layers, |_| None).unwrap()
     }
 
-    fn chosen_name(layers: &[Descriptor]) -> Option<String> {
+    fn chosen_name(layers: &[Descriptor]) -> Option<Box<str>> {
         choose(layers).chosen().map(|artifact| artifact.file_name.clone())
     }
 
@@ -223,8 +228,8 @@ mod tests {
         let mut bad = layer(TAR, "bad.tar");
         bad.digest = "md5:0".to_owned();
         let layers = [layer("text/markdown", "README.md"), layer(EMPTY, ""), bad, layer(TAR, "")];
-        let names: Vec<String> =
-            files(&layers, |_| None).into_iter().map(|f| f.file_name).collect();
+        let files = files(&layers, |_| None);
+        let names: Vec<&str> = files.iter().map(|file| &*file.file_name).collect();
         assert_eq!(names, ["README.md", DIGEST]);
     }
 
@@ -235,7 +240,8 @@ mod tests {
         let layers =
             [layer("text/markdown", "README.md"), layer(TAR, "x.tgz"), layer(TAR, "SUMS.sha256")];
         assert_eq!(chosen_name(&layers).as_deref(), Some("x.tgz"));
-        assert_eq!(chosen_name(&[layer(EMPTY, ""), layer(TAR, "")]).unwrap(), "aws-1.2.0.tar.gz");
+        let untitled = chosen_name(&[layer(EMPTY, ""), layer(TAR, "")]);
+        assert_eq!(untitled.as_deref(), Some("aws-1.2.0.tar.gz"));
         assert_eq!(chosen_name(&[layer(TAR, "../../etc/x.zip")]).as_deref(), Some("x.zip"));
         let helm = [
             layer("application/vnd.cncf.helm.chart.provenance.v1.prov", ""),
@@ -291,7 +297,7 @@ mod tests {
         assert_eq!(about.author.as_deref(), Some("a"));
         assert_eq!(about.license.as_deref(), Some("MIT"));
         assert_eq!(about.repository, None);
-        assert_eq!(about.keywords, ["k"]);
+        assert_eq!(*about.keywords, ["k".into()]);
     }
 
     #[test]

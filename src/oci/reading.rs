@@ -170,7 +170,7 @@ impl Reader {
         let claims = claims_of(&manifest, &above, config.as_ref());
         let mut about = claims.about();
         let registry = self.client.registry();
-        about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()));
+        about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()).into());
         let release = Release::of_tag(Source::Oci, tag.clone());
         let version = release.version.as_str();
         let url = |digest: &Digest| {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use extension_registry::catalog::{Catalogue, Merge};
 use extension_registry::models::source::Source;
 use tokio::time::Instant;
 
-use super::{backend, kept, listed, pass};
+use super::{TTL, backend, kept, listed, pass};
 use crate::support::ids::{about, id, tag};
 use crate::support::scripted::Scripted;
+use crate::support::served::rules;
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
@@ -50,6 +52,28 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
     }
     catalogue.refresh(&id("provider/b"), None).await.unwrap();
     assert_eq!(catalogue.view().revision, after.revision, "the same again is no news");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
+    let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalogue, _tasks) = kept(first.clone()).await;
+    let view = catalogue.view();
+    let lists = [None, Some(Source::Gitea)].map(|source| view.entries(source).as_ptr());
+    assert_eq!(lists[0], lists[1], "one backend: one list");
+
+    let second = Arc::new(Scripted::new(Source::Oci, &["provider/b:2.0.0", "provider/c:1.0.0"]));
+    for (merge, shared) in [(Merge::Owner, [true; 3]), (Merge::Union, [true, false, true])] {
+        let catalogue = Catalogue::new(vec![first.clone(), second.clone()], rules(merge, TTL));
+        catalogue.round(None).await.unwrap();
+        let view = catalogue.view();
+        let same = |(merged, source)| {
+            view.entries(Some(source)).iter().any(|own| Arc::ptr_eq(own, merged))
+        };
+        let owners = [Source::Gitea, Source::Gitea, Source::Oci];
+        let held: Vec<bool> = view.entries(None).iter().zip(owners).map(same).collect();
+        assert_eq!(held, shared, "{merge:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

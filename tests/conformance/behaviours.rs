@@ -1,5 +1,7 @@
 //! The behaviours themselves, each a function over any [`Stage`].
 
+use std::sync::Arc;
+
 use extension_registry::error::ErrorKind;
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
@@ -120,7 +122,7 @@ async fn release(stage: &impl Stage, of: &str) -> Release {
     stage.backend().version(&aws(), &tag(of)).await.unwrap()
 }
 
-async fn published(stage: &impl Stage, archive: &[u8]) -> Artifact {
+async fn published(stage: &impl Stage, archive: &[u8]) -> Arc<Artifact> {
     stage.publish(&aws(), "1.0.0", "described", archive).await;
     release(stage, "1.0.0").await.artifact.chosen().unwrap().clone()
 }
@@ -349,8 +351,8 @@ pub async fn the_artifact_of_a_removed_extension_is_gone(stage: &impl Stage) {
 
 pub async fn a_digest_is_that_of_the_bytes(stage: &impl Stage) {
     let artifact = published(stage, b"0123456789").await;
-    if let Some(digest) = artifact.digest {
-        assert_eq!(digest, Digest::sha256(b"0123456789"));
+    if let Some(digest) = &artifact.digest {
+        assert_eq!(*digest, Digest::sha256(b"0123456789"));
     }
 }
 

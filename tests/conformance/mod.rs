@@ -47,7 +47,7 @@ impl Stage for Memory {
     }
 
     async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
-        let about = About { description: Some(description.to_owned()), ..About::default() };
+        let about = About { description: Some(description.into()), ..About::default() };
         self.0.publish(id, tag.parse().unwrap(), about, archive.to_vec());
     }
 

@@ -113,7 +113,7 @@ async fn case_27_hostile_names_choose_nothing_and_reach_no_address() {
     let backend = backend(&fake);
     let evil = backend.extension(&id("taskserv/evil")).await.unwrap();
     let release = evil.latest().unwrap();
-    assert_eq!(archive(release).file_name, "evil_taskserv.tar.gz");
+    assert_eq!(&*archive(release).file_name, "evil_taskserv.tar.gz");
     assert_eq!(release.assets.len(), 4, "all can be asked for");
     for asset in &release.assets {
         let url = asset.url.as_deref().unwrap();
@@ -150,9 +150,9 @@ async fn case_28_addresses_are_built_and_external_assets_left_alone() {
     let release = extension.latest().unwrap();
     let base = fake.url();
     let page = format!("{base}provisioning-extensions/x_prov");
-    assert_eq!(release.about.repository.as_ref(), Some(&page));
+    assert_eq!(release.about.repository.as_deref(), Some(page.as_str()));
     let url = format!("{page}/releases/download/1.0.0/x_prov.tar.gz");
-    assert_eq!(archive(release).url.as_ref(), Some(&url));
+    assert_eq!(archive(release).url.as_deref(), Some(url.as_str()));
 
     assert!(home.extension(&id("provider/y")).await.unwrap().releases().is_empty());
     let mut allowing = settings(&fake);

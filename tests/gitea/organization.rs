@@ -118,16 +118,13 @@ async fn fields_are_those_of_the_contract() {
     let base = fake.url();
     assert_eq!(latest.about.description.as_deref(), Some("AWS provider for provisioning"));
     assert_eq!(latest.about.author.as_deref(), Some("labadmin"));
-    assert_eq!(latest.about.repository, Some(format!("{base}provisioning-extensions/aws_prov")));
-    assert_eq!(latest.about.keywords, ["aws", "cloud", "provider"]);
+    let page = format!("{base}provisioning-extensions/aws_prov");
+    assert_eq!(latest.about.repository.as_deref(), Some(page.as_str()));
+    assert_eq!(*latest.about.keywords, ["aws".into(), "cloud".into(), "provider".into()]);
     assert_eq!(latest.published_at.unwrap().to_string(), "2026-11-23T18:04:10Z");
     assert_eq!(archive(latest).size, 1_024_666);
-    assert_eq!(
-        archive(latest).url,
-        Some(format!(
-            "{base}provisioning-extensions/aws_prov/releases/download/1.2.0/aws_prov.tar.gz"
-        ))
-    );
+    let url = format!("{page}/releases/download/1.2.0/aws_prov.tar.gz");
+    assert_eq!(archive(latest).url.as_deref(), Some(url.as_str()));
     assert_eq!(archive(latest).digest, None, "never read during a sweep");
     let release = backend(&fake).version(extension.id(), &latest.tag).await.unwrap();
     let digest = archive(&release).digest.as_ref().unwrap().to_string();

@@ -31,17 +31,17 @@ fn artifact() -> impl Strategy<Value = Artifact> {
     ("\\PC{0,8}", "\\PC{0,8}", any::<u64>(), of(digest()), of("\\PC{0,8}")).prop_map(
         |(key, file_name, size, digest, url)| Artifact {
             key: ArtifactKey::new(key),
-            file_name,
+            file_name: file_name.into(),
             size,
             digest,
-            url,
+            url: url.map(Into::into),
         },
     )
 }
 
 fn choice() -> impl Strategy<Value = ArtifactChoice> {
     prop_oneof![
-        artifact().prop_map(ArtifactChoice::Chosen),
+        artifact().prop_map(|file| ArtifactChoice::Chosen(Arc::new(file))),
         vec("\\PC{0,8}", 0..3).prop_map(ArtifactChoice::Ambiguous),
         Just(ArtifactChoice::Unread),
         Just(ArtifactChoice::Nothing),
@@ -51,23 +51,33 @@ fn choice() -> impl Strategy<Value = ArtifactChoice> {
 fn any_about() -> impl Strategy<Value = About> {
     (of("\\PC{0,20}"), of("\\PC{0,8}"), of("https://[a-z]{1,8}"), vec("\\PC{0,8}", 0..3), of("MIT"))
         .prop_map(|(description, author, repository, keywords, license)| About {
-            description,
-            author,
-            repository,
-            keywords,
-            license,
+            description: description.map(Into::into),
+            author: author.map(Into::into),
+            repository: repository.map(Into::into),
+            keywords: keywords.into_iter().map(Into::into).collect(),
+            license: license.map(Into::into),
         })
 }
 
 fn release() -> impl Strategy<Value = Release> {
     let tag = "v?[0-3](\\.[0-3]){0,2}(-rc\\.[0-9])?|latest|nightly|[a-z]{1,4}";
-    (tag, of(time()), choice(), vec(artifact(), 0..3), any::<bool>(), of(digest()), any_about())
-        .prop_map(|(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
-            assets.extend(artifact.chosen().filter(|_| among).cloned());
-            let about = Arc::new(about);
-            let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
-            Release { published_at, artifact, assets, manifest_digest, about, ..bare }
-        })
+    (
+        tag,
+        of(time()),
+        choice(),
+        vec(artifact().prop_map(Arc::new), 0..3),
+        any::<bool>(),
+        of(digest()),
+        any_about(),
+    )
+        .prop_map(
+            |(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
+                assets.extend(artifact.chosen().filter(|_| among).cloned());
+                let (assets, about) = (assets.into(), Arc::new(about));
+                let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
+                Release { published_at, artifact, assets, manifest_digest, about, ..bare }
+            },
+        )
 }
 
 fn extension() -> impl Strategy<Value = Extension> {

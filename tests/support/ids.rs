@@ -18,8 +18,8 @@ pub fn tag(text: &str) -> Tag {
 /// A publisher's words: a description and keywords.
 pub fn about(description: &str, keywords: &[&str]) -> About {
     About {
-        description: Some(description.to_owned()),
-        keywords: keywords.iter().map(|&word| word.to_owned()).collect(),
+        description: Some(description.into()),
+        keywords: keywords.iter().map(|&word| word.into()).collect(),
         ..About::default()
     }
 }

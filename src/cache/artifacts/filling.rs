@@ -26,7 +26,7 @@ impl Artifacts {
         part: Range<u64>,
     ) -> Option<(Reader, Origin)> {
         let disk = self.disk.clone()?;
-        let Artifact { digest, key, size, .. } = &wanted.artifact;
+        let Artifact { digest, key, size, .. } = &*wanted.artifact;
         let unknown = || Identity::Unknown(wanted.source, key.clone());
         let identity = digest.clone().map_or_else(unknown, Identity::Known);
         let mut fills = self.fills.lock();

@@ -8,6 +8,12 @@ use crate::models::naming::ExtensionId;
 /// What became of some names, by id in order; `None`: there is no such entry now.
 pub(super) type Changes = Vec<(ExtensionId, Option<Arc<Entry>>)>;
 
+/// Whether both lists have the very same entries.
+pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
+    let same = |(one, other): (&Arc<Entry>, &Arc<Entry>)| Arc::ptr_eq(one, other);
+    some.len() == others.len() && some.iter().zip(others.iter()).all(same)
+}
+
 /// The entries with these changes. Without a change they are the very same.
 pub(super) fn patched(previous: &Entries, changes: &Changes) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::index::{Entries, Entry, View};
+use crate::catalog::index::{Entry, View};
 use crate::catalog::search::SearchIndex;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
@@ -29,20 +29,18 @@ impl View {
     }
 
     /// This view with its lists ready to be searched. Takes from the previous one what did not
-    /// change.
+    /// change. Lists that are the same share one index.
     pub(super) fn searched(mut self, previous: &Self) -> Self {
         let lists = self.by_source.iter().map(|(source, entries)| (Some(*source), entries));
-        let lists = lists.chain([(None, &self.merged)]);
-        let index = |(source, entries): (Option<Source>, &Entries)| {
-            let entries = Arc::clone(entries);
-            let index = match previous.search_of(source) {
-                Some(index) if index.is_of(&entries) => Arc::clone(index),
-                Some(index) => Arc::new(index.next(entries)),
-                None => Arc::new(SearchIndex::default().next(entries)),
+        for (source, entries) in [(None, &self.merged)].into_iter().chain(lists) {
+            let index = match (self.searches.first(), previous.search_of(source)) {
+                (Some((_, merged)), _) if merged.is_of(entries) => Arc::clone(merged),
+                (_, Some(index)) if index.is_of(entries) => Arc::clone(index),
+                (_, Some(index)) => Arc::new(index.next(Arc::clone(entries))),
+                (_, None) => Arc::new(SearchIndex::default().next(Arc::clone(entries))),
             };
-            (source, index)
-        };
-        self.searches = lists.map(index).collect();
+            self.searches.push((source, index));
+        }
         self
     }
 

@@ -65,11 +65,11 @@ struct StoredArtifact {
 impl StoredAbout {
     pub(super) fn of(about: &About) -> Self {
         Self {
-            description: about.description.clone(),
-            author: about.author.clone(),
-            repository: about.repository.clone(),
-            keywords: about.keywords.clone(),
-            license: about.license.clone(),
+            description: about.description.as_deref().map(Into::into),
+            author: about.author.as_deref().map(Into::into),
+            repository: about.repository.as_deref().map(Into::into),
+            keywords: about.keywords.iter().map(|word| word.to_string()).collect(),
+            license: about.license.as_deref().map(Into::into),
         }
     }
 }
@@ -79,7 +79,13 @@ impl From<StoredAbout> for About {
         let StoredAbout { description, author, repository, keywords, license } = stored;
         // It ends in a page as a link: only what was one when it was read first.
         let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-        Self { description, author, repository: repository.filter(web), keywords, license }
+        Self {
+            description: description.map(Into::into),
+            author: author.map(Into::into),
+            repository: repository.filter(web).map(Into::into),
+            keywords: keywords.into_iter().map(Into::into).collect(),
+            license: license.map(Into::into),
+        }
     }
 }
 
@@ -105,7 +111,7 @@ impl StoredRelease {
             tag: release.tag.to_string(),
             published_at: release.published_at,
             artifact,
-            assets: assets.iter().map(stored).collect(),
+            assets: assets.iter().map(|asset| stored(asset)).collect(),
             manifest_digest: release.manifest_digest.as_ref().map(ToString::to_string),
             about,
         }
@@ -115,10 +121,10 @@ impl StoredRelease {
 fn stored(artifact: &Artifact) -> StoredArtifact {
     StoredArtifact {
         key: artifact.key.to_string(),
-        file_name: artifact.file_name.clone(),
+        file_name: artifact.file_name.to_string(),
         size: artifact.size,
         digest: artifact.digest.as_ref().map(ToString::to_string),
-        url: artifact.url.clone(),
+        url: artifact.url.as_deref().map(Into::into),
     }
 }
 
@@ -131,7 +137,8 @@ pub(super) fn read_release(
     stored: StoredRelease,
     abouts: &[Arc<About>],
 ) -> Result<Release> {
-    let assets: Vec<Artifact> = stored.assets.into_iter().map(read).collect::<Result<_>>()?;
+    let assets: Box<[Arc<Artifact>]> =
+        stored.assets.into_iter().map(read).collect::<Result<_>>()?;
     let nowhere = || damaged(format!("the release {:?} names what is not there", stored.tag));
     let artifact = match stored.artifact {
         StoredChoice::Asset(at) => {
@@ -153,13 +160,13 @@ pub(super) fn read_release(
     })
 }
 
-fn read(stored: StoredArtifact) -> Result<Artifact> {
+fn read(stored: StoredArtifact) -> Result<Arc<Artifact>> {
     let digest = stored.digest.as_deref().map(|text| parsed("digest", text));
-    Ok(Artifact {
+    Ok(Arc::new(Artifact {
         key: ArtifactKey::new(stored.key),
-        file_name: stored.file_name,
+        file_name: stored.file_name.into(),
         size: stored.size,
         digest: digest.transpose()?,
-        url: stored.url,
-    })
+        url: stored.url.map(Into::into),
+    }))
 }

@@ -76,9 +76,9 @@ async fn case_27_a_chart_is_known_by_its_media_type() {
     let extension = backend.extension(&id("aws-provider")).await.unwrap();
     let release = extension.latest().unwrap();
     let artifact = release.artifact.chosen().unwrap();
-    assert_eq!((artifact.file_name.as_str(), artifact.size), ("aws-1.0.0.tar.gz", 5));
+    assert_eq!((&*artifact.file_name, artifact.size), ("aws-1.0.0.tar.gz", 5));
     assert_eq!(release.about.description.as_deref(), Some("a chart"));
-    assert_eq!(release.about.keywords, ["cloud"]);
+    assert_eq!(*release.about.keywords, ["cloud".into()]);
     assert_eq!(release.assets.len(), 2, "each layer can be asked for by its digest");
 }
 

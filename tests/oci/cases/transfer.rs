@@ -1,5 +1,6 @@
 //! Bytes on their way: redirects, ranges, lies about digests and lengths, limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ pub(super) const ARCHIVE: &[u8] = b"an archive of thirty-two bytes..";
 /// A registry with one release whose archive is sent as told.
 pub(super) async fn sending(
     blob: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-) -> (ScriptedRegistry, Artifact) {
+) -> (ScriptedRegistry, Arc<Artifact>) {
     let mut store = Store::default();
     store.push("provisioning/aws-provider", "1.0.0", ARCHIVE);
     let played = PlayedRegistry::new(Dialect::Distribution, store);
