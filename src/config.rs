@@ -173,12 +173,18 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
 /// # Errors
 /// As [`load`].
 pub fn read(sources: &Sources<'_>) -> Result<(Config, Settings), Problems> {
+    let (settings, config) = examined(sources);
+    config.map(|config| (config, settings))
+}
+
+/// The values of all places, and what they make, or every problem with their form.
+pub fn examined(sources: &Sources<'_>) -> (Settings, Result<Config, Problems>) {
     let (settings, mut problems) = gather(sources);
-    let config = build(&settings, sources, &mut problems);
-    match config {
-        Some(config) if problems.is_empty() => Ok((config, settings)),
+    let config = match build(&settings, sources, &mut problems) {
+        Some(config) if problems.is_empty() => Ok(config),
         _ => Err(Problems::new(problems)),
-    }
+    };
+    (settings, config)
 }
 
 /// Host and port that a configuration listens on, whatever else is wrong with it.

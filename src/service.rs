@@ -31,6 +31,7 @@ use crate::api::state::Draining;
 use crate::backend::Backend;
 use crate::build_info;
 use crate::catalog::{Catalogue, Merge, Rules, sync};
+use crate::config::settings::Settings;
 use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
@@ -55,13 +56,14 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     runtime.enable_all().build()?.block_on(start(config, demo))
 }
 
-/// What would stop the start and a valid configuration cannot show by itself: names, addresses,
-/// files of secrets and certificates. Asks no backend.
+/// What would stop the start and the form of a configuration cannot show: names, addresses, files
+/// of secrets and certificates. Whatever else is wrong, each value that is there is looked at, so
+/// that nobody starts twice to learn of two mistakes. Asks no backend.
 #[must_use]
-pub fn check(config: &Config) -> Vec<Finding> {
-    let found = checks::of_values(config);
-    let built = || metrics().and_then(|metrics| Backends::of(config, &metrics));
-    match found.is_empty().then(built) {
+pub fn check(settings: &Settings, config: Option<&Config>) -> Vec<Finding> {
+    let found = checks::of_values(settings);
+    let built = |config| metrics().and_then(|metrics| Backends::of(config, &metrics));
+    match config.filter(|_| found.is_empty()).map(built) {
         Some(Err(error)) => vec![Finding { key: None, what: error.to_string() }],
         _ => found,
     }

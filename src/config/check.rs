@@ -29,6 +29,12 @@ impl Problems {
         Self(problems)
     }
 
+    /// These and more.
+    #[must_use]
+    pub fn and(self, more: Vec<Problem>) -> Self {
+        Self::new(self.0.into_iter().chain(more).collect())
+    }
+
     /// The problems, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()

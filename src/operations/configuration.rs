@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::args::ConfigAction;
 use crate::config::check::{Problem, Problems};
-use crate::config::{Config, Sources, example, read, schema, show};
+use crate::config::{Config, Sources, examined, example, read, schema, show};
 use crate::operations::{Failure, print};
 use crate::service;
 
@@ -33,13 +33,18 @@ pub(super) fn run(action: &ConfigAction, sources: &Sources<'_>) -> Result<(), Fa
 /// # Errors
 /// Everything that would stop the start, except for what the network or the port would.
 pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
-    let (config, settings) = read(sources)?;
-    let found = service::check(&config).into_iter().map(|finding| match finding.key {
+    let (settings, config) = examined(sources);
+    let found = service::check(&settings, config.as_ref().ok());
+    let found = found.into_iter().map(|finding| match finding.key {
         Some((section, key)) => settings.problem(section, key, finding.what),
         None => Problem::of_all(finding.what),
     });
-    let problems: Vec<Problem> = found.collect();
-    if problems.is_empty() { Ok(config) } else { Err(Problems::new(problems)) }
+    let found: Vec<Problem> = found.collect();
+    match config {
+        Ok(config) if found.is_empty() => Ok(config),
+        Ok(_) => Err(Problems::new(found)),
+        Err(problems) => Err(problems.and(found)),
+    }
 }
 
 fn init(path: &Path) -> Result<(), Failure> {

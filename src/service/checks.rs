@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::config::{Config, GiteaConfig, OciConfig, UpstreamConfig};
+use crate::config::settings::Settings;
 use crate::error::Error;
 use crate::gitea::settings::{GiteaToken, Organization};
 use crate::http::check_ca_file;
@@ -24,79 +24,87 @@ pub struct Finding {
 }
 
 /// Everything that is wrong with the values of the backends, and with what else is in files.
-pub(super) fn of_values(config: &Config) -> Vec<Finding> {
-    let mut found = Found::default();
-    config.gitea.iter().for_each(|gitea| found.gitea(gitea));
-    config.oci.iter().for_each(|oci| found.oci(oci));
-    if let Some(auth) = &config.auth {
-        found.value("auth", "tokens_path", client_tokens(&auth.tokens_path));
-    }
-    found.0
+pub(super) fn of_values(settings: &Settings) -> Vec<Finding> {
+    let mut found = Found { settings, findings: Vec::new() };
+    found.gitea();
+    found.oci();
+    found.file("auth", "tokens_path", client_tokens);
+    found.findings
 }
 
-#[derive(Default)]
-struct Found(Vec<Finding>);
+struct Found<'a> {
+    settings: &'a Settings,
+    findings: Vec<Finding>,
+}
 
-impl Found {
-    /// The value, or its problem as one more finding.
-    fn value<T, E: std::error::Error>(
+impl Found<'_> {
+    /// What a text means, if it is there; else its problem is one more finding.
+    fn text<T, E: std::error::Error>(
         &mut self,
         section: &'static str,
         key: &'static str,
-        read: Result<T, E>,
+        read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match read {
+        match read(&self.settings.text(section, key)?) {
             Ok(value) => Some(value),
             Err(error) => {
                 let causes = std::iter::successors(error.source(), |cause| cause.source());
                 let causes: String = causes.map(|cause| format!(": {cause}")).collect();
                 let what = format!("{error}{causes}");
-                self.0.push(Finding { key: Some((section, key)), what });
+                self.findings.push(Finding { key: Some((section, key)), what });
                 None
             }
         }
     }
 
-    fn gitea(&mut self, config: &GiteaConfig) {
-        self.value("gitea", "url", config.url.parse::<url::Url>());
-        self.value("gitea", "organization", config.organization.parse::<Organization>());
-        if let Some(path) = &config.token_path {
-            self.secret("gitea", "token_path", path, |path| GiteaToken::read(path).map(drop));
-        }
-        self.upstream("gitea", &config.upstream);
+    /// The same for a file that it names.
+    fn file<T, E: std::error::Error>(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        read: impl FnOnce(&Path) -> Result<T, E>,
+    ) {
+        self.text(section, key, |path| read(Path::new(path)));
     }
 
-    fn oci(&mut self, config: &OciConfig) {
-        let registry = self.value("oci", "registry", config.registry.parse::<RegistryAddress>());
-        let namespace = self.value("oci", "namespace", config.namespace.parse::<Namespace>());
-        self.value("oci", "repositories", repositories(&config.repositories));
-        if let (Some(path), Some(registry), Some(namespace)) =
-            (&config.auth_token_path, registry, namespace)
-        {
-            let read = |path: &Path| read_credentials(path, &registry, &namespace).map(drop);
-            self.secret("oci", "auth_token_path", path, read);
-        }
-        self.upstream("oci", &config.upstream);
+    fn gitea(&mut self) {
+        self.text("gitea", "url", str::parse::<url::Url>);
+        self.text("gitea", "organization", str::parse::<Organization>);
+        self.secret("gitea", "token_path", |path| GiteaToken::read(path).map(drop));
+        self.upstream("gitea");
     }
 
-    fn upstream(&mut self, section: &'static str, config: &UpstreamConfig) {
-        if let Some(path) = &config.ca_file {
-            self.value(section, "ca_file", check_ca_file(path));
+    fn oci(&mut self) {
+        let registry = self.text("oci", "registry", str::parse::<RegistryAddress>);
+        let namespace = self.text("oci", "namespace", str::parse::<Namespace>);
+        let listed = self.settings.list("oci", "repositories").unwrap_or_default();
+        if let Err(error) = repositories(&listed) {
+            let (key, what) = (Some(("oci", "repositories")), error.to_string());
+            self.findings.push(Finding { key, what });
         }
-        if let Some(path) = &config.webhook_secret_path {
-            self.value(section, "webhook_secret_path", secrets::word(path));
-        }
+        let place = registry.zip(namespace);
+        self.secret("oci", "auth_token_path", |path| match &place {
+            Some((registry, namespace)) => read_credentials(path, registry, namespace).map(drop),
+            // Which credentials are meant cannot be told before.
+            None => Ok(()),
+        });
+        self.upstream("oci");
+    }
+
+    fn upstream(&mut self, section: &'static str) {
+        self.file(section, "ca_file", check_ca_file);
+        self.file(section, "webhook_secret_path", secrets::word);
     }
 
     fn secret(
         &mut self,
         section: &'static str,
         key: &'static str,
-        path: &Path,
         read: impl Fn(&Path) -> Result<(), Error>,
     ) {
-        if self.value(section, key, secrets::readable(path)).is_some() {
-            self.value(section, key, read(path));
+        let readable = |path: &str| secrets::readable(Path::new(path));
+        if self.text(section, key, readable).is_some() {
+            self.file(section, key, read);
         }
     }
 }
