@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::api::auth::{Auth, Refusal};
 use crate::api::client_address::{TrustedProxies, network_of};
-use crate::api::limits::Room;
+use crate::api::limits::{Place, Room};
 use crate::api::problem::Problem;
 use crate::api::rate_limit::{ClientKey, RateLimiter, Verdict};
 use crate::metrics::Metrics;
@@ -23,6 +23,8 @@ use crate::metrics::Metrics;
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
 /// Where backends tell of changes: open to whoever signs with the backend's secret.
 const SIGNED: &str = "/api/v1/webhooks/{backend}";
+/// What watches the service needs no room: it is wanted most when there is none.
+const WATCHED: &str = "/api/v1/metrics";
 /// Requests answered at once unless configured.
 const ROOM: usize = 5000;
 
@@ -77,11 +79,15 @@ pub async fn admit(
     let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
     let place = match over {
         Some(refused) => Err(refused),
-        None => client.and_then(|name| Ok((admission.room.enter().ok_or(Refused::Room)?, name))),
+        None => client.and_then(|name| Ok((admission.place(route)?, name))),
     };
     let mut response = match place {
         Ok((place, name)) => {
-            let mut response = place.keep_for(next.run(request).await);
+            let response = next.run(request).await;
+            let mut response = match place {
+                Some(place) => place.keep_for(response),
+                None => response,
+            };
             name.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
             response
         }
@@ -102,6 +108,14 @@ impl Admission {
         let auth = self.auth.as_ref().filter(|_| route != SIGNED);
         let client = auth.map(|auth| auth.client(request.headers(), Timestamp::now()));
         client.transpose().map(|name| name.map(ClientName)).map_err(Refused::Token)
+    }
+
+    /// A request's place, if it needs one.
+    fn place(&self, route: &str) -> Result<Option<Place>, Refused> {
+        if route == WATCHED {
+            return Ok(None);
+        }
+        self.room.enter().map(Some).ok_or(Refused::Room)
     }
 
     fn take(

@@ -158,7 +158,7 @@ async fn shares_are_of_clients_where_these_have_names() {
 }
 
 #[tokio::test]
-async fn what_there_is_no_room_for_is_refused_at_once_and_health_is_not() {
+async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are_not() {
     let release = Arc::new(Notify::new());
     let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
@@ -178,6 +178,10 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_is_not() {
     for path in HEALTH {
         assert_eq!(served.get(path).await.status, StatusCode::OK, "{path}");
     }
+    let scrape = served.get("/metrics").await;
+    assert_eq!(scrape.status, StatusCode::OK);
+    let counted = r#"extension_registry_refused_requests_total{reason="overload"} 1"#;
+    assert!(scrape.text().lines().any(|line| line == counted), "{}", scrape.text());
     release.notify_one();
     assert_eq!(held.content_length(), Some(24));
     assert_eq!(held.bytes().await.unwrap().len(), 24);
