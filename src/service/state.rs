@@ -1,6 +1,5 @@
 //! Where what is known is kept over a restart, and which upstreams it is known of.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,7 +22,6 @@ pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Opt
         );
         return None;
     };
-    make(dir);
     let now = Timestamp::now();
     let digests = DigestKeeper::new(Arc::clone(catalogue.first_seen()), dir);
     // Before the catalogue, which is completed by it.
@@ -50,13 +48,6 @@ impl Keepers {
     pub(super) async fn save(&self, now: Timestamp) {
         let _ = self.digests.save().await;
         let _ = self.known.save(now).await;
-    }
-}
-
-/// Makes the directory if it is not there. That it cannot be written is said by the first write.
-fn make(dir: &Path) {
-    if let Err(error) = std::fs::create_dir_all(dir) {
-        warn!(path = %dir.display(), "cache.state_dir: the directory cannot be made: {error}");
     }
 }
 

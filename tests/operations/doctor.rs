@@ -7,10 +7,14 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::tls::{Flaw, acceptor};
 use crate::support::ids::id;
 use crate::support::layouts::publish;
+use crate::support::played_registry::PlayedRegistry;
 use crate::support::program::{Running, run, stderr};
+use crate::support::scripted_registry::ScriptedRegistry;
 
 /// Exit code and entries of the doctor for a configuration.
 fn examined(dir: &Path, config: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
@@ -101,11 +105,10 @@ fn a_wrong_port_a_silent_server_and_missing_tls_are_told_apart() {
 }
 
 #[test]
-fn refused_credentials_an_empty_organisation_and_a_wrong_clock_are_told_apart() {
+fn refused_credentials_an_empty_organisation_and_a_page_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let now = date(SignedDuration::ZERO);
     let json = "Content-Type: application/json\r\n";
-    let hour = date(SignedDuration::from_hours(1));
     for (head, body, step) in [
         (format!("HTTP/1.1 401 Unauthorized\r\n{now}{json}"), "{}", "credentials"),
         (format!("HTTP/1.1 404 Not Found\r\n{now}{json}"), "{}", "credentials"),
@@ -117,11 +120,66 @@ fn refused_credentials_an_empty_organisation_and_a_wrong_clock_are_told_apart() 
         let (_, found, what) = only_problem(&entries);
         assert_eq!((code, found.as_str()), (Some(1), step), "{what}");
     }
-    let head = format!("HTTP/1.1 401 Unauthorized\r\n{hour}{json}");
-    let (_, entries) = examined(dir.path(), &gitea(&answering(head, "{}")), &["--port", "0"]);
-    let clock = entries.iter().find(|entry| entry["step"] == "clock").unwrap();
-    assert_eq!(clock["state"], "problem");
-    assert!(clock["what"].as_str().unwrap().contains("s behind the server's"), "{clock}");
+}
+
+#[test]
+fn a_clock_that_is_an_hour_off_is_told_whichever_way() {
+    let dir = tempfile::tempdir().unwrap();
+    for (hours, side) in [(1, "s behind the server's"), (-1, "s ahead of the server's")] {
+        let off = date(SignedDuration::from_hours(hours));
+        let head = format!("HTTP/1.1 401 Unauthorized\r\n{off}Content-Type: application/json\r\n");
+        let config = gitea(&answering(head, "{}"));
+        let (code, entries) = examined(dir.path(), &config, &["--port", "0"]);
+        let (about, step, what) = only_problem(&entries);
+        assert_eq!((code, about.as_str(), step.as_str()), (Some(1), "gitea", "clock"), "{what}");
+        assert!(what.contains(side), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remote_backends_that_are_well_get_a_good_report_step_by_step() {
+    let mut state = State::empty();
+    state.create_released("aws_prov", "1.0.0", b"bytes");
+    let (acceptor, authority) = acceptor(Flaw::Nothing);
+    let server = FakeGitea::start_tls(state, acceptor).await;
+    let registry = ScriptedRegistry::start(|seen| PlayedRegistry::zot().answer(seen)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\nca_file = {:?}\n\
+         [oci]\nregistry = \"{}\"\nnamespace = \"provisioning\"\n\
+         [cache]\nstate_dir = \"state\"\n",
+        server.url(),
+        authority.path(),
+        registry.url(),
+    );
+    let examine = move || examined(dir.path(), &config, &["--port", "0"]);
+    let (code, entries) = tokio::task::spawn_blocking(examine).await.unwrap();
+    assert_eq!(code, Some(0), "{entries:#?}");
+    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap().to_owned();
+    let told: Vec<String> = entries
+        .iter()
+        .map(|entry| ["state", "about", "step"].map(|field| text(entry, field)).join(" "))
+        .collect();
+    let expected = [
+        "ok service configuration",
+        "ok service port",
+        "ok service state",
+        "ok gitea name",
+        "ok gitea connection",
+        "ok gitea tls",
+        "ok gitea clock",
+        "ok gitea credentials",
+        "ok gitea listing",
+        "ok oci name",
+        "ok oci connection",
+        "ok oci clock",
+        "ok oci credentials",
+        "ok oci listing",
+    ];
+    assert_eq!(told, expected, "{entries:#?}");
+    let what = |step: &str| entries.iter().find(|entry| entry["step"] == step).unwrap();
+    assert_eq!(text(what("tls"), "what"), "the certificate is good until 2100-01-01T00:00:00Z");
+    assert_eq!(text(what("listing"), "what"), "1 extensions");
 }
 
 #[test]
@@ -150,6 +208,7 @@ async fn certificates_that_nobody_should_trust_are_told() {
         (Flaw::Expired, "expired"),
         (Flaw::WrongName, "not valid for name"),
         (Flaw::SelfSigned, "UnknownIssuer"),
+        (Flaw::ExpiresSoon, "the certificate expires at 2"),
     ] {
         let (acceptor, authority) = acceptor(flaw);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,5 +6,6 @@ mod doctor;
 mod healthcheck;
 mod metrics;
 mod pages;
+mod startup;
 mod supervisor;
 mod trace;

@@ -30,6 +30,8 @@ pub fn stderr(output: &Output) -> String {
 pub struct Running {
     child: Child,
     pub address: SocketAddr,
+    /// Its log up to the line that told the address.
+    pub before: Vec<String>,
     log: mpsc::Receiver<String>,
 }
 
@@ -50,11 +52,13 @@ impl Running {
             .spawn()
             .unwrap();
         let log = lines(child.stderr.take().unwrap());
+        let mut before = Vec::new();
         let address = log.iter().find_map(|line| {
-            let line: Value = serde_json::from_str(&line).expect(&line);
-            line["address"].as_str().map(|address| address.parse().unwrap())
+            let value: Value = serde_json::from_str(&line).expect(&line);
+            before.push(line);
+            value["address"].as_str().map(|address| address.parse().unwrap())
         });
-        Self { child, address: address.expect("the log ended without an address"), log }
+        Self { child, address: address.expect("the log ended without an address"), before, log }
     }
 
     /// Sends a signal, such as `-TERM`.

@@ -61,14 +61,21 @@ impl StateFile {
         }
     }
 
+    /// Makes the directory if it is not there, and tries whether it can be written.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(in crate::catalog) fn prepare(&self) -> Result<()> {
+        let tried = fs::create_dir_all(&self.dir).and_then(|()| tempfile::tempfile_in(&self.dir));
+        tried.map(drop).map_err(unwritable)
+    }
+
     /// Puts the payload in the place of the one before. A crash leaves one of both, never a part.
     ///
     /// # Errors
     /// The directory cannot be written, or is full.
     pub(in crate::catalog) fn write(&self, payload: &[u8]) -> Result<()> {
-        self.replace(payload).map_err(|error| {
-            Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
-        })
+        self.replace(payload).map_err(unwritable)
     }
 
     fn replace(&self, payload: &[u8]) -> io::Result<()> {
@@ -122,4 +129,8 @@ impl StateFile {
         }
         Ok(payload)
     }
+}
+
+fn unwritable(error: io::Error) -> Error {
+    Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
 }

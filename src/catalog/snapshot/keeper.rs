@@ -62,11 +62,19 @@ impl Keeper {
     /// something was known of. A file that cannot be used is set aside and named in the log.
     pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<Source> {
         let this = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || this.read_here(now)).await;
-        read.unwrap_or_else(|error| {
-            warn!("the kept catalogue cannot be read: {error}");
-            Vec::new()
-        })
+        let reading = move || (this.file.prepare(), this.read_here(now));
+        match tokio::task::spawn_blocking(reading).await {
+            Ok((writable, read)) => {
+                // Whoever configured it is there now, and perhaps not when the first write fails.
+                self.written.lock().failed = writable.is_err();
+                self.tell(writable.as_ref().err());
+                read
+            }
+            Err(error) => {
+                warn!("the kept catalogue cannot be read: {error}");
+                Vec::new()
+            }
+        }
     }
 
     fn read_here(&self, now: Timestamp) -> Vec<Source> {
@@ -147,7 +155,7 @@ impl Keeper {
         let snapshot = self.catalogue.snapshot(&self.fingerprints, now);
         // Before anything is known there is nothing to keep, and perhaps something to lose.
         if snapshot.backends.is_empty() {
-            return Ok(());
+            return self.file.prepare();
         }
         let saved = to_json(&snapshot).and_then(|payload| self.file.write(&payload));
         let ended = Instant::now();

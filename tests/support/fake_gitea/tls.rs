@@ -1,7 +1,9 @@
 //! Certificates made for a test: of a private authority, of nobody, too old, for another name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
@@ -17,6 +19,8 @@ pub(crate) enum Flaw {
     SelfSignedButTrusted,
     SelfSigned,
     Expired,
+    /// In a week.
+    ExpiresSoon,
     WrongName,
 }
 
@@ -32,9 +36,15 @@ pub(crate) fn acceptor(flaw: Flaw) -> (TlsAcceptor, NamedTempFile) {
     let key = KeyPair::generate().unwrap();
     let name = if flaw == Flaw::WrongName { "git.example" } else { "127.0.0.1" };
     let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    leaf.not_after = date_time_ymd(2100, 1, 1);
     if flaw == Flaw::Expired {
         leaf.not_before = date_time_ymd(2020, 1, 1);
         leaf.not_after = date_time_ymd(2021, 1, 1);
+    }
+    if flaw == Flaw::ExpiresSoon {
+        let end = Timestamp::now() + SignedDuration::from_hours(7 * 24);
+        let since_the_epoch = Duration::from_secs(end.as_second().unsigned_abs());
+        leaf.not_after = date_time_ymd(1970, 1, 1) + since_the_epoch;
     }
     let certificate = match flaw {
         Flaw::SelfSigned | Flaw::SelfSignedButTrusted => leaf.self_signed(&key).unwrap(),
