@@ -15,6 +15,8 @@
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod canary;
+    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod docker_registry;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod played_registry;

@@ -15,6 +15,8 @@
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod canary;
+    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod fake_gitea;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod ids;

@@ -14,8 +14,8 @@ async fn the_demo_runs_from_an_empty_directory_with_nothing_else() {
     let running = Running::start(dir.path(), &["--demo"]);
     assert!(running.address.ip().is_loopback());
     let response = running.get("/extensions").await;
-    assert_eq!(response.status(), 200);
-    let list: Vec<Value> = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(response.status, 200);
+    let list: Vec<Value> = serde_json::from_slice(&response.body).unwrap();
     assert!(list.len() >= 14, "{} extensions", list.len());
     for extension_type in ["provider", "taskserv", "cluster"] {
         assert!(list.iter().any(|row| row["type"] == extension_type), "{extension_type}");
@@ -25,9 +25,9 @@ async fn the_demo_runs_from_an_empty_directory_with_nothing_else() {
             assert!(row[field].is_string(), "{} has no {field}", row["name"]);
         }
         let href = row["href"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
-        let archive = running.get(href).await.bytes().await.unwrap();
+        let archive = running.get(href).await.body;
         let mut names = Vec::new();
-        let tar = flate2::read::GzDecoder::new(archive.as_ref());
+        let tar = flate2::read::GzDecoder::new(archive.as_slice());
         for entry in tar::Archive::new(tar).entries().unwrap() {
             let mut entry = entry.unwrap();
             names.push(entry.path().unwrap().display().to_string());
@@ -43,7 +43,7 @@ async fn a_signal_drains_and_the_exit_code_is_zero() {
     for signal in ["-TERM", "-INT"] {
         let dir = tempfile::tempdir().unwrap();
         let running = Running::start(dir.path(), &["--demo"]);
-        assert_eq!(running.get("/health/live").await.status(), 200);
+        assert_eq!(running.get("/health/live").await.status, 200);
         running.signal(signal);
         let (status, log) = running.wait();
         assert_eq!(status.code(), Some(0), "{signal}");
@@ -82,7 +82,7 @@ async fn a_request_says_in_the_log_from_where_it_came_and_how_much_went_back() {
     let mut lengths = Vec::new();
     let archive = "/extensions/provider/aws/1.2.0";
     for path in ["/extensions/provider/aws", archive, "/extensions/provider/none"] {
-        lengths.push(running.get(path).await.bytes().await.unwrap().len());
+        lengths.push(running.get(path).await.body.len());
     }
     let url = format!("http://{}/api/v1{archive}", running.address);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -107,7 +107,7 @@ async fn a_directory_of_layouts_is_served_by_its_configuration() {
     std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"extensions\"\n").unwrap();
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
     let response = running.get("/extensions/provider/mine/1.0.0").await;
-    assert_eq!(response.bytes().await.unwrap().as_ref(), b"mine");
+    assert_eq!(response.body, b"mine");
 }
 
 #[tokio::test]
@@ -118,12 +118,12 @@ async fn what_is_known_outlives_the_process() {
     let config = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"a/state\"\n";
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
     let first = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-    assert_eq!(first.get("/extensions/provider/mine").await.status(), 200);
+    assert_eq!(first.get("/extensions/provider/mine").await.status, 200);
     first.signal("-TERM");
     assert!(first.wait().0.success());
     std::fs::rename(dir.path().join("extensions"), dir.path().join("gone")).unwrap();
     let second = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-    assert_eq!(second.get("/extensions/provider/mine").await.status(), 200);
+    assert_eq!(second.get("/extensions/provider/mine").await.status, 200);
     second.signal("-TERM");
     assert!(second.wait().0.success());
 }

@@ -15,6 +15,7 @@ mod gitea;
 mod layouts;
 mod oci;
 mod operations;
+mod outbound;
 mod search;
 mod serving;
 mod snapshot;

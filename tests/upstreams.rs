@@ -18,6 +18,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::support::canary::WEBHOOK as SECRET;
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::{FakeGitea, Fault};
 use crate::support::ids::id;
@@ -26,11 +27,9 @@ use crate::support::registry_store::Store;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry};
 use crate::support::served::{Served, Setup};
 
-const SECRET: &str = "webhook-secret";
-
 fn gitea(fake: &FakeGitea) -> Arc<dyn Backend> {
     let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
-    let settings = GiteaSettings { token: Some("<read>".parse().unwrap()), ..settings };
+    let settings = GiteaSettings { token: Some(fake.token("<read>")), ..settings };
     Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap())
 }
 
@@ -194,7 +193,7 @@ async fn what_is_known_stays_when_a_backend_goes_away() {
 async fn a_backend_that_refuses_us_is_an_error_and_never_an_absence() {
     let fake = FakeGitea::start(State::empty()).await;
     let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
-    let settings = GiteaSettings { token: Some("<bad>".parse().unwrap()), ..settings };
+    let settings = GiteaSettings { token: Some(fake.token("<bad>")), ..settings };
     let backend = GiteaBackend::new(settings, Arc::new(())).unwrap();
     let served = Served::over(vec![Arc::new(backend)]).await;
     for path in ["/extensions", "/extensions/provider/hello"] {

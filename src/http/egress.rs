@@ -46,6 +46,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (169, 254, _)
             | (172, 16..=31, _)
             | (192, 0, 0 | 2)
+            | (192, 88, 99)
             | (192, 168, _)
             | (198, 18 | 19, _)
             | (198, 51, 100)
@@ -63,21 +64,30 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         let [.., a, b, c, d] = address.octets();
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    let set_aside = (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || first == 0x2002;
+    let set_aside = (first == 0x2001 && (second < 0x0200 || second == 0x0db8))
+        || first == 0x2002
+        || (first == 0x3fff && second < 0x1000);
     first & 0xe000 == 0x2000 && !set_aside
 }
 
-/// The system's resolver, less the addresses that are not public.
+/// A resolver, less the addresses that are not public. What it leaves is what is dialled: nobody
+/// asks again between the check and the connection, so that a name cannot change its meaning there.
 #[derive(Clone, Debug)]
-pub(super) struct PublicOnly(GaiResolver);
+pub(super) struct PublicOnly<R = GaiResolver>(R);
 
 impl PublicOnly {
+    /// The system's.
     pub(super) fn new() -> Self {
         Self(GaiResolver::new())
     }
 }
 
-impl Service<Name> for PublicOnly {
+impl<R> Service<Name> for PublicOnly<R>
+where
+    R: Service<Name, Error = io::Error>,
+    R::Response: Iterator<Item = SocketAddr>,
+    R::Future: Send + 'static,
+{
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
@@ -101,6 +111,15 @@ impl Service<Name> for PublicOnly {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::future::{Ready, ready};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use hyper::Uri;
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use parking_lot::Mutex;
+
     use super::*;
 
     #[test]
@@ -147,5 +166,79 @@ mod tests {
         let name: Name = "localhost".parse().unwrap();
         let error = PublicOnly::new().call(name).await.unwrap_err();
         assert!(error.get_ref().unwrap().is::<PrivateAddress>());
+    }
+
+    /// A resolver that says one thing after the other.
+    #[derive(Clone)]
+    struct Says(Arc<Mutex<VecDeque<Vec<IpAddr>>>>);
+
+    impl Service<Name> for Says {
+        type Response = vec::IntoIter<SocketAddr>;
+        type Error = io::Error;
+        type Future = Ready<io::Result<Self::Response>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Name) -> Self::Future {
+            let said = self.0.lock().pop_front().unwrap().into_iter();
+            let addresses: Vec<SocketAddr> = said.map(|address| (address, 0).into()).collect();
+            ready(Ok(addresses.into_iter()))
+        }
+    }
+
+    /// What is left of each answer; `None`: nothing, and the name is refused.
+    async fn left(said: &[&[&str]]) -> Vec<Option<Vec<String>>> {
+        let parsed = said.iter().map(|all| all.iter().map(|one| one.parse().unwrap()).collect());
+        let mut resolver = PublicOnly(Says(Arc::new(Mutex::new(parsed.collect()))));
+        let mut left = Vec::new();
+        for _ in said {
+            let found = resolver.call("metadata.google.internal".parse().unwrap()).await;
+            let text = |address: SocketAddr| address.ip().to_string();
+            left.push(found.ok().map(|found| found.map(text).collect()));
+        }
+        left
+    }
+
+    #[tokio::test]
+    async fn names_of_private_addresses_resolve_to_nothing_and_others_to_what_is_public() {
+        for private in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "169.254.169.254",
+            "192.168.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "fd00:ec2::254",
+            "fe80::1",
+        ] {
+            assert_eq!(left(&[&[private]]).await, [None], "{private}");
+            let mixed = left(&[&[private, "9.9.9.9", "2620:fe::fe"]]).await;
+            let public = ["9.9.9.9", "2620:fe::fe"].map(str::to_owned).to_vec();
+            assert_eq!(mixed, [Some(public)], "{private}");
+        }
+        // A name that is rebound while it is used: each answer is judged, and none is asked for twice.
+        let rebound = left(&[&["9.9.9.9"], &["127.0.0.1"]]).await;
+        assert_eq!(rebound, [Some(vec!["9.9.9.9".to_owned()]), None]);
+    }
+
+    #[tokio::test]
+    async fn a_rebound_name_is_asked_for_once_a_connection_and_leads_to_nobody() {
+        let canary = TcpListener::bind("127.0.0.1:0").unwrap();
+        canary.set_nonblocking(true).unwrap();
+        let port = canary.local_addr().unwrap().port();
+        // The first answer is all that a check before the connection would see.
+        let said =
+            [["127.0.0.1"], ["9.9.9.9"]].map(|all| all.map(|one| one.parse().unwrap()).into());
+        let said = Arc::new(Mutex::new(VecDeque::from(said)));
+        let mut connector = HttpConnector::new_with_resolver(PublicOnly(Says(Arc::clone(&said))));
+        let address: Uri = format!("http://rebound.example:{port}/").parse().unwrap();
+        assert!(connector.call(address).await.is_err());
+        assert_eq!(said.lock().len(), 1, "one question");
+        assert_eq!(canary.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

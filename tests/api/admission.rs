@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use extension_registry::api::admission::Admission;
 use extension_registry::api::auth::{Auth, ClientTokens};
 use extension_registry::api::client_address::TrustedProxies;
@@ -16,6 +18,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::Notify;
 use tower_http::cors::AllowOrigin;
 
+use crate::support::canary::{CLIENT, OTHER_CLIENT};
 use crate::support::scripted::Scripted;
 use crate::support::served::{Got, Served, Setup, memory};
 
@@ -60,7 +63,7 @@ async fn until_limited(served: &Served, path: &str, headers: &[(&str, &str)]) ->
 
 #[tokio::test]
 async fn without_a_token_only_health_and_signed_notices_are_answered() {
-    let served = served(tokens(&[("ci", "s3cret")])).await;
+    let served = served(tokens(&[("ci", CLIENT)])).await;
     for template in templates() {
         let path = template.strip_prefix("/api/v1").unwrap();
         let path = path.replace("{type}", "provider").replace("{name}", "aws");
@@ -81,28 +84,36 @@ async fn without_a_token_only_health_and_signed_notices_are_answered() {
 
 #[tokio::test]
 async fn with_a_token_answers_are_for_its_client_alone() {
-    let served = served(tokens(&[("ci", "s3cret"), ("ui", "0ther")])).await;
-    for token in ["Bearer s3cret", "bearer 0ther"] {
+    let served = served(tokens(&[("ci", CLIENT), ("ui", OTHER_CLIENT)])).await;
+    for token in [format!("Bearer {CLIENT}"), format!("bearer {OTHER_CLIENT}")] {
+        let token = token.as_str();
         let list = served.get_with("/extensions", &[("authorization", token)]).await;
         assert_eq!((list.status, list.column("name").len()), (StatusCode::OK, 1));
         assert_eq!(list.header("cache-control"), "private, no-cache");
         let archive = served.get_with(DOWNLOAD, &[("authorization", token)]).await;
         assert_eq!(archive.header("cache-control"), "private, max-age=3600");
     }
-    for wrong in ["Bearer s3cre", "Bearer s3cret2", "Basic czNjcmV0", "s3cret"] {
-        let got = served.get_with("/extensions", &[("authorization", wrong)]).await;
+    let shorter = &CLIENT[..CLIENT.len() - 1];
+    let coded = STANDARD.encode(CLIENT);
+    for wrong in [
+        format!("Bearer {shorter}"),
+        format!("Bearer {CLIENT}2"),
+        format!("Basic {coded}"),
+        CLIENT.to_owned(),
+    ] {
+        let got = served.get_with("/extensions", &[("authorization", &wrong)]).await;
         assert_eq!(got.status, StatusCode::UNAUTHORIZED, "{wrong}");
         assert!(got.header("www-authenticate").ends_with("error=\"invalid_token\""));
-        assert!(!got.text().contains("s3cre"), "{}", got.text());
     }
-    let metrics = served.get_with("/metrics", &[("authorization", "Bearer s3cret")]).await.text();
+    let ours = format!("Bearer {CLIENT}");
+    let metrics = served.get_with("/metrics", &[("authorization", &ours)]).await.text();
     let line = r#"extension_registry_refused_requests_total{reason="token"} 4"#;
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
 }
 
 #[tokio::test]
 async fn pages_of_other_origins_may_send_tokens() {
-    let served = served(tokens(&[("ui", "s3cret")])).await;
+    let served = served(tokens(&[("ui", CLIENT)])).await;
     let wish = [
         ("origin", "https://ui.example.com"),
         ("access-control-request-method", "GET"),
@@ -147,11 +158,11 @@ async fn shares_are_of_addresses_that_trusted_proxies_tell() {
 
 #[tokio::test]
 async fn shares_are_of_clients_where_these_have_names() {
-    let served = served(limited(2, tokens(&[("ci", "s3cret"), ("ui", "0ther")]))).await;
-    let ci = ("authorization", "Bearer s3cret");
-    let over = until_limited(&served, "/extensions", &[ci]).await;
+    let served = served(limited(2, tokens(&[("ci", CLIENT), ("ui", OTHER_CLIENT)]))).await;
+    let [ci, other] = [CLIENT, OTHER_CLIENT].map(|token| format!("Bearer {token}"));
+    let over = until_limited(&served, "/extensions", &[("authorization", &ci)]).await;
     assert_eq!(over.header("retry-after"), "1");
-    let ui = served.get_with("/extensions", &[("authorization", "Bearer 0ther")]).await;
+    let ui = served.get_with("/extensions", &[("authorization", &other)]).await;
     assert_eq!(ui.status, StatusCode::OK, "from the same address");
     let guess = [("authorization", "Bearer guess")];
     until_limited(&served, "/extensions", &guess).await;

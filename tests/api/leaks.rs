@@ -7,9 +7,8 @@ use extension_registry::gitea::settings::GiteaSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::support::canary;
 use crate::support::served::Served;
-
-const TOKEN: &str = "canary-token-4711";
 
 /// A server that answers everything with these bytes, and its port. `None`: nobody is there.
 async fn upstream(answer: Option<String>) -> u16 {
@@ -48,10 +47,11 @@ async fn no_failure_of_a_backend_tells_its_address_its_words_or_our_token() {
         Some("SSH-2.0-canary\r\n".to_owned()),
     ] {
         let port = upstream(answer.clone()).await;
-        let url = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let token = canary::secret_for(&url, "read");
         let settings = GiteaSettings {
-            token: Some(TOKEN.parse().unwrap()),
-            ..GiteaSettings::new(url, "canary-org".parse().unwrap())
+            token: Some(token.parse().unwrap()),
+            ..GiteaSettings::new(url.parse().unwrap(), "canary-org".parse().unwrap())
         };
         let backend = GiteaBackend::new(settings, Arc::new(())).unwrap();
         let served = Served::over(vec![Arc::new(backend)]).await;

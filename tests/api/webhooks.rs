@@ -10,12 +10,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 
+use crate::support::canary::WEBHOOK as SECRET;
 use crate::support::ids::{about, id, tag};
 use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
 
-const SECRET: &str = "webhook-secret";
 const RELEASE: &str = r#"{"action":"published","release":{"id":1,"tag_name":"1.1.0"},"repository":{"id":1,"name":"aws_prov","full_name":"ext/aws_prov","owner":{"login":"ext"}}}"#;
 
 fn signature(body: &str) -> String {

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::support::canary::WEBHOOK as SECRET;
 use crate::support::ids::{about, id, tag};
 use crate::support::layouts::publish_with;
 use crate::support::scripted::{Asked, Scripted};
@@ -256,8 +257,6 @@ fn problems_of(path: &Path) -> String {
     let sources = Sources { file: Some(path), ..Sources::default() };
     load(&sources).unwrap_err().to_string()
 }
-
-const SECRET: &str = "webhook-secret";
 
 async fn served_with_webhooks(backend: Arc<dyn extension_registry::backend::Backend>) -> Served {
     let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), "ext".parse().unwrap()).unwrap();

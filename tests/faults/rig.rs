@@ -31,6 +31,7 @@ use extension_registry::oci::settings::OciSettings;
 use jiff::Timestamp;
 use tower::ServiceExt as _;
 
+use crate::support::canary::{secret_for, shown_in};
 use crate::support::chaos::{Chaos, Way};
 use crate::support::fake_gitea::FakeGitea;
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
@@ -117,13 +118,13 @@ impl Rig {
         };
         let organization = ORGANIZATION.parse().unwrap();
         let gitea = GiteaSettings {
-            token: Some("<read>".parse().unwrap()),
+            token: Some(secret_for(&url(&self.gitea), "<read>").parse().unwrap()),
             ca_file: self.gitea.ca_file(),
             ..GiteaSettings::new(url(&self.gitea).parse().unwrap(), organization)
         };
         let namespace = "provisioning".parse().unwrap();
         let oci = OciSettings {
-            credentials: Credentials::Token("registry-token".to_owned().into()),
+            credentials: Credentials::Token(secret_for(&url(&self.oci), "registry").into()),
             ca_file: self.oci.ca_file(),
             ..OciSettings::new(url(&self.oci).parse().unwrap(), namespace)
         };
@@ -151,6 +152,7 @@ impl Rig {
     /// Writes down what a service knows, for the next one.
     pub(super) async fn keep(&self, service: &Service) {
         keeper(&service.catalogue, self.state.path()).save(noon()).await.unwrap();
+        shown_in(self.state.path());
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::Instant;
 
+use crate::support::canary::secret_for;
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::{FakeGitea, Fault};
 use crate::support::ids::{id, tag};
@@ -28,7 +29,8 @@ use crate::support::served::{Served, Setup, memory};
 
 fn gitea(url: &str) -> Arc<dyn Backend> {
     let settings = GiteaSettings::new(url.parse().unwrap(), ORGANIZATION.parse().unwrap());
-    let settings = GiteaSettings { token: Some("<read>".parse().unwrap()), ..settings };
+    let settings =
+        GiteaSettings { token: Some(secret_for(url, "<read>").parse().unwrap()), ..settings };
     Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap())
 }
 

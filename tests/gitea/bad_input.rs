@@ -27,7 +27,7 @@ async fn refused_credentials_are_told_apart() {
         ("<weak>", "The token for gitea lacks the scope read:organization"),
     ] {
         let mut settings = settings(&fake);
-        settings.token = Some(token.parse().unwrap());
+        settings.token = Some(fake.token(token));
         let backend = backend_of(settings);
         for error in [backend.listing().await.unwrap_err(), backend.probe().await.unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::BackendRefused);

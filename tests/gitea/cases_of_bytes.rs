@@ -37,7 +37,8 @@ async fn case_23_a_store_elsewhere_sees_no_token() {
         assert!(!seen[0].headers.contains_key(secret), "{secret}");
     }
     let own = fake.take_seen();
-    assert!(own.iter().all(|seen| seen.headers["authorization"] == "token <read>"));
+    let ours = format!("token {}", fake.token::<String>("<read>"));
+    assert!(own.iter().all(|seen| seen.headers["authorization"] == ours));
 }
 
 #[tokio::test]

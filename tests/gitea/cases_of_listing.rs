@@ -75,7 +75,7 @@ async fn case_05_a_token_revoked_midway_is_refused_and_not_tried_again() {
     let rights =
         Rights { scopes: vec!["read:organization", "read:repository"], ..Rights::default() };
     fake.edit(|state| state.tokens.insert("next".to_owned(), rights));
-    backend.replace_token(Some(&"next".parse().unwrap())).unwrap();
+    backend.replace_token(Some(&fake.token("next"))).unwrap();
     assert_eq!(versions_of(&backend, "provider/aws").await.len(), 3, "with the next token");
 }
 
@@ -100,7 +100,7 @@ async fn case_07_the_missing_scope_is_named() {
     let weak = settings(&fake);
     let weak = |token: &str| {
         let mut weak = weak.clone();
-        weak.token = Some(token.parse().unwrap());
+        weak.token = Some(fake.token(token));
         backend_of(weak)
     };
     let error = weak("<weak>").listing().await.unwrap_err();
@@ -131,7 +131,7 @@ async fn case_08_releases_switched_off_are_no_versions_and_no_error() {
 async fn case_09_a_repository_made_private_or_deleted_is_not_found() {
     let fake = FakeGitea::start(State::recorded()).await;
     let mut stranger = settings(&fake);
-    stranger.token = Some("<stranger>".parse().unwrap());
+    stranger.token = Some(fake.token("<stranger>"));
     let backend = backend_of(stranger);
     let before = listed(&backend).await;
     fake.edit(|state| {

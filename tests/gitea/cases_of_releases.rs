@@ -51,7 +51,7 @@ async fn case_12_drafts_do_not_exist_on_any_path() {
     let fake = FakeGitea::start(State::recorded()).await;
     assert!(by_tag(&fake, "taskserv/gone", "1.1.0").await.unwrap_err().is_not_found());
     let mut writer = settings(&fake);
-    writer.token = Some("<admin>".parse().unwrap());
+    writer.token = Some(fake.token("<admin>"));
     let backend = backend_of(writer);
     assert_eq!(versions_of(&backend, "provider/hetzner").await, ["2.0.0-rc.1", "1.9.3"]);
 }

@@ -13,7 +13,7 @@ async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
     let (lines, _guard) = Lines::capture(tracing::Level::TRACE);
 
     let fake = FakeGitea::start(State::recorded()).await;
-    let token = Some("canary-token".parse().unwrap());
+    let token = Some(fake.token("unknown"));
     let settings = GiteaSettings { token, retries: 0, ..settings(&fake) };
     assert!(!format!("{settings:?}").contains("canary"));
     let backend = backend_of(settings);

@@ -32,7 +32,7 @@ use crate::support::fake_gitea::state::ORGANIZATION;
 /// The settings for a fake, with a token that reads everything.
 fn settings(fake: &FakeGitea) -> GiteaSettings {
     let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
-    GiteaSettings { token: Some("<read>".parse().unwrap()), ..settings }
+    GiteaSettings { token: Some(fake.token("<read>")), ..settings }
 }
 
 /// A backend that reads everything of a fake.

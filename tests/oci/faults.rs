@@ -170,7 +170,7 @@ async fn secrets_are_in_no_error() {
         }
     })
     .await;
-    for credentials in ["canary", "user:canary", "<token>:canary"] {
+    for credentials in ["SECRET", "user:SECRET", "<token>:SECRET"] {
         let backend = backend_as(&server.url(), credentials);
         let error = backend.extension(&id("aws-provider")).await.unwrap_err();
         assert!(!format!("{} {error:?}", error.report()).contains("canary"));

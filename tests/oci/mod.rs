@@ -27,6 +27,8 @@ use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::repository::{Namespace, Repository};
 use extension_registry::oci::settings::OciSettings;
 
+use crate::support::canary::secret_for;
+
 /// How to talk to the namespace `provisioning` of a registry of this machine.
 fn settings(url: &str) -> OciSettings {
     OciSettings::new(url.parse().unwrap(), "provisioning".parse().unwrap())
@@ -54,9 +56,11 @@ fn backend_as(url: &str, credentials: &str) -> OciBackend {
     backend_with(url, |settings| settings.credentials = credentials_of(url, credentials))
 }
 
+/// Credentials of this form, with a planted secret in place of `SECRET`.
 fn credentials_of(url: &str, text: &str) -> Credentials {
+    let text = text.replace("SECRET", &secret_for(url, "secret"));
     let namespace: Namespace = "provisioning".parse().unwrap();
-    Credentials::parse(text, &url.parse().unwrap(), &namespace).unwrap()
+    Credentials::parse(&text, &url.parse().unwrap(), &namespace).unwrap()
 }
 
 /// The client below the backend, for what the backend does not show.

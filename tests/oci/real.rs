@@ -12,16 +12,17 @@ use hyper::Method;
 use tokio::process::Command;
 
 use super::{backend, backend_as, credentials_of, everything, id, versions, whole};
+use crate::support::canary::secret_for;
 use crate::support::docker_registry::{Access, DockerRegistry, is_installed};
 use crate::support::played_registry::PlayedRegistry;
 use crate::support::pusher::Pusher;
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::ScriptedRegistry;
-use crate::support::token_server::{TokenServer, USER};
+use crate::support::token_server::{HOST, TokenServer, USER};
 
-/// `reader:canary-password`, as `htpasswd -B` writes it.
-const USERS: &str = "reader:$2y$04$sa1JqWPSht04NXWnrI4oPuLiqM3bt7eMWqL54MmAftpQ.rXMcHTme\n";
-const BASIC: &str = "Basic cmVhZGVyOmNhbmFyeS1wYXNzd29yZA==";
+/// [`USER`], as `htpasswd -B` writes it.
+const USERS: &str = "reader:$2y$04$sa1JqWPSht04NXWnrI4oPuIL1IwZAqTyFnML6a1d0kwrtJzNdAvLe\n";
+const BASIC: &str = "Basic cmVhZGVyOmNhbmFyeTdmM2E5Yy5wYXNzd29yZC5yZWdpc3RyeQ==";
 
 fn small_store() -> Store {
     let mut store = Store::default();
@@ -96,7 +97,7 @@ async fn a_registry_with_passwords_lets_in_who_has_one() {
         assert_eq!(download(&backend, "k8s-taskserv", "v2.0.0").await, "archive of k8s");
         assert!(backend.extension(&id("nope-provider")).await.unwrap_err().is_not_found());
     }
-    for wrong in ["reader:wrong", "nobody:canary-password", "token"] {
+    for wrong in ["reader:SECRET", &USER.replace("reader", "nobody"), "SECRET"] {
         let refused = backend_as(&real.url(), wrong);
         let error = refused.listing().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BackendRefused, "{wrong}");
@@ -135,7 +136,7 @@ async fn a_registry_with_tokens_is_asked_with_them() {
     let asked = tokens.server.take();
     assert_eq!(asked.len(), 1, "one token serves a repository: {asked:?}");
     assert!(asked[0].contains("repository%3Aprovisioning%2Faws-provider%3Apull"), "{asked:?}");
-    let wrong = backend_as(&real.url(), "reader:wrong");
+    let wrong = backend_as(&real.url(), &format!("reader:{}", secret_for(HOST, "wrong")));
     let error = wrong.listing().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendRefused);
     wrong.renew_credentials(credentials_of(&real.url(), USER));

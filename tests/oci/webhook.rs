@@ -7,12 +7,16 @@ use hyper::HeaderMap;
 use serde_json::{Value, json};
 
 use super::id;
+use crate::support::canary::WEBHOOK;
 
 const DELIVERIES: &str = include_str!("../fixtures/distribution-notifications.jsonl");
 
 fn receiver() -> OciWebhooks {
-    let secret = "webhook-secret".to_owned().into();
-    OciWebhooks::new(&secret, "provisioning".parse().unwrap()).unwrap()
+    receiver_of(WEBHOOK)
+}
+
+fn receiver_of(secret: &str) -> OciWebhooks {
+    OciWebhooks::new(&secret.to_owned().into(), "provisioning".parse().unwrap()).unwrap()
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -40,7 +44,7 @@ fn fresh() -> Result<Delivery, WebhookError> {
 
 #[test]
 fn recorded_deliveries_name_what_changed() {
-    let receiver = receiver();
+    let receiver = receiver_of("webhook-secret");
     let expected = [Ok(Delivery::Ignored), Ok(Delivery::Ignored), fresh(), fresh(), fresh()];
     for ((headers, body), expected) in recorded().into_iter().zip(expected) {
         assert_eq!(receiver.receive(&headers, body.as_bytes()), expected);
@@ -53,16 +57,16 @@ fn recorded_deliveries_name_what_changed() {
 #[test]
 fn nothing_is_read_without_the_secret() {
     let (_, body) = recorded().remove(2);
-    let basic = base64::engine::general_purpose::STANDARD.encode("zot:webhook-secret");
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("zot:{WEBHOOK}"));
     for (value, good) in [
-        ("Bearer webhook-secret", true),
-        ("webhook-secret", true),
+        (format!("Bearer {WEBHOOK}").as_str(), true),
+        (WEBHOOK, true),
         (format!("Basic {basic}").as_str(), true),
-        ("Bearer webhook-secre", false),
-        ("Bearer webhook-secret2", false),
+        (format!("Bearer {}", &WEBHOOK[..WEBHOOK.len() - 1]).as_str(), false),
+        (format!("Bearer {WEBHOOK}2").as_str(), false),
         ("Bearer ", false),
         ("Basic !", false),
-        ("Digest webhook-secret", false),
+        (format!("Digest {WEBHOOK}").as_str(), false),
         ("", false),
     ] {
         let found = receiver().receive(&headers(&[("authorization", value)]), body.as_bytes());
@@ -86,8 +90,8 @@ fn events_of_zot_name_what_changed() {
         ("zotregistry.image.lint_failed", Ok(Delivery::Ignored)),
         ("other", Ok(Delivery::Ignored)),
     ] {
-        let signed =
-            [("authorization", "Bearer webhook-secret"), ("ce-type", kind), ("ce-id", "1")];
+        let bearer = format!("Bearer {WEBHOOK}");
+        let signed = [("authorization", bearer.as_str()), ("ce-type", kind), ("ce-id", "1")];
         let found = receiver().receive(&headers(&signed), data.to_string().as_bytes());
         assert_eq!(found, expected, "{kind}");
     }
@@ -102,7 +106,7 @@ fn foreign_repositories_and_nonsense_start_nothing() {
         });
         json!({"events": [{"id": repository, "action": "push", "target": target}]}).to_string()
     };
-    let signed = headers(&[("authorization", "Bearer webhook-secret")]);
+    let signed = headers(&[("authorization", format!("Bearer {WEBHOOK}").as_str())]);
     let receiver = receiver();
     for (body, expected) in [
         (of("other/aws-provider"), Ok(Delivery::Ignored)),

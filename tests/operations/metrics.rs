@@ -54,9 +54,9 @@ async fn promtool_finds_nothing_after_traffic_of_every_kind() {
         "/health",
         "/metrics",
     ] {
-        running.get(path).await.bytes().await.unwrap();
+        running.get(path).await;
     }
-    let text = running.get("/metrics").await.text().await.unwrap();
+    let text = running.get("/metrics").await.text();
     assert!(text.contains(r#"route="unmatched",status="404"} 1"#), "{text}");
     if let Some(said) = complaints(&text) {
         assert_eq!(said, "");
@@ -74,7 +74,7 @@ async fn callers_with_methods_of_their_own_make_one_series() {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         assert_eq!(client.request(method, &url).send().await.unwrap().status(), 405);
     }
-    let text = running.get("/metrics").await.text().await.unwrap();
+    let text = running.get("/metrics").await.text();
     let series = text.lines().filter(|line| line.starts_with("http_requests_total{"));
     let refused: Vec<&str> = series.filter(|line| line.contains("status=\"405\"")).collect();
     let route = "/api/v1/extensions";
@@ -106,7 +106,7 @@ async fn every_series_but_those_of_requests_is_there_before_anything_is_asked() 
     );
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-    let before = series(&running.get("/metrics").await.text().await.unwrap());
+    let before = series(&running.get("/metrics").await.text());
     for series in [
         r#"extension_registry_webhook_deliveries_total{backend="gitea",outcome="replayed"}"#,
         r#"extension_registry_upstream_request_duration_seconds_count{backend="oci",operation="tags"}"#,
@@ -115,7 +115,7 @@ async fn every_series_but_those_of_requests_is_there_before_anything_is_asked() 
     ] {
         assert!(before.contains(series), "{series}");
     }
-    let list = running.get("/extensions?source=oci").await.bytes().await.unwrap();
+    let list = running.get("/extensions?source=oci").await.body;
     let list: Vec<serde_json::Value> = serde_json::from_slice(&list).unwrap();
     let name = list.first().expect("the registry's extensions")["href"].as_str().unwrap();
     let name = name.strip_prefix("/api/v1").unwrap();
@@ -128,12 +128,12 @@ async fn every_series_but_those_of_requests_is_there_before_anything_is_asked() 
         &format!("{name}/metadata"),
         name,
     ] {
-        running.get(path).await.bytes().await.unwrap();
+        running.get(path).await;
     }
     let url = format!("http://{}/api/v1/webhooks/gitea", running.address);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     assert_eq!(client.post(url).body("{}").send().await.unwrap().status(), 401);
-    let after = running.get("/metrics").await.text().await.unwrap();
+    let after = running.get("/metrics").await.text();
     let asked =
         |line: &&str| line.contains("duration_seconds_count{backend") && !line.ends_with(" 0");
     assert!(after.lines().filter(asked).count() > 6, "{after}");

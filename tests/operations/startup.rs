@@ -134,10 +134,10 @@ async fn a_state_dir_that_cannot_be_written_is_told_at_once_and_everything_is_se
     assert_eq!(warned.len(), 1, "{:#?}", running.before);
     assert!(warned[0].contains("Not a directory") && warned[0].contains("WARN"), "{}", warned[0]);
     let archive = running.get("/extensions/provider/mine/1.0.0").await;
-    assert_eq!(archive.bytes().await.unwrap().as_ref(), b"mine");
+    assert_eq!(archive.body, b"mine");
     let health = running.get("/health").await;
-    assert_eq!(health.status(), 200);
-    let health: Value = serde_json::from_slice(&health.bytes().await.unwrap()).unwrap();
+    assert_eq!(health.status, 200);
+    let health: Value = serde_json::from_slice(&health.body).unwrap();
     assert_eq!(health["status"], "healthy", "{health}");
     assert!(health["state_error"].as_str().unwrap().contains("cannot be written"), "{health}");
     running.signal("-TERM");

@@ -89,7 +89,7 @@ async fn a_replaced_archive_is_served_where_changes_are_accepted() {
 
 fn gitea(fake: &FakeGitea) -> Arc<GiteaBackend> {
     let settings = GiteaSettings {
-        token: Some("<read>".parse().unwrap()),
+        token: Some(fake.token("<read>")),
         ..GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap())
     };
     Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap())

@@ -66,7 +66,7 @@ fn assert_nothing_stored(dir: &Path) {
 
 async fn gitea(fake: &FakeGitea, dir: &Path) -> Served {
     let settings = GiteaSettings {
-        token: Some("<read>".parse().unwrap()),
+        token: Some(fake.token("<read>")),
         ..GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap())
     };
     served(GiteaBackend::new(settings, Arc::new(())).unwrap(), dir).await

@@ -9,6 +9,8 @@ pub(crate) mod state;
 pub(crate) mod tls;
 mod trees;
 
+use std::fmt::Debug;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
+use crate::support::canary;
 use body::WireBody;
 pub(crate) use state::State;
 
@@ -91,6 +94,7 @@ impl FakeGitea {
     }
 
     async fn serve(state: State, acceptor: Option<TlsAcceptor>) -> Self {
+        canary::watch_log();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr().unwrap());
@@ -107,6 +111,11 @@ impl FakeGitea {
     pub(crate) fn url(&self) -> Url {
         let sub_path = self.inner.state.lock().sub_path.clone();
         format!("{}{sub_path}", self.address).parse().unwrap()
+    }
+
+    /// The token of this name, such as `<read>`, as this server is to be shown it.
+    pub(crate) fn token<T: FromStr<Err: Debug>>(&self, name: &str) -> T {
+        canary::secret_for(&self.address, name).parse().unwrap()
     }
 
     /// Changes what the server has.
@@ -215,6 +224,7 @@ impl Inner {
     ) -> Result<hyper::Response<WireBody>, std::convert::Infallible> {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let (method, headers) = (request.method().to_string(), request.headers().clone());
+        canary::received(target, &headers, b"", None);
         self.seen.lock().push(Seen {
             method: method.clone(),
             target: target.to_owned(),

@@ -1,6 +1,7 @@
 //! What tests share: short names, layouts, servers that obey, play or are real upstreams, and the
 //! service itself.
 
+pub mod canary;
 pub mod chaos;
 pub mod docker_registry;
 pub mod fake_gitea;

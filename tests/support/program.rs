@@ -5,7 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 
+use reqwest::Method;
 use serde_json::Value;
+
+use crate::support::canary;
+use crate::support::served::Got;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
 
@@ -18,7 +22,10 @@ pub fn program(dir: &Path) -> Command {
 
 /// Runs it to its end.
 pub fn run(dir: &Path, arguments: &[&str]) -> Output {
-    program(dir).args(arguments).output().unwrap()
+    let output = program(dir).args(arguments).output().unwrap();
+    canary::shown("standard output", &output.stdout);
+    canary::shown("standard error", &output.stderr);
+    output
 }
 
 /// What it wrote to standard error.
@@ -74,9 +81,24 @@ impl Running {
     }
 
     /// Asks for a path below `/api/v1`.
-    pub async fn get(&self, path: &str) -> reqwest::Response {
-        let url = format!("http://{}/api/v1{path}", self.address);
-        reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap()
+    pub async fn get(&self, path: &str) -> Got {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Sends a request below `/api/v1`.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Got {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method, format!("http://{}/api/v1{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Got::read(request.body(body.to_owned()).send().await.unwrap()).await
     }
 }
 
@@ -98,6 +120,7 @@ pub fn lines(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<St
         let mut byte = [0];
         while from.read(&mut byte).is_ok_and(|read| read == 1) {
             if byte[0] == b'\n' {
+                canary::shown("a line of the program", &line);
                 let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
                 line.clear();
             } else {

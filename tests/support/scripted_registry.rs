@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::support::canary;
+
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -85,7 +87,7 @@ impl Reply {
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
-        let value = HeaderValue::from_str(value.as_ref()).unwrap();
+        let value = HeaderValue::from_bytes(value.as_ref().as_bytes()).unwrap();
         self.headers.append(HeaderName::from_static(name), value);
         self
     }
@@ -139,6 +141,15 @@ pub(crate) struct ScriptedRegistry {
 impl ScriptedRegistry {
     /// Serves on a free port of this machine.
     pub(crate) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_beside(None, answer).await
+    }
+
+    /// The same for a server that may see the secrets of another host as well.
+    pub(crate) async fn start_beside(
+        other: Option<&'static str>,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        canary::watch_log();
         let answer: Arc<Answer> = Arc::new(answer);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -154,6 +165,7 @@ impl ScriptedRegistry {
                     headers: head.headers,
                     body: body.collect().await.unwrap().to_bytes(),
                 };
+                canary::received(&request.target, &request.headers, &request.body, other);
                 let reply = answer(&request);
                 log.lock().push(request);
                 reply.into_response().await

@@ -35,6 +35,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 use tower_http::cors::AllowOrigin;
 
+use crate::support::canary;
 use crate::support::ids::{about, id, tag};
 
 /// The rules of a catalogue, with what hardly differs from test to test.
@@ -120,6 +121,21 @@ pub struct Got {
 }
 
 impl Got {
+    /// An answer in memory; none shows a secret.
+    pub fn of(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
+        for (name, value) in &headers {
+            canary::shown(&format!("the header {name} of an answer"), value.as_bytes());
+        }
+        canary::shown("an answer", &body);
+        Self { status, headers, body }
+    }
+
+    /// Reads one off the wire.
+    pub async fn read(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self::of(status, headers, response.bytes().await.unwrap().to_vec())
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
@@ -152,6 +168,7 @@ impl Served {
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
+        canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
         let Setup { receivers, state, store, accept_changes, .. } = setup;
         let catalogue = Catalogue::new(backends, Rules { accept_changes, ..rules(merge, ttl) });
@@ -213,7 +230,7 @@ impl Served {
         let response = router.oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        Got { status: head.status, headers: head.headers, body }
+        Got::of(head.status, head.headers, body)
     }
 
     pub async fn get(&self, path: &str) -> Got {
@@ -241,12 +258,7 @@ impl Served {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.body(body).send().await.unwrap();
-        Got {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: response.bytes().await.unwrap().to_vec(),
-        }
+        Got::read(request.body(body).send().await.unwrap()).await
     }
 }
 

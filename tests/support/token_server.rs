@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 /// The one user it knows.
-pub(crate) const USER: &str = "reader:canary-password";
+pub(crate) const USER: &str = "reader:canary7f3a9c.password.registry";
+/// The host for which its password was planted, whose true name only its start tells.
+pub(crate) const HOST: &str = "registry";
 
 /// The key that signs, and its certificate.
 pub(crate) struct Signer {
@@ -74,7 +76,7 @@ impl TokenServer {
     pub(crate) async fn start(expired: usize) -> Self {
         let signer = Arc::new(Signer::new());
         let (given, signs) = (AtomicUsize::new(0), Arc::clone(&signer));
-        let server = ScriptedRegistry::start(move |seen: &Seen| {
+        let server = ScriptedRegistry::start_beside(Some(HOST), move |seen: &Seen| {
             let basic = format!("Basic {}", STANDARD.encode(USER));
             if seen.header("authorization") != Some(basic.as_str()) {
                 return Reply::new(401);

@@ -11,9 +11,10 @@ use extension_registry::oci::credentials::Credentials;
 use futures_util::future::join_all;
 
 use crate::oci::{backend, backend_as, client, credentials_of, id, repository};
+use crate::support::canary::{name_of, secret_for};
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
-/// A registry that lets in who shows `Bearer good`, refuses everyone else so, and has a token
+/// A registry that lets in who shows the token `good`, refuses everyone else so, and has a token
 /// server that answers so.
 async fn guarded(
     refuse: impl Fn(&Seen, &str) -> Reply + Send + Sync + 'static,
@@ -23,7 +24,7 @@ async fn guarded(
         if seen.path() == "/token" {
             return token(seen);
         }
-        if seen.header("authorization") == Some("Bearer good") {
+        if token_in(seen) == Some("good") {
             return Reply::json(r#"{"name":"x","tags":["1.0.0"]}"#);
         }
         let host = seen.header("host").unwrap();
@@ -36,8 +37,22 @@ fn challenged(realm: &str, rest: &str) -> Reply {
     Reply::new(401).header("www-authenticate", format!("Bearer realm=\"{realm}\"{rest}"))
 }
 
-fn good_token(_: &Seen) -> Reply {
-    Reply::json(r#"{"token":"good"}"#)
+fn good_token(seen: &Seen) -> Reply {
+    Reply::json(format!(r#"{{"token":"{}"}}"#, token_for(seen, "good")))
+}
+
+/// A token of this name for whom was asked, good for five minutes.
+fn lasting_token(seen: &Seen, name: &str) -> Reply {
+    Reply::json(format!(r#"{{"token":"{}","expires_in":300}}"#, token_for(seen, name)))
+}
+
+fn token_for(seen: &Seen, name: &str) -> String {
+    secret_for(seen.header("host").unwrap(), name)
+}
+
+/// The name of the token that a request shows.
+fn token_in(seen: &Seen) -> Option<&str> {
+    seen.header("authorization")?.strip_prefix("Bearer ").map(name_of)
 }
 
 async fn tags(client: &Client) -> Result<usize, ErrorKind> {
@@ -65,9 +80,9 @@ async fn case_14_a_stale_token_is_dropped_and_fetched_anew_once() {
             Some(_) => Reply::new(401).bytes(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#),
             None => challenged(realm, ""),
         },
-        move |_| match given.fetch_add(1, Ordering::SeqCst) {
-            0 => Reply::json(r#"{"token":"stale","expires_in":300}"#),
-            _ => Reply::json(r#"{"token":"good","expires_in":300}"#),
+        move |seen| match given.fetch_add(1, Ordering::SeqCst) {
+            0 => lasting_token(seen, "stale"),
+            _ => lasting_token(seen, "good"),
         },
     )
     .await;
@@ -80,9 +95,9 @@ async fn case_14_a_stale_token_is_dropped_and_fetched_anew_once() {
         .seen()
         .iter()
         .filter(|seen| seen.path() != "/token")
-        .map(|seen| seen.header("authorization").map(ToOwned::to_owned))
+        .map(|seen| token_in(seen).map(ToOwned::to_owned))
         .collect();
-    let expected = [Some("Bearer stale".to_owned()), None, Some("Bearer good".to_owned())];
+    let expected = [Some("stale".to_owned()), None, Some("good".to_owned())];
     assert_eq!(shown, expected);
     assert_eq!(server.count("/token"), 1);
     assert_eq!(tags(&client).await, Ok(1), "and it is kept");
@@ -92,19 +107,19 @@ async fn case_14_a_stale_token_is_dropped_and_fetched_anew_once() {
 #[tokio::test]
 async fn case_15_a_bad_token_is_tried_without_once() {
     let server = guarded(
-        |seen, realm| match seen.header("authorization") {
-            Some("Bearer anonymous") => Reply::json(r#"{"name":"x","tags":["1.0.0"]}"#),
+        |seen, realm| match token_in(seen) {
+            Some("anonymous") => Reply::json(r#"{"name":"x","tags":["1.0.0"]}"#),
             Some(_) => Reply::new(403).bytes(r#"{"errors":[{"code":"DENIED"}]}"#),
             None => challenged(realm, ""),
         },
-        |_| Reply::json(r#"{"token":"anonymous"}"#),
+        |seen| lasting_token(seen, "anonymous"),
     )
     .await;
-    let bad = client(&server.url(), credentials_of(&server.url(), "bad"));
+    let bad = client(&server.url(), credentials_of(&server.url(), "SECRET"));
     assert_eq!(tags(&bad).await, Ok(1), "what anyone may read is read");
     assert_eq!(server.take().len(), 4);
     let denying = ScriptedRegistry::start(|_| Reply::new(403)).await;
-    let backend = backend_as(&denying.url(), "bad");
+    let backend = backend_as(&denying.url(), "SECRET");
     let error = backend.extension(&id("aws-provider")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendRefused, "these credentials never served");
     assert_eq!(denying.take().len(), 2);
@@ -151,7 +166,7 @@ async fn case_17_scopes_are_echoed() {
 async fn case_18_fifty_callers_fetch_one_token() {
     let server = guarded(
         |_, realm| challenged(realm, r#",scope="x""#),
-        |_| Reply::json(r#"{"access_token":"good"}"#),
+        |seen| Reply::json(format!(r#"{{"access_token":"{}"}}"#, token_for(seen, "good"))),
     )
     .await;
     let client = Arc::new(client(&server.url(), Credentials::Anonymous));
@@ -170,11 +185,12 @@ async fn case_19_an_identity_token_is_exchanged_by_post_or_else_by_get() {
             |_, realm| challenged(realm, r#",service="s",scope="x y""#),
             move |seen| match (seen.method.as_str(), answers_post) {
                 ("POST", true) => {
-                    assert_eq!(
-                        seen.body,
+                    let secret = token_for(seen, "secret");
+                    let form = format!(
                         "grant_type=refresh_token&client_id=extension-registry&\
-                         refresh_token=identity&service=s&scope=x+y"
+                         refresh_token={secret}&service=s&scope=x+y"
                     );
+                    assert_eq!(seen.body, form);
                     good_token(seen)
                 }
                 ("POST", false) => {
@@ -184,7 +200,7 @@ async fn case_19_an_identity_token_is_exchanged_by_post_or_else_by_get() {
             },
         )
         .await;
-        let client = client(&server.url(), credentials_of(&server.url(), "<token>:identity"));
+        let client = client(&server.url(), credentials_of(&server.url(), "<token>:SECRET"));
         assert_eq!(tags(&client).await, Ok(1));
         let posts = server.count("POST /token");
         assert_eq!((posts, server.count("GET /token")), (1, usize::from(!answers_post)));
@@ -206,7 +222,7 @@ async fn case_20_token_servers_where_none_should_be_are_not_asked() {
     ] {
         let realm = realm.to_owned();
         let server = guarded(move |_, _| challenged(&realm, ""), good_token).await;
-        let backend = backend_as(&server.url(), "user:canary-password");
+        let backend = backend_as(&server.url(), "user:SECRET");
         let error = backend.extension(&id("aws-provider")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BackendFaulty, "{}", error.report());
         assert!(!error.report().contains("canary"));
@@ -226,10 +242,10 @@ async fn a_catalogue_that_only_a_password_opens_is_opened_with_it() {
             }
             _ => challenged(realm, r#",scope="registry:catalog:*""#),
         },
-        |_| Reply::json(r#"{"token":"not for the catalogue"}"#),
+        |seen| lasting_token(seen, "elsewhere"),
     )
     .await;
-    let backend = backend_as(&server.url(), "admin:password");
+    let backend = backend_as(&server.url(), "admin:SECRET");
     assert_eq!(backend.listing().await.unwrap().ids, [id("aws-provider")]);
     server.take();
     backend.listing().await.unwrap();
@@ -241,15 +257,15 @@ async fn row_12_a_token_that_ends_for_fifty_callers_at_once_is_fetched_anew_once
     let (given, ended) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
     let has_ended = Arc::clone(&ended);
     let server = guarded(
-        move |seen, realm| match seen.header("authorization") {
-            Some("Bearer first") if !has_ended.load(Ordering::SeqCst) => {
+        move |seen, realm| match token_in(seen) {
+            Some("first") if !has_ended.load(Ordering::SeqCst) => {
                 Reply::json(r#"{"tags":["1.0.0"]}"#)
             }
             _ => challenged(realm, ""),
         },
-        move |_| match given.fetch_add(1, Ordering::SeqCst) {
-            0 => Reply::json(r#"{"token":"first","expires_in":300}"#),
-            _ => Reply::json(r#"{"token":"good","expires_in":300}"#),
+        move |seen| match given.fetch_add(1, Ordering::SeqCst) {
+            0 => lasting_token(seen, "first"),
+            _ => lasting_token(seen, "good"),
         },
     )
     .await;

@@ -48,7 +48,7 @@ async fn case_21_a_redirect_to_storage_shows_nothing_of_us() {
         })
         .await;
         let signed_in = backend_with(&registry.url(), |settings| {
-            settings.credentials = super::super::credentials_of(&registry.url(), "user:canary");
+            settings.credentials = super::super::credentials_of(&registry.url(), "user:SECRET");
             settings.allow_private_redirects = true;
         });
         let opened = signed_in.open(&id("aws-provider"), &artifact, None).await.unwrap();
@@ -57,7 +57,7 @@ async fn case_21_a_redirect_to_storage_shows_nothing_of_us() {
         assert!(!seen.is_empty() && seen.iter().all(|seen| seen.header("authorization").is_none()));
         assert!(seen.iter().all(|seen| !format!("{:?}", seen.headers).contains("canary")));
         // Without the operator's word a registry cannot send us to private addresses.
-        let careful = backend_as(&registry.url(), "user:canary");
+        let careful = backend_as(&registry.url(), "user:SECRET");
         let refused = careful.open(&id("aws-provider"), &artifact, None).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::BackendFaulty);
     }

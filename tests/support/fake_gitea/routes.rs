@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::pages::Visible;
 use super::state::{Repository, Rights, State};
 use super::{Ask, Reply};
+use crate::support::canary::name_of;
 
 impl State {
     /// The answer to any question.
@@ -39,7 +40,7 @@ impl State {
         let value = ask.headers.get("authorization").map_or("", |value| value.to_str().unwrap());
         let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
         match words.as_slice() {
-            [_, token] => self.tokens.get(*token).cloned().map(Some).ok_or(()),
+            [_, token] => self.tokens.get(name_of(token)).cloned().map(Some).ok_or(()),
             // The recordings name the token alone.
             [token] if token.starts_with('<') => {
                 self.tokens.get(*token).cloned().map(Some).ok_or(())
