@@ -27,5 +27,6 @@ pub mod rate_limit;
 pub mod readmes;
 pub mod rendered;
 pub mod routes;
+pub mod seats;
 pub mod state;
 pub mod views;

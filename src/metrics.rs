@@ -21,7 +21,7 @@ pub const UNMATCHED: &str = "unmatched";
 
 const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
 /// Why requests are not let in: over their client's share, without a token, no room.
-const REFUSALS: [&str; 3] = ["rate_limit", "token", "overload"];
+const REFUSALS: [&str; 4] = ["rate_limit", "concurrent", "token", "overload"];
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 

@@ -41,6 +41,11 @@ const RESETS_MAX: usize = 20;
 const SEND_MAX: usize = 64 * 1024;
 /// After this long without a word an HTTP/2 client is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_secs(20);
+/// Connections taken beyond the cap, each for one request that needs no room: whoever watches the
+/// service must not wait behind a flood. Only beyond these do connections wait to be accepted.
+const SPARE: usize = 64;
+/// How long the clients of these may take for a head.
+const SPARE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after the system refused us a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,7 +63,7 @@ pub enum Stop {
 /// What a listener may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections served at once; more wait to be accepted.
+    /// Connections served at once; beyond them only what needs no room is answered.
     pub max_connections: usize,
     /// How long answers may go on after [`Stop::Drain`].
     pub grace: Duration,
@@ -66,29 +71,36 @@ pub struct Limits {
     pub patience: Patience,
 }
 
+/// What answers requests.
+#[derive(Clone, Debug)]
+pub struct Routers {
+    /// Those of the connections that are served.
+    pub served: Router,
+    /// Those of connections beyond them.
+    pub crowded: Router,
+}
+
 /// Serves until told to stop, then drains. Returns once the last connection is closed or cut.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routers: Routers,
     limits: Limits,
     mut stop: watch::Receiver<Stop>,
 ) {
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::of(limits.max_connections);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stopped(&mut stop, Stop::Drain) => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = places.accept(&listener) => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
-                let connection = Connection { peer, router: router.clone() };
-                let connection = connection.serve(stream, limits.patience, stop.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+            Ok((stream, connection)) => {
+                let Routers { served, crowded } = &routers;
+                let router = if connection.crowded { crowded.clone() } else { served.clone() };
+                let serving = connection.serve(stream, router, limits.patience, stop.clone());
+                connections.spawn(serving);
             }
             Err(error) => {
                 warn!("cannot accept a connection: {error}");
@@ -100,14 +112,26 @@ pub async fn serve(
     drain(connections, limits.grace, stop).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
+/// Room for connections.
+struct Places {
+    served: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+}
+
+impl Places {
+    fn of(connections: usize) -> Self {
+        let [served, spare] = [connections, SPARE].map(|places| Arc::new(Semaphore::new(places)));
+        Self { served, spare }
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Connection)> {
+        let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let served = Arc::clone(&self.served).try_acquire_owned();
+        let crowded = served.is_err();
+        Ok((stream, Connection { peer, crowded, _place: served.unwrap_or(spare) }))
+    }
 }
 
 /// Resolves once the stop has come this far; also if nobody can tell any more.
@@ -132,16 +156,27 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::R
 /// What the requests of one connection have in common.
 struct Connection {
     peer: SocketAddr,
-    router: Router,
+    /// Whether it is beyond those that are served.
+    crowded: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     /// Serves until the client ends it, takes too long, or is idle after the stop began.
-    async fn serve(self, stream: TcpStream, patience: Patience, mut stop: watch::Receiver<Stop>) {
+    async fn serve(
+        self,
+        stream: TcpStream,
+        router: Router,
+        mut patience: Patience,
+        mut stop: watch::Receiver<Stop>,
+    ) {
+        if self.crowded {
+            patience.head = patience.head.min(SPARE_PATIENCE);
+        }
         let activity = Activity::new(patience);
         let stream = Tracked::new(stream, Arc::clone(&activity), patience.stall);
-        let service = service_fn(|request| self.answer(request, &activity));
-        let builder = builder();
+        let service = service_fn(|request| self.answer(request, router.clone(), &activity));
+        let builder = if self.crowded { once(builder()) } else { builder() };
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut overdue = std::pin::pin!(activity.overdue());
@@ -164,14 +199,21 @@ impl Connection {
     fn answer(
         &self,
         request: Request<Incoming>,
+        router: Router,
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
         let ticket = activity.begin(request.version());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answered = self.router.clone().oneshot(request);
+        let answered = router.oneshot(request);
         async move { Ok(answered.await?.map(|body| Answer { body, ticket })) }
     }
+}
+
+/// One answer a connection, and so in HTTP/1, whose connections end with it.
+fn once(mut builder: auto::Builder<TokioExecutor>) -> auto::Builder<TokioExecutor> {
+    builder.http1().keep_alive(false);
+    builder.http1_only()
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -25,6 +25,7 @@ use tower_http::cors::AllowOrigin;
 use tracing::info;
 
 use crate::api::layers::HttpRules;
+use crate::api::limits::crowded;
 use crate::api::memos::{CACHES, MemoRules, Memos};
 use crate::api::routes::{Parts, router, templates};
 use crate::api::state::Draining;
@@ -36,7 +37,7 @@ use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::activity::Patience;
-use crate::server::{Limits, Stop, serve};
+use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
@@ -122,7 +123,8 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
         greet(address, sample_count)?;
     }
     systemd::ready();
-    serve(listener, router, limits, stop).await;
+    let routers = Routers { crowded: crowded(router.clone()), served: router };
+    serve(listener, routers, limits, stop).await;
     sync.shutdown().await;
     // What a hanging disk has not taken by then is fetched again some time.
     let _ = timeout(SETTLE_MAX, artifacts.settle()).await;

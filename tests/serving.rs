@@ -53,6 +53,7 @@ fn limits() -> Limits {
 }
 
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";
+const LIST: &str = "/api/v1/extensions";
 const LIVE: &str = "/api/v1/health/live";
 
 #[tokio::test(start_paused = true)]
@@ -70,18 +71,39 @@ async fn a_client_that_sends_no_head_is_cut_after_ten_seconds() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_wait() {
+async fn health_is_answered_when_all_connections_are_taken_and_other_requests_are_refused() {
     let (served, _) = served(Limits { max_connections: 1, ..limits() }).await;
     let mut first = connect(&served).await;
     assert!(request(&mut first, LIVE).await.starts_with("HTTP/1.1 200"));
-    let mut second = connect(&served).await;
-    second.write_all(format!("GET {LIVE} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-    // The first one is answered again while the second waits for its place.
-    assert!(request(&mut first, LIVE).await.starts_with("HTTP/1.1 200"));
+    for (path, status) in [
+        (LIVE, "200 OK"),
+        ("/api/v1/health", "200 OK"),
+        ("/api/v1/health/ready", "200 OK"),
+        ("/api/v1/metrics", "200 OK"),
+        (LIST, "503 Service Unavailable"),
+        (DOWNLOAD, "503 Service Unavailable"),
+    ] {
+        let mut beyond = connect(&served).await;
+        let head = request(&mut beyond, path).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {head}");
+        assert!(head.contains("connection: close\r\n"), "{path}: {head}");
+        rest(&mut beyond).await;
+    }
+    assert!(request(&mut first, LIVE).await.starts_with("HTTP/1.1 200"), "it keeps its place");
     drop(first);
-    let mut answered = [0; 12];
-    second.read_exact(&mut answered).await.unwrap();
-    assert_eq!(&answered, b"HTTP/1.1 200");
+    // Its place is free once its end was seen.
+    while !request(&mut connect(&served).await, LIST).await.starts_with("HTTP/1.1 200") {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_beyond_the_allowed_that_say_nothing_are_cut_after_two_seconds() {
+    let (served, _) = served(Limits { max_connections: 1, ..limits() }).await;
+    let mut first = connect(&served).await;
+    assert!(request(&mut first, LIVE).await.starts_with("HTTP/1.1 200"));
+    let mut silent = connect(&served).await;
+    let connected = Instant::now();
+    rest(&mut silent).await;
+    assert_eq!(connected.elapsed().as_secs(), 2);
 }
 
 #[tokio::test]

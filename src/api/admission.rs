@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use crate::api::auth::{Auth, Refusal};
 use crate::api::client_address::{TrustedProxies, network_of};
-use crate::api::limits::{Place, Room};
+use crate::api::limits::{Crowded, Place, Room};
 use crate::api::problem::Problem;
 use crate::api::rate_limit::{ClientKey, RateLimiter, Verdict};
+use crate::api::seats::Seats;
 use crate::metrics::Metrics;
 
 /// Where orchestrators look: open, unlimited, and answered however full the service is.
@@ -34,6 +35,8 @@ pub struct Admission {
     pub auth: Option<Arc<Auth>>,
     /// How often each client may ask; `None`: as often as it likes.
     pub rate: Option<RateLimiter>,
+    /// How many requests of one client are answered at once; `None`: as many as there is room for.
+    pub seats: Option<Seats>,
     /// Who may say where a request comes from.
     pub proxies: TrustedProxies,
     /// How many requests are answered at once.
@@ -43,7 +46,7 @@ pub struct Admission {
 impl Default for Admission {
     fn default() -> Self {
         let proxies = TrustedProxies::default();
-        Self { auth: None, rate: None, proxies, room: Room::of(ROOM) }
+        Self { auth: None, rate: None, seats: None, proxies, room: Room::of(ROOM) }
     }
 }
 
@@ -55,6 +58,8 @@ pub struct ClientName(pub Arc<str>);
 enum Refused {
     /// Its client is over its share; the next request passes after this time.
     Rate(Duration),
+    /// As many requests of its client as may be are under way.
+    Seats,
     /// It carries no token that is accepted.
     Token(Refusal),
     /// All places are taken.
@@ -75,11 +80,12 @@ pub async fn admit(
         return next.run(request).await;
     }
     let client = admission.client(route, &request);
-    let verdict = admission.take(&client, &request);
+    let key = admission.key(&client, &request);
+    let verdict = admission.take(key.as_ref());
     let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
     let place = match over {
         Some(refused) => Err(refused),
-        None => client.and_then(|name| Ok((admission.place(route)?, name))),
+        None => client.and_then(|name| Ok((admission.place(route, &request, key)?, name))),
     };
     let mut response = match place {
         Ok((place, name)) => {
@@ -111,24 +117,41 @@ impl Admission {
     }
 
     /// A request's place, if it needs one.
-    fn place(&self, route: &str) -> Result<Option<Place>, Refused> {
+    fn place(
+        &self,
+        route: &str,
+        request: &Request,
+        key: Option<ClientKey>,
+    ) -> Result<Option<Place>, Refused> {
         if route == WATCHED {
             return Ok(None);
         }
-        self.room.enter().map(Some).ok_or(Refused::Room)
+        if request.extensions().get::<Crowded>().is_some() {
+            return Err(Refused::Room);
+        }
+        let seats = self.seats.as_ref().zip(key);
+        let seat = seats.map(|(seats, key)| seats.take(key).ok_or(Refused::Seats)).transpose()?;
+        self.room.enter().map(|place| Some(place.with(seat))).ok_or(Refused::Room)
     }
 
-    fn take(
+    /// Whose share a request is of; `None` where shares are nobody's.
+    fn key(
         &self,
         client: &Result<Option<ClientName>, Refused>,
         request: &Request,
-    ) -> Option<Verdict> {
-        let rate = self.rate.as_ref()?;
-        let key = match client {
+    ) -> Option<ClientKey> {
+        if self.rate.is_none() && self.seats.is_none() {
+            return None;
+        }
+        Some(match client {
             Ok(Some(ClientName(name))) => ClientKey::Named(Arc::clone(name)),
             _ => ClientKey::Network(network_of(self.address(request))),
-        };
-        Some(rate.take(key, Instant::now()))
+        })
+    }
+
+    fn take(&self, key: Option<&ClientKey>) -> Option<Verdict> {
+        let (rate, key) = self.rate.as_ref().zip(key)?;
+        Some(rate.take(key.clone(), Instant::now()))
     }
 
     /// Where a request comes from, as far as anyone who is believed says.
@@ -145,6 +168,7 @@ impl Refused {
     const fn reason(&self) -> &'static str {
         match self {
             Self::Rate(_) => "rate_limit",
+            Self::Seats => "concurrent",
             Self::Token(_) => "token",
             Self::Room => "overload",
         }
@@ -155,6 +179,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let challenge = match self {
             Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
+            Self::Seats => return Problem::crowding().into_response(),
             Self::Room => return Problem::overloaded().into_response(),
             Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
             Self::Token(Refusal::Wrong) => {

@@ -9,10 +9,12 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::problem::Problem;
+use crate::api::seats::Seat;
 
 /// Longest target of a request (path and query), in bytes.
 const TARGET_MAX: usize = 8 * 1024;
@@ -40,6 +42,16 @@ pub async fn bound_head(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Marks a request of a connection beyond those that are served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowded;
+
+/// The same routes for connections beyond those that are served: there only what needs no room is
+/// answered.
+pub fn crowded(router: Router) -> Router {
+    router.layer(Extension(Crowded))
+}
+
 /// Room for a number of requests at once.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Semaphore>);
@@ -54,7 +66,10 @@ impl Room {
     /// A place, until it is dropped; `None`: all are taken.
     #[must_use]
     pub fn enter(&self) -> Option<Place> {
-        Arc::clone(&self.0).try_acquire_owned().ok().map(|permit| Place { _permit: permit })
+        Arc::clone(&self.0)
+            .try_acquire_owned()
+            .ok()
+            .map(|permit| Place { _permit: permit, _seat: None })
     }
 }
 
@@ -62,9 +77,16 @@ impl Room {
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
+    _seat: Option<Seat>,
 }
 
 impl Place {
+    /// The same with one of its client's seats.
+    #[must_use]
+    pub fn with(self, seat: Option<Seat>) -> Self {
+        Self { _seat: seat, ..self }
+    }
+
     /// Keeps the place until the answer's last byte was given or nobody wants it any more.
     #[must_use]
     pub fn keep_for(self, response: Response) -> Response {

@@ -74,6 +74,13 @@ impl Problem {
         Self { beside, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
+    /// As many requests of this client are under way as may be.
+    #[must_use]
+    pub fn crowding() -> Self {
+        let message = "This client has as many requests under way as it may; ask again when one of them has ended";
+        Self { beside: Beside::RetryAfter(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
     /// We have more to do than we take on at once, whatever the backends do.
     #[must_use]
     pub fn overloaded() -> Self {

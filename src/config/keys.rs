@@ -143,7 +143,7 @@ pub const KEYS: &[Key] = &[
         "max_connections",
         Kind::Whole(1, 1_000_000),
         "10000",
-        "Connections served at once; more wait to be accepted.",
+        "Connections served at once; beyond them only health and metrics are answered.",
     ),
     key(
         "server",
@@ -395,6 +395,13 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 1_000_000),
         "100",
         "Requests that a client may make at once; those of a second unless set.",
+    ),
+    key(
+        "rate_limit",
+        "concurrent",
+        Kind::Whole(1, 1_000_000),
+        "100",
+        "Requests of a client answered at once, until the last byte of a download. More are refused with 429.",
     ),
     required(
         "auth",

@@ -42,6 +42,8 @@ pub struct RateLimitConfig {
     pub requests_per_second: NonZeroU32,
     /// Requests that it may make at once.
     pub burst: NonZeroU32,
+    /// Requests of a client answered at once.
+    pub concurrent: NonZeroU32,
 }
 
 /// Which clients may ask.
@@ -102,5 +104,6 @@ pub(super) fn rate_limit(settings: &Settings) -> Option<RateLimitConfig> {
     };
     let requests_per_second = whole("requests_per_second")?;
     let burst = whole("burst").unwrap_or(requests_per_second);
-    Some(RateLimitConfig { requests_per_second, burst })
+    let concurrent = whole("concurrent")?;
+    Some(RateLimitConfig { requests_per_second, burst, concurrent })
 }

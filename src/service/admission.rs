@@ -10,6 +10,7 @@ use crate::api::auth::{Auth, ClientTokens, InvalidTokens};
 use crate::api::client_address::TrustedProxies;
 use crate::api::limits::Room;
 use crate::api::rate_limit::{Rate, RateLimiter};
+use crate::api::seats::Seats;
 use crate::config::Config;
 use crate::service::rotation::Rotated;
 use crate::service::secrets;
@@ -31,9 +32,11 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     let rate = config.rate_limit.map(|limit| {
         RateLimiter::new(Rate { per_second: limit.requests_per_second, burst: limit.burst })
     });
+    let seats = config.rate_limit.map(|limit| Seats::new(limit.concurrent));
     let admission = Admission {
         auth: tokens.as_ref().map(|(auth, _)| Arc::clone(auth)),
         rate,
+        seats,
         proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
         room: Room::of(config.server.max_requests),
     };

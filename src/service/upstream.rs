@@ -1,11 +1,12 @@
 //! What calls to upstreams count into.
 
 use crate::backend::contact::BreakerState;
+use crate::gitea;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use crate::metrics::Metrics;
 use crate::metrics::backends::CallWords;
 use crate::models::source::Source;
-use crate::{gitea, oci};
+use crate::oci;
 
 /// Counts every call into the metrics of the process.
 pub(super) struct Counted(Metrics);

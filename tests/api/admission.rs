@@ -12,6 +12,7 @@ use extension_registry::api::layers::HttpRules;
 use extension_registry::api::limits::Room;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
 use extension_registry::api::routes::templates;
+use extension_registry::api::seats::Seats;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
@@ -166,6 +167,41 @@ async fn shares_are_of_clients_where_these_have_names() {
     assert_eq!(ui.status, StatusCode::OK, "from the same address");
     let guess = [("authorization", "Bearer guess")];
     until_limited(&served, "/extensions", &guess).await;
+}
+
+#[tokio::test]
+async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not() {
+    let release = Arc::new(Notify::new());
+    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    backend.hold = Some(Arc::clone(&release));
+    let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let seats = Some(Seats::new(NonZeroU32::MIN));
+    let admission = Admission { seats, proxies, ..Admission::default() };
+    let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
+    let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
+    let from = |address| [("x-forwarded-for", address)];
+    assert_eq!(served.get_with("/extensions", &from("2001:db8::1")).await.status, StatusCode::OK);
+    let url = format!("{}/api/v1{DOWNLOAD}", served.base);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let held = client.get(url).header("x-forwarded-for", "2001:db8::1").send().await.unwrap();
+    let refused = served.get_with("/extensions", &from("2001:db8::2")).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "of the same subscriber");
+    assert_eq!(refused.json()["error"], "rate_limited");
+    assert_eq!(refused.header("retry-after"), "1");
+    let other = served.get_with("/extensions", &from("2001:db8:0:1::1")).await;
+    assert_eq!(other.status, StatusCode::OK);
+    for path in HEALTH {
+        assert_eq!(served.get_with(path, &from("2001:db8::1")).await.status, StatusCode::OK);
+    }
+    let metrics = served.get_with("/metrics", &from("192.0.2.1")).await.text();
+    let line = r#"extension_registry_refused_requests_total{reason="concurrent"} 1"#;
+    assert!(metrics.lines().any(|found| found == line), "{metrics}");
+    release.notify_one();
+    held.bytes().await.unwrap();
+    // The seat is free once the last byte was given, which this client may see before that.
+    while served.get_with("/extensions", &from("2001:db8::1")).await.status != StatusCode::OK {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use extension_registry::api::layers::HttpRules;
+use extension_registry::api::limits::crowded;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
 use extension_registry::api::routes::{Parts, router, templates};
 use extension_registry::api::state::Draining;
@@ -24,7 +25,7 @@ use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::source::Source;
 use extension_registry::server::activity::Patience;
-use extension_registry::server::{Limits, Stop, serve};
+use extension_registry::server::{Limits, Routers, Stop, serve};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -198,6 +199,7 @@ impl Served {
             draining: draining.clone(),
         };
         let router = router(parts, &http).unwrap();
+        let routers = Routers { served: router.clone(), crowded: crowded(router.clone()) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(Stop::Not);
@@ -206,7 +208,7 @@ impl Served {
             draining,
             metrics,
             stop,
-            server: tokio::spawn(serve(listener, router.clone(), limits, stopped)),
+            server: tokio::spawn(serve(listener, routers, limits, stopped)),
             router,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _sync: sync::run(&catalogue),

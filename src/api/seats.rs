@@ -1,0 +1,79 @@
+//! How many requests of one client are answered at once.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::api::rate_limit::ClientKey;
+
+/// The seats of all clients. Only clients with requests under way are remembered.
+#[derive(Clone, Debug)]
+pub struct Seats {
+    each: u32,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+/// One request's seat, until it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    client: ClientKey,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+impl Seats {
+    /// So many for each client.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { each: each.get(), taken: Arc::default() }
+    }
+
+    /// A seat of this client; `None`: all of its seats are taken.
+    #[must_use]
+    pub fn take(&self, client: ClientKey) -> Option<Seat> {
+        let mut taken = self.taken.lock();
+        let seats = taken.entry(client.clone()).or_insert(0);
+        if *seats >= self.each {
+            return None;
+        }
+        *seats += 1;
+        Some(Seat { client, taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        if let Some(seats) = taken.get_mut(&self.client) {
+            *seats -= 1;
+            if *seats == 0 {
+                taken.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn network(number: u32) -> ClientKey {
+        ClientKey::Network(IpAddr::V4(number.into()))
+    }
+
+    #[test]
+    fn each_client_has_its_seats_and_who_has_left_is_forgotten() {
+        let seats = Seats::new(NonZeroU32::new(2).unwrap());
+        let first = seats.take(network(1)).unwrap();
+        let second = seats.take(network(1)).unwrap();
+        assert!(seats.take(network(1)).is_none());
+        assert!(seats.take(network(2)).is_some(), "others have their own");
+        drop(first);
+        assert!(seats.take(network(1)).is_some());
+        drop(second);
+        assert!(seats.taken.lock().is_empty());
+    }
+}
