@@ -53,6 +53,7 @@ impl Program {
     }
 
     /// Asks it to stop, and waits until it has.
+    #[allow(dead_code, reason = "some benches just drop it")]
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.terminate();
         self.child.wait().unwrap()
