@@ -16,6 +16,10 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// From now on what this thread says at this level, or more urgently, is kept.
     pub(crate) fn capture(level: Level) -> (Self, DefaultGuard) {
+        // While a process has one subscriber only, `tracing` asks that of whichever thread comes by
+        // a line of code first whether anybody wants it, and remembers the answer for all. Another
+        // test's thread would then say no for ours. With one for everybody beside it all are asked.
+        canary::watch_log();
         let lines = Self::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -42,4 +46,18 @@ impl Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// One line of code, whoever runs it.
+fn speak() {
+    tracing::info!("spoken");
+}
+
+#[test]
+fn what_another_thread_says_first_is_seen_on_this_one() {
+    let (lines, _guard) = Lines::capture(Level::INFO);
+    std::thread::spawn(speak).join().unwrap();
+    assert_eq!(lines.take(), "", "of this thread alone");
+    speak();
+    assert!(lines.take().contains("spoken"));
 }
