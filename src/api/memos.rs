@@ -16,6 +16,7 @@ use crate::api::views::{ExtensionView, VersionView};
 use crate::cache::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
+use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::models::naming::{ExtensionId, ExtensionType};
@@ -121,10 +122,10 @@ impl Memos {
         source: Option<Source>,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
         if !self.rules.lists {
-            let failed = catalogue.round(source).await.is_err();
-            let view = catalogue.ready(source).await?;
+            let deadline = Deadline::of_a_read();
+            let lacking = catalogue.newest(source, deadline).await;
+            let view = catalogue.ready_by(source, deadline).await?;
             let list = Arc::new(ListMemo::new(&view, extension_type, source));
-            let lacking = if failed { unwell(catalogue, source) } else { Vec::new() };
             return Ok((list, Provenance::asked(catalogue, source, lacking)));
         }
         let view = catalogue.ready(source).await?;
@@ -169,18 +170,20 @@ impl Memos {
     ) -> Result<(Rendered, Provenance)> {
         let (id, source) = question.subject();
         if !self.rules.metadata {
-            let failed = catalogue.refresh(id, source).await.is_err();
-            let mut filled = question.answer(Arc::clone(catalogue)).await?;
-            filled.lacking.extend(failed.then(|| unwell(catalogue, source)).into_iter().flatten());
+            let deadline = Deadline::of_a_read();
+            let failing = catalogue.newest_of(id, source, deadline).await;
+            let mut filled = question.answer(Arc::clone(catalogue), deadline).await?;
+            filled.lacking.extend(failing);
             let provenance = Provenance::asked(catalogue, source, filled.lacking);
             return Ok((filled.value.rendered, provenance));
         }
         let (key, view) = (question.key(), catalogue.view());
         if let Some(hit) = memos.get(&key, &view) {
+            catalogue.still_answers(&hit.value.entry, source)?;
             return Ok((hit.value.rendered, Provenance::kept(catalogue, source, hit.age)));
         }
         let generation = generation(&view, id, source);
-        let make = || question.answer(Arc::clone(catalogue));
+        let make = || question.answer(Arc::clone(catalogue), Deadline::of_a_read());
         let filled = memos.fill(catalogue, key, generation, make).await?;
         Ok((filled.value.rendered, Provenance::asked(catalogue, source, filled.lacking)))
     }
@@ -198,6 +201,7 @@ trait AboutOne: Send {
     fn answer(
         self,
         catalogue: Arc<Catalogue>,
+        deadline: Deadline,
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
 }
 
@@ -220,11 +224,15 @@ impl AboutOne for Question {
         }
     }
 
-    async fn answer(self, catalogue: Arc<Catalogue>) -> Result<Filled<EntryMemo>> {
+    async fn answer(
+        self,
+        catalogue: Arc<Catalogue>,
+        deadline: Deadline,
+    ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, facet } = self;
         let entry = match facet {
-            Facet::Metadata => catalogue.find(&id, source).await?,
-            Facet::Versions => catalogue.find_whole(&id, source).await?,
+            Facet::Metadata => catalogue.find_by(&id, source, deadline).await?,
+            Facet::Versions => catalogue.find_whole(&id, source, deadline).await?,
         };
         let rendered = render(&entry, source, facet)?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
@@ -247,13 +255,6 @@ fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendere
             Rendered::json(&views)
         }
     }
-}
-
-/// The backends asked whose last question failed.
-fn unwell(catalogue: &Catalogue, source: Option<Source>) -> Vec<Source> {
-    let unwell = catalogue.statuses().into_iter().filter(|(_, status)| !status.healthy);
-    let unwell = unwell.map(|(unwell, _)| unwell);
-    unwell.filter(|unwell| source.is_none_or(|asked| asked == *unwell)).collect()
 }
 
 fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> String {

@@ -18,7 +18,7 @@ use crate::backend::coalesce::Coalesced;
 use crate::cache::lru_cache::{Hit, Memo};
 use crate::catalog::Catalogue;
 use crate::catalog::index::View;
-use crate::catalog::questions::patient;
+use crate::catalog::questions::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
 use crate::models::extension::Release;
@@ -160,8 +160,10 @@ impl Readmes {
     ) -> Result<(Rendered, Provenance)> {
         self.counters().miss();
         let source = wanted.source;
-        let (identity, markdown) =
-            patient(source, self.ask(catalogue, view, wanted)).await?.map_err(Error::not_found)?;
+        let (identity, markdown) = Deadline::of_a_read()
+            .wait(source, self.ask(catalogue, view, wanted))
+            .await?
+            .map_err(Error::not_found)?;
         let text = match form {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,

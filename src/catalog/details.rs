@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalogue;
 use crate::catalog::index::Entry;
+use crate::catalog::questions::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::Release;
@@ -34,12 +35,14 @@ impl Catalogue {
         id: &ExtensionId,
         version: &Tag,
         source: Option<Source>,
+        deadline: Deadline,
     ) -> Result<Details> {
-        let (entry, known) = self.find_named(id, version, source).await?;
-        self.details(entry, known).await
+        let (entry, known) = self.find_named(id, version, source, deadline).await?;
+        self.details(entry, known, deadline).await
     }
 
-    /// The README of a release, however long its backend takes: a caller waits by [`patient`](crate::catalog::questions::patient).
+    /// The README of a release, however long its backend takes: a caller waits until its
+    /// [`Deadline`].
     ///
     /// # Errors
     /// `NotFound` if it has none; the backend's other failures.
@@ -57,14 +60,16 @@ impl Catalogue {
         self: &Arc<Self>,
         entry: Arc<Entry>,
         known: Arc<Release>,
+        deadline: Deadline,
     ) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
-        let failing = self.member(known.source).is_some_and(|member| member.status.is_failing());
-        // Who knows the release need not wait for a backend that is away.
-        if readable && failing {
+        let there = self.member(known.source).is_some_and(|member| member.status.is_healthy());
+        // Who knows the release need not wait for a backend that is away, or has not said a word
+        // since the start.
+        if readable && !there {
             return Ok(Details { entry, release: known, whole: false });
         }
-        match self.read_now(entry.id(), &known).await {
+        match self.read_now(entry.id(), &known, deadline).await {
             Ok(release) => Ok(Details { entry, release, whole: true }),
             Err(_) if readable => Ok(Details { entry, release: known, whole: false }),
             Err(error) => Err(error),

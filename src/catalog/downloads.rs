@@ -6,6 +6,7 @@ use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
 use crate::catalog::first_seen::{FirstSeen, News};
 use crate::catalog::index::Entry;
+use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
@@ -26,12 +27,13 @@ impl Catalogue {
         version: &Tag,
         source: Option<Source>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let (entry, release) = self.find_release(id, version, source).await?;
+        let deadline = Deadline::of_a_read();
+        let (entry, release) = self.find_release_by(id, version, source, deadline).await?;
         let unknown = release.artifact.chosen().is_some_and(|file| file.digest.is_none());
         if !unknown || release.assets.len() < 2 {
             return Ok((entry, release));
         }
-        let Details { entry, release, .. } = self.details(entry, release).await?;
+        let Details { entry, release, .. } = self.details(entry, release, deadline).await?;
         if release.artifact.chosen().is_some_and(|file| file.digest.is_some()) {
             self.amend(release.source, entry.id());
         }

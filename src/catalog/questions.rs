@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lru::LruCache;
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::backend::coalesce::{Coalesced, Same};
 use crate::catalog::Catalogue;
@@ -20,7 +20,7 @@ use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// The longest that a read other than a download waits for a backend (contract §4).
-pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
+const PATIENCE: Duration = Duration::from_millis(2500);
 /// Names and versions that a backend may be asked for in a second, though nothing is known of them.
 const PER_SECOND: u32 = 5;
 /// A "no" that is remembered; the least recently used is forgotten first.
@@ -48,6 +48,8 @@ pub(super) enum What {
 /// Questions under way and the answers "no" of late.
 pub(super) struct Questions {
     under_way: Coalesced<(ExtensionId, Option<Source>), bool>,
+    /// Extensions of which every release is read.
+    pub(super) whole: Coalesced<(ExtensionId, Source), ()>,
     /// Releases that are read, each by what is known of it.
     pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
     noes: Mutex<LruCache<Wanted, No>>,
@@ -62,8 +64,12 @@ struct No {
 
 impl Default for Questions {
     fn default() -> Self {
-        let (under_way, releases) = (Coalesced::default(), Coalesced::default());
-        Self { under_way, releases, noes: Mutex::new(LruCache::new(NOES_MAX)) }
+        Self {
+            under_way: Coalesced::default(),
+            whole: Coalesced::default(),
+            releases: Coalesced::default(),
+            noes: Mutex::new(LruCache::new(NOES_MAX)),
+        }
     }
 }
 
@@ -108,17 +114,18 @@ impl Catalogue {
     /// Shared with everyone who asks the same meanwhile; goes on when its callers leave.
     ///
     /// # Errors
-    /// A backend answered neither yes nor no, or none within the patience of a read.
+    /// A backend answered neither yes nor no, or none in time.
     pub(super) async fn ask(
         self: &Arc<Self>,
         id: &ExtensionId,
         source: Option<Source>,
         budgeted: bool,
+        deadline: Deadline,
     ) -> Result<bool> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let wanted = id.clone();
         let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
-        patient(source, self.questions.under_way.ask(&key, question)).await
+        deadline.wait(source, self.questions.under_way.ask(&key, question)).await
     }
 
     async fn ask_members(
@@ -189,20 +196,37 @@ fn readable(extension: Extension) -> Result<Extension> {
     Ok(extension)
 }
 
-/// An answer that a caller waits for no longer than a read may take. What is asked must go on by
-/// itself.
-///
-/// # Errors
-/// The answer's own; `BackendTimeout` if it takes longer.
-pub async fn patient<T>(
-    source: Option<Source>,
-    answer: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(late(source)))
+/// Until when a read waits for backends, however many questions it asks one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// That of a read which begins now.
+    #[must_use]
+    pub fn of_a_read() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+
+    /// That of who does not wait at all: what is asked is begun.
+    pub(super) fn passed() -> Self {
+        Self(Instant::now())
+    }
+
+    /// An answer, if it comes in time. What is asked must go on by itself.
+    ///
+    /// # Errors
+    /// The answer's own; `BackendTimeout` if it takes longer.
+    pub async fn wait<T>(
+        self,
+        source: Option<Source>,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        timeout_at(self.0, answer).await.unwrap_or_else(|_| Err(late(source)))
+    }
 }
 
 /// A backend took longer than a read waits.
-pub(super) fn late(source: Option<Source>) -> Error {
+fn late(source: Option<Source>) -> Error {
     let who =
         source.map_or_else(|| "A backend".to_owned(), |source| format!("The {source} backend"));
     let error = Error::new(

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
-use crate::catalog::questions::{PATIENCE, Wanted, What, patient};
+use crate::catalog::questions::{Deadline, Wanted, What};
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
@@ -29,15 +30,25 @@ impl Catalogue {
     /// # Errors
     /// Nothing is known of any of them.
     pub async fn ready(&self, source: Option<Source>) -> Result<Arc<View>> {
+        self.ready_by(source, Deadline::of_a_read()).await
+    }
+
+    /// The same for a read that has begun already.
+    ///
+    /// # Errors
+    /// As [`Catalogue::ready`].
+    pub async fn ready_by(&self, source: Option<Source>, deadline: Deadline) -> Result<Arc<View>> {
         let knows = |member: &Member| self.answers_for(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
         if !self.asked(source).all(settled) {
             let mut news = self.view.subscribe();
-            let first_rounds =
-                async { while !self.asked(source).all(settled) && news.changed().await.is_ok() {} };
+            let first_rounds = async {
+                while !self.asked(source).all(settled) && news.changed().await.is_ok() {}
+                Ok(())
+            };
             // Past the patience the answer is made of what is known by then.
-            timeout(PATIENCE, first_rounds).await.unwrap_or_default();
+            let _ = deadline.wait(source, first_rounds).await;
         }
         let nobody_asked = self.asked(source).next().is_none();
         if nobody_asked || self.asked(source).any(knows) {
@@ -56,17 +67,30 @@ impl Catalogue {
         id: &ExtensionId,
         source: Option<Source>,
     ) -> Result<Arc<Entry>> {
-        let view = self.ready(source).await?;
+        self.find_by(id, source, Deadline::of_a_read()).await
+    }
+
+    /// The same for a read that has begun already.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`].
+    pub async fn find_by(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<Source>,
+        deadline: Deadline,
+    ) -> Result<Arc<Entry>> {
+        let view = self.ready_by(source, deadline).await?;
         if let Some(entry) = view.get(id, source) {
             self.read_again_if_old(entry);
             standing(entry, source)?;
-            return self.young_enough(entry, source).map(|()| Arc::clone(entry));
+            return self.still_answers(entry, source).map(|()| Arc::clone(entry));
         }
         let wanted = Wanted { id: id.clone(), what: What::Extension, source };
         if self.was_denied(&wanted) {
             return Err(not_found(id));
         }
-        let empty = self.ask(id, source, true).await?;
+        let empty = self.ask(id, source, true, deadline).await?;
         match self.view().get(id, source) {
             Some(entry) => standing(entry, source).map(|()| Arc::clone(entry)),
             None if empty => Err(Error::not_found(format!("Extension {id} has no release"))),
@@ -77,7 +101,8 @@ impl Catalogue {
         }
     }
 
-    /// The same with every release in full. What cannot be read in time stays as it is known.
+    /// The same with every release in full. What cannot be read in time, or not from a backend that
+    /// is away, stays as it is known.
     ///
     /// # Errors
     /// As [`Catalogue::find`].
@@ -85,21 +110,39 @@ impl Catalogue {
         self: &Arc<Self>,
         id: &ExtensionId,
         source: Option<Source>,
+        deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find(id, source).await?;
+        let entry = self.find_by(id, source, deadline).await?;
         if !entry.extension.has_unread() {
             return Ok(entry);
         }
-        for member in self.members.iter().filter(|member| entry.is_of(member.source())) {
-            let read = timeout(PATIENCE, member.backend.releases(entry.id())).await;
-            let Ok(read) = read else { continue };
-            member.learned(&read);
-            if let Ok(extension) = read {
-                self.change(|index| index.put(member.source(), extension, Instant::now()));
-            }
-        }
+        let has_it = self.members.iter().filter(|member| entry.is_of(member.source()));
+        // Of a backend that has not said a word since the start nobody knows whether it is there,
+        // and one that is away is asked behind the answer.
+        let reads = has_it.filter(|member| member.status.last_asked().is_some()).map(|member| {
+            let there = member.status.is_healthy();
+            let deadline = if there { deadline } else { Deadline::passed() };
+            deadline.wait(Some(member.source()), self.read_whole(entry.id(), member.source()))
+        });
+        join_all(reads).await;
         self.shown().await;
-        self.find(id, source).await
+        self.find_by(id, source, deadline).await
+    }
+
+    /// Reads every release of an extension. Shared with everyone who wants them meanwhile; goes on
+    /// when its callers leave.
+    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: Source) -> Result<()> {
+        let (this, key) = (Arc::clone(self), (id.clone(), source));
+        let id = id.clone();
+        let question = || async move {
+            let Some(member) = this.member(source) else { return Ok(()) };
+            let read = member.backend.releases(&id).await;
+            member.learned(&read);
+            let extension = read?;
+            this.change(|index| index.put(source, extension, Instant::now()));
+            Ok(())
+        };
+        self.questions.whole.ask(&key, question).await
     }
 
     /// One release of an extension, read in full. A version that is not known is asked for.
@@ -112,9 +155,20 @@ impl Catalogue {
         version: &Tag,
         source: Option<Source>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let (entry, mut release) = self.find_named(id, version, source).await?;
+        self.find_release_by(id, version, source, Deadline::of_a_read()).await
+    }
+
+    /// The same for a read that has begun already.
+    pub(super) async fn find_release_by(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        version: &Tag,
+        source: Option<Source>,
+        deadline: Deadline,
+    ) -> Result<(Arc<Entry>, Arc<Release>)> {
+        let (entry, mut release) = self.find_named(id, version, source, deadline).await?;
         if release.artifact == ArtifactChoice::Unread {
-            release = self.read_now(entry.id(), &release).await?;
+            release = self.read_now(entry.id(), &release, deadline).await?;
         }
         Ok((entry, release))
     }
@@ -125,10 +179,11 @@ impl Catalogue {
         id: &ExtensionId,
         version: &Tag,
         source: Option<Source>,
+        deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let what = What::Version(version.clone());
         let has = |extension: &Extension| extension.find(version).is_some();
-        let entry = self.find_with(id, source, what, has).await?;
+        let entry = self.find_with(id, source, what, has, deadline).await?;
         let release = entry.extension.find(version).cloned();
         let release = release
             .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
@@ -143,14 +198,15 @@ impl Catalogue {
         source: Option<Source>,
         what: What,
         has: impl Fn(&Extension) -> bool,
+        deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find(id, source).await?;
+        let entry = self.find_by(id, source, deadline).await?;
         let wanted = Wanted { id: id.clone(), what, source };
         if has(&entry.extension) || self.was_denied(&wanted) {
             return Ok(entry);
         }
-        self.ask(id, source.or_else(|| self.owner_of(&entry)), true).await?;
-        let entry = self.find(id, source).await?;
+        self.ask(id, source.or_else(|| self.owner_of(&entry)), true, deadline).await?;
+        let entry = self.find_by(id, source, deadline).await?;
         if !has(&entry.extension) {
             self.deny(wanted);
         }
@@ -163,6 +219,7 @@ impl Catalogue {
         self: &Arc<Self>,
         id: &ExtensionId,
         release: &Arc<Release>,
+        deadline: Deadline,
     ) -> Result<Arc<Release>> {
         let key = Same(Arc::clone(release));
         let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
@@ -172,7 +229,7 @@ impl Catalogue {
             member.learned(&read);
             read.map(Arc::new)
         };
-        patient(Some(release.source), self.questions.releases.ask(&key, question)).await
+        deadline.wait(Some(release.source), self.questions.releases.ask(&key, question)).await
     }
 
     /// The one backend that can have versions of this name which are not known; `None`: all can.
@@ -183,8 +240,11 @@ impl Catalogue {
         }
     }
 
-    /// Whether what is known of one of its backends, or of its owner, is not too old to be served.
-    fn young_enough(&self, entry: &Entry, source: Option<Source>) -> Result<()> {
+    /// Whether what is known of one of its backends, or of its owner, is young enough to be served.
+    ///
+    /// # Errors
+    /// It is not: nothing current is known.
+    pub fn still_answers(&self, entry: &Entry, source: Option<Source>) -> Result<()> {
         let source = source.or_else(|| self.owner_of(entry));
         let mut of = self.asked(source).filter(|member| entry.is_of(member.source()));
         if of.any(|member| self.answers_for(member)) {
@@ -206,7 +266,7 @@ impl Catalogue {
     /// # Errors
     /// A backend failed otherwise than by saying no.
     pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, source: Option<Source>) -> Result<()> {
-        self.ask(id, source, false).await.map(drop)
+        self.ask(id, source, false, Deadline::of_a_read()).await.map(drop)
     }
 
     /// The bytes of one file of a release, or a part of them, as its backend sends them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
-use crate::catalog::questions::What;
+use crate::catalog::questions::{Deadline, What};
 use crate::error::{Error, Result};
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
@@ -32,16 +32,17 @@ impl Catalogue {
         id: &ExtensionId,
         wanted: &Wanted,
         source: Option<Source>,
+        deadline: Deadline,
     ) -> Result<Details> {
         let Wanted { constraint, prereleases } = wanted;
         let what = What::Range(format!("{constraint}&{prereleases}"));
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
-        let entry = self.find_with(id, source, what, has).await?;
+        let entry = self.find_with(id, source, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }
-        self.details(entry, known).await
+        self.details(entry, known, deadline).await
     }
 }
 

@@ -121,7 +121,7 @@ impl Catalogue {
         if let Some(cursor) = place.cursor.filter(|_| recent)
             && let Changes::These { dirty, cursor } = member.backend.changes(Some(&cursor)).await?
         {
-            self.read_changes(member, dirty, begun).await;
+            self.read_changes(member, dirty, begun).await?;
             member.round.go_on_from(Place { cursor: Some(cursor), ..place });
             return Ok(());
         }
@@ -139,24 +139,34 @@ impl Catalogue {
         Ok(())
     }
 
+    /// A backend that tells what changed, and then nothing of all that, is not current for it.
     async fn read_changes(
         self: &Arc<Self>,
         member: &Member,
         dirty: Vec<ExtensionId>,
         begun: Instant,
-    ) {
-        let read = read_all(member, dirty.clone()).await;
-        let Taken { faults, lacking, .. } = self.take_in(member, read).await;
+    ) -> Result<()> {
+        let mut read = read_all(member, dirty.clone()).await;
+        let in_vain: Vec<ExtensionId> = read.iter().filter_map(in_vain).cloned().collect();
+        if in_vain.len() == read.len()
+            && let Some((_, Err(error))) = read.pop()
+        {
+            return Err(error);
+        }
+        let Taken { faults, mut lacking, .. } = self.take_in(member, read).await;
+        lacking.extend(in_vain);
         member.mark(|dirty| lacking.into_iter().for_each(|id| dirty.lacking(id, begun)));
         member.answered();
         let repositories: Vec<String> = dirty.iter().map(ToString::to_string).collect();
         member.tell(member.status.read_again(begun, &repositories, faults));
+        Ok(())
     }
 
     /// Reads everything a backend has; answers with what could not be read.
     async fn sweep(self: &Arc<Self>, member: &Member) -> Result<Vec<Fault>> {
         let source = member.source();
         let Listing { ids, complete, mut faults } = member.backend.listing().await?;
+        member.answered();
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
         let mut unlisted =
             if complete { self.index.lock().beyond(source, &listed) } else { Vec::new() };
@@ -217,8 +227,8 @@ impl Catalogue {
     }
 }
 
-/// Ends a sweep in which nothing is answered: a backend that went away, or refuses us, after it was
-/// listed would cost a question for each of its extensions.
+/// Ends a sweep in which nothing is answered, or nothing any more: a backend that went away, or
+/// refuses us, after it was listed would cost a question for each of its extensions, or a fault.
 #[derive(Default)]
 struct Patience {
     answered: bool,
@@ -230,14 +240,20 @@ impl Patience {
         match found {
             Err(error) if is_the_backends(error) => {
                 self.failed += 1;
-                if !self.answered && self.failed >= FAILURES_MAX {
+                let gone = !self.answered || !error.was_asked();
+                if gone && self.failed >= FAILURES_MAX {
                     return Err(Error::new(error.kind(), error.message()).because(error.report()));
                 }
             }
-            _ => self.answered = true,
+            _ => *self = Self { answered: true, failed: 0 },
         }
         Ok(())
     }
+}
+
+/// What was read in vain, for the backend's sake.
+fn in_vain((id, found): &Read) -> Option<&ExtensionId> {
+    found.as_ref().is_err_and(is_the_backends).then_some(id)
 }
 
 /// Whether a failure says something of the backend rather than of one repository.

@@ -80,6 +80,11 @@ impl StatusCell {
         self.0.read().status.last_asked
     }
 
+    /// Whether the last question was answered; not before the first.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.0.read().status.healthy
+    }
+
     /// Whether the last question failed.
     pub(crate) fn is_failing(&self) -> bool {
         self.0.read().status.last_error.is_some()

@@ -78,7 +78,8 @@ impl Catalogue {
         member.learned(&read.1);
         let failed = matches!(&read.1, Err(error) if is_the_backends(error));
         let taken = self.take_in(member, vec![read]).await;
-        for fault in taken.faults {
+        // An outage is the backend's, and not a fault of each extension that was asked for in it.
+        for fault in taken.faults.into_iter().filter(|_| !failed) {
             member.status.found(fault);
         }
         let outcome = match failed {

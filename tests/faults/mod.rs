@@ -3,6 +3,7 @@
 mod counted;
 mod inbound;
 mod outages;
+mod patience;
 mod recovery;
 mod rig;
 mod slow;

@@ -13,7 +13,7 @@ use extension_registry::backend::download::Download;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
-use extension_registry::models::artifact::Artifact;
+use extension_registry::models::artifact::{Artifact, ArtifactChoice};
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::readme::Readme;
@@ -39,6 +39,12 @@ pub struct Scripted {
     pub inner: Arc<MemoryBackend>,
     /// Every question fails while set.
     pub down: AtomicBool,
+    /// Questions about one extension fail while set, and others do not.
+    pub reads_fail: AtomicBool,
+    /// No question is ever answered while set.
+    pub silent: AtomicBool,
+    /// Of an extension only the newest release is told in full.
+    pub leaves_unread: bool,
     /// Our credentials are refused while set, though questions are answered.
     pub refuses: AtomicBool,
     /// Questions for this extension are never answered.
@@ -96,6 +102,9 @@ impl Scripted {
         Self {
             inner: memory(source, releases),
             down: AtomicBool::new(false),
+            reads_fail: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            leaves_unread: false,
             refuses: AtomicBool::new(false),
             hangs: Mutex::new(None),
             latency: Duration::ZERO,
@@ -129,6 +138,19 @@ impl Scripted {
         }
     }
 
+    /// Everything it was asked, but for whether it is there.
+    pub fn questions(&self) -> usize {
+        let counters =
+            [&self.listings, &self.changes, &self.extensions, &self.versions, &self.readmes];
+        counters.map(|counter| counter.load(Ordering::SeqCst)).into_iter().sum()
+    }
+
+    async fn speaks(&self) {
+        if self.silent.load(Ordering::SeqCst) {
+            future::pending::<()>().await;
+        }
+    }
+
     fn count(&self, counter: &AtomicUsize) -> Result<()> {
         counter.fetch_add(1, Ordering::SeqCst);
         self.reached()
@@ -151,6 +173,7 @@ impl Backend for Scripted {
 
     async fn listing(&self) -> Result<Listing> {
         let reached = self.count(&self.listings);
+        self.speaks().await;
         if !self.listing_survives {
             reached?;
         }
@@ -159,20 +182,40 @@ impl Backend for Scripted {
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         let counted = self.count(&self.extensions);
+        self.speaks().await;
         if self.hangs.lock().as_ref() == Some(id) {
             future::pending::<()>().await;
         }
         if !self.latency.is_zero() {
             sleep(self.latency).await;
         }
+        if self.reads_fail.load(Ordering::SeqCst) {
+            let failed = Error::unavailable("status 500", Duration::from_secs(1));
+            return Err(failed.at(self.inner.source()));
+        }
         let found = self.inner.extension(id).await;
         self.gate.pass().await;
         assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
-        counted.and(self.reached()).and(found)
+        let found = counted.and(self.reached()).and(found)?;
+        if !self.leaves_unread {
+            return Ok(found);
+        }
+        let told = found.releases().iter().enumerate().map(|(place, release)| match place {
+            0 => Release::clone(release),
+            _ => Release { artifact: ArtifactChoice::Unread, ..Release::clone(release) },
+        });
+        Ok(Extension::new(id.clone(), told.collect()))
+    }
+
+    async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
+        self.count(&self.extensions)?;
+        self.speaks().await;
+        self.inner.extension(id).await
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let counted = self.count(&self.versions);
+        self.speaks().await;
         let found = self.inner.version(id, tag).await;
         self.gate.pass().await;
         counted.and(found)
@@ -200,6 +243,7 @@ impl Backend for Scripted {
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let counted = self.count(&self.readmes);
+        self.speaks().await;
         let found = self.inner.readme(id, release).await;
         self.gate.pass().await;
         counted.and(found)
@@ -207,6 +251,7 @@ impl Backend for Scripted {
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         self.count(&self.changes)?;
+        self.speaks().await;
         if self.tells_changes { self.inner.changes(since).await } else { Ok(Changes::CannotTell) }
     }
 
@@ -214,6 +259,7 @@ impl Backend for Scripted {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::BackendRefused, "who are you").at(self.source()));
         }
+        self.speaks().await;
         self.count(&self.probes)
     }
 

@@ -10,6 +10,7 @@ use crate::api::rendered::Rendered;
 use crate::api::views::VersionView;
 use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
+use crate::catalog::questions::Deadline;
 use crate::catalog::resolve::Wanted;
 use crate::error::Result;
 use crate::models::naming::ExtensionId;
@@ -31,10 +32,11 @@ impl Question {
         catalogue: &Arc<Catalogue>,
         id: &ExtensionId,
         source: Option<Source>,
+        deadline: Deadline,
     ) -> Result<Details> {
         match self {
-            Self::Metadata(version) => catalogue.find_details(id, version, source).await,
-            Self::Resolve(wanted) => catalogue.resolve(id, wanted, source).await,
+            Self::Metadata(version) => catalogue.find_details(id, version, source, deadline).await,
+            Self::Resolve(wanted) => catalogue.resolve(id, wanted, source, deadline).await,
         }
     }
 
@@ -69,9 +71,13 @@ impl AboutOne for OfRelease {
         entry_key(&self.id, &what, self.source)
     }
 
-    async fn answer(self, catalogue: Arc<Catalogue>) -> Result<Filled<EntryMemo>> {
+    async fn answer(
+        self,
+        catalogue: Arc<Catalogue>,
+        deadline: Deadline,
+    ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, question } = self;
-        let found = question.ask(&catalogue, &id, source).await?;
+        let found = question.ask(&catalogue, &id, source, deadline).await?;
         let rendered = question.render(&found, source)?;
         let lacking = if found.whole { Vec::new() } else { vec![found.release.source] };
         let value = EntryMemo { entry: found.entry, asked: source, rendered };
