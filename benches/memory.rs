@@ -17,6 +17,8 @@ mod program;
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod canary;
+    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod fake_gitea;
 }
 

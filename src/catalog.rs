@@ -7,6 +7,7 @@ pub mod first_seen;
 pub mod index;
 mod member;
 pub mod moment;
+mod newest;
 pub mod ownership;
 mod pace;
 mod probing;

@@ -78,7 +78,7 @@ fn statuses(answers: &[Got]) -> HashSet<StatusCode> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_callers_cause_one_question() {
+async fn row_24_ten_thousand_callers_cause_one_question() {
     let (backend, served) = cold().await;
     let before = backend.asked().extensions;
     let waiting = callers(&served, 10_000);
@@ -95,7 +95,7 @@ async fn ten_thousand_callers_cause_one_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_question_goes_on_when_the_first_thousand_leave() {
+async fn row_25_the_question_goes_on_when_the_first_thousand_leave() {
     let (backend, served) = cold().await;
     let before = backend.asked().extensions;
     let mut leaving = callers(&served, 1000);
@@ -111,7 +111,7 @@ async fn the_question_goes_on_when_the_first_thousand_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_a_thousand_times_leaves_a_warm_answer() {
+async fn row_25_who_leaves_a_thousand_times_leaves_a_warm_answer() {
     let (backend, served) = cold().await;
     let before = backend.asked().extensions;
     for _ in 0..1000 {
@@ -130,7 +130,7 @@ async fn who_leaves_a_thousand_times_leaves_a_warm_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_one_question_and_never_absence() {
+async fn row_25_a_failure_is_one_question_and_never_absence() {
     let (backend, served) = cold().await;
     let before = backend.asked().extensions;
     let waiting = callers(&served, 10_000);
@@ -150,7 +150,7 @@ async fn a_failure_is_one_question_and_never_absence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_reaches_everyone_and_the_next_asks_again() {
+async fn row_25_a_panic_reaches_everyone_and_the_next_asks_again() {
     let (backend, served) = cold().await;
     let waiting = callers(&served, 100);
     missed(&served, 100).await;
@@ -194,13 +194,13 @@ async fn two_thousand_sockets(fails: bool) -> (usize, HashSet<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_thousand_connections_cause_one_question() {
+async fn row_24_two_thousand_connections_cause_one_question() {
     let expected = HashSet::from(["HTTP/1.1 200 OK".to_owned()]);
     assert_eq!(two_thousand_sockets(false).await, (1, expected));
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_thousand_connections_hear_of_one_failure() {
+async fn row_25_two_thousand_connections_hear_of_one_failure() {
     let expected = HashSet::from(["HTTP/1.1 503 Service Unavailable".to_owned()]);
     assert_eq!(two_thousand_sockets(true).await, (1, expected));
 }
