@@ -146,6 +146,9 @@ impl FirstSeen {
     /// An extension that is known, with what was learned since; `None` if that is nothing.
     pub(super) fn amended(&self, extension: &Extension) -> Option<Extension> {
         let mut known = self.known.lock();
+        if known.is_empty() {
+            return None;
+        }
         extension.amended(|release| {
             let seen = known.get_mut(&release.source)?;
             let mut amended = release.clone();

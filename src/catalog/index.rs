@@ -308,7 +308,12 @@ impl Index {
 
     fn touch_all(&mut self) {
         let ids = self.shelves.iter().flat_map(|shelf| shelf.extensions.keys());
-        self.touched.extend(ids.cloned());
+        self.touch_these(ids.cloned().collect());
+    }
+
+    /// Many at once: sets are joined in one pass.
+    fn touch_these(&mut self, mut ids: BTreeSet<ExtensionId>) {
+        self.touched.append(&mut ids);
         self.changed = true;
     }
 

@@ -4,6 +4,7 @@ pub(super) mod file;
 pub mod keeper;
 pub(super) mod stored;
 mod stored_release;
+mod text;
 
 use std::sync::Arc;
 

@@ -89,11 +89,11 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let (prefix, hex) = text.split_once(':').ok_or(InvalidDigest)?;
-        let algorithm = [Algorithm::Sha256, Algorithm::Sha512]
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == prefix)
-            .ok_or(InvalidDigest)?;
+        let named = |algorithm: Algorithm| {
+            Some((algorithm, text.strip_prefix(algorithm.as_str())?.strip_prefix(':')?))
+        };
+        let known = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find_map(named);
+        let (algorithm, hex) = known.ok_or(InvalidDigest)?;
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if hex.len() == algorithm.hex_len() && hex.bytes().all(lower_hex) {
             Ok(Self { algorithm, hex: hex.into() })

@@ -1,7 +1,7 @@
 //! An extension and its releases: what is listed, in which order, and which one is the latest.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -173,19 +173,13 @@ impl Extension {
     /// Release notes are dropped too: kept for every version they would outgrow all the rest.
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
-        let pinned: HashSet<Digest> = found.iter().filter_map(floating_target).cloned().collect();
-        let floats = |release: &Release| {
-            release.tag.may_float()
-                && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
-        };
         let bare =
             |release: &Release| !release.artifact.is_usable() && !release.tag.is_housekeeping();
         let awaits_archive = found.iter().any(bare);
-        let mut releases: Vec<Arc<Release>> = found
-            .into_iter()
-            .filter(|release| {
-                release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
-            })
+        let shown = are_shown(&found);
+        let shown =
+            found.into_iter().zip(shown).filter_map(|(one, is_shown)| is_shown.then_some(one));
+        let mut releases: Vec<Arc<Release>> = shown
             .map(|mut release| {
                 release.notes = None;
                 release.hold_archive_once();
@@ -305,6 +299,21 @@ impl Extension {
     }
 }
 
+/// Which of these releases can be asked for: not those without an archive, nor hidden tags.
+fn are_shown(found: &[Release]) -> Vec<bool> {
+    let may_float = found.iter().any(|release| release.tag.may_float());
+    let targets = found.iter().filter(|_| may_float).filter_map(floating_target);
+    let pinned: HashSet<&Digest> = targets.collect();
+    let floats = |release: &Release| {
+        release.tag.may_float()
+            && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
+    };
+    let is_shown = |release: &Release| {
+        release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
+    };
+    found.iter().map(is_shown).collect()
+}
+
 /// The digest that shorter tags may float to: that of a version with three numbers.
 fn floating_target(release: &Release) -> Option<&Digest> {
     match &release.version {
@@ -317,18 +326,25 @@ fn floating_target(release: &Release) -> Option<&Digest> {
 
 /// Splits sorted releases into one for each version and the rest.
 fn one_per_version(releases: Vec<Arc<Release>>) -> [Box<[Arc<Release>]>; 2] {
-    let exact: HashSet<String> = releases
+    let mut is_listed = are_listed(&releases).into_iter();
+    let (listed, shadowed): (Vec<_>, Vec<_>) =
+        releases.into_iter().partition(|_| is_listed.next().unwrap_or_default());
+    [listed.into(), shadowed.into()]
+}
+
+/// Which of these sorted releases stands for its version.
+fn are_listed<'a>(releases: &'a [Arc<Release>]) -> Vec<bool> {
+    let exact: HashSet<&str> = releases
         .iter()
         .filter(|release| release.is_spelled_as_its_version())
-        .map(|release| release.version.as_str().to_owned())
+        .map(|release| release.version.as_str())
         .collect();
-    let mut taken = BTreeSet::new();
-    let (listed, shadowed): (Vec<_>, Vec<_>) = releases.into_iter().partition(|release| {
+    let mut taken = HashSet::new();
+    let is_listed = |release: &'a Arc<Release>| {
         let version = release.version.as_str();
-        (release.is_spelled_as_its_version() || !exact.contains(version))
-            && taken.insert(version.to_owned())
-    });
-    [listed.into(), shadowed.into()]
+        (release.is_spelled_as_its_version() || !exact.contains(version)) && taken.insert(version)
+    };
+    releases.iter().map(is_listed).collect()
 }
 
 #[cfg(test)]

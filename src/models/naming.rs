@@ -92,10 +92,6 @@ impl ExtensionName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    fn folded(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
-    }
 }
 
 impl FromStr for ExtensionName {
@@ -133,15 +129,23 @@ impl PartialOrd for ExtensionName {
 
 impl Ord for ExtensionName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.folded().cmp(other.folded())
+        // Names that stand side by side begin alike: what is the same needs no folding.
+        let pairs = self.0.bytes().zip(other.0.bytes()).filter(|(mine, theirs)| mine != theirs);
+        let fold = |byte: u8| byte.to_ascii_lowercase();
+        pairs
+            .map(|(mine, theirs)| fold(mine).cmp(&fold(theirs)))
+            .find(|order| order.is_ne())
+            .unwrap_or_else(|| self.0.len().cmp(&other.0.len()))
     }
 }
 
 impl Hash for ExtensionName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in self.folded() {
-            state.write_u8(byte);
-        }
+        // Hashed at once: byte by byte takes several times as long.
+        let mut folded = [0; NAME_MAX];
+        let name = folded.iter_mut().zip(self.0.bytes());
+        name.for_each(|(folded, byte)| *folded = byte.to_ascii_lowercase());
+        state.write(folded.get(..self.0.len()).unwrap_or_default());
         state.write_u8(0xff);
     }
 }

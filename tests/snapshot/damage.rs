@@ -76,17 +76,21 @@ async fn a_file_that_says_what_cannot_be_is_set_aside() {
         ("\"tag\":\"1.0.0\"", "\"tag\":\"/etc/passwd\""),
         ("sha256:", "md5:"),
         ("\"about\":0", "\"about\":9"),
+        ("\"extensions\":2", "\"extensions\":1"),
+        ("\"extensions\":2", "\"extensions\":9000000000000000000"),
         ("\"source\":\"gitea\"", "\"source\":\"svn\""),
         ("\"owners\"", "\"owner\""),
     ] {
         assert!(payload.contains(part), "{part}");
-        let bytes = signed(1, &payload.replace(part, instead));
+        let bytes = signed(2, &payload.replace(part, instead));
         assert_eq!(started_on(&bytes).await, aside(), "{instead}");
     }
     for bytes in [
-        signed(2, payload),
-        signed(0, payload),
-        signed(1, ""),
+        signed(1, payload),
+        signed(3, payload),
+        signed(2, ""),
+        signed(2, payload.split_once('\n').unwrap().0),
+        signed(2, &format!("{payload}\n{{}}")),
         b"\0\xff garbage \n garbage".to_vec(),
         vec![b'\n'; 100],
         vec![b'['; 100_000],

@@ -41,7 +41,7 @@ impl DigestKeeper {
     /// Takes over what was kept. A file that cannot be used is set aside and named in the log.
     pub fn read(&self, now: Timestamp) {
         self.file.remove_unfinished();
-        match self.file.read().and_then(|json| json.as_deref().map(from_json).transpose()) {
+        match self.file.read(from_json) {
             Ok(known) => *self.seen.known.lock() = known.unwrap_or_default(),
             Err(error) => {
                 let aside = self.file.set_aside(now);
@@ -76,7 +76,7 @@ impl DigestKeeper {
         let written = tokio::task::spawn_blocking(move || {
             let mut failure = this.failure.lock();
             let json = to_json(&this.seen.known.lock());
-            let written = json.and_then(|json| this.file.write(&json));
+            let written = json.and_then(|json| this.file.write(|file| file.write_all(&json)));
             tell(&mut failure, written.as_ref().err());
             written
         });

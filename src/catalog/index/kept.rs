@@ -54,8 +54,7 @@ impl Index {
     /// Who owned which name before the restart. What is known by now counts more.
     pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, Source)>) {
         // Each is looked at once, so that those that are lost count as such.
-        self.touched.extend(owners.iter().map(|(id, _)| id.clone()));
-        self.changed = true;
+        self.touch_these(owners.iter().map(|(id, _)| id.clone()).collect());
         self.owners.restore(owners);
     }
 
@@ -70,11 +69,7 @@ impl Index {
         now: Instant,
     ) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
-        for (extension, read) in extensions {
-            if !shelf.extensions.contains_key(extension.id()) {
-                shelf.put(extension, read);
-            }
-        }
+        shelf.restore(extensions);
         for id in doubted {
             shelf.missed(id, now);
         }

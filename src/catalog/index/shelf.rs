@@ -58,10 +58,24 @@ impl Shelf {
     }
 
     pub(super) fn put(&mut self, extension: Arc<Extension>, read: Moment) {
-        let (id, read) = (extension.id().clone(), Arc::new(Mutex::new(read)));
+        let (id, part) = self.part(extension, read);
         // The name may be spelled otherwise now, and the key is what keeps the spelling.
         self.extensions.remove(&id);
-        self.extensions.insert(id, Part { source: self.source, extension, read });
+        self.extensions.insert(id, part);
+    }
+
+    /// Takes over what was known before a restart, unless it was read since. Many at once: maps are
+    /// joined in one pass.
+    pub(super) fn restore(&mut self, extensions: Vec<(Arc<Extension>, Moment)>) {
+        let parts = extensions.into_iter().map(|(extension, read)| self.part(extension, read));
+        let mut before: BTreeMap<ExtensionId, Part> = parts.collect();
+        before.append(&mut self.extensions);
+        self.extensions = before;
+    }
+
+    fn part(&self, extension: Arc<Extension>, read: Moment) -> (ExtensionId, Part) {
+        let (id, read) = (extension.id().clone(), Arc::new(Mutex::new(read)));
+        (id, Part { source: self.source, extension, read })
     }
 
     /// Takes in that the backend said "no such repository".

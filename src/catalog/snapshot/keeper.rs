@@ -11,13 +11,13 @@ use tracing::{info, warn};
 
 use crate::catalog::Catalogue;
 use crate::catalog::snapshot::file::StateFile;
-use crate::catalog::snapshot::stored::{from_json, to_json};
+use crate::catalog::snapshot::stored::{read_lines, write_lines};
 use crate::catalog::snapshot::{Fingerprints, Knowledge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::source::Source;
 
 /// The form of the file. A new one is given out whenever an older service would misread it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const NAME: &str = "catalogue.json";
 /// How often it is looked whether there is something to write.
 const LOOK: Duration = Duration::from_secs(5);
@@ -79,9 +79,7 @@ impl Keeper {
 
     fn read_here(&self, now: Timestamp) -> Vec<Source> {
         self.file.remove_unfinished();
-        let read =
-            self.file.read().and_then(|payload| payload.as_deref().map(from_json).transpose());
-        match read {
+        match self.file.read(read_lines) {
             Ok(None) => Vec::new(),
             Ok(Some(snapshot)) => {
                 let restored = self.catalogue.restore(snapshot, &self.fingerprints, now);
@@ -157,7 +155,7 @@ impl Keeper {
         if snapshot.backends.is_empty() {
             return self.file.prepare();
         }
-        let saved = to_json(&snapshot).and_then(|payload| self.file.write(&payload));
+        let saved = self.file.write(|file| write_lines(&snapshot, file));
         let ended = Instant::now();
         let pause = LOOK.max((ended - begun) * SHARE);
         written.failed = saved.is_err();

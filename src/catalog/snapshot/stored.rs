@@ -1,7 +1,14 @@
-//! The stored vocabulary: a snapshot as JSON, and back through the parsers of the domain.
+//! The stored vocabulary: a snapshot as lines of JSON, and back through the parsers of the domain.
+//!
+//! The first line has all but the extensions, and how many each backend has; the others are one
+//! extension each. So none but those at hand are ever held in both vocabularies, and several threads
+//! can read them.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::{self, available_parallelism};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,75 +16,89 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_release};
+use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
+/// Fewer lines than this are not worth a thread.
+const LINES_MIN: usize = 500;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredSnapshot {
-    backends: Vec<StoredBackend>,
+struct StoredSnapshot<'a> {
+    #[serde(borrow)]
+    backends: Vec<StoredBackend<'a>>,
     /// Names by their owner.
-    owners: BTreeMap<String, Vec<String>>,
+    owners: BTreeMap<String, Vec<Text<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredBackend {
-    source: String,
-    fingerprint: String,
+struct StoredBackend<'a> {
+    #[serde(borrow)]
+    source: Text<'a>,
+    fingerprint: Text<'a>,
     current_as_of: Timestamp,
     last_success: Option<Timestamp>,
-    cursor: Option<String>,
+    cursor: Option<Text<'a>>,
     swept: Option<Timestamp>,
     /// Repository and reason.
-    faults: Vec<(String, String)>,
-    extensions: Vec<StoredExtension>,
+    faults: Vec<(Text<'a>, Text<'a>)>,
+    /// How many of the lines below are its extensions, after those of the backends before it.
+    extensions: usize,
     /// Extensions that were said to be gone, once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    doubted: Vec<String>,
+    doubted: Vec<Text<'a>>,
     /// Extensions that are to be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    dirty: Vec<String>,
+    dirty: Vec<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredExtension {
-    id: String,
+struct StoredExtension<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
     read: Timestamp,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     awaits_archive: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<String>,
+    faults: Vec<Text<'a>>,
     /// What its releases say, each text once: most say the same.
-    abouts: Vec<StoredAbout>,
-    releases: Vec<StoredRelease>,
+    abouts: Vec<StoredAbout<'a>>,
+    releases: Vec<StoredRelease<'a>>,
 }
 
-/// The JSON of a snapshot.
+/// Writes a snapshot as lines of JSON.
 ///
 /// # Errors
-/// None that a snapshot of ours can bring about.
-pub(super) fn to_json(snapshot: &Snapshot) -> Result<Vec<u8>> {
-    let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// The writer's.
+pub(super) fn write_lines(snapshot: &Snapshot, mut out: &mut dyn Write) -> io::Result<()> {
+    let mut owners: BTreeMap<String, Vec<Text<'_>>> = BTreeMap::new();
     for (id, owner) in &snapshot.owners {
-        owners.entry(owner.to_string()).or_default().push(id.to_string());
+        owners.entry(owner.to_string()).or_default().push(id.to_string().into());
     }
     let backends = snapshot.backends.iter().map(stored_backend).collect();
-    serde_json::to_vec(&StoredSnapshot { backends, owners })
-        .map_err(|error| Error::new(ErrorKind::Internal, "It cannot be written").because(error))
+    serde_json::to_writer(&mut out, &StoredSnapshot { backends, owners })?;
+    for (extension, read) in snapshot.backends.iter().flat_map(|kept| &kept.extensions) {
+        out.write_all(b"\n")?;
+        serde_json::to_writer(&mut out, &stored_extension(extension, *read))?;
+    }
+    Ok(())
 }
 
-/// The snapshot of a JSON, nothing of it believed that the domain does not accept.
+/// The snapshot of these lines, nothing of it believed that the domain does not accept.
 ///
 /// # Errors
 /// The first thing that is not acceptable.
-pub(super) fn from_json(json: &[u8]) -> Result<Snapshot> {
-    let stored: StoredSnapshot = serde_json::from_slice(json)
-        .map_err(|error| damaged("its content is of another shape").because(error))?;
+pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
+    let text = str::from_utf8(json).map_err(|error| damaged("it is no text").because(error))?;
+    let (head, below) = text.split_once('\n').unwrap_or((text, ""));
+    let stored: StoredSnapshot<'_> = from_json(head)?;
+    let lines: Vec<&str> = below.split_terminator('\n').collect();
     let mut owners = Vec::new();
     for (owner, ids) in stored.owners {
         let owner: Source = parsed("owner", &owner)?;
@@ -86,40 +107,56 @@ pub(super) fn from_json(json: &[u8]) -> Result<Snapshot> {
         }
     }
     owners.sort();
-    let backends = stored.backends.into_iter().map(read_backend).collect::<Result<_>>()?;
-    Ok(Snapshot { backends, owners })
+    let mut rest = lines.as_slice();
+    let mut backends = Vec::new();
+    for backend in stored.backends {
+        let (own, others) = rest
+            .split_at_checked(backend.extensions)
+            .ok_or_else(|| damaged("extensions are missing"))?;
+        backends.push(read_backend(backend, own)?);
+        rest = others;
+    }
+    if rest.is_empty() { Ok(Snapshot { backends, owners }) } else { Err(damaged("it goes on")) }
 }
 
-fn stored_backend(kept: &Kept) -> StoredBackend {
+fn from_json<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T> {
+    serde_json::from_str(line)
+        .map_err(|error| damaged("its content is of another shape").because(error))
+}
+
+fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
     let faults = kept.faults.iter();
-    let extensions = kept.extensions.iter();
+    let ids = |ids: &[ExtensionId]| ids.iter().map(|id| id.to_string().into()).collect();
     StoredBackend {
-        source: kept.source.to_string(),
-        fingerprint: kept.fingerprint.clone(),
+        source: kept.source.as_str().into(),
+        fingerprint: kept.fingerprint.as_str().into(),
         current_as_of: kept.current_as_of,
         last_success: kept.last_success,
-        cursor: kept.cursor.as_ref().map(|cursor| cursor.as_str().to_owned()),
+        cursor: kept.cursor.as_ref().map(|cursor| cursor.as_str().into()),
         swept: kept.swept,
-        faults: faults.map(|f| (f.repository.clone(), f.reason.clone())).collect(),
-        extensions: extensions.map(|(all, read)| stored_extension(all, *read)).collect(),
-        doubted: kept.unsettled.doubted.iter().map(ToString::to_string).collect(),
-        dirty: kept.unsettled.dirty.iter().map(ToString::to_string).collect(),
+        faults: faults.map(|f| (f.repository.as_str().into(), f.reason.as_str().into())).collect(),
+        extensions: kept.extensions.len(),
+        doubted: ids(&kept.unsettled.doubted),
+        dirty: ids(&kept.unsettled.dirty),
     }
 }
 
-fn read_backend(stored: StoredBackend) -> Result<Kept> {
+fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
     let source: Source = parsed("source", &stored.source)?;
     let faults = stored.faults.into_iter();
-    let extensions = stored.extensions.into_iter();
+    let fault = |(repository, reason): (Text<'_>, Text<'_>)| Fault {
+        repository: repository.into(),
+        reason: reason.into(),
+    };
     Ok(Kept {
         source,
-        fingerprint: stored.fingerprint,
+        fingerprint: stored.fingerprint.into(),
         current_as_of: stored.current_as_of,
         last_success: stored.last_success,
-        cursor: stored.cursor.map(ChangeCursor::new),
+        cursor: stored.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
         swept: stored.swept,
-        faults: faults.map(|(repository, reason)| Fault { repository, reason }).collect(),
-        extensions: extensions.map(|all| read_extension(source, all)).collect::<Result<_>>()?,
+        faults: faults.map(fault).collect(),
+        extensions: read_extensions(source, lines)?,
         unsettled: Unsettled {
             doubted: read_ids(&stored.doubted)?,
             dirty: read_ids(&stored.dirty)?,
@@ -127,32 +164,55 @@ fn read_backend(stored: StoredBackend) -> Result<Kept> {
     })
 }
 
-fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension {
+fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'_> {
     let mut abouts = Vec::new();
     let releases = extension.all_releases();
     let releases = releases.map(|release| StoredRelease::of(release, &mut abouts)).collect();
     StoredExtension {
-        id: extension.id().to_string(),
+        id: extension.id().to_string().into(),
         read,
         awaits_archive: extension.awaits_archive(),
-        faults: extension.faults().to_vec(),
+        faults: extension.faults().iter().map(|fault| fault.as_str().into()).collect(),
         abouts: abouts.into_iter().map(StoredAbout::of).collect(),
         releases,
     }
 }
 
-fn read_extension(source: Source, stored: StoredExtension) -> Result<(Arc<Extension>, Timestamp)> {
+/// The extensions of these lines, read by as many threads as there are processors: this is most of
+/// the time that a start takes.
+fn read_extensions(source: Source, lines: &[&str]) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
+    let threads = available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = lines.len().div_ceil(threads).max(LINES_MIN);
+    let read = |lines: &[&str]| -> Result<Vec<_>> {
+        lines.iter().map(|line| read_extension(source, from_json(line)?)).collect()
+    };
+    thread::scope(|scope| {
+        let parts = lines.chunks(share).map(|part| scope.spawn(move || read(part)));
+        // All of them begin before the first is waited for.
+        let parts: Vec<_> = parts.collect();
+        let mut extensions = Vec::with_capacity(lines.len());
+        for part in parts {
+            extensions.extend(part.join().map_err(|_| damaged("reading it panicked"))??);
+        }
+        Ok(extensions)
+    })
+}
+
+fn read_extension(
+    source: Source,
+    stored: StoredExtension<'_>,
+) -> Result<(Arc<Extension>, Timestamp)> {
     let id = read_id(&stored.id)?;
     let abouts: Vec<_> = stored.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
     let releases = stored.releases.into_iter();
     let releases = releases.map(|one| read_release(source, one, &abouts)).collect::<Result<_>>()?;
     let extension = Extension::new(id, releases)
         .awaiting_archive(stored.awaits_archive)
-        .with_faults(stored.faults);
+        .with_faults(stored.faults.into_iter().map(Into::into).collect());
     Ok((Arc::new(extension), stored.read))
 }
 
-fn read_ids(texts: &[String]) -> Result<Vec<ExtensionId>> {
+fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
     texts.iter().map(|text| read_id(text)).collect()
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::snapshot::stored::{damaged, parsed};
+use crate::catalog::snapshot::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::extension::{About, Release};
@@ -14,71 +15,80 @@ use crate::models::source::Source;
 /// What its publisher says of a release.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredAbout {
-    description: Option<String>,
-    author: Option<String>,
-    repository: Option<String>,
-    keywords: Vec<String>,
-    license: Option<String>,
+pub(super) struct StoredAbout<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    description: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    author: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keywords: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    license: Option<Text<'a>>,
 }
 
 /// One release; its version is read from the tag again.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredRelease {
-    tag: String,
+pub(super) struct StoredRelease<'a> {
+    #[serde(borrow)]
+    tag: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     published_at: Option<Timestamp>,
-    artifact: StoredChoice,
+    artifact: StoredChoice<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    assets: Vec<StoredArtifact>,
+    assets: Vec<StoredArtifact<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    manifest_digest: Option<String>,
+    manifest_digest: Option<Text<'a>>,
     /// Place among what the extension's releases say, from 0.
     about: usize,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StoredChoice {
+enum StoredChoice<'a> {
     /// The asset of this place, from 0.
     Asset(usize),
     /// A file that is not among the assets.
-    Chosen(StoredArtifact),
-    Ambiguous(Vec<String>),
+    #[serde(borrow)]
+    Chosen(StoredArtifact<'a>),
+    Ambiguous(Vec<Text<'a>>),
     Unread,
     Nothing,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredArtifact {
-    key: String,
-    file_name: String,
+struct StoredArtifact<'a> {
+    /// Where it is not the digest, as it is in registries.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    key: Option<Text<'a>>,
+    file_name: Text<'a>,
     size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    digest: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    url: Option<Text<'a>>,
 }
 
-impl StoredAbout {
-    pub(super) fn of(about: &About) -> Self {
+impl<'a> StoredAbout<'a> {
+    pub(super) fn of(about: &'a About) -> Self {
         Self {
             description: about.description.as_deref().map(Into::into),
             author: about.author.as_deref().map(Into::into),
             repository: about.repository.as_deref().map(Into::into),
-            keywords: about.keywords.iter().map(|word| word.to_string()).collect(),
+            keywords: about.keywords.iter().map(|word| (&**word).into()).collect(),
             license: about.license.as_deref().map(Into::into),
         }
     }
 }
 
-impl From<StoredAbout> for About {
-    fn from(stored: StoredAbout) -> Self {
+impl From<StoredAbout<'_>> for About {
+    fn from(stored: StoredAbout<'_>) -> Self {
         let StoredAbout { description, author, repository, keywords, license } = stored;
         // It ends in a page as a link: only what was one when it was read first.
-        let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+        let web = |url: &Text<'_>| url.starts_with("https://") || url.starts_with("http://");
         Self {
             description: description.map(Into::into),
             author: author.map(Into::into),
@@ -89,9 +99,9 @@ impl From<StoredAbout> for About {
     }
 }
 
-impl StoredRelease {
+impl<'a> StoredRelease<'a> {
     /// Stores a release; what it says goes to the others' words, unless it is among them.
-    pub(super) fn of<'a>(release: &'a Release, abouts: &mut Vec<&'a About>) -> Self {
+    pub(super) fn of(release: &'a Release, abouts: &mut Vec<&'a About>) -> Self {
         let known = abouts.iter().position(|about| **about == *release.about);
         let about = known.unwrap_or_else(|| {
             abouts.push(&release.about);
@@ -103,27 +113,31 @@ impl StoredRelease {
                 .iter()
                 .position(|asset| asset == artifact)
                 .map_or_else(|| StoredChoice::Chosen(stored(artifact)), StoredChoice::Asset),
-            ArtifactChoice::Ambiguous(names) => StoredChoice::Ambiguous(names.clone()),
+            ArtifactChoice::Ambiguous(names) => {
+                StoredChoice::Ambiguous(names.iter().map(|name| name.as_str().into()).collect())
+            }
             ArtifactChoice::Unread => StoredChoice::Unread,
             ArtifactChoice::Nothing => StoredChoice::Nothing,
         };
         Self {
-            tag: release.tag.to_string(),
+            tag: release.tag.as_str().into(),
             published_at: release.published_at,
             artifact,
             assets: assets.iter().map(|asset| stored(asset)).collect(),
-            manifest_digest: release.manifest_digest.as_ref().map(ToString::to_string),
+            manifest_digest: release.manifest_digest.as_ref().map(|d| d.to_string().into()),
             about,
         }
     }
 }
 
-fn stored(artifact: &Artifact) -> StoredArtifact {
+fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
+    let digest = artifact.digest.as_ref().map(ToString::to_string);
+    let key = artifact.key.as_str();
     StoredArtifact {
-        key: artifact.key.to_string(),
-        file_name: artifact.file_name.to_string(),
+        key: (digest.as_deref() != Some(key)).then(|| key.into()),
+        file_name: (&*artifact.file_name).into(),
         size: artifact.size,
-        digest: artifact.digest.as_ref().map(ToString::to_string),
+        digest: digest.map(Into::into),
         url: artifact.url.as_deref().map(Into::into),
     }
 }
@@ -134,18 +148,20 @@ fn stored(artifact: &Artifact) -> StoredArtifact {
 /// The first value that the domain does not accept, or a place where nothing is.
 pub(super) fn read_release(
     source: Source,
-    stored: StoredRelease,
+    stored: StoredRelease<'_>,
     abouts: &[Arc<About>],
 ) -> Result<Release> {
     let assets: Box<[Arc<Artifact>]> =
         stored.assets.into_iter().map(read).collect::<Result<_>>()?;
-    let nowhere = || damaged(format!("the release {:?} names what is not there", stored.tag));
+    let nowhere = || damaged(format!("the release {:?} names what is not there", &*stored.tag));
     let artifact = match stored.artifact {
         StoredChoice::Asset(at) => {
             ArtifactChoice::Chosen(assets.get(at).cloned().ok_or_else(nowhere)?)
         }
         StoredChoice::Chosen(artifact) => ArtifactChoice::Chosen(read(artifact)?),
-        StoredChoice::Ambiguous(names) => ArtifactChoice::Ambiguous(names),
+        StoredChoice::Ambiguous(names) => {
+            ArtifactChoice::Ambiguous(names.into_iter().map(Into::into).collect())
+        }
         StoredChoice::Unread => ArtifactChoice::Unread,
         StoredChoice::Nothing => ArtifactChoice::Nothing,
     };
@@ -160,13 +176,14 @@ pub(super) fn read_release(
     })
 }
 
-fn read(stored: StoredArtifact) -> Result<Arc<Artifact>> {
-    let digest = stored.digest.as_deref().map(|text| parsed("digest", text));
+fn read(stored: StoredArtifact<'_>) -> Result<Arc<Artifact>> {
+    let digest = stored.digest.as_deref().map(|text| parsed("digest", text)).transpose()?;
+    let key = stored.key.or(stored.digest);
     Ok(Arc::new(Artifact {
-        key: ArtifactKey::new(stored.key),
+        key: ArtifactKey::new(key.ok_or_else(|| damaged("a file has neither key nor digest"))?),
         file_name: stored.file_name.into(),
         size: stored.size,
-        digest: digest.transpose()?,
+        digest,
         url: stored.url.map(Into::into),
     }))
 }
