@@ -17,8 +17,12 @@ use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::Row;
 use crate::http::answer::Answer;
 
-/// No list is followed further: 100,000 rows.
+/// No list is followed further.
 const PAGES_MAX: usize = 2_000;
+/// Nor kept beyond this many rows, however many a page holds.
+const ROWS_MAX: usize = 100_000;
+/// Nor read beyond this many bytes: rows hold texts as long as the server likes.
+const LIST_MAX: usize = 256 * 1024 * 1024;
 
 /// One list to be read.
 pub(super) struct Pages<'a> {
@@ -47,6 +51,7 @@ pub(super) struct Page<T> {
     next: bool,
     unreadable: usize,
     moved: Option<StatusCode>,
+    bytes: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -103,6 +108,7 @@ impl<'a> Pages<'a> {
                 next: false,
                 unreadable: 0,
                 moved: None,
+                bytes: 0,
             })),
         }
     }
@@ -118,6 +124,7 @@ impl<T: Row> Page<T> {
             total: total.and_then(|text| text.parse().ok()),
             next: has_next(&answer.headers),
             moved: answer.moved,
+            bytes: answer.body.len(),
         })
     }
 }
@@ -150,13 +157,14 @@ fn has_next(headers: &HeaderMap) -> bool {
 struct Collector<T> {
     rows: Rows<T>,
     seen: HashSet<i64>,
+    bytes: usize,
 }
 
 impl<T: Row> Collector<T> {
     fn begin(first: Page<T>) -> Self {
         let (total, moved) = (first.total, first.moved);
         let rows = Rows { rows: Vec::new(), total, gaps: Vec::new(), unreadable: 0, moved };
-        let mut collector = Self { rows, seen: HashSet::new() };
+        let mut collector = Self { rows, seen: HashSet::new(), bytes: 0 };
         collector.add(first);
         collector
     }
@@ -179,6 +187,7 @@ impl<T: Row> Collector<T> {
 
     fn add(&mut self, page: Page<T>) -> bool {
         self.rows.unreadable += page.unreadable;
+        self.bytes += page.bytes;
         let empty = page.rows.is_empty();
         let before = self.rows.rows.len();
         let seen = &mut self.seen;
@@ -187,7 +196,18 @@ impl<T: Row> Collector<T> {
         if repeats && page.next {
             self.rows.gaps.push("a list of gitea repeats itself".to_owned());
         }
-        page.next && !repeats
+        let room = self.has_room();
+        page.next && !repeats && room
+    }
+
+    /// Whether the list may go on; what there is too much of is left out, and told.
+    fn has_room(&mut self) -> bool {
+        let fits = self.rows.rows.len() <= ROWS_MAX && self.bytes <= LIST_MAX;
+        if !fits {
+            self.rows.rows.truncate(ROWS_MAX);
+            self.rows.gaps.push("a list of gitea is too long".to_owned());
+        }
+        fits
     }
 }
 

@@ -5,9 +5,9 @@ use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::models::artifact::ArtifactChoice;
 use extension_registry::models::source::Source;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{backend, backend_of, download, failure_of, id, listed, settings, versions_of};
+use super::{asked, backend, backend_of, download, failure_of, id, listed, settings, versions_of};
 use crate::support::fake_gitea::state::State;
 use crate::support::fake_gitea::{FakeGitea, Fault};
 
@@ -122,6 +122,26 @@ async fn row_22_a_list_without_end_is_left_and_called_incomplete() {
     assert_eq!((listing.ids.len(), listing.complete), (1, false));
     assert!(listing.faults[0].reason.contains("repeats itself"), "{:?}", listing.faults);
     assert!(fake.take_seen().len() <= 10, "a few pages ahead, not all that were promised");
+}
+
+#[tokio::test]
+async fn a_list_of_too_many_rows_is_cut_within_its_first_pages() {
+    let fake = two().await;
+    for page in [1, 2, 3] {
+        let row = |row| json!({"id": 60_000 * page + row, "name": format!("docs{row}")});
+        let rows: Vec<Value> = (0..60_000).map(row).collect();
+        let headers = vec![
+            ("Content-Type", "application/json".to_owned()),
+            ("Link", r#"<http://x/?page=2>; rel="next""#.to_owned()),
+        ];
+        let answer = Fault::Answer(200, headers, json!(rows).to_string().into());
+        fake.fault(&format!("/repos?page={page}&"), answer);
+    }
+    let listing = backend(&fake).listing().await.unwrap();
+    assert!(!listing.complete);
+    let reasons: Vec<&str> = listing.faults.iter().map(|fault| fault.reason.as_str()).collect();
+    assert!(reasons.contains(&"a list of gitea is too long"), "{reasons:?}");
+    assert_eq!(asked(&fake, "/repos?page="), 2, "of two thousand pages");
 }
 
 #[tokio::test]

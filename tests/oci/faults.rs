@@ -160,6 +160,33 @@ async fn row_22_listings_without_end_are_cut() {
 }
 
 #[tokio::test]
+async fn a_listing_of_too_many_names_is_cut() {
+    let endless = ScriptedRegistry::start(|seen| {
+        let page: u32 = seen.query("last").map_or(0, |last| last.parse().unwrap());
+        let tags: Vec<String> = (0..100_000).map(|number| format!("{page}.0.{number}")).collect();
+        Reply::json(serde_json::json!({"tags": tags}).to_string())
+            .header("link", format!("<?last={}>; rel=next", page + 1))
+    })
+    .await;
+    let found = client(&endless.url(), Credentials::Anonymous);
+    let found = found.tags(&repository("aws-provider")).await.unwrap();
+    assert_eq!(found.gap.unwrap().message(), "The registry's listing is too long");
+    assert!((300_000..=500_000).contains(&found.names.len()), "{}", found.names.len());
+    assert_eq!(endless.take().len(), 5, "of a thousand pages");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_nonsense_and_never_grows() {
+    let server = ScriptedRegistry::start(|_| {
+        let bomb = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3].repeat(100);
+        Reply::json(bomb).header("content-encoding", "gzip")
+    })
+    .await;
+    let error = backend(&server.url()).listing().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BackendFaulty, "{}", error.report());
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_error() {
     let server = ScriptedRegistry::start(|seen| match seen.path() {
         "/token" => Reply::new(500).bytes("canary"),

@@ -21,6 +21,10 @@ const PAGE_NAMES: &str = "100";
 const PAGE_MAX: usize = 4 * 1024 * 1024;
 /// Pages followed for one listing.
 const PAGES_MAX: usize = 1_000;
+/// Bytes that the names of one listing may take here, each with [`NAME_COST`]: some 400,000 names.
+const NAMES_MAX: usize = 32 * 1024 * 1024;
+/// What a name takes beside its letters.
+const NAME_COST: usize = 64;
 
 /// What a listing named, each once, in the registry's order.
 #[derive(Debug, Default)]
@@ -82,12 +86,14 @@ struct Walk<'a> {
     empty_end: Option<&'static str>,
     found: Names,
     seen: HashSet<String>,
+    /// Bytes that the names take.
+    weight: usize,
 }
 
 impl<'a> Walk<'a> {
     fn new(client: &'a Client, subject: &'a str, operation: &'static str, start: Url) -> Self {
         let (found, seen) = (Names::default(), HashSet::new());
-        Self { client, subject, operation, start, empty_end: None, found, seen }
+        Self { client, subject, operation, start, empty_end: None, found, seen, weight: 0 }
     }
 
     async fn run(mut self) -> Result<Names> {
@@ -97,6 +103,9 @@ impl<'a> Walk<'a> {
             let named = self.take(&page)?;
             if named == 0 {
                 return Ok(self.found);
+            }
+            if self.weight > NAMES_MAX {
+                return Ok(self.cut(Error::faulty("The registry's listing is too long")));
             }
             let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
             let next = match next_page(&page.url, links) {
@@ -160,7 +169,8 @@ impl<'a> Walk<'a> {
         let names = read(page)?;
         let count = names.len();
         for name in names {
-            if self.seen.insert(name.clone()) {
+            if self.weight <= NAMES_MAX && self.seen.insert(name.clone()) {
+                self.weight += name.len() + NAME_COST;
                 self.found.names.push(name);
             }
         }
