@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod memos;
 pub mod metadata_view;
 pub mod paging;
+mod panics;
 pub mod params;
 pub mod problem;
 pub mod ranges;

@@ -1,6 +1,7 @@
 //! The listener: silent and slow clients, too many of them, and the two stops.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::models::source::Source;
@@ -11,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup};
 
@@ -120,6 +122,28 @@ async fn row_34_a_drain_lets_downloads_finish_and_takes_no_more() {
     release.notify_one();
     assert_eq!(rest(&mut stream).await, b"provider/aws:1.0.0@local");
     served.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_within_an_answer_cuts_it_is_counted_and_ends_nothing_else() {
+    let (lines, _guard) = Lines::capture(tracing::Level::ERROR);
+    let release = Arc::new(Notify::new());
+    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    backend.hold = Some(Arc::clone(&release));
+    let backend = Arc::new(backend);
+    let served = Served::over(vec![backend.clone()]).await;
+    served.catalogue.ready(None).await.unwrap();
+    backend.panics.store(true, Ordering::SeqCst);
+    let mut stream = connect(&served).await;
+    let head = request(&mut stream, DOWNLOAD).await;
+    assert!(head.contains("content-length: 24\r\n"), "{head}");
+    release.notify_one();
+    assert!(rest(&mut stream).await.len() < 24);
+    let log = lines.take();
+    assert_eq!(log.matches("panic within an answer, which is cut: told to panic").count(), 1);
+    assert_eq!(served.get("/extensions").await.status, 200);
+    let metrics = served.get("/metrics").await.text();
+    assert!(metrics.contains("\nextension_registry_panics_total 1\n"), "{metrics}");
 }
 
 #[tokio::test]

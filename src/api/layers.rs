@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK,
@@ -17,7 +17,7 @@ use axum::http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 };
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::time::Instant;
 use tower::ServiceBuilder;
 use tower::util::option_layer;
@@ -32,6 +32,7 @@ use crate::api::admission::{Admission, ClientName, admit};
 use crate::api::answers::{CACHE_STATUS, Coded, DEGRADED, TOTAL_COUNT};
 use crate::api::cache_policy::{Audience, apply_cache_policy};
 use crate::api::limits::bound_head;
+use crate::api::panics::{self, watch_body};
 use crate::api::problem::{Problem, render_problems};
 use crate::api::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::metrics::{Metrics, UNMATCHED};
@@ -64,7 +65,7 @@ pub struct HttpRules {
 /// 3. what browsers and caches may do with the answer, and cross-origin headers: errors and
 ///    preflights need them as well;
 /// 4. the body of failures, which turns whatever fails below into our one shape;
-/// 5. panics, which become a failure like any other;
+/// 5. panics, which become a failure like any other, or cut the answer that they are in;
 /// 6. the bounds on heads and bodies;
 /// 7. admission: tokens, shares, room;
 /// 8. compression, innermost: it sees what handlers said, not what the layers added.
@@ -79,6 +80,7 @@ where
     let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
     let closed = rules.admission.auth.is_some();
     let audience = if closed { Audience::TheClient } else { Audience::Anyone };
+    let counted = metrics.clone();
     let layers = ServiceBuilder::new()
         .layer(from_fn(name_request))
         .layer(option_layer((!compresses).then(|| from_fn(take_no_coding))))
@@ -87,7 +89,10 @@ where
         .layer(from_fn(harden))
         .layer(option_layer(rules.cors.clone().map(cors)))
         .layer(from_fn(render_problems))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(move |panic: Box<dyn Any + Send>| {
+            panics::failure(&*panic, &counted)
+        }))
+        .layer(from_fn_with_state(metrics.clone(), watch_body))
         .layer(from_fn(bound_head))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn_with_state((Arc::clone(&rules.admission), metrics), admit))
@@ -253,16 +258,6 @@ fn cors(origins: AllowOrigin) -> CorsLayer {
         .expose_headers(exposed)
 }
 
-/// A panic is our bug: the caller learns nothing of it, the log everything.
-fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
-    let mut problem =
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The service failed to answer");
-    problem.report = Some(format!("panic: {text}"));
-    problem.into_response()
-}
-
 /// JSON, pages and READMEs are compressed; archives never are, and metrics need not be.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -272,6 +267,7 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use axum::routing::get;
     use tower::ServiceExt as _;
 
@@ -291,6 +287,7 @@ mod tests {
         assert_eq!(body, r#"{"error":"internal_error","message":"The service failed to answer"}"#);
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         assert!(text.contains(r#"status="500"} 1"#), "{text}");
+        assert!(text.contains("extension_registry_panics_total 1"), "{text}");
     }
 
     fn explode() -> &'static str {

@@ -1,6 +1,7 @@
 //! What is known of a backend's health: the result of the last question, whoever asked it.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
@@ -46,6 +47,8 @@ struct Inner {
     status: Status,
     swept: BTreeMap<String, String>,
     met: BTreeMap<String, String>,
+    /// Kinds of failure that were told since the last answer.
+    told: Vec<Discriminant<ErrorKind>>,
 }
 
 impl Inner {
@@ -92,7 +95,9 @@ impl StatusCell {
 
     /// Answers whether it did not before.
     pub(crate) fn answered(&self) -> bool {
-        let status = &mut self.0.write().status;
+        let inner = &mut *self.0.write();
+        inner.told.clear();
+        let status = &mut inner.status;
         let news = !std::mem::replace(&mut status.healthy, true);
         status.last_success = Some(now_in_seconds());
         status.last_error = None;
@@ -101,15 +106,19 @@ impl StatusCell {
         news
     }
 
-    /// Answers whether this is news, so that an outage is logged once. What a backend was not
-    /// asked says nothing new of it.
+    /// Answers whether this is news, so that an outage is logged once for each way in which it
+    /// fails, however they alternate. What a backend was not asked says nothing new of it.
     pub(crate) fn failed(&self, error: &Error) -> bool {
-        let status = &mut self.0.write().status;
+        let inner = &mut *self.0.write();
+        let status = &mut inner.status;
         if !error.was_asked() && status.last_error.is_some() {
             return false;
         }
-        let former = status.last_failure.as_ref().map(|(kind, _)| std::mem::discriminant(kind));
-        let news = former != Some(std::mem::discriminant(&error.kind()));
+        let kind = discriminant(&error.kind());
+        let news = !inner.told.contains(&kind);
+        if news {
+            inner.told.push(kind);
+        }
         status.healthy = false;
         status.last_error = Some(error.report());
         status.last_failure = Some((error.kind(), error.message().to_owned()));
@@ -175,4 +184,27 @@ impl StatusCell {
 fn now_in_seconds() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_outage_is_news_once_for_each_way_in_which_it_fails() {
+        let cell = StatusCell::default();
+        let ways = [
+            Error::new(ErrorKind::BackendTimeout, "silent"),
+            Error::unavailable("refused", Duration::from_secs(1)),
+            Error::new(ErrorKind::BackendRefused, "who are you"),
+        ];
+        for outage in 0..2 {
+            let news = (0..1000).filter(|number| cell.failed(&ways[number % ways.len()])).count();
+            assert_eq!(news, ways.len(), "outage {outage}");
+            let answers = (0..1000).filter(|_| cell.answered()).count();
+            assert_eq!(answers, 1, "recovery {outage}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What is counted of the process itself: what it was built from, what it took up while it ran.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::metrics::counters;
 
@@ -12,6 +12,7 @@ const RELOADS: [&str; 2] = ["used", "refused"];
 pub struct ProcessMetrics {
     build: IntGaugeVec,
     reloads: IntCounterVec,
+    panics: IntCounter,
 }
 
 impl ProcessMetrics {
@@ -26,15 +27,25 @@ impl ProcessMetrics {
                 "Changed files of secrets, by the key that names them and what became of them",
                 &["key", "outcome"],
             )?,
+            panics: IntCounter::new(
+                "extension_registry_panics_total",
+                "Answers that a bug of ours ended: with 500, or by a cut connection",
+            )?,
         };
         registry.register(Box::new(metrics.build.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
+        registry.register(Box::new(metrics.panics.clone()))?;
         Ok(metrics)
     }
 
     /// Says what the program is; an unknown commit is an empty label.
     pub fn built(&self, version: &str, commit: Option<&str>) {
         self.build.with_label_values(&[version, commit.unwrap_or_default()]).set(1);
+    }
+
+    /// Counts an answer that a panic ended.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// Makes the series of a file that may change exist, at 0.

@@ -12,8 +12,10 @@ use extension_registry::models::source::Source;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tracing::Level;
 
 use super::rig::TTL;
+use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
@@ -69,6 +71,31 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert_eq!(catalogue.freshness(None).age.as_secs(), 0, "within two seconds all is current");
     assert!(catalogue.statuses()[0].1.healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() {
+    let (lines, _guard) = Lines::capture(Level::INFO);
+    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let catalogue = Catalogue::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
+    catalogue.round(None).await.unwrap();
+    lines.take();
+    for _ in 0..2 {
+        backend.down.store(true, Ordering::SeqCst);
+        for _ in 0..1000 {
+            catalogue.round(None).await.unwrap_err();
+        }
+        let log = lines.take();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains(" WARN ") && log.contains("backend fails"), "{log}");
+        backend.down.store(false, Ordering::SeqCst);
+        for _ in 0..1000 {
+            catalogue.round(None).await.unwrap();
+        }
+        let log = lines.take();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains(" INFO ") && log.contains("backend answers"), "{log}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

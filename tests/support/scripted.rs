@@ -234,8 +234,10 @@ impl Backend for Scripted {
         let (first, rest) = (bytes.slice(..2), bytes.slice(2..));
         // What checks the bytes holds one piece back, so that a second makes the head go out.
         let begun = stream::iter([Ok(first), Ok(Bytes::new())]);
+        let panics = self.panics.load(Ordering::SeqCst);
         let held = stream::once(async move {
             hold.notified().await;
+            assert!(!panics, "told to panic");
             Ok(rest)
         });
         Ok(Download { length: bytes.len() as u64, bytes: begun.chain(held).boxed() })

@@ -1,0 +1,77 @@
+//! A panic costs one answer: before its head it is a failure, within its body a cut connection.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tracing::error;
+
+use crate::api::problem::Problem;
+use crate::metrics::Metrics;
+
+/// A panic is our bug: the caller learns nothing of it, the log everything.
+pub(super) fn failure(panic: &(dyn Any + Send), metrics: &Metrics) -> Response {
+    metrics.process.panicked();
+    let mut problem = Problem::bare(StatusCode::INTERNAL_SERVER_ERROR);
+    problem.report = Some(format!("panic: {}", text_of(panic)));
+    problem.into_response()
+}
+
+/// Watches over bodies that are still to be made. Those that are there already only copy bytes.
+pub(super) async fn watch_body(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| Body::new(Watched { body, metrics }))
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
+}
+
+/// A body whose panics are errors, which cut the connection.
+struct Watched {
+    body: Body,
+    metrics: Metrics,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.body).poll_frame(context)));
+        polled.unwrap_or_else(|panic| {
+            self.metrics.process.panicked();
+            error!("panic within an answer, which is cut: {}", text_of(&*panic));
+            // It is in an unknown state, and not asked again.
+            self.body = Body::empty();
+            Poll::Ready(Some(Err(axum::Error::new("a panic"))))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
