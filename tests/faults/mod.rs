@@ -2,6 +2,7 @@
 
 mod counted;
 mod inbound;
+mod names;
 mod outages;
 mod patience;
 mod recovery;

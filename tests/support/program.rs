@@ -50,9 +50,14 @@ impl Running {
 
     /// The same in an environment.
     pub fn start_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = program(dir)
-            .envs(environment.iter().copied())
-            .args(arguments)
+        let mut command = program(dir);
+        command.envs(environment.iter().copied()).args(arguments);
+        Self::of(command)
+    }
+
+    /// Starts it by a command that becomes the program.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command
             .args(["--port", "0", "--json-log"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
