@@ -125,6 +125,30 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_caller_waits_for_no_longer_is_no_failure_of_the_backend() {
+    let backend = backend(Source::Gitea);
+    let served = knowing(&[&backend], Setup::default()).await;
+    silence(&backend, true);
+    for (path, status) in [
+        ("/extensions/provider/aws/readme", StatusCode::GATEWAY_TIMEOUT),
+        ("/extensions/provider/aws/1.0.0/metadata", StatusCode::OK),
+        ("/extensions/provider/none", StatusCode::GATEWAY_TIMEOUT),
+    ] {
+        let (got, took) = timed(&served, path).await;
+        assert_eq!((got.status, took), (status, PATIENCE), "{path}");
+        let health = served.call("/health", &[]).await.json();
+        assert_eq!(health["backends"]["gitea"]["healthy"], true, "{path}: {health}");
+    }
+    let asked = backend.questions();
+    served.call("/extensions/provider/aws/readme", &[]).await;
+    assert_eq!(
+        backend.questions(),
+        asked,
+        "the question of before goes on, and serves who asks now"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_nothing_is_known_a_read_waits_once() {
     let backend = backend(Source::Gitea);
     silence(&backend, true);
