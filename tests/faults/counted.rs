@@ -1,4 +1,5 @@
-//! docs/reliability.md against the tests: each row has its test, and whatever it names exists.
+//! docs/reliability.md and docs/security.md against the tests: each row has its test, and whatever
+//! they name exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,4 +95,24 @@ fn whatever_shows_a_promise_exists() {
             }
         }
     }
+}
+
+/// That page names files by their end, and tests by their beginning: `row_29`, `readmes.rs`.
+#[test]
+fn whatever_the_page_on_security_names_as_a_test_exists() {
+    let document = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let code = sources(&["tests", "src"]);
+    let mut named_tests = 0;
+    for line in document.lines().filter(|line| line.starts_with("| ")) {
+        let Some(cell) = line.trim_end_matches('|').rsplit('|').next() else { continue };
+        // The table of actors names no tests.
+        for name in named(cell).filter(|name| name.contains("_") || name.contains(".rs")) {
+            let is_there = code
+                .iter()
+                .any(|(file, text)| file.ends_with(name) || text.contains(&format!("fn {name}")));
+            assert!(is_there, "{name} is not there: {line}");
+            named_tests += 1;
+        }
+    }
+    assert!(named_tests > 60, "{named_tests}");
 }

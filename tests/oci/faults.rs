@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
+use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 use extension_registry::oci::credentials::Credentials;
 
@@ -176,6 +177,50 @@ async fn a_listing_of_too_many_names_is_cut() {
 }
 
 #[tokio::test]
+async fn a_list_of_referrers_without_end_is_left_after_twenty_pages() {
+    let endless = ScriptedRegistry::start(|seen| {
+        let page: u32 = seen.query("page").map_or(0, |page| page.parse().unwrap());
+        Reply::new(200)
+            .header("content-type", "application/vnd.oci.image.index.v1+json")
+            .header("link", format!("<?page={}>; rel=next", page + 1))
+            .bytes(r#"{"schemaVersion":2,"manifests":[]}"#)
+    })
+    .await;
+    let registry = client(&endless.url(), Credentials::Anonymous);
+    let digest = Digest::sha256(b"subject");
+    let error = registry.referrers(&repository("aws-provider"), &digest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BackendFaulty);
+    assert_eq!(endless.take().len(), 20);
+}
+
+#[tokio::test]
+async fn a_configuration_of_more_than_64_kib_is_not_asked_for() {
+    let name = "provisioning/aws-provider";
+    for (size, asked) in [(64 * 1024, 1), (64 * 1024 + 1, 0)] {
+        let mut store = Store::default();
+        let (layer, config) = (store.blob(name, b"archive"), store.blob(name, &vec![b' '; size]));
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.x+json", "digest": config.clone(), "size": size,
+            },
+            "layers": [{
+                "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                "digest": layer, "size": 7,
+                "annotations": {"org.opencontainers.image.title": "x.tar.gz"},
+            }],
+        });
+        store.push_manifest(name, "1.0.0", &manifest);
+        let played = PlayedRegistry::new(Dialect::Distribution, store);
+        let server = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+        let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+        assert_eq!(versions(&extension), ["1.0.0"]);
+        assert_eq!(server.count(&config), asked, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn a_compressed_answer_is_nonsense_and_never_grows() {
     let server = ScriptedRegistry::start(|_| {
         let bomb = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3].repeat(100);
@@ -209,7 +254,7 @@ async fn secrets_are_in_no_error() {
 #[tokio::test]
 async fn referrers_are_found_by_the_api_and_by_the_tag() {
     let zot = PlayedRegistry::zot();
-    let digest: extension_registry::models::digest::Digest =
+    let digest: Digest =
         "sha256:557ff2a52bb6ae6397f6f26ff5e859dce667fd2403e5d4f83c15b70fd9d7ddef".parse().unwrap();
     let server = ScriptedRegistry::start(move |seen| zot.answer(seen)).await;
     let registry = client(&server.url(), Credentials::Anonymous);
