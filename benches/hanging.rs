@@ -1,0 +1,135 @@
+//! One backend accepts connections and never answers: what callers of the other notice of it. Two
+//! services with the same two backends run side by side, one of them with the registry hanging, and
+//! are asked in turn at a fixed rate for what Gitea has: kept answers, and an archive that is read
+//! from Gitea each time.
+//!
+//! Fails where the p99 beside the hanging registry is beyond the noise: the slowest round of the
+//! healthy service, and a quarter.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly, and its output is its result"
+)]
+
+mod load;
+#[path = "../tests/support"]
+mod support {
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod canary;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod chaos;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod fake_gitea;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod ids;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod played_registry;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod registry_store;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod scripted_registry;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod served;
+}
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::gitea::backend::GiteaBackend;
+use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::settings::OciSettings;
+use load::{Load, percentile};
+use support::chaos::{Chaos, Way};
+use support::fake_gitea::state::ORGANIZATION;
+use support::fake_gitea::{FakeGitea, State};
+use support::played_registry::{Dialect, PlayedRegistry};
+use support::registry_store::Store;
+use support::scripted_registry::ScriptedRegistry;
+use support::served::{Served, Setup};
+
+const ROUNDS: usize = 7;
+const LOAD: Load = Load {
+    paths: &[
+        "/extensions/provider/x",
+        "/extensions/provider/x/versions",
+        "/extensions/search?q=x&source=gitea",
+        "/extensions/provider/x/1.0.0",
+    ],
+    per_second: 300,
+    seconds: 3,
+    connections: 32,
+};
+/// Short, so that the hanging backend is asked all the time.
+const TTL: Duration = Duration::from_secs(1);
+/// Beyond the slowest round of the healthy service.
+const NOISE: f64 = 1.25;
+
+/// A service over a Gitea and a registry.
+struct Side {
+    served: Served,
+    registry: Chaos,
+    _gitea: FakeGitea,
+    _played: ScriptedRegistry,
+}
+
+impl Side {
+    async fn new() -> Self {
+        let mut state = State::empty();
+        state.create_released("x_prov", "1.0.0", b"an archive");
+        let fake = FakeGitea::start(state).await;
+        let mut store = Store::default();
+        store.push("provisioning/redis-taskserv", "1.0.0", b"redis");
+        let played = PlayedRegistry::new(Dialect::Distribution, store);
+        let played = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+        let registry = Chaos::to(played.url().strip_prefix("http://").unwrap(), false).await;
+        let gitea = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
+        let address = registry.url().parse().unwrap();
+        let oci = OciSettings::new(address, "provisioning".parse().unwrap());
+        let backends: Vec<Arc<dyn Backend>> = vec![
+            Arc::new(GiteaBackend::new(gitea, Arc::new(())).unwrap()),
+            Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
+        ];
+        let served = Served::with(backends, Setup { ttl: TTL, ..Setup::default() }).await;
+        served.catalogue.ready(None).await.unwrap();
+        Self { served, registry, _gitea: fake, _played: played }
+    }
+
+    /// The p99 of one round.
+    async fn round(&self) -> Duration {
+        percentile(&LOAD.play(&self.served.base).await, 0.99)
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let [healthy, hanging] = [Side::new().await, Side::new().await];
+    hanging.registry.set(Way::Hangs).await;
+    let (mut well, mut ill) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        well.push(healthy.round().await);
+        ill.push(hanging.round().await);
+        println!(
+            "round {round}: p99 {:.2?}, beside a hanging backend {:.2?}",
+            well[round - 1],
+            ill[round - 1]
+        );
+    }
+    assert!(hanging.registry.take_arrived() > 0, "it was never asked");
+    let down = hanging.served.get("/health").await.json();
+    assert_eq!(down["backends"]["oci"]["healthy"], false, "{down}");
+    well.sort();
+    ill.sort();
+    let (usual, beside, noise) =
+        (well[ROUNDS / 2], ill[ROUNDS / 2], well[ROUNDS - 1].mul_f64(NOISE));
+    println!(
+        "{} requests a second: median p99 {usual:.2?}, beside a hanging backend {beside:.2?} \
+         (promised: within the noise, {noise:.2?})",
+        LOAD.per_second
+    );
+    assert!(beside <= noise, "a promise is broken");
+}
