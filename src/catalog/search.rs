@@ -17,6 +17,9 @@ use crate::catalog::search::words::{QueryWord, query_words};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 
+/// Less than this part of a list is worth a list of its own while a search goes on.
+const LITTLE: usize = 8;
+
 /// A list of extensions in order of their ids, and what is needed to search it.
 ///
 /// Words lie in segments that never change. A list that differs in a few places from the one before
@@ -38,6 +41,9 @@ struct Row {
     doc: Doc,
     extension_type: ExtensionType,
 }
+
+/// A row and its entry.
+type Place<'a, T> = (&'a Row, &'a Arc<T>);
 
 impl<T> Default for SearchIndex<T> {
     fn default() -> Self {
@@ -84,27 +90,45 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         let mut words = query_words(query);
         // Rare words first: a search ends at the first word that nothing is left for.
         words.sort_by_cached_key(|word| self.frequency(word));
+        // What matched every word so far, once that is little: the rest need not be looked at again.
+        let mut left: Option<Vec<Place<'_, T>>> = None;
         for word in &words {
-            self.count(word, &mut tally);
-            if !tally.ends_word() {
-                return Vec::new();
+            self.count(word, left.as_deref(), &mut tally);
+            match tally.ends_word() {
+                0 => return Vec::new(),
+                matched if matched < self.rows.len() / LITTLE => {
+                    let matched = |(row, _): &Place<'_, T>| tally.rank(row.doc).is_some();
+                    left = Some(self.places(left.as_deref()).filter(matched).collect());
+                }
+                _ => {}
             }
         }
         let wanted = |row: &Row| extension_type.is_none_or(|wanted| wanted == row.extension_type);
         let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
-        for (row, entry) in self.rows.iter().zip(self.entries.iter()) {
+        self.places(left.as_deref()).for_each(|(row, entry)| {
             if let Some(of_rank) =
                 tally.rank(row.doc).and_then(|rank| by_rank.get_mut(rank as usize))
                 && wanted(row)
             {
                 of_rank.push(entry);
             }
-        }
+        });
         by_rank.concat()
     }
 
+    /// The places that are left, or all, in order.
+    fn places<'a, 'l>(
+        &'a self,
+        left: Option<&'l [Place<'a, T>]>,
+    ) -> impl Iterator<Item = Place<'a, T>> + use<'a, 'l, T> {
+        let all = if left.is_none() { usize::MAX } else { 0 };
+        let all = self.rows.iter().zip(self.entries.iter()).take(all);
+        all.chain(left.unwrap_or_default().iter().copied())
+    }
+
     /// Counts the documents that match a word, each by its best field: better ranks come first.
-    fn count(&self, word: &QueryWord, tally: &mut Tally) {
+    /// Near misses, the only ones that no list tells, are looked for where something is left.
+    fn count(&self, word: &QueryWord, left: Option<&[Place<'_, T>]>, tally: &mut Tally) {
         self.count_names(word, tally);
         let mut start = 0;
         for segment in &self.segments {
@@ -115,11 +139,11 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
             start += segment.docs();
         }
         let Some(near) = NearMisses::of(word.typed()) else { return };
-        for (row, entry) in self.rows.iter().zip(self.entries.iter()) {
+        self.places(left).for_each(|(row, entry)| {
             if near.may_have(row.letters) && tally.wants(row.doc) && near.has(name(entry)) {
                 tally.hit(row.doc, Rank::NearMiss);
             }
-        }
+        });
     }
 
     /// About how many documents a word is found in, near misses aside.

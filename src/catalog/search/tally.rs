@@ -23,8 +23,8 @@ pub(super) struct Tally {
     found: Vec<Found>,
     /// Words that were counted to the end.
     words: u16,
-    /// Whether any document matched the current word and all before it.
-    any: bool,
+    /// How many documents matched the current word and all before it.
+    matched: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ impl Tally {
     /// The count before the first word, over so many documents.
     pub(super) fn new(docs: Doc) -> Self {
         let found = vec![Found { words: 0, best: Rank::NearMiss }; docs as usize];
-        Self { found, words: 0, any: false }
+        Self { found, words: 0, matched: 0 }
     }
 
     /// Whether a document matched all words before the current one, and not yet this one.
@@ -52,14 +52,14 @@ impl Tally {
         {
             found.words += 1;
             found.best = found.best.min(rank);
-            self.any = true;
+            self.matched += 1;
         }
     }
 
-    /// Goes on to the next word; answers whether anything can still match them all.
-    pub(super) fn ends_word(&mut self) -> bool {
+    /// Goes on to the next word; answers how many documents can still match them all.
+    pub(super) fn ends_word(&mut self) -> usize {
         self.words += 1;
-        std::mem::take(&mut self.any)
+        std::mem::take(&mut self.matched)
     }
 
     /// The best rank of a document that matched every word; `None` too before the first word.
