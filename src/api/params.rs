@@ -112,7 +112,7 @@ pub struct PageParams {
 #[into_params(parameter_in = Query)]
 pub struct QueryParam {
     /// Words to find, 1 to 200 characters, not blank
-    #[param(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[param(min_length = 1, max_length = 200, pattern = "[^\\s\\u0085]")]
     pub q: String,
 }
 
