@@ -21,13 +21,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::layers::HttpRules;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
-use extension_registry::api::routes::{Parts, router, templates};
+use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
@@ -125,7 +124,7 @@ fn rules() -> Rules {
 }
 
 /// The whole service but its socket.
-fn service(catalogue: &Arc<Catalogue>) -> Router {
+fn service(catalogue: &Arc<Catalogue>) -> Api {
     let routes = templates();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
@@ -146,11 +145,11 @@ fn service(catalogue: &Arc<Catalogue>) -> Router {
         metrics,
         draining: Draining::default(),
     };
-    router(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
+    api(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
 }
 
 /// Searches of every kind, one after the other; answers with the 99th percentile of them all.
-async fn searches(router: &Router) -> Duration {
+async fn searches(router: &Api) -> Duration {
     println!(
         "{:>36} {:>8}   processor: p50, p99, max   wall clock: p50, p99, max",
         "search", "hits"
@@ -179,7 +178,7 @@ fn spent() -> Duration {
 }
 
 /// Sends a request and reads the answer whole; answers with its total.
-async fn ask(router: &Router, uri: &str) -> usize {
+async fn ask(router: &Api, uri: &str) -> usize {
     let request = Request::get(uri).body(Body::empty()).unwrap();
     let answer = router.clone().oneshot(request).await.unwrap();
     assert_eq!(answer.status(), 200, "{uri}");

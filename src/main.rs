@@ -7,6 +7,10 @@ use clap::Parser as _;
 use extension_registry::args::Args;
 use extension_registry::operations::run;
 
+/// Each answer is some dozens of small pieces, made and given back on one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let environment = std::env::vars_os()

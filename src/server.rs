@@ -1,6 +1,7 @@
 //! The listener: connections with deadlines and a cap, and a stop that lets answers finish.
 
 pub mod activity;
+pub mod threads;
 mod tracked;
 
 use std::convert::Infallible;
@@ -9,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
@@ -22,10 +22,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 use tracing::{debug, info, warn};
 
 use crate::server::activity::{Activity, Patience};
+use crate::server::threads::Threads;
 use crate::server::tracked::{Answer, Tracked};
 
 /// How much of a request's head is read before it is refused without a word, in bytes.
@@ -73,18 +74,38 @@ pub struct Limits {
 
 /// What answers requests.
 #[derive(Clone, Debug)]
-pub struct Routers {
-    /// Those of the connections that are served.
-    pub served: Router,
-    /// Those of connections beyond them.
-    pub crowded: Router,
+pub struct Routers<S> {
+    /// On the connections that are served.
+    pub served: S,
+    /// On connections beyond them.
+    pub crowded: S,
+}
+
+/// What a request of a connection can be given to.
+pub trait Answers:
+    Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 /// Serves until told to stop, then drains. Returns once the last connection is closed or cut.
-pub async fn serve(
+pub async fn serve<S: Answers>(
     listener: TcpListener,
-    routers: Routers,
+    routers: Routers<S>,
     limits: Limits,
+    threads: &Threads,
     mut stop: watch::Receiver<Stop>,
 ) {
     let places = Places::of(limits.max_connections);
@@ -100,7 +121,12 @@ pub async fn serve(
                 let Routers { served, crowded } = &routers;
                 let router = if connection.crowded { crowded.clone() } else { served.clone() };
                 let serving = connection.serve(stream, router, limits.patience, stop.clone());
-                connections.spawn(serving);
+                let (thread, held) = threads.idlest();
+                let serving = async move {
+                    serving.await;
+                    drop(held);
+                };
+                connections.spawn_on(serving, &thread);
             }
             Err(error) => {
                 warn!("cannot accept a connection: {error}");
@@ -124,12 +150,17 @@ impl Places {
         Self { served, spare }
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Connection)> {
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(std::net::TcpStream, Connection)> {
         let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let served = Arc::clone(&self.served).try_acquire_owned();
         let crowded = served.is_err();
+        // The thread that it will live on watches it from now on.
+        let stream = stream.into_std()?;
         Ok((stream, Connection { peer, crowded, _place: served.unwrap_or(spare) }))
     }
 }
@@ -163,13 +194,17 @@ struct Connection {
 
 impl Connection {
     /// Serves until the client ends it, takes too long, or is idle after the stop began.
-    async fn serve(
+    async fn serve<S: Answers>(
         self,
-        stream: TcpStream,
-        router: Router,
+        stream: std::net::TcpStream,
+        router: S,
         mut patience: Patience,
         mut stop: watch::Receiver<Stop>,
     ) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => return warn!("cannot watch a connection: {error}"),
+        };
         if self.crowded {
             patience.head = patience.head.min(SPARE_PATIENCE);
         }
@@ -196,12 +231,12 @@ impl Connection {
         }
     }
 
-    fn answer(
+    fn answer<S: Answers>(
         &self,
         request: Request<Incoming>,
-        router: Router,
+        router: S,
         activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
         let ticket = activity.begin(request.version());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));

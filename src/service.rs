@@ -13,6 +13,7 @@ mod upstream;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -24,11 +25,10 @@ use tokio::time::timeout;
 use tower_http::cors::AllowOrigin;
 use tracing::info;
 
-use crate::api::layers::HttpRules;
-use crate::api::limits::crowded;
 use crate::api::memos::{CACHES, MemoRules, Memos};
-use crate::api::routes::{Parts, router, templates};
+use crate::api::routes::{Parts, api, templates};
 use crate::api::state::Draining;
+use crate::api::surroundings::HttpRules;
 use crate::backend::Backend;
 use crate::build_info;
 use crate::catalog::{Catalogue, Merge, Rules, sync};
@@ -37,6 +37,7 @@ use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::activity::Patience;
+use crate::server::threads::Threads;
 use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
 pub use crate::service::checks::Finding;
@@ -50,11 +51,14 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// It cannot start: the address is taken, or a backend is configured that cannot be built.
 pub fn run(config: Config, demo: bool) -> io::Result<()> {
+    let workers = match config.server.workers {
+        Some(workers) => workers,
+        None => available_parallelism()?,
+    };
+    let threads = Threads::start(workers)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = config.server.workers {
-        runtime.worker_threads(workers.get());
-    }
-    runtime.enable_all().build()?.block_on(start(config, demo))
+    let runtime = runtime.worker_threads(workers.get()).enable_all().build()?;
+    runtime.block_on(start(config, demo, &threads))
 }
 
 /// What would stop the start and the form of a configuration cannot show: names, addresses, files
@@ -78,7 +82,7 @@ pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
     Ok(Backends::of(config, &metrics()?)?.backends)
 }
 
-async fn start(mut config: Config, demo: bool) -> io::Result<()> {
+async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalogue.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
     let samples = samples.transpose()?;
@@ -110,7 +114,7 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
         metrics,
         draining: draining.clone(),
     };
-    let router = router(parts, &rules).map_err(io::Error::other)?;
+    let api = api(parts, &rules).map_err(io::Error::other)?;
     let stop = listen_for_signals(draining)?;
     // Before anything is served or asked: what was known yesterday answers at once.
     let keepers = if demo { None } else { state::restored(&config, &catalogue).await };
@@ -123,8 +127,8 @@ async fn start(mut config: Config, demo: bool) -> io::Result<()> {
         greet(address, sample_count)?;
     }
     systemd::ready();
-    let routers = Routers { crowded: crowded(router.clone()), served: router };
-    serve(listener, routers, limits, stop).await;
+    let routers = Routers { crowded: api.clone().crowded(), served: api };
+    serve(listener, routers, limits, threads, stop).await;
     sync.shutdown().await;
     // What a hanging disk has not taken by then is fetched again some time.
     let _ = timeout(SETTLE_MAX, artifacts.settle()).await;

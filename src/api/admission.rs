@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -23,7 +22,7 @@ use crate::metrics::Metrics;
 /// Where orchestrators look: open, unlimited, and answered however full the service is.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
 /// Where backends tell of changes: open to whoever signs with the backend's secret.
-const SIGNED: &str = "/api/v1/webhooks/{backend}";
+const SIGNED: &str = "/api/v1/webhooks/";
 /// What watches the service needs no room: it is wanted most when there is none.
 const WATCHED: &str = "/api/v1/metrics";
 /// Requests answered at once unless configured.
@@ -66,64 +65,60 @@ enum Refused {
     Room,
 }
 
-/// Lets a request pass, or answers 401, 429 or 503.
-///
-/// Requests without a valid token count against the share of their address before they are refused,
-/// so that guessing is as limited as asking.
-pub async fn admit(
-    State((admission, metrics)): State<(Arc<Admission>, Metrics)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if HEALTH.contains(&route) {
-        return next.run(request).await;
-    }
-    let client = admission.client(route, &request);
-    let key = admission.key(&client, &request);
-    let verdict = admission.take(key.as_ref());
-    let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
-    let place = match over {
-        Some(refused) => Err(refused),
-        None => client.and_then(|name| Ok((admission.place(route, &request, key)?, name))),
-    };
-    let mut response = match place {
-        Ok((place, name)) => {
-            let response = next.run(request).await;
-            let mut response = match place {
-                Some(place) => place.keep_for(response),
-                None => response,
-            };
-            name.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
-            response
-        }
-        Err(refused) => {
-            metrics.refused(refused.reason());
-            refused.into_response()
-        }
-    };
-    if let (Some(rate), Some(verdict)) = (&admission.rate, &verdict) {
-        rate.tell(verdict, response.headers_mut());
-    }
-    response
-}
-
 impl Admission {
+    /// Lets a request pass to what answers it, or answers 401, 429 or 503.
+    ///
+    /// Requests without a valid token count against the share of their address before they are
+    /// refused, so that guessing is as limited as asking.
+    pub async fn admit<F: Future<Output = Response>>(
+        &self,
+        metrics: &Metrics,
+        request: Request,
+        answer: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let path = request.uri().path();
+        if HEALTH.contains(&path) {
+            return answer(request).await;
+        }
+        let client = self.client(&request);
+        let key = self.key(&client, &request);
+        let verdict = self.take(key.as_ref());
+        let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
+        let place = match over {
+            Some(refused) => Err(refused),
+            None => client.and_then(|name| Ok((self.place(&request, key)?, name))),
+        };
+        let mut response = match place {
+            Ok((place, name)) => {
+                let response = answer(request).await;
+                let mut response = match place {
+                    Some(place) => place.keep_for(response),
+                    None => response,
+                };
+                name.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
+                response
+            }
+            Err(refused) => {
+                metrics.refused(refused.reason());
+                refused.into_response()
+            }
+        };
+        if let (Some(rate), Some(verdict)) = (&self.rate, &verdict) {
+            rate.tell(verdict, response.headers_mut());
+        }
+        response
+    }
+
     /// Whose token the request carries; `None` where none is asked for.
-    fn client(&self, route: &str, request: &Request) -> Result<Option<ClientName>, Refused> {
-        let auth = self.auth.as_ref().filter(|_| route != SIGNED);
+    fn client(&self, request: &Request) -> Result<Option<ClientName>, Refused> {
+        let auth = self.auth.as_ref().filter(|_| !request.uri().path().starts_with(SIGNED));
         let client = auth.map(|auth| auth.client(request.headers(), Timestamp::now()));
         client.transpose().map(|name| name.map(ClientName)).map_err(Refused::Token)
     }
 
     /// A request's place, if it needs one.
-    fn place(
-        &self,
-        route: &str,
-        request: &Request,
-        key: Option<ClientKey>,
-    ) -> Result<Option<Place>, Refused> {
-        if route == WATCHED {
+    fn place(&self, request: &Request, key: Option<ClientKey>) -> Result<Option<Place>, Refused> {
+        if request.uri().path() == WATCHED {
             return Ok(None);
         }
         if request.extensions().get::<Crowded>().is_some() {

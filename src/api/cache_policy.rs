@@ -1,10 +1,8 @@
 //! What clients and proxies may keep: a value on the response, written as a header in one place,
 //! so that an error can never be kept by accident.
 
-use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::middleware::Next;
 use axum::response::Response;
 
 /// How long an answer may be kept. Absent: not at all.
@@ -25,13 +23,8 @@ pub enum Audience {
     TheClient,
 }
 
-/// Writes `Cache-Control` on every answer.
-pub async fn apply_cache_policy(
-    State(audience): State<Audience>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
+/// Writes `Cache-Control` on an answer.
+pub fn apply_cache_policy(audience: Audience, response: &mut Response) {
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     let policy = response.extensions().get::<CachePolicy>().filter(|_| !failed);
@@ -43,5 +36,4 @@ pub async fn apply_cache_policy(
         (None, _) => "no-store",
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(value));
-    response
 }

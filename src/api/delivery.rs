@@ -18,6 +18,7 @@ use crate::api::ranges::Wanted;
 use crate::api::state::ApiState;
 use crate::backend::Fault;
 use crate::cache::artifacts::{self, Opened, Origin, Upstream, Witness};
+use crate::catalog::Catalogue;
 use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
@@ -66,9 +67,10 @@ impl Delivery {
             return Ok(Self { artifact: Arc::new(first), ..self });
         }
         let opened = api.artifacts.open(self.wanted(api, None)).await;
-        let mut bytes = opened.inspect_err(|error| self.report(api, error))?.download.bytes;
+        let mut bytes =
+            opened.inspect_err(|error| self.report(&api.catalogue, error))?.download.bytes;
         while let Some(piece) = bytes.next().await {
-            piece.inspect_err(|error| self.report(api, error))?;
+            piece.inspect_err(|error| self.report(&api.catalogue, error))?;
         }
         api.catalogue.shown().await;
         let (tag, source) = (&self.release.tag, self.release.source);
@@ -93,7 +95,7 @@ impl Delivery {
             }
         };
         let opened = api.artifacts.open(self.wanted(api, range.clone())).await;
-        let opened = opened.inspect_err(|error| self.report(api, error))?;
+        let opened = opened.inspect_err(|error| self.report(&api.catalogue, error))?;
         api.metrics.extensions_served(1);
         let mut response = (status, self.body(api, opened)).into_response();
         if let Some(Range { start, end }) = range {
@@ -149,13 +151,13 @@ impl Delivery {
     /// A response of these bytes, which are counted; a failure among them cuts the connection.
     fn body(self, api: &ApiState, Opened { download, origin }: Opened) -> Response {
         let count = api.metrics.artifacts().begun(word(origin));
-        let api = api.clone();
+        let catalogue = Arc::clone(&api.catalogue);
         let bytes = download.bytes.inspect(move |piece| match piece {
             Ok(piece) => count.inc_by(piece.len() as u64),
             Err(error) => {
                 let (backend, id) = (self.release.source, &self.id);
                 warn!(%backend, repository = %id, "download cut: {}", error.report());
-                self.report(&api, error);
+                self.report(&catalogue, error);
             }
         });
         let length = [(CONTENT_LENGTH, HeaderValue::from(download.length))];
@@ -166,11 +168,11 @@ impl Delivery {
 
     /// Bytes that are not what they should be are named in `/health`; a backend that is away is
     /// there already.
-    fn report(&self, api: &ApiState, error: &Error) {
+    fn report(&self, catalogue: &Catalogue, error: &Error) {
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
             let fault = Fault { repository: self.id.to_string(), reason };
-            api.catalogue.report(self.release.source, fault);
+            catalogue.report(self.release.source, fault);
         }
     }
 }

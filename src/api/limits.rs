@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
+use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,32 +23,29 @@ const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
 /// Refuses heads beyond the bounds. The listener reads heads of up to 64 KiB, so that these get a
 /// body that says why; what is larger still it refuses itself, without one.
-pub async fn bound_head(request: Request, next: Next) -> Response {
+///
+/// # Errors
+/// 414 or 431.
+pub fn bound_head(request: &Request) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
         let message = format!("The address is longer than {TARGET_MAX} bytes");
-        return Problem::new(StatusCode::URI_TOO_LONG, message).into_response();
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, message));
     }
     let headers = request.headers();
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > HEADERS_MAX || size > HEADERS_SIZE_MAX {
         let message =
             format!("More than {HEADERS_MAX} headers or {HEADERS_SIZE_MAX} bytes of them");
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Problem::new(status, message).into_response();
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
     }
-    next.run(request).await
+    Ok(())
 }
 
-/// Marks a request of a connection beyond those that are served.
+/// Marks a request of a connection beyond those that are served: only what needs no room is
+/// answered there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crowded;
-
-/// The same routes for connections beyond those that are served: there only what needs no room is
-/// answered.
-pub fn crowded(router: Router) -> Router {
-    router.layer(Extension(Crowded))
-}
 
 /// Room for a number of requests at once.
 #[derive(Clone, Debug)]

@@ -149,15 +149,12 @@ impl Memos {
     pub async fn extension(
         &self,
         catalogue: &Arc<Catalogue>,
-        id: &ExtensionId,
-        source: Option<Source>,
-        facet: Facet,
+        question: &Question,
     ) -> Result<(Rendered, Provenance)> {
-        let memos = match facet {
+        let memos = match question.facet {
             Facet::Metadata => &self.metadata,
             Facet::Versions => &self.versions,
         };
-        let question = Question { id: id.clone(), source, facet };
         self.through(memos, catalogue, question).await
     }
 
@@ -166,13 +163,13 @@ impl Memos {
         &self,
         memos: &Kept<EntryMemo, Generation>,
         catalogue: &Arc<Catalogue>,
-        question: Q,
+        question: &Q,
     ) -> Result<(Rendered, Provenance)> {
         let (id, source) = question.subject();
         if !self.rules.metadata {
             let deadline = Deadline::of_a_read();
             let failing = catalogue.newest_of(id, source, deadline).await;
-            let mut filled = question.answer(Arc::clone(catalogue), deadline).await?;
+            let mut filled = question.clone().answer(Arc::clone(catalogue), deadline).await?;
             filled.lacking.extend(failing);
             let provenance = Provenance::asked(catalogue, source, filled.lacking);
             return Ok((filled.value.rendered, provenance));
@@ -183,14 +180,14 @@ impl Memos {
             return Ok((hit.value.rendered, Provenance::kept(catalogue, source, hit.age)));
         }
         let generation = generation(&view, id, source);
-        let make = || question.answer(Arc::clone(catalogue), Deadline::of_a_read());
+        let make = || question.clone().answer(Arc::clone(catalogue), Deadline::of_a_read());
         let filled = memos.fill(catalogue, key, generation, make).await?;
         Ok((filled.value.rendered, Provenance::asked(catalogue, source, filled.lacking)))
     }
 }
 
 /// A question about one extension whose answer is kept.
-trait AboutOne: Send {
+trait AboutOne: Clone + Send {
     /// What it is about: an extension, of one backend or of its owner.
     fn subject(&self) -> (&ExtensionId, Option<Source>);
 
@@ -206,10 +203,14 @@ trait AboutOne: Send {
 }
 
 /// What [`Memos::extension`] is asked.
-struct Question {
-    id: ExtensionId,
-    source: Option<Source>,
-    facet: Facet,
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Which extension.
+    pub id: ExtensionId,
+    /// Of which backend; `None`: of its owner.
+    pub source: Option<Source>,
+    /// What of it.
+    pub facet: Facet,
 }
 
 impl AboutOne for Question {

@@ -6,9 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tracing::error;
@@ -25,16 +23,11 @@ pub(super) fn failure(panic: &(dyn Any + Send), metrics: &Metrics) -> Response {
 }
 
 /// Watches over bodies that are still to be made. Those that are there already only copy bytes.
-pub(super) async fn watch_body(
-    State(metrics): State<Metrics>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let response = next.run(request).await;
+pub(super) fn watch_body(response: Response, metrics: &Metrics) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    response.map(|body| Body::new(Watched { body, metrics }))
+    response.map(|body| Body::new(Watched { body, metrics: metrics.clone() }))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {

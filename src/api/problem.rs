@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -168,7 +166,7 @@ impl From<Error> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// A bare response that carries the problem; [`render_problems`] gives it its body.
+    /// A bare response that carries the problem; [`rendered`] gives it its body.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -176,21 +174,26 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives every failure its body, in the form the caller accepts: our own, axum's bare rejections,
-/// panics. The one place where an error becomes bytes.
-pub async fn render_problems(request: Request, next: Next) -> Response {
-    let as_problem =
-        request.headers().get_all(ACCEPT).iter().any(|accept| {
-            accept.to_str().is_ok_and(|text| text.contains("application/problem+json"))
-        });
-    let response = next.run(request).await;
+/// Whether failures are wanted as RFC 9457 has them.
+#[must_use]
+pub fn wants_details(request: &HeaderMap) -> bool {
+    let named = |accept: &HeaderValue| {
+        accept.to_str().is_ok_and(|text| text.contains("application/problem+json"))
+    };
+    request.get_all(ACCEPT).iter().any(named)
+}
+
+/// Gives every failure its body: our own, axum's bare rejections, panics. The one place where an
+/// error becomes bytes.
+#[must_use]
+pub fn rendered(response: Response, as_details: bool) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem =
         response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
-    let mut rendered = problem.render(as_problem);
+    let mut rendered = problem.render(as_details);
     // What else the answer says, such as `Allow`, holds whatever its body is.
     for (name, value) in response.headers() {
         if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) && !rendered.headers().contains_key(name)

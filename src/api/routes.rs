@@ -11,9 +11,12 @@ use utoipa_axum::routes;
 
 use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
-use crate::api::layers::{HttpRules, layered};
+use crate::api::layers::layered;
 use crate::api::memos::Memos;
+use crate::api::shortcut::Shortcut;
 use crate::api::state::{ApiState, Draining};
+use crate::api::surroundings::{HttpRules, Surrounded};
+use crate::api::templates::Templates;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalogue;
@@ -38,7 +41,7 @@ pub const BASE: &str = "/api/v1";
 struct Contract;
 
 /// Every route of the API. The one list: a stranger finds any endpoint here.
-fn routes() -> OpenApiRouter<ApiState> {
+fn routes() -> OpenApiRouter<Arc<ApiState>> {
     let api = OpenApiRouter::new()
         .routes(routes!(extensions::list_extensions))
         .routes(routes!(extensions::search_extensions))
@@ -96,11 +99,14 @@ pub struct Parts {
     pub draining: Draining,
 }
 
+/// What answers every request.
+pub type Api = Surrounded<Shortcut<Router>>;
+
 /// The whole API.
 ///
 /// # Errors
 /// The contract cannot be rendered, which a test excludes.
-pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
+pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let Parts { catalogue, memos, artifacts, receivers, metrics, draining } = parts;
     catalogue.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
     for receiver in &receivers {
@@ -108,7 +114,7 @@ pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
     }
     let state = ApiState {
         catalogue,
-        memos: Arc::new(memos),
+        memos,
         artifacts,
         receivers: receivers.into(),
         metrics: metrics.clone(),
@@ -116,6 +122,9 @@ pub fn router(parts: Parts, rules: &HttpRules) -> serde_json::Result<Router> {
         draining,
         openapi: Bytes::from(contract_json()?),
     };
+    let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
-    Ok(layered(router, metrics, rules).with_state(state))
+    let routes = layered(router.with_state(Arc::clone(&state)), rules.compression);
+    let templates = Templates::new(templates());
+    Ok(Surrounded::new(Shortcut::new(routes, state), templates, metrics, rules))
 }

@@ -12,13 +12,12 @@ use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalogue;
 use crate::metrics::Metrics;
 
-/// Shared state, cheap to clone.
-#[derive(Clone)]
+/// Shared state.
 pub struct ApiState {
     /// What is known.
     pub catalogue: Arc<Catalogue>,
     /// What was answered.
-    pub memos: Arc<Memos>,
+    pub memos: Memos,
     /// What is kept of archives.
     pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.

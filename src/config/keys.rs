@@ -108,7 +108,7 @@ pub const KEYS: &[Key] = &[
         "workers",
         Kind::Whole(1, 1024),
         "4",
-        "Threads of the runtime; one for each core unless set.",
+        "Threads for connections, and as many for all else; one for each core unless set.",
     ),
     key(
         "server",

@@ -1,6 +1,5 @@
 //! What one connection is doing, and until when its client may take to go on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +44,9 @@ struct State {
     full: bool,
     /// Requests that were begun so far.
     begun: u64,
-    /// Answers under way; since when a piece of each is taken by nobody, if that is so.
-    answers: HashMap<u64, Option<Instant>>,
+    /// Answers under way, few of one connection; since when a piece of each is taken by nobody, if
+    /// that is so.
+    answers: Vec<(u64, Option<Instant>)>,
 }
 
 impl Activity {
@@ -59,7 +59,7 @@ impl Activity {
             idle_since: now,
             full: false,
             begun: 0,
-            answers: HashMap::new(),
+            answers: Vec::new(),
         };
         Arc::new(Self { patience, state: Mutex::new(state) })
     }
@@ -90,7 +90,7 @@ impl Activity {
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
-        state.answers.insert(number, None);
+        state.answers.push((number, None));
         Ticket { activity: Arc::clone(self), number }
     }
 
@@ -119,7 +119,7 @@ impl State {
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
         // In HTTP/2 a client can leave one answer aside without its end being full.
-        let aside = self.answers.values().flatten().min().copied();
+        let aside = self.answers.iter().filter_map(|(_, since)| *since).min();
         aside.filter(|_| self.version == Some(Version::HTTP_2)).map(|since| since + patience.stall)
     }
 }
@@ -143,14 +143,16 @@ impl Ticket {
     }
 
     fn set(&self, since: Option<Instant>) {
-        self.activity.state.lock().answers.insert(self.number, since);
+        let mut state = self.activity.state.lock();
+        let mut answers = state.answers.iter_mut();
+        answers.find(|(number, _)| *number == self.number).into_iter().for_each(|a| a.1 = since);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
-        state.answers.remove(&self.number);
+        state.answers.retain(|(number, _)| *number != self.number);
         state.idle_since = Instant::now();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use extension_registry::api::layers::HttpRules;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 

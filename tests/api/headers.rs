@@ -1,7 +1,7 @@
 //! What stands beside every answer.
 
-use extension_registry::api::layers::HttpRules;
 use extension_registry::api::routes::templates;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 

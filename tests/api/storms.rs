@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::layers::HttpRules;
 use extension_registry::api::limits::Room;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::source::Source;
 use extension_registry::server::Limits;
 use futures_util::FutureExt as _;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::layers::HttpRules;
 use extension_registry::api::limits::Room;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::config::{Sources, load};
 use extension_registry::gitea::webhook::GiteaWebhooks;

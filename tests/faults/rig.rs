@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::api::layers::HttpRules;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
-use extension_registry::api::routes::{Parts, router, templates};
+use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::cache::artifacts::Artifacts;
@@ -168,7 +167,7 @@ fn keeper(catalogue: &Arc<Catalogue>, dir: &Path) -> Arc<Keeper> {
 /// The service, without a socket and without a task of its own.
 pub(super) struct Service {
     pub(super) catalogue: Arc<Catalogue>,
-    router: Router,
+    router: Api,
 }
 
 /// An answer, read whole.
@@ -212,7 +211,7 @@ impl Service {
             metrics,
             draining: Draining::default(),
         };
-        let router = router(parts, &HttpRules::default()).unwrap();
+        let router = api(parts, &HttpRules::default()).unwrap();
         Self { catalogue, router }
     }
 

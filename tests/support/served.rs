@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::layers::HttpRules;
-use extension_registry::api::limits::crowded;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
-use extension_registry::api::routes::{Parts, router, templates};
+use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
@@ -25,6 +23,7 @@ use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::source::Source;
 use extension_registry::server::activity::Patience;
+use extension_registry::server::threads::Threads;
 use extension_registry::server::{Limits, Routers, Stop, serve};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -106,7 +105,7 @@ pub struct Served {
     pub draining: Draining,
     pub metrics: Metrics,
     /// The same service without a socket.
-    pub router: Router,
+    pub router: Api,
     pub stop: watch::Sender<Stop>,
     pub server: JoinHandle<()>,
     client: reqwest::Client,
@@ -198,8 +197,8 @@ impl Served {
             metrics: metrics.clone(),
             draining: draining.clone(),
         };
-        let router = router(parts, &http).unwrap();
-        let routers = Routers { served: router.clone(), crowded: crowded(router.clone()) };
+        let router = api(parts, &http).unwrap();
+        let routers = Routers { served: router.clone(), crowded: router.clone().crowded() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(Stop::Not);
@@ -208,7 +207,9 @@ impl Served {
             draining,
             metrics,
             stop,
-            server: tokio::spawn(serve(listener, routers, limits, stopped)),
+            server: tokio::spawn(async move {
+                serve(listener, routers, limits, &Threads::here(), stopped).await;
+            }),
             router,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _sync: sync::run(&catalogue),
@@ -223,7 +224,7 @@ impl Served {
     }
 
     /// The same for a task that outlives a borrow of the service.
-    pub async fn through(router: Router, path: &str, headers: &[(&str, &str)]) -> Got {
+    pub async fn through(router: Api, path: &str, headers: &[(&str, &str)]) -> Got {
         let mut request = Request::get(format!("/api/v1{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);

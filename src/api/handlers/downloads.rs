@@ -1,5 +1,7 @@
 //! The bytes of an archive: whole, in parts, or only their headers.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -40,7 +42,7 @@ use crate::api::state::ApiState;
     ),
 )]
 pub async fn download(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     method: Method,
     path: ReleasePath,
     SourceParam(source): SourceParam,

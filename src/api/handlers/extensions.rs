@@ -1,5 +1,7 @@
 //! Lists, search, one extension, its versions.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -7,13 +9,11 @@ use axum::response::Response;
 use crate::api::answers::{Answer, Provenance};
 use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
 use crate::api::list_memo::render_rows;
-use crate::api::memos::Facet;
+use crate::api::memos::{Facet, Question};
 use crate::api::params::{IdParams, PageParams, QueryParam, SourceQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
-use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// List extensions
 ///
@@ -35,7 +35,7 @@ use crate::models::source::Source;
     ),
 )]
 pub async fn list_extensions(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     params: ListParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -68,7 +68,7 @@ pub async fn list_extensions(
     ),
 )]
 pub async fn search_extensions(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     SearchParams { query, list }: SearchParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -102,12 +102,12 @@ pub async fn search_extensions(
     ),
 )]
 pub async fn get_extension(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer_about(&api, &id, source, Facet::Metadata, &headers).await
+    understood(&api, Question { id, source, facet: Facet::Metadata }, &headers).await
 }
 
 /// List versions
@@ -129,22 +129,35 @@ pub async fn get_extension(
     ),
 )]
 pub async fn list_versions(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer_about(&api, &id, source, Facet::Versions, &headers).await
+    understood(&api, Question { id, source, facet: Facet::Versions }, &headers).await
 }
 
-async fn answer_about(
+/// Answers, and says on the answer what was asked, so that the same target is known next time.
+async fn understood(
     api: &ApiState,
-    id: &ExtensionId,
-    source: Option<Source>,
-    facet: Facet,
+    question: Question,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.extension(&api.catalogue, id, source, facet).await?;
+    let mut response = answer_about(api, &question, headers).await?;
+    response.extensions_mut().insert(question);
+    Ok(response)
+}
+
+/// One extension, or its versions.
+///
+/// # Errors
+/// As the catalogue says.
+pub async fn answer_about(
+    api: &ApiState,
+    question: &Question,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (rendered, provenance) = api.memos.extension(&api.catalogue, question).await?;
     api.metrics.extensions_served(1);
     Ok(Answer::new(rendered, &provenance).respond(headers))
 }

@@ -1,6 +1,7 @@
 //! Health: of the process, of the catalogue, of every backend. Never waits for a backend.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -85,7 +86,7 @@ pub struct FaultView {
 ///
 /// 200 whenever the process answers: an outage of a backend must not restart the service.
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
-pub async fn health(State(api): State<ApiState>) -> Json<Health> {
+pub async fn health(State(api): State<Arc<ApiState>>) -> Json<Health> {
     let mut backends: BTreeMap<_, _> =
         Source::ALL.map(|source| (source.as_str(), BackendHealth::default())).into();
     let view = api.catalogue.view();
@@ -119,7 +120,7 @@ pub async fn live() -> StatusCode {
     tag = "system",
     responses((status = 200), (status = 503, description = "Not yet, or no more")),
 )]
-pub async fn ready(State(api): State<ApiState>) -> StatusCode {
+pub async fn ready(State(api): State<Arc<ApiState>>) -> StatusCode {
     if api.catalogue.can_answer() && !api.draining.is_begun() {
         StatusCode::OK
     } else {

@@ -1,5 +1,7 @@
 //! What an extension says of itself at length.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -41,7 +43,7 @@ const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-
     ),
 )]
 pub async fn get_readme(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     VersionParam(version): VersionParam,
     SourceParam(source): SourceParam,

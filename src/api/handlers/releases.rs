@@ -1,5 +1,7 @@
 //! One release: all that is known of it, and which one a range picks.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -34,7 +36,7 @@ use crate::models::source::Source;
     ),
 )]
 pub async fn get_version(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     ReleasePath { id, version, .. }: ReleasePath,
     SourceParam(source): SourceParam,
     headers: HeaderMap,
@@ -62,7 +64,7 @@ pub async fn get_version(
     ),
 )]
 pub async fn resolve(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     WantedParams(wanted): WantedParams,
     SourceParam(source): SourceParam,

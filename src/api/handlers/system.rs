@@ -1,5 +1,7 @@
 //! What the service says of itself: metrics, caches, its contract.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -61,7 +63,7 @@ impl From<&CacheCounters> for CacheCounts {
 ///
 /// Only entries that would still be answered from count.
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
-pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
+pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
     let view = api.catalogue.view();
     let memos = &api.memos;
     let list_entries = memos.lists.len(&view);
@@ -91,7 +93,7 @@ pub async fn cache_stats(State(api): State<ApiState>) -> Json<CacheStats> {
     tag = "system",
     responses((status = 200, content_type = "text/plain; version=0.0.4", body = String)),
 )]
-pub async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
+pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
     api.metrics.artifacts().changed(api.catalogue.first_seen().changed());
     let text = api.metrics.render().map_err(|error| {
@@ -114,7 +116,7 @@ fn measure(api: &ApiState) {
 ///
 /// OpenAPI 3.1.
 #[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, body = Object)))]
-pub async fn openapi(State(api): State<ApiState>, headers: HeaderMap) -> Response {
+pub async fn openapi(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
     let freshness = Freshness { age: std::time::Duration::ZERO, degraded: Vec::new() };
     let provenance = Provenance { freshness, memo: Some(std::time::Duration::ZERO) };
     Answer::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)

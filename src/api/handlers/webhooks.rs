@@ -1,5 +1,7 @@
 //! Change notices of backends: verified, taken, and answered before anything is read.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 
@@ -37,7 +39,7 @@ pub fn outcomes() -> Vec<&'static str> {
     ),
 )]
 pub async fn receive(
-    State(api): State<ApiState>,
+    State(api): State<Arc<ApiState>>,
     Path(backend): Path<String>,
     headers: HeaderMap,
     WholeBody(body): WholeBody,

@@ -50,6 +50,7 @@ impl Question {
 }
 
 /// A question about a release of this extension.
+#[derive(Clone)]
 struct OfRelease {
     id: ExtensionId,
     source: Option<Source>,
@@ -99,6 +100,6 @@ impl Memos {
         source: Option<Source>,
     ) -> Result<(Rendered, Provenance)> {
         let asked = OfRelease { id, source, question };
-        self.through(&self.releases, catalogue, asked).await
+        self.through(&self.releases, catalogue, &asked).await
     }
 }
