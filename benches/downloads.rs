@@ -67,6 +67,7 @@ async fn main() {
     let Some(registry) = DockerRegistry::start(Access::Open).await else { return };
     let archive = archive();
     let mut store = Store::default();
+    store.blob(REPOSITORY, b"{}");
     store.push(REPOSITORY, "1.0.0", &archive);
     Pusher::new(&registry.url(), None).store(&store).await;
     let good = throughput(&registry, &archive);
