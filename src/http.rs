@@ -148,10 +148,11 @@ impl HttpClient {
     /// # Errors
     /// As [`HttpClient::fetch`]; the deadline holds until the headers are here.
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
+        let counted = self.0.pool.stream();
         let backend = self.0.settings.backend;
         let (response, call) = self.ask(&request, |reached| async { Ok(reached.response) }).await?;
         let (head, body) = response.into_parts();
-        let bytes = body::stream(body, self.0.settings.timeout, call);
+        let bytes = body::stream(body, self.0.settings.timeout, call, counted);
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes })
     }
 

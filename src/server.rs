@@ -29,8 +29,9 @@ use crate::server::activity::{Activity, Patience};
 use crate::server::threads::Threads;
 use crate::server::tracked::{Answer, Tracked};
 
-/// How much of a request's head is read before it is refused without a word, in bytes.
-const HEAD_MAX: usize = 64 * 1024;
+/// How much of a request's head is read before it is refused without a word, and of an answer's
+/// pieces held for a client that takes none, in bytes.
+const HEAD_MAX: usize = 40 * 1024;
 /// Headers of a request of HTTP/1 that are read before it is refused without a word.
 const HEADERS_MAX: usize = 256;
 /// Streams of one HTTP/2 connection.

@@ -21,7 +21,7 @@ const HEADERS_MAX: usize = 64;
 /// Largest sum of the names and values of a request's headers, in bytes.
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
-/// Refuses heads beyond the bounds. The listener reads heads of up to 64 KiB, so that these get a
+/// Refuses heads beyond the bounds. The listener reads heads of up to 40 KiB, so that these get a
 /// body that says why; what is larger still it refuses itself, without one.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::error::Result;
 use crate::http::call::Call;
+use crate::http::connect::Stream;
 use crate::http::failure;
 
 /// All of a body; an error as soon as it is known to be longer than `max_bytes`.
@@ -36,12 +37,13 @@ pub(super) fn stream(
     body: Incoming,
     silence: Duration,
     call: Call,
+    counted: Stream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let pieces = stream::unfold(Some((body, call)), move |state| async move {
-        let (mut body, call) = state?;
+    let pieces = stream::unfold(Some((body, call, counted)), move |state| async move {
+        let (mut body, call, counted) = state?;
         match next_piece(&mut body, silence, &call).await {
             Ok(None) => None,
-            Ok(Some(piece)) => Some((Ok(piece), Some((body, call)))),
+            Ok(Some(piece)) => Some((Ok(piece), Some((body, call, counted)))),
             Err(error) => {
                 call.broke(&error);
                 Some((Err(error), None))

@@ -1,5 +1,6 @@
 //! Connections: how they are made, kept, and which of two pools a request may use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +10,10 @@ use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
@@ -25,17 +27,52 @@ use crate::http::tls;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Idle connections are given up before servers and firewalls commonly do.
 const IDLE_MAX: Duration = Duration::from_secs(55);
-/// Bytes held of an answer that nobody reads; also the longest head of one.
-const BUFFER: usize = 16 * 1024;
+/// Bytes held of an answer while few are streamed: the longer the pieces, the less each byte costs.
+const LARGE: usize = 256 * 1024;
+/// Streamed answers that have large buffers at once, 8 MiB together.
+const LARGE_MAX: usize = 32;
+/// Bytes held of each further one, which perhaps nobody reads; also the longest head of such an
+/// answer.
+const SMALL: usize = 16 * 1024;
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
 /// The connections of one backend: to where the operator pointed, and to where an upstream did.
 pub(super) struct Pool {
-    trusted: Wire,
-    guarded: Wire,
+    trusted: Wires,
+    guarded: Wires,
     allow_private: bool,
+    /// Held once by this and once by each streamed answer.
+    streams: Arc<()>,
+}
+
+/// Connections with large and with small buffers.
+struct Wires {
+    large: Wire,
+    small: Wire,
+}
+
+/// One of the answers that are being streamed, until it is dropped.
+pub(super) struct Stream {
+    _counted: Arc<()>,
+}
+
+/// Runs what drives a connection where its backend was made: not on the thread of the client that
+/// was the first to need it, which has other clients to serve.
+#[derive(Clone)]
+struct Home(Option<Handle>);
+
+impl<F> hyper::rt::Executor<F> for Home
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, driver: F) {
+        match &self.0 {
+            Some(home) => drop(home.spawn(driver)),
+            None => drop(tokio::spawn(driver)),
+        }
+    }
 }
 
 impl Pool {
@@ -47,10 +84,16 @@ impl Pool {
         let anywhere = HttpConnector::new_with_resolver(GaiResolver::new());
         let public = HttpConnector::new_with_resolver(PublicOnly::new());
         Ok(Self {
-            trusted: wire(connector(anywhere, tls.clone(), patience)),
-            guarded: wire(connector(public, tls, patience)),
+            trusted: Wires::new(&connector(anywhere, tls.clone(), patience)),
+            guarded: Wires::new(&connector(public, tls, patience)),
             allow_private: settings.allow_private_redirects,
+            streams: Arc::default(),
         })
+    }
+
+    /// Counts an answer that is to be streamed.
+    pub(super) fn stream(&self) -> Stream {
+        Stream { _counted: Arc::clone(&self.streams) }
     }
 
     /// The connections that this address may use.
@@ -59,11 +102,23 @@ impl Pool {
     /// A literal private address that the operator did not choose.
     pub(super) fn client_for(&self, hop: &Hop) -> Result<&Wire> {
         if hop.trusted || self.allow_private {
-            return Ok(&self.trusted);
+            return Ok(self.of(&self.trusted));
         }
         let refused = |cause| Error::faulty("A backend leads to a private address").because(cause);
         egress::check_literal(&hop.url).map_err(refused)?;
-        Ok(&self.guarded)
+        Ok(self.of(&self.guarded))
+    }
+
+    fn of<'a>(&self, wires: &'a Wires) -> &'a Wire {
+        let few = Arc::strong_count(&self.streams) <= 1 + LARGE_MAX;
+        if few { &wires.large } else { &wires.small }
+    }
+}
+
+impl Wires {
+    fn new(connector: &Connector) -> Self {
+        let [large, small] = [LARGE, SMALL].map(|buffer| wire(connector.clone(), buffer));
+        Self { large, small }
     }
 }
 
@@ -84,13 +139,12 @@ where
     BoxCloneSyncService::new(ServiceBuilder::new().timeout(patience).service(https))
 }
 
-/// HTTP/1.1 only: a handful of connections a backend, each with one small buffer, and nothing to
-/// negotiate.
-fn wire(connector: Connector) -> Wire {
-    Client::builder(TokioExecutor::new())
+/// HTTP/1.1 only: a handful of connections a backend, each with one buffer, and nothing to negotiate.
+fn wire(connector: Connector, buffer: usize) -> Wire {
+    Client::builder(Home(Handle::try_current().ok()))
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_MAX)
-        .http1_max_buf_size(BUFFER)
+        .http1_max_buf_size(buffer)
         .build(connector)
 }
