@@ -50,7 +50,7 @@ pub struct HttpRules {
 /// 1. the request's id, its count and line in the log, and what browsers and caches may do with the
 ///    answer: errors and preflights need them as well;
 /// 2. cross-origin headers;
-/// 3. [`Guard`]: the body of failures, panics, bounds, admission.
+/// 3. the body of failures, panics, bounds, admission.
 ///
 /// Plain functions one after the other, and not a layer for each: axum clones all that lies below
 /// a layer of a function for each request that passes it, and ten of them cost four times as much
