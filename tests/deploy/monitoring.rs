@@ -37,6 +37,10 @@ fn dashboard() -> Value {
     serde_json::from_str(&read(DASHBOARD)).unwrap()
 }
 
+fn panels() -> Vec<Value> {
+    dashboard()["panels"].as_array().unwrap().clone()
+}
+
 fn rules() -> Vec<Value> {
     let groups = yaml_document(RULES)["groups"].as_array().unwrap().clone();
     groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
@@ -189,9 +193,44 @@ fn the_dashboard_asks_the_source_that_is_provisioned() {
     texts(&dashboard()["panels"], "uid", &mut uids);
     assert!(!uids.is_empty());
     assert!(uids.iter().all(|uid| *uid == sources["datasources"][0]["uid"]), "{uids:?}");
-    let panels = dashboard()["panels"].as_array().unwrap().clone();
+    let panels = panels();
     let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
+}
+
+#[test]
+fn every_panel_says_what_it_shows_of_the_replicas_that_were_chosen() {
+    let shown: Vec<Value> = panels().into_iter().filter(|panel| panel["type"] != "row").collect();
+    assert!(shown.len() > 10, "{}", shown.len());
+    for panel in shown {
+        let title = panel["title"].as_str().unwrap();
+        let said = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        assert!(said(&panel["description"]), "{title} has no description");
+        assert!(said(&panel["fieldConfig"]["defaults"]["unit"]), "{title} has no unit");
+        for target in panel["targets"].as_array().unwrap() {
+            assert!(said(&target["legendFormat"]), "{title} has no legend");
+            let asked = target["expr"].as_str().unwrap();
+            let chosen = asked.matches("instance=~\"$instance\"").count();
+            assert_eq!(asked.matches("job=\"extension-registry\"").count(), chosen, "{asked}");
+            // What a rule records is of all replicas.
+            let own = series(asked).iter().all(|word| !word.contains(':'));
+            assert!(chosen > 0 && own, "{asked}");
+        }
+    }
+}
+
+#[test]
+fn no_two_panels_share_a_place() {
+    let mut taken = BTreeSet::new();
+    for panel in panels() {
+        let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        assert!(place("x") + place("w") <= 24, "{}", panel["title"]);
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(taken.insert((x, y)), "{} lies on another", panel["title"]);
+            }
+        }
+    }
 }
 
 #[test]
