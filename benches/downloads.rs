@@ -1,6 +1,7 @@
 //! Downloads of 64 MiB, one and 32 at once: stored against nginx serving the file, passed through
 //! against nginx passing the same real `docker-registry` on, and against a proxy of a few lines that
-//! only hashes; then the memory of a thousand stalled downloads of 1 GiB.
+//! only hashes; then the first byte of what nobody asked for before, against the registry itself;
+//! then the memory of a thousand stalled downloads of 1 GiB.
 //!
 //! Every server is a process of its own; runs are interleaved. Fails where a promise is broken.
 
@@ -27,6 +28,8 @@ mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod scripted_registry;
 }
+#[path = "downloads/first_byte.rs"]
+mod first_byte;
 #[path = "downloads/hashing_proxy.rs"]
 mod hashing_proxy;
 #[path = "downloads/servers.rs"]
@@ -45,6 +48,7 @@ use support::pusher::Pusher;
 use support::registry_store::{Store, manifest_of};
 use support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
+use first_byte::Archives;
 use servers::{Process, nginx, proxy, service};
 
 const SIZE: usize = 64 << 20;
@@ -65,25 +69,27 @@ async fn main() {
         return;
     }
     let Some(registry) = DockerRegistry::start(Access::Open).await else { return };
-    let archive = archive();
+    let archive = archive(1, SIZE);
     let mut store = Store::default();
     store.blob(REPOSITORY, b"{}");
     store.push(REPOSITORY, "1.0.0", &archive);
+    let new = Archives::push(&mut store);
     Pusher::new(&registry.url(), None).store(&store).await;
-    let good = throughput(&registry, &archive);
+    drop(store);
+    let good = new.come_in_time(&registry) & throughput(&registry, &archive);
     registry.stop().await;
     let flat = stalled(false).await & stalled(true).await;
     assert!(good && flat, "a promise is broken");
 }
 
-/// Bytes that nothing compresses and no block of which is like another.
-fn archive() -> Vec<u8> {
-    let mut state = 1_u64;
+/// Bytes that nothing compresses and no block of which is like another; others for each seed.
+fn archive(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed;
     let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state.to_le_bytes()
     };
-    std::iter::repeat_with(next).take(SIZE / 8).flatten().collect()
+    std::iter::repeat_with(next).take(size / 8).flatten().collect()
 }
 
 /// One thing to download.
