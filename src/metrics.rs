@@ -7,8 +7,8 @@ pub mod process;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::metrics::artifacts::ArtifactCounters;
@@ -40,6 +40,21 @@ pub struct Metrics {
     pub process: ProcessMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
+}
+
+/// The series of one route's good answers.
+#[derive(Clone, Debug)]
+pub struct GoodAnswers {
+    count: IntCounter,
+    durations: Histogram,
+}
+
+impl GoodAnswers {
+    /// Counts one, as [`Metrics::request`] does.
+    pub fn one(&self, seconds: f64) {
+        self.count.inc();
+        self.durations.observe(seconds);
+    }
 }
 
 impl Metrics {
@@ -132,6 +147,15 @@ impl Metrics {
         let status = std::str::from_utf8(&digits).unwrap_or("000");
         self.requests.with_label_values(&[method, route, status]).inc();
         self.durations.with_label_values(&[method, route]).observe(seconds);
+    }
+
+    /// Where the good answers to `GET` of one route are counted, looked up once.
+    #[must_use]
+    pub fn good_answers(&self, route: &str) -> GoodAnswers {
+        GoodAnswers {
+            count: self.requests.with_label_values(&["GET", route, "200"]),
+            durations: self.durations.with_label_values(&["GET", route]),
+        }
     }
 
     /// Counts extensions in an answer.

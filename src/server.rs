@@ -22,18 +22,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::{Service, ServiceExt as _};
+use tower::Service;
 use tracing::{debug, info, warn};
 
 use crate::server::activity::{Activity, Patience};
 use crate::server::threads::Threads;
 use crate::server::tracked::{Answer, Tracked};
 
-/// How much of a request's head is read before it is refused without a word, and of an answer's
-/// pieces held for a client that takes none, in bytes.
-const HEAD_MAX: usize = 40 * 1024;
-/// Headers of a request of HTTP/1 that are read before it is refused without a word.
-const HEADERS_MAX: usize = 256;
+/// How much of a request's head is read before it is refused without a word, in bytes. hyper holds
+/// as much of an answer's pieces for a client that takes none.
+const HEAD_MAX: usize = 28 * 1024;
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
 /// Streams that an HTTP/2 client may open and take back before we have looked at them; beyond it
@@ -82,7 +80,7 @@ pub struct Routers<S> {
     pub crowded: S,
 }
 
-/// What a request of a connection can be given to.
+/// What a request of a connection can be given to, at any time: it is always ready.
 pub trait Answers:
     Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
     + Clone
@@ -235,13 +233,13 @@ impl Connection {
     fn answer<S: Answers>(
         &self,
         request: Request<Incoming>,
-        router: S,
+        mut router: S,
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
         let ticket = activity.begin(request.version());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answered = router.oneshot(request);
+        let answered = router.call(request);
         async move { Ok(answered.await?.map(|body| Answer { body, ticket })) }
     }
 }
@@ -259,7 +257,6 @@ fn builder() -> auto::Builder<TokioExecutor> {
         // Ours tells a slow head from an idle connection.
         .header_read_timeout(None)
         .max_buf_size(HEAD_MAX)
-        .max_headers(HEADERS_MAX)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)

@@ -53,6 +53,19 @@ impl Default for Admission {
 #[derive(Clone, Debug)]
 pub struct ClientName(pub Arc<str>);
 
+/// What was decided of a request.
+struct Entered {
+    /// What its client is told of its share.
+    verdict: Option<Verdict>,
+    inside: Result<Inside, Refused>,
+}
+
+/// A request that is let in.
+struct Inside {
+    place: Option<Place>,
+    client: Option<ClientName>,
+}
+
 /// Why a request does not come in.
 enum Refused {
     /// Its client is over its share; the next request passes after this time.
@@ -67,46 +80,67 @@ enum Refused {
 
 impl Admission {
     /// Lets a request pass to what answers it, or answers 401, 429 or 503.
-    ///
-    /// Requests without a valid token count against the share of their address before they are
-    /// refused, so that guessing is as limited as asking.
     pub async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
         request: Request,
         answer: impl FnOnce(Request) -> F,
     ) -> Response {
-        let path = request.uri().path();
-        if HEALTH.contains(&path) {
-            return answer(request).await;
-        }
-        let client = self.client(&request);
-        let key = self.key(&client, &request);
-        let verdict = self.take(key.as_ref());
-        let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
-        let place = match over {
-            Some(refused) => Err(refused),
-            None => client.and_then(|name| Ok((self.place(&request, key)?, name))),
-        };
-        let mut response = match place {
-            Ok((place, name)) => {
-                let response = answer(request).await;
-                let mut response = match place {
+        let Entered { verdict, inside } = self.enter(&request);
+        let mut response = match inside {
+            Ok(Inside { place, client }) => {
+                let response = named(client, answer(request).await);
+                match place {
                     Some(place) => place.keep_for(response),
                     None => response,
-                };
-                name.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
-                response
+                }
             }
-            Err(refused) => {
-                metrics.refused(refused.reason());
-                refused.into_response()
-            }
+            Err(refused) => refused.counted(metrics).into_response(),
         };
+        self.tell(verdict, &mut response);
+        response
+    }
+
+    /// The same for an answer that is there already: it needs a place, and takes none up.
+    /// `dressed` gives a refusal what surrounds other answers.
+    pub fn admit_at_once(
+        &self,
+        metrics: &Metrics,
+        request: &Request,
+        answer: impl FnOnce() -> Response,
+        dressed: impl FnOnce(Response) -> Response,
+    ) -> Response {
+        let Entered { verdict, inside } = self.enter(request);
+        let mut response = match inside {
+            Ok(Inside { client, .. }) => named(client, answer()),
+            Err(refused) => dressed(refused.counted(metrics).into_response()),
+        };
+        self.tell(verdict, &mut response);
+        response
+    }
+
+    /// Requests without a valid token count against the share of their address before they are
+    /// refused, so that guessing is as limited as asking.
+    fn enter(&self, request: &Request) -> Entered {
+        if HEALTH.contains(&request.uri().path()) {
+            return Entered { verdict: None, inside: Ok(Inside { place: None, client: None }) };
+        }
+        let client = self.client(request);
+        let key = self.key(&client, request);
+        let verdict = self.take(key.as_ref());
+        let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
+        let inside = match over {
+            Some(refused) => Err(refused),
+            None => client
+                .and_then(|client| self.place(request, key).map(|place| Inside { place, client })),
+        };
+        Entered { verdict, inside }
+    }
+
+    fn tell(&self, verdict: Option<Verdict>, response: &mut Response) {
         if let (Some(rate), Some(verdict)) = (&self.rate, &verdict) {
             rate.tell(verdict, response.headers_mut());
         }
-        response
     }
 
     /// Whose token the request carries; `None` where none is asked for.
@@ -159,7 +193,18 @@ impl Admission {
     }
 }
 
+/// Says on an answer for whom it is.
+fn named(client: Option<ClientName>, mut response: Response) -> Response {
+    client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
+    response
+}
+
 impl Refused {
+    fn counted(self, metrics: &Metrics) -> Self {
+        metrics.refused(self.reason());
+        self
+    }
+
     const fn reason(&self) -> &'static str {
         match self {
             Self::Rate(_) => "rate_limit",

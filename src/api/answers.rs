@@ -11,6 +11,7 @@ use crate::api::cache_policy::CachePolicy;
 use crate::api::coding::Coding;
 use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
+use crate::api::request_id::REQUEST_ID;
 use crate::catalog::{Catalogue, Freshness};
 use crate::models::source::Source;
 
@@ -64,8 +65,13 @@ impl Answer {
     /// An answer of this provenance.
     #[must_use]
     pub fn new(rendered: Rendered, provenance: &Provenance) -> Self {
-        // Room for all that is set here and by the layers, so that the map never grows.
-        let mut answer = Self { rendered, headers: HeaderMap::with_capacity(24) };
+        Self::with_head(head(), rendered, provenance)
+    }
+
+    /// The same, whose head is made already but for what every answer says anew.
+    #[must_use]
+    pub fn with_head(headers: HeaderMap, rendered: Rendered, provenance: &Provenance) -> Self {
+        let mut answer = Self { rendered, headers };
         let Provenance { freshness, memo } = provenance;
         let age = memo.map_or(freshness.age, |memo| memo.max(freshness.age));
         let status = match (memo.is_some(), freshness.degraded.is_empty()) {
@@ -103,29 +109,48 @@ impl Answer {
     /// the coding that the client prefers.
     #[must_use]
     pub fn respond(self, request: &HeaderMap) -> Response {
-        let Self { rendered, mut headers } = self;
-        headers.insert(ETAG, rendered.etag().clone());
-        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        let has = rendered.etag().to_str().is_ok_and(|etag| client_has(request, etag));
-        let mut response = if has {
-            Response::new(Body::empty())
-        } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type()));
-            let coded = Coding::preferred(request)
-                .and_then(|coding| Some((coding, rendered.encoded(coding)?)));
-            if let Some((coding, _)) = coded {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
-            }
-            Response::new(coded.map_or(rendered.body(), |(_, body)| body).clone().into())
-        };
-        if has {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
-        *response.headers_mut() = headers;
+        let mut response = self.plain(request, Coding::preferred(request));
         response.extensions_mut().insert(CachePolicy::Revalidate);
         response.extensions_mut().insert(Coded);
         response
     }
+
+    /// The same in this coding, without a word to the layers around it.
+    #[must_use]
+    pub fn plain(self, request: &HeaderMap, coding: Option<Coding>) -> Response {
+        let Self { rendered, mut headers } = self;
+        headers.insert(ETAG, rendered.etag().clone());
+        if rendered.etag().to_str().is_ok_and(|etag| client_has(request, etag)) {
+            headers.remove(CONTENT_TYPE);
+            return response(StatusCode::NOT_MODIFIED, headers, Body::empty());
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type()));
+        let coded = coding.and_then(|coding| Some((coding, rendered.encoded(coding)?)));
+        if let Some((coding, _)) = coded {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+        }
+        let body = coded.map_or(rendered.body(), |(_, body)| body).clone();
+        response(StatusCode::OK, headers, body.into())
+    }
+}
+
+/// The head of an answer. What every answer says anew has its place in it, so that nothing moves
+/// when it is said.
+#[must_use]
+pub fn head() -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(24);
+    for name in [AGE, CACHE_STATUS, ETAG, CONTENT_TYPE, REQUEST_ID] {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// On a response: its coding is settled, so that no layer compresses it again.

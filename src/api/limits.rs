@@ -1,14 +1,12 @@
 //! How large the head of a request may be, and how many are answered at once.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::problem::Problem;
@@ -21,7 +19,7 @@ const HEADERS_MAX: usize = 64;
 /// Largest sum of the names and values of a request's headers, in bytes.
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
-/// Refuses heads beyond the bounds. The listener reads heads of up to 40 KiB, so that these get a
+/// Refuses heads beyond the bounds. The listener reads heads of up to 28 KiB, so that these get a
 /// body that says why; what is larger still it refuses itself, without one.
 ///
 /// # Errors
@@ -85,32 +83,11 @@ impl Place {
     /// Keeps the place until the answer's last byte was given or nobody wants it any more.
     #[must_use]
     pub fn keep_for(self, response: Response) -> Response {
-        response.map(|body| Body::new(Seated { body, _place: self }))
-    }
-}
-
-/// A body that holds its request's place.
-struct Seated {
-    body: Body,
-    _place: Place,
-}
-
-impl HttpBody for Seated {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        // It is the body's for as long as the body is.
+        let held = move |error| {
+            let _place = &self;
+            error
+        };
+        response.map(|body| Body::new(body.map_err(held)))
     }
 }

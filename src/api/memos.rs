@@ -1,5 +1,6 @@
 //! The three memos that the specification names, and how questions go through them.
 
+pub mod extension;
 pub mod kept;
 pub mod release;
 
@@ -12,7 +13,6 @@ use crate::api::list_memo::ListMemo;
 use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
 use crate::api::readmes::Readmes;
 use crate::api::rendered::Rendered;
-use crate::api::views::{ExtensionView, VersionView};
 use crate::cache::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
@@ -87,15 +87,6 @@ impl Perishable for EntryMemo {
     }
 }
 
-/// Which of an extension's two answers is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Facet {
-    /// Its latest version.
-    Metadata,
-    /// All its versions.
-    Versions,
-}
-
 impl Memos {
     /// Empty memos that count into these metrics.
     #[must_use]
@@ -142,22 +133,6 @@ impl Memos {
         Ok((filled.value, Provenance::asked(catalogue, source, filled.lacking)))
     }
 
-    /// One extension's latest version or all its versions, from its memo or the catalogue.
-    ///
-    /// # Errors
-    /// As [`Catalogue::find`].
-    pub async fn extension(
-        &self,
-        catalogue: &Arc<Catalogue>,
-        question: &Question,
-    ) -> Result<(Rendered, Provenance)> {
-        let memos = match question.facet {
-            Facet::Metadata => &self.metadata,
-            Facet::Versions => &self.versions,
-        };
-        self.through(memos, catalogue, question).await
-    }
-
     /// A question about one extension, through the memo of its answers.
     async fn through<Q: AboutOne>(
         &self,
@@ -187,7 +162,7 @@ impl Memos {
 }
 
 /// A question about one extension whose answer is kept.
-trait AboutOne: Clone + Send {
+pub(super) trait AboutOne: Clone + Send {
     /// What it is about: an extension, of one backend or of its owner.
     fn subject(&self) -> (&ExtensionId, Option<Source>);
 
@@ -200,62 +175,6 @@ trait AboutOne: Clone + Send {
         catalogue: Arc<Catalogue>,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
-}
-
-/// What [`Memos::extension`] is asked.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Which extension.
-    pub id: ExtensionId,
-    /// Of which backend; `None`: of its owner.
-    pub source: Option<Source>,
-    /// What of it.
-    pub facet: Facet,
-}
-
-impl AboutOne for Question {
-    fn subject(&self) -> (&ExtensionId, Option<Source>) {
-        (&self.id, self.source)
-    }
-
-    fn key(&self) -> String {
-        match self.facet {
-            Facet::Metadata => entry_key(&self.id, "", self.source),
-            Facet::Versions => entry_key(&self.id, "/versions", self.source),
-        }
-    }
-
-    async fn answer(
-        self,
-        catalogue: Arc<Catalogue>,
-        deadline: Deadline,
-    ) -> Result<Filled<EntryMemo>> {
-        let Self { id, source, facet } = self;
-        let entry = match facet {
-            Facet::Metadata => catalogue.find_by(&id, source, deadline).await?,
-            Facet::Versions => catalogue.find_whole(&id, source, deadline).await?,
-        };
-        let rendered = render(&entry, source, facet)?;
-        // What could not be read in time is told, and not kept: it may be there in a moment.
-        let lacking: Vec<Source> = match facet {
-            Facet::Metadata => Vec::new(),
-            Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
-        };
-        let value = EntryMemo { entry, asked: source, rendered };
-        Ok(Filled { value, whole: lacking.is_empty(), lacking })
-    }
-}
-
-fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {
-    match facet {
-        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source)),
-        Facet::Versions => {
-            let releases = entry.extension.releases().iter();
-            let views: Vec<_> =
-                releases.map(|release| VersionView::of(entry.id(), release, source)).collect();
-            Rendered::json(&views)
-        }
-    }
 }
 
 fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> String {

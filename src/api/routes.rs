@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -13,7 +12,7 @@ use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
 use crate::api::memos::Memos;
-use crate::api::shortcut::Shortcut;
+pub use crate::api::shortcut::Api;
 use crate::api::state::{ApiState, Draining};
 use crate::api::surroundings::{HttpRules, Surrounded};
 use crate::api::templates::Templates;
@@ -99,9 +98,6 @@ pub struct Parts {
     pub draining: Draining,
 }
 
-/// What answers every request.
-pub type Api = Surrounded<Shortcut<Router>>;
-
 /// The whole API.
 ///
 /// # Errors
@@ -125,6 +121,6 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
     let routes = layered(router.with_state(Arc::clone(&state)), rules.compression);
-    let templates = Templates::new(templates());
-    Ok(Surrounded::new(Shortcut::new(routes, state), templates, metrics, rules))
+    let long = Surrounded::new(routes, Templates::new(templates()), metrics, rules);
+    Ok(Api::new(long, state))
 }

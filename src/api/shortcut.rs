@@ -1,87 +1,179 @@
-//! The short way to a kept answer. Router and extractors cost several times what the answer does;
-//! a target that was asked for before is known for what it means, and passes them by.
+//! The short way to a kept answer. Router, extractors and all that waits cost several times what
+//! the answer does; a target that was asked for before is known for what it means, and its answer
+//! is given at once.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::Method;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::Response;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use parking_lot::Mutex;
-use tower::{Service, ServiceExt as _};
+use tokio::time::Instant;
+use tower::Service;
 
-use crate::api::handlers::extensions::answer_about;
-use crate::api::memos::Question;
+use crate::api::answers::Answer;
+use crate::api::limits::{Crowded, bound_head};
+use crate::api::memos::AboutOne as _;
+use crate::api::memos::extension::Question;
+use crate::api::panics;
+use crate::api::request_id::{self, REQUEST_ID};
+use crate::api::request_log::{Seen, count_stale, is_told};
 use crate::api::state::ApiState;
+use crate::api::surroundings::{Surrounded, Surroundings};
 use crate::cache::weighted::{Bounds, Weighted};
+use crate::metrics::GoodAnswers;
 
 /// Longest target that is known, in bytes; longer ones are rare and go the long way.
 const TARGET_MAX: usize = 256;
 /// Targets that are known: what was asked for the longest ago goes first.
-const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 4 << 20 };
+const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 8 << 20 };
 
-/// The routes with the short way beside them.
+/// All of the API: what is kept by the short way, everything else by the long one.
 #[derive(Clone)]
-pub struct Shortcut<S> {
-    api: Arc<ApiState>,
-    known: Arc<Targets>,
-    routes: S,
+pub struct Api {
+    whole: Arc<Whole>,
+    crowded: bool,
+}
+
+struct Whole {
+    state: Arc<ApiState>,
+    around: Arc<Surroundings>,
+    long: Surrounded,
+    known: Targets,
+    /// The head of every kept answer, but for what each says itself.
+    head: HeaderMap,
 }
 
 /// What targets mean. A meaning never ends: it says what is asked, not what the answer is.
-struct Targets(Mutex<Weighted<Box<str>, Arc<Question>>>);
+struct Targets(Mutex<Weighted<Box<str>, Arc<Meaning>>>);
 
-impl<S> Shortcut<S> {
-    /// Past these routes, to the answers of this API.
+/// What is asked by one target.
+struct Meaning {
+    question: Question,
+    /// Under which its answer is kept.
+    key: String,
+    /// The template of its path.
+    route: String,
+    /// Where its good answers are counted.
+    good: GoodAnswers,
+}
+
+impl Api {
+    /// The long way, and the short one to what it has answered.
     #[must_use]
-    pub fn new(routes: S, api: Arc<ApiState>) -> Self {
-        Self { api, known: Arc::new(Targets(Mutex::new(Weighted::new(TARGETS)))), routes }
+    pub fn new(long: Surrounded, state: Arc<ApiState>) -> Self {
+        let around = Arc::clone(long.around());
+        let head = around.kept_head();
+        let known = Targets(Mutex::new(Weighted::new(TARGETS)));
+        Self { whole: Arc::new(Whole { state, around, long, known, head }), crowded: false }
+    }
+
+    /// The same for connections beyond those that are served: there only what needs no room is
+    /// answered.
+    #[must_use]
+    pub fn crowded(self) -> Self {
+        Self { crowded: true, ..self }
     }
 }
 
-impl<S> Service<Request> for Shortcut<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Service<Request> for Api {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = Either<
+        Ready<Result<Response, Infallible>>,
+        BoxFuture<'static, Result<Response, Infallible>>,
+    >;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        if request.method() != Method::GET {
-            return self.routes.clone().oneshot(request).boxed();
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        if self.crowded {
+            request.extensions_mut().insert(Crowded);
+        } else if let Some(response) = self.whole.at_once(&request) {
+            return Either::Left(ready(Ok(response)));
         }
-        if let Some(question) = target(&request).and_then(|target| self.known.meaning(target)) {
-            return answer(Arc::clone(&self.api), question, request).boxed();
-        }
-        let known = Arc::clone(&self.known);
-        let target = target(&request).map(Box::from);
-        let routed = self.routes.clone().oneshot(request);
-        let learn = move |mut response: Response| {
-            let asked = response.extensions_mut().remove::<Question>();
-            asked.zip(target).into_iter().for_each(|(asked, target)| known.learn(target, asked));
-            response
-        };
-        routed.map(|response| response.map(learn)).boxed()
+        Either::Right(Arc::clone(&self.whole).answer(request).boxed())
     }
 }
 
-async fn answer(
-    api: Arc<ApiState>,
-    question: Arc<Question>,
-    request: Request,
-) -> Result<Response, Infallible> {
-    let answered = answer_about(&api, &question, request.headers()).await;
-    Ok(answered.into_response())
+impl Whole {
+    /// The answer that is there already.
+    fn at_once(&self, request: &Request) -> Option<Response> {
+        // What a page of another origin may read is the long way's to say.
+        if request.method() != Method::GET || request.headers().contains_key(ORIGIN) {
+            return None;
+        }
+        let meaning = self.known.meaning(target(request)?)?;
+        bound_head(request).ok()?;
+        let begun = Instant::now();
+        let answered = catch_unwind(AssertUnwindSafe(|| self.kept(request, &meaning)));
+        let mut response = answered.unwrap_or_else(|panic| {
+            let failure = panics::failure(&*panic, &self.state.metrics);
+            Some(self.around.dressed(failure, request.headers()))
+        })?;
+        let id = request_id::of(request.headers());
+        self.observe(request, &meaning, begun.elapsed(), &id, &response);
+        response.headers_mut().insert(REQUEST_ID, id);
+        Some(response)
+    }
+
+    /// Counts an answer and writes its line, if anyone reads it.
+    fn observe(
+        &self,
+        request: &Request,
+        meaning: &Meaning,
+        took: Duration,
+        id: &HeaderValue,
+        response: &Response,
+    ) {
+        let (metrics, status) = (&self.state.metrics, response.status());
+        match status {
+            StatusCode::OK => meaning.good.one(took.as_secs_f64()),
+            _ => metrics.request("GET", &meaning.route, status.as_u16(), took.as_secs_f64()),
+        }
+        count_stale(response, metrics);
+        if is_told(response) {
+            let seen = Seen::of(request, self.around.admission(), id);
+            seen.log(&meaning.route, took, response);
+        }
+    }
+
+    fn kept(&self, request: &Request, meaning: &Meaning) -> Option<Response> {
+        let ApiState { memos, catalogue, metrics, .. } = &*self.state;
+        let kept = memos.kept(catalogue, &meaning.question, &meaning.key)?;
+        let answer = || {
+            let (rendered, provenance) = kept.taken();
+            metrics.extensions_served(1);
+            let coding = self.around.coding(request.headers());
+            Answer::with_head(self.head.clone(), rendered, &provenance)
+                .plain(request.headers(), coding)
+        };
+        let dressed = |refusal| self.around.dressed(refusal, request.headers());
+        Some(self.around.admission().admit_at_once(metrics, request, answer, dressed))
+    }
+
+    /// The answer by the long way, of which the short one learns.
+    async fn answer(self: Arc<Self>, request: Request) -> Result<Response, Infallible> {
+        let asked = target(&request).map(|target| (Box::from(target), request.uri().clone()));
+        let mut response = self.long.clone().call(request).await?;
+        let question = response.extensions_mut().remove::<Question>();
+        if let Some((question, (target, uri))) = question.zip(asked) {
+            let route = self.around.template(uri.path()).to_owned();
+            let (key, good) = (question.key(), self.state.metrics.good_answers(&route));
+            self.known.learn(target, Meaning { question, key, route, good });
+        }
+        Ok(response)
+    }
 }
 
 fn target(request: &Request) -> Option<&str> {
@@ -90,12 +182,12 @@ fn target(request: &Request) -> Option<&str> {
 }
 
 impl Targets {
-    fn meaning(&self, target: &str) -> Option<Arc<Question>> {
+    fn meaning(&self, target: &str) -> Option<Arc<Meaning>> {
         self.0.lock().get(target).cloned()
     }
 
-    fn learn(&self, target: Box<str>, question: Question) {
-        let weight = 2 * target.len() + size_of::<Question>();
-        self.0.lock().put(target, weight, Arc::new(question));
+    fn learn(&self, target: Box<str>, meaning: Meaning) {
+        let texts = 2 * target.len() + meaning.key.len() + meaning.route.len();
+        self.0.lock().put(target, texts + size_of::<Meaning>(), Arc::new(meaning));
     }
 }

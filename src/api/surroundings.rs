@@ -1,14 +1,17 @@
 //! What surrounds every answer, in order; handlers hold none of it.
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, LINK, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
@@ -16,16 +19,16 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::util::{Either, option_layer};
-use tower::{Layer as _, Service, ServiceExt as _};
-use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowOrigin, Any, Cors, CorsLayer};
 
 use crate::api::admission::Admission;
-use crate::api::answers::{CACHE_STATUS, DEGRADED, TOTAL_COUNT};
-use crate::api::cache_policy::{Audience, apply_cache_policy};
-use crate::api::limits::{Crowded, bound_head};
+use crate::api::answers::head;
+use crate::api::cache_policy::{Audience, CachePolicy, apply_cache_policy};
+use crate::api::coding::Coding;
+use crate::api::limits::bound_head;
 use crate::api::panics::{self, watch_body};
 use crate::api::problem::{rendered, wants_details};
-use crate::api::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::api::request_id::{self, REQUEST_ID};
 use crate::api::request_log::Seen;
 use crate::api::templates::Templates;
@@ -53,57 +56,53 @@ pub struct HttpRules {
 /// 3. the body of failures, panics, bounds, admission.
 ///
 /// Plain functions one after the other, and not a layer for each: axum clones all that lies below
-/// a layer of a function for each request that passes it, and ten of them cost four times as much
-/// as all else that a kept answer needs.
+/// a layer of a function for each request that passes it.
 #[derive(Clone)]
-pub struct Surrounded<S> {
+pub struct Surrounded {
     around: Arc<Surroundings>,
-    inside: Either<Cors<Guard<S>>, Guard<S>>,
-    crowded: bool,
+    inside: Either<Cors<Guard>, Guard>,
 }
 
 /// Lets in what may come in, and gives every failure its body.
 #[derive(Clone)]
-struct Guard<S> {
+struct Guard {
     around: Arc<Surroundings>,
-    inside: S,
+    inside: Router,
 }
 
-struct Surroundings {
+/// What all answers have in common.
+pub struct Surroundings {
     templates: Templates,
     metrics: Metrics,
     admission: Arc<Admission>,
     audience: Audience,
+    cors: Option<CorsLayer>,
     compresses: bool,
 }
 
-impl<S> Surrounded<S> {
+impl Surrounded {
     /// Surrounds what answers requests.
     #[must_use]
-    pub fn new(inside: S, templates: Templates, metrics: Metrics, rules: &HttpRules) -> Self {
+    pub fn new(inside: Router, templates: Templates, metrics: Metrics, rules: &HttpRules) -> Self {
         let admission = Arc::clone(&rules.admission);
         let closed = admission.auth.is_some();
         let audience = if closed { Audience::TheClient } else { Audience::Anyone };
-        let compresses = rules.compression;
-        let around = Arc::new(Surroundings { templates, metrics, admission, audience, compresses });
+        let (cors, compresses) = (rules.cors.clone().map(cors), rules.compression);
+        let around = Surroundings { templates, metrics, admission, audience, cors, compresses };
+        let around = Arc::new(around);
         let guard = Guard { around: Arc::clone(&around), inside };
-        let inside = option_layer(rules.cors.clone().map(cors)).layer(guard);
-        Self { around, inside, crowded: false }
+        let inside = option_layer(around.cors.clone()).layer(guard);
+        Self { around, inside }
     }
 
-    /// The same for connections beyond those that are served: there only what needs no room is
-    /// answered.
+    /// What surrounds it.
     #[must_use]
-    pub fn crowded(self) -> Self {
-        Self { crowded: true, ..self }
+    pub const fn around(&self) -> &Arc<Surroundings> {
+        &self.around
     }
 }
 
-impl<S> Service<Request> for Surrounded<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Service<Request> for Surrounded {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
@@ -114,23 +113,18 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let (around, inside) = (Arc::clone(&self.around), self.inside.clone());
-        if self.crowded {
-            request.extensions_mut().insert(Crowded);
-        }
         async move {
             let begun = Instant::now();
             let id = request_id::of(request.headers());
-            let trace = request_id::trace(&id, request.headers());
-            let seen = Seen::of(&request, &around.admission, trace.clone());
+            let seen = Seen::of(&request, &around.admission, &id);
             if !around.compresses {
                 // Nobody learns that a client would take any coding.
                 request.headers_mut().remove(ACCEPT_ENCODING);
             }
-            let mut response = trace.scope(inside.oneshot(request)).await?;
-            apply_cache_policy(around.audience, &mut response);
-            harden(response.headers_mut());
+            let mut response = seen.trace().scope(inside.oneshot(request)).await?;
+            around.dress(&mut response);
             response.headers_mut().insert(REQUEST_ID, id);
-            let route = around.templates.of(seen.path());
+            let route = around.template(seen.path());
             seen.observe(route, begun.elapsed(), &response, &around.metrics);
             Ok(response)
         }
@@ -138,11 +132,7 @@ where
     }
 }
 
-impl<S> Service<Request> for Guard<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Service<Request> for Guard {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
@@ -171,6 +161,62 @@ where
     }
 }
 
+impl Surroundings {
+    /// Who is let in.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The template of a path.
+    #[must_use]
+    pub fn template(&self, path: &str) -> &str {
+        self.templates.of(path)
+    }
+
+    /// The coding in which a request with these headers is answered, if in any.
+    #[must_use]
+    pub fn coding(&self, headers: &HeaderMap) -> Option<Coding> {
+        self.compresses.then(|| Coding::preferred(headers)).flatten()
+    }
+
+    /// A failure with all that surrounds an answer to a request of no other origin.
+    #[must_use]
+    pub fn dressed(&self, failure: Response, request: &HeaderMap) -> Response {
+        let mut response = self.crossed(rendered(failure, wants_details(request)));
+        self.dress(&mut response);
+        response
+    }
+
+    /// The head of a kept answer to a request of no other origin.
+    #[must_use]
+    pub fn kept_head(&self) -> HeaderMap {
+        let mut answer = Response::new(Body::empty());
+        *answer.headers_mut() = head();
+        answer.extensions_mut().insert(CachePolicy::Revalidate);
+        let mut answer = self.crossed(answer);
+        self.dress(&mut answer);
+        mem::take(answer.headers_mut())
+    }
+
+    /// What caches and browsers may do with an answer.
+    fn dress(&self, response: &mut Response) {
+        apply_cache_policy(self.audience, response);
+        harden(response.headers_mut());
+    }
+
+    /// The same answer with what the layer of cross-origin headers says to requests without origin.
+    fn crossed(&self, response: Response) -> Response {
+        let Some(cors) = &self.cors else { return response };
+        let mut response = Some(response);
+        let inside = service_fn(move |_: Request| ready(Ok(response.take().unwrap_or_default())));
+        let crossed = cors.layer(inside).call(Request::default()).now_or_never();
+        let crossed: Option<Result<Response, Infallible>> = crossed;
+        let Ok(response) = crossed.expect("it waits only for what it surrounds, which is ready");
+        response
+    }
+}
+
 /// Tells browsers to take an answer for what it says it is, and to run and load nothing of it; a
 /// page that needs more says so itself.
 fn harden(headers: &mut HeaderMap) {
@@ -179,36 +225,17 @@ fn harden(headers: &mut HeaderMap) {
 }
 
 fn cors(origins: AllowOrigin) -> CorsLayer {
-    let exposed = [
-        REQUEST_ID,
-        TOTAL_COUNT,
-        LINK,
-        CACHE_STATUS,
-        DEGRADED,
-        HeaderName::from_static("age"),
-        HeaderName::from_static("etag"),
-        HeaderName::from_static("content-disposition"),
-        HeaderName::from_static("content-range"),
-        HeaderName::from_static("accept-ranges"),
-        HeaderName::from_static("repr-digest"),
-        HeaderName::from_static("retry-after"),
-        RATE_LIMIT,
-        RATE_LIMIT_POLICY,
-        WWW_AUTHENTICATE,
-    ];
     // Of all headers only this one is not meant by `*`.
     let allowed = [HeaderName::from_static("*"), AUTHORIZATION];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD])
         .allow_headers(allowed)
-        .expose_headers(exposed)
+        .expose_headers(Any)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::body::Body;
     use axum::http::StatusCode;
     use axum::routing::get;
     use tower::ServiceExt as _;

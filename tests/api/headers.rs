@@ -108,9 +108,7 @@ async fn other_origins_may_read_what_is_configured() {
     let origin = ("origin", "https://ui.example.com");
     let got = served.get_with("/extensions", &[origin]).await;
     assert_eq!(got.header("access-control-allow-origin"), "*");
-    for exposed in ["x-total-count", "link", "etag", "x-request-id", "repr-digest"] {
-        assert!(got.header("access-control-expose-headers").contains(exposed), "{exposed}");
-    }
+    assert_eq!(got.header("access-control-expose-headers"), "*", "without credentials: all");
     let wish = ("access-control-request-method", "GET");
     let preflight = served.send(Method::OPTIONS, "/extensions", &[origin, wish]).await;
     assert_eq!(preflight.status, StatusCode::OK);

@@ -12,6 +12,7 @@ mod metadata;
 mod ownership;
 mod readmes;
 mod resolve;
+mod short_way;
 mod storms;
 mod system;
 mod webhooks;

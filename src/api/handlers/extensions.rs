@@ -9,7 +9,7 @@ use axum::response::Response;
 use crate::api::answers::{Answer, Provenance};
 use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
 use crate::api::list_memo::render_rows;
-use crate::api::memos::{Facet, Question};
+use crate::api::memos::extension::{Facet, Question};
 use crate::api::params::{IdParams, PageParams, QueryParam, SourceQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;

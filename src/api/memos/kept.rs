@@ -63,6 +63,11 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
         self.memo.get(key, |value| value.holds(view))
     }
 
+    /// The same, uncounted.
+    pub fn peek(&self, key: &str, view: &View) -> Option<Hit<V>> {
+        self.memo.look_up(key, |value| value.holds(view))
+    }
+
     /// Makes an answer that [`Kept::get`] did not have, or shares what is being made, and keeps it.
     ///
     /// # Errors

@@ -1,0 +1,134 @@
+//! Answers about one extension: its latest version, or all its versions.
+
+use std::sync::Arc;
+
+use crate::api::answers::Provenance;
+use crate::api::memos::kept::{Filled, Generation, Kept};
+use crate::api::memos::{AboutOne, EntryMemo, Memos, entry_key};
+use crate::api::rendered::Rendered;
+use crate::api::views::{ExtensionView, VersionView};
+use crate::catalog::Catalogue;
+use crate::catalog::index::Entry;
+use crate::catalog::questions::Deadline;
+use crate::error::Result;
+use crate::metrics::caches::CacheCounters;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Which of an extension's two answers is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facet {
+    /// Its latest version.
+    Metadata,
+    /// All its versions.
+    Versions,
+}
+
+/// What [`Memos::extension`] is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Which extension.
+    pub id: ExtensionId,
+    /// Of which backend; `None`: of its owner.
+    pub source: Option<Source>,
+    /// What of it.
+    pub facet: Facet,
+}
+
+impl AboutOne for Question {
+    fn subject(&self) -> (&ExtensionId, Option<Source>) {
+        (&self.id, self.source)
+    }
+
+    fn key(&self) -> String {
+        match self.facet {
+            Facet::Metadata => entry_key(&self.id, "", self.source),
+            Facet::Versions => entry_key(&self.id, "/versions", self.source),
+        }
+    }
+
+    async fn answer(
+        self,
+        catalogue: Arc<Catalogue>,
+        deadline: Deadline,
+    ) -> Result<Filled<EntryMemo>> {
+        let Self { id, source, facet } = self;
+        let entry = match facet {
+            Facet::Metadata => catalogue.find_by(&id, source, deadline).await?,
+            Facet::Versions => catalogue.find_whole(&id, source, deadline).await?,
+        };
+        let rendered = render(&entry, source, facet)?;
+        // What could not be read in time is told, and not kept: it may be there in a moment.
+        let lacking: Vec<Source> = match facet {
+            Facet::Metadata => Vec::new(),
+            Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
+        };
+        let value = EntryMemo { entry, asked: source, rendered };
+        Ok(Filled { value, whole: lacking.is_empty(), lacking })
+    }
+}
+
+fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {
+    match facet {
+        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source)),
+        Facet::Versions => {
+            let releases = entry.extension.releases().iter();
+            let views: Vec<_> =
+                releases.map(|release| VersionView::of(entry.id(), release, source)).collect();
+            Rendered::json(&views)
+        }
+    }
+}
+
+/// An answer that is kept.
+pub struct KeptAnswer<'a> {
+    rendered: Rendered,
+    provenance: Provenance,
+    counters: &'a CacheCounters,
+}
+
+impl KeptAnswer<'_> {
+    /// The answer, which is given now.
+    #[must_use]
+    pub fn taken(self) -> (Rendered, Provenance) {
+        self.counters.hit();
+        (self.rendered, self.provenance)
+    }
+}
+
+impl Memos {
+    /// One extension's latest version or all its versions, from its memo or the catalogue.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`].
+    pub async fn extension(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        question: &Question,
+    ) -> Result<(Rendered, Provenance)> {
+        self.through(self.of(question.facet), catalogue, question).await
+    }
+
+    /// The answer to this question, if it is kept under this key of it and may still be given. It
+    /// counts as a hit once it is taken.
+    #[must_use]
+    pub fn kept(
+        &self,
+        catalogue: &Catalogue,
+        question: &Question,
+        key: &str,
+    ) -> Option<KeptAnswer<'_>> {
+        let memos = self.of(question.facet);
+        let hit = self.rules.metadata.then(|| memos.peek(key, &catalogue.view())).flatten()?;
+        catalogue.still_answers(&hit.value.entry, question.source).ok()?;
+        let provenance = Provenance::kept(catalogue, question.source, hit.age);
+        Some(KeptAnswer { rendered: hit.value.rendered, provenance, counters: memos.counters() })
+    }
+
+    const fn of(&self, facet: Facet) -> &Kept<EntryMemo, Generation> {
+        match facet {
+            Facet::Metadata => &self.metadata,
+            Facet::Versions => &self.versions,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The short way to kept answers gives what the long one gives. `HEAD` always goes the long way.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use extension_registry::api::admission::Admission;
+use extension_registry::api::limits::Room;
+use extension_registry::api::routes::Api;
+use extension_registry::api::surroundings::HttpRules;
+use extension_registry::models::source::Source;
+use futures_util::future::Either;
+use tower::Service as _;
+use tower_http::cors::AllowOrigin;
+
+use crate::api::admission::{limited, tokens};
+use crate::support::canary::CLIENT;
+use crate::support::served::{Served, Setup, memory};
+
+const TARGETS: [&str; 3] = [
+    "/api/v1/extensions/provider/aws",
+    "/api/v1/extensions/provider/aws?source=local",
+    "/api/v1/extensions/provider/aws/versions",
+];
+
+/// One answer, and whether it was given at once.
+struct Given {
+    at_once: bool,
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) -> Given {
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answering = api.clone().call(request.body(Body::empty()).unwrap());
+    let at_once = matches!(answering, Either::Left(_));
+    let (head, _) = answering.await.unwrap().into_parts();
+    let mut headers = head.headers;
+    assert!(headers.remove("x-request-id").is_some());
+    // Of a body, which one of the two has not.
+    headers.remove("content-length");
+    Given { at_once, status: head.status, headers }
+}
+
+async fn served(http: HttpRules) -> Served {
+    let names = ["provider/aws:1.0.0"];
+    Served::with(vec![memory(Source::Local, &names)], Setup { http, ..Setup::default() }).await
+}
+
+fn admitting(admission: Admission) -> HttpRules {
+    HttpRules { compression: true, admission: Arc::new(admission), ..HttpRules::default() }
+}
+
+/// Asks both ways, and answers with what they agree on.
+async fn agreed(served: &Served, target: &str, headers: &[(&str, &str)]) -> Given {
+    let long = ask(&served.router, Method::HEAD, target, headers).await;
+    let short = ask(&served.router, Method::GET, target, headers).await;
+    assert_eq!((short.at_once, long.at_once), (true, false), "{target} {headers:?}");
+    assert_eq!((short.status, &short.headers), (long.status, &long.headers), "{target}");
+    short
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_is_the_same_by_both_ways_whatever_surrounds_it() {
+    let origins = [HeaderValue::from_static("https://ui.example.com")];
+    for http in [
+        HttpRules::default(),
+        HttpRules { compression: true, cors: Some(AllowOrigin::any()), ..HttpRules::default() },
+        HttpRules { cors: Some(AllowOrigin::list(origins)), ..HttpRules::default() },
+    ] {
+        let served = served(http).await;
+        for target in TARGETS {
+            let first = ask(&served.router, Method::GET, target, &[]).await;
+            assert!(!first.at_once, "{target}: what nobody asked for is not known");
+            let etag = first.headers["etag"].to_str().unwrap();
+            for headers in [
+                &[][..],
+                &[("accept-encoding", "gzip, br;q=0.5")],
+                &[("if-none-match", etag)],
+                &[("accept", "application/problem+json")],
+                &[("x-request-id", "mine")],
+            ] {
+                let given = agreed(&served, target, headers).await;
+                let has = headers.first().is_some_and(|(name, _)| *name == "if-none-match");
+                let expected = if has { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+                assert_eq!(given.status, expected, "{target} {headers:?}");
+                assert_eq!(given.headers["cache-status"], "extension-registry; hit");
+                assert_eq!(given.headers.contains_key("content-type"), !has, "{target}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_is_refused_the_same_by_both_ways() {
+    let auth = tokens(&[("ci", CLIENT)]);
+    let rate = limited(2, Admission::default());
+    let room = Room::of(1);
+    let full = Admission { room: room.clone(), ..Admission::default() };
+    for (admission, status) in [
+        (auth, StatusCode::UNAUTHORIZED),
+        (rate, StatusCode::TOO_MANY_REQUESTS),
+        (full, StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let served = served(admitting(admission)).await;
+        let bearer = format!("Bearer {CLIENT}");
+        let known = [("authorization", bearer.as_str())];
+        for _ in 0..2 {
+            let given = ask(&served.router, Method::GET, TARGETS[0], &known).await;
+            assert_eq!(given.status, StatusCode::OK);
+        }
+        let taken = room.enter();
+        let refused = agreed(&served, TARGETS[0], &[]).await;
+        assert_eq!(refused.status, status);
+        assert_eq!(refused.headers["cache-control"], "no-store");
+        agreed(&served, TARGETS[0], &[("accept", "application/problem+json")]).await;
+        drop(taken);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_ways_count_the_same() {
+    let served = served(HttpRules::default()).await;
+    for _ in 0..5 {
+        ask(&served.router, Method::GET, TARGETS[0], &[]).await;
+    }
+    let counted = String::from_utf8(served.metrics.render().unwrap()).unwrap();
+    for line in [
+        "cache_hits_total{cache=\"metadata\"} 4",
+        "cache_misses_total{cache=\"metadata\"} 1",
+        "extensions_total 5",
+        "http_requests_total{method=\"GET\",route=\"/api/v1/extensions/{type}/{name}\",status=\"200\"} 5",
+        "http_request_duration_seconds_count{method=\"GET\",route=\"/api/v1/extensions/{type}/{name}\"} 5",
+    ] {
+        assert!(counted.lines().any(|found| found == line), "{line} is not in\n{counted}");
+    }
+}
