@@ -34,13 +34,14 @@ mod first_byte;
 mod hashing_proxy;
 #[path = "downloads/servers.rs"]
 mod servers;
+#[path = "downloads/throughput.rs"]
+mod throughput;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use extension_registry::models::digest::Digest;
-use tokio::time::Instant;
 
 use support::docker_registry::{Access, DockerRegistry, is_installed};
 use support::played_registry::{Dialect, PlayedRegistry};
@@ -49,10 +50,9 @@ use support::registry_store::{Store, manifest_of};
 use support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
 use first_byte::Archives;
-use servers::{Process, nginx, proxy, service};
+use servers::service;
 
 const SIZE: usize = 64 << 20;
-const RUNS: usize = 5;
 const STALLED: usize = 1_000;
 const GIBIBYTE: usize = 1 << 30;
 /// Resident bytes that a thousand stalled downloads may cost.
@@ -76,7 +76,7 @@ async fn main() {
     let new = Archives::push(&mut store);
     Pusher::new(&registry.url(), None).store(&store).await;
     drop(store);
-    let good = new.come_in_time(&registry) & throughput(&registry, &archive);
+    let good = new.come_in_time(&registry) & throughput::holds(&registry, &archive);
     registry.stop().await;
     let flat = stalled(false).await & stalled(true).await;
     assert!(good && flat, "a promise is broken");
@@ -90,71 +90,6 @@ fn archive(seed: u64, size: usize) -> Vec<u8> {
         state.to_le_bytes()
     };
     std::iter::repeat_with(next).take(size / 8).flatten().collect()
-}
-
-/// One thing to download.
-struct Peer {
-    name: &'static str,
-    address: SocketAddr,
-    path: String,
-    best: [f64; 2],
-}
-
-fn throughput(registry: &DockerRegistry, archive: &[u8]) -> bool {
-    let blob = format!("v2/{REPOSITORY}/blobs/{}", Digest::sha256(archive));
-    let nginx = nginx(registry.authority(), archive);
-    let proxy = proxy(registry.authority());
-    let stored = service(&registry.url(), true);
-    let passing = service(&registry.url(), false);
-    let peer = |name, process: &Process, path: &str| Peer {
-        name,
-        address: process.address,
-        path: path.to_owned(),
-        best: [0.0; 2],
-    };
-    let mut peers = [
-        peer("nginx, file", &nginx, "/big"),
-        peer("ours, stored", &stored, PATH),
-        peer("nginx, proxy_pass", &nginx, &format!("/proxy/{blob}")),
-        peer("bare hashing proxy", &proxy, &format!("/{blob}")),
-        peer("ours, passed through", &passing, PATH),
-    ];
-    for peer in &peers {
-        get(peer.address, &peer.path);
-    }
-    for _ in 0..RUNS {
-        for peer in &mut peers {
-            for (at, parallel) in [1, 32].into_iter().enumerate() {
-                peer.best[at] = peer.best[at].max(rate(peer.address, &peer.path, parallel));
-            }
-        }
-    }
-    for peer in &peers {
-        let [one, many] = peer.best;
-        println!("{:22} one {one:7.0} MiB/s   32 at once {many:7.0} MiB/s", peer.name);
-    }
-    let mut good = true;
-    for (ours, theirs, promised) in [(1, 0, 0.9), (4, 2, 0.6), (4, 3, 0.95)] {
-        for at in [0, 1] {
-            let ratio = peers[ours].best[at] / peers[theirs].best[at];
-            let (ours, theirs) = (peers[ours].name, peers[theirs].name);
-            let parallel = [1, 32][at];
-            println!("{ours} / {theirs}, {parallel} at once: {ratio:.2} (promised {promised})");
-            good &= ratio >= promised;
-        }
-    }
-    good
-}
-
-/// MiB a second of so many downloads at once.
-fn rate(address: SocketAddr, path: &str, parallel: usize) -> f64 {
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..parallel {
-            scope.spawn(|| get(address, path));
-        }
-    });
-    (parallel * SIZE) as f64 / f64::from(1 << 20) / begun.elapsed().as_secs_f64()
 }
 
 fn ask(address: SocketAddr, path: &str) -> TcpStream {
