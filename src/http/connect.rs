@@ -28,9 +28,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Idle connections are given up before servers and firewalls commonly do.
 const IDLE_MAX: Duration = Duration::from_secs(55);
 /// Bytes held of an answer while few are streamed: the longer the pieces, the less each byte costs.
-const LARGE: usize = 256 * 1024;
-/// Streamed answers that have large buffers at once, 12 MiB together.
-const LARGE_MAX: usize = 48;
+const LARGE: usize = 400 * 1024;
+/// Streamed answers that have large buffers at once, 16 MiB together.
+const LARGE_MAX: usize = 40;
 /// Bytes held of each further one, which perhaps nobody reads; also the longest head of such an
 /// answer.
 const SMALL: usize = 16 * 1024;
