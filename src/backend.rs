@@ -6,6 +6,7 @@ pub mod contact;
 pub mod download;
 pub mod memory;
 pub mod webhook;
+pub mod weighted;
 
 use std::ops::Range;
 

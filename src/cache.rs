@@ -3,4 +3,3 @@
 
 pub mod artifacts;
 pub mod lru_cache;
-pub mod weighted;

@@ -45,13 +45,21 @@ pub struct Error {
     backend: Option<Source>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
     asked: bool,
+    oversized: bool,
 }
 
 impl Error {
     /// A failure of this kind. The message is shown to callers: no secrets, no internals.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), backend: None, cause: None, asked: true }
+        Self {
+            kind,
+            message: message.into(),
+            backend: None,
+            cause: None,
+            asked: true,
+            oversized: false,
+        }
     }
 
     /// Nothing of that name.
@@ -97,6 +105,19 @@ impl Error {
     #[must_use]
     pub const fn was_asked(&self) -> bool {
         self.asked
+    }
+
+    /// The same of an answer that takes more room than there was for it; with more it may serve.
+    #[must_use]
+    pub const fn oversized(mut self) -> Self {
+        self.oversized = true;
+        self
+    }
+
+    /// Whether more room could have helped.
+    #[must_use]
+    pub const fn is_oversized(&self) -> bool {
+        self.oversized
     }
 
     /// What callers branch on.

@@ -14,6 +14,7 @@ mod models;
 pub mod operations;
 mod paging;
 mod readme;
+mod rows;
 pub mod settings;
 mod urls;
 pub mod webhook;

@@ -9,13 +9,16 @@ mod connect;
 pub(crate) mod egress;
 mod failure;
 pub mod inspect;
+pub mod json;
 pub mod metrics;
 mod redirect;
 pub mod request;
 mod retry;
+pub mod room;
 mod tls;
 mod turn;
 mod verdict;
+mod whole;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +44,7 @@ use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
+use crate::http::room::Room;
 use crate::http::turn::Turn;
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
@@ -83,6 +87,8 @@ struct Shared {
     settings: HttpSettings,
     pool: Pool,
     permits: Semaphore,
+    /// Held by the one question that has much room.
+    large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
     retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -113,7 +119,8 @@ impl HttpClient {
         let permits = Semaphore::new(settings.max_concurrency.max(1));
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.retries);
-        Ok(Self(Arc::new(Shared { settings, pool, permits, breaker, retries, metrics })))
+        let large = tokio::sync::Mutex::default();
+        Ok(Self(Arc::new(Shared { settings, pool, permits, large, breaker, retries, metrics })))
     }
 
     /// How contact with the backend stands, now and as it changes.
@@ -122,18 +129,19 @@ impl HttpClient {
         self.0.breaker.contact()
     }
 
-    /// Asks for something small and waits for all of it, at most `max_bytes`.
+    /// Asks for something small and waits for all of it, at most `max_bytes`, and no more than there
+    /// is room for.
     ///
     /// # Errors
     /// `BackendTimeout` after the deadline, `BackendUnavailable` where no connection comes about
     /// or stands, or where the backend failed so often that it is not asked just now,
     /// `BackendFaulty` for what is not HTTP, too long, or redirected where it may not. Any status
     /// is an answer, not an error.
-    pub async fn fetch(&self, request: Request, max_bytes: usize) -> Result<Answer> {
+    pub async fn fetch(&self, request: Request, max_bytes: usize, room: Room) -> Result<Answer> {
         let backend = self.0.settings.backend;
         let read = move |reached: Reached| async move {
             let (head, body) = reached.response.into_parts();
-            let body = body::read_bounded(body, max_bytes).await?;
+            let body = body::read_bounded(body, max_bytes, room).await?;
             let (url, moved) = (reached.url, reached.moved);
             Ok(Answer { backend, status: head.status, headers: head.headers, body, url, moved })
         };

@@ -6,7 +6,6 @@ pub mod auth;
 pub mod backend;
 pub mod challenge;
 pub mod client;
-pub mod contents;
 pub mod credentials;
 pub mod documents;
 pub mod known;

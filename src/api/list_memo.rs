@@ -9,7 +9,7 @@ use crate::api::memos::kept::Perishable;
 use crate::api::paging::Page;
 use crate::api::rendered::Rendered;
 use crate::api::views::ExtensionView;
-use crate::cache::weighted::{Bounds, Weighted};
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::models::naming::ExtensionType;

@@ -13,7 +13,7 @@ use crate::api::list_memo::ListMemo;
 use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
 use crate::api::readmes::Readmes;
 use crate::api::rendered::Rendered;
-use crate::cache::weighted::Bounds;
+use crate::backend::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::questions::Deadline;

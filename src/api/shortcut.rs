@@ -28,7 +28,7 @@ use crate::api::request_id::{self, REQUEST_ID};
 use crate::api::request_log::{Seen, count_stale, is_told};
 use crate::api::state::ApiState;
 use crate::api::surroundings::{Surrounded, Surroundings};
-use crate::cache::weighted::{Bounds, Weighted};
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::GoodAnswers;
 
 /// Longest target that is known, in bytes; longer ones are rare and go the long way.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::cache::weighted::{Bounds, Weighted};
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::caches::CacheCounters;
 
 /// Answers by key. Values are cheap to clone.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::models::artifact::{Artifact, ArtifactChoice, archive_stem};
+use crate::models::artifact::{Artifact, ArtifactChoice, CANDIDATES_MAX, archive_stem};
 
 /// Words in a file's name that say it is for one platform.
 const PLATFORMS: [&str; 22] = [
@@ -36,7 +36,10 @@ pub(super) fn choose(
     match rules.iter().find(|candidates| !candidates.is_empty()).map(Vec::as_slice) {
         None => ArtifactChoice::Nothing,
         Some([only]) => ArtifactChoice::Chosen(Arc::clone(only)),
-        Some(several) => ArtifactChoice::Ambiguous(several.iter().map(|a| label(a)).collect()),
+        Some(several) => {
+            let named = several.iter().take(CANDIDATES_MAX);
+            ArtifactChoice::Ambiguous(named.map(|asset| label(asset)).collect())
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::known::Known;
-use crate::gitea::models::{ReleaseRow, RepositoryRow};
-use crate::gitea::paging::Rows;
+use crate::gitea::models::ReleaseRow;
+use crate::gitea::rows::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
 use crate::gitea::{checksums, download, feed, operations, readme};
+use crate::http::answer::Answer;
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Extension, Release};
@@ -60,11 +61,10 @@ impl GiteaBackend {
     /// to see what became of them: one that goes by another name is another extension.
     async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
-        let Reply::Found(answer) = self.client.ask(operations::REPOSITORY, url).await? else {
+        let Reply::Found(row) = self.client.document(operations::REPOSITORY, &url).await? else {
             self.known.forget(id);
             return Err(absent(id));
         };
-        let row: RepositoryRow = answer.json()?;
         let found = Repository::from_row(row, &self.client.urls).filter(|r| self.is_ours(r));
         let Some(repository) = found.map(|repository| self.known.read(repository)) else {
             return Err(gone(format!("Extension {id} has left its organisation")));
@@ -90,9 +90,13 @@ impl GiteaBackend {
 
     /// All the releases of a repository, if it still goes by its name. Half of them would look as
     /// if the others were gone, so they are an error.
-    async fn releases(&self, repository: &Repository) -> Result<Rows<ReleaseRow>> {
+    async fn releases(
+        &self,
+        repository: &Repository,
+        keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
+    ) -> Result<Rows<Release>> {
         let id = &repository.extension;
-        let Some(rows) = self.client.releases(&repository.name).await? else {
+        let Some(rows) = self.client.releases(&repository.name, keep).await? else {
             self.known.forget(id);
             return Err(absent(id));
         };
@@ -105,12 +109,11 @@ impl GiteaBackend {
         Ok(rows)
     }
 
-    fn listing_of(&self, found: Rows<RepositoryRow>) -> Listing {
-        let Rows { rows, total, mut gaps, unreadable, moved } = found;
+    fn listing_of(&self, found: Rows<Repository>) -> Listing {
+        let Rows { rows: repositories, seen: visible, total, mut gaps, unreadable, moved } = found;
         if unreadable > 0 {
             gaps.push(format!("{unreadable} repositories cannot be read"));
         }
-        let visible = rows.len();
         if visible == 0 && total.is_some_and(|total| total > 0) {
             gaps.push("none of the organisation's repositories are visible to us".to_owned());
         }
@@ -121,13 +124,10 @@ impl GiteaBackend {
         {
             notes.push(format!("{hidden} repositories are not visible to us"));
         }
-        let urls = &self.client.urls;
-        let owner = rows.first().map(|row| row.owner.login.clone());
+        let owner = repositories.first().map(|repository| repository.owner_login.clone());
         if let Some(name) = owner.filter(|_| moved.is_some()) {
             notes.push(format!("the organisation is now called {name}: change the configuration"));
         }
-        let repositories: Vec<Repository> =
-            rows.into_iter().filter_map(|row| Repository::from_row(row, urls)).collect();
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
         ids.sort();
         self.known.listed(repositories, complete);
@@ -138,23 +138,32 @@ impl GiteaBackend {
         Fault { repository: self.organization.as_str().to_owned(), reason }
     }
 
+    fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
+        ReleaseReader::new(repository, &self.client.urls, &self.external_hosts)
+    }
+
     /// One release as the API finds it, which does not mind the case of a tag.
-    async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<ReleaseRow>> {
+    async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
-        match self.client.ask(operations::RELEASE, url).await {
-            Ok(Reply::Found(answer)) => {
-                if answer.moved.is_some() {
+        let reader = self.reader(repository).with_notes();
+        let read =
+            |answer: &Answer, room| Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()));
+        match self.client.find(operations::RELEASE, &url, read).await {
+            Ok(Reply::Found((release, moved))) => {
+                if moved {
                     self.repository(&repository.extension).await?;
                 }
-                answer.json().map(Some)
+                Ok(release)
             }
             Ok(Reply::Absent | Reply::SwitchedOff) => Ok(None),
             // Some proxies decode the slash and make another address of it: look in the list.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
             {
-                let rows = self.releases(repository).await?.rows;
-                Ok(rows.into_iter().find(|row| row.tag_name == tag.as_str()))
+                let wanted = |row: ReleaseRow| {
+                    if row.tag_name == tag.as_str() { reader.read(row) } else { Ok(None) }
+                };
+                Ok(self.releases(repository, wanted).await?.rows.pop())
             }
             Err(error) => Err(error),
         }
@@ -182,22 +191,19 @@ impl Backend for GiteaBackend {
             let fault = "its releases are switched off".to_owned();
             return Ok(Extension::new(known_as, Vec::new()).with_faults(vec![fault]));
         }
-        let found = self.releases(&repository).await?;
-        let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
-        let releases = found.rows.into_iter().filter_map(|row| reader.read(row)).collect();
+        let reader = self.reader(&repository);
+        let found = self.releases(&repository, |row| reader.read(row)).await?;
         let faults = match found.unreadable {
             0 => Vec::new(),
             count => vec![format!("{count} of its releases cannot be read")],
         };
-        Ok(Extension::new(known_as, releases).with_faults(faults))
+        Ok(Extension::new(known_as, found.rows).with_faults(faults))
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let repository = self.remembered(id).await?;
-        let row = self.release(&repository, tag).await?;
-        let mut reader = ReleaseReader::new(&repository, &self.client.urls, &self.external_hosts);
-        let release = row
-            .and_then(|row| reader.read(row))
+        let found = self.release(&repository, tag).await?;
+        let release = found
             .filter(|release| release.tag == *tag)
             .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
         Ok(checksums::with_digest(&self.client, release).await)
@@ -225,8 +231,8 @@ impl Backend for GiteaBackend {
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        match self.client.ask(operations::PROBE, url).await? {
-            Reply::Found(answer) => answer.json::<Vec<serde_json::Value>>().map(drop),
+        match self.client.find(operations::PROBE, &url, |answer, _| is_list(answer)).await? {
+            Reply::Found(()) => Ok(()),
             Reply::Absent | Reply::SwitchedOff => Err(no_organization()),
         }
     }
@@ -234,6 +240,10 @@ impl Backend for GiteaBackend {
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
         Some(self.client.contact())
     }
+}
+
+fn is_list(answer: &Answer) -> Result<()> {
+    answer.each_row(|_| Ok(()))
 }
 
 fn absent(id: &ExtensionId) -> Error {

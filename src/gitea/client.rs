@@ -6,24 +6,29 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
 use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow, RepositoryRow};
+use crate::gitea::convert::Repository;
+use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow};
 use crate::gitea::operations;
-use crate::gitea::paging::{Pages, Rows};
+use crate::gitea::paging::Pages;
+use crate::gitea::rows::{Bound, Rows};
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
+use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
+use crate::models::extension::Release;
 use crate::models::source::Source;
 
-/// Largest answer read: a page of fifty releases with long notes stays far below.
-const ANSWER_MAX: usize = 16 * 1024 * 1024;
+/// Largest answer read: a page of fifty releases with long notes stays below.
+const ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// The page size of a server that does not tell its own.
 const PAGE_SIZE: usize = 50;
 
@@ -37,9 +42,9 @@ pub(super) struct GiteaClient {
 }
 
 /// An answer of the API that is no failure.
-pub(super) enum Reply {
+pub(super) enum Reply<T> {
     /// What was asked for.
-    Found(Box<Answer>),
+    Found(T),
     /// A "no" in the API's own words: it is not there, or not for us.
     Absent,
     /// The repository has its releases switched off.
@@ -85,20 +90,56 @@ impl GiteaClient {
         self.credentials.read().clone()
     }
 
+    /// One question to the API, and what `read` makes of the answer, in as much room as that takes.
+    /// Nothing of the answer itself is held beyond.
+    pub(super) async fn find<T>(
+        &self,
+        operation: &'static str,
+        url: &Url,
+        read: impl Fn(&Answer, Room) -> Result<T> + Sync,
+    ) -> Result<Reply<T>> {
+        let read = &read;
+        let question = |room| async move {
+            Ok(match self.ask(operation, url.clone(), room).await? {
+                Reply::Found(answer) => Reply::Found(read(&answer, room)?),
+                Reply::Absent => Reply::Absent,
+                Reply::SwitchedOff => Reply::SwitchedOff,
+            })
+        };
+        self.roomy(question).await
+    }
+
+    /// The same of a document that is read as it is.
+    pub(super) async fn document<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        url: &Url,
+    ) -> Result<Reply<T>> {
+        self.find(operation, url, Answer::json).await
+    }
+
     /// One question to the API. Any page in place of JSON is a failure, whatever its status.
-    pub(super) async fn ask(&self, operation: &'static str, url: Url) -> Result<Reply> {
+    pub(super) async fn ask(
+        &self,
+        operation: &'static str,
+        url: Url,
+        room: Room,
+    ) -> Result<Reply<Answer>> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
         let request = if operation == operations::PROBE { request.probe() } else { request };
-        let answer = self.http.fetch(request, ANSWER_MAX).await?;
+        let answer = self.http.fetch(request, ANSWER_MAX, room).await?;
         match answer.status {
-            status if status.is_success() => Ok(Reply::Found(Box::new(answer))),
+            status if status.is_success() => Ok(Reply::Found(answer)),
             StatusCode::NOT_FOUND => {
-                answer.json::<Complaint>().map_err(|_| wrong_address())?;
+                match answer.json::<Complaint>(room) {
+                    Err(error) if !error.is_oversized() => return Err(wrong_address()),
+                    complaint => drop(complaint?),
+                }
                 Ok(Reply::Absent)
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&answer),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&answer, room),
             _ => Err(answer.failure()),
         }
     }
@@ -106,7 +147,7 @@ impl GiteaClient {
     /// A small file of a repository; `None` where there is none. A page in its place is a failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
         let request = Request::get(operations::FILE, url).with_credentials(self.credentials());
-        let answer = self.http.fetch(request, max_bytes).await?;
+        let answer = self.http.fetch(request, max_bytes, Room::Much).await?;
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -124,14 +165,37 @@ impl GiteaClient {
         self.http.stream(request).await
     }
 
-    /// Every repository of the organisation; `None` if there is no such organisation for us.
-    pub(super) async fn repositories(&self) -> Result<Option<Rows<RepositoryRow>>> {
-        Pages::new(self, operations::REPOSITORIES, self.urls.repositories()).all().await
+    /// The repositories of the organisation that hold extensions; `None` if there is no such
+    /// organisation for us.
+    pub(super) async fn repositories(&self) -> Result<Option<Rows<Repository>>> {
+        let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
+        let keep = &|row| Ok(Repository::from_row(row, &self.urls));
+        let list = |room: Room| async move {
+            match room {
+                Room::Little => pages.ahead(keep).await,
+                Room::Much => pages.one_by_one(keep, Bound::of_the_listing()).await,
+            }
+        };
+        self.roomy(list).await
     }
 
-    /// Every release of a repository; `None` if there is no such repository for us.
-    pub(super) async fn releases(&self, name: &str) -> Result<Option<Rows<ReleaseRow>>> {
-        Pages::new(self, operations::RELEASES, self.urls.releases(name)).all().await
+    /// Every release of a repository, read by `keep`; `None` if there is no such repository for us.
+    pub(super) async fn releases(
+        &self,
+        name: &str,
+        keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
+    ) -> Result<Option<Rows<Release>>> {
+        let pages = &Pages::new(self, operations::RELEASES, self.urls.releases(name));
+        let keep = &keep;
+        self.roomy(|room| pages.one_by_one(keep, Bound::of_one_list(room))).await
+    }
+
+    /// Answers a question of several answers in little room, or else in much.
+    pub(super) async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.http.roomy(question).await
     }
 
     /// The page size to ask for, and whether the server confirmed it. Asked once.
@@ -143,8 +207,11 @@ impl GiteaClient {
 
     /// Old servers have no such answer, which is no reason to fail.
     async fn ask_page_size(&self) -> Result<Option<usize>> {
-        match self.ask(operations::SETTINGS, self.urls.settings()).await? {
-            Reply::Found(answer) => Ok(Some(answer.json::<ApiSettings>()?.max_response_items)),
+        // Asked on the way of other questions, which may have much room already.
+        match self.ask(operations::SETTINGS, self.urls.settings(), Room::Much).await? {
+            Reply::Found(answer) => {
+                Ok(Some(answer.json::<ApiSettings>(Room::Little)?.max_response_items))
+            }
             Reply::Absent | Reply::SwitchedOff => Ok(None),
         }
     }
@@ -155,8 +222,8 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
 }
 
 /// Tells a repository without releases from a token without rights, and names what is missing.
-fn refused(answer: &Answer) -> Result<Reply> {
-    let complaint: Complaint = answer.json()?;
+fn refused(answer: &Answer, room: Room) -> Result<Reply<Answer>> {
+    let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         return Ok(Reply::SwitchedOff);

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
+use crate::error::{Error, Result};
 use crate::gitea::assets;
 use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
+use crate::gitea::rows::Kept;
 use crate::gitea::urls::Urls;
-use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
@@ -17,6 +20,11 @@ use crate::models::tag::Tag;
 
 const TEXT_MAX: usize = 1_000;
 const KEYWORDS_MAX: usize = 32;
+/// Longest keyword, in characters.
+const KEYWORD_MAX: usize = 100;
+/// Longest name of a file, in bytes, and longest identity that a server gives it.
+const FILE_NAME_MAX: usize = 255;
+const UUID_MAX: usize = 64;
 /// "Never" is the epoch in the server's zone, or the year 1: nothing was released before this.
 const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
@@ -40,7 +48,7 @@ impl Repository {
             description: clean(&row.description),
             author: None,
             repository: Some(urls.page(&row.name).as_str().into()),
-            keywords: row.topics.iter().filter_map(|t| clean(t)).take(KEYWORDS_MAX).collect(),
+            keywords: row.topics.iter().filter_map(|t| keyword(t)).take(KEYWORDS_MAX).collect(),
             license: match row.licenses.as_slice() {
                 [only] => clean(only),
                 _ => None,
@@ -58,12 +66,27 @@ impl Repository {
     }
 }
 
+impl Kept for Repository {
+    fn weight(&self) -> usize {
+        let names = self.owner_login.len() + 2 * self.name.len();
+        size_of::<Self>() + names + self.about.weight()
+    }
+}
+
+impl Kept for Release {
+    fn weight(&self) -> usize {
+        Self::weight(self)
+    }
+}
+
 /// Turns the releases of one repository into ours, sharing what they have in common.
 pub(super) struct ReleaseReader<'a> {
-    pub(super) repository: &'a Repository,
-    pub(super) urls: &'a Urls,
-    pub(super) external_hosts: &'a [String],
-    abouts: HashMap<Option<Box<str>>, Arc<About>>,
+    repository: &'a Repository,
+    urls: &'a Urls,
+    external_hosts: &'a [String],
+    /// Whether what a publisher says has changed is kept.
+    notes: bool,
+    abouts: Mutex<HashMap<Option<Box<str>>, Arc<About>>>,
 }
 
 impl<'a> ReleaseReader<'a> {
@@ -72,15 +95,25 @@ impl<'a> ReleaseReader<'a> {
         urls: &'a Urls,
         external_hosts: &'a [String],
     ) -> Self {
-        Self { repository, urls, external_hosts, abouts: HashMap::new() }
+        Self { repository, urls, external_hosts, notes: false, abouts: Mutex::default() }
+    }
+
+    /// The same with release notes.
+    pub(super) const fn with_notes(mut self) -> Self {
+        self.notes = true;
+        self
     }
 
     /// `None`: a draft, or a tag that cannot be one here.
-    pub(super) fn read(&mut self, row: ReleaseRow) -> Option<Release> {
-        if row.draft {
-            return None;
+    ///
+    /// # Errors
+    /// It has more files than can be served; which of them is the archive cannot be told then.
+    pub(super) fn read(&self, row: ReleaseRow) -> Result<Option<Release>> {
+        let Some(tag) = row.tag_name.parse().ok().filter(|_| !row.draft) else { return Ok(None) };
+        if row.assets.len() > FILES_MAX {
+            return Err(Error::faulty(format!("release {tag} has more than {FILES_MAX} files")));
         }
-        let release = Release::of_tag(Source::Gitea, row.tag_name.parse().ok()?);
+        let release = Release::of_tag(Source::Gitea, tag);
         let assets = self.assets(&release.tag, &row.assets);
         let repository = self.repository;
         let choice = assets::choose(
@@ -89,18 +122,19 @@ impl<'a> ReleaseReader<'a> {
             release.version.as_str(),
             &assets,
         );
-        Some(Release {
+        Ok(Some(Release {
             published_at: row.published_at.or(row.created_at).as_deref().and_then(instant),
             artifact: choice,
             assets,
             about: self.about(clean(&row.author.login)),
-            notes: release_notes(&row.body),
+            notes: if self.notes { release_notes(&row.body) } else { None },
             ..release
-        })
+        }))
     }
 
-    fn about(&mut self, author: Option<Box<str>>) -> Arc<About> {
-        let shared = self.abouts.entry(author).or_insert_with_key(|author| {
+    fn about(&self, author: Option<Box<str>>) -> Arc<About> {
+        let mut abouts = self.abouts.lock();
+        let shared = abouts.entry(author).or_insert_with_key(|author| {
             Arc::new(About { author: author.clone(), ..self.repository.about.clone() })
         });
         Arc::clone(shared)
@@ -119,7 +153,10 @@ impl<'a> ReleaseReader<'a> {
                 url: Some(url(&row.name)),
             })
         };
-        rows.iter().filter(|row| self.is_served(row)).map(asset).collect()
+        let named = |row: &&AssetRow| {
+            row.name.len() <= FILE_NAME_MAX && row.uuid.len() <= UUID_MAX && self.is_served(row)
+        };
+        rows.iter().filter(named).map(asset).collect()
     }
 
     /// An external asset is whatever its publisher points at: only hosts that the operator named.
@@ -140,6 +177,10 @@ impl<'a> ReleaseReader<'a> {
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let instant: Timestamp = text.parse().ok()?;
     (instant.as_second() > NEVER_UNTIL).then_some(instant)
+}
+
+fn keyword(text: &str) -> Option<Box<str>> {
+    clean(text).filter(|word| word.chars().count() <= KEYWORD_MAX)
 }
 
 /// A text fit to show: bounded, on one line, without characters that nobody can see or that turn

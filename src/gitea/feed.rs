@@ -9,16 +9,20 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::backend::changes::{ChangeCursor, Changes};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::known::Known;
 use crate::gitea::models::ActivityRow;
 use crate::gitea::operations;
 use crate::gitea::paging::Pages;
-use crate::models::naming::ExtensionId;
+use crate::gitea::rows::{Bound, Kept};
+use crate::http::room::Room;
+use crate::models::naming::{ExtensionId, NAME_MAX};
 
 /// Further back a sweep is cheaper.
 const PAGES_MAX: usize = 10;
+/// What the entries of a page may take in memory, in bytes.
+const KEPT: usize = 64 * 1024;
 /// Entries this close to the newest one may still get company in front of them.
 const OVERLAP_SECONDS: i64 = 2;
 /// What is done to issues and the like changes no release.
@@ -31,6 +35,46 @@ struct Position {
     newest: i64,
     /// Numbers of the entries near it.
     seen: BTreeSet<i64>,
+}
+
+/// What an entry of the feed tells us.
+struct Entry {
+    /// Seconds since 1970.
+    at: i64,
+    id: i64,
+    /// The number of the repository that it is about, and the extension that this is by its name.
+    repository: i64,
+    extension: Option<ExtensionId>,
+    /// Whether it can have changed a release.
+    related: bool,
+}
+
+impl Entry {
+    /// `None` without a time: nothing can be told of it.
+    fn from_row(row: ActivityRow) -> Option<Self> {
+        let at = row.created.parse::<Timestamp>().ok()?.as_second();
+        let name = row.repo.map(|repository| repository.name);
+        Some(Self {
+            at,
+            id: row.id,
+            repository: row.repo_id,
+            extension: name.as_deref().and_then(ExtensionId::from_gitea_repository),
+            related: !UNRELATED.iter().any(|word| row.op_type.contains(word)),
+        })
+    }
+
+    /// The extensions it is about: under the name it has, and under the name it had.
+    fn touched(&self, known: &Known) -> impl Iterator<Item = ExtensionId> {
+        let before = known.extension_of(self.repository);
+        let related = self.related;
+        self.extension.clone().into_iter().chain(before).filter(move |_| related)
+    }
+}
+
+impl Kept for Entry {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + NAME_MAX
+    }
 }
 
 /// What happened since the cursor was given out.
@@ -47,15 +91,17 @@ pub(super) async fn changes(
         Some(position) => position,
         None => None,
     };
-    let Some(entries) = entries_since(client, since.as_ref()).await? else {
+    let position = since.as_ref();
+    let entries = client.roomy(|room| entries_since(client, position, room)).await?;
+    let Some(entries) = entries else {
         return Ok(Changes::CannotTell);
     };
     let cursor = Position::after(since.as_ref(), &entries).write();
     let dirty = match &since {
         None => BTreeSet::new(),
         Some(position) => {
-            let news = entries.iter().filter(|(at, entry)| position.precedes(*at, entry));
-            news.flat_map(|(_, entry)| touched(entry, known)).collect()
+            let news = entries.iter().filter(|entry| position.precedes(entry));
+            news.flat_map(|entry| entry.touched(known)).collect()
         }
     };
     Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
@@ -65,27 +111,26 @@ pub(super) async fn changes(
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
-) -> Result<Option<Vec<(i64, ActivityRow)>>> {
+    room: Room,
+) -> Result<Option<Vec<Entry>>> {
     let pages = Pages::new(client, operations::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
+    let keep = |row| Ok(Entry::from_row(row));
+    let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
-        let page = match pages.page::<ActivityRow>(number, size).await {
+        let page = match pages.page(number, size, &keep, within).await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::BackendRefused && number == 1 => {
-                return no_feed_or(error, client).await;
+                return no_feed_or(error, client, room).await;
             }
             Err(error) => return Err(error),
         };
         let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
-        let dated = page.rows.into_iter().filter_map(|row| {
-            let at = row.created.parse::<Timestamp>().ok()?;
-            Some((at.as_second(), row))
-        });
-        entries.extend(dated);
+        entries.extend(page.rows.into_iter().filter_map(|(_, entry)| entry).map(|entry| *entry));
         let reached = since.is_none_or(|position| {
-            entries.iter().any(|(at, _)| *at <= position.newest - OVERLAP_SECONDS)
+            entries.iter().any(|entry| entry.at <= position.newest - OVERLAP_SECONDS)
         });
         if end || reached {
             return Ok(Some(entries));
@@ -96,32 +141,29 @@ async fn entries_since(
 
 /// A token may read repositories and yet no feed; one that may read nothing is an error.
 async fn no_feed_or(
-    refusal: crate::error::Error,
+    refusal: Error,
     client: &GiteaClient,
-) -> Result<Option<Vec<(i64, ActivityRow)>>> {
-    let accepted = client.ask(operations::REPOSITORIES, client.urls.repositories()).await.is_ok();
-    if accepted { Ok(None) } else { Err(refusal) }
-}
-
-/// The extensions an entry is about: under the name it had, and under the name it has.
-fn touched(entry: &ActivityRow, known: &Known) -> impl Iterator<Item = ExtensionId> {
-    let related = !UNRELATED.iter().any(|word| entry.op_type.contains(word));
-    let now = entry.repo.as_ref().and_then(|r| ExtensionId::from_gitea_repository(&r.name));
-    let before = known.extension_of(entry.repo_id);
-    now.into_iter().chain(before).filter(move |_| related)
+    room: Room,
+) -> Result<Option<Vec<Entry>>> {
+    let url = client.urls.repositories();
+    match client.ask(operations::REPOSITORIES, url, room).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.is_oversized() => Err(error),
+        Err(_) => Err(refusal),
+    }
 }
 
 impl Position {
-    fn after(since: Option<&Self>, entries: &[(i64, ActivityRow)]) -> Self {
-        let newest = entries.iter().map(|(at, _)| *at).max();
+    fn after(since: Option<&Self>, entries: &[Entry]) -> Self {
+        let newest = entries.iter().map(|entry| entry.at).max();
         let newest = newest.max(since.map(|position| position.newest)).unwrap_or(i64::MIN / 2);
-        let near = entries.iter().filter(|(at, _)| *at > newest - OVERLAP_SECONDS);
-        Self { newest, seen: near.map(|(_, entry)| entry.id).collect() }
+        let near = entries.iter().filter(|entry| entry.at > newest - OVERLAP_SECONDS);
+        Self { newest, seen: near.map(|entry| entry.id).collect() }
     }
 
     /// Whether an entry came after this position was taken.
-    fn precedes(&self, at: i64, entry: &ActivityRow) -> bool {
-        at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
+    fn precedes(&self, entry: &Entry) -> bool {
+        entry.at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
     }
 
     fn write(&self) -> ChangeCursor {

@@ -12,8 +12,8 @@ pub fn release(bytes: &[u8]) {
     let rows = serde_json::from_slice::<Vec<ReleaseRow>>(bytes)
         .or_else(|_| serde_json::from_slice::<ReleaseRow>(bytes).map(|row| vec![row]));
     let (Ok(rows), Some((repository, urls))) = (rows, repository()) else { return };
-    let mut reader = ReleaseReader::new(&repository, &urls, &[]);
-    for release in rows.into_iter().filter_map(|row| reader.read(row)) {
+    let reader = ReleaseReader::new(&repository, &urls, &[]);
+    for release in rows.into_iter().filter_map(|row| reader.read(row).ok().flatten()) {
         if let ArtifactChoice::Chosen(artifact) = &release.artifact {
             assert!(release.assets.iter().any(|asset| asset.key == artifact.key));
         }

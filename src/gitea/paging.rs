@@ -3,26 +3,26 @@
 //! A page may therefore be short or empty in the middle, and the total counts rows that never
 //! come. Only the absence of a next page ends a list.
 
-use std::collections::HashSet;
-
 use futures_util::{StreamExt as _, stream};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LINK};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use url::Url;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::Row;
+use crate::gitea::rows::{Bound, Collector, Kept, ROWS_MAX, Rows};
 use crate::http::answer::Answer;
+use crate::http::json;
+use crate::http::room::Room;
 
 /// No list is followed further.
 const PAGES_MAX: usize = 2_000;
-/// Nor kept beyond this many rows, however many a page holds.
-const ROWS_MAX: usize = 100_000;
-/// Nor read beyond this many bytes: rows hold texts as long as the server likes.
-const LIST_MAX: usize = 256 * 1024 * 1024;
+/// What a row takes beside what is kept of it, in bytes.
+const ROW: usize = 48;
+/// What the rows of one page may take in memory, in bytes, where several are read ahead of their
+/// turn.
+const KEPT_AHEAD: usize = 512 * 1024;
 
 /// One list to be read.
 pub(super) struct Pages<'a> {
@@ -31,27 +31,16 @@ pub(super) struct Pages<'a> {
     url: Url,
 }
 
-/// The rows of a list, each once.
-pub(super) struct Rows<T> {
-    pub(super) rows: Vec<T>,
-    /// How many the server counts, those hidden from us among them.
-    pub(super) total: Option<usize>,
-    /// Why not all of it was read; empty if it was.
-    pub(super) gaps: Vec<String>,
-    /// Rows that are there and cannot be read.
-    pub(super) unreadable: usize,
-    /// The status of a redirect on the way, which says that something was renamed.
-    pub(super) moved: Option<StatusCode>,
-}
-
 /// One page.
-pub(super) struct Page<T> {
-    pub(super) rows: Vec<T>,
+pub(super) struct Page<K> {
+    /// Each row's number, and what is kept of it.
+    pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
-    next: bool,
-    unreadable: usize,
-    moved: Option<StatusCode>,
-    bytes: usize,
+    pub(super) next: bool,
+    pub(super) unreadable: usize,
+    pub(super) moved: Option<StatusCode>,
+    pub(super) bytes: usize,
+    weight: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -59,87 +48,144 @@ impl<'a> Pages<'a> {
         Self { client, operation, url }
     }
 
-    /// Every page. A page that cannot be read leaves a gap; a refusal ends it all.
-    pub(super) async fn all<T: Row>(&self) -> Result<Option<Rows<T>>> {
+    /// Every page, several at once as far as the total promises them. A page that cannot be read
+    /// leaves a gap; a refusal ends it all.
+    pub(super) async fn ahead<R: Row, K: Kept>(
+        &self,
+        keep: impl Fn(R) -> Result<Option<K>> + Sync,
+    ) -> Result<Option<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
-        let Some(first) = self.page(1, size).await? else { return Ok(None) };
-        let (total, mut more) = (first.total, first.next);
-        let expected = total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
-        let bound = match total {
+        let within = Bound { room: Room::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
+        let Some(first) = self.page(1, size, &keep, within).await? else { return Ok(None) };
+        let walk = Walk::behind(&first, size, confirmed);
+        let mut all = Collector::begin(first, Bound::of_the_listing())?;
+        let mut number = 1;
+        while all.more && number < walk.bound {
+            let last = walk.expected.max(number + 1);
+            let pages =
+                stream::iter(number + 1..=last).map(|at| self.page(at, size, &keep, within));
+            let mut pages = pages.buffered(self.client.concurrency);
+            while let Some(page) = pages.next().await {
+                number += 1;
+                all.take(page)?;
+                if !all.more {
+                    break;
+                }
+            }
+        }
+        Ok(Some(all.end()))
+    }
+
+    /// The same one page after the other, so that no more than one of them is held.
+    pub(super) async fn one_by_one<R: Row, K: Kept>(
+        &self,
+        keep: impl Fn(R) -> Result<Option<K>> + Sync,
+        within: Bound,
+    ) -> Result<Option<Rows<K>>> {
+        let (size, confirmed) = self.client.page_size().await?;
+        let Some(first) = self.page(1, size, &keep, within).await? else { return Ok(None) };
+        let walk = Walk::behind(&first, size, confirmed);
+        let mut all = Collector::begin(first, within)?;
+        for number in 2..=walk.bound {
+            if !all.more {
+                break;
+            }
+            all.take(self.page(number, size, &keep, within).await)?;
+        }
+        Ok(Some(all.end()))
+    }
+
+    /// One page, from 1; `None` if what is listed does not exist.
+    pub(super) async fn page<R: Row, K: Kept>(
+        &self,
+        number: usize,
+        size: usize,
+        keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
+        within: Bound,
+    ) -> Result<Option<Page<K>>> {
+        let mut url = self.url.clone();
+        url.query_pairs_mut()
+            .append_pair("page", &number.to_string())
+            .append_pair("limit", &size.to_string());
+        match self.client.ask(self.operation, url, within.room).await? {
+            Reply::Found(answer) => Page::read(&answer, keep, within).map(Some),
+            Reply::Absent => Ok(None),
+            Reply::SwitchedOff => Ok(Some(Page::empty())),
+        }
+    }
+}
+
+/// How far a list is followed.
+struct Walk {
+    /// Pages that the total promises.
+    expected: usize,
+    /// Pages after which it has no end.
+    bound: usize,
+}
+
+impl Walk {
+    fn behind<K>(first: &Page<K>, size: usize, confirmed: bool) -> Self {
+        let expected = first.total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
+        let bound = match first.total {
             Some(_) if confirmed => expected + 1,
             // A server that does not tell its page size may cut pages smaller than asked.
             Some(total) => (total + 1).clamp(expected, PAGES_MAX),
             None => PAGES_MAX,
         };
-        let mut all = Collector::begin(first);
-        let mut number = 1;
-        while more && number < bound {
-            // As far as the total promises pages, several are asked for at once.
-            let ahead =
-                if number < expected { number + 1..=expected } else { number + 1..=number + 1 };
-            let pages = stream::iter(ahead).map(|number| self.page::<T>(number, size));
-            let mut pages = pages.buffered(self.client.concurrency);
-            while let Some(page) = pages.next().await {
-                number += 1;
-                more = all.take(page)?;
-                if !more {
-                    break;
-                }
-            }
-        }
-        if more {
-            all.rows.gaps.push("a list of gitea has no end".to_owned());
-        }
-        Ok(Some(all.rows))
-    }
-
-    /// One page, from 1; `None` if what is listed does not exist.
-    pub(super) async fn page<T: Row>(&self, number: usize, size: usize) -> Result<Option<Page<T>>> {
-        let mut url = self.url.clone();
-        url.query_pairs_mut()
-            .append_pair("page", &number.to_string())
-            .append_pair("limit", &size.to_string());
-        match self.client.ask(self.operation, url).await? {
-            Reply::Found(answer) => Page::read(&answer).map(Some),
-            Reply::Absent => Ok(None),
-            Reply::SwitchedOff => Ok(Some(Page {
-                rows: Vec::new(),
-                total: None,
-                next: false,
-                unreadable: 0,
-                moved: None,
-                bytes: 0,
-            })),
-        }
+        Self { expected, bound }
     }
 }
 
-impl<T: Row> Page<T> {
-    fn read(answer: &Answer) -> Result<Self> {
-        let (rows, unreadable) = lenient_rows(answer)?;
+impl<K: Kept> Page<K> {
+    const fn empty() -> Self {
+        Self {
+            rows: Vec::new(),
+            total: None,
+            next: false,
+            unreadable: 0,
+            moved: None,
+            bytes: 0,
+            weight: 0,
+        }
+    }
+
+    /// The rows that can be read: one odd row must not hide the others.
+    fn read<R: Row>(
+        answer: &Answer,
+        keep: impl Fn(R) -> Result<Option<K>>,
+        within: Bound,
+    ) -> Result<Self> {
         let total = answer.headers.get("x-total-count").and_then(|value| value.to_str().ok());
-        Ok(Self {
-            rows,
-            unreadable,
+        let mut page = Self {
             total: total.and_then(|text| text.parse().ok()),
             next: has_next(&answer.headers),
             moved: answer.moved,
             bytes: answer.body.len(),
-        })
+            ..Self::empty()
+        };
+        let read = |row: &[u8]| -> Result<(i64, Option<K>)> {
+            let row: R = json::document(row, within.room)?;
+            Ok((row.id(), keep(row)?))
+        };
+        answer.each_row(|row| match read(row) {
+            Ok((id, kept)) => page.take(id, kept, within),
+            Err(error) if error.is_oversized() => Err(error),
+            Err(_) => {
+                page.unreadable += 1;
+                Ok(())
+            }
+        })?;
+        Ok(page)
     }
-}
 
-/// The rows that can be read, and how many cannot: one odd row must not hide the others.
-fn lenient_rows<T: DeserializeOwned>(answer: &Answer) -> Result<(Vec<T>, usize)> {
-    if let Ok(rows) = answer.json() {
-        return Ok((rows, 0));
+    fn take(&mut self, id: i64, kept: Option<K>, within: Bound) -> Result<()> {
+        self.weight += ROW + kept.as_ref().map_or(0, K::weight);
+        self.rows.push((id, kept.map(Box::new)));
+        if self.weight > within.kept || self.rows.len() > ROWS_MAX {
+            return Err(within.room.lacks(Error::faulty("a page of gitea holds too much")));
+        }
+        Ok(())
     }
-    let rows: Vec<Value> = answer.json()?;
-    let all = rows.len();
-    let readable: Vec<T> =
-        rows.into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect();
-    let unreadable = all - readable.len();
-    Ok((readable, unreadable))
 }
 
 /// Whether there is a next page. Its address is never used: it may name another server.
@@ -151,64 +197,6 @@ fn has_next(headers: &HeaderMap) -> bool {
             name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"') == "next"
         })
     })
-}
-
-/// Rows as they come; a row that moved between two pages is taken once.
-struct Collector<T> {
-    rows: Rows<T>,
-    seen: HashSet<i64>,
-    bytes: usize,
-}
-
-impl<T: Row> Collector<T> {
-    fn begin(first: Page<T>) -> Self {
-        let (total, moved) = (first.total, first.moved);
-        let rows = Rows { rows: Vec::new(), total, gaps: Vec::new(), unreadable: 0, moved };
-        let mut collector = Self { rows, seen: HashSet::new(), bytes: 0 };
-        collector.add(first);
-        collector
-    }
-
-    /// Takes what came of one page; says whether there is another.
-    fn take(&mut self, page: Result<Option<Page<T>>>) -> Result<bool> {
-        match page {
-            Ok(Some(page)) => Ok(self.add(page)),
-            Ok(None) => {
-                self.rows.gaps.push("a list of gitea vanished while it was read".to_owned());
-                Ok(false)
-            }
-            Err(error) if error.kind() == ErrorKind::BackendFaulty => {
-                self.rows.gaps.push(error.report());
-                Ok(true)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn add(&mut self, page: Page<T>) -> bool {
-        self.rows.unreadable += page.unreadable;
-        self.bytes += page.bytes;
-        let empty = page.rows.is_empty();
-        let before = self.rows.rows.len();
-        let seen = &mut self.seen;
-        self.rows.rows.extend(page.rows.into_iter().filter(|row| seen.insert(row.id())));
-        let repeats = !empty && self.rows.rows.len() == before;
-        if repeats && page.next {
-            self.rows.gaps.push("a list of gitea repeats itself".to_owned());
-        }
-        let room = self.has_room();
-        page.next && !repeats && room
-    }
-
-    /// Whether the list may go on; what there is too much of is left out, and told.
-    fn has_room(&mut self) -> bool {
-        let fits = self.rows.rows.len() <= ROWS_MAX && self.bytes <= LIST_MAX;
-        if !fits {
-            self.rows.rows.truncate(ROWS_MAX);
-            self.rows.gaps.push("a list of gitea is too long".to_owned());
-        }
-        fits
-    }
 }
 
 #[cfg(test)]

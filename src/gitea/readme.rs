@@ -4,6 +4,9 @@ use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::{FileRow, TagRow};
 use crate::gitea::operations;
+use crate::http::answer::Answer;
+use crate::http::json;
+use crate::http::room::Room;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
@@ -20,29 +23,35 @@ pub(super) async fn read(
     repository: &str,
     tag: &Tag,
 ) -> Result<Option<Readme>> {
-    let Reply::Found(answer) =
-        client.ask(operations::TAG, client.urls.tag(repository, tag.as_str())).await?
-    else {
+    let url = client.urls.tag(repository, tag.as_str());
+    let Reply::Found(tag) = client.document::<TagRow>(operations::TAG, &url).await? else {
         return Ok(None);
     };
-    let commit = answer.json::<TagRow>()?.commit.sha;
-    let Reply::Found(answer) =
-        client.ask(operations::CONTENTS, client.urls.contents(repository, &commit)).await?
-    else {
+    let commit = tag.commit.sha;
+    let url = client.urls.contents(repository, &commit);
+    let Reply::Found(Some(file)) = client.find(operations::CONTENTS, &url, best).await? else {
         return Ok(None);
     };
-    let Some(file) = best(answer.json()?) else { return Ok(None) };
     let url = client.urls.raw(repository, &file.name, &commit);
     let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
     let bytes = client.file(url, max).await?;
     Ok(bytes.map(|bytes| Readme::new(file.sha, &bytes)))
 }
 
-fn best(files: Vec<FileRow>) -> Option<FileRow> {
-    let fits = |file: &FileRow| file.kind == "file" && file.size <= README_MAX;
-    let ranked =
-        files.into_iter().filter(fits).filter_map(|file| Some((rank_of(&file.name)?, file)));
-    ranked
-        .min_by(|(a, one), (b, other)| (a, &one.name).cmp(&(b, &other.name)))
-        .map(|(_, file)| file)
+/// The file of a folder that is most like a README.
+fn best(folder: &Answer, room: Room) -> Result<Option<FileRow>> {
+    let mut best: Option<(usize, FileRow)> = None;
+    folder.each_row(|row| {
+        let file: FileRow = json::document(row, room)?;
+        let rank = rank_of(&file.name).filter(|_| file.kind == "file" && file.size <= README_MAX);
+        let Some(rank) = rank else { return Ok(()) };
+        let is_better = |(known, other): &(usize, FileRow)| {
+            (rank, file.name.as_str()) < (*known, other.name.as_str())
+        };
+        if best.as_ref().is_none_or(is_better) {
+            best = Some((rank, file));
+        }
+        Ok(())
+    })?;
+    Ok(best.map(|(_, file)| file))
 }

@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::json;
+use crate::http::room::Room;
 use crate::models::source::Source;
 
 /// Without a word from the backend, asking again sooner is no use.
@@ -51,15 +53,21 @@ impl Answer {
     /// The body as JSON, if it says that it is JSON.
     ///
     /// # Errors
-    /// `BackendFaulty` for another content type (a login page, a proxy's error) and for a body
-    /// that does not parse.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+    /// `BackendFaulty` for another content type (a login page, a proxy's error), for a body
+    /// that does not parse, and for one that becomes too large for this room.
+    pub fn json<T: DeserializeOwned>(&self, room: Room) -> Result<T> {
         self.check_json()?;
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let message =
-                format!("The {} backend answered with JSON that does not parse", self.backend);
-            Error::faulty(message).at(self.backend).because(error)
-        })
+        json::document(&self.body, room).map_err(|error| error.at(self.backend))
+    }
+
+    /// The rows of a list, one after the other, if the body says that it is JSON.
+    ///
+    /// # Errors
+    /// `BackendFaulty` for another content type and for what is no list; and what `take` makes of
+    /// a row, which ends it.
+    pub fn each_row(&self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.check_json()?;
+        json::each_row(&self.body, take).map_err(|error| error.at(self.backend))
     }
 
     /// Whether the body says that it is JSON, for callers who read it themselves.
@@ -166,7 +174,8 @@ mod tests {
             ("application/json", "[1", false),
             ("é", "[1]", false),
         ] {
-            let read = answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>();
+            let read =
+                answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>(Room::Little);
             assert_eq!(read.is_ok(), good, "{content_type} {body}");
         }
     }
@@ -175,7 +184,7 @@ mod tests {
     fn deep_json_is_refused_not_followed() {
         let body: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
         let read = answer(200, &[("content-type", "application/json")], body);
-        assert!(read.json::<serde_json::Value>().is_err());
+        assert!(read.json::<serde_json::Value>(Room::Much).is_err());
     }
 
     #[test]

@@ -13,23 +13,31 @@ use crate::error::Result;
 use crate::http::call::Call;
 use crate::http::connect::Stream;
 use crate::http::failure;
+use crate::http::room::Room;
+use crate::http::whole::Whole;
 
-/// All of a body; an error as soon as it is known to be longer than `max_bytes`.
-pub(super) async fn read_bounded(mut body: Incoming, max_bytes: usize) -> Result<Bytes> {
-    let fits = |length: usize| length <= max_bytes;
-    let announced = body.size_hint().lower();
-    if !usize::try_from(announced).is_ok_and(fits) {
-        return Err(failure::too_long(max_bytes));
+/// All of a body; an error as soon as it is known to be longer than `max_bytes`, or than there is
+/// room for.
+pub(super) async fn read_bounded(
+    mut body: Incoming,
+    max_bytes: usize,
+    room: Room,
+) -> Result<Bytes> {
+    let most = room.body(max_bytes);
+    let too_long = || {
+        let error = failure::too_long(most);
+        if most < max_bytes { room.lacks(error) } else { error }
+    };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > most {
+        return Err(too_long());
     }
-    let mut all = Vec::new();
+    let mut whole = Whole::new(announced, most)?;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
-        if !fits(all.len().saturating_add(piece.len())) {
-            return Err(failure::too_long(max_bytes));
-        }
-        all.extend_from_slice(&piece);
+        whole = whole.with(&piece)?.ok_or_else(too_long)?;
     }
-    Ok(all.into())
+    Ok(whole.into_bytes())
 }
 
 /// A body as it comes; an error ends it, also one of longer silence than allowed.

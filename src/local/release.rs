@@ -122,8 +122,7 @@ impl Reader<'_> {
     }
 
     fn artifact(&self, version: &str, manifest: &Document) -> Result<ArtifactChoice> {
-        let choice = choose_layer(self.id, version, &manifest.layers, |_| None)
-            .map_err(|error| Error::faulty("a layer has no digest").because(error))?;
+        let choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
         if let ArtifactChoice::Chosen(artifact) = &choice
             && let Some(digest) = &artifact.digest
         {

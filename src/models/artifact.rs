@@ -74,6 +74,11 @@ impl ArtifactChoice {
     }
 }
 
+/// Most files of a release: one with more cannot be read. No tool is known to publish as many.
+pub const FILES_MAX: usize = 1_000;
+/// Most candidates that are named where no rule chooses one.
+pub const CANDIDATES_MAX: usize = 20;
+
 /// Endings of file names that hold an extension.
 pub const ARCHIVE_ENDINGS: [&str; 9] =
     [".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar", ".zip"];

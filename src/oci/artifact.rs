@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::{Span, Timestamp};
 
+use crate::error::{Error, Result};
 use crate::models::artifact::{
-    Artifact, ArtifactChoice, ArtifactKey, archive_stem, is_archive_name,
+    Artifact, ArtifactChoice, ArtifactKey, CANDIDATES_MAX, FILES_MAX, archive_stem, is_archive_name,
 };
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
@@ -17,10 +18,18 @@ use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 pub const INDEX_DEPTH_MAX: usize = 3;
 /// Largest manifest or index read, in bytes: the limit of distribution's registry.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
+/// Entries of an index that are tried; an index of the most platforms known has a third of that.
+pub const CHILDREN_MAX: usize = 32;
+/// Documents read on the way from one tag to its manifest, whatever indexes name.
+pub const DOCUMENTS_MAX: usize = 64;
 /// Largest config blob read, in bytes; a larger one describes nothing to us.
 pub const CONFIG_MAX: u64 = 64 * 1024;
 
 const TEXT_MAX: usize = 1_000;
+/// Longest name of a file, in bytes.
+const TITLE_MAX: usize = 255;
+/// Longest keyword, in characters.
+const KEYWORD_MAX: usize = 100;
 const KEYWORDS_MAX: usize = 32;
 const PREFIX: &str = "org.opencontainers.image.";
 /// Where a publisher puts keywords: OCI has no annotation for them, Artifact Hub's is the known one.
@@ -29,27 +38,36 @@ const KEYWORDS: &str = "io.artifacthub.package.keywords";
 /// The entries of an index that can hold the extension, in the order to try them: not
 /// attestations, and nothing that says it is for no platform at all.
 pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
-    index.manifests.iter().flatten().filter(|entry| {
-        let unknown = |text: &str| text == "unknown";
-        let nowhere = entry
-            .platform
-            .as_ref()
-            .is_some_and(|platform| unknown(&platform.os) && unknown(&platform.architecture));
-        !nowhere && !entry.annotations.contains_key("vnd.docker.reference.type")
-    })
+    index
+        .manifests
+        .iter()
+        .flatten()
+        .filter(|entry| {
+            let unknown = |text: &str| text == "unknown";
+            let nowhere = entry
+                .platform
+                .as_ref()
+                .is_some_and(|platform| unknown(&platform.os) && unknown(&platform.architecture));
+            !nowhere && !entry.annotations.contains_key("vnd.docker.reference.type")
+        })
+        .take(CHILDREN_MAX)
 }
 
 /// The layer to download, by the rules in this order: the only archive; the one archive titled
 /// `{name}-{version}` with an archive's ending; else the choice is the caller's.
 ///
 /// # Errors
-/// A layer whose digest is none: nothing of the manifest can be trusted then.
+/// A layer whose digest is none: nothing of the manifest can be trusted then; and more layers than
+/// can be served.
 pub fn choose_layer(
     id: &ExtensionId,
     version: &str,
     layers: &[Descriptor],
     url: impl Fn(&Digest) -> Option<String>,
-) -> Result<ArtifactChoice, InvalidDigest> {
+) -> Result<ArtifactChoice> {
+    if layers.len() > FILES_MAX {
+        return Err(Error::faulty(format!("It has more than {FILES_MAX} layers")));
+    }
     let archives: Vec<&Descriptor> = layers.iter().filter(|layer| is_archive(layer)).collect();
     let titled = format!("{}-{version}", id.name);
     let chosen = match *archives.as_slice() {
@@ -63,14 +81,16 @@ pub fn choose_layer(
                 (Some(layer), None) => layer,
                 _ => {
                     return Ok(ArtifactChoice::Ambiguous(
-                        several.iter().map(|l| label(l)).collect(),
+                        several.iter().take(CANDIDATES_MAX).map(|l| label(l)).collect(),
                     ));
                 }
             }
         }
     };
     let name = title(chosen).map_or_else(|| format!("{titled}.tar.gz").into(), Into::into);
-    file(chosen, name, url).map(ArtifactChoice::Chosen)
+    let file = file(chosen, name, url)
+        .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
+    Ok(ArtifactChoice::Chosen(file))
 }
 
 /// Every layer that can be asked for by itself. One without a title is called by its digest.
@@ -111,11 +131,11 @@ fn is_archive(layer: &Descriptor) -> bool {
     }
 }
 
-/// The file name of a layer, less the folders before it.
+/// The file name of a layer, less the folders before it; `None` for one that is too long for a file.
 pub(super) fn title(layer: &Descriptor) -> Option<&str> {
     let title = layer.annotations.get("org.opencontainers.image.title")?;
     let name = title.rsplit(['/', '\\']).next()?;
-    (!name.is_empty()).then_some(name)
+    (!name.is_empty() && name.len() <= TITLE_MAX).then_some(name)
 }
 
 fn label(layer: &Descriptor) -> String {
@@ -169,7 +189,8 @@ impl Claims<'_> {
             (None, Some(words)) => words.iter().map(String::as_str).collect(),
             (None, None) => Vec::new(),
         };
-        words.into_iter().filter_map(clean).take(KEYWORDS_MAX).collect()
+        let short = |word: &&str| word.trim().chars().nth(KEYWORD_MAX).is_none();
+        words.into_iter().filter(short).filter_map(clean).take(KEYWORDS_MAX).collect()
     }
 }
 
@@ -266,7 +287,12 @@ mod tests {
         let mut bad = layer(TAR, "a.tar");
         bad.digest = "md5:0".to_owned();
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
-        assert_eq!(choose_layer(&id, "1", &[bad], |_| None), Err(InvalidDigest));
+        assert!(choose_layer(&id, "1", &[bad], |_| None).is_err());
+        let many: Vec<Descriptor> = (0..=FILES_MAX).map(|_| layer(TAR, "a.tar")).collect();
+        assert!(choose_layer(&id, "1", &many, |_| None).is_err(), "too many to serve");
+        let several = choose_layer(&id, "1", &many[1..], |_| None).unwrap();
+        let ArtifactChoice::Ambiguous(named) = several else { panic!("no rule chooses one") };
+        assert_eq!(named.len(), CANDIDATES_MAX);
     }
 
     #[test]

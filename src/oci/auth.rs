@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{self, Redirects, Request};
+use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
@@ -157,7 +158,7 @@ impl Auth {
         let ping = Request::get(operations::PING, self.registry.endpoint(""))
             .follow(Redirects::Anywhere)
             .probe();
-        let answer = self.http.fetch(ping, PING_MAX).await?;
+        let answer = self.http.fetch(ping, PING_MAX, Room::Much).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
         }

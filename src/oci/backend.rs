@@ -16,6 +16,7 @@ use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
+use crate::http::room::Room;
 use crate::models::artifact::Artifact;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
@@ -69,10 +70,15 @@ impl OciBackend {
     }
 
     async fn extension_at(&self, id: &ExtensionId, all: bool) -> Result<Extension> {
+        self.0.client.roomy(|room| self.extension_in(id, all, room)).await
+    }
+
+    async fn extension_in(&self, id: &ExtensionId, all: bool, room: Room) -> Result<Extension> {
         let inner = &self.0;
         let place = inner.place(id);
-        let found = match inner.client.tags(&place.repository).await {
+        let found = match inner.client.tags_in(&place.repository, room).await {
             Ok(found) => found,
+            Err(error) if error.is_oversized() => return Err(error),
             Err(error) => {
                 let error = inner.told_apart(error, id).await;
                 if error.is_not_found() {
@@ -84,7 +90,7 @@ impl OciBackend {
         let fault = lasting_gap(found.gap)?;
         let names = found.names;
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
-        let sweep = Sweep::new(&inner.reader, &place, tags);
+        let sweep = Sweep::new(&inner.reader, &place, tags, room);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
@@ -123,7 +129,10 @@ impl Inner {
             return false;
         }
         match known.first() {
-            Some(other) => self.client.tags(&self.place(other).repository).await.is_ok(),
+            Some(other) => {
+                let found = self.client.tags_in(&self.place(other).repository, Room::Little).await;
+                found.map_or_else(|error| error.is_oversized(), |_| true)
+            }
             None => self.client.worked_within(self.settings.ttl),
         }
     }
@@ -133,22 +142,23 @@ impl Inner {
         let configured = &self.settings.repositories;
         let mut ids: BTreeSet<ExtensionId> =
             configured.iter().map(|id| self.place(id).id).collect();
-        let found = match self.client.catalogue().await {
+        let namespace = &self.settings.namespace;
+        let is_ours = |path: &str| namespace.extension_of(path).is_some();
+        let found = match self.client.catalogue(is_ours).await {
             Ok(found) => found,
             Err(error) if !ids.is_empty() && is_no_catalogue(&error) => {
-                Names { names: Vec::new(), gap: Some(error) }
+                Names { gap: Some(error), ..Names::default() }
             }
             Err(error) if error.is_not_found() => return Err(no_catalogue().because(error)),
             Err(error) => return Err(error),
         };
-        let gap = if found.names.is_empty() && found.gap.is_none() {
+        let gap = if found.named == 0 && found.gap.is_none() {
             Some(
                 "The catalogue is empty, which registries also answer to who may not see it".into(),
             )
         } else {
             found.gap.map(|error| error.report())
         };
-        let namespace = &self.settings.namespace;
         ids.extend(found.names.iter().filter_map(|path| namespace.extension_of(path)));
         let complete = gap.is_none();
         let fault = |reason| Fault { repository: "_catalog".to_owned(), reason };

@@ -5,6 +5,7 @@
 mod blob;
 mod listing;
 mod manifest;
+mod names;
 mod referrers;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{Redirects, Request};
+use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::auth::{Auth, Refusable as _};
 use crate::oci::credentials::Credentials;
@@ -27,7 +29,7 @@ use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 pub use crate::oci::client::listing::Names;
-pub use crate::oci::client::manifest::{Manifest, Reference};
+pub use crate::oci::client::manifest::{Manifest, Reference, object};
 
 /// What needs a token of its own and is no repository.
 const REGISTRY: &str = "";
@@ -113,7 +115,7 @@ impl Client {
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
         let question = Question::get(operations::PING, REGISTRY, url, "application/json");
-        let answer = self.fetch(&question, 64 * 1024).await?;
+        let answer = self.fetch(&question, 64 * 1024, Room::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => Err(Error::faulty("The address is none of an OCI registry")),
@@ -125,9 +127,20 @@ impl Client {
         self.registry.endpoint(&format!("{repository}/{path}"))
     }
 
-    async fn fetch(&self, question: &Question<'_>, max_bytes: usize) -> Result<Answer> {
+    /// Answers a question of several answers in little room, or else in much.
+    ///
+    /// # Errors
+    /// The question's own.
+    pub async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.http.roomy(question).await
+    }
+
+    async fn fetch(&self, question: &Question<'_>, max_bytes: usize, room: Room) -> Result<Answer> {
         let send = |credentials| {
-            self.http.fetch(question.request().with_credentials(credentials), max_bytes)
+            self.http.fetch(question.request().with_credentials(credentials), max_bytes, room)
         };
         self.auth.through(question.subject, send).await
     }

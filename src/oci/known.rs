@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::backend::changes::ChangeCursor;
-use crate::models::digest::Digest;
+use crate::models::digest::{Algorithm, DigestHasher};
 use crate::models::naming::ExtensionId;
 
 /// Tags by extension. What this process has seen counts; what another one had seen is taken over
@@ -92,8 +92,13 @@ fn read_line(line: &str) -> Option<(ExtensionId, String)> {
 fn fingerprint(tags: &[String]) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();
-    // No tag holds a line break.
-    let digest = Digest::sha256(tags.join("\n").as_bytes());
+    let mut digest = DigestHasher::new(Algorithm::Sha256);
+    for (number, tag) in tags.into_iter().enumerate() {
+        // No tag holds a line break.
+        digest.update(if number == 0 { b"" } else { b"\n" });
+        digest.update(tag.as_bytes());
+    }
+    let digest = digest.finish();
     // There is one for each extension in every cursor: as long as telling apart needs.
     digest.hex().get(..16).unwrap_or_default().to_owned()
 }

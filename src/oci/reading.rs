@@ -5,27 +5,36 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lru::LruCache;
 use parking_lot::Mutex;
+use tokio::task::yield_now;
 
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
-use crate::oci::client::{Client, Manifest, Reference};
-use crate::oci::contents::Contents;
+use crate::oci::artifact::{
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files,
+};
+use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
-use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
+use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::Repository;
 
-/// Releases remembered by tag.
-const READINGS_MAX: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
-/// Bytes of manifests and config blobs remembered by digest.
-const CONTENTS_MAX: usize = 32 * 1024 * 1024;
+/// Releases remembered by tag. They mostly share what they hold with the catalogue.
+const READINGS: Bounds =
+    Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 64 * 1024 * 1024 };
+/// Manifests and config blobs remembered by digest.
+const CONTENTS: Bounds =
+    Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 8 * 1024 * 1024 };
+/// Longest manifest that is remembered, in bytes.
+const CONTENT_MAX: usize = 64 * 1024;
+/// What one takes beside its bytes.
+const CONTENT_COST: usize = 256;
 
 /// An extension and where the registry keeps it.
 #[derive(Clone, Debug)]
@@ -45,14 +54,20 @@ pub struct Reading {
     pub faults: Vec<String>,
 }
 
+impl Reading {
+    fn weight(&self) -> usize {
+        self.release.weight() + self.faults.iter().map(String::len).sum::<usize>()
+    }
+}
+
 /// What was last read of each tag, with the digest it then stood for; a reading that failed has
 /// none, so that the next one begins anew.
-type Readings = LruCache<(Repository, Tag), (Option<Digest>, Reading)>;
+type Readings = Weighted<(Repository, Tag), (Option<Digest>, Reading)>;
 
 /// Reads releases, and what it once read by digest never again.
 pub struct Reader {
     client: Client,
-    contents: Contents,
+    contents: Mutex<Weighted<Digest, Bytes>>,
     readings: Mutex<Readings>,
 }
 
@@ -62,12 +77,26 @@ struct Found {
     above: Vec<Annotations>,
 }
 
+/// The way from a tag to its manifest: where it leads, in which room, and how much of it is left.
+struct Way<'a> {
+    place: &'a Place,
+    room: Room,
+    /// Documents that may still be read: an index can name the same ones over and over.
+    left: usize,
+}
+
+impl<'a> Way<'a> {
+    const fn new(place: &'a Place, room: Room) -> Self {
+        Self { place, room, left: DOCUMENTS_MAX }
+    }
+}
+
 impl Reader {
     /// A reader that remembers nothing yet.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        let readings = Mutex::new(LruCache::new(READINGS_MAX));
-        Self { client, contents: Contents::new(CONTENTS_MAX), readings }
+        let readings = Mutex::new(Weighted::new(READINGS));
+        Self { client, contents: Mutex::new(Weighted::new(CONTENTS)), readings }
     }
 
     /// What was last read of a tag, without asking whether it still stands for the same.
@@ -83,7 +112,7 @@ impl Reader {
     /// # Errors
     /// `NotFound` for an unknown tag, `BackendFaulty` for what is no manifest or leads to none,
     /// and what sending can bring.
-    pub async fn read(&self, place: &Place, tag: &Tag) -> Result<Reading> {
+    pub async fn read(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
         if let Some((Some(digest), reading)) = known
@@ -91,26 +120,27 @@ impl Reader {
         {
             return Ok(reading);
         }
-        let outcome = self.read_anew(place, tag).await;
+        let outcome = self.read_anew(place, tag, room).await;
         let kept = match &outcome {
             Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
             Err(error) if is_lasting(error) => (None, broken(tag, error)),
             Err(_) => return outcome,
         };
-        self.readings.lock().put(key, kept);
+        let weight = kept.1.weight();
+        self.readings.lock().put(key, weight, kept);
         outcome
     }
 
-    async fn read_anew(&self, place: &Place, tag: &Tag) -> Result<Reading> {
+    async fn read_anew(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
         let reference = Reference::Tag(tag);
         let manifest =
-            self.client.manifest(&place.repository, reference).await.map_err(|error| {
+            self.client.manifest(&place.repository, reference, room).await.map_err(|error| {
                 let missing =
                     || Error::not_found(format!("Extension {} has no tag {tag}", place.id));
                 if error.is_not_found() { missing().because(error) } else { error }
             })?;
-        self.contents.keep(manifest.digest.clone(), manifest.bytes.clone());
-        self.release(place, tag, &manifest).await
+        self.remember(&manifest.digest, &manifest.bytes);
+        self.release(Way::new(place, room), tag, manifest).await
     }
 
     /// The digest that a tag stands for, where the registry tells it without a manifest.
@@ -126,9 +156,13 @@ impl Reader {
     /// # Errors
     /// As [`Reader::read`].
     pub async fn version(&self, place: &Place, tag: &Tag) -> Result<Release> {
-        let release = self.read(place, tag).await?.release;
+        self.client.roomy(|room| self.version_in(place, tag, room)).await
+    }
+
+    async fn version_in(&self, place: &Place, tag: &Tag, room: Room) -> Result<Release> {
+        let release = self.read(place, tag, room).await?.release;
         let Some(digest) = &release.manifest_digest else { return Ok(release) };
-        let Found { manifest, above } = self.found(place, digest).await?;
+        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
     }
 
@@ -137,8 +171,17 @@ impl Reader {
     /// # Errors
     /// As [`Reader::read`].
     pub async fn readme(&self, place: &Place, release: &Release) -> Result<Option<Readme>> {
+        self.client.roomy(|room| self.readme_in(place, release, room)).await
+    }
+
+    async fn readme_in(
+        &self,
+        place: &Place,
+        release: &Release,
+        room: Room,
+    ) -> Result<Option<Readme>> {
         let Some(digest) = &release.manifest_digest else { return Ok(None) };
-        let Found { manifest, above } = self.found(place, digest).await?;
+        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
         match readme_of(&manifest, &above) {
             None => Ok(None),
             Some(ReadmeAt::Text(text)) => {
@@ -155,13 +198,14 @@ impl Reader {
     }
 
     /// The manifest that a digest leads to.
-    async fn found(&self, place: &Place, digest: &Digest) -> Result<Found> {
-        let document = self.document(place, digest).await?;
-        self.descend(place, document, 0).await
+    async fn found(&self, mut way: Way<'_>, digest: &Digest) -> Result<Found> {
+        let document = self.document(&mut way, digest).await?;
+        self.descend(&mut way, document, 0).await
     }
 
-    async fn release(&self, place: &Place, tag: &Tag, top: &Manifest) -> Result<Reading> {
-        let Found { manifest, above } = self.descend(place, top.document()?, 0).await?;
+    async fn release(&self, mut way: Way<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
+        let place = way.place;
+        let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
         let (config, faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => (None, vec![format!("tag {tag}: {error}")]),
@@ -177,21 +221,20 @@ impl Reader {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
-        let artifact = choose_layer(&place.id, version, &manifest.layers, url)
-            .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
+        let artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
         let release = Release {
             published_at: claims.published_at(Timestamp::now()),
             about: Arc::new(about),
             artifact,
             assets: files(&manifest.layers, url),
-            manifest_digest: Some(top.digest.clone()),
+            manifest_digest: Some(top.digest),
             ..release
         };
         Ok(Reading { release, faults })
     }
 
     /// Descends from an index to a manifest: the first of its children that can be read.
-    async fn descend(&self, place: &Place, document: Document, depth: usize) -> Result<Found> {
+    async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
         if !document.is_index() {
             return Ok(Found { manifest: document, above: Vec::new() });
         }
@@ -202,8 +245,8 @@ impl Reader {
         let mut failure = Error::faulty("The index leads to no manifest that can be read");
         for child in children(&document) {
             let found = async {
-                let inner = self.document(place, &digest_of(child)?).await?;
-                Box::pin(self.descend(place, inner, depth + 1)).await
+                let inner = self.document(way, &digest_of(child)?).await?;
+                Box::pin(self.descend(way, inner, depth + 1)).await
             };
             match found.await {
                 Ok(mut found) => {
@@ -211,25 +254,38 @@ impl Reader {
                     found.above.push(document.annotations.clone());
                     return Ok(found);
                 }
-                Err(error) if is_lasting(&error) => failure = failure.because(error),
+                Err(error) if is_lasting(&error) && way.left > 0 => {
+                    failure = failure.because(error)
+                }
                 Err(error) => return Err(error),
             }
         }
         Err(failure)
     }
 
-    async fn document(&self, place: &Place, digest: &Digest) -> Result<Document> {
-        let digest = digest.clone();
-        let bytes = match self.contents.get(&digest) {
-            Some(bytes) => bytes,
-            None => {
-                let reference = Reference::Digest(&digest);
-                let manifest = self.client.manifest(&place.repository, reference).await?;
-                self.contents.keep(digest.clone(), manifest.bytes.clone());
-                manifest.bytes
-            }
-        };
-        Manifest { digest, bytes }.document()
+    async fn document(&self, way: &mut Way<'_>, digest: &Digest) -> Result<Document> {
+        let left = way.left.checked_sub(1);
+        way.left = left.ok_or_else(|| Error::faulty("Too many documents lead to a manifest"))?;
+        if let Some(bytes) = self.remembered_content(digest) {
+            // What is remembered is read without a pause: others must have their turn all the same.
+            yield_now().await;
+            return Ok(Manifest::read(digest.clone(), bytes, way.room)?.document);
+        }
+        let (repository, reference) = (&way.place.repository, Reference::Digest(digest));
+        let manifest = self.client.manifest(repository, reference, way.room).await?;
+        self.remember(digest, &manifest.bytes);
+        Ok(manifest.document)
+    }
+
+    fn remembered_content(&self, digest: &Digest) -> Option<Bytes> {
+        self.contents.lock().get(digest).cloned()
+    }
+
+    fn remember(&self, digest: &Digest, content: &Bytes) {
+        if content.len() <= CONTENT_MAX {
+            let weight = content.len() + CONTENT_COST;
+            self.contents.lock().put(digest.clone(), weight, content.clone());
+        }
     }
 
     /// The config blob, if it can describe anything.
@@ -241,17 +297,17 @@ impl Reader {
             return Ok(None);
         }
         let digest = digest_of(config)?;
-        let bytes = match self.contents.get(&digest) {
+        let bytes = match self.remembered_content(&digest) {
             Some(bytes) => bytes,
             None => self.read_config(place, digest).await?,
         };
-        Ok(from_object(&bytes).ok())
+        Ok(object(&bytes, Room::Little).ok())
     }
 
     async fn read_config(&self, place: &Place, digest: Digest) -> Result<Bytes> {
         let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
         let bytes = self.client.blob(&place.repository, &digest, max).await?;
-        self.contents.keep(digest, bytes.clone());
+        self.remember(&digest, &bytes);
         Ok(bytes)
     }
 }
@@ -280,5 +336,5 @@ pub fn broken(tag: &Tag, error: &Error) -> Reading {
 /// Whether asking again would bring the same: what is wrong lies in the content.
 #[must_use]
 pub fn is_lasting(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty) && !error.is_oversized()
 }

@@ -6,11 +6,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::error::Result;
+use crate::http::room::Room;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
+use crate::models::version::Version;
 use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
 
 /// Requests under way for one extension.
@@ -21,22 +23,31 @@ const FURTHER_MAX: usize = 5;
 const UNVERSIONED_MAX: usize = 20;
 /// Releases read when all are asked for; older ones stay named. A repository of more is a log.
 const RELEASES_MAX: usize = 1_000;
+/// Tags that are listed, the newest of a repository that has more.
+const TAGS_MAX: usize = 10_000;
+/// Tags that may float of which is asked what they stand for, the newest ones.
+const FLOATING_MAX: usize = 100;
 
 /// The releases of one extension while they are found.
 pub struct Sweep<'a> {
     reader: &'a Reader,
     place: &'a Place,
+    room: Room,
     readings: BTreeMap<Tag, Reading>,
     /// What held nothing when it was last read: worth another look, or else still holds nothing.
     empty: BTreeMap<Tag, Reading>,
+    /// Older tags that are left out.
+    beyond: usize,
 }
 
 impl<'a> Sweep<'a> {
     /// Begins with what the tags alone tell, and what was read of them before.
     #[must_use]
-    pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>) -> Self {
+    pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>, room: Room) -> Self {
         let (mut readings, mut empty) = (BTreeMap::new(), BTreeMap::new());
-        for tag in tags.into_iter().filter(|tag| !tag.is_housekeeping()) {
+        let tags: Vec<Tag> = tags.into_iter().filter(|tag| !tag.is_housekeeping()).collect();
+        let beyond = tags.len().saturating_sub(TAGS_MAX);
+        for tag in newest(tags.into_iter(), TAGS_MAX) {
             let known = reader.remembered(place, &tag);
             let holds_nothing = |reading: &Reading| !reading.release.artifact.is_usable();
             if let Some(known) = known.as_ref().filter(|known| holds_nothing(known)) {
@@ -45,7 +56,7 @@ impl<'a> Sweep<'a> {
             let reading = known.filter(|known| !holds_nothing(known));
             readings.insert(tag.clone(), reading.unwrap_or_else(|| unread(tag)));
         }
-        Self { reader, place, readings, empty }
+        Self { reader, place, room, readings, empty, beyond }
     }
 
     /// The newest release in full, and the digests that tell which tags float to another.
@@ -82,7 +93,10 @@ impl<'a> Sweep<'a> {
 
     fn extension(&self) -> Extension {
         let releases = self.readings.values().map(|reading| reading.release.clone()).collect();
-        let faults = self.readings.values().flat_map(|reading| reading.faults.clone()).collect();
+        let faults = self.readings.values().flat_map(|reading| reading.faults.clone());
+        let left_out = (self.beyond > 0)
+            .then(|| format!("{} of its tags are older than the {TAGS_MAX} listed", self.beyond));
+        let faults = left_out.into_iter().chain(faults).collect();
         Extension::new(self.place.id.clone(), releases).with_faults(faults)
     }
 
@@ -115,7 +129,8 @@ impl<'a> Sweep<'a> {
 
     /// Asks what each `v?N` and `v?N.N` stands for.
     async fn resolve_floating(&mut self) -> Result<()> {
-        let tags: Vec<Tag> = self.readings.keys().filter(|tag| tag.may_float()).cloned().collect();
+        let floating = self.readings.keys().filter(|tag| tag.may_float()).cloned();
+        let tags = newest(floating, FLOATING_MAX);
         let (reader, place) = (self.reader, self.place);
         let resolved: Vec<_> = stream::iter(tags)
             .map(|tag| async move {
@@ -150,7 +165,7 @@ impl<'a> Sweep<'a> {
             } else {
                 return Ok(());
             };
-            let reading = self.reader.read(self.place, &next).await;
+            let reading = self.reader.read(self.place, &next, self.room).await;
             self.take(&next, reading)?;
             read.push(next);
         }
@@ -176,12 +191,12 @@ impl<'a> Sweep<'a> {
         let mut order: Vec<&Release> = self.readings.values().map(|r| &r.release).collect();
         order.sort_by(|a, b| a.cmp_listed(b));
         let tags: Vec<Tag> = order.into_iter().take(max).map(|r| r.tag.clone()).collect();
-        let (reader, place) = (self.reader, self.place);
+        let (reader, place, room) = (self.reader, self.place, self.room);
         let mut readings = stream::iter(tags)
             .map(|tag| async move {
                 // Nobody closes it; without a permit nothing would be wrong but the share.
                 let _permit = permits.acquire().await;
-                (reader.read(place, &tag).await, tag)
+                (reader.read(place, &tag, room).await, tag)
             })
             .buffer_unordered(AT_ONCE);
         while let Some((reading, tag)) = readings.next().await {
@@ -200,6 +215,23 @@ impl<'a> Sweep<'a> {
         self.readings.insert(tag.clone(), reading);
         Ok(())
     }
+}
+
+/// The newest of these tags, as lists order them.
+fn newest(tags: impl Iterator<Item = Tag>, max: usize) -> Vec<Tag> {
+    let versioned = |tag: Tag| (tag.version(Source::Oci.tag_style()), tag);
+    let mut tags: Vec<(Option<Version>, Tag)> = tags.map(versioned).collect();
+    if tags.len() > max {
+        tags.sort_by(|(mine, tag), (theirs, other)| {
+            let by_version = match (mine, theirs) {
+                (Some(mine), Some(theirs)) => theirs.cmp_release(mine),
+                _ => theirs.is_some().cmp(&mine.is_some()),
+            };
+            by_version.then_with(|| other.cmp(tag))
+        });
+        tags.truncate(max);
+    }
+    tags.into_iter().map(|(_, tag)| tag).collect()
 }
 
 /// A release that is only named.

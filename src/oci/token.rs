@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::answer::Answer;
 use crate::http::request::{self, Redirects, Request};
+use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
@@ -132,7 +133,7 @@ impl<'a> TokenServer<'a> {
     async fn send(&self, request: Request) -> Result<Answer> {
         let request = if self.at_home { request.on_configured_host() } else { request };
         let request = request.aside();
-        self.http.fetch(request, ANSWER_MAX).await
+        self.http.fetch(request, ANSWER_MAX, Room::Much).await
     }
 }
 
@@ -180,7 +181,7 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         }
         _ => return Err(answer.failure()),
     }
-    let found: TokenAnswer = answer.json()?;
+    let found: TokenAnswer = answer.json(Room::Little)?;
     let mut tokens = [found.token, found.access_token].into_iter().flatten();
     let secret = tokens
         .find(|token| !token.is_empty())

@@ -28,7 +28,7 @@ async fn case_29_failures_are_bounded_in_time_and_size() {
     fake.fault("/releases", Fault::HugeJson);
     let error = failure_of(&backend, "provider/aws").await;
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
-    assert!(error.message().contains("longer than 16777216 bytes"), "{error}");
+    assert!(error.message().contains("longer than 8388608 bytes"), "{error}");
     fake.heal();
     assert_eq!(versions_of(&backend, "provider/aws").await.len(), 3);
 

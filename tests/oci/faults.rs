@@ -63,9 +63,8 @@ async fn row_20_one_bad_release_hides_no_other() {
         store.push(name, "1.0.0", b"archive");
         store.push(name, "2.0.0", b"never read");
         let played = PlayedRegistry::new(Dialect::Distribution, store);
-        let bad = parking_lot::Mutex::new(Some(manifest));
         let server = ScriptedRegistry::start(move |seen| match seen.path() {
-            path if path.ends_with("/manifests/2.0.0") => bad.lock().take().unwrap(),
+            path if path.ends_with("/manifests/2.0.0") => manifest.clone(),
             _ => played.answer(seen),
         })
         .await;
@@ -115,7 +114,7 @@ async fn silence_ends_with_the_deadline() {
 }
 
 #[tokio::test]
-async fn row_21_a_hundred_thousand_tags_are_listed() {
+async fn row_21_of_a_hundred_thousand_tags_the_newest_ten_thousand_are_listed() {
     let tags: Vec<String> = (0..100_000).map(|number| format!("1.0.{number}")).collect();
     let list = serde_json::json!({"tags": tags}).to_string();
     let mut store = Store::default();
@@ -127,9 +126,11 @@ async fn row_21_a_hundred_thousand_tags_are_listed() {
     })
     .await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
-    assert_eq!(extension.releases().len(), 100_000);
+    assert_eq!(extension.releases().len(), 10_000);
     assert_eq!(extension.latest().unwrap().version.as_str(), "1.0.99999");
-    assert_eq!(server.take().len(), 2);
+    assert_eq!(extension.releases().last().unwrap().version.as_str(), "1.0.90000");
+    assert_eq!(extension.faults(), ["90000 of its tags are older than the 10000 listed"]);
+    assert_eq!(server.take().len(), 3, "the list in little room and in much, and a manifest");
 }
 
 #[tokio::test]
@@ -151,7 +152,8 @@ async fn row_22_listings_without_end_are_cut() {
     let names = client(&endless.url(), Credentials::Anonymous);
     let found = names.tags(&repository("aws-provider")).await.unwrap();
     assert!(found.gap.is_some());
-    assert_eq!(found.names.len(), endless.take().len());
+    let in_little_room = endless.take().len() - found.names.len();
+    assert!(in_little_room < 1_000, "{in_little_room}");
     assert!((900..=1_001).contains(&found.names.len()), "{}", found.names.len());
     let huge = ScriptedRegistry::start(|_| {
         Reply::new(200).header("content-type", "application/json").sending(Sending::Endless)
@@ -172,7 +174,7 @@ async fn a_listing_of_too_many_names_is_cut() {
     let found = client(&endless.url(), Credentials::Anonymous);
     let found = found.tags(&repository("aws-provider")).await.unwrap();
     assert_eq!(found.gap.unwrap().message(), "The registry's listing is too long");
-    assert!((300_000..=500_000).contains(&found.names.len()), "{}", found.names.len());
+    assert!((100_000..=250_000).contains(&found.names.len()), "{}", found.names.len());
     assert_eq!(endless.take().len(), 5, "of a thousand pages");
 }
 

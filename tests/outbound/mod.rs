@@ -1,6 +1,7 @@
 //! What leaves the service towards others: connections, and secrets.
 
 mod addresses;
+mod hostile;
 mod private;
 mod proxies;
 mod secrets;

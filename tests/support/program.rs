@@ -73,6 +73,11 @@ impl Running {
         Self { child, address: address.expect("the log ended without an address"), before, log }
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, such as `-TERM`.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

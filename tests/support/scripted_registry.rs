@@ -48,7 +48,7 @@ impl Seen {
 }
 
 /// What to answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -56,7 +56,7 @@ pub(crate) struct Reply {
 }
 
 /// How a body is sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Sending {
     Whole(Bytes),
     /// Without a length, in two chunks.

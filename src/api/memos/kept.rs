@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::coalesce::{Coalesced, Same};
+use crate::backend::weighted::Bounds;
 use crate::cache::lru_cache::{Hit, Memo};
-use crate::cache::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;

@@ -9,7 +9,7 @@ use crate::api::accept::Form;
 use crate::api::markdown::page_of;
 use crate::api::rendered::Rendered;
 use crate::backend::coalesce::Coalesced;
-use crate::cache::weighted::{Bounds, Weighted};
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What tells one text from every other: a backend's commit or digest, with the backend's kind.

@@ -11,6 +11,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::answer::Streamed;
+use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::oci::auth::Refusable as _;
 use crate::oci::client::{Client, Question};
@@ -29,7 +30,7 @@ impl Client {
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Bytes> {
-        let answer = self.fetch(&self.ask_blob(repository, digest), max_bytes).await?;
+        let answer = self.fetch(&self.ask_blob(repository, digest), max_bytes, Room::Much).await?;
         if answer.status != StatusCode::OK {
             return Err(Self::failure(&answer, format!("{repository} has no blob {digest}")));
         }

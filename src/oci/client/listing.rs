@@ -4,14 +4,16 @@ use std::collections::HashSet;
 
 use hyper::StatusCode;
 use hyper::header::LINK;
-use serde::Deserialize;
 use url::Url;
 
 use crate::error::{Error, Result};
 use crate::http::answer::Answer;
+use crate::http::room::Room;
+use crate::models::digest::{Algorithm, Digest, DigestHasher};
+use crate::models::tag::Tag;
+use crate::oci::client::names::each_name;
 use crate::oci::client::{Client, Question, REGISTRY};
 use crate::oci::link::next_page;
-use crate::oci::models::from_object;
 use crate::oci::operations;
 use crate::oci::repository::Repository;
 
@@ -21,29 +23,28 @@ const PAGE_NAMES: &str = "100";
 const PAGE_MAX: usize = 4 * 1024 * 1024;
 /// Pages followed for one listing.
 const PAGES_MAX: usize = 1_000;
-/// Bytes that the names of one listing may take here, each with [`NAME_COST`]: some 400,000 names.
-const NAMES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes that the names of one listing may take here, each with [`NAME_COST`]: some 150,000 names.
+const NAMES_MAX: usize = 16 * 1024 * 1024;
+/// The same while many lists are read at once: some 500 tags.
+const NAMES_LITTLE: usize = 40 * 1024;
+/// Longest listing, in bytes of its pages: others' names are read, too, and not kept.
+const READ_MAX: usize = 64 * 1024 * 1024;
 /// What a name takes beside its letters.
 const NAME_COST: usize = 64;
 
-/// What a listing named, each once, in the registry's order.
+/// What a listing named.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// The names, unchecked.
+    /// Those that were asked for, each once, in the order of their letters.
     pub names: Vec<String>,
+    /// How many there were in all.
+    pub named: usize,
     /// Why names may be missing; `None` if the listing is complete.
     pub gap: Option<Error>,
 }
 
-/// A page of either listing; `null` is seen where there is nothing.
-#[derive(Deserialize)]
-struct Page {
-    #[serde(alias = "repositories", alias = "tags")]
-    names: Option<Vec<String>>,
-}
-
 impl Client {
-    /// Every repository that the registry shows us.
+    /// Every repository that the registry shows us and `is_wanted`.
     ///
     /// An empty page behind another that has changed meanwhile leaves a gap: zot answers so when the
     /// repository behind which it should go on is gone. Behind an unchanged one it is the end: zot
@@ -52,135 +53,205 @@ impl Client {
     /// # Errors
     /// `NotFound` where the registry has no catalogue, `BackendRefused` where it is not for us, and
     /// what sending can bring. A failure behind the first page is a gap.
-    pub async fn catalogue(&self) -> Result<Names> {
-        let mut walk =
-            Walk::new(self, REGISTRY, operations::CATALOGUE, self.registry.endpoint("_catalog"));
-        walk.empty_end = Some("The catalogue ended with an empty page");
-        walk.run().await
+    pub async fn catalogue(&self, is_wanted: impl Fn(&str) -> bool + Sync) -> Result<Names> {
+        let url = self.registry.endpoint("_catalog");
+        let walk = Walk {
+            empty_end: Some("The catalogue ended with an empty page"),
+            ..Walk::new(self, REGISTRY, operations::CATALOGUE, url, &is_wanted, Room::Much)
+        };
+        self.http.alone(walk.run()).await
     }
 
-    /// Every tag of a repository.
+    /// Every tag of a repository that can be a tag here.
     ///
     /// # Errors
     /// `NotFound` for an unknown repository, `BackendRefused` where it is not for us, and what
     /// sending can bring. A failure behind the first page is a gap.
     pub async fn tags(&self, repository: &Repository) -> Result<Names> {
+        self.roomy(|room| self.tags_in(repository, room)).await
+    }
+
+    /// The same in this room.
+    pub(in crate::oci) async fn tags_in(
+        &self,
+        repository: &Repository,
+        room: Room,
+    ) -> Result<Names> {
         let url = self.in_repository(repository, "tags/list");
-        let subject = repository.as_str();
-        let found = Walk::new(self, subject, operations::TAGS, url.clone()).run().await?;
+        let is_tag = |name: &str| name.parse::<Tag>().is_ok();
+        let walk = || {
+            let (subject, url) = (repository.as_str(), url.clone());
+            Walk::new(self, subject, operations::TAGS, url, &is_tag, room)
+        };
+        let found = walk().run().await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
         }
         // The tag behind which zot should go on was deleted meanwhile: once more from the start.
-        Walk::new(self, subject, operations::TAGS, url).run().await
+        walk().run().await
     }
 }
 
 /// One walk through the pages of a listing.
-struct Walk<'a> {
+struct Walk<'a, W> {
     client: &'a Client,
     subject: &'a str,
     operation: &'static str,
     start: Url,
+    is_wanted: &'a W,
+    room: Room,
     /// What it says of the listing if it ends with an empty page behind another.
     empty_end: Option<&'static str>,
     found: Names,
-    seen: HashSet<String>,
     /// Bytes that the names take.
     weight: usize,
+    /// Bytes that were read.
+    read: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn new(client: &'a Client, subject: &'a str, operation: &'static str, start: Url) -> Self {
-        let (found, seen) = (Names::default(), HashSet::new());
-        Self { client, subject, operation, start, empty_end: None, found, seen, weight: 0 }
+/// What is left of a page once its names were taken.
+struct Page {
+    url: Url,
+    /// How many names it had.
+    named: usize,
+    /// Tells its names from others.
+    print: Digest,
+    next: Result<Option<Url>>,
+}
+
+impl<'a, W: Fn(&str) -> bool + Sync> Walk<'a, W> {
+    fn new(
+        client: &'a Client,
+        subject: &'a str,
+        operation: &'static str,
+        start: Url,
+        is_wanted: &'a W,
+        room: Room,
+    ) -> Self {
+        let found = Names::default();
+        Self {
+            client,
+            subject,
+            operation,
+            start,
+            is_wanted,
+            room,
+            empty_end: None,
+            found,
+            weight: 0,
+            read: 0,
+        }
     }
 
     async fn run(mut self) -> Result<Names> {
         let mut page = self.first().await?;
         let mut visited = HashSet::from([self.start.clone(), page.url.clone()]);
         loop {
-            let named = self.take(&page)?;
-            if named == 0 {
-                return Ok(self.found);
+            if page.named == 0 {
+                return Ok(self.end(None));
             }
-            if self.weight > NAMES_MAX {
-                return Ok(self.cut(Error::faulty("The registry's listing is too long")));
+            let too_long = || Error::faulty("The registry's listing is too long");
+            if self.read > READ_MAX {
+                return Ok(self.end(Some(too_long())));
             }
-            let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-            let next = match next_page(&page.url, links) {
+            if self.weight > self.room.of(NAMES_LITTLE, NAMES_MAX) {
+                return self.without_room(too_long());
+            }
+            let next = match page.next {
                 Ok(Some(next)) => next,
-                Ok(None) => return Ok(self.found),
-                Err(error) => return Ok(self.cut(Error::faulty(error.to_string()))),
+                Ok(None) => return Ok(self.end(None)),
+                Err(error) => return Ok(self.end(Some(error))),
             };
             if visited.len() > PAGES_MAX || !visited.insert(next.clone()) {
-                return Ok(self.cut(Error::faulty("The registry's listing has no end")));
+                return Ok(self.end(Some(Error::faulty("The registry's listing has no end"))));
             }
-            let behind = match self.page(next).await.and_then(|page| self.checked(page)) {
+            let behind = match self.page(next).await {
                 Ok(behind) => behind,
-                Err(error) => return Ok(self.cut(error)),
+                Err(error) if error.is_oversized() => return Err(error),
+                Err(error) => return Ok(self.end(Some(error))),
             };
             if let Some(reason) = self.empty_end
-                && read(&behind)?.is_empty()
-                && !self.is_unchanged(&page).await
+                && behind.named == 0
+                && !self.is_unchanged(&page.url, &page.print).await
             {
-                return Ok(self.cut(Error::faulty(reason)));
+                return Ok(self.end(Some(Error::faulty(reason))));
             }
             page = behind;
         }
     }
 
-    fn cut(mut self, gap: Error) -> Names {
-        self.found.gap = Some(gap);
-        self.found
+    fn without_room(self, error: Error) -> Result<Names> {
+        let error = self.room.lacks(error);
+        if error.is_oversized() { Err(error) } else { Ok(self.end(Some(error))) }
+    }
+
+    fn end(self, gap: Option<Error>) -> Names {
+        let mut found = self.found;
+        found.names.sort_unstable();
+        found.names.dedup();
+        Names { gap, ..found }
     }
 
     /// The first page, with a page size unless the registry cannot bear that one.
-    async fn first(&self) -> Result<Answer> {
+    async fn first(&mut self) -> Result<Page> {
         let mut sized = self.start.clone();
         sized.query_pairs_mut().append_pair("n", PAGE_NAMES);
-        let page = self.page(sized).await?;
+        let page = self.ask(sized).await?;
         let too_large =
             matches!(page.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE);
-        let page = if too_large { self.page(self.start.clone()).await? } else { page };
-        self.checked(page)
+        let page = if too_large { self.ask(self.start.clone()).await? } else { page };
+        self.take(&page)
+    }
+
+    async fn page(&mut self, url: Url) -> Result<Page> {
+        let page = self.ask(url).await?;
+        self.take(&page)
     }
 
     /// Whether a page still holds the same names, so that the empty one behind it is an honest end.
-    async fn is_unchanged(&self, page: &Answer) -> bool {
-        let again = self.page(page.url.clone()).await.and_then(|again| self.checked(again));
-        again.is_ok_and(|again| read(&again).ok() == read(page).ok())
+    async fn is_unchanged(&self, url: &Url, print: &Digest) -> bool {
+        let again = self.ask(url.clone()).await.and_then(|again| self.checked(&again, |_| {}));
+        again.is_ok_and(|again| again.print == *print)
     }
 
-    fn checked(&self, page: Answer) -> Result<Answer> {
-        match page.status {
-            StatusCode::OK => Ok(page),
-            _ => Err(Client::failure(&page, format!("No such {}", self.operation))),
-        }
-    }
-
-    async fn page(&self, url: Url) -> Result<Answer> {
+    async fn ask(&self, url: Url) -> Result<Answer> {
         let question = Question::get(self.operation, self.subject, url, "application/json");
-        self.client.fetch(&question, PAGE_MAX).await
+        self.client.fetch(&question, PAGE_MAX, self.room).await
     }
 
-    /// Takes the names of a page that were not there before; how many names it had.
-    fn take(&mut self, page: &Answer) -> Result<usize> {
-        let names = read(page)?;
-        let count = names.len();
-        for name in names {
-            if self.weight <= NAMES_MAX && self.seen.insert(name.clone()) {
-                self.weight += name.len() + NAME_COST;
-                self.found.names.push(name);
+    /// Takes the names of a page that are wanted, as far as there is room for them.
+    fn take(&mut self, page: &Answer) -> Result<Page> {
+        let (mut names, mut weight) = (std::mem::take(&mut self.found.names), self.weight);
+        let taken = self.checked(page, |name| {
+            if weight <= NAMES_MAX && (self.is_wanted)(name) {
+                weight += name.len() + NAME_COST;
+                names.push(name.to_owned());
             }
-        }
-        Ok(count)
+        });
+        self.found.names = names;
+        self.weight = weight;
+        self.read += page.body.len();
+        let page = taken?;
+        self.found.named += page.named;
+        Ok(page)
     }
-}
 
-fn read(page: &Answer) -> Result<Vec<String>> {
-    page.check_json()?;
-    let page: Page = from_object(&page.body)
+    /// What a page says beside its names, each of which is shown to `take`.
+    fn checked(&self, page: &Answer, mut take: impl FnMut(&str)) -> Result<Page> {
+        if page.status != StatusCode::OK {
+            return Err(Client::failure(page, format!("No such {}", self.operation)));
+        }
+        page.check_json()?;
+        let (mut named, mut print) = (0, DigestHasher::new(Algorithm::Sha256));
+        each_name(&page.body, |name| {
+            named += 1;
+            print.update(name.as_bytes());
+            print.update(b"\n");
+            take(name);
+        })
         .map_err(|error| Error::faulty("The registry's listing cannot be read").because(error))?;
-    Ok(page.names.unwrap_or_default())
+        let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+        let next = next_page(&page.url, links).map_err(|error| Error::faulty(error.to_string()));
+        Ok(Page { url: page.url.clone(), named, print: print.finish(), next })
+    }
 }

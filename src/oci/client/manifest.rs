@@ -5,16 +5,17 @@ use std::fmt;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::http::answer::Answer;
+use crate::http::json;
+use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
 use crate::oci::client::{Client, Question};
-use crate::oci::models::{
-    DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST, from_object,
-};
+use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::operations;
 use crate::oci::repository::Repository;
 
@@ -47,20 +48,37 @@ impl fmt::Display for Reference<'_> {
 pub struct Manifest {
     /// Computed from the bytes, whatever the headers say.
     pub digest: Digest,
+    /// What it says.
+    pub document: Document,
     /// Its bytes.
     pub bytes: Bytes,
 }
 
 impl Manifest {
-    /// What it says.
+    /// Reads the bytes of this digest.
     ///
     /// # Errors
-    /// It is no manifest.
-    pub fn document(&self) -> Result<Document> {
-        from_object(&self.bytes).map_err(|error| {
-            Error::faulty(format!("{} is no manifest", self.digest)).because(error)
-        })
+    /// They are no manifest, or one that takes more room than there is.
+    pub fn read(digest: Digest, bytes: Bytes, room: Room) -> Result<Self> {
+        let not_one = |error: Error| {
+            let oversized = error.is_oversized();
+            let error = Error::faulty(format!("{digest} is no manifest")).because(error);
+            if oversized { error.oversized() } else { error }
+        };
+        let document = object(&bytes, room).map_err(not_one)?;
+        Ok(Self { digest, document, bytes })
     }
+}
+
+/// A JSON object; an array is refused, which serde would take for a struct's fields in turn.
+///
+/// # Errors
+/// As [`json::document`].
+pub fn object<T: DeserializeOwned>(bytes: &[u8], room: Room) -> Result<T> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::faulty("It is no JSON object"));
+    }
+    json::document(bytes, room)
 }
 
 impl Client {
@@ -73,15 +91,16 @@ impl Client {
         &self,
         repository: &Repository,
         reference: Reference<'_>,
+        room: Room,
     ) -> Result<Manifest> {
         let question = self.ask_manifest(Method::GET, repository, reference);
         let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
-        let answer = self.fetch(&question, max).await?;
+        let answer = self.fetch(&question, max, room).await?;
         if answer.status != StatusCode::OK {
             let missing = format!("{repository} has no manifest {reference}");
             return Err(Self::failure(&answer, missing));
         }
-        let manifest = read(answer)?;
+        let manifest = read(answer, room)?;
         match reference {
             Reference::Digest(digest) if !digest.matches(&manifest.bytes) => {
                 Err(Error::faulty(format!("The registry sent another manifest than {digest}")))
@@ -98,7 +117,7 @@ impl Client {
     /// answer `GET` alone.
     pub async fn digest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
         let question = self.ask_manifest(Method::HEAD, repository, Reference::Tag(tag));
-        let answer = self.fetch(&question, 0).await?;
+        let answer = self.fetch(&question, 0, Room::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(announced_digest(&answer.headers)),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
@@ -127,11 +146,11 @@ fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     (digest.algorithm() == crate::models::digest::Algorithm::Sha256).then_some(digest)
 }
 
-fn read(answer: Answer) -> Result<Manifest> {
+fn read(answer: Answer, room: Room) -> Result<Manifest> {
     let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let announced = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    let manifest = Manifest { digest: Digest::sha256(&answer.body), bytes: answer.body };
-    let said = manifest.document()?.media_type;
+    let manifest = Manifest::read(Digest::sha256(&answer.body), answer.body, room)?;
+    let said = manifest.document.media_type.as_str();
     let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
     let contradicts = known.contains(&announced) && !said.is_empty() && said != announced;
     if contradicts || announced == "text/html" {

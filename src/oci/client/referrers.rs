@@ -4,12 +4,13 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 
 use crate::error::{Error, Result};
+use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
-use crate::oci::client::manifest::Reference;
+use crate::oci::client::manifest::{Reference, object};
 use crate::oci::client::{Client, Question};
 use crate::oci::link::next_page;
-use crate::oci::models::{Descriptor, Document, OCI_INDEX, from_object};
+use crate::oci::models::{Descriptor, Document, OCI_INDEX};
 use crate::oci::operations;
 use crate::oci::repository::Repository;
 
@@ -17,6 +18,8 @@ use crate::oci::repository::Repository;
 const PAGE_MAX: usize = 4 * 1024 * 1024;
 /// Pages followed for one manifest.
 const PAGES_MAX: usize = 20;
+/// Referrers of one manifest.
+const REFERRERS_MAX: usize = 1_000;
 
 impl Client {
     /// Descriptors of everything that refers to a manifest, of any kind.
@@ -31,19 +34,33 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Descriptor>> {
+        self.roomy(|room| self.referrers_in(repository, digest, room)).await
+    }
+
+    async fn referrers_in(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        room: Room,
+    ) -> Result<Vec<Descriptor>> {
         let mut url = self.in_repository(repository, &format!("referrers/{digest}"));
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
             let question =
                 Question::get(operations::REFERRERS, repository.as_str(), url.clone(), OCI_INDEX);
-            let page = self.fetch(&question, PAGE_MAX).await?;
+            let page = self.fetch(&question, PAGE_MAX, room).await?;
             match page.status {
                 StatusCode::OK => {}
-                StatusCode::NOT_FOUND => return self.referrers_by_tag(repository, digest).await,
+                StatusCode::NOT_FOUND => {
+                    return self.referrers_by_tag(repository, digest, room).await;
+                }
                 _ => return Err(Self::failure(&page, "")),
             }
             page.check_json()?;
-            found.extend(read(&page.body)?.manifests.unwrap_or_default());
+            found.extend(object::<Document>(&page.body, room)?.manifests.unwrap_or_default());
+            if found.len() > REFERRERS_MAX {
+                return Err(Error::faulty("The registry's list of referrers is too long"));
+            }
             let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
             let next = next_page(&page.url, links);
             match next.map_err(|error| Error::faulty(error.to_string()))? {
@@ -58,10 +75,11 @@ impl Client {
         &self,
         repository: &Repository,
         digest: &Digest,
+        room: Room,
     ) -> Result<Vec<Descriptor>> {
         let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
-        match self.manifest(repository, Reference::Tag(&tag)).await {
-            Ok(index) => Ok(index.document()?.manifests.unwrap_or_default()),
+        match self.manifest(repository, Reference::Tag(&tag), room).await {
+            Ok(index) => Ok(index.document.manifests.unwrap_or_default()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -72,11 +90,6 @@ impl Client {
 fn fallback_tag(digest: &Digest) -> Option<Tag> {
     let hex = digest.hex().get(..64)?;
     format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()
-}
-
-fn read(body: &[u8]) -> Result<Document> {
-    from_object(body)
-        .map_err(|error| Error::faulty("The list of referrers is no index").because(error))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::config::{Config, UpstreamConfig};
 use crate::error::{Error, ErrorKind};
 use crate::http::inspect::{Inspection, inspect};
 use crate::http::request::Request;
+use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
 use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
@@ -157,7 +158,7 @@ async fn clock(source: Source, url: &Url, upstream: &UpstreamConfig) -> Entry {
         allow_private_redirects: false,
     };
     let asked = match HttpClient::new(settings, Arc::new(())) {
-        Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX).await,
+        Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX, Room::Much).await,
         Err(error) => Err(error),
     };
     let answer = match asked {

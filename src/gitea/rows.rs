@@ -1,0 +1,154 @@
+//! The rows of a list while its pages come: each once, and no more than there is room for.
+
+use std::collections::HashSet;
+
+use hyper::StatusCode;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::paging::Page;
+use crate::http::room::Room;
+
+/// No list is kept beyond this many rows, however many a page holds.
+pub(super) const ROWS_MAX: usize = 100_000;
+/// What the rows of a list may take in memory, in bytes, while many lists are read at once.
+const KEPT_LITTLE: usize = 256 * 1024;
+/// The same while one is read: ten thousand releases with a file each.
+const KEPT_MUCH: usize = 8 * 1024 * 1024;
+/// The same of the list of repositories: a hundred thousand with a few words each.
+const KEPT_LISTING: usize = 64 * 1024 * 1024;
+/// Longest list, in bytes of its pages, and longest listing: rows hold texts as long as the server
+/// likes, of which nothing is kept.
+const READ_LIST: usize = 64 * 1024 * 1024;
+const READ_LISTING: usize = 1024 * 1024 * 1024;
+
+/// What of a row is kept.
+pub(super) trait Kept: Send {
+    /// About what it takes in memory, in bytes.
+    fn weight(&self) -> usize;
+}
+
+/// The rows of a list, each once.
+pub(super) struct Rows<K> {
+    /// Those that are kept.
+    pub(super) rows: Vec<K>,
+    /// How many there are, those that are not kept among them.
+    pub(super) seen: usize,
+    /// How many the server counts, those hidden from us among them.
+    pub(super) total: Option<usize>,
+    /// Why not all of it was read; empty if it was.
+    pub(super) gaps: Vec<String>,
+    /// Rows that are there and cannot be read.
+    pub(super) unreadable: usize,
+    /// The status of a redirect on the way, which says that something was renamed.
+    pub(super) moved: Option<StatusCode>,
+}
+
+/// What rows may take, and what it means if they take more.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    pub(super) room: Room,
+    /// Of those that are kept, in bytes.
+    pub(super) kept: usize,
+    /// Of all that is read for them, in bytes.
+    pub(super) read: usize,
+}
+
+impl Bound {
+    /// Of a list of which there are many.
+    pub(super) fn of_one_list(room: Room) -> Self {
+        Self { room, kept: room.of(KEPT_LITTLE, KEPT_MUCH), read: READ_LIST }
+    }
+
+    /// Of the one list that says what there is at all. It is kept, however much room there is.
+    pub(super) const fn of_the_listing() -> Self {
+        Self { room: Room::Much, kept: KEPT_LISTING, read: READ_LISTING }
+    }
+}
+
+/// Rows as they come; a row that moved between two pages is taken once.
+pub(super) struct Collector<K> {
+    rows: Rows<K>,
+    ids: HashSet<i64>,
+    weight: usize,
+    read: usize,
+    within: Bound,
+    /// Whether there is another page.
+    pub(super) more: bool,
+}
+
+impl<K: Kept> Collector<K> {
+    pub(super) fn begin(first: Page<K>, within: Bound) -> Result<Self> {
+        let rows = Rows {
+            rows: Vec::new(),
+            seen: 0,
+            total: first.total,
+            gaps: Vec::new(),
+            unreadable: 0,
+            moved: first.moved,
+        };
+        let mut collector =
+            Self { rows, ids: HashSet::new(), weight: 0, read: 0, within, more: true };
+        collector.add(first)?;
+        Ok(collector)
+    }
+
+    /// Takes what came of one page.
+    pub(super) fn take(&mut self, page: Result<Option<Page<K>>>) -> Result<()> {
+        match page {
+            Ok(Some(page)) => self.add(page),
+            Ok(None) => {
+                self.rows.gaps.push("a list of gitea vanished while it was read".to_owned());
+                self.more = false;
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
+                self.rows.gaps.push(error.report());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn add(&mut self, page: Page<K>) -> Result<()> {
+        self.rows.unreadable += page.unreadable;
+        self.read += page.bytes;
+        let (empty, before) = (page.rows.is_empty(), self.ids.len());
+        for (id, kept) in page.rows {
+            if self.ids.insert(id)
+                && let Some(kept) = kept
+            {
+                self.weight += kept.weight();
+                self.rows.rows.push(*kept);
+            }
+        }
+        let repeats = !empty && self.ids.len() == before;
+        if repeats && page.next {
+            self.rows.gaps.push("a list of gitea repeats itself".to_owned());
+        }
+        self.more = page.next && !repeats;
+        self.check_room()
+    }
+
+    /// Ends a list of which there is too much: what there is of it counts, and the rest is a gap.
+    fn check_room(&mut self) -> Result<()> {
+        let is_short = self.ids.len() <= ROWS_MAX && self.read <= self.within.read;
+        let fits = self.weight <= self.within.kept;
+        if is_short && fits {
+            return Ok(());
+        }
+        let reason = "a list of gitea is too long";
+        if is_short && self.within.room == Room::Little {
+            return Err(Error::faulty(reason).oversized());
+        }
+        self.rows.gaps.push(reason.to_owned());
+        self.more = false;
+        Ok(())
+    }
+
+    pub(super) fn end(mut self) -> Rows<K> {
+        if self.more {
+            self.rows.gaps.push("a list of gitea has no end".to_owned());
+        }
+        Rows { seen: self.ids.len(), ..self.rows }
+    }
+}

@@ -1,0 +1,138 @@
+//! JSON of backends, read only where what it becomes in memory is bounded: three bytes of text can
+//! make a value of hundreds.
+
+use serde::de::{DeserializeOwned, Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+use crate::http::room::Room;
+
+/// What an object takes, in bytes, whatever it becomes: none of ours is larger than half of this,
+/// and a growing list holds its objects twice for a moment.
+const OBJECT: usize = 384;
+/// The same of anything else.
+const VALUE: usize = 72;
+/// Most that one document may become, in bytes.
+const LITTLE: usize = 1024 * 1024;
+const MUCH: usize = 8 * 1024 * 1024;
+
+/// One document.
+///
+/// # Errors
+/// `BackendFaulty` for what does not parse, and, oversized, for what would become too large.
+pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
+    if weight(json) > room.of(LITTLE, MUCH) {
+        return Err(room.lacks(Error::faulty("A backend's answer holds too many values")));
+    }
+    serde_json::from_slice(json).map_err(broken)
+}
+
+/// The rows of a list, one after the other, so that none has to be held for the next.
+///
+/// # Errors
+/// `BackendFaulty` for what is no list, and what `take` makes of a row, which ends it.
+pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut list = serde_json::Deserializer::from_slice(json);
+    let mut refusal = None;
+    let read = list.deserialize_seq(EachRow { take, refusal: &mut refusal });
+    let read = read.and_then(|()| list.end());
+    match refusal {
+        Some(error) => Err(error),
+        None => read.map_err(broken),
+    }
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::faulty("A backend answered with JSON that does not parse").because(error)
+}
+
+struct EachRow<'a, F> {
+    take: F,
+    refusal: &'a mut Option<Error>,
+}
+
+impl<'de, F: FnMut(&[u8]) -> Result<()>> Visitor<'de> for EachRow<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> std::result::Result<(), A::Error> {
+        while let Some(row) = rows.next_element::<&RawValue>()? {
+            if let Err(error) = (self.take)(row.get().as_bytes()) {
+                *self.refusal = Some(error);
+                return Err(A::Error::custom("refused"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What JSON becomes in memory at most, in bytes.
+fn weight(json: &[u8]) -> usize {
+    let (mut objects, mut values) = (0_usize, 0_usize);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => objects += 1,
+            b',' | b'[' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    let built = objects.saturating_mul(OBJECT).saturating_add(values.saturating_mul(VALUE));
+    json.len().saturating_add(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_within_texts_has_no_weight_but_its_length() {
+        for (json, objects, values) in [
+            (r#"{}"#, 1, 0),
+            (r#"[1,2,3]"#, 0, 3),
+            (r#"{"a":"{,[\"{\\"}"#, 1, 0),
+            (r#"[{"a":1},{"b":[]}]"#, 2, 3),
+        ] {
+            let built = objects * OBJECT + values * VALUE;
+            assert_eq!(weight(json.as_bytes()), json.len() + built, "{json}");
+        }
+    }
+
+    #[test]
+    fn little_that_would_become_much_is_refused_before_it_does() {
+        let empty = format!("[{}{{}}]", "{},".repeat(100_000));
+        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), Room::Much);
+        assert!(!refused.unwrap_err().is_oversized(), "there is no more room than that");
+        let hundreds = format!("[{}{{}}]", "{},".repeat(5_000));
+        let read = |room| document::<Vec<serde_json::Value>>(hundreds.as_bytes(), room);
+        assert!(read(Room::Little).unwrap_err().is_oversized());
+        assert_eq!(read(Room::Much).unwrap().len(), 5_001);
+        assert!(!document::<u8>(b"x", Room::Little).unwrap_err().is_oversized());
+    }
+
+    #[test]
+    fn rows_come_one_by_one_until_one_is_refused() {
+        let mut seen = Vec::new();
+        let mut read = |json: &str| {
+            seen.clear();
+            let taken = each_row(json.as_bytes(), |row| {
+                seen.push(String::from_utf8_lossy(row).into_owned());
+                if row == b"3" { Err(Error::faulty("three")) } else { Ok(()) }
+            });
+            (taken.map_err(|error| error.message().to_owned()), seen.clone())
+        };
+        assert_eq!(read(r#"[1, {"a": [2]}]"#).1, ["1", r#"{"a": [2]}"#]);
+        assert_eq!(read("[]"), (Ok(()), Vec::new()));
+        let (refused, seen) = read("[3,4]");
+        assert_eq!((refused, seen), (Err("three".to_owned()), vec!["3".to_owned()]));
+        for broken in ["{}", "[1", "[1]x", "", "null", "[1,]"] {
+            assert!(read(broken).0.is_err(), "{broken}");
+        }
+    }
+}
