@@ -26,9 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
+use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Response, StatusCode};
 use rustls::RootCertStore;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -105,8 +105,7 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 /// The head of a response, and how it was reached.
 struct Reached {
     response: Response<Incoming>,
-    url: Url,
-    moved: Option<StatusCode>,
+    hop: Hop,
 }
 
 impl HttpClient {
@@ -142,8 +141,9 @@ impl HttpClient {
         let read = move |reached: Reached| async move {
             let (head, body) = reached.response.into_parts();
             let body = body::read_bounded(body, max_bytes, room).await?;
-            let (url, moved) = (reached.url, reached.moved);
-            Ok(Answer { backend, status: head.status, headers: head.headers, body, url, moved })
+            let Hop { url, moved, at_home, .. } = reached.hop;
+            let (status, headers, left_home) = (head.status, head.headers, !at_home);
+            Ok(Answer { backend, status, headers, body, url, moved, left_home })
         };
         self.ask(&request, read).await.map(|(answer, _)| answer)
     }
@@ -158,10 +158,11 @@ impl HttpClient {
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
         let counted = self.0.pool.stream();
         let backend = self.0.settings.backend;
-        let (response, call) = self.ask(&request, |reached| async { Ok(reached.response) }).await?;
-        let (head, body) = response.into_parts();
+        let (reached, call) = self.ask(&request, |reached| async { Ok(reached) }).await?;
+        let (head, body) = reached.response.into_parts();
         let bytes = body::stream(body, self.0.settings.timeout, call, counted);
-        Ok(Streamed { backend, status: head.status, headers: head.headers, bytes })
+        let left_home = !reached.hop.at_home;
+        Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
 
     /// Asks, and again after failures that may pass, until the deadline.
@@ -222,12 +223,12 @@ impl HttpClient {
     /// Follows redirects as far as the request allows.
     async fn send(&self, request: &Request) -> Result<Reached> {
         let settings = &self.0.settings;
-        let mut hop = Hop::first(request, &settings.base);
+        let mut hop = Hop::first(request, &settings.base).map_err(Error::faulty)?;
         loop {
             let response = self.send_once(request, &hop).await?;
             match hop.next(&response, request.redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
-                None => return Ok(Reached { response, url: hop.url, moved: hop.moved }),
+                None => return Ok(Reached { response, hop }),
             }
         }
     }

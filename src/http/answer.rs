@@ -35,6 +35,8 @@ pub struct Answer {
     pub url: Url,
     /// The status of the first redirect, if there was one.
     pub moved: Option<StatusCode>,
+    /// Whether a redirect led away from the configured server, so that this is not its word.
+    pub left_home: bool,
 }
 
 /// An answer whose bytes are still on their way.
@@ -47,6 +49,8 @@ pub struct Streamed {
     pub headers: HeaderMap,
     /// The bytes as the backend sends them; after an error nothing follows.
     pub bytes: BoxStream<'static, Result<Bytes>>,
+    /// Whether a redirect led away from the configured server, so that this is not its word.
+    pub left_home: bool,
 }
 
 impl Answer {
@@ -161,6 +165,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             url: "https://git.example/".parse().unwrap(),
             moved: None,
+            left_home: false,
         }
     }
 

@@ -17,21 +17,33 @@ pub(super) struct Hop {
     pub(super) credentials: Option<Credentials>,
     /// Whether the operator chose this origin, and no upstream led away from it before.
     pub(super) trusted: bool,
+    /// Whether this is the configured origin, and no upstream led away from it before.
+    pub(super) at_home: bool,
     /// The status of the first redirect on the way here.
     pub(super) moved: Option<StatusCode>,
     followed: usize,
 }
 
 impl Hop {
-    /// The address of the request itself.
-    pub(super) fn first(request: &Request, base: &Url) -> Self {
-        Self {
-            trusted: request.trusted || request.url.origin() == base.origin(),
+    /// The address of the request itself. An error is a sentence fit for callers.
+    ///
+    /// Here and nowhere else is decided who may see credentials: whatever address a caller got
+    /// from an upstream, such as that of a next page, those for the configured server stay there.
+    pub(super) fn first(request: &Request, base: &Url) -> Result<Self, &'static str> {
+        let (origin, home) = (request.url.origin(), base.origin());
+        let audience = request.audience.as_ref().unwrap_or(&home);
+        if request.credentials.is_some() && *audience != origin {
+            return Err("A backend leads to another server, which is not told who we are");
+        }
+        let at_home = origin == home;
+        Ok(Self {
+            trusted: request.trusted || at_home,
+            at_home,
             url: request.url.clone(),
             credentials: request.credentials.clone(),
             moved: None,
             followed: 0,
-        }
+        })
     }
 
     /// The next address if the response is a redirect to follow; `None` if it is the answer.
@@ -55,6 +67,7 @@ impl Hop {
             url,
             credentials: self.credentials.clone().filter(|_| stays),
             trusted: self.trusted && stays,
+            at_home: self.at_home && stays,
             moved: self.moved.or(Some(response.status())),
             followed: self.followed + 1,
         }))
@@ -86,7 +99,7 @@ mod tests {
         let credentials = Credentials::new("token", &"t".to_owned().into()).unwrap();
         let request =
             Request::get("x", url.clone()).with_credentials(Some(credentials)).follow(redirects);
-        Hop::first(&request, &url)
+        Hop::first(&request, &url).unwrap()
     }
 
     fn redirect(to: &str) -> Response<()> {
@@ -106,12 +119,38 @@ mod tests {
         ] {
             let hop = start.next(&redirect(to), Redirects::Anywhere).unwrap().unwrap();
             assert_eq!((hop.credentials.is_some(), hop.trusted), (keeps, keeps), "{to}");
+            assert_eq!(hop.at_home, keeps, "{to}");
         }
         let away = start.next(&redirect("https://s3.example/"), Redirects::Anywhere);
         let back =
             away.unwrap().unwrap().next(&redirect("https://git.example/"), Redirects::Anywhere);
         let back = back.unwrap().unwrap();
         assert!(back.credentials.is_none() && !back.trusted, "who left comes back a stranger");
+        assert!(!back.at_home);
+    }
+
+    #[test]
+    fn credentials_are_sent_to_whom_they_are_for_and_to_no_other_address() {
+        let base: Url = "https://git.example/sub/".parse().unwrap();
+        let credentials = || Some(Credentials::new("token", &"t".to_owned().into()).unwrap());
+        for (to, at_home) in [
+            ("https://git.example/api", true),
+            ("https://GIT.example:443/other", true),
+            ("https://git.example:444/api", false),
+            ("http://git.example/api", false),
+            ("https://git.example.evil/api", false),
+            ("https://auth.example/token", false),
+        ] {
+            let request = || Request::get("x", to.parse().unwrap());
+            let hop = Hop::first(&request().with_credentials(credentials()), &base);
+            assert_eq!(hop.is_ok(), at_home, "{to}");
+            assert_eq!(Hop::first(&request(), &base).unwrap().at_home, at_home, "{to}");
+            let auth: Url = "https://auth.example/other".parse().unwrap();
+            let hop = Hop::first(&request().with_credentials_for(&auth, credentials()), &base);
+            assert_eq!(hop.is_ok(), to == "https://auth.example/token", "{to}");
+            let on_host = request().on_configured_host().with_credentials(credentials());
+            assert_eq!(Hop::first(&on_host, &base).is_ok(), at_home, "trust shows nothing: {to}");
+        }
     }
 
     #[test]

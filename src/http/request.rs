@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use url::{Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,6 +18,8 @@ pub struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) credentials: Option<Credentials>,
+    /// Whose the credentials are; `None`: the configured address's.
+    pub(super) audience: Option<Origin>,
     pub(super) redirects: Redirects,
     pub(super) body: Bytes,
     pub(super) trusted: bool,
@@ -52,7 +54,7 @@ impl Request {
 
     fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
-        let (credentials, body) = (None, Bytes::new());
+        let (credentials, audience, body) = (None, None, Bytes::new());
         let (trusted, probe, aside) = (false, false, false);
         Self {
             operation,
@@ -60,6 +62,7 @@ impl Request {
             url,
             headers,
             credentials,
+            audience,
             redirects,
             body,
             trusted,
@@ -85,11 +88,20 @@ impl Request {
         self
     }
 
-    /// The same with credentials, which only the origin of this request's address will see.
+    /// The same with credentials, which only the origin of the configured address will see: a
+    /// request for any other is not sent.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Option<Credentials>) -> Self {
         self.credentials = credentials;
         self
+    }
+
+    /// The same with credentials for this server instead, which the caller has checked: a token
+    /// server.
+    #[must_use]
+    pub fn with_credentials_for(mut self, server: &Url, credentials: Option<Credentials>) -> Self {
+        self.audience = Some(server.origin());
+        self.with_credentials(credentials)
     }
 
     /// The same to a server that the operator chose with the configured address, though at another

@@ -1,9 +1,10 @@
 //! What the end of a question says of the backend, for its breaker and for retries.
 
+use hyper::StatusCode;
 use hyper::header::HeaderMap;
-use hyper::{Response, StatusCode};
 
 use crate::error::{ErrorKind, Result};
+use crate::http::Reached;
 use crate::http::answer::{Answer, told_to_wait};
 use crate::http::breaker::Verdict;
 use crate::http::request::Request;
@@ -25,13 +26,13 @@ impl Answered for Answer {
     }
 }
 
-impl<B> Answered for Response<B> {
+impl Answered for Reached {
     fn status(&self) -> StatusCode {
-        self.status()
+        self.response.status()
     }
 
     fn headers(&self) -> &HeaderMap {
-        self.headers()
+        self.response.headers()
     }
 }
 

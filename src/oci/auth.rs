@@ -19,7 +19,7 @@ use crate::backend::coalesce::Coalesced;
 use crate::error::Result;
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
-use crate::http::request::{self, Redirects, Request};
+use crate::http::request::{self, Request};
 use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
@@ -119,6 +119,11 @@ impl Auth {
         let mut fetched = false;
         loop {
             let answer = send(self.header(&shown)?).await?;
+            // Whoever answers behind a redirect knows neither us nor our credentials, and could
+            // have them sent anywhere: what it refuses is refused, and nothing is learned of it.
+            if answer.left_home() {
+                return Ok(answer);
+            }
             if !answer.is_refusal() {
                 self.accepted(&shown, answer.status());
                 return Ok(answer);
@@ -155,9 +160,7 @@ impl Auth {
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping = Request::get(operations::PING, self.registry.endpoint(""))
-            .follow(Redirects::Anywhere)
-            .probe();
+        let ping = Request::get(operations::PING, self.registry.endpoint("")).probe();
         let answer = self.http.fetch(ping, PING_MAX, Room::Much).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
@@ -291,6 +294,9 @@ pub trait Refusable {
     /// Its headers.
     fn headers(&self) -> &HeaderMap;
 
+    /// Whether someone else than the registry says so, to whom it redirected.
+    fn left_home(&self) -> bool;
+
     /// Whether it says that we may not.
     fn is_refusal(&self) -> bool {
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -305,6 +311,10 @@ impl Refusable for Answer {
     fn headers(&self) -> &HeaderMap {
         &self.headers
     }
+
+    fn left_home(&self) -> bool {
+        self.left_home
+    }
 }
 
 impl Refusable for Streamed {
@@ -314,5 +324,9 @@ impl Refusable for Streamed {
 
     fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    fn left_home(&self) -> bool {
+        self.left_home
     }
 }

@@ -60,15 +60,22 @@ impl<'a> Question<'a> {
         Self { operation, method: Method::GET, subject, url, accept, range: None }
     }
 
-    /// The request; redirects go anywhere, since registries keep manifests and blobs elsewhere,
-    /// and credentials do not go along.
+    /// How far redirects are followed. Registries keep manifests and blobs elsewhere, whose
+    /// digests tell whether they are the right ones; a list is only the registry's own word.
+    fn redirects(&self) -> Redirects {
+        match self.operation {
+            operations::MANIFEST | operations::BLOB => Redirects::Anywhere,
+            _ => Redirects::SameOrigin,
+        }
+    }
+
     fn request(&self) -> Request {
         let build = if self.method == Method::HEAD { Request::head } else { Request::get };
         let request = build(self.operation, self.url.clone())
             .header(ACCEPT, self.accept.clone())
             // A blob decoded on its way would have another digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .follow(Redirects::Anywhere);
+            .follow(self.redirects());
         let request = if self.operation == operations::PING { request.probe() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
@@ -154,6 +161,7 @@ impl Client {
     /// credentials that serve elsewhere, and plain absence.
     fn failure(answer: &Answer, missing: impl Into<String>) -> Error {
         match answer.status {
+            status if answer.left_home && is_no(status) => elsewhere(status),
             StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
             _ if answer.is_refusal() => {
                 let message = "The registry refused our credentials, or has no such repository";
@@ -162,4 +170,16 @@ impl Client {
             _ => answer.failure(),
         }
     }
+}
+
+/// Whether a status says that something is not there, or not for us.
+fn is_no(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 404 | 410)
+}
+
+/// A "no" of a server that the registry redirected to. That it lacks or refuses what the registry
+/// has is no absence, nor a word on our credentials, which it never saw.
+fn elsewhere(status: StatusCode) -> Error {
+    let status = status.as_u16();
+    Error::faulty(format!("The registry redirects to a server that answers with status {status}"))
 }

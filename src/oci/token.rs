@@ -120,7 +120,7 @@ impl<'a> TokenServer<'a> {
         }
         let request = Request::get(operations::TOKEN, url)
             .follow(Redirects::Never)
-            .with_credentials(credentials_header(credentials)?);
+            .with_credentials_for(&self.realm, credentials_header(credentials)?);
         self.send(request).await
     }
 

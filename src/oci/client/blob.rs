@@ -14,7 +14,7 @@ use crate::http::answer::Streamed;
 use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::oci::auth::Refusable as _;
-use crate::oci::client::{Client, Question};
+use crate::oci::client::{Client, Question, elsewhere, is_no};
 use crate::oci::operations;
 use crate::oci::repository::Repository;
 
@@ -78,6 +78,7 @@ impl Client {
                 check_range(&answer.headers, &part)?;
                 Ok(cut(answer.bytes, part.start, part))
             }
+            status if answer.left_home && is_no(status) => Err(elsewhere(status)),
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 Err(Error::not_found(format!("{repository} has no blob {digest}")))
             }
