@@ -91,6 +91,8 @@ pub struct OciConfig {
     pub namespace: String,
     /// File that holds the credentials.
     pub auth_token_path: Option<PathBuf>,
+    /// Hosts of token servers that may be told who we are.
+    pub token_hosts: Vec<String>,
     /// Repositories to serve beside those of the registry's catalogue.
     pub repositories: Vec<String>,
     /// How it is talked to.
@@ -267,6 +269,7 @@ fn oci_section(settings: &Settings) -> Option<OciConfig> {
         registry: settings.text("oci", "registry")?,
         namespace: settings.text("oci", "namespace")?,
         auth_token_path: settings.text("oci", "auth_token_path").map(PathBuf::from),
+        token_hosts: settings.list("oci", "token_hosts")?,
         repositories: settings.list("oci", "repositories")?,
         upstream: upstream(settings, "oci")?,
     })

@@ -13,6 +13,8 @@ pub mod link;
 pub mod models;
 pub mod operations;
 pub mod reading;
+pub mod realm;
+mod remembered;
 pub mod repository;
 pub mod settings;
 pub mod sweep;

@@ -258,6 +258,13 @@ pub const KEYS: &[Key] = &[
         "30",
         "Deadline of a question; for downloads, time to the first byte and longest silence.",
     ),
+    key(
+        "oci",
+        "token_hosts",
+        Kind::List,
+        "[]",
+        "Token servers of other domains than the registry's that may be told who we are.",
+    ),
     key("oci", "verify_ssl", Kind::Flag, "true", "Whether certificates are checked. Leave it on."),
     key(
         "oci",

@@ -104,7 +104,7 @@ impl Request {
         self.with_credentials(credentials)
     }
 
-    /// The same to a server that the operator chose with the configured address, though at another
+    /// The same to a server that the operator chose beside the configured address, such as another
     /// port of its host: it may be private.
     #[must_use]
     pub const fn on_configured_host(mut self) -> Self {

@@ -5,15 +5,14 @@
 //! be due to what was shown (GHCR and zot answer a stale token so): then the bare request is sent
 //! once, for the challenge it brings.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
-use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use url::Host;
 
 use crate::backend::coalesce::Coalesced;
 use crate::error::Result;
@@ -25,29 +24,35 @@ use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
 use crate::oci::operations;
+use crate::oci::remembered::Remembered;
 use crate::oci::token::{Token, TokenServer, credentials_header};
 
-/// How many challenges and tokens are remembered: each repository may have its own.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16 * 1024).unwrap();
 /// Longest answer to a ping, in bytes.
 const PING_MAX: usize = 64 * 1024;
 
 /// The way into one registry.
 pub struct Auth {
-    http: HttpClient,
-    registry: RegistryAddress,
+    door: Arc<Door>,
     /// Shared with questions for tokens, which outlive their callers.
     state: Arc<Mutex<State>>,
     fetching: Coalesced<BearerChallenge, Token>,
+}
+
+/// What does not change.
+struct Door {
+    http: HttpClient,
+    registry: RegistryAddress,
+    /// Token servers beside the registry's own that may be told who we are.
+    token_hosts: Vec<Host>,
 }
 
 struct State {
     credentials: Arc<Credentials>,
     /// Whether the registry asks for a password with every request; not known before the first.
     basic: Option<bool>,
-    /// What each subject was last challenged for.
-    challenges: LruCache<String, Challenge>,
-    tokens: LruCache<BearerChallenge, Token>,
+    /// What each subject was last challenged for: each repository may have its own.
+    challenges: Remembered<String, Challenge>,
+    tokens: Remembered<BearerChallenge, Token>,
     worked_at: Option<Instant>,
 }
 
@@ -68,8 +73,8 @@ impl State {
         Self {
             credentials: Arc::new(credentials),
             basic: None,
-            challenges: LruCache::new(REMEMBERED),
-            tokens: LruCache::new(REMEMBERED),
+            challenges: Remembered::new(),
+            tokens: Remembered::new(),
             worked_at: None,
         }
     }
@@ -80,11 +85,17 @@ impl State {
 }
 
 impl Auth {
-    /// The way in with these credentials.
+    /// The way in with these credentials, of which token servers at these hosts may be told too.
     #[must_use]
-    pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
+    pub fn new(
+        http: HttpClient,
+        registry: RegistryAddress,
+        credentials: Credentials,
+        token_hosts: Vec<Host>,
+    ) -> Self {
+        let door = Arc::new(Door { http, registry, token_hosts });
         let state = Arc::new(Mutex::new(State::new(credentials)));
-        Self { http, registry, state, fetching: Coalesced::default() }
+        Self { door, state, fetching: Coalesced::default() }
     }
 
     /// Uses other credentials from now on, and forgets what the former ones brought.
@@ -140,11 +151,18 @@ impl Auth {
     async fn opening(&self, subject: &str) -> Result<Access> {
         let (credentials, challenge) = {
             let mut state = self.state.lock();
-            (Arc::clone(&state.credentials), state.challenges.get(subject).cloned())
+            (Arc::clone(&state.credentials), state.challenges.get(&subject.to_owned()).cloned())
         };
         match (&*credentials, challenge) {
             (Credentials::Token(_), _) => Ok(Access::Configured),
-            (_, Some(Challenge::Bearer(challenge))) => self.fetched(challenge).await,
+            (_, Some(Challenge::Bearer(challenge))) => {
+                let access = self.fetched(challenge).await;
+                if access.is_err() {
+                    // The registry may have another token server by now: next time it is asked.
+                    self.state.lock().challenges.forget(&subject.to_owned());
+                }
+                access
+            }
             (_, Some(Challenge::Basic)) => Ok(Access::Password),
             (Credentials::Password { .. }, None) if self.wants_password().await? => {
                 Ok(Access::Password)
@@ -160,8 +178,8 @@ impl Auth {
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping = Request::get(operations::PING, self.registry.endpoint("")).probe();
-        let answer = self.http.fetch(ping, PING_MAX, Room::Much).await?;
+        let ping = Request::get(operations::PING, self.door.registry.endpoint("")).probe();
+        let answer = self.door.http.fetch(ping, PING_MAX, Room::Much).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
         }
@@ -185,8 +203,10 @@ impl Auth {
         if let (Some(Challenge::Bearer(challenge)), false) = (bearer, fetched)
             && matches!(shown, Access::Bare | Access::Fetched(..))
         {
+            let access = self.fetched(challenge.clone()).await?;
+            // Not before a token came of it: who is not let in has nothing kept here.
             self.remember(subject, Challenge::Bearer(challenge.clone()));
-            return self.fetched(challenge.clone()).await.map(Some);
+            return Ok(Some(access));
         }
         let asks_password = offered.contains(&Challenge::Basic) && self.has_password();
         Ok(match shown {
@@ -215,14 +235,7 @@ impl Auth {
         if let Some(token) = self.state.lock().good_token(&challenge) {
             return Ok(Access::Fetched(challenge, token));
         }
-        let question = || {
-            fetch(
-                self.http.clone(),
-                self.registry.clone(),
-                Arc::clone(&self.state),
-                challenge.clone(),
-            )
-        };
+        let question = || fetch(Arc::clone(&self.door), Arc::clone(&self.state), challenge.clone());
         let token = self.fetching.ask(&challenge, question).await?;
         Ok(Access::Fetched(challenge, token))
     }
@@ -233,8 +246,8 @@ impl Auth {
         let mut state = self.state.lock();
         let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
         if is_held {
-            state.tokens.pop(challenge);
-            state.challenges.pop(subject);
+            state.tokens.forget(challenge);
+            state.challenges.forget(&subject.to_owned());
         }
     }
 
@@ -261,8 +274,7 @@ impl Auth {
 
 /// Asks for a token and keeps it before the question ends: who asks next must find one of both.
 async fn fetch(
-    http: HttpClient,
-    registry: RegistryAddress,
+    door: Arc<Door>,
     state: Arc<Mutex<State>>,
     challenge: BearerChallenge,
 ) -> Result<Token> {
@@ -273,8 +285,9 @@ async fn fetch(
         }
         Arc::clone(&state.credentials)
     };
-    let server = TokenServer::of(&challenge, &registry, &http)?;
-    let token = server.token(&challenge, &credentials).await?;
+    let (registry, hosts) = (door.registry.base(), &door.token_hosts);
+    let server = TokenServer::of(&challenge, registry, hosts, &door.http, &credentials)?;
+    let token = server.token(&challenge).await?;
     let mut state = state.lock();
     if Arc::ptr_eq(&state.credentials, &credentials) {
         state.tokens.put(challenge, token.clone());

@@ -53,7 +53,8 @@ impl OciBackend {
     /// `Invalid` for a certificate file that cannot be used.
     pub fn new(settings: OciSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let http = HttpClient::new(settings.http(), metrics)?;
-        let client = Client::new(http, settings.registry.clone(), settings.credentials.clone());
+        let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
+        let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
         Ok(Self(Arc::new(Inner {
             reader: Reader::new(client.clone()),
             client,

@@ -1,5 +1,18 @@
 //! `WWW-Authenticate` as registries write it: several challenges in one header, any case, with or
-//! without quotes.
+//! without quotes. What is longer than any registry needs is left out, and so is never remembered.
+
+use crate::oci::remembered::Weighed;
+
+/// Longest header that is read, in bytes.
+const HEADER_MAX: usize = 8 * 1024;
+/// Challenges read of one answer.
+const CHALLENGES_MAX: usize = 16;
+/// Longest address of a token server, and longest name of a registry there.
+const REALM_MAX: usize = 2 * 1024;
+const SERVICE_MAX: usize = 512;
+/// Scopes of one token, and the longest of them.
+const SCOPES_MAX: usize = 16;
+const SCOPE_MAX: usize = 512;
 
 /// One way in that a registry offers. Schemes that no registry uses are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +34,27 @@ pub struct BearerChallenge {
     pub scopes: Vec<String>,
 }
 
-/// Every challenge of these header values, in their order.
+impl Weighed for Challenge {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Basic => 0,
+            Self::Bearer(challenge) => challenge.bytes(),
+        }
+    }
+}
+
+impl Weighed for BearerChallenge {
+    fn bytes(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| size_of::<String>() + scope.len()).sum();
+        self.realm.len() + self.service.as_ref().map_or(0, String::len) + scopes
+    }
+}
+
+/// The challenges of these header values, in their order.
 #[must_use]
 pub fn challenges<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
-    headers.into_iter().flat_map(parse).collect()
+    let short = headers.into_iter().filter(|header| header.len() <= HEADER_MAX);
+    short.flat_map(parse).take(CHALLENGES_MAX).collect()
 }
 
 fn parse(header: &str) -> Vec<Challenge> {
@@ -57,16 +87,24 @@ impl Offer {
         };
         match self.scheme.as_str() {
             "basic" => Some(Challenge::Basic),
-            "bearer" => Some(Challenge::Bearer(BearerChallenge {
-                realm: parameter("realm")?,
-                service: parameter("service"),
-                scopes: parameter("scope")
-                    .map(|scope| scope.split_ascii_whitespace().map(ToOwned::to_owned).collect())
-                    .unwrap_or_default(),
-            })),
+            "bearer" => {
+                let realm = parameter("realm").filter(|realm| realm.len() <= REALM_MAX)?;
+                let service = parameter("service");
+                let scopes = scopes(&parameter("scope").unwrap_or_default())?;
+                let fits = service.as_ref().is_none_or(|service| service.len() <= SERVICE_MAX);
+                fits.then_some(Challenge::Bearer(BearerChallenge { realm, service, scopes }))
+            }
             _ => None,
         }
     }
+}
+
+/// `None` for more than a token can be for: fewer of them would be another token.
+fn scopes(text: &str) -> Option<Vec<String>> {
+    let mut words = text.split_ascii_whitespace();
+    let found: Vec<&str> = words.by_ref().take(SCOPES_MAX).collect();
+    let fits = words.next().is_none() && found.iter().all(|scope| scope.len() <= SCOPE_MAX);
+    fits.then(|| found.into_iter().map(ToOwned::to_owned).collect())
 }
 
 /// What is left of a header.
@@ -175,6 +213,24 @@ mod tests {
     fn several_headers_are_one_list() {
         let found = challenges(["Basic realm=a", r#"Bearer realm="r""#]);
         assert_eq!(found, [Challenge::Basic, bearer("r", None, &[])]);
+    }
+
+    #[test]
+    fn what_is_longer_than_any_registry_needs_is_left_out() {
+        let of = |realm: usize, service: usize, scopes: &str| {
+            let (realm, service) = ("r".repeat(realm), "s".repeat(service));
+            let header = format!(r#"Bearer realm="{realm}",service="{service}",scope="{scopes}""#);
+            challenges([header.as_str()]).len()
+        };
+        assert_eq!(of(REALM_MAX, SERVICE_MAX, &"a ".repeat(SCOPES_MAX)), 1);
+        assert_eq!(of(8, 8, &"a".repeat(SCOPE_MAX)), 1);
+        assert_eq!(of(REALM_MAX + 1, 8, ""), 0);
+        assert_eq!(of(8, SERVICE_MAX + 1, ""), 0);
+        assert_eq!(of(8, 8, &"a ".repeat(SCOPES_MAX + 1)), 0);
+        assert_eq!(of(8, 8, &"a".repeat(SCOPE_MAX + 1)), 0);
+        let long = format!("Basic realm=\"{}\"", "x".repeat(HEADER_MAX));
+        assert_eq!(challenges([long.as_str(), "Basic realm=x"]), [Challenge::Basic]);
+        assert_eq!(challenges(["Basic, Basic, Basic"; 100]).len(), CHALLENGES_MAX);
     }
 
     proptest! {

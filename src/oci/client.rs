@@ -14,7 +14,7 @@ use std::time::Duration;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use hyper::{Method, StatusCode};
 use tokio::sync::watch;
-use url::Url;
+use url::{Host, Url};
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,8 +88,19 @@ impl Client {
     /// A client that has not asked anything yet. `http` must have the registry as its base.
     #[must_use]
     pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
-        let auth = Arc::new(Auth::new(http.clone(), registry.clone(), credentials));
-        Self { http, registry, auth }
+        Self::trusting(http, registry, credentials, Vec::new())
+    }
+
+    /// The same where token servers at these hosts may be told the credentials as well.
+    #[must_use]
+    pub fn trusting(
+        http: HttpClient,
+        registry: RegistryAddress,
+        credentials: Credentials,
+        token_hosts: Vec<Host>,
+    ) -> Self {
+        let auth = Auth::new(http.clone(), registry.clone(), credentials, token_hosts);
+        Self { http, registry, auth: Arc::new(auth) }
     }
 
     /// Uses other credentials from now on.

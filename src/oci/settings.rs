@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use url::Host;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpSettings;
 use crate::models::naming::ExtensionId;
@@ -22,6 +24,8 @@ pub struct OciSettings {
     pub repositories: Vec<ExtensionId>,
     /// Who we are there.
     pub credentials: Credentials,
+    /// Hosts of token servers that may be told so, beside those of the registry's own domain.
+    pub token_hosts: Vec<Host>,
     /// A whole question for metadata; for downloads the time to headers and the longest silence.
     pub timeout: Duration,
     /// `false` accepts any certificate.
@@ -49,6 +53,7 @@ impl OciSettings {
             namespace,
             repositories: Vec::new(),
             credentials: Credentials::Anonymous,
+            token_hosts: Vec::new(),
             timeout: Duration::from_secs(30),
             verify_ssl: true,
             ca_file: None,

@@ -8,21 +8,25 @@ use hyper::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
-use url::Url;
 use url::form_urlencoded::Serializer;
+use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::answer::Answer;
 use crate::http::request::{self, Redirects, Request};
 use crate::http::room::Room;
-use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
+use crate::oci::models::from_object;
 use crate::oci::operations;
+use crate::oci::realm::{self, Realm};
+use crate::oci::remembered::Weighed;
 
 /// Longest answer of a token server, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
+/// Longest token, in bytes: few servers read a longer header.
+const TOKEN_MAX: usize = 16 * 1024;
 /// How long a token lasts whose server does not say (distribution's token specification).
 const LIFETIME_DEFAULT: u64 = 60;
 /// A token is given up this much before it ends, so that none ends on its way.
@@ -58,36 +62,41 @@ impl Token {
     }
 }
 
+impl Weighed for Token {
+    fn bytes(&self) -> usize {
+        self.secret.expose_secret().len()
+    }
+}
+
 /// Where tokens come from.
 pub struct TokenServer<'a> {
     http: &'a HttpClient,
-    realm: Url,
-    /// Whether it stands on the registry's own host, which may be private.
-    at_home: bool,
+    realm: Realm,
+    credentials: &'a Credentials,
 }
 
 impl<'a> TokenServer<'a> {
-    /// The token server of a challenge, if it may be asked.
+    /// The token server of a challenge, if it may be asked with these credentials.
     ///
     /// # Errors
-    /// `BackendFaulty` for a realm that is neither on HTTPS nor on the own host of a registry that
-    /// itself speaks plain HTTP. Private addresses elsewhere are refused when they are dialled.
+    /// `BackendFaulty` for a realm that the registry at this address may not name, see
+    /// [`realm::check`].
     pub fn of(
         challenge: &BearerChallenge,
-        registry: &RegistryAddress,
+        registry: &Url,
+        token_hosts: &[Host],
         http: &'a HttpClient,
+        credentials: &'a Credentials,
     ) -> Result<Self> {
-        let base = registry.base();
-        let refused = || Error::faulty("The registry names a token server that may not be asked");
-        let realm = Url::parse(&challenge.realm).map_err(|error| refused().because(error))?;
-        let at_home = realm.host().is_some() && realm.host() == base.host();
-        let plain = realm.scheme() == "http" && base.scheme() == "http" && at_home;
-        let bare = realm.username().is_empty() && realm.password().is_none();
-        if bare && (realm.scheme() == "https" || plain) {
-            Ok(Self { http, realm, at_home })
-        } else {
-            Err(refused())
-        }
+        // A ready token is the registry's alone; tokens are fetched beside it as by anyone.
+        let shows_us =
+            matches!(credentials, Credentials::Password { .. } | Credentials::Identity(_));
+        let realm = realm::check(&challenge.realm, registry, token_hosts, shows_us);
+        let realm = realm.map_err(|refused| {
+            Error::faulty("The registry names a token server that may not be asked")
+                .because(refused)
+        })?;
+        Ok(Self { http, realm, credentials })
     }
 
     /// A token for what the challenge asks.
@@ -95,24 +104,20 @@ impl<'a> TokenServer<'a> {
     /// # Errors
     /// `BackendRefused` if the server does not accept the credentials, `BackendFaulty` if its
     /// answer holds no token, and what sending can bring.
-    pub async fn token(
-        &self,
-        challenge: &BearerChallenge,
-        credentials: &Credentials,
-    ) -> Result<Token> {
+    pub async fn token(&self, challenge: &BearerChallenge) -> Result<Token> {
         let asked = Instant::now();
-        if let Credentials::Identity(secret) = credentials {
+        if let Credentials::Identity(secret) = self.credentials {
             let answer = self.exchange(challenge, secret).await?;
             if let Ok(token) = read(&answer, asked) {
                 return Ok(token);
             }
             // Many servers know no POST, and say so in many ways: the older question remains.
         }
-        read(&self.ask(challenge, credentials).await?, asked)
+        read(&self.ask(challenge).await?, asked)
     }
 
-    async fn ask(&self, challenge: &BearerChallenge, credentials: &Credentials) -> Result<Answer> {
-        let mut url = self.realm.clone();
+    async fn ask(&self, challenge: &BearerChallenge) -> Result<Answer> {
+        let mut url = self.realm.url.clone();
         {
             let mut query = url.query_pairs_mut();
             query.extend_pairs(challenge.service.iter().map(|service| ("service", service)));
@@ -120,18 +125,18 @@ impl<'a> TokenServer<'a> {
         }
         let request = Request::get(operations::TOKEN, url)
             .follow(Redirects::Never)
-            .with_credentials_for(&self.realm, credentials_header(credentials)?);
+            .with_credentials_for(&self.realm.url, credentials_header(self.credentials)?);
         self.send(request).await
     }
 
     /// The exchange of an identity token (OAuth 2, distribution's specification of it).
     async fn exchange(&self, challenge: &BearerChallenge, secret: &SecretString) -> Result<Answer> {
         let form = exchange_form(challenge, secret);
-        self.send(Request::post_form(operations::TOKEN, self.realm.clone(), form)).await
+        self.send(Request::post_form(operations::TOKEN, self.realm.url.clone(), form)).await
     }
 
     async fn send(&self, request: Request) -> Result<Answer> {
-        let request = if self.at_home { request.on_configured_host() } else { request };
+        let request = if self.realm.chosen { request.on_configured_host() } else { request };
         let request = request.aside();
         self.http.fetch(request, ANSWER_MAX, Room::Much).await
     }
@@ -181,12 +186,26 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         }
         _ => return Err(answer.failure()),
     }
-    let found: TokenAnswer = answer.json(Room::Little)?;
+    answer.check_json()?;
+    let (secret, lifetime) = parse(&answer.body)?;
+    Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
+}
+
+/// The token in an answer, and how long it lasts.
+pub(crate) fn parse(body: &[u8]) -> Result<(SecretString, Duration)> {
+    // What is wrong with it is not told in serde's words, which may hold a part of the token.
+    let found: TokenAnswer = from_object(body).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Error::faulty("The registry's token server answered with what cannot be read")
+            .because(place)
+    })?;
     let mut tokens = [found.token, found.access_token].into_iter().flatten();
     let secret = tokens
         .find(|token| !token.is_empty())
         .ok_or_else(|| Error::faulty("The registry's token server answered without token"))?;
+    if secret.len() > TOKEN_MAX {
+        return Err(Error::faulty("The registry's token server answered with too long a token"));
+    }
     let lifetime = found.expires_in.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
-    let lifetime = Duration::from_secs(lifetime).saturating_sub(MARGIN);
-    Ok(Token { secret: secret.into(), good_until: asked + lifetime })
+    Ok((secret.into(), Duration::from_secs(lifetime)))
 }

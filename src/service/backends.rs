@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
+use url::Host;
 
 use crate::backend::Backend;
 use crate::backend::webhook::WebhookReceiver;
@@ -19,6 +20,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::oci::backend::OciBackend;
 use crate::oci::credentials::Credentials;
+use crate::oci::realm::host_of;
 use crate::oci::repository::Namespace;
 use crate::oci::settings::{OciSettings, read_credentials};
 use crate::oci::webhook::OciWebhooks;
@@ -127,6 +129,7 @@ impl Backends {
         warn_if_unverified("oci", upstream);
         let settings = OciSettings {
             repositories: repositories(&config.repositories)?,
+            token_hosts: token_hosts(&config.token_hosts)?,
             credentials: credentials.transpose()?.unwrap_or(Credentials::Anonymous),
             timeout: upstream.timeout,
             verify_ssl: upstream.verify_ssl,
@@ -171,6 +174,16 @@ pub(super) fn repositories(names: &[String]) -> io::Result<Vec<ExtensionId>> {
         ExtensionId::from_oci_repository(name).ok_or_else(|| {
             let message = format!("{name:?} ends in none of -provider, -taskserv, -cluster");
             io::Error::new(io::ErrorKind::InvalidInput, message)
+        })
+    };
+    names.iter().map(parse).collect()
+}
+
+/// The hosts of token servers that are listed in the configuration.
+pub(super) fn token_hosts(names: &[String]) -> io::Result<Vec<Host>> {
+    let parse = |name: &String| {
+        host_of(name).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?}: {error}"))
         })
     };
     names.iter().map(parse).collect()

@@ -1,6 +1,7 @@
 //! What a configuration's own form cannot show: names that only a backend can judge, and files. All
 //! of it at once, each with its key.
 
+use std::io;
 use std::path::Path;
 
 use crate::config::settings::Settings;
@@ -11,7 +12,7 @@ use crate::oci::address::RegistryAddress;
 use crate::oci::repository::Namespace;
 use crate::oci::settings::read_credentials;
 use crate::service::admission::client_tokens;
-use crate::service::backends::repositories;
+use crate::service::backends::{repositories, token_hosts};
 use crate::service::secrets;
 
 /// Something that would stop the start.
@@ -78,9 +79,15 @@ impl Found<'_> {
         let registry = self.text("oci", "registry", str::parse::<RegistryAddress>);
         let namespace = self.text("oci", "namespace", str::parse::<Namespace>);
         let listed = self.settings.list("oci", "repositories").unwrap_or_default();
-        if let Err(error) = repositories(&listed) {
-            let (key, what) = (Some(("oci", "repositories")), error.to_string());
-            self.findings.push(Finding { key, what });
+        let hosts = self.settings.list("oci", "token_hosts").unwrap_or_default();
+        let lists = [
+            ("repositories", repositories(&listed).err()),
+            ("token_hosts", token_hosts(&hosts).err()),
+        ];
+        for (key, error) in lists {
+            let finding =
+                |error: io::Error| Finding { key: Some(("oci", key)), what: error.to_string() };
+            self.findings.extend(error.map(finding));
         }
         let place = registry.zip(namespace);
         self.secret("oci", "auth_token_path", |path| match &place {

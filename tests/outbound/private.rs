@@ -143,16 +143,22 @@ async fn no_token_server_is_asked_at_a_private_address_away_from_home() {
     };
     let (registry, address) = registry(|_| true, challenge).await;
     // Its own host is where a registry may have its token server: this one's is localhost.
-    let backend = oci(&registry.url().replace("127.0.0.1", "localhost"));
-    for private in
-        PRIVATE.into_iter().filter(|at| !at.eq_ignore_ascii_case("http://localhost:PORT/"))
-    {
+    let url = registry.url().replace("127.0.0.1", "localhost");
+    let settings = OciSettings::new(url.parse().unwrap(), "provisioning".parse().unwrap());
+    let anonymous = OciBackend::new(settings, Arc::new(())).unwrap();
+    let elsewhere =
+        PRIVATE.into_iter().filter(|at| !at.eq_ignore_ascii_case("http://localhost:PORT/"));
+    for private in elsewhere.filter(|private| private.is_ascii()) {
         for scheme in ["http:", "https:"] {
             let realm = canary.at(private).replacen("http:", scheme, 1);
             address.lock().clone_from(&realm);
-            let refused = backend.listing().await.unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::BackendFaulty, "{realm}: {}", refused.report());
-            assert!(!canary.heard(), "{realm}");
+            // With a password nobody of another domain is asked, without one whoever is public.
+            for backend in [&oci(&url), &anonymous] {
+                let refused = backend.listing().await.unwrap_err();
+                let report = refused.report();
+                assert_eq!(refused.kind(), ErrorKind::BackendFaulty, "{realm}: {report}");
+                assert!(!canary.heard(), "{realm}");
+            }
         }
     }
 }

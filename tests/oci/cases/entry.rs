@@ -14,6 +14,8 @@ use crate::oci::{backend, backend_as, client, credentials_of, id, repository};
 use crate::support::canary::{name_of, secret_for};
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
+mod token_servers;
+
 /// A registry that lets in who shows the token `good`, refuses everyone else so, and has a token
 /// server that answers so.
 async fn guarded(

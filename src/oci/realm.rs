@@ -1,0 +1,217 @@
+//! Token servers: which of those that a registry names may be asked, and which are told who we are.
+//!
+//! A realm is the registry's word for where our password should go. It goes to the registry's own
+//! host, to hosts of the same domain as the list of public suffixes knows it, and to those that the
+//! operator names. Without anything to show any public server may be asked.
+
+use psl::{List, Psl as _};
+use url::{Host, Url};
+
+/// Domains whose hosts belong to one customer each, and have their token servers themselves. The
+/// list of public suffixes lacks them.
+const SHARED: [&str; 2] = ["azurecr.io", "jfrog.io"];
+
+/// A token server that may be asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Realm {
+    /// Its address.
+    pub url: Url,
+    /// Whether the operator chose its host, which so may be private.
+    pub chosen: bool,
+}
+
+/// Why a token server may not be asked. For operators: it names the host, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedRealm {
+    /// Nothing that could be asked.
+    #[error("its realm is no address of a server on the web")]
+    NoAddress,
+    /// Plain HTTP.
+    #[error("{0} is named without HTTPS")]
+    Plain(String),
+    /// Somebody else.
+    #[error(
+        "{host} is of another domain than {registry}, so that it is not told who we are; if it is \
+         meant to be, name it in oci.token_hosts"
+    )]
+    Stranger {
+        /// Who would get the credentials.
+        host: String,
+        /// Whose they are.
+        registry: String,
+    },
+}
+
+/// The text is no name or address of a host. Fit for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a host is a name or an address, such as auth.example.com, without scheme, port or *")]
+pub struct InvalidHost;
+
+/// A host as an operator writes it.
+///
+/// # Errors
+/// Anything else than a name or an address.
+pub fn host_of(text: &str) -> Result<Host, InvalidHost> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match Host::parse(text.trim()) {
+        Ok(Host::Domain(name)) if !name.chars().all(plain) => Err(InvalidHost),
+        host => host.map_err(|_| InvalidHost),
+    }
+}
+
+/// The token server at this realm, if a registry at this address may send us there.
+///
+/// # Errors
+/// [`RefusedRealm`]. Private addresses that nobody chose are refused when they are dialled.
+pub fn check(
+    realm: &str,
+    registry: &Url,
+    token_hosts: &[Host],
+    shows_us: bool,
+) -> Result<Realm, RefusedRealm> {
+    let url = Url::parse(realm).map_err(|_| RefusedRealm::NoAddress)?;
+    let bare = url.username().is_empty() && url.password().is_none();
+    let (Some(host), Some(home), true) = (url.host(), registry.host(), bare) else {
+        return Err(RefusedRealm::NoAddress);
+    };
+    let at_home = host == home;
+    match url.scheme() {
+        "https" => {}
+        "http" if at_home && registry.scheme() == "http" => {}
+        "http" => return Err(RefusedRealm::Plain(host.to_string())),
+        _ => return Err(RefusedRealm::NoAddress),
+    }
+    let chosen = at_home || token_hosts.iter().any(|chosen| *chosen == host.to_owned());
+    if shows_us && !chosen && !same_domain(&host, &home) {
+        let (host, registry) = (host.to_string(), home.to_string());
+        return Err(RefusedRealm::Stranger { host, registry });
+    }
+    Ok(Realm { url, chosen })
+}
+
+/// Whether both hosts are of one registrant. Where the list does not know who may register, as in
+/// networks of one's own, only an operator can tell.
+fn same_domain(one: &Host<&str>, other: &Host<&str>) -> bool {
+    match (one, other) {
+        (Host::Domain(one), Host::Domain(other)) => {
+            registered(one).is_some_and(|domain| Some(domain) == registered(other))
+        }
+        _ => false,
+    }
+}
+
+/// The part of a name that somebody registered: `docker.io` of `auth.docker.io`.
+fn registered(name: &str) -> Option<&str> {
+    let domain = List.domain(name.as_bytes()).filter(|domain| domain.suffix().is_known())?;
+    let domain = std::str::from_utf8(domain.as_bytes()).ok()?;
+    (!SHARED.contains(&domain)).then_some(domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(realm: &str, registry: &str) -> Result<Realm, RefusedRealm> {
+        check(realm, &registry.parse().unwrap(), &[], true)
+    }
+
+    /// The cases of go-containerregistry's and distribution's tests of a realm, and those of the
+    /// registries that docs/oci.md lists.
+    #[test]
+    fn who_is_of_the_registrys_domain_is_told_who_we_are() {
+        for (realm, registry) in [
+            ("https://auth.docker.io/token", "https://registry-1.docker.io/"),
+            ("https://gitlab.com/jwt/auth", "https://registry.gitlab.com/"),
+            ("https://gitlab.example.com/jwt/auth", "https://registry.example.com/"),
+            ("https://auth.example.com/token", "https://registry.eu.example.com:5000/"),
+            ("https://example.co.uk/token", "https://registry.example.co.uk/"),
+            ("https://api.digitalocean.com/v2/registry/auth", "https://registry.digitalocean.com/"),
+            ("https://ghcr.io/token", "https://ghcr.io/"),
+            ("https://quay.io/v2/auth", "https://quay.io/"),
+            ("https://GHCR.io:443/token", "https://ghcr.io/"),
+            ("https://registry.example.com:8443/token", "https://registry.example.com/"),
+            ("https://acme.azurecr.io/oauth2/token", "https://acme.azurecr.io/"),
+            ("https://registry/token", "https://registry:5000/"),
+            ("https://harbor.corp.internal/service/token", "https://harbor.corp.internal/"),
+            ("https://10.0.0.5/token", "https://10.0.0.5:5000/"),
+            ("https://[fd00::1]/token", "https://[fd00::1]:5000/"),
+            ("http://127.0.0.1:5001/token", "http://127.0.0.1:5000/"),
+        ] {
+            let found = told(realm, registry);
+            assert_eq!(found.map(|found| found.url), Ok(realm.parse().unwrap()), "{registry}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_asked_only_where_nothing_is_shown() {
+        for (realm, registry) in [
+            ("https://evil.example.net/token", "https://registry.example.com/"),
+            ("https://registry.example.com.evil.net/token", "https://registry.example.com/"),
+            ("https://evilexample.com/token", "https://registry.example.com/"),
+            ("https://docker.io.evil.net/token", "https://registry-1.docker.io/"),
+            ("https://evil.co.uk/token", "https://example.co.uk/"),
+            ("https://evil.github.io/token", "https://acme.github.io/"),
+            ("https://evil.azurecr.io/oauth2/token", "https://acme.azurecr.io/"),
+            ("https://evil.jfrog.io/token", "https://acme.jfrog.io/"),
+            ("https://evil.io/token", "https://ghcr.io/"),
+            ("https://auth.corp.internal/token", "https://registry.corp.internal/"),
+            ("https://auth/token", "https://registry/"),
+            ("https://10.0.0.6/token", "https://10.0.0.5/"),
+            ("https://169.254.169.254/token", "https://registry.example.com/"),
+            ("https://93.184.216.34/token", "https://93.184.216.35/"),
+            ("https://[fd00:ec2::254]/token", "https://registry.example.com/"),
+        ] {
+            let refused = told(realm, registry).unwrap_err();
+            assert!(matches!(refused, RefusedRealm::Stranger { .. }), "{realm}: {refused}");
+            let registry: Url = registry.parse().unwrap();
+            assert!(check(realm, &registry, &[], false).is_ok(), "{realm}");
+            let named = host_of(realm.parse::<Url>().unwrap().host_str().unwrap()).unwrap();
+            assert!(check(realm, &registry, &[named], true).unwrap().chosen, "{realm}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_with_https_is_never_asked() {
+        for (realm, registry) in [
+            ("http://auth.example.com/token", "https://registry.example.com/"),
+            ("http://registry.example.com/token", "https://registry.example.com/"),
+            ("http://auth.example.com/token", "http://registry.example.com/"),
+            ("http://169.254.169.254/token", "http://registry.example.com/"),
+            ("https://user@registry.example.com/", "https://registry.example.com/"),
+            ("ftp://registry.example.com/", "https://registry.example.com/"),
+            ("file:///etc/passwd", "https://registry.example.com/"),
+            ("data:text/plain,x", "https://registry.example.com/"),
+            ("/token", "https://registry.example.com/"),
+            ("//registry.example.com/token", "https://registry.example.com/"),
+            ("", "https://registry.example.com/"),
+        ] {
+            let base: Url = registry.parse().unwrap();
+            let anyone = ["auth.example.com", "169.254.169.254"].map(|host| host_of(host).unwrap());
+            for shows_us in [true, false] {
+                let refused = check(realm, &base, &anyone, shows_us).unwrap_err();
+                assert!(!matches!(refused, RefusedRealm::Stranger { .. }), "{realm}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_operator_reads_whom_to_name_and_where() {
+        let refused = told("https://evil.net/token?secret=1", "https://registry.example.com/");
+        let text = refused.unwrap_err().to_string();
+        for part in ["evil.net", "registry.example.com", "oci.token_hosts"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for good in ["auth.example.com", " AUTH.example.com ", "10.0.0.1", "[fd00::1]"] {
+            assert!(host_of(good).is_ok(), "{good}");
+        }
+        for bad in ["", "https://auth.example.com", "auth.example.com:443", "*.example.com", "a b"]
+        {
+            assert_eq!(host_of(bad), Err(InvalidHost), "{bad}");
+        }
+    }
+}
