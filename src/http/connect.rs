@@ -27,6 +27,8 @@ use crate::http::tls;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Idle connections are given up before servers and firewalls commonly do.
 const IDLE_MAX: Duration = Duration::from_secs(55);
+/// Idle connections kept to a server that an upstream named: it can name ever new ones.
+const FOREIGN_IDLE: usize = 0;
 /// Bytes held of an answer while few are streamed: the longer the pieces, the less each byte costs.
 const LARGE: usize = 400 * 1024;
 /// Streamed answers that have large buffers at once, 16 MiB together.
@@ -41,7 +43,7 @@ pub(super) type Wire = Client<Connector, Full<Bytes>>;
 /// The connections of one backend: to where the operator pointed, and to where an upstream did.
 pub(super) struct Pool {
     trusted: Wires,
-    guarded: Wires,
+    foreign: Wires,
     allow_private: bool,
     /// Held once by this and once by each streamed answer.
     streams: Arc<()>,
@@ -82,11 +84,14 @@ impl Pool {
         let tls = tls::client_config(settings.verify_tls, settings.ca_file.as_deref())?;
         let patience = settings.timeout.min(CONNECT_MAX);
         let anywhere = HttpConnector::new_with_resolver(GaiResolver::new());
+        let anywhere = connector(anywhere, tls.clone(), patience);
         let public = HttpConnector::new_with_resolver(PublicOnly::new());
+        let public = connector(public, tls, patience);
+        let allow_private = settings.allow_private_redirects;
         Ok(Self {
-            trusted: Wires::new(&connector(anywhere, tls.clone(), patience)),
-            guarded: Wires::new(&connector(public, tls, patience)),
-            allow_private: settings.allow_private_redirects,
+            foreign: Wires::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
+            trusted: Wires::new(&anywhere, usize::MAX),
+            allow_private,
             streams: Arc::default(),
         })
     }
@@ -101,12 +106,15 @@ impl Pool {
     /// # Errors
     /// A literal private address that the operator did not choose.
     pub(super) fn client_for(&self, hop: &Hop) -> Result<&Wire> {
-        if hop.trusted || self.allow_private {
+        if hop.trusted {
             return Ok(self.of(&self.trusted));
         }
-        let refused = |cause| Error::faulty("A backend leads to a private address").because(cause);
-        egress::check_literal(&hop.url).map_err(refused)?;
-        Ok(self.of(&self.guarded))
+        if !self.allow_private {
+            let refused =
+                |cause| Error::faulty("A backend leads to a private address").because(cause);
+            egress::check_literal(&hop.url).map_err(refused)?;
+        }
+        Ok(self.of(&self.foreign))
     }
 
     fn of<'a>(&self, wires: &'a Wires) -> &'a Wire {
@@ -116,8 +124,8 @@ impl Pool {
 }
 
 impl Wires {
-    fn new(connector: &Connector) -> Self {
-        let [large, small] = [LARGE, SMALL].map(|buffer| wire(connector.clone(), buffer));
+    fn new(connector: &Connector, idle_max: usize) -> Self {
+        let [large, small] = [LARGE, SMALL].map(|buffer| wire(connector.clone(), buffer, idle_max));
         Self { large, small }
     }
 }
@@ -140,11 +148,12 @@ where
 }
 
 /// HTTP/1.1 only: a handful of connections a backend, each with one buffer, and nothing to negotiate.
-fn wire(connector: Connector, buffer: usize) -> Wire {
+fn wire(connector: Connector, buffer: usize, idle_max: usize) -> Wire {
     Client::builder(Home(Handle::try_current().ok()))
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(idle_max)
         .http1_max_buf_size(buffer)
         .build(connector)
 }

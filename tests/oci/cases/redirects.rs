@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::transfer::{ARCHIVE, sending};
 use crate::oci::{backend_with, client, credentials_of, id, repository, whole};
 use crate::support::canary::secret_for;
+use crate::support::chaos::Chaos;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 #[tokio::test]
@@ -200,4 +201,21 @@ async fn row_17_a_refusal_by_storage_is_no_absence_and_takes_no_token_from_us() 
     }
     assert_eq!(registry.count("/token"), 1, "the token is still good");
     assert!(storage.seen().iter().all(|seen| seen.header("authorization").is_none()));
+}
+
+/// A registry can name ever new servers: to none of them is a connection kept.
+#[tokio::test]
+async fn no_connection_is_kept_to_storage_behind_a_redirect() {
+    let storage = ScriptedRegistry::start(|_| Reply::new(200).bytes(ARCHIVE)).await;
+    let place = |url: String| url.trim_start_matches("http://").to_owned();
+    let counted = Chaos::to(&place(storage.url()), false).await;
+    let away = format!("{}/blob", counted.url());
+    let (registry, artifact) = sending(move |_| Reply::new(307).header("location", &away)).await;
+    let home = Chaos::to(&place(registry.url()), false).await;
+    let backend = backend_with(&home.url(), |settings| settings.allow_private_redirects = true);
+    for _ in 0..3 {
+        let opened = backend.open(&id("aws-provider"), &artifact, None).await.unwrap();
+        assert_eq!(whole(opened, &artifact).await.unwrap(), ARCHIVE);
+    }
+    assert_eq!((home.take_arrived(), counted.take_arrived()), (1, 3));
 }
