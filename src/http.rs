@@ -11,6 +11,7 @@ mod failure;
 pub mod inspect;
 pub mod json;
 pub mod metrics;
+mod pace;
 mod redirect;
 pub mod request;
 mod retry;

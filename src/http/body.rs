@@ -1,4 +1,4 @@
-//! Bodies: read whole within a bound, or passed on with a limit to silence.
+//! Bodies: read whole within a bound, or passed on with a limit to silence and slowness.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::timeout;
 
 use crate::error::Result;
 use crate::http::call::Call;
 use crate::http::connect::Stream;
 use crate::http::failure;
+use crate::http::pace::Pace;
 use crate::http::room::Room;
 use crate::http::whole::Whole;
 
@@ -40,18 +40,20 @@ pub(super) async fn read_bounded(
     Ok(whole.into_bytes())
 }
 
-/// A body as it comes; an error ends it, also one of longer silence than allowed.
+/// A body as it comes; an error ends it, also one of longer silence than allowed, or of a backend
+/// that keeps a download open with a byte now and then.
 pub(super) fn stream(
     body: Incoming,
     silence: Duration,
     call: Call,
     counted: Stream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let pieces = stream::unfold(Some((body, call, counted)), move |state| async move {
-        let (mut body, call, counted) = state?;
-        match next_piece(&mut body, silence, &call).await {
+    let pace = Pace::new(call.backend, silence);
+    let pieces = stream::unfold(Some((body, pace, call, counted)), |state| async move {
+        let (mut body, mut pace, call, counted) = state?;
+        match pace.next_piece(&mut body).await {
             Ok(None) => None,
-            Ok(Some(piece)) => Some((Ok(piece), Some((body, call, counted)))),
+            Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, call, counted)))),
             Err(error) => {
                 call.broke(&error);
                 Some((Err(error), None))
@@ -59,16 +61,4 @@ pub(super) fn stream(
         }
     });
     pieces.boxed()
-}
-
-async fn next_piece(body: &mut Incoming, silence: Duration, call: &Call) -> Result<Option<Bytes>> {
-    loop {
-        let frame =
-            timeout(silence, body.frame()).await.map_err(|_| failure::silent(call.backend))?;
-        let Some(frame) = frame else { return Ok(None) };
-        let frame = frame.map_err(|error| failure::of_reading(error).at(call.backend))?;
-        if let Ok(piece) = frame.into_data() {
-            return Ok(Some(piece));
-        }
-    }
 }

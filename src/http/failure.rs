@@ -18,6 +18,12 @@ pub(super) fn silent(backend: Source) -> Error {
     Error::new(ErrorKind::BackendTimeout, message).at(backend)
 }
 
+/// Something came, and so little that it would never end.
+pub(super) fn slow(backend: Source) -> Error {
+    let message = format!("The {backend} backend sends too slowly");
+    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+}
+
 /// A body larger than anything we asked for can be.
 pub(super) fn too_long(max_bytes: usize) -> Error {
     Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes"))

@@ -4,6 +4,7 @@ mod counted;
 mod inbound;
 mod names;
 mod outages;
+mod pace;
 mod patience;
 mod recovery;
 mod rig;
