@@ -5,10 +5,11 @@
 
 #![allow(clippy::panic, reason = "a broken promise must stop the run; the service never has this")]
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RANGE, RETRY_AFTER};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::api::{artifact_headers, ranges};
@@ -22,14 +23,16 @@ use crate::models::tag::{Tag, TagStyle};
 use crate::models::version::Version;
 use crate::oci::artifact::{choose_layer, files};
 use crate::oci::challenge::challenges;
+use crate::oci::credentials::Credentials;
 use crate::oci::link::next_page;
 use crate::oci::models::{Document, from_object};
+use crate::oci::token::credentials_header;
 
 /// A target: its name, and what it does with any bytes. It panics where a promise is broken.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("name", name),
     ("version", version),
     ("link", link),
@@ -42,6 +45,8 @@ pub const TARGETS: [Target; 12] = [
     ("config", config),
     ("disposition", disposition),
     ("url_guard", url_guard),
+    ("token", token),
+    ("credentials", credentials),
 ];
 
 /// Runs the target of this name.
@@ -160,7 +165,6 @@ fn webhook(bytes: &[u8]) {
 
 fn signature(secret: SecretString, body: &[u8]) -> String {
     use hmac::{KeyInit as _, Mac as _};
-    use secrecy::ExposeSecret as _;
     let key = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.expose_secret().as_bytes());
     let Ok(key) = key else { return String::new() };
     let bytes = key.chain_update(body).finalize().into_bytes();
@@ -189,18 +193,63 @@ fn url_guard(bytes: &[u8]) {
     };
     if egress::check_literal(&url).is_ok() {
         match url.host() {
-            Some(url::Host::Ipv4(address)) => {
-                assert!(!(address.is_private() || address.is_loopback()), "{url}");
-                assert!(!(address.is_link_local() || address.is_unspecified()), "{url}");
-            }
+            Some(url::Host::Ipv4(address)) => assert!(!is_inner(address), "{url}"),
             Some(url::Host::Ipv6(address)) => {
-                assert!(!(address.is_loopback() || address.is_unspecified()), "{url}");
-                let mapped = address.to_ipv4_mapped();
-                assert!(!mapped.is_some_and(|v4| v4.is_private() || v4.is_loopback()), "{url}");
+                let within = address.is_loopback() || address.is_unspecified();
+                assert!(!(within || address.is_multicast()), "{url}");
+                assert!(!(address.is_unique_local() || address.is_unicast_link_local()), "{url}");
+                assert!(!wrapped(address).is_some_and(is_inner), "{url}");
+                let [first, ..] = address.segments();
+                assert!(first != 0x2002, "6to4 leads to an address of IPv4: {url}");
             }
             Some(url::Host::Domain(_)) => {}
             None => panic!("an address without a host passed: {url}"),
         }
+    }
+}
+
+/// Whether an address is one of this machine or of a network behind it.
+fn is_inner(address: Ipv4Addr) -> bool {
+    // Of carriers, 100.64.0.0/10, where some clouds have their metadata.
+    let shared = u32::from(address) >> 22 == u32::from(Ipv4Addr::new(100, 64, 0, 0)) >> 22;
+    let local = address.is_loopback() || address.is_unspecified() || address.is_link_local();
+    local || shared || address.is_private() || address.is_multicast() || address.is_broadcast()
+}
+
+/// The IPv4 address that one of IPv6 stands for: mapped, or of NAT64 (`64:ff9b::/96`).
+fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let bits = u128::from(address);
+    let low = u32::try_from(bits & u128::from(u32::MAX)).ok()?;
+    let nat64 = bits >> 32 == 0x0064_ff9b_u128 << 64;
+    if nat64 { Some(Ipv4Addr::from(low)) } else { address.to_ipv4_mapped() }
+}
+
+/// Answers of token servers: a token that is kept fits, ends, and shows in no failure.
+fn token(bytes: &[u8]) {
+    match crate::oci::token::parse(bytes) {
+        Ok((secret, lifetime)) => {
+            let length = secret.expose_secret().len();
+            assert!((1..=16 * 1024).contains(&length), "{length}");
+            assert!(lifetime.as_secs() <= 24 * 60 * 60, "{lifetime:?}");
+        }
+        Err(error) => assert!(error.report().len() < 300, "{}", error.report()),
+    }
+}
+
+/// Files of credentials, Docker's among them: no secret is in what is said of them.
+fn credentials(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (Ok(registry), Ok(namespace)) = ("registry.test:5000".parse(), "team/infra".parse()) else {
+        return;
+    };
+    match Credentials::parse(text, &registry, &namespace) {
+        Ok(found) => {
+            let shown = format!("{found:?}");
+            let user = if let Credentials::Password { user, .. } = &found { user.len() } else { 0 };
+            assert!(shown.len() < 200 + user * 10, "{shown}");
+            let _ = credentials_header(&found);
+        }
+        Err(error) => assert!(error.to_string().len() < 200, "{error}"),
     }
 }
 

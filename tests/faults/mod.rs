@@ -9,3 +9,4 @@ mod patience;
 mod recovery;
 mod rig;
 mod slow;
+mod storm;

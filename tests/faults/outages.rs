@@ -158,6 +158,43 @@ async fn row_06_backends_that_limit_us_cost_nobody_anything() {
     outage(Way::Answers(429, "")).await;
 }
 
+/// Asks both backends every tenth of a second until something arrives at one; after how long.
+async fn silence(rig: &Rig, service: &Service) -> Duration {
+    let begun = Instant::now();
+    while rig.arrived() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(400), "nothing is asked any more");
+        tokio::time::advance(Duration::from_millis(100)).await;
+        for source in [Source::Gitea, Source::Oci] {
+            drop(service.catalogue.round(Some(source)).await);
+        }
+    }
+    begun.elapsed()
+}
+
+/// The breaker alone would ask again within a second.
+#[tokio::test]
+async fn row_06_nothing_arrives_within_the_time_that_both_backends_name() {
+    for (lines, seconds) in [
+        ("retry-after: 7\r\n", 7),
+        ("retry-after: Tue, 01 Jan 2999 00:00:00 GMT\r\n", 300),
+        ("retry-after: 1000000000000\r\n", 300),
+    ] {
+        let rig = Rig::new(false).await;
+        let (service, _) = read(&rig).await;
+        rig.set(Way::Answers(429, lines)).await;
+        for source in [Source::Gitea, Source::Oci] {
+            service.catalogue.round(Some(source)).await.unwrap_err();
+        }
+        assert_eq!(rig.arrived(), 2, "each heard it once");
+        tokio::time::pause();
+        let (silent, named) = (silence(&rig, &service).await, Duration::from_secs(seconds));
+        // Real time passes as well between the answers and the pause of the clock.
+        assert!(silent >= named - Duration::from_secs(1), "{lines}: {silent:?}");
+        assert!(silent <= named + Duration::from_secs(2), "{lines}: {silent:?}");
+        tokio::time::resume();
+    }
+}
+
 #[tokio::test]
 async fn row_11_backends_with_wrong_certificates_cost_nobody_anything() {
     outage(Way::Expired).await;
