@@ -122,3 +122,26 @@ async fn a_registry_whose_token_server_is_gone_is_asked_where_the_new_one_is() {
     let asked = server.take();
     assert_eq!(asked.len(), 3, "without a token, for one, and with it: {asked:?}");
 }
+
+#[tokio::test]
+async fn no_redirect_of_a_token_server_is_followed() {
+    let stranger = ScriptedRegistry::start(|_| Reply::json(r#"{"token":"x"}"#)).await;
+    for status in [301, 302, 303, 307, 308] {
+        let away = stranger.url();
+        let server = guarded(
+            |_, realm| challenged(realm, ""),
+            move |seen| {
+                let here = format!("http://{}/elsewhere", seen.header("host").unwrap());
+                let to = if status == 307 { away.clone() } else { here };
+                Reply::new(status).header("location", to).header("set-cookie", "canary=1")
+            },
+        )
+        .await;
+        for credentials in ["user:SECRET", "<token>:SECRET"] {
+            let asking = client(&server.url(), credentials_of(&server.url(), credentials));
+            assert_eq!(tags(&asking).await, Err(ErrorKind::BackendFaulty), "{status}");
+            assert_eq!(server.count("/elsewhere"), 0, "{status}");
+        }
+    }
+    assert_eq!(stranger.take(), [""; 0]);
+}
