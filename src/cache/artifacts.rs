@@ -92,12 +92,21 @@ pub struct Artifacts {
     busy: watch::Sender<usize>,
 }
 
-/// What a fetch is of.
+/// What a fetch is of: a file of one backend, and what its digest is to be. The digest alone would
+/// not do: a backend may say of a file of its own that it has the digest of another's, and whoever
+/// wants that one would be given what comes of it, or does not.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Identity {
-    Known(Digest),
-    /// A file of a backend that has no digest of it.
-    Unknown(Source, ArtifactKey),
+struct Identity {
+    source: Source,
+    key: ArtifactKey,
+    digest: Option<Digest>,
+}
+
+impl Identity {
+    fn of(wanted: &Wanted) -> Self {
+        let Artifact { key, digest, .. } = &*wanted.artifact;
+        Self { source: wanted.source, key: key.clone(), digest: digest.clone() }
+    }
 }
 
 impl Artifacts {

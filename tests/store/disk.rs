@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use extension_registry::cache::artifacts::Origin;
+use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
 
 use super::{ROOM, artifact, files, having, nobody, read, store, wanted};
@@ -110,8 +111,8 @@ async fn row_28_foreign_files_are_left_alone_and_unfinished_ones_removed() {
 #[tokio::test]
 async fn the_longest_unused_leaves_beyond_the_bound_and_what_is_larger_is_passed_through() {
     let dir = tempfile::tempdir().unwrap();
-    let store = store(dir.path(), 10).await;
-    for bytes in [&b"aaaa"[..], b"bbbb", b"aaaa", b"cccc", b"eleven byte"] {
+    let store = store(dir.path(), 16).await;
+    for bytes in [&b"aaaa"[..], b"bbbb", b"dddd", b"eeee", b"aaaa", b"cccc", b"seventeen bytes !"] {
         let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
         assert_eq!(read(opened.download).await.unwrap(), bytes);
         store.settle().await;
@@ -120,10 +121,39 @@ async fn the_longest_unused_leaves_beyond_the_bound_and_what_is_larger_is_passed
         store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap().origin
     };
     assert_eq!((origin(b"aaaa").await, origin(b"cccc").await), (Origin::Store, Origin::Store));
-    assert_eq!(store.state().bytes, 8);
-    assert_eq!(origin(b"eleven byte").await, Origin::Backend);
+    assert_eq!(store.state().bytes, 16);
+    assert_eq!(origin(b"seventeen bytes !").await, Origin::Backend);
     assert_eq!(origin(b"bbbb").await, Origin::Backend);
     assert_eq!(store.state().failure, None, "too large is no failure");
+}
+
+#[tokio::test]
+async fn a_size_that_is_only_announced_costs_no_stored_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 16).await;
+    let kept = [&b"aaaa"[..], b"bbbb", b"cccc", b"dddd"];
+    for bytes in kept {
+        let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
+        assert_eq!(read(opened.download).await.unwrap(), bytes);
+        store.settle().await;
+    }
+    // What is more than a quarter of the store is passed through, whatever becomes of it; what fits
+    // in takes no room before it comes.
+    for announced in [10 << 30, 16, 5, 4] {
+        let bogus = Artifact { size: announced, ..artifact(b"bogus") };
+        let failed = match store.open(wanted(&bogus, having(b""))).await {
+            Ok(opened) => read(opened.download).await.is_err(),
+            Err(_) => true,
+        };
+        assert!(failed, "{announced}");
+        store.settle().await;
+        assert_eq!(store.state().artifacts, 4, "{announced}");
+    }
+    for bytes in kept {
+        let opened = store.open(wanted(&artifact(bytes), nobody())).await.unwrap();
+        assert_eq!(opened.origin, Origin::Store);
+    }
+    assert_eq!(files(dir.path()).len(), 4, "nor is a file removed");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use extension_registry::backend::download::Download;
 use extension_registry::cache::artifacts::{Opened, Origin, Upstream, Wanted};
 use extension_registry::error::{Error, Result};
+use extension_registry::models::artifact::{Artifact, ArtifactKey};
+use extension_registry::models::source::Source;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -124,6 +126,32 @@ async fn row_33_a_fetch_goes_on_without_its_first_reader_and_ends_with_its_last(
 }
 
 #[tokio::test]
+async fn who_claims_the_digest_of_another_backends_archive_touches_nobodys_fetch_but_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), ROOM).await;
+    let file = artifact(b"good bytes");
+    // A checksum file of a release may say anything; what it names drips, and is something else.
+    let (upstream, mut openings) = tapped();
+    for (source, key) in [(Source::Gitea, "uuid"), (Source::Oci, "another file")] {
+        let claimed = Artifact { key: ArtifactKey::new(key), ..file.clone() };
+        let claimed = Wanted { source, ..wanted(&claimed, Arc::clone(&upstream)) };
+        let ours = Arc::clone(&store);
+        let evil = tokio::spawn(async move { ours.open(claimed).await.unwrap() });
+        let opening = openings.recv().await.unwrap();
+        opening.give(b"evil").await;
+        let evil = evil.await.unwrap();
+        let good = store.open(wanted(&file, having(b"good bytes"))).await.unwrap();
+        assert_eq!(good.origin, Origin::Backend, "it joins nobody who is not asked for it");
+        assert_eq!(read(good.download).await.unwrap(), b"good bytes");
+        opening.give(b" bytes").await;
+        drop(opening);
+        assert!(read(evil.download).await.is_err());
+        store.settle().await;
+        std::fs::remove_dir_all(dir.path().join("sha256")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_stands_still_holds_nobody_up() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
@@ -171,7 +199,7 @@ async fn row_30_a_fetch_stays_close_to_its_fastest_reader() {
     assert!((1..=1 << 20).contains(&ahead), "it was {ahead} bytes ahead");
 }
 
-fn part(file: &extension_registry::models::artifact::Artifact, range: Range<u64>) -> Wanted {
+fn part(file: &Artifact, range: Range<u64>) -> Wanted {
     Wanted { range: Some(range), ..wanted(file, nobody()) }
 }
 

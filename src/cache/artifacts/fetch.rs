@@ -22,23 +22,35 @@ const BATCH: u64 = 128 * 1024;
 const RESUMES: u32 = 2;
 
 /// What came of a fetch that got all its bytes.
+#[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) digest: Digest,
-    /// Why not all of it is in the file, if the disk failed on the way.
-    pub(super) disk: io::Result<()>,
+    pub(super) filed: Filed,
+}
+
+/// What of a fetch is in its file.
+#[derive(Debug)]
+pub(super) enum Filed {
+    /// All of it.
+    Whole,
+    /// Not all of it, since the store had no room.
+    NoRoom,
+    /// Not all of it, since the disk failed on the way.
+    Failed(io::Error),
+}
+
+/// Where the bytes of a fetch are to have room.
+pub(super) trait Space: Send + Sync {
+    /// Takes room for so many more bytes; whether there was any.
+    fn take(&self, bytes: u64) -> bool;
 }
 
 /// Fetches everything.
 ///
 /// # Errors
 /// The backend failed, or sent more or less than it announced.
-pub(super) async fn fetch(
-    fill: &Arc<Fill>,
-    file: Arc<File>,
-    algorithm: Algorithm,
-    upstream: &Upstream,
-) -> Result<Fetched> {
-    let mut writer = Writer::new(fill, file, algorithm);
+pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result<Fetched> {
+    let fill = writer.fill;
     let mut resumes = 0;
     let mut bytes = upstream(None).await?.bytes;
     while let Some(piece) = bytes.next().await {
@@ -74,24 +86,31 @@ async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
 }
 
 /// Hashes and writes in batches, on a thread that may wait for the disk, while more comes.
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     fill: &'a Arc<Fill>,
     file: Arc<File>,
+    space: &'a dyn Space,
     batch: Vec<Bytes>,
     batch_bytes: u64,
     /// Of all batches that are done.
     hasher: DigestHasher,
     at_work: Option<JoinHandle<Worked>>,
-    disk: io::Result<()>,
+    filed: Filed,
 }
 
 /// The digest so far, and how many bytes were written.
 type Worked = (DigestHasher, io::Result<u64>);
 
 impl<'a> Writer<'a> {
-    fn new(fill: &'a Arc<Fill>, file: Arc<File>, algorithm: Algorithm) -> Self {
+    pub(super) fn new(
+        fill: &'a Arc<Fill>,
+        file: Arc<File>,
+        algorithm: Algorithm,
+        space: &'a dyn Space,
+    ) -> Self {
         let hasher = DigestHasher::new(algorithm);
-        Self { fill, file, batch: Vec::new(), batch_bytes: 0, hasher, at_work: None, disk: Ok(()) }
+        let (batch, batch_bytes, at_work, filed) = (Vec::new(), 0, None, Filed::Whole);
+        Self { fill, file, space, batch, batch_bytes, hasher, at_work, filed }
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<()> {
@@ -117,7 +136,11 @@ impl<'a> Writer<'a> {
         self.settle().await?;
         let (batch, length) = (std::mem::take(&mut self.batch), self.batch_bytes);
         self.batch_bytes = 0;
-        let at = self.disk.is_ok().then(|| self.fill.received() - length);
+        if matches!(self.filed, Filed::Whole) && !self.space.take(length) {
+            self.filed_no_more(Filed::NoRoom);
+        }
+        let whole = matches!(self.filed, Filed::Whole);
+        let at = whole.then(|| self.fill.received() - length);
         let (mut hasher, file) = (self.hasher.clone(), Arc::clone(&self.file));
         self.at_work = Some(tokio::task::spawn_blocking(move || {
             batch.iter().for_each(|piece| hasher.update(piece));
@@ -135,18 +158,20 @@ impl<'a> Writer<'a> {
         self.hasher = hasher;
         match written {
             Ok(bytes) => self.fill.written(bytes),
-            Err(error) => {
-                self.fill.goes_on_in_memory();
-                self.disk = Err(error);
-            }
+            Err(error) => self.filed_no_more(Filed::Failed(error)),
         }
         Ok(())
+    }
+
+    fn filed_no_more(&mut self, why: Filed) {
+        self.fill.goes_on_in_memory();
+        self.filed = why;
     }
 
     async fn finish(mut self) -> Result<Fetched> {
         self.work().await?;
         self.settle().await?;
-        Ok(Fetched { digest: self.hasher.finish(), disk: self.disk })
+        Ok(Fetched { digest: self.hasher.finish(), filed: self.filed })
     }
 }
 
@@ -161,6 +186,8 @@ fn write(file: &File, mut at: u64, batch: &[Bytes]) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use futures_util::future::join_all;
     use futures_util::{FutureExt as _, stream};
 
@@ -168,8 +195,34 @@ mod tests {
     use crate::cache::artifacts::buffers::Buffers;
     use crate::cache::artifacts::fill::End;
 
+    /// Room for so many bytes.
+    struct Left(AtomicU64);
+
+    impl Space for Left {
+        fn take(&self, bytes: u64) -> bool {
+            let rest = |left: u64| left.checked_sub(bytes);
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest).is_ok()
+        }
+    }
+
     #[tokio::test]
     async fn a_full_disk_costs_the_store_and_no_reader() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let Filed::Failed(error) = read_by_three(full, u64::MAX).await else { panic!() };
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[tokio::test]
+    async fn a_full_store_costs_no_reader_either() {
+        for (room, whole) in [(0, false), (1 << 20, false), (4 << 20, true)] {
+            let filed = read_by_three(tempfile::tempfile().unwrap(), room).await;
+            assert_eq!(matches!(filed, Filed::Whole), whole, "{filed:?}");
+            assert_eq!(matches!(filed, Filed::NoRoom), !whole, "{filed:?}");
+        }
+    }
+
+    /// Fetches 4 MiB for three readers, each of whom gets all of it; what of it was filed.
+    async fn read_by_three(file: File, room: u64) -> Filed {
         let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
         let size = bytes.len() as u64;
         let upstream: Upstream = Arc::new(move |_| {
@@ -179,7 +232,6 @@ mod tests {
             let bytes = stream::iter(pieces).boxed();
             async move { Ok(Download { length: size, bytes }) }.boxed()
         });
-        let full = Arc::new(File::options().write(true).open("/dev/full").unwrap());
         let fill = Fill::new(size);
         let readers: Vec<_> = (0..3)
             .map(|_| {
@@ -187,13 +239,17 @@ mod tests {
                 tokio::spawn(async move { reader.begun().await?.unwrap().collect().await })
             })
             .collect();
-        let fetched = fetch(&fill, full, Algorithm::Sha256, &upstream).await.unwrap();
-        assert_eq!(fetched.disk.unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(fill.join(0..size, Buffers::default()).is_none(), "nobody can join any more");
+        let space = Left(AtomicU64::new(room));
+        let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
+        let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
+        let fetched = fetch(writer, &upstream).await.unwrap();
+        let joins = fill.join(0..size, Buffers::default()).is_some();
+        assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
         fill.finish(End::Verified);
         for read in join_all(readers).await {
             let read = read.unwrap().unwrap();
             assert_eq!((read.len() as u64, Digest::sha256(&read)), (size, fetched.digest.clone()));
         }
+        fetched.filed
     }
 }

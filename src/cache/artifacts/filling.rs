@@ -3,17 +3,32 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempPath;
 
 use crate::cache::artifacts::disk::Disk;
-use crate::cache::artifacts::fetch::{Fetched, fetch};
+use crate::cache::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
 use crate::cache::artifacts::fill::{End, Fill};
 use crate::cache::artifacts::reader::Reader;
 use crate::cache::artifacts::shelf::Stamp;
 use crate::cache::artifacts::{Artifacts, Identity, Origin, Wanted, algorithm_of};
-use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
+
+/// The room that a fetch takes in the store, as its bytes come.
+struct Room {
+    artifacts: Arc<Artifacts>,
+    taken: AtomicU64,
+}
+
+impl Space for Room {
+    fn take(&self, bytes: u64) -> bool {
+        let Some(left) = self.artifacts.shelf.lock().arrive(bytes) else { return false };
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.artifacts.remove(left);
+        true
+    }
+}
 
 /// A file that is on disk now, and is as it was verified.
 type Kept = (Digest, Stamp);
@@ -26,17 +41,17 @@ impl Artifacts {
         part: Range<u64>,
     ) -> Option<(Reader, Origin)> {
         let disk = self.disk.clone()?;
-        let Artifact { digest, key, size, .. } = &*wanted.artifact;
-        let unknown = || Identity::Unknown(wanted.source, key.clone());
-        let identity = digest.clone().map_or_else(unknown, Identity::Known);
+        let size = wanted.artifact.size;
+        if !self.shelf.lock().takes(size) {
+            return None;
+        }
+        let identity = Identity::of(wanted);
         let mut fills = self.fills.lock();
-        let under_way = fills.get(&identity).filter(|fill| fill.size == *size);
+        let under_way = fills.get(&identity).filter(|fill| fill.size == size);
         if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), self.buffers.clone())) {
             return Some((reader, Origin::Shared));
         }
-        let left = self.shelf.lock().reserve(*size)?;
-        self.remove(left);
-        let fill = Fill::new(*size);
+        let fill = Fill::new(size);
         let reader = fill.join(part, self.buffers.clone())?;
         fills.insert(identity.clone(), Arc::clone(&fill));
         drop(fills);
@@ -49,9 +64,10 @@ impl Artifacts {
         self.busy.send_modify(|busy| *busy += 1);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let kept = this.run(disk, &fill, &wanted).await;
+            let room = Room { artifacts: Arc::clone(&this), taken: AtomicU64::new(0) };
+            let kept = this.run(disk, &fill, &wanted, &room).await;
             let mut shelf = this.shelf.lock();
-            shelf.release(fill.size);
+            shelf.ended(room.taken.into_inner());
             let left = kept.map(|(digest, stamp)| shelf.put(digest, fill.size, Some(stamp)));
             drop(shelf);
             // Only now: who comes in between finds the fetch, or the file.
@@ -67,7 +83,13 @@ impl Artifacts {
     }
 
     /// Fetches, verifies and keeps; gives up once nobody reads any more.
-    async fn run(&self, disk: Disk, fill: &Arc<Fill>, wanted: &Wanted) -> Option<Kept> {
+    async fn run(
+        &self,
+        disk: Disk,
+        fill: &Arc<Fill>,
+        wanted: &Wanted,
+        room: &Room,
+    ) -> Option<Kept> {
         let beginning = disk.clone();
         let begun = blocking(move || beginning.begin()).await;
         let Ok((file, path)) = begun.inspect_err(|error| self.failed(error)) else {
@@ -75,9 +97,9 @@ impl Artifacts {
             return None;
         };
         let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
-        let algorithm = algorithm_of(&wanted.artifact);
+        let writer = Writer::new(fill, file, algorithm_of(&wanted.artifact), room);
         let fetched = tokio::select! {
-            fetched = fetch(fill, file, algorithm, &wanted.upstream) => fetched,
+            fetched = fetch(writer, &wanted.upstream) => fetched,
             () = fill.deserted() => return None,
         };
         let judged = fetched.and_then(|all| self.judge(wanted, &all.digest).map(|()| all));
@@ -102,8 +124,16 @@ impl Artifacts {
         fetched: Fetched,
     ) -> Option<Kept> {
         let file = Arc::clone(fill.file.get()?);
+        match fetched.filed {
+            Filed::Whole => {}
+            // What others fetch has the room: no failure, and the next who asks tries again.
+            Filed::NoRoom => return None,
+            Filed::Failed(error) => {
+                self.failed(&error);
+                return None;
+            }
+        }
         let kept = blocking(move || {
-            fetched.disk?;
             let stamp = disk.keep(&file, path, &fetched.digest)?;
             Ok((fetched.digest, stamp))
         });

@@ -13,6 +13,14 @@ pub(super) struct Stamp {
     pub(super) modified: (i64, i64),
 }
 
+/// One artifact takes at most this part of the store: no single release may empty it.
+const SHARE_OF_ONE: u64 = 4;
+/// Fetches under way take at most this part of it together: their bytes are not verified yet, and
+/// what they are worth nobody knows.
+const SHARE_OF_FILLS: u64 = 2;
+/// Artifacts that are stored at most, however small: each is a file, and is known in memory.
+const STORED_MAX: usize = 200_000;
+
 /// One stored artifact.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
@@ -26,13 +34,13 @@ pub(super) struct Shelf {
     max_bytes: u64,
     stored: LruCache<Digest, Stored>,
     bytes: u64,
-    /// Bytes promised to fetches under way.
-    reserved: u64,
+    /// Bytes that came of fetches under way.
+    filling: u64,
 }
 
 impl Shelf {
     pub(super) fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, stored: LruCache::unbounded(), bytes: 0, reserved: 0 }
+        Self { max_bytes, stored: LruCache::unbounded(), bytes: 0, filling: 0 }
     }
 
     /// The most bytes that may be stored.
@@ -83,24 +91,32 @@ impl Shelf {
         }
     }
 
-    /// Promises room for a fetch; answers with what has to leave for it. `None`: there is no room,
-    /// whatever leaves.
-    pub(super) fn reserve(&mut self, size: u64) -> Option<Vec<Digest>> {
-        if self.reserved.checked_add(size)? > self.max_bytes {
+    /// Whether an artifact of this size is kept at all. Nothing leaves for what is only announced.
+    pub(super) const fn takes(&self, size: u64) -> bool {
+        size <= self.max_bytes / SHARE_OF_ONE
+    }
+
+    /// So many bytes of a fetch came; answers with what has to leave for them. `None`: they have
+    /// no room, since other fetches have it.
+    pub(super) fn arrive(&mut self, bytes: u64) -> Option<Vec<Digest>> {
+        let filling = self.filling.checked_add(bytes)?;
+        if filling > self.max_bytes / SHARE_OF_FILLS {
             return None;
         }
-        self.reserved += size;
+        self.filling = filling;
         Some(self.make_room())
     }
 
-    /// Ends a promise.
-    pub(super) const fn release(&mut self, size: u64) {
-        self.reserved -= size;
+    /// A fetch ended of which so many bytes came.
+    pub(super) const fn ended(&mut self, bytes: u64) {
+        self.filling = self.filling.saturating_sub(bytes);
     }
 
     fn make_room(&mut self) -> Vec<Digest> {
         let mut left = Vec::new();
-        while self.bytes.saturating_add(self.reserved) > self.max_bytes {
+        while self.bytes.saturating_add(self.filling) > self.max_bytes
+            || self.stored.len() > STORED_MAX
+        {
             let Some((digest, stored)) = self.stored.pop_lru() else { break };
             self.bytes -= stored.size;
             left.push(digest);
@@ -132,14 +148,32 @@ mod tests {
     }
 
     #[test]
-    fn room_is_promised_only_where_it_can_be_made() {
-        let mut shelf = Shelf::new(10);
-        shelf.put(digest(1), 6, None);
-        assert_eq!(shelf.reserve(11), None, "larger than everything");
-        assert_eq!(shelf.reserve(4), Some(vec![]));
-        assert_eq!(shelf.reserve(6), Some(vec![digest(1)]));
-        assert_eq!(shelf.reserve(1), None, "all of it is promised");
-        shelf.release(6);
-        assert_eq!(shelf.put(digest(1), 6, None), []);
+    fn room_is_made_for_what_came_and_not_for_what_is_announced() {
+        let mut shelf = Shelf::new(16);
+        for of in 0..4 {
+            assert_eq!(shelf.put(digest(of), 4, None), []);
+        }
+        assert!(shelf.takes(4));
+        assert!(!shelf.takes(5), "more than a quarter");
+        assert!(!shelf.takes(u64::MAX));
+        assert_eq!(shelf.len(), 4, "a look costs nothing");
+        assert_eq!(shelf.arrive(1), Some(vec![digest(0)]));
+        assert_eq!(shelf.arrive(3), Some(vec![]), "there is room by now");
+        assert_eq!(shelf.arrive(4), Some(vec![digest(1)]));
+        assert_eq!(shelf.arrive(1), None, "half of it is what nobody has verified");
+        assert_eq!((shelf.bytes(), shelf.len()), (8, 2));
+        shelf.ended(4);
+        assert_eq!(shelf.put(digest(4), 4, None), []);
+        assert_eq!(shelf.arrive(4), Some(vec![digest(2)]), "what is being filled stays");
+    }
+
+    #[test]
+    fn however_small_they_are_there_are_never_more_than_so_many() {
+        let mut shelf = Shelf::new(u64::MAX);
+        for number in 0..STORED_MAX {
+            shelf.put(Digest::sha256(&number.to_ne_bytes()), 1, None);
+        }
+        assert_eq!(shelf.put(digest(1), 1, None), [Digest::sha256(&0_usize.to_ne_bytes())]);
+        assert_eq!(shelf.len(), STORED_MAX);
     }
 }
