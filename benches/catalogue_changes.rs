@@ -44,6 +44,7 @@ fn rules() -> Rules {
         full_sweep: Duration::from_secs(3600),
         negative_ttl: Duration::from_secs(10),
         accept_changes: false,
+        max_bytes: usize::MAX,
     }
 }
 
@@ -75,7 +76,7 @@ fn changes() {
     let mut index = Index::new(&[Source::Gitea], &rules());
     index.listed(Source::Gitea);
     for number in 0..EXTENSIONS {
-        index.put(Source::Gitea, extension(number, 0), Instant::now());
+        assert!(index.put(Source::Gitea, extension(number, 0), Instant::now()));
     }
     let begun = Instant::now();
     let mut view = index.view(&View::default());
@@ -84,7 +85,7 @@ fn changes() {
     let mut times: Vec<Duration> = (1..=CHANGES)
         .map(|change| {
             let number = change * 7919 % EXTENSIONS;
-            index.put(Source::Gitea, extension(number, change), Instant::now());
+            assert!(index.put(Source::Gitea, extension(number, change), Instant::now()));
             let begun = Instant::now();
             view = index.view(&view);
             begun.elapsed()

@@ -86,6 +86,7 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         full_sweep: Duration::from_secs(3600),
         negative_ttl: Duration::from_secs(10),
         accept_changes: false,
+        max_bytes: usize::MAX,
     };
     let catalogue = Catalogue::new(vec![Arc::new(backend)], rules);
     catalogue.round(None).await.unwrap();

@@ -15,6 +15,7 @@ pub mod questions;
 pub mod reads;
 mod removal;
 pub mod resolve;
+mod room;
 pub mod rounds;
 pub mod search;
 pub mod snapshot;
@@ -57,6 +58,8 @@ pub struct Rules {
     pub negative_ttl: Duration,
     /// Whether a version's archive may become another one than the one first downloaded.
     pub accept_changes: bool,
+    /// About how many bytes the extensions of one backend may take up.
+    pub max_bytes: usize,
 }
 
 impl Rules {
@@ -158,7 +161,10 @@ impl Catalogue {
             let (breaker, status) = (member.breaker(), member.status.get());
             let age = status.current_as_of.map(Moment::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
-            (member.source(), Status { breaker, stale, ..status })
+            let held = member.held();
+            let mut faults = status.faults;
+            faults.extend(room::no_room_for(member.source(), held.refused));
+            (member.source(), Status { breaker, stale, held, faults, ..status })
         };
         self.members.iter().map(status).collect()
     }
@@ -169,7 +175,8 @@ impl Catalogue {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
             let age = member.status.current_as_of().map(Moment::elapsed);
-            if age.is_none_or(|age| self.rules.is_stale(age)) {
+            let lacks_some = member.held().refused > 0;
+            if lacks_some || age.is_none_or(|age| self.rules.is_stale(age)) {
                 freshness.degraded.push(member.source());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
@@ -215,6 +222,7 @@ impl Catalogue {
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
+        self.members.iter().for_each(|member| member.holds(index.held(member.source())));
         if index.has_changed() {
             self.show(&mut index);
         }

@@ -117,6 +117,8 @@ pub struct CatalogConfig {
     pub allow_takeover: bool,
     /// How long rounds ask for changes only.
     pub full_sweep: Duration,
+    /// About how many bytes the extensions of one backend may take up.
+    pub max_bytes: usize,
 }
 
 /// The memos of answers, and what is kept over a restart.
@@ -310,6 +312,9 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
         union: settings.text("catalog", "merge")? == "union",
         allow_takeover: settings.flag("catalog", "allow_takeover")?,
         full_sweep: Duration::from_secs(settings.whole("catalog", "full_sweep_seconds")?),
+        // More than can be addressed is as good as no bound.
+        max_bytes: usize::try_from(bytes_of(&settings.text("catalog", "max_bytes")?)?)
+            .unwrap_or(usize::MAX),
     })
 }
 

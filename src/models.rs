@@ -10,4 +10,4 @@ pub mod readme;
 pub mod source;
 pub mod tag;
 pub mod version;
-pub mod weight;
+mod weight;

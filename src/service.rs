@@ -165,6 +165,7 @@ fn catalogue_rules(config: &Config) -> Rules {
         full_sweep: config.catalog.full_sweep,
         negative_ttl: config.cache.negative_ttl,
         accept_changes: config.downloads.accept_changes,
+        max_bytes: config.catalog.max_bytes,
     }
 }
 

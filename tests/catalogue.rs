@@ -3,6 +3,7 @@
 mod pages;
 mod publishing;
 mod removal;
+mod room;
 mod storm;
 
 use std::sync::Arc;
@@ -283,6 +284,61 @@ async fn row_26_made_up_names_cost_a_backend_five_questions_a_second() {
     pass(Duration::from_secs(1)).await;
     catalogue.find(&id("provider/y"), None).await.unwrap_err();
     assert_eq!(backend.asked().extensions, before + 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_26_a_listing_that_was_cut_short_says_no_to_nobody() {
+    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    scripted.tells_changes = false;
+    let backend = Arc::new(scripted);
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let mut number = 0;
+    let mut ask = async || {
+        let mut noes = 0;
+        for _ in 0..10 {
+            number += 1;
+            let error = catalogue.find(&id(&format!("provider/x{number}")), None).await;
+            noes += usize::from(error.unwrap_err().is_not_found());
+        }
+        noes
+    };
+    assert_eq!(ask().await, 10, "five were asked for, and the listing is complete");
+    backend.cuts_listings.store(true, Ordering::SeqCst);
+    pass(TTL).await;
+    assert_eq!(ask().await, 5, "the backend's own noes: what was complete is too long ago");
+    backend.cuts_listings.store(false, Ordering::SeqCst);
+    pass(TTL).await;
+    assert_eq!(ask().await, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_of_changes_make_no_listing_complete_that_was_not() {
+    let backend = backend(&["provider/a:1.0.0"]);
+    for (cut, noes) in [(true, 5), (false, 10)] {
+        backend.cuts_listings.store(cut, Ordering::SeqCst);
+        let (catalogue, _tasks) = kept(backend.clone()).await;
+        pass(TTL * 3).await;
+        let mut said = 0;
+        for number in 0..10 {
+            let error = catalogue.find(&id(&format!("provider/x{number}")), None).await;
+            said += usize::from(error.unwrap_err().is_not_found());
+        }
+        assert_eq!(said, noes, "cut: {cut}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_listed_and_cannot_be_read_is_not_absent() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    *backend.faulty.lock() = Some(id("provider/b"));
+    let (catalogue, _tasks) = kept(backend.clone()).await;
+    for number in 0..5 {
+        catalogue.find(&id(&format!("provider/x{number}")), None).await.unwrap_err();
+    }
+    let error = catalogue.find(&id("provider/B"), None).await.unwrap_err();
+    assert!(!error.is_not_found(), "{error}");
+    let error = catalogue.find(&id("provider/y"), None).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod damage;
 mod restart;
+mod room;
 mod round_trip;
 
 use std::path::Path;

@@ -3,6 +3,8 @@
 mod kept;
 mod owners;
 mod patch;
+mod refused;
+mod room;
 mod searched;
 mod shelf;
 
@@ -15,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::catalog::index::owners::Owners;
 use crate::catalog::index::patch::{Changes, is_same, patched};
-use crate::catalog::index::shelf::Shelf;
+use crate::catalog::index::shelf::{Shelf, Taken};
 use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
 use crate::catalog::search::SearchIndex;
@@ -24,6 +26,7 @@ use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::source::Source;
 
+pub use crate::catalog::index::refused::Held;
 pub use crate::catalog::index::shelf::Absence;
 
 /// One extension as a reader sees it.
@@ -44,6 +47,8 @@ type Parts = Box<[Part]>;
 struct Part {
     source: Source,
     extension: Arc<Extension>,
+    /// About how many bytes it takes up.
+    weight: usize,
     read: Arc<Mutex<Moment>>,
 }
 
@@ -167,7 +172,7 @@ impl Index {
         Self {
             merge: rules.merge,
             takeover: rules.allow_takeover,
-            shelves: sources.iter().map(|source| Shelf::new(*source)).collect(),
+            shelves: sources.iter().map(|source| Shelf::new(*source, rules.max_bytes)).collect(),
             owners: Owners::default(),
             touched: BTreeSet::new(),
             changed: false,
@@ -195,18 +200,30 @@ impl Index {
         }
     }
 
-    /// The backend has this extension, as it is here, read at this instant.
-    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+    /// The backend has this extension, as it is here, read at this instant. Answers whether there
+    /// was room for it; if not, what was known of it stays.
+    #[must_use]
+    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) -> bool {
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return true };
         let id = extension.id().clone();
-        if shelf.read(extension, now) {
-            self.touch(id);
+        let taken = shelf.read(extension, now);
+        match taken {
+            Taken::Same => {}
+            Taken::News => self.touch(id),
+            Taken::Refused => self.touch_elsewhere(source, [id].into()),
         }
+        taken != Taken::Refused
     }
 
     /// The backend said that it has no such repository.
     pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) -> Absence {
-        shelf_of(&mut self.shelves, source).map_or(Absence::Unknown, |shelf| shelf.missed(id, now))
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Absence::Unknown };
+        let refused = shelf.room.lacks(id);
+        let absence = shelf.missed(id, now);
+        if refused && absence == Absence::Unknown {
+            self.touch_elsewhere(source, [id.clone()].into());
+        }
+        absence
     }
 
     /// Removes what was certainly missed, unless it was seen again since.
@@ -284,7 +301,8 @@ impl Index {
         let parts: Parts = self.shelves.iter().filter_map(held).collect();
         let bid = |shelf: &Shelf| Bid {
             source: shelf.source,
-            known: shelf.known,
+            // What it has and there is no room for may be its own.
+            known: shelf.known && !shelf.room.lacks(id),
             has: part_of(&parts, shelf.source).is_some(),
         };
         let bids: Vec<Bid> = self.shelves.iter().map(bid).collect();

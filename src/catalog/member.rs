@@ -13,6 +13,7 @@ use crate::backend::contact::{BreakerState, Contact};
 use crate::backend::{Backend, Fault};
 use crate::catalog::dirty::Dirty;
 use crate::catalog::questions::Budget;
+use crate::catalog::room::HeldCell;
 use crate::catalog::rounds::RoundState;
 use crate::catalog::status::StatusCell;
 use crate::error::{Error, ErrorKind};
@@ -29,6 +30,7 @@ pub(crate) struct Member {
     pub(super) status: StatusCell,
     pub(super) round: RoundState,
     pub(super) budget: Budget,
+    pub(super) held: HeldCell,
     dirty: Mutex<Dirty>,
     news: Notify,
 }
@@ -40,6 +42,7 @@ impl Member {
             status: StatusCell::default(),
             round: RoundState::default(),
             budget: Budget::default(),
+            held: HeldCell::default(),
             dirty: Mutex::default(),
             news: Notify::new(),
         }

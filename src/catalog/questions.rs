@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::backend::coalesce::{Coalesced, Same};
 use crate::catalog::Catalogue;
 use crate::catalog::member::Member;
+use crate::catalog::room::no_room;
+use crate::catalog::rounds::Taken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
@@ -149,8 +151,11 @@ impl Catalogue {
                 }
             };
             empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
-            for fault in self.take_in(member, vec![(id.clone(), found)]).await.faults {
-                member.status.found(fault);
+            let Taken { faults, refused, .. } =
+                self.take_in(member, vec![(id.clone(), found)]).await;
+            faults.into_iter().for_each(|fault| member.status.found(fault));
+            if refused > 0 {
+                failure = failure.or_else(|| Some(no_room(member.source())));
             }
         }
         self.shown().await;
@@ -166,7 +171,7 @@ impl Catalogue {
         budgeted: bool,
     ) -> Result<Option<Result<Extension>>> {
         if budgeted && !member.budget.take() {
-            return self.beyond_budget(member).map(|()| None);
+            return self.beyond_budget(member, id).map(|()| None);
         }
         let found = member.backend.extension(id).await.and_then(readable);
         member.learned(&found);
@@ -177,9 +182,12 @@ impl Catalogue {
     }
 
     /// A complete listing that is current says no as well as an answer; without one nothing can.
-    fn beyond_budget(&self, member: &Member) -> Result<()> {
-        let current = member.status.current_as_of();
-        if current.is_some_and(|at| at.elapsed() <= self.rules.ttl) {
+    fn beyond_budget(&self, member: &Member, id: &ExtensionId) -> Result<()> {
+        if member.held().refused > 0 {
+            return Err(no_room(member.source()));
+        }
+        let lacked = member.status.lacked(id);
+        if lacked.is_some_and(|age| age <= self.rules.ttl) {
             return Ok(());
         }
         let message = format!("The {} backend is asked for too much at once", member.source());
@@ -256,6 +264,7 @@ mod tests {
             full_sweep: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(10),
             accept_changes: false,
+            max_bytes: usize::MAX,
         };
         let backend = Arc::new(MemoryBackend::new(Source::Oci));
         let catalogue = Catalogue::new(vec![backend], rules);

@@ -13,6 +13,7 @@ use crate::catalog::index::{Entry, View};
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
 use crate::catalog::questions::{Deadline, Wanted, What};
+use crate::catalog::room::no_room;
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
@@ -139,8 +140,8 @@ impl Catalogue {
             let read = member.backend.releases(&id).await;
             member.learned(&read);
             let extension = read?;
-            this.change(|index| index.put(source, extension, Instant::now()));
-            Ok(())
+            let fits = this.change(|index| index.put(source, extension, Instant::now()));
+            if fits { Ok(()) } else { Err(no_room(source)) }
         };
         self.questions.whole.ask(&key, question).await
     }
@@ -364,8 +365,8 @@ fn standing(entry: &Entry, source: Option<Source>) -> Result<()> {
     match entry.standing {
         Standing::Unsure(has, unknown) if source.is_none() => Err(Error::unavailable(
             format!(
-                "The {unknown} backend comes first and has not been listed yet, so it is not \
-                 known who owns {id}; ask for ?source={has} to take it from there"
+                "The {unknown} backend comes first and has not been listed yet, or has more than \
+                 there is room for, so it is not known who owns {id}; ask for ?source={has} to take it from there"
             ),
             RETRY_AFTER,
         )

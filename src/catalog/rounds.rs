@@ -75,6 +75,8 @@ pub(super) struct Taken {
     pub(super) lacking: Vec<ExtensionId>,
     /// Those that are certain to be gone if the backend is to be believed.
     pub(super) gone: Vec<ExtensionId>,
+    /// How many there was no room for.
+    pub(super) refused: usize,
 }
 
 impl Catalogue {
@@ -132,9 +134,9 @@ impl Catalogue {
             Err(error) if is_absent(&error) => return Err(error),
             Ok(Changes::CannotTell) | Err(_) => None,
         };
-        let faults = self.sweep(member).await?;
+        let (complete, faults) = self.sweep(member).await?;
         member.answered();
-        member.tell(member.status.rounded(begun, faults));
+        member.tell(member.status.rounded(begun, complete, faults));
         member.round.go_on_from(Place { cursor, swept: Some(begun.into()) });
         Ok(())
     }
@@ -162,8 +164,9 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Reads everything a backend has; answers with what could not be read.
-    async fn sweep(self: &Arc<Self>, member: &Member) -> Result<Vec<Fault>> {
+    /// Reads everything a backend lists; answers with whether that is all it has, and with what
+    /// could not be read.
+    async fn sweep(self: &Arc<Self>, member: &Member) -> Result<(bool, Vec<Fault>)> {
         let source = member.source();
         let Listing { ids, complete, mut faults } = member.backend.listing().await?;
         member.answered();
@@ -177,6 +180,7 @@ impl Catalogue {
             unlisted.clear();
         }
         let known = complete || !ids.is_empty();
+        self.change(|index| index.sweep_begins(source));
         let mut patience = Patience::default();
         let reads = stream::iter(ids)
             .map(|id| read_one(member, id))
@@ -193,10 +197,13 @@ impl Catalogue {
         member.mark(|dirty| {
             doubted.lacking.into_iter().for_each(|id| dirty.lacking(id, Instant::now()));
         });
-        if known {
-            self.change(|index| index.listed(source));
-        }
-        Ok(faults)
+        self.change(|index| {
+            index.sweep_ended(source, complete);
+            if known {
+                index.listed(source);
+            }
+        });
+        Ok((complete, faults))
     }
 
     /// Takes over what was read.
@@ -210,7 +217,8 @@ impl Catalogue {
                             taken.lacking.push(id);
                         }
                         taken.faults.extend(faults_of(&extension));
-                        index.put(source, extension, Instant::now());
+                        let fits = index.put(source, extension, Instant::now());
+                        taken.refused += usize::from(!fits);
                     }
                     Err(error) if error.is_not_found() => {
                         match index.missed(source, &id, Instant::now()) {

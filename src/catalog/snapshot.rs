@@ -40,6 +40,8 @@ pub struct Kept {
     pub fingerprint: String,
     /// When its last successful round began.
     pub current_as_of: Timestamp,
+    /// When what it lacks was last certain to be lacking.
+    pub complete_as_of: Option<Timestamp>,
     /// When it last answered.
     pub last_success: Option<Timestamp>,
     /// What it is asked for changes since.
@@ -61,6 +63,8 @@ pub struct Unsettled {
     pub doubted: Vec<ExtensionId>,
     /// Extensions that are to be read again by the schedule.
     pub dirty: Vec<ExtensionId>,
+    /// Extensions that there was no room for.
+    pub refused: Vec<ExtensionId>,
 }
 
 /// What each backend is configured to be: the same text means the same upstream.
@@ -110,13 +114,13 @@ impl Catalogue {
         self.change(|index| {
             index.restore_owners(owners);
             for (member, kept) in usable {
-                let (mut extensions, doubted) = give_back(member, kept, now);
+                let (mut extensions, unsettled) = give_back(member, kept, now);
                 for (extension, _) in &mut extensions {
                     if let Some(amended) = self.first_seen.amended(extension) {
                         *extension = Arc::new(amended);
                     }
                 }
-                index.restore(member.source(), extensions, &doubted, Instant::now());
+                index.restore(member.source(), extensions, &unsettled, Instant::now());
             }
         });
         restored
@@ -156,7 +160,9 @@ impl Knowledge {
 }
 
 fn unsettled(member: &Member, index: &Index) -> Unsettled {
-    Unsettled { doubted: index.doubted(member.source()), dirty: member.scheduled() }
+    let source = member.source();
+    let (doubted, refused) = (index.doubted(source), index.refused(source));
+    Unsettled { doubted, dirty: member.scheduled(), refused }
 }
 
 fn kept(
@@ -167,10 +173,17 @@ fn kept(
     now: Timestamp,
 ) -> Option<Kept> {
     let status = member.status.get();
+    let current_as_of = status.current_as_of?.to_wall_clock(now);
+    // The same moment is written as the same time.
+    let complete_as_of = status.complete_as_of.map(|at| match status.current_as_of {
+        Some(current) if current == at => current_as_of,
+        _ => at.to_wall_clock(now),
+    });
     Some(Kept {
         source: member.source(),
         fingerprint,
-        current_as_of: status.current_as_of?.to_wall_clock(now),
+        current_as_of,
+        complete_as_of,
         last_success: status.last_success,
         cursor: place.cursor,
         swept: place.swept.map(|at| at.to_wall_clock(now)),
@@ -180,17 +193,22 @@ fn kept(
     })
 }
 
-/// What a backend's shelf is given back: extensions, and those that are doubted.
-type GivenBack = (Vec<(Arc<Extension>, Moment)>, Vec<ExtensionId>);
+/// What a backend's shelf is given back: extensions, and what is not settled.
+type GivenBack = (Vec<(Arc<Extension>, Moment)>, Unsettled);
 
 /// Gives a backend's status and place back; answers with what is for its shelf.
 fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
     let moment = |written| Moment::of_wall_clock(written, now);
-    member.status.restore(moment(kept.current_as_of), kept.last_success, kept.faults);
+    let current_as_of = moment(kept.current_as_of);
+    let complete_as_of = kept
+        .complete_as_of
+        .map(|at| if at == kept.current_as_of { current_as_of } else { moment(at) });
+    member.status.restore(current_as_of, complete_as_of, kept.last_success, kept.faults);
     if member.round.place() == Place::default() {
         member.round.go_on_from(Place { cursor: kept.cursor, swept: kept.swept.map(moment) });
     }
-    let Unsettled { doubted, dirty } = kept.unsettled;
+    let mut unsettled = kept.unsettled;
+    let dirty = std::mem::take(&mut unsettled.dirty);
     // Uploads follow without a word: what waited for one is looked at again.
     let bare = kept.extensions.iter().filter(|(extension, _)| extension.awaits_archive());
     let now = Instant::now();
@@ -199,5 +217,5 @@ fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
         bare.for_each(|(all, _)| waiting.lacking(all.id().clone(), now));
     });
     let extensions = kept.extensions.into_iter().map(|(extension, read)| (extension, moment(read)));
-    (extensions.collect(), doubted)
+    (extensions.collect(), unsettled)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
@@ -9,8 +10,10 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
+use crate::catalog::index::Held;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
+use crate::models::naming::ExtensionId;
 
 /// Faults found while serving that are remembered beside those of the last sweep.
 const FAULTS_MAX: usize = 100;
@@ -26,6 +29,9 @@ pub struct Status {
     pub last_error: Option<String>,
     /// The moment of its last successful round; may lie before this process.
     pub current_as_of: Option<Moment>,
+    /// The moment since which what a complete listing lacked is known to be lacking, kept up by
+    /// rounds of changes after it. What is listed in part says nothing of what it lacks.
+    pub complete_as_of: Option<Moment>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
     /// Whether answers are marked for its sake.
@@ -36,6 +42,8 @@ pub struct Status {
     pub last_failure: Option<(ErrorKind, String)>,
     /// Repositories that cannot be served, and why.
     pub faults: Vec<Fault>,
+    /// What its extensions take up, and how many there is no room for.
+    pub held: Held,
 }
 
 /// A [`Status`] that questions update and health reads.
@@ -76,6 +84,15 @@ impl StatusCell {
     /// The moment of the last successful round, without a look at anything else.
     pub(crate) fn current_as_of(&self) -> Option<Moment> {
         self.0.read().status.current_as_of
+    }
+
+    /// How long ago a name that is neither known nor among the faults was certain to be lacking.
+    pub(crate) fn lacked(&self, id: &ExtensionId) -> Option<Duration> {
+        let (inner, name) = (self.0.read(), id.to_string());
+        let mut faults = inner.swept.keys().chain(inner.met.keys());
+        // One that could not be read is there all the same.
+        let faulty = faults.any(|repository| repository.eq_ignore_ascii_case(&name));
+        inner.status.complete_as_of.filter(|_| !faulty).map(Moment::elapsed)
     }
 
     /// When it was last asked anything.
@@ -126,10 +143,14 @@ impl StatusCell {
         news
     }
 
-    /// A sweep begun at this instant went well; these are its faults. Answers with the new ones.
-    pub(crate) fn rounded(&self, begun: Instant, faults: Vec<Fault>) -> Vec<Fault> {
+    /// A sweep begun at this instant went well, over a listing that was complete or not; these are
+    /// its faults. Answers with the new ones.
+    pub(crate) fn rounded(&self, begun: Instant, complete: bool, faults: Vec<Fault>) -> Vec<Fault> {
         let mut inner = self.0.write();
         inner.status.current_as_of = Some(begun.into());
+        if complete {
+            inner.status.complete_as_of = Some(begun.into());
+        }
         let news = inner.unknown(&faults);
         inner.swept = faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
         inner.met.clear();
@@ -145,7 +166,12 @@ impl StatusCell {
         faults: Vec<Fault>,
     ) -> Vec<Fault> {
         let mut inner = self.0.write();
-        inner.status.current_as_of = Some(begun.into());
+        let status = &mut inner.status;
+        // Changes tell what is new since the last sweep, and nothing of what that one did not see.
+        if status.complete_as_of == status.current_as_of {
+            status.complete_as_of = Some(begun.into());
+        }
+        status.current_as_of = Some(begun.into());
         let news = inner.unknown(&faults);
         for repository in repositories {
             inner.swept.remove(repository);
@@ -159,12 +185,14 @@ impl StatusCell {
     pub(crate) fn restore(
         &self,
         current_as_of: Moment,
+        complete_as_of: Option<Moment>,
         last_success: Option<Timestamp>,
         faults: Vec<Fault>,
     ) {
         let mut inner = self.0.write();
         if inner.status.current_as_of.is_none() {
             inner.status.current_as_of = Some(current_as_of);
+            inner.status.complete_as_of = complete_as_of;
             inner.status.last_success = inner.status.last_success.or(last_success);
             inner.swept =
                 faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
@@ -188,8 +216,6 @@ fn now_in_seconds() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -337,6 +337,13 @@ pub const KEYS: &[Key] = &[
         "3600",
         "How long rounds ask for changes only, before everything is read again.",
     ),
+    key(
+        "catalog",
+        "max_bytes",
+        Kind::Bytes,
+        r#""1GiB""#,
+        "Memory that the extensions of one backend may take; more are not taken in.",
+    ),
     key("cache", "capacity", Kind::Whole(1, 10_000_000), "1000", "Entries of each memo."),
     key("cache", "ttl_seconds", Kind::Whole(1, 30 * DAY), "300", "How long an answer is current."),
     unset(

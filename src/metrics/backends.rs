@@ -14,6 +14,8 @@ pub struct BackendMetrics {
     retries: IntCounterVec,
     breaker: IntGaugeVec,
     extensions: IntGaugeVec,
+    bytes: IntGaugeVec,
+    refused: IntGaugeVec,
     age: GaugeVec,
     healthy: IntGaugeVec,
     stale: IntCounterVec,
@@ -66,6 +68,16 @@ impl BackendMetrics {
                 "Extensions known of a backend",
                 &["backend"],
             )?,
+            bytes: gauges(
+                "extension_registry_catalogue_bytes",
+                "Memory that the extensions of a backend take, about",
+                &["backend"],
+            )?,
+            refused: gauges(
+                "extension_registry_catalogue_refused_extensions",
+                "Extensions of a backend that catalog.max_bytes leaves no room for",
+                &["backend"],
+            )?,
             age: GaugeVec::new(
                 Opts::new(
                     "extension_registry_catalogue_age_seconds",
@@ -92,7 +104,7 @@ impl BackendMetrics {
         for counter in [&self.requests, &self.retries, &self.stale] {
             registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&self.breaker, &self.extensions, &self.healthy] {
+        for gauge in [&self.breaker, &self.extensions, &self.bytes, &self.refused, &self.healthy] {
             registry.register(Box::new(gauge.clone()))?;
         }
         registry.register(Box::new(self.durations.clone()))?;
@@ -114,6 +126,7 @@ impl BackendMetrics {
     /// Makes the series of what is known of a backend exist.
     pub fn prepare(&self, backend: &str) {
         self.known(backend, 0, 0.0, false);
+        self.held(backend, 0, 0);
         self.stale.with_label_values(&[backend]);
     }
 
@@ -141,6 +154,13 @@ impl BackendMetrics {
         self.extensions.with_label_values(&[backend]).set(extensions);
         self.age.with_label_values(&[backend]).set(age);
         self.healthy.with_label_values(&[backend]).set(healthy.into());
+    }
+
+    /// What the extensions of a backend take of memory, and how many there is no room for.
+    pub fn held(&self, backend: &str, bytes: usize, refused: usize) {
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.bytes.with_label_values(&[backend]).set(gauge(bytes));
+        self.refused.with_label_values(&[backend]).set(gauge(refused));
     }
 
     /// Counts an answer that a backend's part of is stale or missing.

@@ -108,11 +108,13 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let unsettled = Unsettled {
                 doubted: ids(0).cloned().collect(),
                 dirty: dirty.into_iter().collect(),
+                refused: vec![id("provider/there-was-no-room-for-this-one")],
             };
             let kept = Kept {
                 source: Source::Gitea,
                 fingerprint: prints()[0].1.clone(),
                 current_as_of: noon(),
+                complete_as_of: swept,
                 last_success,
                 cursor: cursor.map(ChangeCursor::new),
                 swept,

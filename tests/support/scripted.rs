@@ -49,10 +49,14 @@ pub struct Scripted {
     pub refuses: AtomicBool,
     /// Questions for this extension are never answered.
     pub hangs: Mutex<Option<ExtensionId>>,
+    /// What is told of this extension makes no sense.
+    pub faulty: Mutex<Option<ExtensionId>>,
     /// How long each question for an extension takes.
     pub latency: Duration,
     /// Whether it is listed even while it is down.
     pub listing_survives: bool,
+    /// Its listings are cut short while set.
+    pub cuts_listings: AtomicBool,
     /// Whether it can tell changes; otherwise each round is a sweep.
     pub tells_changes: bool,
     /// Downloads give their first bytes and wait here before the rest.
@@ -107,8 +111,10 @@ impl Scripted {
             leaves_unread: false,
             refuses: AtomicBool::new(false),
             hangs: Mutex::new(None),
+            faulty: Mutex::new(None),
             latency: Duration::ZERO,
             listing_survives: false,
+            cuts_listings: AtomicBool::new(false),
             tells_changes: true,
             hold: None,
             contact: None,
@@ -177,7 +183,8 @@ impl Backend for Scripted {
         if !self.listing_survives {
             reached?;
         }
-        self.inner.listing().await
+        let listing = self.inner.listing().await?;
+        Ok(Listing { complete: !self.cuts_listings.load(Ordering::SeqCst), ..listing })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -185,6 +192,9 @@ impl Backend for Scripted {
         self.speaks().await;
         if self.hangs.lock().as_ref() == Some(id) {
             future::pending::<()>().await;
+        }
+        if self.faulty.lock().as_ref() == Some(id) {
+            return Err(Error::faulty("no sense").at(self.inner.source()));
         }
         if !self.latency.is_zero() {
             sleep(self.latency).await;

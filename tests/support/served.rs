@@ -51,6 +51,7 @@ pub fn rules(merge: Merge, ttl: Duration) -> Rules {
         full_sweep,
         negative_ttl,
         accept_changes: false,
+        max_bytes: usize::MAX,
     }
 }
 
@@ -69,6 +70,8 @@ pub struct Setup {
     /// The directory of archives, and the most bytes in it.
     pub store: Option<(PathBuf, u64)>,
     pub accept_changes: bool,
+    /// What one backend's extensions may take up.
+    pub max_bytes: usize,
 }
 
 impl Default for Setup {
@@ -93,6 +96,7 @@ impl Default for Setup {
             state: None,
             store: None,
             accept_changes: false,
+            max_bytes: usize::MAX,
         }
     }
 }
@@ -170,8 +174,9 @@ impl Served {
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
         canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
-        let Setup { receivers, state, store, accept_changes, .. } = setup;
-        let catalogue = Catalogue::new(backends, Rules { accept_changes, ..rules(merge, ttl) });
+        let Setup { receivers, state, store, accept_changes, max_bytes, .. } = setup;
+        let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
+        let catalogue = Catalogue::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
             DigestKeeper::new(Arc::clone(catalogue.first_seen()), &dir).read(now);
             Keeper::new(Arc::clone(&catalogue), dir, fingerprints).read(now).await;

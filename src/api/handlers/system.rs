@@ -109,6 +109,7 @@ fn measure(api: &ApiState) {
         let known = view.entries(Some(source)).len();
         let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
         api.metrics.backends.known(source.as_str(), known, age.as_secs_f64(), status.healthy);
+        api.metrics.backends.held(source.as_str(), status.held.bytes, status.held.refused);
     }
 }
 

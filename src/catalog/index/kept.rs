@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::catalog::index::{Index, shelf_of};
 use crate::catalog::moment::Moment;
+use crate::catalog::snapshot::Unsettled;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -22,7 +23,7 @@ impl Index {
         let Some(part) = shelf.extensions.get(id) else { return };
         if let Some(amended) = amend(&part.extension) {
             let read = *part.read.lock();
-            shelf.put(Arc::new(amended), read);
+            shelf.amend(amended, read);
             self.touch(id.clone());
         }
     }
@@ -65,14 +66,16 @@ impl Index {
         &mut self,
         source: Source,
         extensions: Vec<(Arc<Extension>, Moment)>,
-        doubted: &[ExtensionId],
+        unsettled: &Unsettled,
         now: Instant,
     ) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         shelf.restore(extensions);
-        for id in doubted {
+        for id in &unsettled.doubted {
             shelf.missed(id, now);
         }
+        let unread = unsettled.refused.iter().filter(|id| !shelf.extensions.contains_key(*id));
+        unread.for_each(|id| shelf.room.refuses(id));
         shelf.known = true;
         self.touch_all();
     }

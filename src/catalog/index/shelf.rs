@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::catalog::index::Part;
+use crate::catalog::index::room::Room;
 use crate::catalog::moment::Moment;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
@@ -27,6 +28,17 @@ pub enum Absence {
     Certain,
 }
 
+/// What became of an extension that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is as it was.
+    Same,
+    /// It is there, and new or otherwise than it was.
+    News,
+    /// There is no room for it: what was known of it stays.
+    Refused,
+}
+
 /// What one backend has.
 pub(super) struct Shelf {
     pub(super) source: Source,
@@ -35,52 +47,82 @@ pub(super) struct Shelf {
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
     /// When a repository was first said to be gone.
     pub(super) absent: HashMap<ExtensionId, Instant>,
+    pub(super) room: Room,
 }
 
 impl Shelf {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, known: false, extensions: BTreeMap::new(), absent: HashMap::new() }
+    pub(super) fn new(source: Source, max_bytes: usize) -> Self {
+        let (extensions, absent) = (BTreeMap::new(), HashMap::new());
+        Self { source, known: false, extensions, absent, room: Room::new(max_bytes) }
     }
 
-    /// Takes in an extension as it was read; answers whether that is news.
-    pub(super) fn read(&mut self, extension: Extension, now: Instant) -> bool {
-        self.absent.remove(extension.id());
-        match self.extensions.get(extension.id()) {
-            Some(known) if *known.extension == extension => {
-                *known.read.lock() = now.into();
-                false
-            }
-            _ => {
-                self.put(Arc::new(extension), now.into());
-                true
+    /// Takes in an extension as it was read, if there is room for it.
+    pub(super) fn read(&mut self, extension: Extension, now: Instant) -> Taken {
+        let id = extension.id();
+        self.absent.remove(id);
+        let known = self.extensions.get(id);
+        if let Some(known) = known {
+            // Also if there is no room: to read it again at once would not help.
+            *known.read.lock() = now.into();
+            if *known.extension == extension {
+                self.room.forgets(id);
+                return Taken::Same;
             }
         }
+        let part = self.part(Arc::new(extension), now.into());
+        if !self.room.fits(known.map_or(0, |known| known.weight), part.weight) {
+            self.room.refuses(part.extension.id());
+            return Taken::Refused;
+        }
+        self.put(part);
+        Taken::News
     }
 
-    pub(super) fn put(&mut self, extension: Arc<Extension>, read: Moment) {
-        let (id, part) = self.part(extension, read);
+    /// The same in other words, whatever they weigh: they are ours.
+    pub(super) fn amend(&mut self, extension: Extension, read: Moment) {
+        let part = self.part(Arc::new(extension), read);
+        self.put(part);
+    }
+
+    fn put(&mut self, part: Part) {
+        let id = part.extension.id().clone();
         // The name may be spelled otherwise now, and the key is what keeps the spelling.
-        self.extensions.remove(&id);
+        let before = self.extensions.remove(&id);
+        self.room.takes(&id, before.map_or(0, |before| before.weight), part.weight);
         self.extensions.insert(id, part);
     }
 
-    /// Takes over what was known before a restart, unless it was read since. Many at once: maps are
-    /// joined in one pass.
+    /// Takes over what was known before a restart, unless it was read since, as far as there is
+    /// room. Many at once: maps are joined in one pass.
     pub(super) fn restore(&mut self, extensions: Vec<(Arc<Extension>, Moment)>) {
-        let parts = extensions.into_iter().map(|(extension, read)| self.part(extension, read));
-        let mut before: BTreeMap<ExtensionId, Part> = parts.collect();
+        let mut before: Vec<(ExtensionId, Part)> = Vec::with_capacity(extensions.len());
+        for (extension, read) in extensions {
+            let part = self.part(extension, read);
+            let id = part.extension.id().clone();
+            if self.extensions.contains_key(&id) {
+                continue;
+            }
+            if self.room.fits(0, part.weight) {
+                self.room.takes(&id, 0, part.weight);
+                before.push((id, part));
+            } else {
+                self.room.refuses(&id);
+            }
+        }
+        let mut before: BTreeMap<ExtensionId, Part> = before.into_iter().collect();
         before.append(&mut self.extensions);
         self.extensions = before;
     }
 
-    fn part(&self, extension: Arc<Extension>, read: Moment) -> (ExtensionId, Part) {
-        let (id, read) = (extension.id().clone(), Arc::new(Mutex::new(read)));
-        (id, Part { source: self.source, extension, read })
+    fn part(&self, extension: Arc<Extension>, read: Moment) -> Part {
+        let (weight, read) = (extension.weight(), Arc::new(Mutex::new(read)));
+        Part { source: self.source, extension, weight, read }
     }
 
     /// Takes in that the backend said "no such repository".
     pub(super) fn missed(&mut self, id: &ExtensionId, now: Instant) -> Absence {
         if !self.extensions.contains_key(id) {
+            self.room.forgets(id);
             return Absence::Unknown;
         }
         let first = *self.absent.entry(id.clone()).or_insert(now);
@@ -89,6 +131,11 @@ impl Shelf {
 
     /// Removes an extension unless it was seen again since it was missed; answers whether it did.
     pub(super) fn remove(&mut self, id: &ExtensionId) -> bool {
-        self.absent.remove(id).is_some() && self.extensions.remove(id).is_some()
+        let doubted = self.absent.remove(id).is_some();
+        let removed = doubted.then(|| self.extensions.remove(id)).flatten();
+        if let Some(part) = &removed {
+            self.room.takes(id, part.weight, 0);
+        }
+        removed.is_some()
     }
 }

@@ -42,6 +42,8 @@ struct StoredBackend<'a> {
     source: Text<'a>,
     fingerprint: Text<'a>,
     current_as_of: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    complete_as_of: Option<Timestamp>,
     last_success: Option<Timestamp>,
     cursor: Option<Text<'a>>,
     swept: Option<Timestamp>,
@@ -55,6 +57,9 @@ struct StoredBackend<'a> {
     /// Extensions that are to be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dirty: Vec<Text<'a>>,
+    /// Extensions that there was no room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,6 +136,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
         source: kept.source.as_str().into(),
         fingerprint: kept.fingerprint.as_str().into(),
         current_as_of: kept.current_as_of,
+        complete_as_of: kept.complete_as_of,
         last_success: kept.last_success,
         cursor: kept.cursor.as_ref().map(|cursor| cursor.as_str().into()),
         swept: kept.swept,
@@ -138,6 +144,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
         extensions: kept.extensions.len(),
         doubted: ids(&kept.unsettled.doubted),
         dirty: ids(&kept.unsettled.dirty),
+        refused: ids(&kept.unsettled.refused),
     }
 }
 
@@ -152,6 +159,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         source,
         fingerprint: stored.fingerprint.into(),
         current_as_of: stored.current_as_of,
+        complete_as_of: stored.complete_as_of,
         last_success: stored.last_success,
         cursor: stored.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
         swept: stored.swept,
@@ -160,6 +168,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         unsettled: Unsettled {
             doubted: read_ids(&stored.doubted)?,
             dirty: read_ids(&stored.dirty)?,
+            refused: read_ids(&stored.refused)?,
         },
     })
 }

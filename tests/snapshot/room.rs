@@ -1,0 +1,79 @@
+//! The bound on memory, and what a listing lacked, over a restart.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::models::source::Source;
+
+use super::{TTL, after, keeper, noon, written};
+use crate::support::ids::id;
+use crate::support::scripted::Scripted;
+use crate::support::served::rules;
+
+fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalogue> {
+    let backends: Vec<Arc<dyn Backend>> = vec![backend.clone()];
+    Catalogue::new(backends, Rules { max_bytes, ..rules(Merge::Owner, TTL) })
+}
+
+fn held(catalogue: &Catalogue) -> (usize, usize) {
+    let held = catalogue.statuses()[0].1.held;
+    (catalogue.view().entries(None).len(), held.refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = written(dir.path(), &["provider/a:1", "provider/b:1", "provider/c:1"]).await;
+    let all = bounded(&backend, usize::MAX);
+    keeper(&all, dir.path()).read(noon()).await;
+    assert_eq!(held(&all), (3, 0));
+    let max = all.statuses()[0].1.held.bytes - 1;
+    let some = bounded(&backend, max);
+    keeper(&some, dir.path()).read(noon()).await;
+    assert_eq!(held(&some), (2, 1));
+    assert_eq!(some.freshness(None).degraded, [Source::Gitea]);
+
+    // The kept catalogue lacks what was refused; that it was is kept.
+    keeper(&some, dir.path()).save(noon()).await.unwrap();
+    let again = bounded(&backend, max);
+    keeper(&again, dir.path()).read(noon()).await;
+    assert_eq!(held(&again), (2, 1));
+    backend.down.store(true, Ordering::SeqCst);
+    let error = again.find(&id("provider/c"), None).await.unwrap_err();
+    assert!(!error.is_not_found(), "{error}");
+    backend.down.store(false, Ordering::SeqCst);
+
+    let wide = bounded(&backend, usize::MAX);
+    keeper(&wide, dir.path()).read(after(3600)).await;
+    assert_eq!(held(&wide), (2, 1), "until it is swept");
+    wide.round(None).await.unwrap();
+    assert_eq!(held(&wide), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_is_as_complete_after_a_restart_as_before() {
+    for (cut, noes) in [(false, 10), (true, 5)] {
+        let dir = tempfile::tempdir().unwrap();
+        let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1"]));
+        backend.cuts_listings.store(cut, Ordering::SeqCst);
+        let before = bounded(&backend, usize::MAX);
+        before.round(None).await.unwrap();
+        keeper(&before, dir.path()).save(noon()).await.unwrap();
+        let catalogue = bounded(&backend, usize::MAX);
+        keeper(&catalogue, dir.path()).read(after(200)).await;
+        for quiet_rounds in 0..2 {
+            let mut said = 0;
+            for number in 0..10 {
+                let name = id(&format!("provider/x{quiet_rounds}-{number}"));
+                said += usize::from(catalogue.find(&name, None).await.unwrap_err().is_not_found());
+            }
+            assert_eq!(said, noes, "cut: {cut}, after {quiet_rounds} rounds");
+            tokio::time::advance(Duration::from_secs(60)).await;
+            catalogue.round(None).await.unwrap();
+        }
+        assert_eq!(backend.asked().listings, 1, "those were rounds of changes");
+    }
+}
