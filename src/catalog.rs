@@ -3,6 +3,7 @@
 pub mod details;
 pub mod dirty;
 mod downloads;
+mod faults;
 pub mod first_seen;
 pub mod index;
 mod member;
@@ -163,7 +164,7 @@ impl Catalogue {
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
             let held = member.held();
             let mut faults = status.faults;
-            faults.extend(room::no_room_for(member.source(), held.refused));
+            faults.splice(..0, room::no_room_for(member.source(), held.refused));
             (member.source(), Status { breaker, stale, held, faults, ..status })
         };
         self.members.iter().map(status).collect()

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::models::brief::brief;
 use crate::models::source::Source;
 
 /// Shorthand used by everything that can fail here.
@@ -144,17 +145,17 @@ impl Error {
         self.kind == ErrorKind::NotFound
     }
 
-    /// Message and causes in one line, for the log and `/health`.
+    /// Message and causes in one line, for the log and `/health`; 500 characters of it, since a
+    /// cause may quote all that a backend sent.
     #[must_use]
     pub fn report(&self) -> String {
         let mut line = self.message.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
+            line = brief(format!("{line}: {error}"));
             cause = error.source();
         }
-        line
+        brief(line)
     }
 }
 
@@ -167,5 +168,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_one_short_line_whatever_a_cause_quotes() {
+        let told = |text: &str| Error::faulty("no sense").because(text).report();
+        assert_eq!(told("line 1"), "no sense: line 1");
+        let sent = serde_json::from_str::<u8>(&format!("\"{}\"", "é".repeat(1 << 20)));
+        let report = Error::faulty("no sense").because(sent.unwrap_err()).report();
+        assert!(report.starts_with("no sense: invalid type: string \"ééé"), "{report}");
+        assert_eq!(report.chars().count(), 500);
+        assert_eq!(Error::faulty("x".repeat(1 << 20)).report().chars().count(), 500);
     }
 }

@@ -1,6 +1,7 @@
 //! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
 
 pub mod artifact;
+pub mod brief;
 pub mod constraint;
 pub mod digest;
 pub mod extension;

@@ -1,5 +1,6 @@
 //! How the catalogue stays true over time. The clock is virtual; questions are counted.
 
+mod faults;
 mod pages;
 mod publishing;
 mod removal;

@@ -24,6 +24,9 @@ use crate::models::source::Source;
 /// learns from that; this is for backends that have none.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 
+/// Lines of the log that the faults of one round may take.
+const TOLD_MAX: usize = 100;
+
 /// One backend.
 pub(crate) struct Member {
     pub(super) backend: Arc<dyn Backend>,
@@ -139,10 +142,13 @@ impl Member {
         }
     }
 
-    /// Logs faults that were not known before.
-    pub(super) fn tell(&self, news: Vec<Fault>) {
-        for fault in news {
-            warn!(backend = %self.source(), repository = fault.repository, "{}", fault.reason);
+    /// Logs faults that were not known before; of many the first, and how many more.
+    pub(super) fn tell(&self, news: &[Fault]) {
+        for Fault { repository, reason } in news.iter().take(TOLD_MAX) {
+            warn!(backend = %self.source(), repository, "{reason}");
+        }
+        if let Some(more @ 1..) = news.len().checked_sub(TOLD_MAX) {
+            warn!(backend = %self.source(), "{more} more faults are new; /health has their number");
         }
     }
 }

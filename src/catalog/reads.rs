@@ -17,6 +17,7 @@ use crate::catalog::room::no_room;
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::brief::first_few;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -350,7 +351,7 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
         ArtifactChoice::Ambiguous(names) => Err(Error::not_found(format!(
             "Extension {id} {version} has several archives and no rule to choose one; \
              ask for one of them with ?asset=: {}",
-            names.join(", ")
+            first_few(names.clone()).join(", ")
         ))),
         // Whoever asks for the archive has read the release first; see `find_release`.
         ArtifactChoice::Unread | ArtifactChoice::Nothing => {

@@ -14,11 +14,13 @@ use tokio::time::Instant;
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::{Fault, Listing};
 use crate::catalog::Catalogue;
+use crate::catalog::faults::Faults;
 use crate::catalog::index::Absence;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
 use crate::catalog::removal::not_believed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::models::brief::brief;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -136,7 +138,7 @@ impl Catalogue {
         };
         let (complete, faults) = self.sweep(member).await?;
         member.answered();
-        member.tell(member.status.rounded(begun, complete, faults));
+        member.tell(&member.status.rounded(begun, complete, faults));
         member.round.go_on_from(Place { cursor, swept: Some(begun.into()) });
         Ok(())
     }
@@ -160,15 +162,16 @@ impl Catalogue {
         member.mark(|dirty| lacking.into_iter().for_each(|id| dirty.lacking(id, begun)));
         member.answered();
         let repositories: Vec<String> = dirty.iter().map(ToString::to_string).collect();
-        member.tell(member.status.read_again(begun, &repositories, faults));
+        member.tell(&member.status.read_again(begun, &repositories, faults));
         Ok(())
     }
 
     /// Reads everything a backend lists; answers with whether that is all it has, and with what
     /// could not be read.
-    async fn sweep(self: &Arc<Self>, member: &Member) -> Result<(bool, Vec<Fault>)> {
+    async fn sweep(self: &Arc<Self>, member: &Member) -> Result<(bool, Faults)> {
         let source = member.source();
-        let Listing { ids, complete, mut faults } = member.backend.listing().await?;
+        let Listing { ids, complete, faults } = member.backend.listing().await?;
+        let mut faults: Faults = faults.into_iter().collect();
         member.answered();
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
         let mut unlisted =
@@ -176,7 +179,7 @@ impl Catalogue {
         if listed.is_empty() && unlisted.len() > 1 {
             // Asking for each of them would not tell a backend that lost its repositories from one
             // that hides them from us.
-            faults.push(not_believed());
+            faults.add(not_believed());
             unlisted.clear();
         }
         let known = complete || !ids.is_empty();
@@ -300,5 +303,5 @@ fn faults_of(extension: &Extension) -> Option<Fault> {
 }
 
 fn fault(id: &ExtensionId, reason: String) -> Fault {
-    Fault { repository: id.to_string(), reason }
+    Fault { repository: id.to_string(), reason: brief(reason) }
 }

@@ -174,10 +174,12 @@ fn kept(
 ) -> Option<Kept> {
     let status = member.status.get();
     let current_as_of = status.current_as_of?.to_wall_clock(now);
-    // The same moment is written as the same time.
-    let complete_as_of = status.complete_as_of.map(|at| match status.current_as_of {
-        Some(current) if current == at => current_as_of,
-        _ => at.to_wall_clock(now),
+    // The same moment is written as the same time; faults that are not kept may be of any name.
+    let complete_as_of = status.complete_as_of.filter(|_| status.faults_beyond == 0).map(|at| {
+        match status.current_as_of {
+            Some(current) if current == at => current_as_of,
+            _ => at.to_wall_clock(now),
+        }
     });
     Some(Kept {
         source: member.source(),

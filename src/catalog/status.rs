@@ -1,6 +1,5 @@
 //! What is known of a backend's health: the result of the last question, whoever asked it.
 
-use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
@@ -10,13 +9,14 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
+use crate::catalog::faults::Faults;
 use crate::catalog::index::Held;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 
 /// Faults found while serving that are remembered beside those of the last sweep.
-const FAULTS_MAX: usize = 100;
+const MET_MAX: usize = 100;
 
 /// One backend's health.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,8 @@ pub struct Status {
     pub last_failure: Option<(ErrorKind, String)>,
     /// Repositories that cannot be served, and why.
     pub faults: Vec<Fault>,
+    /// How many more there are.
+    pub faults_beyond: usize,
     /// What its extensions take up, and how many there is no room for.
     pub held: Held,
 }
@@ -53,30 +55,24 @@ pub(crate) struct StatusCell(RwLock<Inner>);
 #[derive(Default)]
 struct Inner {
     status: Status,
-    swept: BTreeMap<String, String>,
-    met: BTreeMap<String, String>,
+    swept: Faults,
+    met: Faults,
     /// Kinds of failure that were told since the last answer.
     told: Vec<Discriminant<ErrorKind>>,
 }
 
 impl Inner {
-    fn unknown(&self, faults: &[Fault]) -> Vec<Fault> {
-        let known = |fault: &&Fault| self.swept.get(&fault.repository) == Some(&fault.reason);
-        faults.iter().filter(|fault| !known(fault)).cloned().collect()
+    fn unknown(&self, faults: &Faults) -> Vec<Fault> {
+        faults.iter().filter(|fault| !self.swept.has(fault)).collect()
     }
 }
 
 impl StatusCell {
     pub(crate) fn get(&self) -> Status {
         let inner = self.0.read();
-        let faults = inner.swept.iter().chain(&inner.met);
         Status {
-            faults: faults
-                .map(|(repository, reason)| Fault {
-                    repository: repository.clone(),
-                    reason: reason.clone(),
-                })
-                .collect(),
+            faults: inner.swept.iter().chain(inner.met.iter()).collect(),
+            faults_beyond: inner.swept.beyond(),
             ..inner.status.clone()
         }
     }
@@ -89,9 +85,8 @@ impl StatusCell {
     /// How long ago a name that is neither known nor among the faults was certain to be lacking.
     pub(crate) fn lacked(&self, id: &ExtensionId) -> Option<Duration> {
         let (inner, name) = (self.0.read(), id.to_string());
-        let mut faults = inner.swept.keys().chain(inner.met.keys());
         // One that could not be read is there all the same.
-        let faulty = faults.any(|repository| repository.eq_ignore_ascii_case(&name));
+        let faulty = inner.swept.may_name(&name) || inner.met.may_name(&name);
         inner.status.complete_as_of.filter(|_| !faulty).map(Moment::elapsed)
     }
 
@@ -145,15 +140,15 @@ impl StatusCell {
 
     /// A sweep begun at this instant went well, over a listing that was complete or not; these are
     /// its faults. Answers with the new ones.
-    pub(crate) fn rounded(&self, begun: Instant, complete: bool, faults: Vec<Fault>) -> Vec<Fault> {
+    pub(crate) fn rounded(&self, begun: Instant, complete: bool, faults: Faults) -> Vec<Fault> {
         let mut inner = self.0.write();
         inner.status.current_as_of = Some(begun.into());
         if complete {
             inner.status.complete_as_of = Some(begun.into());
         }
         let news = inner.unknown(&faults);
-        inner.swept = faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
-        inner.met.clear();
+        inner.swept = faults;
+        inner.met = Faults::default();
         news
     }
 
@@ -172,12 +167,13 @@ impl StatusCell {
             status.complete_as_of = Some(begun.into());
         }
         status.current_as_of = Some(begun.into());
+        let faults: Faults = faults.into_iter().collect();
         let news = inner.unknown(&faults);
         for repository in repositories {
             inner.swept.remove(repository);
             inner.met.remove(repository);
         }
-        inner.swept.extend(faults.into_iter().map(|fault| (fault.repository, fault.reason)));
+        inner.swept.extend(faults.iter());
         news
     }
 
@@ -194,16 +190,15 @@ impl StatusCell {
             inner.status.current_as_of = Some(current_as_of);
             inner.status.complete_as_of = complete_as_of;
             inner.status.last_success = inner.status.last_success.or(last_success);
-            inner.swept =
-                faults.into_iter().map(|fault| (fault.repository, fault.reason)).collect();
+            inner.swept = faults.into_iter().collect();
         }
     }
 
     /// Something that cannot be served, met while serving.
     pub(crate) fn found(&self, fault: Fault) {
         let met = &mut self.0.write().met;
-        if met.len() < FAULTS_MAX || met.contains_key(&fault.repository) {
-            met.insert(fault.repository, fault.reason);
+        if met.iter().count() < MET_MAX || met.may_name(&fault.repository) {
+            met.add(fault);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::brief::first_few;
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -194,7 +195,7 @@ impl Extension {
     /// The same with what could not be read of it, in words for `/health` and the log.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<String>) -> Self {
-        self.faults = faults.into();
+        self.faults = first_few(faults).into();
         self
     }
 

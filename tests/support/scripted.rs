@@ -11,7 +11,7 @@ use extension_registry::backend::changes::{ChangeCursor, Changes};
 use extension_registry::backend::contact::Contact;
 use extension_registry::backend::download::Download;
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::backend::{Backend, Listing};
+use extension_registry::backend::{Backend, Fault, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice};
 use extension_registry::models::extension::{Extension, Release};
@@ -55,6 +55,8 @@ pub struct Scripted {
     pub latency: Duration,
     /// Whether it is listed even while it is down.
     pub listing_survives: bool,
+    /// What its listings name as unreadable.
+    pub faults: Mutex<Vec<Fault>>,
     /// Its listings are cut short while set.
     pub cuts_listings: AtomicBool,
     /// Whether it can tell changes; otherwise each round is a sweep.
@@ -114,6 +116,7 @@ impl Scripted {
             faulty: Mutex::new(None),
             latency: Duration::ZERO,
             listing_survives: false,
+            faults: Mutex::default(),
             cuts_listings: AtomicBool::new(false),
             tells_changes: true,
             hold: None,
@@ -184,7 +187,8 @@ impl Backend for Scripted {
             reached?;
         }
         let listing = self.inner.listing().await?;
-        Ok(Listing { complete: !self.cuts_listings.load(Ordering::SeqCst), ..listing })
+        let (cut, faults) = (self.cuts_listings.load(Ordering::SeqCst), self.faults.lock().clone());
+        Ok(Listing { complete: !cut, faults, ..listing })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {

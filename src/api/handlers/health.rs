@@ -15,6 +15,9 @@ use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
 use crate::models::source::Source;
 
+/// Faults of one backend that are shown; probes read this page every few seconds.
+const FAULTS_SHOWN: usize = 100;
+
 /// How the service and its backends are.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
@@ -71,8 +74,10 @@ pub struct BackendHealth {
     breaker: Option<&'static str>,
     /// How many extensions it has.
     extensions: usize,
-    /// What it has and cannot serve.
+    /// What it has and cannot serve, the first hundred of it.
     faults: Vec<FaultView>,
+    /// How much there is of it in all.
+    faults_total: usize,
 }
 
 /// Something at a backend that cannot be served.
@@ -141,7 +146,8 @@ fn store_health(state: StoreState) -> StoreHealth {
 }
 
 fn backend_health(status: Status, extensions: usize) -> BackendHealth {
-    let faults = status.faults.into_iter();
+    let faults_total = status.faults.len() + status.faults_beyond;
+    let faults = status.faults.into_iter().take(FAULTS_SHOWN);
     BackendHealth {
         enabled: true,
         healthy: status.healthy,
@@ -154,6 +160,7 @@ fn backend_health(status: Status, extensions: usize) -> BackendHealth {
         faults: faults
             .map(|fault| FaultView { repository: fault.repository, reason: fault.reason })
             .collect(),
+        faults_total,
     }
 }
 

@@ -1,0 +1,64 @@
+//! What strangers say, cut short: it ends in the log and in `/health`, and may be megabytes long.
+
+/// Characters of one reason.
+const REASON_MAX: usize = 500;
+/// Reasons of one thing.
+const REASONS_MAX: usize = 20;
+
+/// A text of 500 characters at most; what was longer ends with an ellipsis.
+#[must_use]
+pub fn brief(mut text: String) -> String {
+    // Bytes are no fewer than characters, and counted already.
+    if text.len() > REASON_MAX
+        && let Some((end, _)) = text.char_indices().nth(REASON_MAX)
+    {
+        let cut = text.get(..end).and_then(|kept| kept.char_indices().next_back());
+        text.truncate(cut.map_or(0, |(at, _)| at));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// The first of these texts, each [`brief`], and how many more there are.
+#[must_use]
+pub fn first_few(texts: Vec<String>) -> Vec<String> {
+    let more = texts.len().saturating_sub(REASONS_MAX);
+    // What is put through here twice stays as it is.
+    let kept = if more == 1 { texts.len() } else { REASONS_MAX };
+    let few = texts.into_iter().take(kept).map(brief);
+    few.chain((more > 1).then(|| format!("and {more} more"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        for (text, expected) in [
+            (String::new(), String::new()),
+            ("x".repeat(500), "x".repeat(500)),
+            ("x".repeat(501), "x".repeat(499) + "…"),
+            ("é".repeat(500), "é".repeat(500)),
+            ("é".repeat(1 << 20), "é".repeat(499) + "…"),
+        ] {
+            let cut = brief(text);
+            assert_eq!(cut, expected);
+            assert_eq!(brief(cut.clone()), cut, "once is enough");
+        }
+    }
+
+    #[test]
+    fn of_many_texts_the_first_are_kept_and_the_others_counted() {
+        let texts = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
+        for count in [0, 1, 20, 21] {
+            assert_eq!(first_few(texts(count)), texts(count));
+        }
+        let few = first_few(texts(100_000));
+        assert_eq!((few.len(), few.last().map(String::as_str)), (21, Some("and 99980 more")));
+        assert_eq!(first_few(few.clone()), few);
+        let long = first_few(vec!["x".repeat(1 << 20); 1 << 10]);
+        assert!(long.iter().map(String::len).sum::<usize>() < 21 * 600);
+    }
+}
