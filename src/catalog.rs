@@ -132,6 +132,7 @@ impl Catalogue {
         let members = backends.into_iter().map(|backend| Member::new(completed(backend))).collect();
         let mut index = Index::new(&sources, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
+        first_seen.follows(view.subscribe());
         Arc::new(Self {
             members,
             rules,

@@ -1,18 +1,22 @@
 //! Which archive a version had when it was first downloaded, and the digests of files whose backend
 //! tells none: so that nothing changes under its version unnoticed.
 
+mod bounds;
 pub mod keeper;
 mod stored;
 mod told;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::warn;
 
+use crate::catalog::first_seen::bounds::Room;
 pub(super) use crate::catalog::first_seen::told::Completed;
+use crate::catalog::index::View;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::digest::Digest;
 use crate::models::extension::{Change, Extension, Release, ReleaseVersion};
@@ -26,6 +30,8 @@ pub struct FirstSeen {
     accept: bool,
     /// Counts what was learned.
     news: watch::Sender<u64>,
+    /// What is known of the backends, which decides what is worth remembering.
+    views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
 type Known = HashMap<Source, Seen>;
@@ -37,6 +43,9 @@ struct Seen {
     digests: HashMap<ArtifactKey, Digest>,
     /// By extension and version.
     versions: HashMap<ExtensionId, HashMap<String, First>>,
+    /// When what is known was last gone through to make room for digests, and for versions.
+    digests_looked: Option<Instant>,
+    versions_looked: Option<Instant>,
 }
 
 /// The archive that a version had when it was first downloaded.
@@ -63,7 +72,22 @@ impl FirstSeen {
     /// Nothing seen yet. `accept`: a version's archive may become another one.
     #[must_use]
     pub fn new(accept: bool) -> Self {
-        Self { known: Mutex::default(), accept, news: watch::Sender::new(0) }
+        Self {
+            known: Mutex::default(),
+            accept,
+            news: watch::Sender::new(0),
+            views: OnceLock::new(),
+        }
+    }
+
+    /// From now on what is remembered of archives is what these views have, where room is scarce.
+    pub(super) fn follows(&self, views: watch::Receiver<Arc<View>>) {
+        // There is one catalogue, which says so once.
+        let _ = self.views.set(views);
+    }
+
+    fn room(&self, source: Source) -> Room<'_> {
+        Room { source, views: self.views.get() }
     }
 
     /// How many versions have another archive now than at first.
@@ -87,16 +111,15 @@ impl FirstSeen {
         let mut known = self.known.lock();
         let seen = known.entry(release.source).or_default();
         let mut news = News::None;
-        if file.digest.is_none() {
-            seen.digests.insert(file.key.clone(), digest.clone());
+        let room = self.room(release.source);
+        if file.digest.is_none() && seen.learn(&file.key, digest, &room) {
             news = News::Shown;
         }
         if let Some(version) = pinned_version(release).filter(|_| is_archive) {
-            let versions = seen.versions.entry(id.clone()).or_default();
-            match versions.get_mut(version) {
+            match seen.versions.get_mut(id).and_then(|firsts| firsts.get_mut(version)) {
                 None => {
                     let first = First { digest: digest.clone(), size: file.size, now: None };
-                    versions.insert(version.to_owned(), first);
+                    seen.pin(id, version, first, &room);
                     news = if news == News::None { News::Kept } else { news };
                 }
                 Some(first) if first.digest != *digest && first.now.as_ref() != Some(digest) => {
@@ -117,7 +140,7 @@ impl FirstSeen {
     fn told(&self, id: &ExtensionId, release: &mut Release) -> bool {
         let mut known = self.known.lock();
         let seen = known.entry(release.source).or_default();
-        let mut learned = seen.take_digest(release);
+        let mut learned = seen.take_digest(release, &self.room(release.source));
         let completed = seen.complete(release);
         let Some(first) = seen.first_of(id, release) else {
             drop(known);
@@ -191,14 +214,13 @@ impl Seen {
 
     /// Takes the digest that a checksum beside the archive tells. One that is the file's own
     /// identity need not be remembered.
-    fn take_digest(&mut self, release: &Release) -> bool {
+    fn take_digest(&mut self, release: &Release, room: &Room<'_>) -> bool {
         let Some(file) = release.artifact.chosen() else { return false };
         let Some(digest) = &file.digest else { return false };
         if file.key.as_str() == digest.to_string() || self.digests.get(&file.key) == Some(digest) {
             return false;
         }
-        self.digests.insert(file.key.clone(), digest.clone());
-        true
+        self.learn(&file.key, digest, room)
     }
 
     fn first_of(&mut self, id: &ExtensionId, release: &Release) -> Option<&mut First> {

@@ -87,6 +87,8 @@ impl StoredSeen {
         Ok(Seen {
             digests: self.digests.into_iter().map(digest).collect::<Result<_>>()?,
             versions: self.versions.into_iter().map(versions).collect::<Result<_>>()?,
+            digests_looked: None,
+            versions_looked: None,
         })
     }
 }

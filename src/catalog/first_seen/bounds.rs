@@ -1,0 +1,208 @@
+//! How much is remembered of archives. A backend that names its files anew in each answer must fill
+//! neither the memory nor the disk; and what pins a version that is listed is never given up.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::catalog::first_seen::{First, Seen};
+use crate::catalog::index::View;
+use crate::models::artifact::ArtifactKey;
+use crate::models::digest::Digest;
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// Digests of one backend's files that are remembered.
+pub(super) const DIGESTS_MAX: usize = 200_000;
+/// Versions of one backend whose first archive is remembered, though nobody lists them any more.
+pub(super) const VERSIONS_MAX: usize = 500_000;
+/// Bytes of a file's key. Gitea's have 36, those of registries 71 or 135.
+const KEY_MAX: usize = 512;
+/// What is known is gone through this often at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What is known of a backend, for who has to decide what is worth remembering.
+pub(super) struct Room<'a> {
+    pub(super) source: Source,
+    pub(super) views: Option<&'a watch::Receiver<Arc<View>>>,
+}
+
+impl Room<'_> {
+    /// Everything that is known of it; `None`: it was not listed yet.
+    fn extensions(&self) -> Option<Vec<Arc<Extension>>> {
+        let view = Arc::clone(&self.views?.borrow());
+        let entries = view.entries(Some(self.source)).iter();
+        view.knows(self.source).then(|| entries.map(|one| Arc::clone(&one.extension)).collect())
+    }
+}
+
+impl Seen {
+    /// Remembers the digest of a file; whether there is room. Where there is none, the digests of
+    /// files of no known release go first, and then nothing more is taken in.
+    pub(super) fn learn(&mut self, key: &ArtifactKey, digest: &Digest, room: &Room<'_>) -> bool {
+        if let Some(before) = self.digests.get_mut(key) {
+            before.clone_from(digest);
+            return true;
+        }
+        if self.digests.len() >= DIGESTS_MAX
+            && may_look(&mut self.digests_looked)
+            && let Some(extensions) = room.extensions()
+        {
+            let keys: HashSet<&ArtifactKey> = extensions.iter().flat_map(|all| keys(all)).collect();
+            self.digests.retain(|key, _| keys.contains(key));
+        }
+        let fits = self.digests.len() < DIGESTS_MAX && key.as_str().len() <= KEY_MAX;
+        if fits {
+            self.digests.insert(key.clone(), digest.clone());
+        }
+        fits
+    }
+
+    /// Remembers the first archive of a version. Where there is no room, versions that nobody lists
+    /// any more are given up for it.
+    pub(super) fn pin(&mut self, id: &ExtensionId, version: &str, first: First, room: &Room<'_>) {
+        if self.pins() >= VERSIONS_MAX
+            && may_look(&mut self.versions_looked)
+            && let Some(extensions) = room.extensions()
+        {
+            let by_id = extensions.iter().map(|extension| (extension.id(), extension));
+            self.give_up_pins(&by_id.collect());
+        }
+        self.versions.entry(id.clone()).or_default().insert(version.to_owned(), first);
+    }
+
+    /// Versions first that their extension does not list; if that is not enough, those of
+    /// extensions that are not known, which may be beyond a listing that was cut short.
+    fn give_up_pins(&mut self, known: &HashMap<&ExtensionId, &Arc<Extension>>) {
+        self.versions.retain(|id, firsts| {
+            let Some(extension) = known.get(id) else { return true };
+            let listed = extension.releases().iter().map(|one| one.version.as_str());
+            let listed: HashSet<&str> = listed.collect();
+            firsts.retain(|version, _| listed.contains(version.as_str()));
+            !firsts.is_empty()
+        });
+        if self.pins() >= VERSIONS_MAX {
+            self.versions.retain(|id, _| known.contains_key(id));
+        }
+    }
+
+    fn pins(&self) -> usize {
+        self.versions.values().map(HashMap::len).sum()
+    }
+}
+
+/// Whether it is worth while to look again at what is known.
+fn may_look(looked: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let may = looked.is_none_or(|at| now.duration_since(at) >= LOOK_AGAIN);
+    if may {
+        *looked = Some(now);
+    }
+    may
+}
+
+/// The keys of every file of an extension.
+fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
+    extension.all_releases().flat_map(|release| {
+        release.assets.iter().chain(release.artifact.chosen()).map(|file| &file.key)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::index::Index;
+    use crate::catalog::{Merge, Rules};
+    use crate::models::artifact::{Artifact, ArtifactChoice};
+    use crate::models::extension::Release;
+
+    const RULES: Rules = Rules {
+        merge: Merge::Owner,
+        allow_takeover: false,
+        ttl: LOOK_AGAIN,
+        stale_while_revalidate: LOOK_AGAIN,
+        stale_if_error: LOOK_AGAIN,
+        full_sweep: LOOK_AGAIN,
+        negative_ttl: LOOK_AGAIN,
+        accept_changes: false,
+        max_bytes: usize::MAX,
+    };
+
+    fn id(name: &str) -> ExtensionId {
+        ExtensionId::from_oci_repository(&format!("{name}-provider")).unwrap()
+    }
+
+    fn first() -> First {
+        First { digest: Digest::sha256(b"a"), size: 1, now: None }
+    }
+
+    /// A backend that lists 1.0.0 of one extension, whose archive has this key.
+    fn views(key: &str) -> watch::Sender<Arc<View>> {
+        let archive = Artifact {
+            key: ArtifactKey::new(key),
+            file_name: "a.tar.gz".into(),
+            size: 1,
+            digest: None,
+            url: None,
+        };
+        let release = Release {
+            artifact: ArtifactChoice::Chosen(Arc::new(archive)),
+            ..Release::of_tag(Source::Gitea, "1.0.0".parse().unwrap())
+        };
+        let mut index = Index::new(&[Source::Gitea], &RULES);
+        assert!(index.put(Source::Gitea, Extension::new(id("a"), vec![release]), Instant::now()));
+        index.listed(Source::Gitea);
+        watch::Sender::new(Arc::new(index.view(&View::default())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_in_each_answer_leaves_a_bounded_trace_and_no_known_file_is_forgotten() {
+        let views = views("listed").subscribe();
+        let room = Room { source: Source::Gitea, views: Some(&views) };
+        let (mut seen, digest) = (Seen::default(), Digest::sha256(b"a"));
+        assert!(seen.learn(&ArtifactKey::new("listed"), &digest, &room));
+        assert!(!seen.learn(&ArtifactKey::new("k".repeat(KEY_MAX + 1)), &digest, &room));
+        let mut learned = 0;
+        for number in 0..2 * DIGESTS_MAX {
+            let key = ArtifactKey::new(format!("uuid-{number}"));
+            learned += usize::from(seen.learn(&key, &digest, &room));
+            assert!(seen.digests.len() <= DIGESTS_MAX);
+        }
+        assert!(learned > DIGESTS_MAX, "room was made once: {learned}");
+        assert!(seen.digests.contains_key(&ArtifactKey::new("listed")));
+        // Of a backend that was not listed yet nobody knows what it has.
+        let unknown = Room { source: Source::Oci, views: Some(&views) };
+        tokio::time::advance(LOOK_AGAIN).await;
+        assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, &unknown));
+        tokio::time::advance(LOOK_AGAIN).await;
+        assert!(seen.learn(&ArtifactKey::new("one more"), &digest, &room));
+        assert_eq!(seen.digests.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pin_of_a_version_that_is_listed_is_never_given_up() {
+        let views = views("listed").subscribe();
+        let room = Room { source: Source::Gitea, views: Some(&views) };
+        let mut seen = Seen::default();
+        for version in ["1.0.0", "0.9.0"] {
+            seen.pin(&id("a"), version, first(), &room);
+        }
+        seen.pin(&id("hidden"), "1.0.0", first(), &room);
+        let pins = |seen: &Seen, of: &str| seen.versions.get(&id(of)).map_or(0, HashMap::len);
+        let many = (0..VERSIONS_MAX).map(|number| (format!("2.0.{number}"), first()));
+        seen.versions.entry(id("a")).or_default().extend(many);
+        seen.pin(&id("b"), "1.0.0", first(), &room);
+        assert_eq!((pins(&seen, "a"), pins(&seen, "b")), (1, 1));
+        assert!(seen.versions[&id("a")].contains_key("1.0.0"));
+        assert_eq!(pins(&seen, "hidden"), 1, "what the listed ones gave up was enough");
+        tokio::time::advance(LOOK_AGAIN).await;
+        let many = (0..VERSIONS_MAX).map(|number| (format!("2.0.{number}"), first()));
+        seen.versions.entry(id("hidden")).or_default().extend(many);
+        seen.pin(&id("c"), "1.0.0", first(), &room);
+        assert_eq!((pins(&seen, "a"), pins(&seen, "hidden"), pins(&seen, "c")), (1, 0, 1));
+    }
+}
