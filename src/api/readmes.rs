@@ -27,8 +27,8 @@ use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// What one entry takes up beside its text: names, and a release that is mostly shared.
-const NAMED_BYTES: usize = 2048;
+/// What one entry takes up beside its text and its release, which outlives the catalogue's: names.
+const NAMED_BYTES: usize = 1024;
 
 /// What was answered of READMEs. Versions that share one share its text and its page.
 pub struct Readmes {
@@ -194,7 +194,8 @@ impl Readmes {
                     Arc::clone(identity)
                 });
                 let readme = readme.map_err(Clone::clone);
-                named.put(wanted.key(), NAMED_BYTES, Named { wanted, release, readme }, |_| true);
+                let weight = NAMED_BYTES + release.weight();
+                named.put(wanted.key(), weight, Named { wanted, release, readme }, |_| true);
                 Ok(answer)
             }
         };

@@ -66,6 +66,16 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         left
     }
 
+    /// Forgets what is not worth keeping.
+    pub fn retain(&mut self, keep: impl Fn(&V) -> bool)
+    where
+        K: Clone,
+    {
+        let gone = self.by_key.iter().filter(|(_, (_, value))| !keep(value));
+        let gone: Vec<K> = gone.map(|(key, _)| key.clone()).collect();
+        gone.iter().for_each(|key| self.remove(key));
+    }
+
     /// Everything held.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.by_key.iter().map(|(_, (_, value))| value)
@@ -97,6 +107,18 @@ mod tests {
         assert_eq!(held.values().count(), 2, "nothing made room in vain");
         assert_eq!(put(&mut held, "c", 11), 0);
         assert_eq!(held.get("c"), None, "an old value does not outlive the new one");
+    }
+
+    #[test]
+    fn what_is_forgotten_makes_room() {
+        let mut held = bounded(100, 10);
+        for key in ["a", "b"] {
+            held.put(key.to_owned(), 5, key.to_owned());
+        }
+        held.retain(|value| value != "a");
+        assert_eq!(held.put("c".to_owned(), 5, String::new()), 0);
+        assert_eq!(held.get("a"), None);
+        assert_eq!(held.values().count(), 2);
     }
 
     #[test]

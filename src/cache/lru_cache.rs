@@ -10,11 +10,20 @@ use tokio::time::Instant;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::caches::CacheCounters;
 
+/// How often what does not hold any more is looked for. Nobody may ever ask for it again, and what
+/// it was made from, perhaps a whole catalogue of before, lives as long as it does.
+const CLEAR_EVERY: Duration = Duration::from_secs(10);
+
 /// Answers by key. Values are cheap to clone.
 pub struct Memo<V> {
-    entries: Mutex<Weighted<String, Slot<V>>>,
+    held: Mutex<Held<V>>,
     ttl: Duration,
     counters: CacheCounters,
+}
+
+struct Held<V> {
+    entries: Weighted<String, Slot<V>>,
+    cleared: Instant,
 }
 
 struct Slot<V> {
@@ -35,7 +44,8 @@ impl<V: Clone> Memo<V> {
     /// A memo of at most so much, each entry of which lives for `ttl`.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
-        Arc::new(Self { entries: Mutex::new(Weighted::new(bounds)), ttl, counters })
+        let held = Held { entries: Weighted::new(bounds), cleared: Instant::now() };
+        Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
 
     /// The answer under this key, if it is young enough and still holds; counts a hit or a miss.
@@ -50,7 +60,7 @@ impl<V: Clone> Memo<V> {
 
     /// The same, uncounted: for who was counted already, or counts by a rule of his own.
     pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
-        let mut entries = self.entries.lock();
+        let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
         let age = slot.made.elapsed();
         if age < self.ttl && holds(&slot.value) {
@@ -62,9 +72,13 @@ impl<V: Clone> Memo<V> {
 
     /// Keeps an answer of this weight, unless it does not hold any more: looked at under the lock,
     /// so that what took long to make never takes the place of something newer. The least recently
-    /// used ones leave if there is no room.
-    pub fn put(&self, key: String, weight: usize, value: V, holds: impl FnOnce(&V) -> bool) {
-        let mut entries = self.entries.lock();
+    /// used ones leave if there is no room, and every ten seconds all that hold no more.
+    pub fn put(&self, key: String, weight: usize, value: V, holds: impl Fn(&V) -> bool) {
+        let Held { entries, cleared } = &mut *self.held.lock();
+        if cleared.elapsed() >= CLEAR_EVERY {
+            entries.retain(|slot| slot.made.elapsed() < self.ttl && holds(&slot.value));
+            *cleared = Instant::now();
+        }
         if holds(&value) {
             let slot = Slot { value, made: Instant::now() };
             self.counters.evicted(entries.put(key, weight, slot));
@@ -73,7 +87,7 @@ impl<V: Clone> Memo<V> {
 
     /// How many answers it holds that would still be given.
     pub fn len(&self, holds: impl Fn(&V) -> bool) -> usize {
-        let entries = self.entries.lock();
+        let entries = &self.held.lock().entries;
         let alive = |slot: &&Slot<V>| slot.made.elapsed() < self.ttl && holds(&slot.value);
         entries.values().filter(alive).count()
     }
@@ -124,6 +138,27 @@ mod tests {
         assert_eq!(memo.len(|_| true), 0);
         assert_eq!(value(&memo, "a"), None);
         assert_eq!(counts(&memo), [1, 1, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_asks_for_again_does_not_keep_alive_what_it_was_made_from() {
+        let counters = Metrics::new(&[], &[]).unwrap().cache("list");
+        let bounds = Bounds { entries: NonZeroUsize::new(100).unwrap(), bytes: 1000 };
+        let memo: Arc<Memo<(Arc<()>, u32)>> = Memo::new(bounds, Duration::from_secs(300), counters);
+        let made_from: [Arc<()>; 3] = Default::default();
+        let put = |revision: usize| {
+            let value = (Arc::clone(&made_from[revision]), 0);
+            let holds = |value: &(Arc<()>, u32)| Arc::ptr_eq(&value.0, &made_from[revision]);
+            memo.put(revision.to_string(), 1, value, holds);
+        };
+        put(0);
+        put(1);
+        assert_eq!(Arc::strong_count(&made_from[0]), 2, "it is not looked for each time");
+        tokio::time::advance(CLEAR_EVERY).await;
+        put(2);
+        let held = made_from.each_ref().map(|one| Arc::strong_count(one) - 1);
+        assert_eq!(held, [0, 0, 1]);
+        assert_eq!(memo.counters().evictions(), 0, "not for want of room");
     }
 
     #[tokio::test(start_paused = true)]

@@ -75,7 +75,7 @@ impl Kept for Repository {
 
 impl Kept for Release {
     fn weight(&self) -> usize {
-        Self::weight(self)
+        self.bare_weight()
     }
 }
 

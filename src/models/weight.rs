@@ -29,7 +29,7 @@ impl Extension {
         let releases = self.all_releases().map(|release| {
             let first = abouts.insert(Arc::as_ptr(&release.about));
             let about = if first { about(&release.about) } else { 0 };
-            size_of::<Arc<Release>>() + release.weight() + about
+            size_of::<Arc<Release>>() + release.bare_weight() + about
         });
         let releases: usize = releases.sum();
         let faults = self.faults().iter().map(|fault| size_of::<String>() + heap(fault.len()));
@@ -40,9 +40,15 @@ impl Extension {
 }
 
 impl Release {
-    /// About how many bytes it takes up, less what is said of it, which it shares with others.
+    /// About how many bytes it takes up by itself.
     #[must_use]
     pub fn weight(&self) -> usize {
+        self.bare_weight() + about(&self.about)
+    }
+
+    /// The same less what is said of it, which most releases of an extension share.
+    #[must_use]
+    pub fn bare_weight(&self) -> usize {
         shared(size_of::<Self>()) + inside(self)
     }
 }
