@@ -7,6 +7,7 @@ use std::time::Duration;
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
+use extension_registry::http::room::Room;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::source::Source;
 use parking_lot::Mutex;
@@ -90,7 +91,7 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     while begun.elapsed() < SPAN {
         let before = !watched.opened();
         let (client, question) = (client.clone(), Request::get("probe", url.clone()));
-        questions.spawn(async move { drop(client.fetch(question, 1024).await) });
+        questions.spawn(async move { drop(client.fetch(question, 1024, Room::Much).await) });
         sleep(PACE).await;
         // What was under way while it opened counts as asked before.
         let arrived = chaos.take_arrived();
