@@ -37,7 +37,7 @@ const STREAMS_MAX: u32 = 100;
 /// Streams that an HTTP/2 client may open and take back before we have looked at them; beyond it
 /// the connection ends. Each costs us work and the client none.
 const RESETS_MAX: usize = 20;
-/// Bytes of answers that are held for one HTTP/2 stream.
+/// Bytes of an answer that are held for one HTTP/2 stream beside the piece that waits for room.
 const SEND_MAX: usize = 64 * 1024;
 /// After this long without a word an HTTP/2 client is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -236,11 +236,12 @@ impl Connection {
         mut router: S,
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
-        let ticket = activity.begin(request.version());
+        let version = request.version();
+        let ticket = activity.begin(version);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answered = router.call(request);
-        async move { Ok(answered.await?.map(|body| Answer { body, ticket })) }
+        async move { Ok(answered.await?.map(|body| Answer::new(body, ticket, version))) }
     }
 }
 

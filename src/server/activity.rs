@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use hyper::Version;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -44,9 +45,22 @@ struct State {
     full: bool,
     /// Requests that were begun so far.
     begun: u64,
-    /// Answers under way, few of one connection; since when a piece of each is taken by nobody, if
-    /// that is so.
-    answers: Vec<(u64, Option<Instant>)>,
+    /// Answers under way, few of one connection.
+    answers: Vec<Underway>,
+}
+
+/// An answer that is not yet written whole.
+#[derive(Debug)]
+struct Underway {
+    number: u64,
+    /// Pieces that the connection has and the socket has not.
+    pieces: usize,
+    /// Since when none of these was taken.
+    aside: Option<Instant>,
+    /// Whether the connection will ask for no more of it.
+    ended: bool,
+    /// What it was made of, and with that its place among all requests, until the last piece goes.
+    body: Option<Body>,
 }
 
 impl Activity {
@@ -90,8 +104,9 @@ impl Activity {
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
-        state.answers.push((number, None));
-        Ticket { activity: Arc::clone(self), number }
+        let (pieces, aside, ended, body) = (0, None, false, None);
+        state.answers.push(Underway { number, pieces, aside, ended, body });
+        Ticket { activity: Arc::clone(self), number, body: None }
     }
 
     /// Resolves once the client has taken longer than it may.
@@ -119,7 +134,7 @@ impl State {
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
         // In HTTP/2 a client can leave one answer aside without its end being full.
-        let aside = self.answers.iter().filter_map(|(_, since)| *since).min();
+        let aside = self.answers.iter().filter_map(|answer| answer.aside).min();
         aside.filter(|_| self.version == Some(Version::HTTP_2)).map(|since| since + patience.stall)
     }
 }
@@ -129,36 +144,74 @@ impl State {
 pub(super) struct Ticket {
     activity: Arc<Activity>,
     number: u64,
+    /// What is kept until the last piece is written.
+    pub(super) body: Option<Body>,
+}
+
+/// A piece of an answer, until it is written or nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Mark {
+    activity: Arc<Activity>,
+    number: u64,
 }
 
 impl Ticket {
-    /// A piece of the answer was given to the connection, which asks for another once it is taken.
-    pub(super) fn given(&self) {
-        self.set(Some(Instant::now()));
-    }
-
-    /// The client has taken all there is: the next piece is ours to make.
-    pub(super) fn taken(&self) {
-        self.set(None);
-    }
-
-    fn set(&self, since: Option<Instant>) {
+    /// A piece of the answer is given to the connection.
+    pub(super) fn give(&self) -> Mark {
         let mut state = self.activity.state.lock();
-        let mut answers = state.answers.iter_mut();
-        answers.find(|(number, _)| *number == self.number).into_iter().for_each(|a| a.1 = since);
+        if let Some(answer) = state.answer(self.number) {
+            answer.pieces += 1;
+            answer.aside.get_or_insert_with(Instant::now);
+        }
+        Mark { activity: Arc::clone(&self.activity), number: self.number }
+    }
+}
+
+impl State {
+    fn answer(&mut self, number: u64) -> Option<&mut Underway> {
+        self.answers.iter_mut().find(|answer| answer.number == number)
+    }
+
+    /// Forgets an answer of which nothing is left to be written or asked for.
+    fn settle(&mut self, number: u64) -> Option<Underway> {
+        let done = |answer: &Underway| answer.number == number && answer.ended;
+        let at = self.answers.iter().position(|a| done(a) && a.pieces == 0)?;
+        self.idle_since = Instant::now();
+        Some(self.answers.swap_remove(at))
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let mut state = self.activity.state.lock();
+        if let Some(answer) = state.answer(self.number) {
+            answer.pieces = answer.pieces.saturating_sub(1);
+            answer.aside = (answer.pieces > 0).then(Instant::now);
+        }
+        let settled = state.settle(self.number);
+        drop(state);
+        // What goes with a body is none of this lock's business.
+        drop(settled);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
-        state.answers.retain(|(number, _)| *number != self.number);
-        state.idle_since = Instant::now();
+        if let Some(answer) = state.answer(self.number) {
+            answer.ended = true;
+            answer.body = self.body.take();
+        }
+        let settled = state.settle(self.number);
+        drop(state);
+        drop(settled);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -173,12 +226,11 @@ mod tests {
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
         let activity = Activity::new(Patience::default());
         let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2));
-        aside.given();
+        let _piece = aside.give();
         let taken = async {
             for _ in 0..6 {
                 sleep_until(Instant::now() + MINUTE / 6).await;
-                other.given();
-                other.taken();
+                drop(other.give());
             }
         };
         let (after, ()) = tokio::join!(overdue_after(&activity), taken);
@@ -186,12 +238,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_answer_lasts_until_its_last_piece_is_written() {
+        let activity = Activity::new(Patience::default());
+        let mut ticket = activity.begin(Version::HTTP_2);
+        let place = Arc::new(());
+        let held = Arc::clone(&place);
+        ticket.body = Some(Body::new(Body::empty().map_err(move |error| {
+            let _held = &held;
+            error
+        })));
+        let [first, last] = [ticket.give(), ticket.give()];
+        drop(ticket);
+        sleep_until(Instant::now() + MINUTE / 2).await;
+        drop(first);
+        assert_eq!(Arc::strong_count(&place), 2, "its place is not free yet");
+        assert_eq!(overdue_after(&activity).await, MINUTE, "each piece has its minute");
+        drop(last);
+        assert_eq!(Arc::strong_count(&place), 1);
+        assert_eq!(overdue_after(&activity).await, MINUTE, "and then it is idle");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
         let activity = Activity::new(Patience::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
             let ticket = activity.begin(version);
-            ticket.given();
-            ticket.taken();
+            drop(ticket.give());
             let overdue = tokio::time::timeout(MINUTE * 60, activity.overdue()).await;
             assert!(overdue.is_err(), "{version:?}");
             drop(ticket);

@@ -1,20 +1,23 @@
 //! The two ends of a connection at which its client is watched: the socket and the answers.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
+use bytes::Buf;
+use hyper::Version;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Sleep, sleep};
 
-use crate::server::activity::{Activity, Ticket};
+use crate::server::activity::{Activity, Mark, Ticket};
 
 /// What a client takes at least within its patience, in bytes; less counts as nothing, so that
-/// a byte now and then keeps nobody waiting.
+/// a byte now and then keeps nobody waiting. In HTTP/2 answers are handed out in such pieces.
 const LEAST: usize = 16 * 1024;
 
 /// A socket that fails once its client has taken nothing for too long.
@@ -107,31 +110,92 @@ impl AsyncWrite for Tracked {
     }
 }
 
-/// The body of an answer, which tells its pieces' coming and going.
+/// The body of an answer. It is handed out in pieces that tell when they are written: hyper lets go
+/// of a body as soon as it has its last piece, which may lie in its buffers for as long as the
+/// client likes.
 pub(super) struct Answer {
-    pub(super) body: Body,
-    pub(super) ticket: Ticket,
+    body: Body,
+    /// What is left of the body's last piece.
+    left: Bytes,
+    /// The longest piece that is handed out.
+    longest: usize,
+    ticket: Ticket,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, ticket: Ticket, version: Version) -> Self {
+        // In HTTP/1 the socket tells how far a client is, byte by byte.
+        let longest = if version < Version::HTTP_2 { usize::MAX } else { LEAST };
+        Self { body, left: Bytes::new(), longest, ticket }
+    }
 }
 
 impl HttpBody for Answer {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.ticket.taken();
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.ticket.given();
-        Poll::Ready(frame)
+    ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
+        if self.left.is_empty() {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(bytes))) => self.left = bytes,
+                Some(Ok(Err(trailers))) => {
+                    let piece = |bytes| Piece { bytes, _mark: self.ticket.give() };
+                    return Poll::Ready(Some(Ok(trailers.map_data(piece))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.left.len().min(self.longest);
+        let bytes = self.left.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(Piece { bytes, _mark: self.ticket.give() }))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.left.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, left) = (self.body.size_hint(), self.left.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(left));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(left));
+        }
+        hint
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.ticket.body = Some(mem::take(&mut self.body));
+    }
+}
+
+/// Bytes of an answer on their way to the socket.
+pub(super) struct Piece {
+    bytes: Bytes,
+    _mark: Mark,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.bytes.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
     }
 }

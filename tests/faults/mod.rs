@@ -10,3 +10,4 @@ mod recovery;
 mod rig;
 mod slow;
 mod storm;
+mod unread;

@@ -5,6 +5,7 @@ pub mod canary;
 pub mod chaos;
 pub mod docker_registry;
 pub mod fake_gitea;
+pub mod http2;
 pub mod ids;
 pub mod layouts;
 pub mod log;

@@ -1,5 +1,6 @@
 //! The whole API behind a real socket of this machine, and a client that hides nothing.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -239,6 +240,11 @@ impl Served {
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Got::of(head.status, head.headers, body)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.base.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Got {

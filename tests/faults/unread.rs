@@ -1,0 +1,54 @@
+//! Clients that do not read what they asked for: what they hold, and for how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::api::admission::Admission;
+use extension_registry::api::limits::Room;
+use extension_registry::api::surroundings::HttpRules;
+use extension_registry::models::source::Source;
+use http_body_util::BodyExt as _;
+use reqwest::StatusCode;
+use tokio::time::{Instant, sleep};
+
+use crate::support::http2::Http2;
+use crate::support::served::{Served, Setup, memory};
+
+/// A service of a thousand extensions that answers so many requests at once.
+async fn served(room: usize) -> Served {
+    let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let admission = Admission { room: Room::of(room), ..Admission::default() };
+    let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
+    let setup = Setup { http, ..Setup::default() };
+    let served = Served::with(vec![memory(Source::Local, &names)], setup).await;
+    served.catalogue.ready(None).await.unwrap();
+    served
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_32_an_answer_of_http2_that_is_not_taken_keeps_its_place_and_is_cut_within_a_minute() {
+    // In HTTP/2 a window of one byte leaves an answer in our buffers, however small it is.
+    for path in ["/extensions/search?q=p&limit=1000", "/extensions/search?q=p&limit=5"] {
+        let served = served(1).await;
+        let (client, mut connection) = Http2::connect(served.address(), 1).await;
+        let mut answer = client.ask(path).await.unwrap().into_body();
+        let begun = Instant::now();
+        assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1);
+        while !connection.is_finished() {
+            let status = served.get("/extensions").await.status;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}: its place is free");
+            // Neither other requests nor a byte now and then prove that the client goes on.
+            assert!(begun.elapsed() < Duration::from_secs(61), "{path}: it is not cut");
+            let _ = client.whole("/health/live").await;
+            let _ = answer.frame().await;
+            tokio::select! {
+                _ = &mut connection => break,
+                () = sleep(Duration::from_secs(7)) => {}
+            }
+        }
+        let took = begun.elapsed();
+        assert!((60_000..60_500).contains(&took.as_millis()), "{path}: cut after {took:?}");
+        assert_eq!(served.get("/extensions").await.status, StatusCode::OK, "{path}");
+    }
+}
