@@ -4,6 +4,7 @@ mod admission;
 mod artifacts;
 mod backends;
 mod checks;
+mod receiver;
 mod rotation;
 mod secrets;
 mod state;

@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tracing::warn;
 use url::Host;
 
 use crate::backend::Backend;
 use crate::backend::webhook::WebhookReceiver;
 use crate::config::{Config, GiteaConfig, LocalConfig, OciConfig, UpstreamConfig};
+use crate::error::Error;
 use crate::gitea::backend::GiteaBackend;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
 use crate::gitea::webhook::GiteaWebhooks;
@@ -24,6 +26,7 @@ use crate::oci::realm::host_of;
 use crate::oci::repository::Namespace;
 use crate::oci::settings::{OciSettings, read_credentials};
 use crate::oci::webhook::OciWebhooks;
+use crate::service::receiver;
 use crate::service::rotation::Rotated;
 use crate::service::secrets;
 use crate::service::upstream::Counted;
@@ -105,12 +108,8 @@ impl Backends {
             };
             self.rotated.push(Rotated { key: "gitea.token_path", path, renew: Box::new(renew) });
         }
-        if let Some(path) = &upstream.webhook_secret_path {
-            let secret = secrets::read("gitea.webhook_secret_path", path)?;
-            let receiver = GiteaWebhooks::new(&secret, organization).map_err(invalid("gitea"))?;
-            self.receivers.push(Arc::new(receiver));
-        }
-        Ok(())
+        let receiver = move |secret: &_| GiteaWebhooks::new(secret, organization.clone());
+        self.receive("gitea.webhook_secret_path", upstream, receiver)
     }
 
     fn add_oci(
@@ -152,11 +151,21 @@ impl Backends {
             };
             self.rotated.push(Rotated { key: "oci.auth_token_path", path, renew: Box::new(renew) });
         }
-        if let Some(path) = &upstream.webhook_secret_path {
-            let secret = secrets::read("oci.webhook_secret_path", path)?;
-            let receiver = OciWebhooks::new(&secret, namespace).map_err(invalid("oci"))?;
-            self.receivers.push(Arc::new(receiver));
-        }
+        let receiver = move |secret: &_| OciWebhooks::new(secret, namespace.clone());
+        self.receive("oci.webhook_secret_path", upstream, receiver)
+    }
+
+    /// Takes change notices if there is a secret for them, and a changed secret when it changes.
+    fn receive<R: WebhookReceiver + 'static>(
+        &mut self,
+        key: &'static str,
+        upstream: &UpstreamConfig,
+        receiver: impl Fn(&SecretString) -> Result<R, Error> + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let Some(path) = upstream.webhook_secret_path.clone() else { return Ok(()) };
+        let (receiver, renew) = receiver::renewable(key, path.clone(), receiver)?;
+        self.receivers.push(receiver);
+        self.rotated.push(Rotated { key, path, renew });
         Ok(())
     }
 }

@@ -13,14 +13,17 @@ use crate::metrics::process::ProcessMetrics;
 /// directories behind a link, which no notice of the file system tells.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// Takes the content of a file of secrets into use; says why where it cannot.
+pub(super) type Renew = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What a file of secrets is for, and what to do with its new content.
 pub(super) struct Rotated {
     /// The key that names the file.
     pub(super) key: &'static str,
     /// The file.
     pub(super) path: PathBuf,
-    /// Takes the file's content into use; says why where it cannot.
-    pub(super) renew: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Takes the file's content into use.
+    pub(super) renew: Renew,
 }
 
 /// Looks at the files until dropped.
