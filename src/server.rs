@@ -1,6 +1,7 @@
 //! The listener: connections with deadlines and a cap, and a stop that lets answers finish.
 
 pub mod activity;
+pub mod clients;
 pub mod threads;
 mod tracked;
 
@@ -26,6 +27,7 @@ use tower::Service;
 use tracing::{debug, info, warn};
 
 use crate::server::activity::{Activity, Patience};
+use crate::server::clients::{Clients, Counted};
 use crate::server::threads::Threads;
 use crate::server::tracked::{Answer, Tracked};
 
@@ -104,10 +106,11 @@ pub async fn serve<S: Answers>(
     listener: TcpListener,
     routers: Routers<S>,
     limits: Limits,
+    clients: Clients,
     threads: &Threads,
     mut stop: watch::Receiver<Stop>,
 ) {
-    let places = Places::of(limits.max_connections);
+    let places = Places::of(limits.max_connections, clients);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -116,7 +119,8 @@ pub async fn serve<S: Answers>(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, connection)) => {
+            Ok(None) => debug!("connection closed: its client has too many"),
+            Ok(Some((stream, connection))) => {
                 let Routers { served, crowded } = &routers;
                 let router = if connection.crowded { crowded.clone() } else { served.clone() };
                 let serving = connection.serve(stream, router, limits.patience, stop.clone());
@@ -141,26 +145,47 @@ pub async fn serve<S: Answers>(
 struct Places {
     served: Arc<Semaphore>,
     spare: Arc<Semaphore>,
+    clients: Clients,
+    /// For connections beyond those that one client may have. Apart from the spare ones, so that
+    /// nobody else waits for such a client.
+    beyond: Arc<Semaphore>,
 }
 
 impl Places {
-    fn of(connections: usize) -> Self {
-        let [served, spare] = [connections, SPARE].map(|places| Arc::new(Semaphore::new(places)));
-        Self { served, spare }
+    fn of(connections: usize, clients: Clients) -> Self {
+        let [served, spare, beyond] =
+            [connections, SPARE, SPARE].map(|places| Arc::new(Semaphore::new(places)));
+        Self { served, spare, clients, beyond }
     }
 
+    /// The next connection; `None`: its client has too many, and it is closed.
     async fn accept(
         &self,
         listener: &TcpListener,
-    ) -> io::Result<(std::net::TcpStream, Connection)> {
+    ) -> io::Result<Option<(std::net::TcpStream, Connection)>> {
         let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let served = Arc::clone(&self.served).try_acquire_owned();
-        let crowded = served.is_err();
+        let Some((place, counted, crowded)) = self.place(peer, spare) else { return Ok(None) };
         // The thread that it will live on watches it from now on.
         let stream = stream.into_std()?;
-        Ok((stream, Connection { peer, crowded, _place: served.unwrap_or(spare) }))
+        Ok(Some((stream, Connection { peer, crowded, _place: place, _counted: counted })))
+    }
+
+    /// The place of a connection from this address, and whether it is beyond those that are served.
+    fn place(
+        &self,
+        peer: SocketAddr,
+        spare: OwnedSemaphorePermit,
+    ) -> Option<(OwnedSemaphorePermit, Option<Counted>, bool)> {
+        let Ok(counted) = self.clients.enter(peer.ip()) else {
+            let beyond = Arc::clone(&self.beyond).try_acquire_owned().ok()?;
+            return Some((beyond, None, true));
+        };
+        match Arc::clone(&self.served).try_acquire_owned() {
+            Ok(served) => Some((served, counted, false)),
+            Err(_) => Some((spare, None, true)),
+        }
     }
 }
 
@@ -189,6 +214,7 @@ struct Connection {
     /// Whether it is beyond those that are served.
     crowded: bool,
     _place: OwnedSemaphorePermit,
+    _counted: Option<Counted>,
 }
 
 impl Connection {

@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use tower_http::cors::AllowOrigin;
 use tracing::info;
 
+use crate::api::client_address::TrustedProxies;
 use crate::api::memos::{CACHES, MemoRules, Memos};
 use crate::api::routes::{Parts, api, templates};
 use crate::api::state::Draining;
@@ -38,6 +39,7 @@ use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::activity::Patience;
+use crate::server::clients::Clients;
 use crate::server::threads::Threads;
 use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
@@ -99,6 +101,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         grace: config.server.shutdown_grace,
         patience: Patience::default(),
     };
+    let clients = clients(&config.server);
     let draining = Draining::default();
     let metrics = metrics()?;
     let counted = metrics.process.clone();
@@ -129,7 +132,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     }
     systemd::ready();
     let routers = Routers { crowded: api.clone().crowded(), served: api };
-    serve(listener, routers, limits, threads, stop).await;
+    serve(listener, routers, limits, clients, threads, stop).await;
     sync.shutdown().await;
     // What a hanging disk has not taken by then is fetched again some time.
     let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
@@ -145,6 +148,12 @@ async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     TcpListener::bind((server.address(), *port)).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}"))
     })
+}
+
+/// How many connections each client may have.
+fn clients(server: &ServerConfig) -> Clients {
+    let proxies = TrustedProxies::new(server.trusted_proxies.clone());
+    Clients::new(server.connections_per_client(), Arc::new(move |peer| proxies.client_at(peer)))
 }
 
 fn metrics() -> io::Result<Metrics> {

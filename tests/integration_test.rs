@@ -7,6 +7,7 @@ mod binary;
 mod catalogue;
 mod configuration;
 mod conformance;
+mod connections;
 mod contracts;
 mod deploy;
 mod documents;

@@ -23,6 +23,14 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// Whose connection one from this address is: that of a network, or nobody's, because a trusted
+    /// proxy or this machine itself makes connections for many.
+    #[must_use]
+    pub fn client_at(&self, peer: IpAddr) -> Option<IpAddr> {
+        let peer = peer.to_canonical();
+        (!self.trusts(peer) && !peer.is_loopback()).then(|| network_of(peer))
+    }
+
     /// The address of the client behind this connection: the last one on the way that is not a
     /// trusted proxy.
     ///
@@ -165,6 +173,24 @@ mod tests {
     fn a_header_that_the_proxy_only_passed_on_cannot_pretend() {
         let both = [(&X_FORWARDED_FOR, "192.0.2.1"), (&FORWARDED, "for=6.6.6.6")];
         assert_eq!(client("10.0.0.1", &both), "10.0.0.1");
+    }
+
+    #[test]
+    fn connections_of_proxies_and_of_this_machine_are_nobodys() {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        for (peer, client) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::")),
+            ("10.1.2.3", None),
+            ("::ffff:10.1.2.3", None),
+            ("127.0.0.1", None),
+            ("::1", None),
+            ("::ffff:127.0.0.1", None),
+        ] {
+            let client = client.map(|client| client.parse().unwrap());
+            assert_eq!(proxies.client_at(peer.parse().unwrap()), client, "{peer}");
+        }
     }
 
     #[test]

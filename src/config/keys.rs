@@ -145,6 +145,13 @@ pub const KEYS: &[Key] = &[
         "10000",
         "Connections served at once; beyond them only health and metrics are answered.",
     ),
+    unset(
+        "server",
+        "max_connections_per_client",
+        Kind::Whole(1, 1_000_000),
+        "2500",
+        "Connections of one address served at once; a quarter of all, 100 at least, unless set.",
+    ),
     key(
         "server",
         "max_requests",

@@ -29,6 +29,8 @@ pub struct ServerConfig {
     pub shutdown_grace: Duration,
     /// Connections served at once; more wait.
     pub max_connections: usize,
+    /// Connections of one client served at once; `None`: a quarter of all, 100 at least.
+    pub max_connections_per_client: Option<NonZeroUsize>,
     /// Requests answered at once; more are refused.
     pub max_requests: usize,
     /// Networks of proxies that say where requests come from.
@@ -54,6 +56,13 @@ pub struct AuthConfig {
 }
 
 impl ServerConfig {
+    /// Connections of one client served at once.
+    #[must_use]
+    pub fn connections_per_client(&self) -> usize {
+        let usual = (self.max_connections / 4).max(100);
+        self.max_connections_per_client.map_or(usual, NonZeroUsize::get)
+    }
+
     /// The host without the brackets that people write around an address of IPv6.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -73,6 +82,8 @@ pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option
         enable_compression: settings.flag("server", "enable_compression")?,
         shutdown_grace: Duration::from_secs(whole("shutdown_grace_seconds")?),
         max_connections: usize::try_from(whole("max_connections")?).ok()?,
+        max_connections_per_client: whole("max_connections_per_client")
+            .and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
         max_requests: usize::try_from(whole("max_requests")?).ok()?,
         trusted_proxies: trusted_proxies(settings, problems)?,
     })

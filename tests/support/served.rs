@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use extension_registry::api::admission::Admission;
 use extension_registry::api::memos::{CACHES, MemoRules, Memos};
 use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
@@ -24,6 +25,7 @@ use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::source::Source;
 use extension_registry::server::activity::Patience;
+use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
 use extension_registry::server::{Limits, Routers, Stop, serve};
 use jiff::Timestamp;
@@ -65,6 +67,7 @@ pub struct Setup {
     pub metadata: bool,
     pub http: HttpRules,
     pub limits: Limits,
+    pub clients: Clients,
     pub receivers: Vec<Arc<dyn WebhookReceiver>>,
     /// The directory of what was known, the backends' fingerprints and what the wall clock shows.
     pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
@@ -93,6 +96,7 @@ impl Default for Setup {
                 grace: Duration::from_secs(30),
                 patience: Patience::default(),
             },
+            clients: Clients::new(usize::MAX, Arc::new(|_| None)),
             receivers: Vec::new(),
             state: None,
             store: None,
@@ -113,6 +117,7 @@ pub struct Served {
     pub router: Api,
     pub stop: watch::Sender<Stop>,
     pub server: JoinHandle<()>,
+    admission: Arc<Admission>,
     client: reqwest::Client,
     _sync: JoinSet<()>,
 }
@@ -175,7 +180,7 @@ impl Served {
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
         canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
-        let Setup { receivers, state, store, accept_changes, max_bytes, .. } = setup;
+        let Setup { clients, receivers, state, store, accept_changes, max_bytes, .. } = setup;
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalogue = Catalogue::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
@@ -203,6 +208,7 @@ impl Served {
             metrics: metrics.clone(),
             draining: draining.clone(),
         };
+        let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();
         let routers = Routers { served: router.clone(), crowded: router.clone().crowded() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -214,9 +220,10 @@ impl Served {
             metrics,
             stop,
             server: tokio::spawn(async move {
-                serve(listener, routers, limits, &Threads::here(), stopped).await;
+                serve(listener, routers, limits, clients, &Threads::here(), stopped).await;
             }),
             router,
+            admission,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _sync: sync::run(&catalogue),
             catalogue,
@@ -240,6 +247,11 @@ impl Served {
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Got::of(head.status, head.headers, body)
+    }
+
+    /// Who is let in.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Where it listens.

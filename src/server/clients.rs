@@ -1,0 +1,88 @@
+//! How many connections each client has, so that none can take them all.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// Whose connections an address's are; `None`: they are counted as nobody's.
+pub type ClientOf = Arc<dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync>;
+
+/// The connections of all clients. Only those that have any are remembered.
+#[derive(Clone)]
+pub struct Clients {
+    most: usize,
+    client_of: ClientOf,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection of a client, until it is dropped.
+pub(super) struct Counted {
+    client: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A client has as many connections as it may.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Clients {
+    /// So many connections for each client.
+    #[must_use]
+    pub fn new(most: usize, client_of: ClientOf) -> Self {
+        Self { most, client_of, open: Arc::default() }
+    }
+
+    /// Counts a connection from this address, if it is anybody's.
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Option<Counted>, Full> {
+        let Some(client) = (self.client_of)(address) else { return Ok(None) };
+        let mut open = self.open.lock();
+        let connections = open.entry(client).or_insert(0);
+        if *connections >= self.most {
+            return Err(Full);
+        }
+        *connections += 1;
+        Ok(Some(Counted { client, open: Arc::clone(&self.open) }))
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Clients").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = self.open.lock();
+        if let Some(connections) = open.get_mut(&self.client) {
+            *connections -= 1;
+            if *connections == 0 {
+                open.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_client_has_its_connections_and_who_has_none_is_forgotten() {
+        let [one, other, proxy] = [1, 2, 3].map(|number: u32| IpAddr::V4(number.into()));
+        let clients = Clients::new(2, Arc::new(move |ip| (ip != proxy).then_some(ip)));
+        let first = clients.enter(one).unwrap();
+        let second = clients.enter(one).unwrap();
+        assert!(clients.enter(one).is_err());
+        assert!(clients.enter(other).is_ok_and(|counted| counted.is_some()), "others have theirs");
+        let trusted: Vec<_> = (0..10).map(|_| clients.enter(proxy).unwrap()).collect();
+        assert!(trusted.iter().all(Option::is_none), "a proxy's are nobody's");
+        drop(first);
+        assert!(clients.enter(one).is_ok());
+        drop(second);
+        assert!(clients.open.lock().is_empty());
+    }
+}
