@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
+use crate::api::limits::Room;
 use crate::api::memos::Memos;
 pub use crate::api::shortcut::Api;
 use crate::api::state::{ApiState, Draining};
@@ -113,6 +114,7 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
         memos,
         artifacts,
         receivers: receivers.into(),
+        notices: Room::of(webhooks::READ_AT_ONCE),
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
         draining,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::api::limits::Room;
 use crate::api::memos::Memos;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
@@ -22,6 +23,8 @@ pub struct ApiState {
     pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.
     pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
+    /// Room for the bodies of change notices.
+    pub notices: Room,
     /// What is counted.
     pub metrics: Metrics,
     /// When the service started.

@@ -7,61 +7,27 @@ use std::time::Duration;
 use extension_registry::api::admission::Admission;
 use extension_registry::api::limits::Room;
 use extension_registry::api::surroundings::HttpRules;
-use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::config::{Sources, load};
-use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::source::Source;
 use extension_registry::server::Limits;
 use extension_registry::server::activity::Patience;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::{Method, StatusCode};
-use sha2::Sha256;
+use reqwest::StatusCode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::support::canary::WEBHOOK as SECRET;
+use crate::support::figures::{Stopwatch, figure, p99_and_most};
 use crate::support::ids::{about, id, tag};
 use crate::support::layouts::publish_with;
+use crate::support::liveness::lives_at_once;
+use crate::support::raw::{connect, get, head, raw, rest};
 use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::{Served, Setup, memory};
 
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";
 const LIVE: &str = "/api/v1/health/live";
-
-async fn connect(served: &Served) -> TcpStream {
-    TcpStream::connect(served.base.strip_prefix("http://").unwrap()).await.unwrap()
-}
-
-/// Everything that the service sends until it closes or cuts the connection.
-async fn rest(stream: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes).await;
-    bytes
-}
-
-/// The head of the next answer on this connection; what follows is left there.
-async fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// Sends bytes that no client library would, and reads the whole answer.
-async fn raw(served: &Served, request: &str) -> String {
-    let mut stream = connect(served).await;
-    // It may be refused before all is sent.
-    let _ = stream.write_all(request.as_bytes()).await;
-    String::from_utf8_lossy(&rest(&mut stream).await).into_owned()
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-}
 
 #[tokio::test]
 async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_is_finished() {
@@ -84,6 +50,7 @@ async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_i
         assert_eq!((got.status, got.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
         assert_eq!(served.get("/health/live").await.status, StatusCode::OK);
     }
+    lives_at_once(&served, "all places taken");
     let finishing = tokio::spawn(async move {
         loop {
             release.notify_waiters();
@@ -96,16 +63,37 @@ async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_i
     finishing.abort();
 }
 
-/// How many sockets a test may have open beside all else, of the number wanted.
+/// How many sockets a test may have open beside all else, of the number wanted. The limit is raised
+/// as far as the system lets us; where that is not enough the test is smaller, and fails in CI.
 fn affordable(wanted: usize) -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let soft = files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
-    let affordable = wanted.min((soft.unwrap_or(1024).saturating_sub(400)) / 4);
-    if affordable < wanted {
-        println!("{affordable} slow clients instead of {wanted}: too few file descriptors");
+    let limit = getrlimit(Resource::Nofile);
+    // As root the hard limit can be raised too; who may not is told below.
+    let enough = Some(limit.maximum.unwrap_or(u64::MAX).max(wanted as u64 * 4 + 400));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough });
+    if raised.is_err() {
+        let soft = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        setrlimit(Resource::Nofile, soft).unwrap();
     }
-    affordable
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let affordable = usize::try_from(files.saturating_sub(400) / 4).unwrap_or(usize::MAX);
+    if affordable < wanted {
+        let shortage = format!("{affordable} slow clients instead of {wanted}: see ulimit -n");
+        let ci = std::env::vars().any(|(name, value)| name == "CI" && value == "true");
+        assert!(!ci, "{shortage}");
+        figure(&format!("F16 {shortage}"));
+    }
+    affordable.min(wanted)
+}
+
+/// How long honest clients wait, one after the other, each on a connection of its own.
+async fn honest(served: &Served) -> String {
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let watch = Stopwatch::start();
+        assert!(raw(served, &get(LIVE)).await.starts_with("HTTP/1.1 200"));
+        times.push(watch.elapsed());
+    }
+    p99_and_most(times)
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,6 +106,7 @@ async fn row_31_two_thousand_slow_heads_are_cut_in_time_and_others_are_answered(
     };
     let setup = Setup { limits, ..Setup::default() };
     let served = Served::with(vec![memory(Source::Local, &[])], setup).await;
+    let alone = honest(&served).await;
     let mut slow = JoinSet::new();
     for number in 0..count {
         let mut stream = connect(&served).await;
@@ -130,11 +119,18 @@ async fn row_31_two_thousand_slow_heads_are_cut_in_time_and_others_are_answered(
             begun.elapsed()
         });
     }
-    assert!(raw(&served, &get(LIVE)).await.starts_with("HTTP/1.1 200"));
+    let beside = honest(&served).await;
+    lives_at_once(&served, &format!("{count} slow heads"));
+    let mut longest = Duration::ZERO;
     for took in slow.join_all().await {
         let expected = Duration::from_secs(10)..=Duration::from_millis(10_500);
         assert!(expected.contains(&took), "cut after {took:?}");
+        longest = longest.max(took);
     }
+    figure(&format!(
+        "F16 {count} slow heads: the last is closed after {longest:.1?} of virtual time"
+    ));
+    figure(&format!("F16 honest clients beside them: {beside}; alone: {alone}"));
     assert!(raw(&served, &get(LIVE)).await.starts_with("HTTP/1.1 200"));
 }
 
@@ -155,35 +151,31 @@ async fn row_31_a_connection_may_idle_for_a_minute_and_a_later_head_must_come_in
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_31_a_slow_body_is_not_waited_for() {
-    let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
-    let mut stream = connect(&served).await;
-    let request =
-        "POST /api/v1/webhooks/gitea HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let begun = Instant::now();
-    let answer = String::from_utf8(rest(&mut stream).await).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains(r#"{"error":"request_timeout""#), "{answer}");
-    assert_eq!(begun.elapsed().as_secs(), 10);
-}
-
-#[tokio::test(start_paused = true)]
 async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nobody_up() {
     let backend = memory(Source::Local, &["provider/small:1.0.0"]);
     // More than the system holds for both ends of a connection.
     let archive = vec![7_u8; 48 << 20];
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), archive);
-    let served = Served::over(vec![backend]).await;
+    let admission = Admission { room: Room::of(2), ..Admission::default() };
+    let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
+    let served = Served::with(vec![backend], Setup { http, ..Setup::default() }).await;
     served.catalogue.ready(None).await.unwrap();
     let mut stream = connect(&served).await;
     stream.write_all(get(DOWNLOAD).as_bytes()).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
     let mut some = vec![0; 64 * 1024];
     stream.read_exact(&mut some).await.unwrap();
+    let read = Instant::now();
     let small = raw(&served, &get("/api/v1/extensions/provider/small/1.0.0")).await;
     assert!(small.ends_with("provider/small:1.0.0@local"), "{small}");
-    sleep(Duration::from_secs(61)).await;
+    lives_at_once(&served, "a client that reads nothing");
+    let room = &served.admission().room;
+    // Of two places the download has one for as long as it goes on.
+    while room.enter().zip(room.enter()).is_none() {
+        assert!(read.elapsed() < Duration::from_secs(61), "it is not cut");
+        sleep(Duration::from_millis(100)).await;
+    }
+    figure(&format!("F17 a client that reads nothing is cut after {:.1?}", read.elapsed()));
     let read = rest(&mut stream).await.len();
     assert!(read < 48 << 20, "{read} bytes came, though nothing was read for a minute");
 }
@@ -256,72 +248,6 @@ fn row_36_a_configuration_that_is_wrong_does_not_start_and_names_its_line() {
 fn problems_of(path: &Path) -> String {
     let sources = Sources { file: Some(path), ..Sources::default() };
     load(&sources).unwrap_err().to_string()
-}
-
-async fn served_with_webhooks(backend: Arc<dyn extension_registry::backend::Backend>) -> Served {
-    let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), "ext".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
-    Served::with(vec![backend], Setup { receivers, ..Setup::default() }).await
-}
-
-fn signature(body: &str) -> String {
-    let key = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    let code = key.chain_update(body).finalize().into_bytes();
-    code.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn notice(action: &str) -> String {
-    format!(
-        r#"{{"action":"{action}","release":{{"id":1,"tag_name":"1.1.0"}},"repository":{{"id":1,"name":"aws_prov","full_name":"ext/aws_prov","owner":{{"login":"ext"}}}}}}"#
-    )
-}
-
-async fn deliver(served: &Served, signature: &str, body: &str) -> StatusCode {
-    let headers = [("x-gitea-event", "release"), ("x-gitea-signature", signature)];
-    let path = "/webhooks/gitea";
-    served.send_body(Method::POST, path, &headers, body.as_bytes().to_vec()).await.status
-}
-
-#[tokio::test]
-async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_when_is_read() {
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]));
-    let served = served_with_webhooks(Arc::clone(&backend) as _).await;
-    served.catalogue.ready(None).await.unwrap();
-    let before = backend.asked();
-    let body = notice("published");
-    let good = signature(&body);
-    let cut = &good[..62];
-    for forged in ["", "x", cut, &signature("other"), &format!("{good}00"), &"0".repeat(64)] {
-        assert_eq!(deliver(&served, forged, &body).await, StatusCode::UNAUTHORIZED, "{forged}");
-    }
-    let huge = "x".repeat((1 << 20) + 1);
-    assert_eq!(deliver(&served, &signature(&huge), &huge).await, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(backend.asked(), before, "nobody was asked on the word of a stranger");
-    // Late news of a deletion, which is not so, and the same notice again and again.
-    for body in [notice("deleted"), body.clone(), body.clone(), body] {
-        assert_eq!(deliver(&served, &signature(&body), &body).await, StatusCode::ACCEPTED);
-    }
-    let got = served.get("/extensions/provider/aws").await;
-    assert_eq!((got.status, &got.json()["version"]), (StatusCode::OK, &"1.0.0".into()));
-    let metrics = served.get("/metrics").await.text();
-    for (outcome, count) in [("refused", 6), ("changed", 2), ("replayed", 2)] {
-        let line = format!(
-            "extension_registry_webhook_deliveries_total{{backend=\"gitea\",outcome=\"{outcome}\"}} {count}"
-        );
-        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_39_without_a_notice_news_are_seen_within_the_time_to_live() {
-    let backend = memory(Source::Gitea, &["provider/aws:1.0.0"]);
-    let ttl = Duration::from_secs(300);
-    let served = Served::with(vec![backend.clone()], Setup { ttl, ..Setup::default() }).await;
-    let version = async || served.get("/extensions/provider/aws").await.json()["version"].clone();
-    assert_eq!(version().await, "1.0.0");
-    backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
-    sleep(ttl + Duration::from_secs(1)).await;
-    assert_eq!(version().await, "1.1.0");
 }
 
 #[tokio::test]

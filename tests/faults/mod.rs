@@ -3,6 +3,7 @@
 mod counted;
 mod inbound;
 mod names;
+mod notices;
 mod outages;
 mod pace;
 mod patience;

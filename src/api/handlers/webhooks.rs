@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::webhook::{Delivery, WebhookError};
 
+/// Notices whose bodies are read or held at once, of all backends. Each may be a mebibyte, and whether
+/// its signature is right is known only then.
+pub const READ_AT_ONCE: usize = 16;
 /// The word for a notice that is not taken.
 const REFUSED: &str = "refused";
 
@@ -36,19 +39,29 @@ pub fn outcomes() -> Vec<&'static str> {
         (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
         (status = 408, body = ErrorBody, description = "The body did not come within 10 seconds"),
         (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
+        (status = 503, body = ErrorBody, description = "16 notices are being read already"),
     ),
 )]
 pub async fn receive(
     State(api): State<Arc<ApiState>>,
     Path(backend): Path<String>,
-    headers: HeaderMap,
-    WholeBody(body): WholeBody,
+    request: Request,
 ) -> Result<StatusCode, Problem> {
     let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
     let receiver = receiver.ok_or_else(unknown_receiver)?;
+    let count = |outcome| api.metrics.webhook(receiver.source().as_str(), outcome);
+    if !receiver.is_worth_reading(request.headers()) {
+        count(REFUSED);
+        return Err(refused(WebhookError::Unsigned));
+    }
+    let Some(_place) = api.notices.enter() else {
+        api.metrics.refused("overload");
+        return Err(Problem::overloaded());
+    };
+    let headers = request.headers().clone();
+    let WholeBody(body) = WholeBody::from_request(request, &()).await?;
     let received = receiver.receive(&headers, &body);
-    let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
-    api.metrics.webhook(receiver.source().as_str(), outcome);
+    count(received.as_ref().map_or(REFUSED, Delivery::as_str));
     if let Delivery::Changed(ids) = received.map_err(refused)? {
         api.catalogue.notice(receiver.source(), ids);
     }

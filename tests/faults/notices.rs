@@ -1,0 +1,153 @@
+//! Change notices that nobody should believe, or that never come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::gitea::webhook::GiteaWebhooks;
+use extension_registry::models::source::Source;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::{Method, StatusCode};
+use sha2::Sha256;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use crate::support::canary::WEBHOOK as SECRET;
+use crate::support::ids::{about, id, tag};
+use crate::support::liveness::lives_at_once;
+use crate::support::raw::{connect, head, rest};
+use crate::support::scripted::Scripted;
+use crate::support::served::{Served, Setup, memory};
+
+/// Begins a notice whose body does not come.
+async fn begin(served: &Served, backend: &str, headers: &str) -> TcpStream {
+    let mut stream = connect(served).await;
+    let request = format!(
+        "POST /api/v1/webhooks/{backend} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n{headers}\r\nabc"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_nobody_wants_or_that_shows_nothing_is_refused_before_its_body() {
+    let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
+    let begun = Instant::now();
+    for (backend, headers, status) in [
+        ("oci", "Authorization: x\r\n", 404),
+        ("nobody", "X-Gitea-Signature: 00\r\n", 404),
+        ("gitea", "", 401),
+        ("gitea", "X-Gitea-Event: release\r\n", 401),
+    ] {
+        let head = head(&mut begin(&served, backend, headers).await).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{backend} {headers}: {head}");
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO, "no body was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixteen_bodies_of_notices_are_read_at_once_and_more_are_told_to_come_again() {
+    let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
+    let begun = Instant::now();
+    let signed = "X-Gitea-Signature: 00\r\n";
+    let mut held = Vec::new();
+    let refused = loop {
+        // The one beyond is answered, and those before it wait for the rest of their bodies.
+        let mut stream = begin(&served, "gitea", signed).await;
+        tokio::select! {
+            biased;
+            head = head(&mut stream) => break head,
+            () = sleep(Duration::from_millis(1)) => held.push(stream),
+        }
+    };
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
+    assert_eq!(held.len(), 16);
+    lives_at_once(&served, "as many notices as are read at once");
+    assert_eq!(served.get("/extensions").await.status, StatusCode::OK);
+    for mut stream in held {
+        assert!(head(&mut stream).await.starts_with("HTTP/1.1 408 "));
+    }
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let body = notice("published");
+    assert_eq!(deliver(&served, &signature(&body), &body).await, StatusCode::ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_31_a_slow_body_is_not_waited_for() {
+    let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
+    let mut stream = begin(&served, "gitea", "X-Gitea-Signature: 00\r\n").await;
+    let begun = Instant::now();
+    let answer = String::from_utf8(rest(&mut stream).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains(r#"{"error":"request_timeout""#), "{answer}");
+    assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+async fn served_with_webhooks(backend: Arc<dyn Backend>) -> Served {
+    let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), "ext".parse().unwrap()).unwrap();
+    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    Served::with(vec![backend], Setup { receivers, ..Setup::default() }).await
+}
+
+fn signature(body: &str) -> String {
+    let key = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    let code = key.chain_update(body).finalize().into_bytes();
+    code.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn notice(action: &str) -> String {
+    format!(
+        r#"{{"action":"{action}","release":{{"id":1,"tag_name":"1.1.0"}},"repository":{{"id":1,"name":"aws_prov","full_name":"ext/aws_prov","owner":{{"login":"ext"}}}}}}"#
+    )
+}
+
+async fn deliver(served: &Served, signature: &str, body: &str) -> StatusCode {
+    let headers = [("x-gitea-event", "release"), ("x-gitea-signature", signature)];
+    let path = "/webhooks/gitea";
+    served.send_body(Method::POST, path, &headers, body.as_bytes().to_vec()).await.status
+}
+
+#[tokio::test]
+async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_when_is_read() {
+    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]));
+    let served = served_with_webhooks(Arc::clone(&backend) as _).await;
+    served.catalogue.ready(None).await.unwrap();
+    let before = backend.asked();
+    let body = notice("published");
+    let good = signature(&body);
+    let cut = &good[..62];
+    for forged in ["", "x", cut, &signature("other"), &format!("{good}00"), &"0".repeat(64)] {
+        assert_eq!(deliver(&served, forged, &body).await, StatusCode::UNAUTHORIZED, "{forged}");
+    }
+    let huge = "x".repeat((1 << 20) + 1);
+    assert_eq!(deliver(&served, &signature(&huge), &huge).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(backend.asked(), before, "nobody was asked on the word of a stranger");
+    // Late news of a deletion, which is not so, and the same notice again and again.
+    for body in [notice("deleted"), body.clone(), body.clone(), body] {
+        assert_eq!(deliver(&served, &signature(&body), &body).await, StatusCode::ACCEPTED);
+    }
+    let got = served.get("/extensions/provider/aws").await;
+    assert_eq!((got.status, &got.json()["version"]), (StatusCode::OK, &"1.0.0".into()));
+    let metrics = served.get("/metrics").await.text();
+    for (outcome, count) in [("refused", 6), ("changed", 2), ("replayed", 2)] {
+        let line = format!(
+            "extension_registry_webhook_deliveries_total{{backend=\"gitea\",outcome=\"{outcome}\"}} {count}"
+        );
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_39_without_a_notice_news_are_seen_within_the_time_to_live() {
+    let backend = memory(Source::Gitea, &["provider/aws:1.0.0"]);
+    let ttl = Duration::from_secs(300);
+    let served = Served::with(vec![backend.clone()], Setup { ttl, ..Setup::default() }).await;
+    let version = async || served.get("/extensions/provider/aws").await.json()["version"].clone();
+    assert_eq!(version().await, "1.0.0");
+    backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
+    sleep(ttl + Duration::from_secs(1)).await;
+    assert_eq!(version().await, "1.1.0");
+}
