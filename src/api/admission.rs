@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::api::auth::{Auth, Refusal};
 use crate::api::client_address::{TrustedProxies, network_of};
-use crate::api::limits::{Crowded, Place, Room};
+use crate::api::limits::{Crowded, Place, Room, is_large};
 use crate::api::problem::Problem;
 use crate::api::rate_limit::{ClientKey, RateLimiter, Verdict};
 use crate::api::seats::Seats;
@@ -91,7 +91,7 @@ impl Admission {
             Ok(Inside { place, client }) => {
                 let response = named(client, answer(request).await);
                 match place {
-                    Some(place) => place.keep_for(response),
+                    Some(place) => kept_for(place, response, metrics).unwrap_or_else(refusal),
                     None => response,
                 }
             }
@@ -101,8 +101,8 @@ impl Admission {
         response
     }
 
-    /// The same for an answer that is there already: it needs a place, and takes none up.
-    /// `dressed` gives a refusal what surrounds other answers.
+    /// The same for an answer that is there already: it needs a place, and takes none up unless it
+    /// is large. `dressed` gives a refusal what surrounds other answers.
     pub fn admit_at_once(
         &self,
         metrics: &Metrics,
@@ -112,7 +112,14 @@ impl Admission {
     ) -> Response {
         let Entered { verdict, inside } = self.enter(request);
         let mut response = match inside {
-            Ok(Inside { client, .. }) => named(client, answer()),
+            Ok(Inside { client, place }) => {
+                let response = named(client, answer());
+                match place.filter(|_| is_large(&response)) {
+                    Some(place) => kept_for(place, response, metrics)
+                        .unwrap_or_else(|refused| dressed(refusal(refused))),
+                    None => response,
+                }
+            }
             Err(refused) => dressed(refused.counted(metrics).into_response()),
         };
         self.tell(verdict, &mut response);
@@ -191,6 +198,15 @@ impl Admission {
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         self.proxies.client_of(peer, request.headers())
     }
+}
+
+/// The answer with its place, if there is room for it.
+fn kept_for(place: Place, response: Response, metrics: &Metrics) -> Result<Response, Refused> {
+    place.keep_for(response).ok_or_else(|| Refused::Room.counted(metrics))
+}
+
+fn refusal(refused: Refused) -> Response {
+    refused.into_response()
 }
 
 /// Says on an answer for whom it is.

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::problem::Problem;
@@ -45,32 +46,49 @@ pub fn bound_head(request: &Request) -> Result<(), Problem> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crowded;
 
-/// Room for a number of requests at once.
+/// Answers up to this size need nothing but their place, in bytes.
+const SMALL: u64 = 16 * 1024;
+/// What larger answers that lie in memory may weigh together, in KiB: those on their way to clients
+/// that take them slowly. Beyond it they are refused, and small ones and archives are not.
+const LARGE_KIB: usize = 64 * 1024;
+
+/// Room for a number of requests at once, and for what they are answered.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    places: Arc<Semaphore>,
+    large_kib: Arc<Semaphore>,
+}
 
 impl Room {
     /// Room for so many.
     #[must_use]
     pub fn of(requests: usize) -> Self {
-        Self(Arc::new(Semaphore::new(requests.min(Semaphore::MAX_PERMITS))))
+        let places = requests.min(Semaphore::MAX_PERMITS);
+        let [places, large_kib] = [places, LARGE_KIB].map(|room| Arc::new(Semaphore::new(room)));
+        Self { places, large_kib }
     }
 
     /// A place, until it is dropped; `None`: all are taken.
     #[must_use]
     pub fn enter(&self) -> Option<Place> {
-        Arc::clone(&self.0)
-            .try_acquire_owned()
-            .ok()
-            .map(|permit| Place { _permit: permit, _seat: None })
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Place { _place: place, _seat: None, large_kib: Arc::clone(&self.large_kib) })
     }
 }
 
 /// One request's place.
 #[derive(Debug)]
 pub struct Place {
-    _permit: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     _seat: Option<Seat>,
+    /// Where room for a large answer is to be had.
+    large_kib: Arc<Semaphore>,
+}
+
+/// Whether an answer lies in memory and is large. Archives pass, and their size is not known here.
+#[must_use]
+pub fn is_large(response: &Response) -> bool {
+    response.body().size_hint().exact().is_some_and(|bytes| bytes > SMALL)
 }
 
 impl Place {
@@ -80,14 +98,23 @@ impl Place {
         Self { _seat: seat, ..self }
     }
 
-    /// Keeps the place until the answer's last byte was given or nobody wants it any more.
+    /// Keeps the place until the answer's last byte was given or nobody wants it any more. `None`:
+    /// the answer is large, and those before it leave no room for it.
     #[must_use]
-    pub fn keep_for(self, response: Response) -> Response {
+    pub fn keep_for(self, response: Response) -> Option<Response> {
+        let large = is_large(&response).then_some(response.body().size_hint().lower());
+        let weight = large.map(|bytes| {
+            let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+            Arc::clone(&self.large_kib).try_acquire_many_owned(kib).ok()
+        });
+        if matches!(weight, Some(None)) {
+            return None;
+        }
         // It is the body's for as long as the body is.
         let held = move |error| {
-            let _place = &self;
+            let _held = (&self, &weight);
             error
         };
-        response.map(|body| Body::new(body.map_err(held)))
+        Some(response.map(|body| Body::new(body.map_err(held))))
     }
 }

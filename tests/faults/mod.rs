@@ -2,6 +2,8 @@
 
 mod counted;
 mod inbound;
+mod leaving;
+mod memory;
 mod names;
 mod notices;
 mod outages;
