@@ -336,6 +336,7 @@ async fn row_40_hostile_names_are_refused_before_anybody_is_asked() {
             assert!(!names_evil, "{path}: {answer}");
         }
     }
+    lives_at_once(&served, "hostile names");
     for path in [
         "//api/v1/extensions",
         "/api/v1//extensions",
@@ -420,6 +421,7 @@ async fn row_46_long_and_large_questions_are_refused_or_answered_never_a_burden(
     for path in ["/extensions?offset=1000000000", "/extensions/search?q=a&offset=1000000000"] {
         assert_eq!(served.get(path).await.text(), "[]", "{path}");
     }
+    lives_at_once(&served, "long and large questions");
     let greedy = format!("/extensions/search?q={}", "(a%2B)%2B".repeat(20));
     assert_eq!(served.get(&greedy).await.text(), "[]", "words are no patterns");
     assert_eq!(backend.asked(), Asked { ..before });

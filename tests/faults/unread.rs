@@ -12,11 +12,15 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::support::http2::Http2;
+use crate::support::liveness::lives_at_once;
 use crate::support::served::{Served, Setup, memory};
 
-/// A service of a thousand extensions that answers so many requests at once.
+/// A service of a thousand extensions, one of which has many versions, that answers so many requests
+/// at once.
 async fn served(room: usize) -> Served {
-    let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let extensions = (0..1000).map(|n| format!("provider/p{n}:1.0.0"));
+    let names: Vec<String> =
+        extensions.chain((0..200).map(|n| format!("provider/p0:2.{n}.0"))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let admission = Admission { room: Room::of(room), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
@@ -29,11 +33,18 @@ async fn served(room: usize) -> Served {
 #[tokio::test(start_paused = true)]
 async fn row_32_an_answer_of_http2_that_is_not_taken_keeps_its_place_and_is_cut_within_a_minute() {
     // In HTTP/2 a window of one byte leaves an answer in our buffers, however small it is.
-    for path in ["/extensions/search?q=p&limit=1000", "/extensions/search?q=p&limit=5"] {
+    for path in [
+        "/extensions/search?q=p&limit=1000",
+        "/extensions/search?q=p&limit=5",
+        "/extensions/provider/p0/versions",
+    ] {
         let served = served(1).await;
+        // From now on the last of these is kept, and given by the short way.
+        assert_eq!(served.get(path).await.status, StatusCode::OK);
         let (client, mut connection) = Http2::connect(served.address(), 1).await;
         let mut answer = client.ask(path).await.unwrap().into_body();
         let begun = Instant::now();
+        lives_at_once(&served, "an answer of HTTP/2 that is not taken");
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1);
         while !connection.is_finished() {
             let status = served.get("/extensions").await.status;
