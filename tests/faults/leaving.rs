@@ -16,7 +16,7 @@ const LEAVING: usize = 3000;
 const SLACK: usize = 10;
 
 fn open_files(running: &Running) -> usize {
-    std::fs::read_dir(running.proc("fd")).unwrap().count()
+    std::fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().count()
 }
 
 /// One client that leaves: within its request's head, within the answer's head, or within a download.

@@ -21,7 +21,7 @@ const HELD_MAX: u64 = 160 * 1024;
 
 /// The most memory that the program had so far, in KiB.
 fn peak(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(running.proc("status")).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }

@@ -78,11 +78,6 @@ impl Running {
         self.child.id()
     }
 
-    /// What the system says of it in a file of `/proc`.
-    pub fn proc(&self, file: &str) -> std::path::PathBuf {
-        Path::new("/proc").join(self.child.id().to_string()).join(file)
-    }
-
     /// Sends a signal, such as `-TERM`.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
