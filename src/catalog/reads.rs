@@ -187,8 +187,7 @@ impl Catalogue {
         let has = |extension: &Extension| extension.find(version).is_some();
         let entry = self.find_with(id, source, what, has, deadline).await?;
         let release = entry.extension.find(version).cloned();
-        let release = release
-            .ok_or_else(|| Error::not_found(format!("Extension {id} has no version {version}")))?;
+        let release = release.ok_or_else(|| no_version(id, version))?;
         Ok((entry, release))
     }
 
@@ -217,6 +216,9 @@ impl Catalogue {
 
     /// A release as its backend has it now, with all that it tells of it. Shared with everyone who
     /// asks the same meanwhile; goes on when its callers leave.
+    ///
+    /// # Errors
+    /// The backend's; `NotFound` also if the release holds no archive.
     pub(super) async fn read_now(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -229,7 +231,14 @@ impl Catalogue {
             let Some(member) = this.member(known.source) else { return Ok(known) };
             let read = member.backend.version(&id, &known.tag).await;
             member.learned(&read);
-            read.map(Arc::new)
+            let release = read?;
+            if release.artifact.is_usable() {
+                return Ok(Arc::new(release));
+            }
+            // What holds nothing is shown on no path, and its extension is read without it. If that
+            // fails it is still not shown.
+            let _ = this.refresh(&id, Some(known.source)).await;
+            Err(no_version(&id, &known.tag))
         };
         deadline.wait(Some(release.source), self.questions.releases.ask(&key, question)).await
     }
@@ -314,6 +323,10 @@ impl Catalogue {
 
 fn not_found(id: &ExtensionId) -> Error {
     Error::not_found(format!("Extension {id} not found"))
+}
+
+fn no_version(id: &ExtensionId, version: &Tag) -> Error {
+    Error::not_found(format!("Extension {id} has no version {version}"))
 }
 
 /// The file of a release that is asked for: its one archive, or the asset of this key or name.

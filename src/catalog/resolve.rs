@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalogue;
 use crate::catalog::details::Details;
+use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, What};
 use crate::error::{Error, Result};
 use crate::models::constraint::{Constraint, Side};
@@ -39,6 +40,23 @@ impl Catalogue {
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
         let entry = self.find_with(id, source, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
+        match self.picked(entry, known, deadline).await {
+            // A version that was only named holds no archive, and so may the next ones.
+            Err(error) if error.is_not_found() => {
+                let entry = self.find_whole(id, source, deadline).await?;
+                let known = Arc::clone(pick(&entry.extension, wanted)?);
+                self.picked(entry, known, deadline).await
+            }
+            found => found,
+        }
+    }
+
+    async fn picked(
+        self: &Arc<Self>,
+        entry: Arc<Entry>,
+        known: Arc<Release>,
+        deadline: Deadline,
+    ) -> Result<Details> {
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }

@@ -1,5 +1,7 @@
 //! What publishers push: indexes, foreign manifests, several layers, odd tags.
 
+use std::sync::Arc;
+
 use extension_registry::backend::Backend as _;
 use extension_registry::models::artifact::ArtifactChoice;
 use extension_registry::oci::backend::OciBackend;
@@ -9,6 +11,7 @@ use crate::oci::{backend, id, versions};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::registry_store::{OCI_INDEX, Store, manifest_of};
 use crate::support::scripted_registry::ScriptedRegistry;
+use crate::support::served::Served;
 
 const NAME: &str = "provisioning/aws-provider";
 
@@ -118,5 +121,25 @@ async fn case_29_tags_are_listed_as_the_contract_says() {
             vec!["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"];
         expected.retain(|version| !hidden || *version != "1.2");
         assert_eq!(versions(&read), expected);
+    }
+}
+
+/// Of older versions only the names are known at first.
+#[tokio::test]
+async fn an_older_version_without_an_archive_shows_on_no_path_before_all_are_read() {
+    for path in ["/1.2.0/metadata", "/readme?version=1.2.0", "/1.2.0", "/resolve?constraint=^1"] {
+        let mut store = Store::default();
+        store.push(NAME, "2.0.0", b"newest");
+        store.push_manifest(NAME, "1.2.0", &manifest_of(&[]));
+        store.push_manifest(NAME, "1.1.0", &manifest_of(&[]));
+        store.push(NAME, "1.0.0", b"oldest");
+        let (_server, backend) = serve(store).await;
+        let served = Served::over(vec![Arc::new(backend)]).await;
+        let got = served.get(&format!("/extensions/provider/aws{path}")).await.json();
+        if path.starts_with("/resolve") {
+            assert_eq!(got["version"], "1.0.0", "{got}");
+        } else {
+            assert_eq!(got["message"], "Extension provider/aws has no version 1.2.0", "{path}");
+        }
     }
 }
