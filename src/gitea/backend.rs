@@ -124,8 +124,16 @@ impl GiteaBackend {
         {
             notes.push(format!("{hidden} repositories are not visible to us"));
         }
-        let owner = repositories.first().map(|repository| repository.owner_login.clone());
-        if let Some(name) = owner.filter(|_| moved.is_some()) {
+        let first = repositories.first().map(|repository| repository.owner_login.clone());
+        let renamed = first.filter(|_| moved.is_some());
+        let owner = renamed.as_deref().unwrap_or(self.organization.as_str());
+        let (repositories, others): (Vec<Repository>, Vec<Repository>) = repositories
+            .into_iter()
+            .partition(|repository| repository.owner_login.eq_ignore_ascii_case(owner));
+        if !others.is_empty() {
+            notes.push(format!("{} repositories are of another owner", others.len()));
+        }
+        if let Some(name) = renamed {
             notes.push(format!("the organisation is now called {name}: change the configuration"));
         }
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();

@@ -175,3 +175,22 @@ async fn parts_are_downloaded_and_parts_outside_refused() {
     }
     assert_eq!(fake.take_seen().len(), 0, "no question is needed for that");
 }
+
+#[tokio::test]
+async fn a_repository_of_another_owner_is_not_taken_though_it_is_listed() {
+    let mut state = State::empty();
+    for name in ["theirs_prov", "ours_prov", "theirs_too_prov"] {
+        state.create_released(name, "1.0.0", b"bytes");
+    }
+    for name in ["theirs_prov", "theirs_too_prov"] {
+        let owner = serde_json::json!({"id": 4711, "login": "strangers"});
+        state.repository_mut(name).json["owner"] = owner;
+    }
+    let fake = FakeGitea::start(state).await;
+    let backend = backend(&fake);
+    let listing = backend.listing().await.unwrap();
+    assert_eq!((listing.ids, listing.complete), (vec![id("provider/ours")], true));
+    assert_eq!(listing.faults[0].reason, "2 repositories are of another owner");
+    let error = backend.extension(&id("provider/theirs")).await.unwrap_err();
+    assert_eq!(error.message(), "Extension provider/theirs has left its organisation");
+}
