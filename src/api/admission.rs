@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -53,6 +53,10 @@ impl Default for Admission {
 #[derive(Clone, Debug)]
 pub struct ClientName(pub Arc<str>);
 
+/// Marks a question for health by somebody who may see nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Stranger;
+
 /// What was decided of a request.
 struct Entered {
     /// What its client is told of its share.
@@ -64,6 +68,7 @@ struct Entered {
 struct Inside {
     place: Option<Place>,
     client: Option<ClientName>,
+    stranger: Option<Stranger>,
 }
 
 /// Why a request does not come in.
@@ -83,12 +88,15 @@ impl Admission {
     pub async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
-        request: Request,
+        mut request: Request,
         answer: impl FnOnce(Request) -> F,
     ) -> Response {
         let Entered { verdict, inside } = self.enter(&request);
         let mut response = match inside {
-            Ok(Inside { place, client }) => {
+            Ok(Inside { place, client, stranger }) => {
+                if let Some(stranger) = stranger {
+                    request.extensions_mut().insert(stranger);
+                }
                 let response = named(client, answer(request).await);
                 match place {
                     Some(place) => kept_for(place, response, metrics).unwrap_or_else(refusal),
@@ -130,7 +138,7 @@ impl Admission {
     /// refused, so that guessing is as limited as asking.
     fn enter(&self, request: &Request) -> Entered {
         if HEALTH.contains(&request.uri().path()) {
-            return Entered { verdict: None, inside: Ok(Inside { place: None, client: None }) };
+            return Entered { verdict: None, inside: Ok(self.watching(request)) };
         }
         let client = self.client(request);
         let key = self.key(&client, request);
@@ -138,10 +146,29 @@ impl Admission {
         let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
         let inside = match over {
             Some(refused) => Err(refused),
-            None => client
-                .and_then(|client| self.place(request, key).map(|place| Inside { place, client })),
+            None => client.and_then(|client| {
+                let place = self.place(request, key)?;
+                Ok(Inside { place, client, stranger: None })
+            }),
         };
         Entered { verdict, inside }
+    }
+
+    /// Who asks for health, which is answered to everybody. A token is looked at as often as its
+    /// share allows, so that nobody guesses tokens here who could not elsewhere.
+    fn watching(&self, request: &Request) -> Inside {
+        let stranger = self.auth.as_ref().map(|_| Stranger);
+        let unknown = Inside { place: None, client: None, stranger };
+        if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
+            return unknown;
+        }
+        let client = self.client(request);
+        let verdict = self.take(self.key(&client, request).as_ref());
+        let over = verdict.is_some_and(|verdict| verdict.retry_after.is_some());
+        match client {
+            Ok(client) if !over => Inside { client, stranger: None, ..unknown },
+            _ => unknown,
+        }
     }
 
     fn tell(&self, verdict: Option<Verdict>, response: &mut Response) {

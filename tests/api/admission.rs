@@ -16,6 +16,7 @@ use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tower_http::cors::AllowOrigin;
 
@@ -235,5 +236,24 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are
     // The place is free once the last byte was given, which this client may see before that.
     while served.get("/extensions").await.status != StatusCode::OK {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn health_is_no_way_to_guess_tokens() {
+    let served = served(limited(2, tokens(&[("ci", CLIENT)]))).await;
+    let faults = async |token: &str| {
+        let got = served.get_with("/health", &[("authorization", token)]).await;
+        assert_eq!(got.status, StatusCode::OK, "never refused");
+        got.json()["backends"]["local"]["faults"].clone()
+    };
+    let ours = format!("Bearer {CLIENT}");
+    assert_eq!(faults(&ours).await, serde_json::json!([]));
+    assert_eq!(faults("Bearer guess").await, Value::Null);
+    // Over its share a token is not looked at: the answer does not tell that it is right.
+    let mut looked_at = 0;
+    while faults(&ours).await != Value::Null {
+        looked_at += 1;
+        assert!(looked_at < 100, "however slow this machine is");
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::admission::Stranger;
 use crate::api::state::ApiState;
+use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
 use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
@@ -74,8 +76,9 @@ pub struct BackendHealth {
     breaker: Option<&'static str>,
     /// How many extensions it has.
     extensions: usize,
-    /// What it has and cannot serve, the first hundred of it.
-    faults: Vec<FaultView>,
+    /// What it has and cannot serve, the first hundred of it. With client tokens null for who brings
+    /// none: these are names.
+    faults: Option<Vec<FaultView>>,
     /// How much there is of it in all.
     faults_total: usize,
 }
@@ -91,12 +94,17 @@ pub struct FaultView {
 ///
 /// 200 whenever the process answers: an outage of a backend must not restart the service.
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
-pub async fn health(State(api): State<Arc<ApiState>>) -> Json<Health> {
-    let mut backends: BTreeMap<_, _> =
-        Source::ALL.map(|source| (source.as_str(), BackendHealth::default())).into();
+pub async fn health(
+    State(api): State<Arc<ApiState>>,
+    stranger: Option<Extension<Stranger>>,
+) -> Json<Health> {
+    let names = stranger.is_none();
+    let absent = || BackendHealth { faults: names.then(Vec::new), ..BackendHealth::default() };
+    let mut backends: BTreeMap<_, _> = Source::ALL.map(|source| (source.as_str(), absent())).into();
     let view = api.catalogue.view();
     for (source, status) in api.catalogue.statuses() {
-        backends.insert(source.as_str(), backend_health(status, view.entries(Some(source)).len()));
+        let extensions = view.entries(Some(source)).len();
+        backends.insert(source.as_str(), backend_health(status, extensions, names));
     }
     Json(Health {
         status: overall(&api, &backends),
@@ -145,9 +153,10 @@ fn store_health(state: StoreState) -> StoreHealth {
     }
 }
 
-fn backend_health(status: Status, extensions: usize) -> BackendHealth {
+fn backend_health(status: Status, extensions: usize, names: bool) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
-    let faults = status.faults.into_iter().take(FAULTS_SHOWN);
+    let view = |Fault { repository, reason }| FaultView { repository, reason };
+    let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
     BackendHealth {
         enabled: true,
         healthy: status.healthy,
@@ -157,9 +166,7 @@ fn backend_health(status: Status, extensions: usize) -> BackendHealth {
         stale: status.stale,
         breaker: status.breaker.map(BreakerState::as_str),
         extensions,
-        faults: faults
-            .map(|fault| FaultView { repository: fault.repository, reason: fault.reason })
-            .collect(),
+        faults: names.then(|| faults.collect()),
         faults_total,
     }
 }
