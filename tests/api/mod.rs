@@ -15,5 +15,6 @@ mod resolve;
 mod short_way;
 mod storms;
 mod system;
+mod visibility;
 mod webhooks;
 mod zipf;

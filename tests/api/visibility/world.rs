@@ -1,0 +1,189 @@
+//! Three backends that hold what may be seen, and beside it all that may not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use extension_registry::backend::Backend;
+use extension_registry::gitea::backend::GiteaBackend;
+use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::local::backend::LocalBackend;
+use extension_registry::models::digest::Digest;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::settings::OciSettings;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::{ORGANIZATION, State};
+use crate::support::ids::id;
+use crate::support::layouts::{publish, publish_with};
+use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::registry_store::{Store, manifest_of};
+use crate::support::scripted_registry::ScriptedRegistry;
+
+/// Stands in every text and in all bytes of what nobody may see, and in nothing else.
+pub(super) const UNSEEN: &str = "wombat";
+/// The extensions that are shown, each with its version 1.0.0 alone.
+pub(super) const SHOWN: [&str; 3] = ["shown", "seen", "plain"];
+/// What the archives of all that is shown hold.
+const SEEN: &[u8] = b"seen";
+/// Tags that are no releases, whatever they carry.
+const HIDDEN: [&str; 3] = ["latest", "sha256-0123", "1.0.0.sig"];
+
+/// What is asked for: a release of an extension, or a file of one.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) kind: &'static str,
+    pub(super) name: &'static str,
+    pub(super) version: String,
+    /// A file by the id that its backend gave it.
+    pub(super) file: String,
+    pub(super) shown: bool,
+}
+
+/// `provider/aws`, a tag, and the file's id.
+fn entry(extension: &'static str, version: &str, file: &str, shown: bool) -> Entry {
+    let (kind, name) = extension.split_once('/').unwrap();
+    Entry { kind, name, version: version.to_owned(), file: file.to_owned(), shown }
+}
+
+pub(super) struct World {
+    gitea: FakeGitea,
+    registry: ScriptedRegistry,
+    layouts: TempDir,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let mut entries = vec![entry("provider/nowhere", "1.0.0", "none", false)];
+        let gitea = FakeGitea::start(organisation(&mut entries)).await;
+        let played = PlayedRegistry::new(Dialect::Zot, namespace(&mut entries));
+        let registry = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+        let layouts = tempfile::tempdir().unwrap();
+        directory(layouts.path(), &mut entries);
+        Self { gitea, registry, layouts, entries }
+    }
+
+    /// Backends that have asked nothing yet, with rights that show us drafts and what is private.
+    pub(super) fn backends(&self) -> Vec<Arc<dyn Backend>> {
+        let settings = GiteaSettings::new(self.gitea.url(), ORGANIZATION.parse().unwrap());
+        let settings = GiteaSettings { token: Some(self.gitea.token("<admin>")), ..settings };
+        let namespace = "provisioning".parse().unwrap();
+        let oci = OciSettings::new(self.registry.url().parse().unwrap(), namespace);
+        vec![
+            Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap()),
+            Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
+            Arc::new(LocalBackend::new(self.layouts.path())),
+        ]
+    }
+}
+
+fn organisation(entries: &mut Vec<Entry>) -> State {
+    let mut state = State::empty();
+    state.create("shown_prov", "seen");
+    let file = released(&mut state, "shown_prov", "1.0.0", SEEN);
+    entries.push(entry("provider/shown", "1.0.0", &file, true));
+    for tag in ["2.0.0"].iter().chain(&HIDDEN) {
+        let file = released(&mut state, "shown_prov", tag, UNSEEN.as_bytes());
+        entries.push(entry("provider/shown", tag, &file, false));
+    }
+    released(&mut state, "shown_prov", "3.0.0", b"");
+    entries.push(entry("provider/shown", "3.0.0", "", false));
+    draft(&mut state, "shown_prov", "2.0.0");
+    for (repository, extension, bytes) in [
+        ("draft_prov", "provider/draft", UNSEEN),
+        ("bare_prov", "provider/bare", ""),
+        ("foreign_prov", "provider/foreign", UNSEEN),
+        ("moved_prov", "provider/moved", UNSEEN),
+        ("docs", "provider/docs", UNSEEN),
+    ] {
+        state.create(repository, UNSEEN);
+        let file = released(&mut state, repository, "1.0.0", bytes.as_bytes());
+        entries.push(entry(extension, "1.0.0", &file, false));
+        // Nor is a file of theirs one of what is shown.
+        entries.push(entry("provider/shown", "1.0.0", &file, false));
+    }
+    draft(&mut state, "draft_prov", "1.0.0");
+    let strangers = json!({"id": 4711, "login": "strangers"});
+    state.repository_mut("foreign_prov").json["owner"] = strangers.clone();
+    // Not listed, and where a question for it was redirected to.
+    state.repository_mut("moved_prov").json["owner"] = strangers;
+    state.repository_mut("moved_prov").hidden = true;
+    // Named by `/health`, to clients alone.
+    state.create("off_prov", UNSEEN);
+    state.repository_mut("off_prov").json["has_releases"] = json!(false);
+    state
+}
+
+/// Publishes a release with an archive of these bytes, or without one; answers the archive's id.
+fn released(state: &mut State, repository: &str, tag: &str, archive: &[u8]) -> String {
+    let words = if archive == SEEN { "seen" } else { UNSEEN };
+    let file = format!("{repository}.tar.gz");
+    let files: &[(&str, &[u8])] = if archive.is_empty() { &[] } else { &[(&file, archive)] };
+    state.commit(repository, tag, &[("README.md", words.as_bytes())]);
+    let file = state.publish(repository, tag, files).pop();
+    let release = &mut state.repository_mut(repository).releases[0];
+    release["body"] = json!(words);
+    release["author"]["login"] = json!(words);
+    file.unwrap_or_default()
+}
+
+fn draft(state: &mut State, repository: &str, tag: &str) {
+    let releases = &mut state.repository_mut(repository).releases;
+    releases.iter_mut().find(|one| one["tag_name"] == tag).unwrap()["draft"] = json!(true);
+}
+
+fn namespace(entries: &mut Vec<Entry>) -> Store {
+    let mut store = Store::default();
+    let seen = "provisioning/seen-taskserv";
+    let shown = store.push(seen, "1.0.0", SEEN);
+    entries.push(entry("taskserv/seen", "1.0.0", &Digest::sha256(SEEN).to_string(), true));
+    // An alias of it.
+    store.repositories.get_mut(seen).unwrap().tags.push(("1.0".to_owned(), shown));
+    entries.push(entry("taskserv/seen", "1.0", "none", false));
+    let file = Digest::sha256(UNSEEN.as_bytes()).to_string();
+    for tag in HIDDEN {
+        store.push(seen, tag, UNSEEN.as_bytes());
+        entries.push(entry("taskserv/seen", tag, &file, false));
+    }
+    let mut bare = manifest_of(&[]);
+    bare["annotations"]["org.opencontainers.image.description"] = json!(UNSEEN);
+    bare["annotations"]["io.artifacthub.package.readme"] = json!(UNSEEN);
+    // Of older versions no more is read than has to be.
+    for (repository, extension, tag) in
+        [(seen, "taskserv/seen", "0.9.0"), ("provisioning/bare-taskserv", "taskserv/bare", "1.0.0")]
+    {
+        store.push_manifest(repository, tag, &bare);
+        entries.push(entry(extension, tag, "none", false));
+    }
+    for (repository, extension) in [
+        ("provisioningx/near-taskserv", "taskserv/near"),
+        ("provisioning/sub/deep-taskserv", "taskserv/deep"),
+        ("root-taskserv", "taskserv/root"),
+        ("provisioning/chart", "taskserv/chart"),
+    ] {
+        store.push(repository, "1.0.0", UNSEEN.as_bytes());
+        entries.push(entry(extension, "1.0.0", &file, false));
+        entries.push(entry("taskserv/seen", "1.0.0", &file, false));
+    }
+    store
+}
+
+fn directory(root: &Path, entries: &mut Vec<Entry>) {
+    let file = Digest::sha256(UNSEEN.as_bytes()).to_string();
+    publish(root, &id("cluster/plain"), "1.0.0", "seen", SEEN);
+    entries.push(entry("cluster/plain", "1.0.0", &Digest::sha256(SEEN).to_string(), true));
+    for tag in HIDDEN {
+        publish(root, &id("cluster/plain"), tag, UNSEEN, UNSEEN.as_bytes());
+        entries.push(entry("cluster/plain", tag, &file, false));
+    }
+    let described = ("org.opencontainers.image.description", UNSEEN);
+    for (extension, tag) in [("cluster/plain", "0.9.0"), ("cluster/naked", "1.0.0")] {
+        publish_with(root, &id(extension), tag, described, &[]);
+        entries.push(entry(extension, tag, "none", false));
+    }
+    // Beside the directory that is served, by its name.
+    publish(&root.join("inner"), &id("cluster/inner"), "1.0.0", UNSEEN, UNSEEN.as_bytes());
+    entries.push(entry("cluster/inner", "1.0.0", &file, false));
+}
