@@ -6,6 +6,7 @@ mod doctor;
 mod healthcheck;
 mod metrics;
 mod pages;
+mod release;
 mod startup;
 mod supervisor;
 mod trace;
