@@ -58,14 +58,15 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// All that a parameter is given when an entry is asked for.
 fn values(template: &str, parameter: &str, entry: &Entry) -> Vec<String> {
-    // Where names of files are made of the repository's; elsewhere it is one that is not there.
     let file_name = format!("{}_prov.tar.gz", entry.name);
     let values: &[&str] = match parameter {
         "type" => &[entry.kind],
         "name" => &[entry.name],
         "version" => &[&entry.version, "latest"],
         "tag" => &[&entry.version],
-        "asset" => &[&entry.file, &file_name],
+        // Only Gitea's files are called like their repository.
+        "asset" if entry.kind == "provider" => &[&entry.file, &file_name],
+        "asset" => &[&entry.file],
         "source" => &["gitea", "oci", "local"],
         "q" => &[entry.name, UNSEEN],
         "constraint" => &["*", &format!("={}", entry.version)],
