@@ -1,5 +1,6 @@
 //! The catalogue: what is known of every backend, merged into one view that reads never wait for.
 
+mod beyond;
 pub mod details;
 pub mod dirty;
 mod downloads;

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod known;
 pub mod link;
 pub mod models;
+pub mod newest;
 pub mod operations;
 pub mod reading;
 pub mod realm;

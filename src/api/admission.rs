@@ -120,7 +120,7 @@ impl Admission {
     ) -> Response {
         let Entered { verdict, inside } = self.enter(request);
         let mut response = match inside {
-            Ok(Inside { client, place }) => {
+            Ok(Inside { client, place, .. }) => {
                 let response = named(client, answer());
                 match place.filter(|_| is_large(&response)) {
                     Some(place) => kept_for(place, response, metrics)

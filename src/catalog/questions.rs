@@ -45,6 +45,8 @@ pub(super) enum What {
     Version(Tag),
     /// A version in this range.
     Range(String),
+    /// This tag, asked for by itself.
+    Tag(Tag),
 }
 
 /// Questions under way and the answers "no" of late.
@@ -86,7 +88,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    fn take(&self) -> bool {
+    pub(super) fn take(&self) -> bool {
         let (left, since) = &mut *self.0.lock();
         let second = Duration::from_secs(1);
         if since.elapsed() >= second {
@@ -190,9 +192,14 @@ impl Catalogue {
         if lacked.is_some_and(|age| age <= self.rules.ttl) {
             return Ok(());
         }
-        let message = format!("The {} backend is asked for too much at once", member.source());
-        Err(Error::unavailable(message, Duration::from_secs(1)).at(member.source()))
+        Err(asked_too_much(member.source()))
     }
+}
+
+/// What a caller is told whose question is one too many just now.
+pub(super) fn asked_too_much(source: Source) -> Error {
+    let message = format!("The {source} backend is asked for too much at once");
+    Error::unavailable(message, Duration::from_secs(1)).at(source)
 }
 
 /// An extension of which nothing can be read is not one without releases: that cannot be told.

@@ -183,6 +183,10 @@ impl Catalogue {
         source: Option<Source>,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
+        let entry = self.find_by(id, source, deadline).await?;
+        if let Some(found) = self.find_beyond(&entry, version, source, deadline).await? {
+            return Ok((entry, found));
+        }
         let what = What::Version(version.clone());
         let has = |extension: &Extension| extension.find(version).is_some();
         let entry = self.find_with(id, source, what, has, deadline).await?;
@@ -325,7 +329,7 @@ fn not_found(id: &ExtensionId) -> Error {
     Error::not_found(format!("Extension {id} not found"))
 }
 
-fn no_version(id: &ExtensionId, version: &Tag) -> Error {
+pub(super) fn no_version(id: &ExtensionId, version: &Tag) -> Error {
     Error::not_found(format!("Extension {id} has no version {version}"))
 }
 

@@ -110,7 +110,11 @@ impl GiteaBackend {
     }
 
     fn listing_of(&self, found: Rows<Repository>) -> Listing {
-        let Rows { rows: repositories, seen: visible, total, mut gaps, unreadable, moved } = found;
+        let Rows { rows: repositories, seen: visible, total, mut gaps, cut, unreadable, moved } =
+            found;
+        if cut {
+            gaps.push("a list of gitea is too long".to_owned());
+        }
         if unreadable > 0 {
             gaps.push(format!("{unreadable} repositories cannot be read"));
         }
@@ -201,10 +205,10 @@ impl Backend for GiteaBackend {
         }
         let reader = self.reader(&repository);
         let found = self.releases(&repository, |row| reader.read(row)).await?;
-        let faults = match found.unreadable {
-            0 => Vec::new(),
-            count => vec![format!("{count} of its releases cannot be read")],
-        };
+        let unreadable = (found.unreadable > 0)
+            .then(|| format!("{} of its releases cannot be read", found.unreadable));
+        let cut = found.cut.then(|| "it has more releases than can be listed".to_owned());
+        let faults = [cut, unreadable].into_iter().flatten().collect();
         Ok(Extension::new(known_as, found.rows).with_faults(faults))
     }
 

@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 use crate::gitea::convert::Repository;
 use crate::models::naming::ExtensionId;
 
+/// Repositories that are remembered though the last listing lacks them, those that it has among them.
+const REMEMBERED_MAX: usize = 200_000;
+
 /// Shared by everything that learns of repositories.
 #[derive(Default)]
 pub(super) struct Known(Mutex<State>);
@@ -29,10 +32,11 @@ struct Entry {
 }
 
 impl Known {
-    /// Takes in a listing; a complete one forgets what it lacks.
+    /// Takes in a listing; a complete one forgets what it lacks, and so does one that names others
+    /// than the ones before it until there are too many.
     pub(super) fn listed(&self, repositories: Vec<Repository>, complete: bool) {
         let mut state = self.0.lock();
-        if complete {
+        if complete || state.repositories.len() + repositories.len() > REMEMBERED_MAX {
             state.repositories.clear();
             state.extensions.clear();
         }

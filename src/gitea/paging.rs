@@ -18,6 +18,8 @@ use crate::http::room::Room;
 
 /// No list is followed further.
 const PAGES_MAX: usize = 2_000;
+/// Longest row, in bytes: a release of a thousand files has half of that.
+const ROW_MAX: usize = 1024 * 1024;
 /// What a row takes beside what is kept of it, in bytes.
 const ROW: usize = 48;
 /// What the rows of one page may take in memory, in bytes, where several are read ahead of their
@@ -164,6 +166,9 @@ impl<K: Kept> Page<K> {
             ..Self::empty()
         };
         let read = |row: &[u8]| -> Result<(i64, Option<K>)> {
+            if row.len() > ROW_MAX {
+                return Err(Error::faulty("a row of gitea is too long"));
+            }
             let row: R = json::document(row, within.room)?;
             Ok((row.id(), keep(row)?))
         };

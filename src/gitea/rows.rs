@@ -12,8 +12,8 @@ use crate::http::room::Room;
 pub(super) const ROWS_MAX: usize = 100_000;
 /// What the rows of a list may take in memory, in bytes, while many lists are read at once.
 const KEPT_LITTLE: usize = 256 * 1024;
-/// The same while one is read: ten thousand releases with a file each.
-const KEPT_MUCH: usize = 8 * 1024 * 1024;
+/// The same while one is read: some five thousand releases with a file each.
+const KEPT_MUCH: usize = 4 * 1024 * 1024;
 /// The same of the list of repositories: a hundred thousand with a few words each.
 const KEPT_LISTING: usize = 64 * 1024 * 1024;
 /// Longest list, in bytes of its pages, and longest listing: rows hold texts as long as the server
@@ -35,8 +35,10 @@ pub(super) struct Rows<K> {
     pub(super) seen: usize,
     /// How many the server counts, those hidden from us among them.
     pub(super) total: Option<usize>,
-    /// Why not all of it was read; empty if it was.
+    /// Why not all of it was read; empty if it was, or as far as there is room.
     pub(super) gaps: Vec<String>,
+    /// Whether it is longer than what was read of it from its beginning.
+    pub(super) cut: bool,
     /// Rows that are there and cannot be read.
     pub(super) unreadable: usize,
     /// The status of a redirect on the way, which says that something was renamed.
@@ -83,6 +85,7 @@ impl<K: Kept> Collector<K> {
             seen: 0,
             total: first.total,
             gaps: Vec::new(),
+            cut: false,
             unreadable: 0,
             moved: first.moved,
         };
@@ -129,18 +132,17 @@ impl<K: Kept> Collector<K> {
         self.check_room()
     }
 
-    /// Ends a list of which there is too much: what there is of it counts, and the rest is a gap.
+    /// Ends a list of which there is too much: what there is of it counts.
     fn check_room(&mut self) -> Result<()> {
         let is_short = self.ids.len() <= ROWS_MAX && self.read <= self.within.read;
         let fits = self.weight <= self.within.kept;
         if is_short && fits {
             return Ok(());
         }
-        let reason = "a list of gitea is too long";
         if is_short && self.within.room == Room::Little {
-            return Err(Error::faulty(reason).oversized());
+            return Err(Error::faulty("a list of gitea is too long").oversized());
         }
-        self.rows.gaps.push(reason.to_owned());
+        self.rows.cut = true;
         self.more = false;
         Ok(())
     }

@@ -88,6 +88,8 @@ impl OciBackend {
                 return Err(error);
             }
         };
+        let older = (found.older > 0)
+            .then(|| format!("{} of its tags are older than those listed", found.older));
         let fault = lasting_gap(found.gap)?;
         let names = found.names;
         let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -96,7 +98,8 @@ impl OciBackend {
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
         inner.known.read_with(place.id, &names);
-        let faults = extension.faults().iter().cloned().chain(fault).collect();
+        let told = fault.into_iter().chain(older);
+        let faults = told.chain(extension.faults().iter().cloned()).collect();
         Ok(extension.with_faults(faults))
     }
 }

@@ -3,6 +3,7 @@
 //! Statuses decide, never the error code in a body, which half of the registries leave out.
 
 mod blob;
+mod gathered;
 mod listing;
 mod manifest;
 mod names;

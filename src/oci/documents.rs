@@ -37,7 +37,10 @@ pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option
         manifest.layers.iter().filter(fits).filter_map(|layer| Some((rank(layer)?, layer)));
     let layer = ranked.min_by_key(|(rank, _)| *rank).map(|(_, layer)| ReadmeAt::Layer(layer));
     let mut places = std::iter::once(&manifest.annotations).chain(above);
-    layer.or_else(|| places.find_map(|place| place.get(README)).map(|text| ReadmeAt::Text(text)))
+    let mut text = || places.find_map(|place| place.get(README));
+    layer.or_else(|| {
+        text().filter(|text| text.len() as u64 <= README_MAX).map(|text| ReadmeAt::Text(text))
+    })
 }
 
 /// What has changed, as the nearest place that says anything says it.
@@ -84,6 +87,8 @@ mod tests {
         let mut manifest = manifest(&[("text/plain", "README.md")]);
         manifest.layers[0].size = README_MAX + 1;
         assert!(readme_of(&manifest, &above) == Some(ReadmeAt::Text("# a")));
+        let long = "x".repeat(usize::try_from(README_MAX).unwrap() + 1);
+        assert!(readme_of(&manifest, &[Annotations::from([(README.to_owned(), long)])]).is_none());
         assert!(readme_of(&manifest, &[]).is_none(), "too large to be served");
     }
 }

@@ -12,7 +12,7 @@ use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::models::version::Version;
+use crate::oci::newest::keep_newest;
 use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
 
 /// Requests under way for one extension.
@@ -23,8 +23,6 @@ const FURTHER_MAX: usize = 5;
 const UNVERSIONED_MAX: usize = 20;
 /// Releases read when all are asked for; older ones stay named. A repository of more is a log.
 const RELEASES_MAX: usize = 1_000;
-/// Tags that are listed, the newest of a repository that has more.
-const TAGS_MAX: usize = 10_000;
 /// Tags that may float of which is asked what they stand for, the newest ones.
 const FLOATING_MAX: usize = 100;
 
@@ -36,8 +34,6 @@ pub struct Sweep<'a> {
     readings: BTreeMap<Tag, Reading>,
     /// What held nothing when it was last read: worth another look, or else still holds nothing.
     empty: BTreeMap<Tag, Reading>,
-    /// Older tags that are left out.
-    beyond: usize,
 }
 
 impl<'a> Sweep<'a> {
@@ -45,9 +41,7 @@ impl<'a> Sweep<'a> {
     #[must_use]
     pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>, room: Room) -> Self {
         let (mut readings, mut empty) = (BTreeMap::new(), BTreeMap::new());
-        let tags: Vec<Tag> = tags.into_iter().filter(|tag| !tag.is_housekeeping()).collect();
-        let beyond = tags.len().saturating_sub(TAGS_MAX);
-        for tag in newest(tags.into_iter(), TAGS_MAX) {
+        for tag in tags.into_iter().filter(|tag| !tag.is_housekeeping()) {
             let known = reader.remembered(place, &tag);
             let holds_nothing = |reading: &Reading| !reading.release.artifact.is_usable();
             if let Some(known) = known.as_ref().filter(|known| holds_nothing(known)) {
@@ -56,7 +50,7 @@ impl<'a> Sweep<'a> {
             let reading = known.filter(|known| !holds_nothing(known));
             readings.insert(tag.clone(), reading.unwrap_or_else(|| unread(tag)));
         }
-        Self { reader, place, room, readings, empty, beyond }
+        Self { reader, place, room, readings, empty }
     }
 
     /// The newest release in full, and the digests that tell which tags float to another.
@@ -93,10 +87,7 @@ impl<'a> Sweep<'a> {
 
     fn extension(&self) -> Extension {
         let releases = self.readings.values().map(|reading| reading.release.clone()).collect();
-        let faults = self.readings.values().flat_map(|reading| reading.faults.clone());
-        let left_out = (self.beyond > 0)
-            .then(|| format!("{} of its tags are older than the {TAGS_MAX} listed", self.beyond));
-        let faults = left_out.into_iter().chain(faults).collect();
+        let faults = self.readings.values().flat_map(|reading| reading.faults.clone()).collect();
         Extension::new(self.place.id.clone(), releases).with_faults(faults)
     }
 
@@ -130,7 +121,8 @@ impl<'a> Sweep<'a> {
     /// Asks what each `v?N` and `v?N.N` stands for.
     async fn resolve_floating(&mut self) -> Result<()> {
         let floating = self.readings.keys().filter(|tag| tag.may_float()).cloned();
-        let tags = newest(floating, FLOATING_MAX);
+        let mut tags: Vec<Tag> = floating.collect();
+        keep_newest(&mut tags, FLOATING_MAX);
         let (reader, place) = (self.reader, self.place);
         let resolved: Vec<_> = stream::iter(tags)
             .map(|tag| async move {
@@ -217,39 +209,23 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// The newest of these tags, as lists order them.
-fn newest(tags: impl Iterator<Item = Tag>, max: usize) -> Vec<Tag> {
-    let versioned = |tag: Tag| (tag.version(Source::Oci.tag_style()), tag);
-    let mut tags: Vec<(Option<Version>, Tag)> = tags.map(versioned).collect();
-    if tags.len() > max {
-        tags.sort_by(|(mine, tag), (theirs, other)| {
-            let by_version = match (mine, theirs) {
-                (Some(mine), Some(theirs)) => theirs.cmp_release(mine),
-                _ => theirs.is_some().cmp(&mine.is_some()),
-            };
-            by_version.then_with(|| other.cmp(tag))
-        });
-        tags.truncate(max);
-    }
-    tags.into_iter().map(|(_, tag)| tag).collect()
-}
-
 /// A release that is only named.
 fn unread(tag: Tag) -> Reading {
     let release = Release::of_tag(Source::Oci, tag);
     Reading { release: Release { artifact: ArtifactChoice::Unread, ..release }, faults: Vec::new() }
 }
 
-/// Of a tag that may float, the newest version of its line, where that was not read.
+/// Of a tag that may float, the newest version of its line, where that was not read. Looked for only
+/// where it is known what the tag stands for: of few, however many there are.
 fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
+    floating.manifest_digest.as_ref()?;
     let line = format!("{}.", floating.version.as_str());
     let target = extension.releases().iter().find(|release| {
         !release.tag.may_float()
             && !release.is_prerelease()
             && release.version.as_str().starts_with(&line)
     })?;
-    (floating.manifest_digest.is_some() && target.manifest_digest.is_none())
-        .then(|| target.tag.clone())
+    target.manifest_digest.is_none().then(|| target.tag.clone())
 }
 
 /// Of a latest tag that may float, the newest unread version that it may float to.

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
+use crate::support::figures::figure;
 use crate::support::program::Running;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
@@ -101,7 +102,8 @@ async fn holds(name: &str, upstream: &Upstream, hostile: Hostile) {
     let begun = Instant::now();
     let more = measure(upstream, hostile).await;
     let seconds = begun.elapsed().as_secs();
-    println!("F18 {name}: {} MiB over what an honest backend takes, {seconds} s", more / 1024);
+    let mib = more / 1024;
+    figure(&format!("F18 {name}: {mib} MiB over what an honest backend takes, {seconds} s"));
     assert!(more <= MOST, "{name}: {more} KiB");
 }
 
@@ -114,9 +116,9 @@ fn long(
     page: usize,
     piece: fn(usize) -> String,
 ) -> Bytes {
-    static MADE: Mutex<BTreeMap<(String, usize, usize), Bytes>> = Mutex::new(BTreeMap::new());
+    static MADE: Mutex<BTreeMap<(usize, usize, usize, usize), Bytes>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock();
-    let key = (format!("{before}{}", piece(0)), length, page);
+    let key = (piece as usize, before.len(), length, page);
     let make = || {
         let mut text = before.to_owned();
         let mut number = page * 1_000_000;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::answer::Answer;
 use crate::http::room::Room;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
-use crate::models::tag::Tag;
+use crate::oci::client::gathered::Gathered;
 use crate::oci::client::names::each_name;
 use crate::oci::client::{Client, Question, REGISTRY};
 use crate::oci::link::next_page;
@@ -23,14 +23,8 @@ const PAGE_NAMES: &str = "100";
 const PAGE_MAX: usize = 4 * 1024 * 1024;
 /// Pages followed for one listing.
 const PAGES_MAX: usize = 1_000;
-/// Bytes that the names of one listing may take here, each with [`NAME_COST`]: some 150,000 names.
-const NAMES_MAX: usize = 16 * 1024 * 1024;
-/// The same while many lists are read at once: some 500 tags.
-const NAMES_LITTLE: usize = 40 * 1024;
 /// Longest listing, in bytes of its pages: others' names are read, too, and not kept.
 const READ_MAX: usize = 64 * 1024 * 1024;
-/// What a name takes beside its letters.
-const NAME_COST: usize = 64;
 
 /// What a listing named.
 #[derive(Debug, Default)]
@@ -39,6 +33,8 @@ pub struct Names {
     pub names: Vec<String>,
     /// How many there were in all.
     pub named: usize,
+    /// How many of them are left out, for being older than the others.
+    pub older: usize,
     /// Why names may be missing; `None` if the listing is complete.
     pub gap: Option<Error>,
 }
@@ -57,12 +53,13 @@ impl Client {
         let url = self.registry.endpoint("_catalog");
         let walk = Walk {
             empty_end: Some("The catalogue ended with an empty page"),
-            ..Walk::new(self, REGISTRY, operations::CATALOGUE, url, &is_wanted, Room::Much)
+            gathered: Gathered::wanted(&is_wanted),
+            ..Walk::new(self, REGISTRY, operations::CATALOGUE, url, Room::Much)
         };
         self.http.alone(walk.run()).await
     }
 
-    /// Every tag of a repository that can be a tag here.
+    /// Every tag of a repository that can be a tag here, the newest of more than are listed.
     ///
     /// # Errors
     /// `NotFound` for an unknown repository, `BackendRefused` where it is not for us, and what
@@ -78,11 +75,7 @@ impl Client {
         room: Room,
     ) -> Result<Names> {
         let url = self.in_repository(repository, "tags/list");
-        let is_tag = |name: &str| name.parse::<Tag>().is_ok();
-        let walk = || {
-            let (subject, url) = (repository.as_str(), url.clone());
-            Walk::new(self, subject, operations::TAGS, url, &is_tag, room)
-        };
+        let walk = || Walk::new(self, repository.as_str(), operations::TAGS, url.clone(), room);
         let found = walk().run().await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
@@ -93,18 +86,16 @@ impl Client {
 }
 
 /// One walk through the pages of a listing.
-struct Walk<'a, W> {
+struct Walk<'a> {
     client: &'a Client,
     subject: &'a str,
     operation: &'static str,
     start: Url,
-    is_wanted: &'a W,
     room: Room,
     /// What it says of the listing if it ends with an empty page behind another.
     empty_end: Option<&'static str>,
-    found: Names,
-    /// Bytes that the names take.
-    weight: usize,
+    gathered: Gathered<'a>,
+    named: usize,
     /// Bytes that were read.
     read: usize,
 }
@@ -119,26 +110,24 @@ struct Page {
     next: Result<Option<Url>>,
 }
 
-impl<'a, W: Fn(&str) -> bool + Sync> Walk<'a, W> {
-    fn new(
+impl<'a> Walk<'a> {
+    const fn new(
         client: &'a Client,
         subject: &'a str,
         operation: &'static str,
         start: Url,
-        is_wanted: &'a W,
         room: Room,
     ) -> Self {
-        let found = Names::default();
+        let gathered = Gathered::tags();
         Self {
             client,
             subject,
             operation,
             start,
-            is_wanted,
             room,
             empty_end: None,
-            found,
-            weight: 0,
+            gathered,
+            named: 0,
             read: 0,
         }
     }
@@ -154,7 +143,7 @@ impl<'a, W: Fn(&str) -> bool + Sync> Walk<'a, W> {
             if self.read > READ_MAX {
                 return Ok(self.end(Some(too_long())));
             }
-            if self.weight > self.room.of(NAMES_LITTLE, NAMES_MAX) {
+            if self.gathered.is_full(self.room) {
                 return self.without_room(too_long());
             }
             let next = match page.next {
@@ -186,10 +175,8 @@ impl<'a, W: Fn(&str) -> bool + Sync> Walk<'a, W> {
     }
 
     fn end(self, gap: Option<Error>) -> Names {
-        let mut found = self.found;
-        found.names.sort_unstable();
-        found.names.dedup();
-        Names { gap, ..found }
+        let (names, older) = self.gathered.names();
+        Names { names, named: self.named, older, gap }
     }
 
     /// The first page, with a page size unless the registry cannot bear that one.
@@ -219,20 +206,14 @@ impl<'a, W: Fn(&str) -> bool + Sync> Walk<'a, W> {
         self.client.fetch(&question, PAGE_MAX, self.room).await
     }
 
-    /// Takes the names of a page that are wanted, as far as there is room for them.
+    /// Takes the names of a page, as far as they are kept.
     fn take(&mut self, page: &Answer) -> Result<Page> {
-        let (mut names, mut weight) = (std::mem::take(&mut self.found.names), self.weight);
-        let taken = self.checked(page, |name| {
-            if weight <= NAMES_MAX && (self.is_wanted)(name) {
-                weight += name.len() + NAME_COST;
-                names.push(name.to_owned());
-            }
-        });
-        self.found.names = names;
-        self.weight = weight;
         self.read += page.body.len();
+        let mut gathered = std::mem::replace(&mut self.gathered, Gathered::tags());
+        let taken = self.checked(page, |name| gathered.take(name));
+        self.gathered = gathered;
         let page = taken?;
-        self.found.named += page.named;
+        self.named += page.named;
         Ok(page)
     }
 

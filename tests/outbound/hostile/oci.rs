@@ -59,8 +59,9 @@ fn is_manifest(seen: &Seen) -> bool {
     seen.path().contains("/manifests/")
 }
 
+/// One of the ten has a long list: it is read to its bound, in every round.
 fn is_tags(seen: &Seen) -> bool {
-    seen.path().ends_with("/tags/list")
+    seen.path().ends_with("/n1-provider/tags/list")
 }
 
 /// A number that grows with each page.
