@@ -10,8 +10,10 @@ mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod known;
+mod lists;
 mod models;
 pub mod operations;
+mod page;
 mod paging;
 mod readme;
 mod rows;

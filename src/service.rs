@@ -27,7 +27,8 @@ use tower_http::cors::AllowOrigin;
 use tracing::info;
 
 use crate::api::client_address::TrustedProxies;
-use crate::api::memos::{CACHES, MemoRules, Memos};
+use crate::api::memos::rules::MemoRules;
+use crate::api::memos::{CACHES, Memos};
 use crate::api::routes::{Parts, api, templates};
 use crate::api::state::Draining;
 use crate::api::surroundings::HttpRules;

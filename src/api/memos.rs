@@ -3,17 +3,16 @@
 pub mod extension;
 pub mod kept;
 pub mod release;
+pub mod rules;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::api::answers::Provenance;
 use crate::api::list_memo::ListMemo;
 use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
+use crate::api::memos::rules::MemoRules;
 use crate::api::readmes::Readmes;
 use crate::api::rendered::Rendered;
-use crate::backend::weighted::Bounds;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::questions::Deadline;
@@ -24,34 +23,6 @@ use crate::models::source::Source;
 
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
-
-/// What the answers of one memo may take up together, whatever their number.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// How the memos are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct MemoRules {
-    /// Entries of each memo.
-    pub capacity: NonZeroUsize,
-    /// How long an entry lives.
-    pub ttl: Duration,
-    /// How long a README may be answered while its backend does not answer.
-    pub stale_if_error: Duration,
-    /// How long it is remembered that a version has no README.
-    pub negative_ttl: Duration,
-    /// Whether lists are kept.
-    pub lists: bool,
-    /// Whether metadata and versions are kept.
-    pub metadata: bool,
-}
-
-impl MemoRules {
-    /// The bounds of each memo.
-    #[must_use]
-    pub const fn bounds(&self) -> Bounds {
-        Bounds { entries: self.capacity, bytes: BYTES_MAX }
-    }
-}
 
 /// Lists, metadata and versions as they were last answered.
 pub struct Memos {
@@ -180,18 +151,4 @@ pub(super) trait AboutOne: Clone + Send {
 fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> String {
     let extension_type = extension_type.map_or("all", ExtensionType::as_str);
     format!("list:{extension_type}:{}", source.map_or("all", Source::as_str))
-}
-
-/// `{type}/{name}{what}`, the name without case, `@{source}` appended where one was asked.
-pub(super) fn entry_key(id: &ExtensionId, what: &str, source: Option<Source>) -> String {
-    let mut key = String::with_capacity(64);
-    key.push_str(id.extension_type.as_str());
-    key.push('/');
-    key.extend(id.name.as_str().chars().map(|c| c.to_ascii_lowercase()));
-    key.push_str(what);
-    if let Some(source) = source {
-        key.push('@');
-        key.push_str(source.as_str());
-    }
-    key
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use crate::api::accept::Form;
 use crate::api::answers::Provenance;
 use crate::api::memos::kept::{Generation, generation};
-use crate::api::memos::{MemoRules, entry_key};
+use crate::api::memos::rules::{MemoRules, entry_key};
 use crate::api::readmes::texts::{Identity, Texts};
 use crate::api::rendered::Rendered;
 use crate::backend::coalesce::Coalesced;

@@ -1,5 +1,6 @@
 //! What is known, as it outlives a restart: taken from the catalogue, and put back at the start.
 
+pub(super) mod damage;
 pub(super) mod file;
 pub mod keeper;
 pub(super) mod stored;

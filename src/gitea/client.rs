@@ -12,11 +12,8 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::convert::Repository;
-use crate::gitea::models::{ApiSettings, Complaint, ReleaseRow};
+use crate::gitea::models::{ApiSettings, Complaint};
 use crate::gitea::operations;
-use crate::gitea::paging::Pages;
-use crate::gitea::rows::{Bound, Rows};
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
 use crate::http::answer::{Answer, Streamed};
@@ -24,7 +21,6 @@ use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
-use crate::models::extension::Release;
 use crate::models::source::Source;
 
 /// Largest answer read: a page of fifty releases with long notes stays below.
@@ -163,31 +159,6 @@ impl GiteaClient {
     pub(super) async fn bytes(&self, request: Request) -> Result<Streamed> {
         let request = request.with_credentials(self.credentials()).follow(Redirects::Anywhere);
         self.http.stream(request).await
-    }
-
-    /// The repositories of the organisation that hold extensions; `None` if there is no such
-    /// organisation for us.
-    pub(super) async fn repositories(&self) -> Result<Option<Rows<Repository>>> {
-        let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
-        let keep = &|row| Ok(Repository::from_row(row, &self.urls));
-        let list = |room: Room| async move {
-            match room {
-                Room::Little => pages.ahead(keep).await,
-                Room::Much => pages.one_by_one(keep, Bound::of_the_listing()).await,
-            }
-        };
-        self.roomy(list).await
-    }
-
-    /// Every release of a repository, read by `keep`; `None` if there is no such repository for us.
-    pub(super) async fn releases(
-        &self,
-        name: &str,
-        keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
-    ) -> Result<Option<Rows<Release>>> {
-        let pages = &Pages::new(self, operations::RELEASES, self.urls.releases(name));
-        let keep = &keep;
-        self.roomy(|room| pages.one_by_one(keep, Bound::of_one_list(room))).await
     }
 
     /// Answers a question of several answers in little room, or else in much.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::gitea::assets;
 use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
-use crate::gitea::rows::Kept;
+use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
 use crate::models::extension::{About, Release};

@@ -14,8 +14,8 @@ use crate::gitea::client::GiteaClient;
 use crate::gitea::known::Known;
 use crate::gitea::models::ActivityRow;
 use crate::gitea::operations;
+use crate::gitea::page::{Bound, Kept};
 use crate::gitea::paging::Pages;
-use crate::gitea::rows::{Bound, Kept};
 use crate::http::room::Room;
 use crate::models::naming::{ExtensionId, NAME_MAX};
 

@@ -5,27 +5,8 @@ use std::collections::HashSet;
 use hyper::StatusCode;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::paging::Page;
+use crate::gitea::page::{Bound, Kept, Page, ROWS_MAX};
 use crate::http::room::Room;
-
-/// No list is kept beyond this many rows, however many a page holds.
-pub(super) const ROWS_MAX: usize = 100_000;
-/// What the rows of a list may take in memory, in bytes, while many lists are read at once.
-const KEPT_LITTLE: usize = 256 * 1024;
-/// The same while one is read: some five thousand releases with a file each.
-const KEPT_MUCH: usize = 4 * 1024 * 1024;
-/// The same of the list of repositories: a hundred thousand with a few words each.
-const KEPT_LISTING: usize = 64 * 1024 * 1024;
-/// Longest list, in bytes of its pages, and longest listing: rows hold texts as long as the server
-/// likes, of which nothing is kept.
-const READ_LIST: usize = 64 * 1024 * 1024;
-const READ_LISTING: usize = 1024 * 1024 * 1024;
-
-/// What of a row is kept.
-pub(super) trait Kept: Send {
-    /// About what it takes in memory, in bytes.
-    fn weight(&self) -> usize;
-}
 
 /// The rows of a list, each once.
 pub(super) struct Rows<K> {
@@ -43,28 +24,6 @@ pub(super) struct Rows<K> {
     pub(super) unreadable: usize,
     /// The status of a redirect on the way, which says that something was renamed.
     pub(super) moved: Option<StatusCode>,
-}
-
-/// What rows may take, and what it means if they take more.
-#[derive(Clone, Copy)]
-pub(super) struct Bound {
-    pub(super) room: Room,
-    /// Of those that are kept, in bytes.
-    pub(super) kept: usize,
-    /// Of all that is read for them, in bytes.
-    pub(super) read: usize,
-}
-
-impl Bound {
-    /// Of a list of which there are many.
-    pub(super) fn of_one_list(room: Room) -> Self {
-        Self { room, kept: room.of(KEPT_LITTLE, KEPT_MUCH), read: READ_LIST }
-    }
-
-    /// Of the one list that says what there is at all. It is kept, however much room there is.
-    pub(super) const fn of_the_listing() -> Self {
-        Self { room: Room::Much, kept: KEPT_LISTING, read: READ_LISTING }
-    }
 }
 
 /// Rows as they come; a row that moved between two pages is taken once.

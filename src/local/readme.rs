@@ -15,7 +15,7 @@ use crate::oci::documents::{ReadmeAt, readme_of};
 /// `NotFound` without such a tag; any other kind if it cannot be read.
 pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
     let index = layout.index()?;
-    let Found { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?, 0)?;
+    let Found { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
     Ok(match readme_of(&manifest, &above) {
         None => None,
         Some(ReadmeAt::Text(text)) => {

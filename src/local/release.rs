@@ -12,7 +12,9 @@ use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
-use crate::oci::artifact::{CONFIG_MAX, Claims, INDEX_DEPTH_MAX, children, choose_layer, files};
+use crate::oci::artifact::{
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files,
+};
 use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
 
@@ -88,7 +90,7 @@ pub(super) struct Found {
 
 impl Reader<'_> {
     fn release(&self, tag: Tag, entry: &Descriptor, faults: &mut Vec<String>) -> Result<Release> {
-        let Found { manifest, above } = manifest_of(self.layout, entry, 0)?;
+        let Found { manifest, above } = manifest_of(self.layout, entry)?;
         let config = self.config(&manifest).unwrap_or_else(|error| {
             faults.push(format!("tag {tag}: {}", error.report()));
             None
@@ -136,17 +138,25 @@ impl Reader<'_> {
 ///
 /// # Errors
 /// It leads to no manifest that can be read.
-pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor, depth: usize) -> Result<Found> {
+pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<Found> {
+    let mut left = DOCUMENTS_MAX;
+    descend(layout, entry, 0, &mut left)
+}
+
+/// `left` is how many documents may still be read: indexes can name the same ones over and over.
+fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) -> Result<Found> {
     if depth > INDEX_DEPTH_MAX {
         return Err(Error::faulty(format!("more than {INDEX_DEPTH_MAX} indexes in each other")));
     }
+    let fewer = left.checked_sub(1);
+    *left = fewer.ok_or_else(|| Error::faulty("too many documents lead to a manifest"))?;
     let document = layout.document(entry)?;
     if !document.is_index() {
         return Ok(Found { manifest: document, above: Vec::new() });
     }
     let mut failure = Error::faulty("its index has no manifest that can be served");
     for child in children(&document) {
-        match manifest_of(layout, child, depth + 1) {
+        match descend(layout, child, depth + 1, left) {
             Ok(mut found) => {
                 found.above.push(child.annotations.clone());
                 found.above.push(document.annotations.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::api::memos::{CACHES, MemoRules, Memos};
+use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
 use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
 use extension_registry::api::surroundings::HttpRules;

@@ -135,6 +135,35 @@ async fn row_21_of_a_hundred_thousand_tags_the_newest_ten_thousand_are_listed() 
     assert_eq!(server.take().len(), 3, "the list in little room and in much, and a manifest");
 }
 
+/// An index whose entries all are this document.
+fn index_of(document: &str) -> String {
+    let entry = serde_json::json!({"digest": Digest::sha256(document.as_bytes()).to_string()});
+    serde_json::json!({"manifests": vec![entry; 1_000]}).to_string()
+}
+
+#[tokio::test]
+async fn row_20_indexes_that_name_the_same_over_and_over_are_left() {
+    let nothing = r#"{"manifests":[]}"#.to_owned();
+    let inner = index_of(&nothing);
+    let outer = index_of(&inner);
+    let server = ScriptedRegistry::start(move |seen| {
+        let documents = [&nothing, &inner, &outer];
+        let named =
+            |text: &&&String| seen.path().ends_with(&Digest::sha256(text.as_bytes()).to_string());
+        match seen.path() {
+            path if path.ends_with("/tags/list") => Reply::json(r#"{"tags":["1.0.0"]}"#),
+            path if path.ends_with("/manifests/1.0.0") => Reply::new(200).bytes(outer.clone()),
+            _ => Reply::new(200).bytes((**documents.iter().find(named).unwrap()).clone()),
+        }
+    })
+    .await;
+    let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(extension.releases().len(), 0);
+    let fault = &extension.faults()[0];
+    assert!(fault.contains("Too many documents lead to a manifest"), "{fault}");
+    assert!(server.count("/manifests/") <= 64, "{}", server.count("/manifests/"));
+}
+
 #[tokio::test]
 async fn a_version_in_a_gap_of_its_list_is_asked_for_by_its_tag() {
     let mut store = Store::default();

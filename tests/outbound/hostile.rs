@@ -133,3 +133,12 @@ fn long(
     };
     made.entry(key).or_insert_with(make).clone()
 }
+
+/// A page of this length that is deep, cut, or full of escapes.
+fn nonsense(seen: &Seen, length: usize) -> Reply {
+    Reply::json(match seen.target.len() % 3 {
+        0 => "[".repeat(length),
+        1 => format!("[{{\"id\":{}", "1".repeat(length)),
+        _ => format!("{{\"message\":\"{}\"}}", "\\u0041".repeat(length / 6)),
+    })
+}

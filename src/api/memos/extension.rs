@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::api::answers::Provenance;
 use crate::api::memos::kept::{Filled, Generation, Kept};
-use crate::api::memos::{AboutOne, EntryMemo, Memos, entry_key};
+use crate::api::memos::rules::entry_key;
+use crate::api::memos::{AboutOne, EntryMemo, Memos};
 use crate::api::rendered::Rendered;
 use crate::api::views::{ExtensionView, VersionView};
 use crate::catalog::Catalogue;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::first_seen::{First, Known, Seen};
-use crate::catalog::snapshot::stored::{damaged, parsed, read_id};
+use crate::catalog::snapshot::damage::{damaged, parsed};
+use crate::catalog::snapshot::stored::read_id;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactKey;
 use crate::models::naming::ExtensionId;

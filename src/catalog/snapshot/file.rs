@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::snapshot::stored::damaged;
+use crate::catalog::snapshot::damage::damaged;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
+use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_release};
 use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -230,17 +231,4 @@ pub(in crate::catalog) fn read_id(text: &str) -> Result<ExtensionId> {
     let (extension_type, name) =
         text.split_once('/').ok_or_else(|| damaged(format!("{text:?} is no extension")))?;
     Ok(ExtensionId { name: parsed("name", name)?, extension_type: parsed("type", extension_type)? })
-}
-
-/// A value of the domain, or why the text is none.
-pub(in crate::catalog) fn parsed<T>(what: &str, text: &str) -> Result<T>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    text.parse().map_err(|error: T::Err| damaged(format!("{text:?} is no {what}")).because(error))
-}
-
-/// The snapshot cannot be used, for this reason.
-pub(in crate::catalog) fn damaged(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Internal, why)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::snapshot::stored::{damaged, parsed};
+use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};

@@ -1,6 +1,6 @@
 //! A Gitea that turns hostile.
 
-use super::{Upstream, holds, long};
+use super::{Upstream, holds, long, nonsense};
 use crate::support::scripted_registry::{Reply, Seen, Sending};
 
 /// The longest page that is read, and a little less.
@@ -187,15 +187,7 @@ async fn a_feed_of_countless_entries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_of_a_page() {
-    holds("gitea, deep, cut and long nonsense", &GITEA, |seen| {
-        let text = match seen.target.len() % 3 {
-            0 => "[".repeat(PAGE),
-            1 => format!("[{{\"id\":{}", "1".repeat(PAGE)),
-            _ => format!("{{\"message\":\"{}\"}}", "\\u0041".repeat(PAGE / 6)),
-        };
-        Some(Reply::json(text))
-    })
-    .await;
+    holds("gitea, deep, cut and long nonsense", &GITEA, |seen| Some(nonsense(seen, PAGE))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

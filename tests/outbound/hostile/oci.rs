@@ -2,7 +2,7 @@
 
 use extension_registry::models::digest::Digest;
 
-use super::{Upstream, holds, long};
+use super::{Upstream, holds, long, nonsense};
 use crate::support::scripted_registry::{Reply, Seen, Sending};
 
 /// The longest page or manifest that is read, and a little less.
@@ -177,15 +177,7 @@ async fn indexes_of_countless_children() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_of_a_page() {
-    holds("oci, deep, cut and long nonsense", &OCI, |seen| {
-        let text = match seen.target.len() % 3 {
-            0 => "[".repeat(PAGE),
-            1 => format!("{{\"tags\":[{}", "1".repeat(PAGE)),
-            _ => format!("{{\"errors\":\"{}\"}}", "\\u0041".repeat(PAGE / 6)),
-        };
-        Some(Reply::json(text))
-    })
-    .await;
+    holds("oci, deep, cut and long nonsense", &OCI, |seen| Some(nonsense(seen, PAGE))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,50 @@
+//! How memos are kept, and the keys of what is about one extension.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::backend::weighted::Bounds;
+use crate::models::naming::ExtensionId;
+use crate::models::source::Source;
+
+/// What the answers of one memo may take up together, whatever their number.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How the memos are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoRules {
+    /// Entries of each memo.
+    pub capacity: NonZeroUsize,
+    /// How long an entry lives.
+    pub ttl: Duration,
+    /// How long a README may be answered while its backend does not answer.
+    pub stale_if_error: Duration,
+    /// How long it is remembered that a version has no README.
+    pub negative_ttl: Duration,
+    /// Whether lists are kept.
+    pub lists: bool,
+    /// Whether metadata and versions are kept.
+    pub metadata: bool,
+}
+
+impl MemoRules {
+    /// The bounds of each memo.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        Bounds { entries: self.capacity, bytes: BYTES_MAX }
+    }
+}
+
+/// `{type}/{name}{what}`, the name without case, `@{source}` appended where one was asked.
+pub(in crate::api) fn entry_key(id: &ExtensionId, what: &str, source: Option<Source>) -> String {
+    let mut key = String::with_capacity(64);
+    key.push_str(id.extension_type.as_str());
+    key.push('/');
+    key.extend(id.name.as_str().chars().map(|c| c.to_ascii_lowercase()));
+    key.push_str(what);
+    if let Some(source) = source {
+        key.push('@');
+        key.push_str(source.as_str());
+    }
+    key
+}
