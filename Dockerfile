@@ -3,6 +3,9 @@
 
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
+# Renames nothing. Cargo names its files by the flags, and their order is that of the program; flags of
+# this kind do not count, but none at all is not the same: so the program is that of scripts/release.
+ENV RUSTFLAGS="--remap-path-prefix=/src=/src"
 # Dependencies change seldom and take most of the time: they are a layer of their own, made without
 # our sources. Tests and benches are not here, so the manifest must not name them.
 COPY Cargo.toml Cargo.lock build.rs rust-toolchain.toml ./
