@@ -138,6 +138,7 @@ impl HttpClient {
     /// `BackendFaulty` for what is not HTTP, too long, or redirected where it may not. Any status
     /// is an answer, not an error.
     pub async fn fetch(&self, request: Request, max_bytes: usize, room: Room) -> Result<Answer> {
+        let request = Request { whole: true, ..request };
         let backend = self.0.settings.backend;
         let read = move |reached: Reached| async move {
             let (head, body) = reached.response.into_parts();
@@ -249,7 +250,7 @@ impl HttpClient {
         if let Some(credentials) = &hop.credentials {
             headers.insert(AUTHORIZATION, credentials.header());
         }
-        let client = self.0.pool.client_for(hop)?;
+        let client = self.0.pool.client_for(hop, request.whole)?;
         let backend = self.0.settings.backend;
         client.request(message).await.map_err(|error| failure::of_sending(backend, error))
     }

@@ -37,6 +37,9 @@ const LARGE_MAX: usize = 40;
 /// answer.
 const SMALL: usize = 16 * 1024;
 
+/// Bytes held of an answer that is read whole, and longest head of one: what reads it holds the rest.
+const WHOLE: usize = 32 * 1024;
+
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
@@ -49,10 +52,11 @@ pub(super) struct Pool {
     streams: Arc<()>,
 }
 
-/// Connections with large and with small buffers.
+/// Connections with large and with small buffers, and those for answers that are read whole.
 struct Wires {
     large: Wire,
     small: Wire,
+    whole: Wire,
 }
 
 /// One of the answers that are being streamed, until it is dropped.
@@ -105,19 +109,22 @@ impl Pool {
     ///
     /// # Errors
     /// A literal private address that the operator did not choose.
-    pub(super) fn client_for(&self, hop: &Hop) -> Result<&Wire> {
+    pub(super) fn client_for(&self, hop: &Hop, whole: bool) -> Result<&Wire> {
         if hop.trusted {
-            return Ok(self.of(&self.trusted));
+            return Ok(self.of(&self.trusted, whole));
         }
         if !self.allow_private {
             let refused =
                 |cause| Error::faulty("A backend leads to a private address").because(cause);
             egress::check_literal(&hop.url).map_err(refused)?;
         }
-        Ok(self.of(&self.foreign))
+        Ok(self.of(&self.foreign, whole))
     }
 
-    fn of<'a>(&self, wires: &'a Wires) -> &'a Wire {
+    fn of<'a>(&self, wires: &'a Wires, whole: bool) -> &'a Wire {
+        if whole {
+            return &wires.whole;
+        }
         let few = Arc::strong_count(&self.streams) <= 1 + LARGE_MAX;
         if few { &wires.large } else { &wires.small }
     }
@@ -125,8 +132,9 @@ impl Pool {
 
 impl Wires {
     fn new(connector: &Connector, idle_max: usize) -> Self {
-        let [large, small] = [LARGE, SMALL].map(|buffer| wire(connector.clone(), buffer, idle_max));
-        Self { large, small }
+        let [large, small, whole] =
+            [LARGE, SMALL, WHOLE].map(|buffer| wire(connector.clone(), buffer, idle_max));
+        Self { large, small, whole }
     }
 }
 

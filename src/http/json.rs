@@ -15,14 +15,20 @@ const VALUE: usize = 72;
 /// Most that one document may become, in bytes.
 const LITTLE: usize = 1024 * 1024;
 const MUCH: usize = 8 * 1024 * 1024;
+/// Deeper no document is followed, nor passed over: what is passed over is counted level by level.
+const DEPTH: usize = 128;
 
 /// One document.
 ///
 /// # Errors
 /// `BackendFaulty` for what does not parse, and, oversized, for what would become too large.
 pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
-    if weight(json) > room.of(LITTLE, MUCH) {
+    let Shape { weight, depth } = shape_of(json);
+    if weight > room.of(LITTLE, MUCH) {
         return Err(room.lacks(Error::faulty("A backend's answer holds too many values")));
+    }
+    if depth > DEPTH {
+        return Err(too_deep());
     }
     serde_json::from_slice(json).map_err(broken)
 }
@@ -32,6 +38,7 @@ pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
 /// # Errors
 /// `BackendFaulty` for what is no list, and what `take` makes of a row, which ends it.
 pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    check_depth(json)?;
     let mut list = serde_json::Deserializer::from_slice(json);
     let mut refusal = None;
     let read = list.deserialize_seq(EachRow { take, refusal: &mut refusal });
@@ -40,6 +47,18 @@ pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()
         Some(error) => Err(error),
         None => read.map_err(broken),
     }
+}
+
+/// Whether JSON is flat enough to be read, also where most of it is passed over.
+///
+/// # Errors
+/// `BackendFaulty`: it is not.
+pub fn check_depth(json: &[u8]) -> Result<()> {
+    if shape_of(json).depth > DEPTH { Err(too_deep()) } else { Ok(()) }
+}
+
+fn too_deep() -> Error {
+    Error::faulty("A backend's answer holds values deep within each other")
 }
 
 fn broken(error: serde_json::Error) -> Error {
@@ -69,22 +88,36 @@ impl<'de, F: FnMut(&[u8]) -> Result<()>> Visitor<'de> for EachRow<'_, F> {
     }
 }
 
-/// What JSON becomes in memory at most, in bytes.
-fn weight(json: &[u8]) -> usize {
+/// What is seen of JSON without reading it.
+struct Shape {
+    /// What it becomes in memory at most, in bytes.
+    weight: usize,
+    /// How deep its values lie within each other.
+    depth: usize,
+}
+
+fn shape_of(json: &[u8]) -> Shape {
     let (mut objects, mut values) = (0_usize, 0_usize);
+    let (mut level, mut depth) = (0_usize, 0_usize);
     let (mut in_text, mut escaped) = (false, false);
     for byte in json {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
-            b'{' if !in_text => objects += 1,
-            b',' | b'[' if !in_text => values += 1,
+            b'{' | b'[' if !in_text => {
+                objects += usize::from(*byte == b'{');
+                values += usize::from(*byte == b'[');
+                level += 1;
+                depth = depth.max(level);
+            }
+            b'}' | b']' if !in_text => level = level.saturating_sub(1),
+            b',' if !in_text => values += 1,
             _ => {}
         }
     }
     let built = objects.saturating_mul(OBJECT).saturating_add(values.saturating_mul(VALUE));
-    json.len().saturating_add(built)
+    Shape { weight: json.len().saturating_add(built), depth }
 }
 
 #[cfg(test)]
@@ -100,7 +133,7 @@ mod tests {
             (r#"[{"a":1},{"b":[]}]"#, 2, 3),
         ] {
             let built = objects * OBJECT + values * VALUE;
-            assert_eq!(weight(json.as_bytes()), json.len() + built, "{json}");
+            assert_eq!(shape_of(json.as_bytes()).weight, json.len() + built, "{json}");
         }
     }
 
@@ -114,6 +147,16 @@ mod tests {
         assert!(read(Room::Little).unwrap_err().is_oversized());
         assert_eq!(read(Room::Much).unwrap().len(), 5_001);
         assert!(!document::<u8>(b"x", Room::Little).unwrap_err().is_oversized());
+    }
+
+    #[test]
+    fn deep_values_are_not_even_passed_over() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(each_row(nested(DEPTH).as_bytes(), |_| Ok(())).is_ok());
+        assert!(each_row(nested(DEPTH + 1).as_bytes(), |_| Ok(())).is_err());
+        assert!(check_depth(nested(100_000).as_bytes()).is_err());
+        let side_by_side = format!("[{}[]]", "[],".repeat(1_000));
+        assert!(check_depth(side_by_side.as_bytes()).is_ok());
     }
 
     #[test]

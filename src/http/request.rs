@@ -25,6 +25,8 @@ pub struct Request {
     pub(super) trusted: bool,
     pub(super) probe: bool,
     pub(super) aside: bool,
+    /// Whether the answer is read whole before anybody sees it.
+    pub(super) whole: bool,
 }
 
 /// How far redirects are followed; never more than five, never from `https` to `http`.
@@ -55,7 +57,7 @@ impl Request {
     fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
         let (credentials, audience, body) = (None, None, Bytes::new());
-        let (trusted, probe, aside) = (false, false, false);
+        let (trusted, probe, aside, whole) = (false, false, false, false);
         Self {
             operation,
             method,
@@ -68,6 +70,7 @@ impl Request {
             trusted,
             probe,
             aside,
+            whole,
         }
     }
 

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::http::answer::Answer;
+use crate::http::json;
 use crate::http::room::Room;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 use crate::oci::client::gathered::Gathered;
@@ -224,6 +225,7 @@ impl<'a> Walk<'a> {
         }
         page.check_json()?;
         let (mut named, mut print) = (0, DigestHasher::new(Algorithm::Sha256));
+        json::check_depth(&page.body)?;
         each_name(&page.body, |name| {
             named += 1;
             print.update(name.as_bytes());
