@@ -26,6 +26,19 @@ const ROUNDS: usize = 1;
 /// A case that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// What callers ask meanwhile: of ten extensions that are there, and of what is not.
+const PATHS: [&str; 9] = [
+    "/extensions",
+    "/extensions/provider/n3",
+    "/extensions/provider/n3/versions",
+    "/extensions/provider/n4/1.0.0/metadata",
+    "/extensions/provider/n5/readme",
+    "/extensions/provider/n6/1.0.0",
+    "/extensions/provider/unknown",
+    "/extensions/provider/n7/9.9.9",
+    "/extensions/provider/n8/resolve?constraint=^7",
+];
+
 /// What a backend answers once it is hostile; `None`: as it did before.
 type Hostile = fn(&Seen) -> Option<Reply>;
 
@@ -37,8 +50,6 @@ struct Upstream {
     honest: fn(&Seen) -> Reply,
     /// In the target of the question that begins each round.
     round: &'static str,
-    /// What callers ask meanwhile.
-    paths: &'static [&'static str],
 }
 
 /// Memory of a process in KiB, by the name of its line.
@@ -57,8 +68,8 @@ fn configure(dir: &Path, section: &str) {
 }
 
 /// Asks everything about the known extensions and about one that is not.
-async fn ask(running: &Running, upstream: &Upstream) {
-    for path in upstream.paths {
+async fn ask(running: &Running) {
+    for path in PATHS {
         let status = running.get(path).await.status;
         assert!(status != 500, "{path}");
     }
@@ -87,15 +98,15 @@ async fn measure(upstream: &Upstream, hostile: Hostile) -> usize {
     configure(dir.path(), &(upstream.section)(&server.url()));
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
     rounds(&running, upstream, &server, 3).await;
-    ask(&running, upstream).await;
+    ask(&running).await;
     server.take();
     let before = memory(running.id(), "VmRSS:");
     std::fs::write(format!("/proc/{}/clear_refs", running.id()), "5").unwrap();
     turned.store(true, Ordering::SeqCst);
-    ask(&running, upstream).await;
+    ask(&running).await;
     rounds(&running, upstream, &server, ROUNDS + 1).await;
     // Once more, since what was kept of honest answers is no longer good by now.
-    ask(&running, upstream).await;
+    ask(&running).await;
     memory(running.id(), "VmHWM:").saturating_sub(before)
 }
 

@@ -12,17 +12,6 @@ const GITEA: Upstream = Upstream {
     },
     honest,
     round: "/orgs/team/repos?page=1&limit=50",
-    paths: &[
-        "/extensions",
-        "/extensions/provider/n3",
-        "/extensions/provider/n3/versions",
-        "/extensions/provider/n4/1.0.0/metadata",
-        "/extensions/provider/n5/readme",
-        "/extensions/provider/n6/1.0.0",
-        "/extensions/provider/unknown",
-        "/extensions/provider/n7/9.9.9",
-        "/extensions/provider/n8/resolve?constraint=^7",
-    ],
 };
 
 fn honest(seen: &Seen) -> Reply {

@@ -14,17 +14,6 @@ const OCI: Upstream = Upstream {
     },
     honest,
     round: "/v2/_catalog?n=100",
-    paths: &[
-        "/extensions",
-        "/extensions/provider/n3",
-        "/extensions/provider/n3/versions",
-        "/extensions/provider/n4/1.0.0/metadata",
-        "/extensions/provider/n5/readme",
-        "/extensions/provider/n6/1.0.0",
-        "/extensions/provider/unknown",
-        "/extensions/provider/n7/9.9.9",
-        "/extensions/provider/n8/resolve?constraint=^7",
-    ],
 };
 
 const LAYER: &str = r#"{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":1,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}"#;
