@@ -67,6 +67,8 @@ pub struct Release {
     pub tag: Tag,
     /// As callers know it.
     pub version: ReleaseVersion,
+    /// Whether its publisher marks it as a pre-release, however its tag reads.
+    pub marked_prerelease: bool,
     /// When it was published; unknown where the backend does not say.
     pub published_at: Option<Timestamp>,
     /// Its archive.
@@ -95,6 +97,7 @@ impl Release {
             source,
             tag,
             version,
+            marked_prerelease: false,
             published_at: None,
             artifact: ArtifactChoice::Nothing,
             assets: Box::default(),
@@ -105,10 +108,11 @@ impl Release {
         }
     }
 
-    /// Whether its version is a pre-release of semantic versioning.
+    /// Whether it is a pre-release: by its version, or because its publisher marks it as one.
     #[must_use]
     pub fn is_prerelease(&self) -> bool {
-        matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
+        self.marked_prerelease
+            || matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
     }
 
     /// The order of lists: versions before unversioned tags, newest first. Total over distinct tags.

@@ -11,6 +11,7 @@ mod fake_is_true;
 mod feed;
 mod log;
 mod organization;
+mod prereleases;
 mod raw_answers;
 mod readme;
 mod transport;
