@@ -219,12 +219,9 @@ fn unread(tag: Tag) -> Reading {
 /// where it is known what the tag stands for: of few, however many there are.
 fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
     floating.manifest_digest.as_ref()?;
-    let line = format!("{}.", floating.version.as_str());
-    let target = extension.releases().iter().find(|release| {
-        !release.tag.may_float()
-            && !release.is_prerelease()
-            && release.version.as_str().starts_with(&line)
-    })?;
+    let target = extension
+        .all_releases()
+        .find(|release| !release.is_prerelease() && may_float_to(&floating.tag, release))?;
     target.manifest_digest.is_none().then(|| target.tag.clone())
 }
 
@@ -233,9 +230,15 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     if !latest.may_float() {
         return None;
     }
-    let target = extension
-        .releases()
-        .iter()
-        .find(|release| release.artifact == ArtifactChoice::Unread && !release.tag.may_float())?;
+    let target = extension.all_releases().find(|release| {
+        release.artifact == ArtifactChoice::Unread && may_float_to(latest, release)
+    })?;
     Some(target.tag.clone())
+}
+
+fn may_float_to(tag: &Tag, release: &Release) -> bool {
+    match &release.version {
+        ReleaseVersion::Version(version) => tag.may_float_to(version),
+        ReleaseVersion::Unversioned(_) => false,
+    }
 }
