@@ -18,8 +18,10 @@ use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -98,7 +100,7 @@ impl OciBackend {
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
         inner.known.read_with(place.id, &names);
-        let told = fault.into_iter().chain(older);
+        let told = fault.into_iter().chain(older).map(ExtensionFault::of_repository);
         let faults = told.chain(extension.faults().iter().cloned()).collect();
         Ok(extension.with_faults(faults))
     }
@@ -164,11 +166,15 @@ impl Inner {
             found.gap.map(|error| error.report())
         };
         ids.extend(found.names.iter().filter_map(|path| namespace.extension_of(path)));
-        let complete = gap.is_none();
-        let fault = |reason| Fault { repository: "_catalog".to_owned(), reason };
+        let coverage = gap.clone().map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
+        let fault = |reason| Fault {
+            repository: "_catalog".to_owned(),
+            subject: FaultSubject::Listing,
+            reason,
+        };
         Ok(Listing {
             ids: ids.into_iter().collect(),
-            complete,
+            coverage,
             faults: gap.map(fault).into_iter().collect(),
         })
     }

@@ -45,7 +45,7 @@ async fn a_cold_sweep_asks_twice_for_each_repository() {
     let (server, _) = play(many(250)).await;
     let backend = backend(&server.url());
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (250, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (250, true));
     assert_eq!(server.take().len(), 3, "one page for each hundred");
     for extension in join_all(listing.ids.iter().map(|id| backend.extension(id))).await {
         let extension = extension.unwrap();
@@ -268,7 +268,7 @@ async fn the_sweep_of_a_real_registry_finds_everything() {
     Pusher::new(&real.url(), None).store(&store).await;
     let backend = backend(&real.url());
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (12, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (12, true));
     let Changes::These { cursor, .. } = backend.changes(None).await.unwrap() else { panic!() };
     for id in &listing.ids {
         assert_eq!(versions(&backend.extension(id).await.unwrap()), ["1.1.0", "1.0.0"]);
