@@ -226,7 +226,7 @@ impl Backend for Generated {
     }
 
     async fn changes(&self, _: Option<&ChangeCursor>) -> Result<Changes> {
-        Ok(Changes::These { dirty: Vec::new(), cursor: ChangeCursor::new("0") })
+        Ok(Changes::These { dirty: Vec::new(), cursor: ChangeCursor::new("0"), listed: None })
     }
 
     async fn probe(&self) -> Result<()> {

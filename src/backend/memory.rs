@@ -178,7 +178,7 @@ impl Backend for MemoryBackend {
             return Ok(Changes::CannotTell);
         };
         let dirty: BTreeSet<ExtensionId> = new.iter().cloned().collect();
-        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
+        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed: None })
     }
 
     async fn probe(&self) -> Result<()> {
@@ -210,7 +210,7 @@ mod tests {
         let ids = ["a-provider", "b-provider"]
             .map(|name| ExtensionId::from_oci_repository(name).unwrap());
         let since = |changes| match changes {
-            Changes::These { dirty, cursor } => (dirty, cursor),
+            Changes::These { dirty, cursor, .. } => (dirty, cursor),
             Changes::CannotTell => panic!("it can tell"),
         };
         backend.create(&ids[0]);

@@ -124,7 +124,8 @@ impl Catalogue {
         let place = member.round.place();
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
         if let Some(cursor) = place.cursor.filter(|_| recent)
-            && let Changes::These { dirty, cursor } = member.backend.changes(Some(&cursor)).await?
+            && let Changes::These { dirty, cursor, .. } =
+                member.backend.changes(Some(&cursor)).await?
         {
             self.read_changes(member, dirty, begun).await?;
             member.round.go_on_from(Place { cursor: Some(cursor), ..place });

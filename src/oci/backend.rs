@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::backend::coalesce::Coalesced;
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
@@ -183,16 +183,17 @@ impl Inner {
 impl Inner {
     /// A quiet round: the catalogue, and one list of tags for each extension that was read. What
     /// is new, missing, or fails is to be read again.
-    async fn dirty(&self) -> Result<Vec<ExtensionId>> {
-        let listing = self.listing().await?;
-        let mut ids: BTreeSet<ExtensionId> = listing.ids.into_iter().collect();
+    async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {
+        let Listing { ids, coverage, faults } = self.listing().await?;
+        let mut ids: BTreeSet<ExtensionId> = ids.into_iter().collect();
         ids.extend(self.known.ids());
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
             let same = found.is_ok_and(|found| self.known.is_same(&id, &found.names));
             (!same).then_some(id)
         });
-        Ok(asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await)
+        let dirty = asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await;
+        Ok((dirty, Listed { coverage, faults }))
     }
 }
 
@@ -276,13 +277,14 @@ impl Backend for OciBackend {
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         let known = &self.0.known;
         match since {
-            None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor() }),
+            None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor(), listed: None }),
             Some(since) if !known.goes_on_from(since) => Ok(Changes::CannotTell),
             Some(_) => {
                 // Before anything is read again: a cursor must never be ahead of its asker.
                 let cursor = known.cursor();
-                let dirty = self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
-                Ok(Changes::These { dirty, cursor })
+                let (dirty, listed) =
+                    self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
+                Ok(Changes::These { dirty, cursor, listed: Some(listed) })
             }
         }
     }
