@@ -230,10 +230,12 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     if !latest.may_float() {
         return None;
     }
-    let target = extension.all_releases().find(|release| {
-        release.artifact == ArtifactChoice::Unread && may_float_to(latest, release)
-    })?;
-    Some(target.tag.clone())
+    let unread = || {
+        let releases = extension.all_releases();
+        releases.filter(|one| one.artifact == ArtifactChoice::Unread && !one.tag.may_float())
+    };
+    let target = unread().find(|release| may_float_to(latest, release)).or_else(|| unread().next());
+    target.map(|release| release.tag.clone())
 }
 
 fn may_float_to(tag: &Tag, release: &Release) -> bool {
