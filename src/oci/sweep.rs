@@ -151,7 +151,9 @@ impl<'a> Sweep<'a> {
             let so_far = self.extension();
             let Some(latest) = so_far.latest() else { return Ok(()) };
             let next = if !read.contains(&latest.tag) {
-                latest.tag.clone()
+                // Of tags with the same numbers the shortest stands for all, and is often an alias.
+                let target = same_line(&so_far, &latest.tag).filter(|_| read.is_empty());
+                target.unwrap_or_else(|| latest.tag.clone())
             } else if let Some(pinned) = unread_target(&so_far, &latest.tag) {
                 pinned
             } else {
@@ -234,8 +236,15 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
         let releases = extension.all_releases();
         releases.filter(|one| one.artifact == ArtifactChoice::Unread && !one.tag.may_float())
     };
-    let target = unread().find(|release| may_float_to(latest, release)).or_else(|| unread().next());
-    target.map(|release| release.tag.clone())
+    same_line(extension, latest).or_else(|| unread().next().map(|release| release.tag.clone()))
+}
+
+/// The newest unread version that begins with the numbers of a tag that may float.
+fn same_line(extension: &Extension, latest: &Tag) -> Option<Tag> {
+    let target = extension.all_releases().find(|release| {
+        release.artifact == ArtifactChoice::Unread && may_float_to(latest, release)
+    })?;
+    Some(target.tag.clone())
 }
 
 fn may_float_to(tag: &Tag, release: &Release) -> bool {

@@ -9,6 +9,7 @@ mod cases_of_releases;
 mod counted;
 mod fake_is_true;
 mod feed;
+mod limited;
 mod log;
 mod organization;
 mod prereleases;
