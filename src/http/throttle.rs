@@ -94,8 +94,7 @@ impl Throttle {
         if self.state.lock().is_free() {
             return Ok(());
         }
-        let paused_until = self.state.lock().paused_until;
-        too_late(paused_until).map_or(Ok(()), Err)?;
+        too_late(self.paused_until()).map_or(Ok(()), Err)?;
         let place = timeout_at(deadline, self.queue.lock()).await;
         let _place = place.map_err(|_| self.pause())?;
         loop {
@@ -112,9 +111,14 @@ impl Throttle {
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
     }
 
+    /// When the pause ends, or ended.
+    pub(super) fn paused_until(&self) -> Instant {
+        self.state.lock().paused_until
+    }
+
     /// Whether nothing may be sent just now.
     pub(super) fn is_paused(&self) -> bool {
-        self.state.lock().paused_until > Instant::now()
+        self.paused_until() > Instant::now()
     }
 
     /// A question is sent now.
