@@ -255,6 +255,8 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::SeqCst;
 
     use super::*;
 
@@ -306,17 +308,14 @@ mod tests {
 
     /// Asks so many questions, eight at once; how many failed, and how long it took.
     async fn sweep(throttle: &Arc<Throttle>, server: &Arc<Bucket>, count: u32) -> (u32, Duration) {
-        let (begun, left) = (Instant::now(), Arc::new(Mutex::new(count)));
+        let (begun, left) = (Instant::now(), Arc::new(AtomicU32::new(count)));
         let workers: Vec<_> = (0..8)
             .map(|_| {
                 let (throttle, server, left) = (throttle.clone(), server.clone(), left.clone());
                 tokio::spawn(async move {
                     let mut failed = 0;
-                    while let Some(rest) = {
-                        let rest = left.lock().checked_sub(1);
-                        rest
-                    } {
-                        *left.lock() = rest;
+                    let one = |left: u32| left.checked_sub(1);
+                    while left.fetch_update(SeqCst, SeqCst, one).is_ok() {
                         failed += u32::from(!question(&throttle, &server).await);
                     }
                     failed
