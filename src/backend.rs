@@ -18,7 +18,9 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -94,8 +96,8 @@ pub fn no_readme(id: &ExtensionId, release: &Release) -> Error {
 pub struct Listing {
     /// Every extension seen, each once.
     pub ids: Vec<ExtensionId>,
-    /// Whether absence from `ids` means anything.
-    pub complete: bool,
+    /// How much of the list is proven. Absence from `ids` means absence only if it is complete.
+    pub coverage: Coverage,
     /// Repositories that look like ours and cannot be read, and why.
     pub faults: Vec<Fault>,
 }
@@ -105,6 +107,8 @@ pub struct Listing {
 pub struct Fault {
     /// The repository, as the backend names it.
     pub repository: String,
-    /// What is wrong with it, in a sentence.
+    /// The part of the repository that the fault is about.
+    pub subject: FaultSubject,
+    /// What is wrong, in one sentence.
     pub reason: String,
 }

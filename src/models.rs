@@ -3,8 +3,10 @@
 pub mod artifact;
 pub mod brief;
 pub mod constraint;
+pub mod coverage;
 pub mod digest;
 pub mod extension;
+pub mod fault;
 pub mod naming;
 pub mod notes;
 pub mod readme;

@@ -23,6 +23,7 @@ use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Change, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -171,7 +172,11 @@ impl Delivery {
     fn report(&self, catalogue: &Catalogue, error: &Error) {
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
-            let fault = Fault { repository: self.id.to_string(), reason };
+            let fault = Fault {
+                repository: self.id.to_string(),
+                subject: FaultSubject::Download(self.release.tag.clone()),
+                reason,
+            };
             catalogue.report(self.release.source, fault);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::backend::Fault;
 use crate::models::brief::brief;
+use crate::models::fault::FaultSubject;
 
 /// Repositories whose faults are remembered: the first by name, so that they are the same ones in
 /// each sweep. The others are counted.
@@ -45,6 +46,7 @@ impl Faults {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Fault> {
         self.reasons.iter().map(|(repository, reason)| Fault {
             repository: repository.clone(),
+            subject: FaultSubject::Repository,
             reason: reason.clone(),
         })
     }
@@ -74,7 +76,11 @@ mod tests {
     use super::*;
 
     fn fault(number: usize, reason: &str) -> Fault {
-        Fault { repository: format!("provider/p{number:06}"), reason: reason.to_owned() }
+        Fault {
+            repository: format!("provider/p{number:06}"),
+            subject: FaultSubject::Repository,
+            reason: reason.to_owned(),
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Member {
 
     /// Logs faults that were not known before; of many the first, and how many more.
     pub(super) fn tell(&self, news: &[Fault]) {
-        for Fault { repository, reason } in news.iter().take(TOLD_MAX) {
+        for Fault { repository, reason, .. } in news.iter().take(TOLD_MAX) {
             warn!(backend = %self.source(), repository, "{reason}");
         }
         if let Some(more @ 1..) = news.len().checked_sub(TOLD_MAX) {

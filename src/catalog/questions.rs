@@ -206,7 +206,8 @@ pub(super) fn asked_too_much(source: Source) -> Error {
 fn readable(extension: Extension) -> Result<Extension> {
     if extension.releases().is_empty() && !extension.faults().is_empty() {
         let message = format!("Extension {} has no release that can be read", extension.id());
-        return Err(Error::faulty(message).because(extension.faults().join("; ")));
+        let reasons: Vec<&str> = extension.faults().iter().map(|f| f.reason.as_str()).collect();
+        return Err(Error::faulty(message).because(reasons.join("; ")));
     }
     Ok(extension)
 }

@@ -6,6 +6,7 @@ use crate::backend::Fault;
 use crate::catalog::Catalogue;
 use crate::catalog::member::Member;
 use crate::catalog::rounds::{Read, Taken, read_one};
+use crate::models::fault::FaultSubject;
 
 /// Extensions that are asked for before a backend's "no" is believed.
 const WITNESSES_MAX: usize = 3;
@@ -52,6 +53,7 @@ impl Catalogue {
 pub(super) fn not_believed() -> Fault {
     Fault {
         repository: "*".to_owned(),
+        subject: FaultSubject::Listing,
         reason: "everything that was there is said to be gone; nothing is removed for that".into(),
     }
 }

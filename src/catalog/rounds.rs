@@ -22,6 +22,7 @@ use crate::catalog::removal::not_believed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::brief::brief;
 use crate::models::extension::Extension;
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -123,7 +124,8 @@ impl Catalogue {
         let place = member.round.place();
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
         if let Some(cursor) = place.cursor.filter(|_| recent)
-            && let Changes::These { dirty, cursor } = member.backend.changes(Some(&cursor)).await?
+            && let Changes::These { dirty, cursor, .. } =
+                member.backend.changes(Some(&cursor)).await?
         {
             self.read_changes(member, dirty, begun).await?;
             member.round.go_on_from(Place { cursor: Some(cursor), ..place });
@@ -170,7 +172,8 @@ impl Catalogue {
     /// could not be read.
     async fn sweep(self: &Arc<Self>, member: &Member) -> Result<(bool, Faults)> {
         let source = member.source();
-        let Listing { ids, complete, faults } = member.backend.listing().await?;
+        let Listing { ids, coverage, faults } = member.backend.listing().await?;
+        let complete = coverage.is_complete();
         let mut faults: Faults = faults.into_iter().collect();
         member.answered();
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
@@ -299,9 +302,10 @@ fn shared_outcome(member: &Member) -> Result<()> {
 
 fn faults_of(extension: &Extension) -> Option<Fault> {
     let faults = extension.faults();
-    (!faults.is_empty()).then(|| fault(extension.id(), faults.join("; ")))
+    let reasons: Vec<&str> = faults.iter().map(|fault| fault.reason.as_str()).collect();
+    (!faults.is_empty()).then(|| fault(extension.id(), reasons.join("; ")))
 }
 
 fn fault(id: &ExtensionId, reason: String) -> Fault {
-    Fault { repository: id.to_string(), reason: brief(reason) }
+    Fault { repository: id.to_string(), subject: FaultSubject::Repository, reason: brief(reason) }
 }

@@ -21,7 +21,9 @@ use crate::gitea::{checksums, download, feed, operations, readme};
 use crate::http::answer::Answer;
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -121,7 +123,7 @@ impl GiteaBackend {
         if visible == 0 && total.is_some_and(|total| total > 0) {
             gaps.push("none of the organisation's repositories are visible to us".to_owned());
         }
-        let complete = gaps.is_empty();
+        let coverage = Coverage::with_gaps(&gaps);
         let mut notes = gaps;
         if let Some(hidden) =
             total.and_then(|total| total.checked_sub(visible + unreadable)).filter(|n| *n > 0)
@@ -142,12 +144,16 @@ impl GiteaBackend {
         }
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
         ids.sort();
-        self.known.listed(repositories, complete);
-        Listing { ids, complete, faults: notes.into_iter().map(|note| self.note(note)).collect() }
+        self.known.listed(repositories, coverage.is_complete());
+        Listing { ids, coverage, faults: notes.into_iter().map(|note| self.note(note)).collect() }
     }
 
     fn note(&self, reason: String) -> Fault {
-        Fault { repository: self.organization.as_str().to_owned(), reason }
+        Fault {
+            repository: self.organization.as_str().to_owned(),
+            subject: FaultSubject::Listing,
+            reason,
+        }
     }
 
     fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
@@ -200,7 +206,7 @@ impl Backend for GiteaBackend {
         };
         let known_as = repository.extension.clone();
         if !repository.has_releases {
-            let fault = "its releases are switched off".to_owned();
+            let fault = ExtensionFault::of_repository("its releases are switched off");
             return Ok(Extension::new(known_as, Vec::new()).with_faults(vec![fault]));
         }
         let reader = self.reader(&repository);
@@ -208,7 +214,8 @@ impl Backend for GiteaBackend {
         let unreadable = (found.unreadable > 0)
             .then(|| format!("{} of its releases cannot be read", found.unreadable));
         let cut = found.cut.then(|| "it has more releases than can be listed".to_owned());
-        let faults = [cut, unreadable].into_iter().flatten().collect();
+        let faults =
+            [cut, unreadable].into_iter().flatten().map(ExtensionFault::of_repository).collect();
         Ok(Extension::new(known_as, found.rows).with_faults(faults))
     }
 

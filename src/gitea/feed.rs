@@ -104,7 +104,7 @@ pub(super) async fn changes(
             news.flat_map(|entry| entry.touched(known)).collect()
         }
     };
-    Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
+    Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed: None })
 }
 
 /// Entries back to one that is surely older than the position; `None` if that is too far.

@@ -19,7 +19,9 @@ use crate::local::layout::{Layout, Root, Stamp};
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -63,18 +65,22 @@ impl LocalBackend {
                 Ok(_) => {}
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => {
-                    faults.push(Fault { repository: name, reason: error.report() });
+                    faults.push(Fault {
+                        repository: name,
+                        subject: FaultSubject::Repository,
+                        reason: error.report(),
+                    });
                     continue;
                 }
             }
             if let Some(first) = found.get(&id) {
                 let reason = format!("has the name of {first}, which is served");
-                faults.push(Fault { repository: name, reason });
+                faults.push(Fault { repository: name, subject: FaultSubject::Repository, reason });
             } else {
                 found.insert(id, name);
             }
         }
-        Ok(Listing { ids: found.into_keys().collect(), complete: true, faults })
+        Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 
     /// The layout of an extension, and its id as the directory spells it.

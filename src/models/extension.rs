@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::artifact::{Artifact, ArtifactChoice};
-use crate::models::brief::first_few;
+use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
+use crate::models::fault::{ExtensionFault, first_few_faults};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -165,7 +166,8 @@ pub struct Extension {
     listed: Box<[Arc<Release>]>,
     shadowed: Box<[Arc<Release>]>,
     awaits_archive: bool,
-    faults: Box<[String]>,
+    faults: Box<[ExtensionFault]>,
+    coverage: Coverage,
 }
 
 impl Extension {
@@ -189,13 +191,27 @@ impl Extension {
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
         let [listed, shadowed] = one_per_version(releases);
-        Self { id, listed, shadowed, awaits_archive, faults: Box::default() }
+        Self {
+            id,
+            listed,
+            shadowed,
+            awaits_archive,
+            faults: Box::default(),
+            coverage: Coverage::Complete,
+        }
     }
 
-    /// The same with what could not be read of it, in words for `/health` and the log.
+    /// Names what is not served of the extension, and why. The first twenty faults are kept.
     #[must_use]
-    pub fn with_faults(mut self, faults: Vec<String>) -> Self {
-        self.faults = first_few(faults).into();
+    pub fn with_faults(mut self, faults: Vec<ExtensionFault>) -> Self {
+        self.faults = first_few_faults(faults).into();
+        self
+    }
+
+    /// Says how much of the list of releases the backend proved.
+    #[must_use]
+    pub fn with_coverage(mut self, coverage: Coverage) -> Self {
+        self.coverage = coverage;
         self
     }
 
@@ -259,10 +275,17 @@ impl Extension {
         self.listed.iter().filter(|release| release.artifact == ArtifactChoice::Unread)
     }
 
-    /// What could not be read of it.
+    /// What is not served of the extension, and why.
     #[must_use]
-    pub fn faults(&self) -> &[String] {
+    pub fn faults(&self) -> &[ExtensionFault] {
         &self.faults
+    }
+
+    /// How much of the list of releases is proven. With anything but complete coverage a release
+    /// that is not in the list may exist.
+    #[must_use]
+    pub const fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// The highest stable version; without one the highest pre-release; without any version the

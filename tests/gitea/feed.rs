@@ -15,7 +15,7 @@ async fn told(
     since: Option<&ChangeCursor>,
 ) -> (Vec<ExtensionId>, ChangeCursor) {
     match backend.changes(since).await.unwrap() {
-        Changes::These { dirty, cursor } => (dirty, cursor),
+        Changes::These { dirty, cursor, .. } => (dirty, cursor),
         Changes::CannotTell => panic!("it can tell"),
     }
 }

@@ -9,6 +9,7 @@ use extension_registry::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{About, Extension, Release};
+use extension_registry::models::fault::{ExtensionFault, FaultSubject};
 use extension_registry::models::source::Source;
 use jiff::Timestamp;
 use proptest::collection::vec;
@@ -82,7 +83,10 @@ fn release() -> impl Strategy<Value = Release> {
 
 fn extension() -> impl Strategy<Value = Extension> {
     ("(provider|taskserv)/[a-zA-Z0-9]{1,4}", vec(release(), 0..6), vec("\\PC{0,8}", 0..2)).prop_map(
-        |(name, releases, faults)| Extension::new(id(&name), releases).with_faults(faults),
+        |(name, releases, faults)| {
+            Extension::new(id(&name), releases)
+                .with_faults(faults.into_iter().map(ExtensionFault::of_repository).collect())
+        },
     )
 }
 
@@ -98,7 +102,11 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         .prop_map(|(mut extensions, cursor, last_success, swept, fault)| {
             extensions.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
             extensions.dedup_by(|(a, _), (b, _)| a.id() == b.id());
-            let faults = fault.map(|(repository, reason)| Fault { repository, reason });
+            let faults = fault.map(|(repository, reason)| Fault {
+                repository,
+                subject: FaultSubject::Repository,
+                reason,
+            });
             let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
             let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
             let owners = owned.map(|id| (id, Source::Gitea)).collect();

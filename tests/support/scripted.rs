@@ -14,6 +14,7 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Fault, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice};
+use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::readme::Readme;
@@ -188,7 +189,11 @@ impl Backend for Scripted {
         }
         let listing = self.inner.listing().await?;
         let (cut, faults) = (self.cuts_listings.load(Ordering::SeqCst), self.faults.lock().clone());
-        Ok(Listing { complete: !cut, faults, ..listing })
+        let coverage = match cut {
+            true => Coverage::Partial("page 2 is missing".into()),
+            false => listing.coverage,
+        };
+        Ok(Listing { ids: listing.ids, coverage, faults })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {

@@ -155,7 +155,7 @@ fn store_health(state: StoreState) -> StoreHealth {
 
 fn backend_health(status: Status, extensions: usize, names: bool) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
-    let view = |Fault { repository, reason }| FaultView { repository, reason };
+    let view = |Fault { repository, reason, .. }| FaultView { repository, reason };
     let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
     BackendHealth {
         enabled: true,

@@ -21,6 +21,7 @@ use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::Result;
 use crate::models::extension::Extension;
+use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -154,6 +155,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
     let faults = stored.faults.into_iter();
     let fault = |(repository, reason): (Text<'_>, Text<'_>)| Fault {
         repository: repository.into(),
+        subject: FaultSubject::Repository,
         reason: reason.into(),
     };
     Ok(Kept {
@@ -182,7 +184,7 @@ fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'
         id: extension.id().to_string().into(),
         read,
         awaits_archive: extension.awaits_archive(),
-        faults: extension.faults().iter().map(|fault| fault.as_str().into()).collect(),
+        faults: extension.faults().iter().map(|fault| fault.reason.as_str().into()).collect(),
         abouts: abouts.into_iter().map(StoredAbout::of).collect(),
         releases,
     }
@@ -216,9 +218,14 @@ fn read_extension(
     let abouts: Vec<_> = stored.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
     let releases = stored.releases.into_iter();
     let releases = releases.map(|one| read_release(source, one, &abouts)).collect::<Result<_>>()?;
-    let extension = Extension::new(id, releases)
-        .awaiting_archive(stored.awaits_archive)
-        .with_faults(stored.faults.into_iter().map(Into::into).collect());
+    let extension =
+        Extension::new(id, releases).awaiting_archive(stored.awaits_archive).with_faults(
+            stored
+                .faults
+                .into_iter()
+                .map(|fault| ExtensionFault::of_repository(String::from(fault)))
+                .collect(),
+        );
     Ok((Arc::new(extension), stored.read))
 }
 

@@ -50,7 +50,7 @@ async fn case_26_of_an_index_the_first_real_manifest_counts() {
     assert_eq!(versions(&extension), ["1.1.0", "1.0.0"]);
     assert_eq!(extension.latest().unwrap().artifact.chosen().unwrap().size, 7);
     assert_eq!(extension.faults().len(), 2, "{:?}", extension.faults());
-    assert!(extension.faults().iter().all(|fault| fault.starts_with("tag 2.")));
+    assert!(extension.faults().iter().all(|fault| fault.reason.starts_with("tag 2.")));
     let tag = "2.0.0".parse().unwrap();
     let error = backend.version(&id("aws-provider"), &tag).await.unwrap_err();
     assert_eq!(error.message(), "The index leads to no manifest that can be read");
