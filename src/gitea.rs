@@ -2,6 +2,7 @@
 
 mod assets;
 pub mod backend;
+mod checksum_file;
 mod checksums;
 mod client;
 mod convert;

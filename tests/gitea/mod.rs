@@ -9,6 +9,7 @@ mod cases_of_releases;
 mod counted;
 mod fake_is_true;
 mod feed;
+mod field_checksums;
 mod field_names;
 mod log;
 mod organization;
