@@ -189,8 +189,11 @@ impl State {
         match rest {
             [] => Reply::json(200, &repository.json),
             ["topics"] => {
-                let of_row = || serde_json::from_value(repository.json["topics"].clone());
-                let topics = repository.topics.clone().unwrap_or_else(|| of_row().unwrap());
+                let of_row = || {
+                    serde_json::from_value::<Option<Vec<String>>>(repository.json["topics"].clone())
+                };
+                let topics = repository.topics.clone().or_else(|| of_row().unwrap());
+                let topics = topics.unwrap_or_default();
                 let mut reply = Reply::json(200, &json!({"topics": topics}));
                 reply.headers.push(("X-Total-Count", topics.len().to_string()));
                 reply

@@ -171,8 +171,7 @@ impl State {
         let name = front.rsplit('/').next().unwrap().to_owned();
         let known = self.repositories.iter_mut().find(|one| one.name() == name);
         if let Some(repository) = known {
-            repository.topics =
-                serde_json::from_value(exchange.json()["topics"].clone()).unwrap();
+            repository.topics = serde_json::from_value(exchange.json()["topics"].clone()).unwrap();
         }
     }
 
