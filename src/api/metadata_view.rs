@@ -49,8 +49,9 @@ pub struct MetadataView<'a> {
 pub struct ChangeView {
     /// The digest of the archive that was downloaded first.
     first_digest: String,
-    /// The digest of the archive that the backend has now.
-    current_digest: String,
+    /// The digest of the archive that the backend has now; unknown until it was downloaded, where
+    /// the backend tells none.
+    current_digest: Option<String>,
 }
 
 /// One file of a version.
@@ -95,7 +96,7 @@ impl<'a> MetadataView<'a> {
             digest_status: digest_status(release),
             change: release.change.as_ref().map(|change| ChangeView {
                 first_digest: change.first.to_string(),
-                current_digest: change.now.to_string(),
+                current_digest: change.now.as_ref().map(ToString::to_string),
             }),
             assets: release.assets.iter().map(|file| asset(file)).collect(),
         }
