@@ -89,6 +89,9 @@ pub struct Release {
     pub about: Arc<About>,
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
+    /// Why the digest that its publisher states cannot be told, if it states one. Known of a
+    /// release that was read by itself alone.
+    pub unverified: Option<Box<str>>,
     /// How its archive changed under its version, if it did. No backend knows that.
     pub change: Option<Box<Change>>,
 }
@@ -110,6 +113,7 @@ impl Release {
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
+            unverified: None,
             change: None,
         }
     }
@@ -193,6 +197,7 @@ impl Extension {
         let mut releases: Vec<Arc<Release>> = shown
             .map(|mut release| {
                 release.notes = None;
+                release.unverified = None;
                 release.hold_archive_once();
                 Arc::new(release)
             })
