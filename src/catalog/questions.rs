@@ -204,7 +204,8 @@ pub(super) fn asked_too_much(source: Source) -> Error {
 
 /// An extension of which nothing can be read is not one without releases: that cannot be told.
 fn readable(extension: Extension) -> Result<Extension> {
-    if extension.releases().is_empty() && !extension.faults().is_empty() {
+    let is_unreadable = extension.faults().iter().any(|fault| fault.unreadable);
+    if extension.releases().is_empty() && is_unreadable {
         let message = format!("Extension {} has no release that can be read", extension.id());
         let reasons: Vec<&str> = extension.faults().iter().map(|f| f.reason.as_str()).collect();
         return Err(Error::faulty(message).because(reasons.join("; ")));

@@ -137,7 +137,11 @@ impl Layout {
             )));
         }
         let index: Document = self.json("index.json", INDEX_MAX)?;
-        if index.is_index() { Ok(index) } else { Err(Error::faulty("index.json is no index")) }
+        // A media type alone does not say that there is nothing.
+        match index.manifests {
+            Some(_) => Ok(index),
+            None => Err(Error::faulty("index.json is no index: it has no manifests")),
+        }
     }
 
     /// The manifest or index behind a descriptor, its size and digest checked.

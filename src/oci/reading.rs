@@ -19,7 +19,8 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files,
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files, has_archive,
+    lack_of_archive,
 };
 use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
@@ -207,7 +208,7 @@ impl Reader {
     async fn release(&self, mut way: Way<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
         let place = way.place;
         let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
-        let (config, faults) = match self.config(place, &manifest).await {
+        let (config, mut faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => {
                 (None, vec![ExtensionFault::unreadable_tag(tag, &error)])
@@ -225,6 +226,9 @@ impl Reader {
             Some(registry.endpoint(&path).into())
         };
         let artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        if !artifact.is_usable() {
+            faults.push(ExtensionFault::unusable_tag(tag, lack_of_archive(&manifest)));
+        }
         let release = Release {
             published_at: claims.published_at(Timestamp::now()),
             about: Arc::new(about),
@@ -236,7 +240,8 @@ impl Reader {
         Ok(Reading { release, faults })
     }
 
-    /// Descends from an index to a manifest: the first of its children that can be read.
+    /// Descends from an index to a manifest: the first below it that holds an archive, else the
+    /// first that can be read.
     async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
         if !document.is_index() {
             return Ok(Found { manifest: document, above: Vec::new() });
@@ -246,6 +251,7 @@ impl Reader {
             return Err(Error::faulty(message));
         }
         let mut failure = Error::faulty("The index leads to no manifest that can be read");
+        let mut without = None;
         for child in children(&document) {
             let found = async {
                 let inner = self.document(way, &digest_of(child)?).await?;
@@ -255,7 +261,10 @@ impl Reader {
                 Ok(mut found) => {
                     found.above.push(child.annotations.clone());
                     found.above.push(document.annotations.clone());
-                    return Ok(found);
+                    if has_archive(&found.manifest) {
+                        return Ok(found);
+                    }
+                    without.get_or_insert(found);
                 }
                 Err(error) if is_lasting(&error) && way.left > 0 => {
                     failure = failure.because(error)
@@ -263,7 +272,7 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
-        Err(failure)
+        without.ok_or(failure)
     }
 
     async fn document(&self, way: &mut Way<'_>, digest: &Digest) -> Result<Document> {

@@ -5,6 +5,7 @@ mod faults;
 mod notes;
 mod real;
 mod recorded;
+mod reports;
 mod slow;
 mod sweep;
 mod webhook;
