@@ -17,6 +17,7 @@ pub mod questions;
 pub mod reads;
 mod removal;
 pub mod resolve;
+mod retagged;
 mod room;
 pub mod rounds;
 pub mod search;

@@ -136,7 +136,7 @@ fn nothing_below_the_api_knows_http_frameworks() {
 fn the_shared_part_of_oci_needs_only_models_and_errors() {
     let shared = ["artifact", "documents", "layers", "lenient", "models", "unlisted"];
     for file in shared.map(|name| format!("oci/{name}.rs")) {
-        for named in named_after(&code(&root().join(file)), "crate::") {
+        for named in named_after(&code(&root().join(&file)), "crate::") {
             assert!(["models", "error", "oci"].contains(&named), "{file} names {named}");
         }
     }

@@ -237,6 +237,7 @@ impl Catalogue {
             member.learned(&read);
             let release = read?;
             if release.artifact.is_usable() {
+                this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
             // What holds nothing is shown on no path, and its extension is read without it. If that

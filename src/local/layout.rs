@@ -173,6 +173,20 @@ impl Layout {
         }
     }
 
+    /// The first bytes of a blob, unchecked.
+    ///
+    /// # Errors
+    /// It is missing or cannot be read.
+    pub fn head_of(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
+        let digest = parse_digest(descriptor)?;
+        let mut head = Vec::new();
+        let (file, _) = self.blob(&digest)?;
+        file.take(max).read_to_end(&mut head).map_err(|error| {
+            Error::faulty(format!("blob {digest} cannot be read")).because(error)
+        })?;
+        Ok(head)
+    }
+
     /// Checks that a blob is there in full, without reading it.
     ///
     /// # Errors

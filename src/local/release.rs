@@ -15,8 +15,8 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files, has_archive,
-    lack_of_archive,
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
+    choose_layer, files, has_archive, lack_of_archive, untold_layer,
 };
 use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
@@ -157,7 +157,11 @@ impl Reader<'_> {
     }
 
     fn artifact(&self, version: &str, manifest: &Document) -> Result<ArtifactChoice> {
-        let choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
+        let mut choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
+        if let (ArtifactChoice::Nothing, Some(layer)) = (&choice, untold_layer(manifest)) {
+            let head = self.layout.head_of(layer, HEAD_MAX)?;
+            choice = choose_by_bytes(self.id, version, layer, &head, |_| None)?;
+        }
         if let ArtifactChoice::Chosen(artifact) = &choice
             && let Some(digest) = &artifact.digest
         {

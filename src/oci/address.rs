@@ -79,7 +79,8 @@ impl FromStr for RegistryAddress {
         let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
         let rest = rest.trim_end_matches('/');
         let scheme = scheme.to_ascii_lowercase();
-        if !matches!(scheme.as_str(), "http" | "https") || rest.contains(['@', '?', '#', '\\', ' ']) {
+        if !matches!(scheme.as_str(), "http" | "https") || rest.contains(['@', '?', '#', '\\', ' '])
+        {
             return Err(InvalidAddress);
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -13,7 +13,9 @@ use crate::models::artifact::{
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
 use crate::models::naming::ExtensionId;
-use crate::oci::layers::{Evidence, archive_name, evidence, is_named_after, title};
+use crate::oci::layers::{
+    Evidence, archive_name, ending_of_bytes, evidence, is_named_after, is_opaque, title,
+};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 
 /// How many indexes may lie inside each other.
@@ -28,6 +30,8 @@ pub const DOCUMENTS_MAX: usize = 64;
 pub const CONFIG_MAX: u64 = 64 * 1024;
 
 const TEXT_MAX: usize = 1_000;
+/// First bytes of a layer that are enough to tell whether it is an archive.
+pub const HEAD_MAX: u64 = 512;
 /// Layers that are named where none is an archive.
 const LABELS_MAX: usize = 3;
 /// Longest keyword, in characters.
@@ -117,6 +121,34 @@ pub fn choose_layer(
             Ok(ArtifactChoice::Ambiguous(named.collect()))
         }
     }
+}
+
+/// The only layer of a manifest, where neither a title nor its media type says what it is: regctl
+/// gives it the type of the whole artifact. Its first bytes can tell.
+#[must_use]
+pub fn untold_layer(manifest: &Document) -> Option<&Descriptor> {
+    let mut content = manifest.layers.iter().filter(|layer| layer.media_type != EMPTY);
+    let only = content.next()?;
+    let is_untold = title(only).is_none() && is_opaque(&only.media_type);
+    (is_untold && content.next().is_none()).then_some(only)
+}
+
+/// What an untold layer is that begins with these bytes.
+///
+/// # Errors
+/// Its digest is none.
+pub fn choose_by_bytes(
+    id: &ExtensionId,
+    version: &str,
+    layer: &Descriptor,
+    head: &[u8],
+    url: impl Fn(&Digest) -> Option<String>,
+) -> Result<ArtifactChoice> {
+    let Some(ending) = ending_of_bytes(head) else { return Ok(ArtifactChoice::Nothing) };
+    let name = format!("{}-{version}{ending}", id.name);
+    let file = file(layer, name.into(), url)
+        .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
+    Ok(ArtifactChoice::Chosen(file))
 }
 
 /// The layers that may be archives, each digest once.
@@ -221,7 +253,8 @@ impl Claims<'_> {
     fn keywords(&self) -> Box<[Box<str>]> {
         let annotated = self.annotations.iter().filter_map(|annotations| annotations.get(KEYWORDS));
         let annotated = annotated.map(|text| usable(text.split(',')));
-        let of_config = self.config.map(|config| usable(config.keywords.iter().map(String::as_str)));
+        let of_config =
+            self.config.map(|config| usable(config.keywords.iter().map(String::as_str)));
         annotated.chain(of_config).find(|words| !words.is_empty()).unwrap_or_default()
     }
 }

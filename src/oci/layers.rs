@@ -68,9 +68,7 @@ pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     let ending = ending_of_type(&layer.media_type).unwrap_or(".tar.gz");
     match title(layer) {
         Some(title) if is_archive_name(title) => title.into(),
-        Some(title) if title.len() + ending.len() <= TITLE_MAX => {
-            format!("{title}{ending}").into()
-        }
+        Some(title) if title.len() + ending.len() <= TITLE_MAX => format!("{title}{ending}").into(),
         _ => format!("{stem}{ending}").into(),
     }
 }
@@ -87,6 +85,25 @@ pub(super) fn is_named_after(file_name: &str, id: &ExtensionId, version: &str) -
         let is_version = |text: &str| text == version || text.replacen('_', "+", 1) == version;
         head.eq_ignore_ascii_case(name) && (is_version(tail) || is_version(bare))
     })
+}
+
+/// Whether a media type says nothing of what kind of file it is.
+pub(super) fn is_opaque(media_type: &str) -> bool {
+    media_type != EMPTY && !is_text(&words_of(media_type)) && ending_of_type(media_type).is_none()
+}
+
+/// The ending of an archive that begins with these bytes; `None`: it is none that is known.
+pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
+    let marks: [(usize, &[u8], &str); 6] = [
+        (0, b"\x1f\x8b", ".tar.gz"),
+        (0, b"PK\x03\x04", ".zip"),
+        (0, b"\x28\xb5\x2f\xfd", ".tar.zst"),
+        (0, b"\xfd7zXZ\0", ".tar.xz"),
+        (0, b"BZh", ".tar.bz2"),
+        (257, b"ustar", ".tar"),
+    ];
+    let begins = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    marks.into_iter().find(|(at, mark, _)| begins(*at, mark)).map(|(_, _, ending)| ending)
 }
 
 /// Whether a file name says that the file is about an archive. Only for names without an archive's
@@ -107,27 +124,28 @@ fn has_ending(name: &str) -> bool {
 
 /// The ending of files of this media type; `None` where it is no archive's.
 fn ending_of_type(media_type: &str) -> Option<&'static str> {
-    let lower = media_type.to_ascii_lowercase();
-    let has = |words: &[&str]| {
-        lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
-    };
-    if has(&["json", "xml", "yaml", "text", "html", "markdown"]) {
-        return None;
-    }
-    let compressed = [
-        (&["gzip", "gz"][..], ".tar.gz"),
+    let words = words_of(media_type);
+    let endings = [
+        (&["zip"][..], ".zip"),
+        (&["tgz", "gzip", "gz"], ".tar.gz"),
         (&["zstd", "zst"], ".tar.zst"),
         (&["xz"], ".tar.xz"),
         (&["bzip2", "bz2"], ".tar.bz2"),
+        (&["tar", "gtar"], ".tar"),
     ];
-    match () {
-        () if has(&["zip"]) => Some(".zip"),
-        () if has(&["tgz"]) => Some(".tar.gz"),
-        () => {
-            let compressed = compressed.iter().find(|(words, _)| has(words));
-            compressed.map(|(_, ending)| *ending).or_else(|| has(&["tar", "gtar"]).then_some(".tar"))
-        }
-    }
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let found = endings.into_iter().find(|(known, _)| has(known));
+    found.filter(|_| !is_text(&words)).map(|(_, ending)| ending)
+}
+
+fn words_of(media_type: &str) -> Vec<String> {
+    let words = media_type.split(|c: char| !c.is_ascii_alphanumeric());
+    words.map(str::to_ascii_lowercase).collect()
+}
+
+fn is_text(words: &[String]) -> bool {
+    let text = ["json", "xml", "yaml", "text", "html", "markdown"];
+    words.iter().any(|word| text.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -149,6 +167,21 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(ending_of_type(media_type), ending, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn archives_are_known_by_their_first_bytes() {
+        let tar = [vec![b'a'; 257], b"ustar\0".to_vec()].concat();
+        for (head, ending) in [
+            (&b"\x1f\x8b\x08"[..], Some(".tar.gz")),
+            (b"PK\x03\x04", Some(".zip")),
+            (&tar, Some(".tar")),
+            (b"\x7fELF", None),
+            (b"{}", None),
+            (b"", None),
+        ] {
+            assert_eq!(ending_of_bytes(head), ending, "{head:?}");
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::room::Room;
+use crate::models::artifact::ArtifactChoice;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::ExtensionFault;
@@ -19,8 +20,8 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files, has_archive,
-    lack_of_archive,
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
+    choose_layer, files, has_archive, lack_of_archive, untold_layer,
 };
 use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
@@ -225,7 +226,11 @@ impl Reader {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
-        let artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        let mut artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        if let (ArtifactChoice::Nothing, Some(layer)) = (&artifact, untold_layer(&manifest)) {
+            let head = self.head_of(place, layer).await?;
+            artifact = choose_by_bytes(&place.id, version, layer, &head, url)?;
+        }
         if !artifact.is_usable() {
             faults.push(ExtensionFault::unusable_tag(tag, lack_of_archive(&manifest)));
         }
@@ -238,6 +243,23 @@ impl Reader {
             ..release
         };
         Ok(Reading { release, faults })
+    }
+
+    /// The first bytes of a layer; none of one that is not there.
+    async fn head_of(&self, place: &Place, layer: &Descriptor) -> Result<Bytes> {
+        let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
+        let read = async {
+            let client = &self.client;
+            client
+                .open_blob(&place.repository, &digest, layer.size, Some(part))
+                .await?
+                .collect()
+                .await
+        };
+        match read.await {
+            Err(error) if is_lasting(&error) => Ok(Bytes::new()),
+            read => read,
+        }
     }
 
     /// Descends from an index to a manifest: the first below it that holds an archive, else the
@@ -269,6 +291,8 @@ impl Reader {
                 Err(error) if is_lasting(&error) && way.left > 0 => {
                     failure = failure.because(error)
                 }
+                // A part that is missing is no absence of the whole.
+                Err(error) if error.is_not_found() => return Err(failure.because(error)),
                 Err(error) => return Err(error),
             }
         }

@@ -205,7 +205,8 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         }
     }
     answer.check_json().map_err(|error| {
-        Error::faulty("The registry's token server answered with what cannot be read").because(error)
+        Error::faulty("The registry's token server answered with what cannot be read")
+            .because(error)
     })?;
     let (secret, lifetime) = parse(&answer.body)?;
     Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })

@@ -3,6 +3,7 @@
 mod cases;
 mod faults;
 mod notes;
+mod paging;
 mod real;
 mod recorded;
 mod reports;

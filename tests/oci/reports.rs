@@ -3,6 +3,8 @@
 mod artifacts;
 mod documents;
 mod entry;
+mod listings;
+mod moved;
 mod reasons;
 
 use std::path::Path;
@@ -65,7 +67,7 @@ fn manifest(layers: &[Value]) -> Value {
 
 /// The extension `provider/aws` of this store, read from a registry and from a layout.
 async fn both(store: &Store) -> [Extension; 2] {
-    let played = PlayedRegistry::new(Dialect::Distribution, store.clone());
+    let played = PlayedRegistry::new(Dialect::Zot, store.clone());
     let server = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let remote = backend(&server.url()).releases(&id("aws-provider")).await.unwrap();
     let dir = TempDir::new().unwrap();

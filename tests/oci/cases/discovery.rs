@@ -54,7 +54,8 @@ async fn case_01_manifests_are_asked_for_with_all_four_types() {
 async fn case_02_no_tags_are_no_releases() {
     let server = ScriptedRegistry::start(|_| Reply::json(r#"{"name":"x","tags":null}"#)).await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
-    assert_eq!((extension.releases().len(), extension.faults().len()), (0, 0));
+    assert!(extension.releases().is_empty() && extension.coverage().is_complete());
+    assert_eq!(extension.faults()[0].reason, "it has no tag");
 }
 
 #[tokio::test]
@@ -92,14 +93,14 @@ async fn case_04_a_listing_whose_tag_vanished_is_begun_again_once() {
 }
 
 #[tokio::test]
-async fn case_05_pages_are_followed_by_their_links_alone() {
+async fn case_05_pages_are_followed_by_their_links_and_behind_full_ones() {
     let (_, server) = tags_of(|_| tags(&["1.0.0", "1.1.0"])).await;
     assert!(server.take().iter().all(|asked| !asked.contains("last=")));
-    // A hundred names and no link are a listing too.
+    // A hundred names and no link may be a part: a registry that has no other says them again.
     let hundred: Vec<String> = (0..100).map(|number| format!("1.{number}.0")).collect();
     let hundred: Vec<&'static str> = hundred.into_iter().map(|name| &*name.leak()).collect();
     let (found, server) = tags_of(move |_| tags(&hundred)).await;
-    assert_eq!((found.names.len(), server.take().len()), (100, 1));
+    assert_eq!((found.names.len(), found.gap.is_none(), server.take().len()), (100, true, 2));
 }
 
 #[tokio::test]
@@ -178,14 +179,19 @@ async fn case_10_without_a_catalogue_the_configured_repositories_are_served() {
 }
 
 #[tokio::test]
-async fn case_11_an_empty_catalogue_proves_nothing() {
+async fn case_11_an_empty_catalogue_is_an_answer_and_a_warning() {
     for body in [r#"{"repositories":[]}"#, r#"{"repositories":null}"#] {
         let server = ScriptedRegistry::start(move |_| Reply::json(body)).await;
         let listing = backend(&server.url()).listing().await.unwrap();
         assert_eq!(
             (listing.ids.len(), listing.coverage.is_complete(), listing.faults.len()),
-            (0, false, 1)
+            (0, true, 1)
         );
+        let configured = backend_with(&server.url(), |settings| {
+            settings.repositories = vec![id("aws-provider")]
+        });
+        let listing = configured.listing().await.unwrap();
+        assert!(!listing.coverage.is_complete(), "it hides what is there");
     }
 }
 

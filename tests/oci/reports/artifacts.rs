@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    NAME, TAR, TAR_GZIP, both, chosen, chosen_of, directory, layer, manifest, reasons, twice, untitled,
+    NAME, TAR, TAR_GZIP, both, chosen, chosen_of, directory, layer, manifest, reasons, twice,
+    untitled,
 };
 use crate::support::registry_store::{OCI_INDEX, Store};
 
@@ -159,5 +160,29 @@ async fn o17b_an_index_without_any_archive_says_so() {
         assert!(extension.releases().is_empty());
         let faults = reasons(&extension);
         assert!(faults.contains("tag 1.2.0") && faults.contains("archive"), "{faults}");
+    }
+}
+
+#[tokio::test]
+async fn o07e_the_only_layer_without_a_word_is_known_by_its_first_bytes() {
+    let tar = [vec![b'a'; 257], b"ustar\0".to_vec(), vec![0; 1024]].concat();
+    for (bytes, name) in [
+        (&b"\x1f\x8b\x08 and more"[..], Some("aws-1.2.0.tar.gz")),
+        (b"PK\x03\x04", Some("aws-1.2.0.zip")),
+        (&tar, Some("aws-1.2.0.tar")),
+        (b"\x7fELF", None),
+        (b"x", None),
+        (b"", None),
+    ] {
+        let mut store = Store::default();
+        let digest = store.blob(NAME, bytes);
+        let opaque = json!({
+            "mediaType": "application/vnd.example.thing", "digest": digest, "size": bytes.len(),
+        });
+        let mut manifest = manifest(&[opaque]);
+        manifest["artifactType"] = "application/vnd.example.thing".into();
+        store.push_manifest(NAME, "1.2.0", &manifest);
+        let name = name.map(str::to_owned);
+        assert_eq!(chosen(&store).await, [name.clone(), name]);
     }
 }

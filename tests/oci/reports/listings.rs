@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use extension_registry::backend::{Backend as _, Listing};
 use extension_registry::error::Error;
+use extension_registry::local::backend::LocalBackend;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::Extension;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{NAME, layout_of};
 use crate::oci::{backend, id, versions};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
+use crate::support::layouts;
+use crate::support::played_registry::{Dialect, PlayedRegistry, Trouble};
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 use crate::support::served::Served;
@@ -119,7 +121,9 @@ async fn o02b_a_link_without_our_prefix_is_asked_under_it() {
                 return Reply::new(404);
             }
             let page = unlinked(&served, seen);
-            let link = page.last().map(|last| format!("</v2/{NAME}/tags/list?n=100&last={last}>; rel=\"next\""));
+            let link = page
+                .last()
+                .map(|last| format!("</v2/{NAME}/tags/list?n=100&last={last}>; rel=\"next\""));
             let reply = tag_page(&page);
             link.into_iter().fold(reply, |reply, link| reply.header("link", link))
         },
@@ -173,11 +177,10 @@ async fn o03_a_full_page_without_a_link_is_not_the_end() {
         assert!(extension.coverage().is_complete(), "{count}: {:?}", extension.coverage());
         let newest = format!("1.{}.0", 999 + count);
         assert_eq!(extension.latest().unwrap().version.as_str(), newest);
-        let listed = of_catalogue(move |seen| {
-            catalogue_page(&unlinked(&repositories(count), seen))
-        })
-        .await
-        .unwrap();
+        let listed =
+            of_catalogue(move |seen| catalogue_page(&unlinked(&repositories(count), seen)))
+                .await
+                .unwrap();
         assert_eq!((listed.ids.len(), listed.coverage.is_complete()), (count, true));
     }
 }
@@ -247,11 +250,7 @@ async fn o04_nonsense_is_no_empty_list() {
         let error = asked.listing().await.unwrap_err();
         assert!(!error.is_not_found(), "{body}: {error}");
     }
-    let swapped = listing(
-        |_| catalogue_page(&repositories(2)),
-        |_| tag_page(&tags(2)),
-    )
-    .await;
+    let swapped = listing(|_| catalogue_page(&repositories(2)), |_| tag_page(&tags(2))).await;
     assert!(backend(&swapped.url()).extension(&id("aws-provider")).await.is_err());
     assert!(backend(&swapped.url()).listing().await.is_err());
 }
@@ -295,14 +294,14 @@ async fn o04c_an_element_that_is_no_name_costs_itself_and_the_proof() {
 
 #[tokio::test]
 async fn o04d_a_layout_whose_index_names_nothing_is_unreadable() {
-    use extension_registry::local::backend::LocalBackend;
     let mut store = Store::default();
     store.push(NAME, "1.0.0", b"archive");
     let dir = TempDir::new().unwrap();
     layout_of(&store, dir.path());
-    let path = dir.path().join("aws-provider/index.json");
     let local = LocalBackend::new(dir.path());
     let media_type = "application/vnd.oci.image.index.v1+json";
+    let write =
+        |index: &Value| layouts::write_index(&dir.path().join("aws-provider"), &index.to_string());
     for index in [
         json!({}),
         json!({"schemaVersion": 2, "mediaType": media_type}),
@@ -310,16 +309,14 @@ async fn o04d_a_layout_whose_index_names_nothing_is_unreadable() {
         json!({"errors": []}),
         json!([]),
     ] {
-        std::fs::write(&path, index.to_string()).unwrap();
+        write(&index);
         let error = local.extension(&id("aws-provider")).await.unwrap_err();
         assert!(!error.is_not_found(), "{index}: {error}");
     }
-    let whole = json!({"schemaVersion": 2, "manifests": null});
-    std::fs::write(&path, whole.to_string()).unwrap();
+    write(&json!({"schemaVersion": 2, "manifests": null}));
     let empty = local.extension(&id("aws-provider")).await.unwrap();
     assert_eq!((empty.releases().len(), empty.coverage().is_complete()), (0, true));
-    let odd = json!({"schemaVersion": 2, "manifests": [null, "x"]});
-    std::fs::write(&path, odd.to_string()).unwrap();
+    write(&json!({"schemaVersion": 2, "manifests": [null, "x"]}));
     let odd = local.extension(&id("aws-provider")).await.unwrap();
     assert!(is_partial(odd.coverage()));
 }
@@ -407,4 +404,43 @@ async fn o02d_a_refusal_of_what_the_catalogue_names_is_no_absence() {
     asked.listing().await.unwrap();
     let error = asked.extension(&id("aws-provider")).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
+}
+
+#[tokio::test]
+async fn o04e_no_trouble_with_lists_loses_what_is_known() {
+    let mut store = Store::default();
+    for number in 0..120 {
+        let name = format!("provisioning/e{number:03}-provider");
+        for tag in ["1.0.0", "1.1.0"] {
+            store.push(&name, tag, b"archive");
+        }
+    }
+    let played = PlayedRegistry::new(Dialect::Zot, store);
+    let played = Arc::new(Mutex::new(played));
+    let said = Arc::clone(&played);
+    let server = ScriptedRegistry::start(move |seen| {
+        let played = said.lock().clone();
+        played.answer(seen)
+    })
+    .await;
+    let asked = backend(&server.url());
+    for (trouble, complete) in [
+        (None, true),
+        (Some(Trouble::Unlinked(100)), true),
+        (Some(Trouble::SecondPage(404)), false),
+        (Some(Trouble::SecondPage(500)), false),
+    ] {
+        played.lock().trouble = trouble;
+        let listing = asked.listing().await.unwrap();
+        assert_eq!(listing.coverage.is_complete(), complete, "{trouble:?}");
+        assert_eq!(listing.ids.len(), if complete { 120 } else { 1 }, "{trouble:?}");
+        let extension = asked.extension(&id("e000-provider")).await.unwrap();
+        assert_eq!(extension.coverage().is_complete(), complete, "{trouble:?}");
+    }
+    played.lock().trouble = Some(Trouble::Nonsense(r#"{"message":"please log in"}"#));
+    assert!(asked.listing().await.is_err());
+    assert!(asked.extension(&id("e000-provider")).await.is_err());
+    played.lock().trouble = Some(Trouble::Empty);
+    assert_eq!(asked.listing().await.unwrap().ids, []);
+    assert!(asked.extension(&id("e000-provider")).await.unwrap().releases().is_empty());
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NAME, both, layer, manifest, reasons, untitled};
-use crate::oci::backend;
+use crate::oci::{backend, id};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::ScriptedRegistry;
@@ -86,7 +86,7 @@ async fn o07b_health_tells_it_and_forgets_it_once_mended() {
         let store = std::sync::Arc::new(parking_lot::Mutex::new(store));
         let played = std::sync::Arc::clone(&store);
         let server = ScriptedRegistry::start(move |seen| {
-            PlayedRegistry::new(Dialect::Distribution, played.lock().clone()).answer(seen)
+            PlayedRegistry::new(Dialect::Zot, played.lock().clone()).answer(seen)
         })
         .await;
         let served = Served::over(vec![std::sync::Arc::new(backend(&server.url()))]).await;
@@ -95,7 +95,7 @@ async fn o07b_health_tells_it_and_forgets_it_once_mended() {
         let faults = &health["backends"]["oci"]["faults"];
         assert!(faults.to_string().contains(word), "{what}: {faults}");
         store.lock().push(NAME, "1.0.0", b"archive");
-        served.catalogue.round(None).await.unwrap();
+        served.catalogue.refresh(&id("aws-provider"), None).await.unwrap();
         assert_eq!(served.get("/extensions").await.column("name"), ["aws"], "{what}");
     }
 }
