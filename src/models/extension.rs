@@ -33,10 +33,18 @@ pub struct About {
 /// A version whose archive is another one now than the one first downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Of the archive that was downloaded first.
+    /// Digest of the archive that was downloaded first.
     pub first: Digest,
-    /// Of the archive that its backend has now.
-    pub now: Digest,
+    /// Size of the archive that was downloaded first, in bytes.
+    pub first_size: u64,
+    /// Digest of the archive that the backend has now; `None` until it was downloaded, where the
+    /// backend tells none.
+    pub now: Option<Digest>,
+    /// Size of the archive that the backend has now, in bytes.
+    pub now_size: u64,
+    /// Whether it took the place of the first archive. Otherwise the first one is still in the
+    /// release, and another file is its archive now.
+    pub in_place: bool,
 }
 
 /// How a release is called: by its version, or by its tag where that reads as no version.
@@ -81,6 +89,9 @@ pub struct Release {
     pub about: Arc<About>,
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
+    /// Why the digest that its publisher states cannot be told, if it states one. Known of a
+    /// release that was read by itself alone.
+    pub unverified: Option<Box<str>>,
     /// How its archive changed under its version, if it did. No backend knows that.
     pub change: Option<Box<Change>>,
 }
@@ -102,6 +113,7 @@ impl Release {
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
+            unverified: None,
             change: None,
         }
     }
@@ -185,6 +197,7 @@ impl Extension {
         let mut releases: Vec<Arc<Release>> = shown
             .map(|mut release| {
                 release.notes = None;
+                release.unverified = None;
                 release.hold_archive_once();
                 Arc::new(release)
             })
@@ -199,6 +212,17 @@ impl Extension {
             faults: Box::default(),
             coverage: Coverage::Complete,
         }
+    }
+
+    /// Adds the releases that were known before and that this list, which proves less than
+    /// everything, does not have.
+    #[must_use]
+    pub fn with_known(self, known: &Self) -> Self {
+        let tags: HashSet<&Tag> = self.all_releases().map(|release| &release.tag).collect();
+        let missing = known.all_releases().filter(|release| !tags.contains(&release.tag));
+        let all = self.all_releases().chain(missing).map(|one| Release::clone(one)).collect();
+        let merged = Self::new(self.id.clone(), all).awaiting_archive(self.awaits_archive);
+        Self { faults: self.faults, coverage: self.coverage, ..merged }
     }
 
     /// Names what is not served of the extension, and why. The first twenty faults are kept.

@@ -178,12 +178,10 @@ impl Inner {
         let is_shown = found.named > 0;
         let (mut coverage, mut reason) =
             (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
-        if !is_shown && found.gap.is_none() {
+        // What is configured is there, so that an empty catalogue hides it.
+        if !is_shown && found.gap.is_none() && !ids.is_empty() {
             reason = Some(EMPTY_CATALOGUE.to_owned());
-            // What is configured is there, so that an empty catalogue hides it.
-            if !ids.is_empty() {
-                coverage = Coverage::Bounded(EMPTY_CATALOGUE.into());
-            }
+            coverage = Coverage::Bounded(EMPTY_CATALOGUE.into());
         }
         ids.extend(ours.iter().cloned());
         if is_shown {

@@ -114,6 +114,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
             let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
             let unsettled = Unsettled {
+                incomplete: ids(2).cloned().collect(),
                 doubted: ids(0).cloned().collect(),
                 dirty: dirty.into_iter().collect(),
                 refused: vec![id("provider/there-was-no-room-for-this-one")],
@@ -126,6 +127,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 last_success,
                 cursor: cursor.map(ChangeCursor::new),
                 swept,
+                listing_gap: None,
                 faults: faults.into_iter().collect(),
                 extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
                 unsettled,
