@@ -174,49 +174,59 @@ impl<'a> Walk<'a> {
         let mut page = self.first().await?;
         let mut visited = HashSet::from([self.start.clone(), page.url.clone()]);
         let mut prints = HashSet::from([page.print.clone()]);
-        loop {
-            if page.named == 0 {
-                return Ok(self.end(None));
-            }
-            let too_long = || Error::faulty("The registry's listing is too long");
+        let too_long = || Error::faulty("The registry's listing is too long");
+        while page.named > 0 {
             if self.read > READ_MAX {
                 return Ok(self.end(Some(too_long())));
             }
             if self.gathered.is_full(self.room) {
                 return self.without_room(too_long());
             }
-            let (next, is_named) = match std::mem::replace(&mut page.link, Ok(None)) {
-                Ok(Some(next)) => (next, true),
-                Ok(None) if page.may_be_cut() => (self.behind(&page), false),
-                Ok(None) => return Ok(self.end(None)),
+            let is_named = matches!(page.link, Ok(Some(_)));
+            let next = match self.next_of(&mut page) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
                 Err(error) => return Ok(self.end(Some(error))),
             };
             if visited.len() > PAGES_MAX || !visited.insert(next.clone()) {
                 return Ok(self.end(Some(Error::faulty("The registry's listing has no end"))));
             }
-            let behind = match self.page(next).await {
+            page = match self.page_behind(&page, next).await {
                 Ok(behind) => behind,
                 Err(error) if error.is_oversized() => return Err(error),
                 Err(error) => return Ok(self.end(Some(error))),
             };
-            if let Some(reason) = self.empty_end
-                && behind.named == 0
-                && !self.is_unchanged(&page.url, &page.print).await
-            {
-                return Ok(self.end(Some(Error::faulty(reason))));
-            }
-            if behind.named > 0 && !prints.insert(behind.print.clone()) {
+            if page.named > 0 && !prints.insert(page.print.clone()) {
                 // A registry that does not know `last` answers the same again. That is all it has.
-                let ignored = !is_named && matches!(behind.link, Ok(None));
+                let is_ignored = !is_named && matches!(page.link, Ok(None));
                 let repeats = || Error::faulty("The registry's listing repeats itself");
-                return Ok(self.end((!ignored).then(repeats)));
+                return Ok(self.end((!is_ignored).then(repeats)));
             }
-            page = behind;
         }
+        Ok(self.end(None))
     }
 
-    fn behind(&self, page: &Page) -> Url {
-        self.place().page_behind(&page.last, PAGE_NAMES)
+    /// Where the listing goes on behind a page; `None`: nowhere.
+    fn next_of(&self, page: &mut Page) -> Result<Option<Url>> {
+        let link = std::mem::replace(&mut page.link, Ok(None))?;
+        let may_be_cut = link.is_none() && page.may_be_cut();
+        Ok(link.or_else(|| may_be_cut.then(|| self.place().page_behind(&page.last, PAGE_NAMES))))
+    }
+
+    /// The page behind another.
+    ///
+    /// # Errors
+    /// The page's own; and an empty page behind one that has changed, where that says nothing.
+    async fn page_behind(&mut self, page: &Page, next: Url) -> Result<Page> {
+        let behind = self.page(next).await?;
+        match self.empty_end {
+            Some(reason)
+                if behind.named == 0 && !self.is_unchanged(&page.url, &page.print).await =>
+            {
+                Err(Error::faulty(reason))
+            }
+            _ => Ok(behind),
+        }
     }
 
     fn place(&self) -> Listing<'_> {
