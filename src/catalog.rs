@@ -19,6 +19,7 @@ mod probing;
 pub mod questions;
 pub mod reads;
 pub mod resolve;
+mod retagged;
 mod room;
 pub mod rounds;
 pub mod search;

@@ -247,6 +247,7 @@ impl Catalogue {
             let subject = FaultSubject::Release(release.tag.clone());
             member.evidence.mended(&id.to_string(), &subject);
             if release.artifact.is_usable() {
+                this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
             // What holds nothing is shown on no path, and its extension is read without it. If that
