@@ -90,6 +90,8 @@ pub struct Scripted {
     /// After each listing so many questions about extensions are answered; then it limits us.
     pub answers_per_round: Option<usize>,
     answered: AtomicUsize,
+    /// The next question about an extension takes so long.
+    pub slow_once: Mutex<Option<Duration>>,
     /// What it calls itself, as it was told by a state file.
     pub identity: Mutex<Option<String>>,
 }
@@ -149,6 +151,7 @@ impl Scripted {
             partial: Mutex::default(),
             answers_per_round: None,
             answered: AtomicUsize::new(0),
+            slow_once: Mutex::default(),
             identity: Mutex::default(),
         }
     }
@@ -240,6 +243,10 @@ impl Backend for Scripted {
         }
         if self.faulty.lock().as_ref() == Some(id) {
             return Err(Error::faulty("no sense").at(self.inner.source()));
+        }
+        let slow = self.slow_once.lock().take();
+        if let Some(slow) = slow {
+            sleep(slow).await;
         }
         if !self.latency.is_zero() {
             sleep(self.latency).await;
