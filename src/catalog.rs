@@ -14,6 +14,7 @@ pub mod moment;
 mod newest;
 pub mod ownership;
 mod pace;
+mod pauses;
 mod probing;
 pub mod questions;
 pub mod reads;
