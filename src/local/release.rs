@@ -42,7 +42,7 @@ pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Resu
     }
     let extension = Extension::new(id.clone(), releases);
     if extension.releases().is_empty() && faults.is_empty() {
-        faults.push(nothing_listed(tagged.iter().map(|(tag, _)| tag)));
+        faults.extend(nothing_listed(tagged.iter().map(|(tag, _)| tag)));
     }
     let nameless = index.manifests.iter().flatten().filter(|entry| entry.is_unreadable()).count();
     let coverage = match nameless {

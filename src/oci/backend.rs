@@ -106,7 +106,7 @@ impl OciBackend {
         let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
         let mut faults: Vec<ExtensionFault> = told.collect();
         if extension.releases().is_empty() && faults.is_empty() && !has_gap {
-            faults.push(nothing_listed(tags_of(&names).iter()));
+            faults.extend(nothing_listed(tags_of(&names).iter()));
         }
         Ok(extension.with_faults(faults).with_coverage(coverage))
     }

@@ -38,15 +38,12 @@ impl Unfit {
     }
 }
 
-/// Why an extension with these tags has no release, where no other fault tells it.
+/// Why an extension with these tags has no release, where no other fault tells it; `None` without
+/// any tag.
 #[must_use]
-pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> ExtensionFault {
-    let mut hidden = tags.filter(|tag| tag.is_housekeeping()).map(Tag::as_str).peekable();
-    let reason = if hidden.peek().is_some() {
-        let named: Vec<&str> = hidden.take(NAMED_MAX).collect();
-        format!("it has no tag but hidden ones: {}", named.join(", "))
-    } else {
-        "it has no tag".to_owned()
-    };
-    ExtensionFault::of_repository(reason)
+pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> Option<ExtensionFault> {
+    let hidden = tags.filter(|tag| tag.is_housekeeping()).take(NAMED_MAX);
+    let named: Vec<&str> = hidden.map(Tag::as_str).collect();
+    let reason = format!("it has no tag but hidden ones: {}", named.join(", "));
+    (!named.is_empty()).then(|| ExtensionFault::of_repository(reason))
 }

@@ -55,7 +55,7 @@ async fn case_02_no_tags_are_no_releases() {
     let server = ScriptedRegistry::start(|_| Reply::json(r#"{"name":"x","tags":null}"#)).await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
     assert!(extension.releases().is_empty() && extension.coverage().is_complete());
-    assert_eq!(extension.faults()[0].reason, "it has no tag");
+    assert_eq!(extension.faults(), []);
 }
 
 #[tokio::test]

@@ -46,9 +46,12 @@ async fn o10_an_annotation_that_is_no_text_costs_itself_alone() {
     }
 }
 
+/// What is done to a manifest.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 #[tokio::test]
 async fn o10b_fields_of_another_shape_cost_themselves_alone() {
-    let changes: [(&str, &dyn Fn(&mut Value)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("config", &|manifest| manifest["config"] = json!("none")),
         ("platform", &|manifest| manifest["layers"][0]["platform"] = json!("linux")),
         ("artifact type", &|manifest| manifest["layers"][0]["artifactType"] = json!(1)),
