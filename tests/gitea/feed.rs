@@ -7,8 +7,8 @@ use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::models::naming::ExtensionId;
 
 use super::{asked, backend, id, listed};
+use crate::support::fake_gitea::FakeGitea;
 use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 async fn told(
     backend: &GiteaBackend,
