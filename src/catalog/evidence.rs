@@ -3,7 +3,7 @@
 //! Every read, on every path, ends here. Answers are marked, names are asked for again and
 //! `/health` names faults by this state alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::RwLock;
 
@@ -58,6 +58,7 @@ impl EvidenceCell {
             files.chain(archives).any(|known| known.key == *file)
         });
         let mut faults = extension.faults().to_vec();
+        faults.extend(extension.mixed_forms());
         if let Some(reason) = coverage.reason() {
             faults.push(ExtensionFault::of_repository(reason));
         }
@@ -169,10 +170,14 @@ impl Evidence {
     /// Replaces the faults of a repository and of its releases. Returns the new ones.
     fn replace(&mut self, repository: &str, faults: Vec<ExtensionFault>) -> Vec<Fault> {
         let name = brief(repository.to_owned());
-        let faults = faults.into_iter().map(|fault| Fault {
+        let mut by_subject: BTreeMap<FaultSubject, Vec<String>> = BTreeMap::new();
+        for fault in faults {
+            by_subject.entry(fault.subject).or_default().push(fault.reason);
+        }
+        let faults = by_subject.into_iter().map(|(subject, reasons)| Fault {
             repository: name.clone(),
-            subject: fault.subject,
-            reason: fault.reason,
+            subject,
+            reason: brief(reasons.join("; ")),
         });
         let is_replaced = |of: &str, subject: &FaultSubject| {
             of == name && matches!(subject, FaultSubject::Repository | FaultSubject::Release(_))

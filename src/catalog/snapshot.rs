@@ -51,6 +51,8 @@ pub struct Kept {
     pub cursor: Option<ChangeCursor>,
     /// When everything of it was last read.
     pub swept: Option<Timestamp>,
+    /// What the backend calls itself, so that another one under its name is not taken for it.
+    pub identity: Option<String>,
     /// Why its last list of repositories proved less than everything.
     pub listing_gap: Option<String>,
     /// Its faults.
@@ -197,6 +199,7 @@ fn kept(
         last_success: status.last_success,
         cursor: place.cursor,
         swept: place.swept.map(|at| at.to_wall_clock(now)),
+        identity: member.backend.identity(),
         listing_gap: member.evidence.listing_gap(),
         faults,
         extensions: shelf.into_iter().map(|(all, read)| (all, read.to_wall_clock(now))).collect(),
@@ -214,6 +217,9 @@ fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
     let complete_as_of = kept
         .complete_as_of
         .map(|at| if at == kept.current_as_of { current_as_of } else { moment(at) });
+    if let Some(identity) = &kept.identity {
+        member.backend.resume(identity);
+    }
     if member.status.restore(current_as_of, complete_as_of, kept.last_success) {
         let listing =
             kept.listing_gap.map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));

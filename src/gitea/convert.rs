@@ -165,6 +165,7 @@ impl<'a> ReleaseReader<'a> {
             &assets,
         );
         Ok(Some(Release {
+            marked_prerelease: row.prerelease,
             published_at: row.published_at.or(row.created_at).as_deref().and_then(instant),
             artifact: choice,
             assets,

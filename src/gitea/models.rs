@@ -68,6 +68,8 @@ pub(super) struct ReleaseRow {
     pub(super) tag_name: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) draft: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) prerelease: bool,
     pub(super) created_at: Option<String>,
     pub(super) published_at: Option<String>,
     #[serde(default, deserialize_with = "lenient")]

@@ -70,13 +70,31 @@ fn release() -> impl Strategy<Value = Release> {
         any::<bool>(),
         of(digest()),
         any_about(),
+        any::<bool>(),
     )
         .prop_map(
-            |(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
+            |(
+                tag,
+                published_at,
+                artifact,
+                mut assets,
+                among,
+                manifest_digest,
+                about,
+                marked_prerelease,
+            )| {
                 assets.extend(artifact.chosen().filter(|_| among).cloned());
                 let (assets, about) = (assets.into(), Arc::new(about));
                 let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
-                Release { published_at, artifact, assets, manifest_digest, about, ..bare }
+                Release {
+                    marked_prerelease,
+                    published_at,
+                    artifact,
+                    assets,
+                    manifest_digest,
+                    about,
+                    ..bare
+                }
             },
         )
 }
@@ -127,7 +145,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 last_success,
                 cursor: cursor.map(ChangeCursor::new),
                 swept,
-                listing_gap: None,
+                identity: Some("organization 7".to_owned()),
+                listing_gap: Some("page 2 is missing".to_owned()),
                 faults: faults.into_iter().collect(),
                 extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
                 unsettled,

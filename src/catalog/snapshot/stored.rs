@@ -51,6 +51,8 @@ struct StoredBackend<'a> {
     cursor: Option<Text<'a>>,
     swept: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     listing_gap: Option<Text<'a>>,
     /// Repository and reason.
     faults: Vec<(Text<'a>, Text<'a>)>,
@@ -153,6 +155,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
         last_success: kept.last_success,
         cursor: kept.cursor.as_ref().map(|cursor| cursor.as_str().into()),
         swept: kept.swept,
+        identity: kept.identity.as_deref().map(Into::into),
         listing_gap: kept.listing_gap.as_deref().map(Into::into),
         faults: faults.map(|f| (f.repository.as_str().into(), f.reason.as_str().into())).collect(),
         fault_subjects: StoredSubject::of_all(&kept.faults),
@@ -180,6 +183,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         last_success: stored.last_success,
         cursor: stored.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
         swept: stored.swept,
+        identity: stored.identity.map(Into::into),
         listing_gap: stored.listing_gap.map(Into::into),
         faults,
         extensions: read_extensions(source, lines)?,
