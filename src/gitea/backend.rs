@@ -174,7 +174,8 @@ impl GiteaBackend {
     }
 
     fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
-        ReleaseReader::new(repository, &self.client.urls, &self.external_hosts)
+        let reader = ReleaseReader::new(repository, &self.client.urls, &self.external_hosts);
+        reader.with_known(&self.known)
     }
 
     /// One release as the API finds it, which does not mind the case of a tag.
@@ -259,7 +260,11 @@ impl Backend for GiteaBackend {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        download::open(&self.client, artifact, range).await
+        let opened = download::open(&self.client, artifact, range).await?;
+        if artifact.known_size().is_none() {
+            self.known.learn_size(artifact.key.as_str(), opened.length);
+        }
+        Ok(opened)
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
