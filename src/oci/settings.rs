@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Host;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpSettings;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
+use crate::oci::realm::TokenHost;
 use crate::oci::repository::Namespace;
 
 /// One namespace of a registry, and how to talk to its server.
@@ -25,7 +24,7 @@ pub struct OciSettings {
     /// Who we are there.
     pub credentials: Credentials,
     /// Hosts of token servers that may be told so, beside those of the registry's own domain.
-    pub token_hosts: Vec<Host>,
+    pub token_hosts: Vec<TokenHost>,
     /// A whole question for metadata; for downloads the time to headers and the longest silence.
     pub timeout: Duration,
     /// `false` accepts any certificate.
