@@ -18,7 +18,9 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -76,6 +78,15 @@ pub trait Backend: Send + Sync {
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;
 
+    /// Who this backend is, by something that outlives its name; `None` before that was seen, and
+    /// where a backend has nothing of that kind. May be stored and shown again after a restart.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes the identity that was seen before a restart: another one under the same name is refused.
+    fn resume(&self, _identity: &str) {}
+
     /// How contact with it stands, now and as it changes; `None` where nothing stands between it
     /// and us.
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
@@ -94,8 +105,8 @@ pub fn no_readme(id: &ExtensionId, release: &Release) -> Error {
 pub struct Listing {
     /// Every extension seen, each once.
     pub ids: Vec<ExtensionId>,
-    /// Whether absence from `ids` means anything.
-    pub complete: bool,
+    /// How much of the list is proven. Absence from `ids` means absence only if it is complete.
+    pub coverage: Coverage,
     /// Repositories that look like ours and cannot be read, and why.
     pub faults: Vec<Fault>,
 }
@@ -105,6 +116,8 @@ pub struct Listing {
 pub struct Fault {
     /// The repository, as the backend names it.
     pub repository: String,
-    /// What is wrong with it, in a sentence.
+    /// The part of the repository that the fault is about.
+    pub subject: FaultSubject,
+    /// What is wrong, in one sentence.
     pub reason: String,
 }

@@ -10,12 +10,14 @@ pub(crate) mod egress;
 mod failure;
 pub mod inspect;
 pub mod json;
+pub(crate) mod load;
 pub mod metrics;
 mod pace;
 mod redirect;
 pub mod request;
 mod retry;
 pub mod room;
+mod throttle;
 mod tls;
 mod turn;
 mod verdict;
@@ -38,14 +40,16 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
 use crate::http::answer::{Answer, Streamed};
-use crate::http::breaker::{Breaker, TRIAL_MAX};
+use crate::http::breaker::{Breaker, TRIAL_MAX, Verdict};
 use crate::http::call::Call;
 use crate::http::connect::Pool;
+use crate::http::load::load_of;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
 use crate::http::room::Room;
+use crate::http::throttle::{Course, Throttle};
 use crate::http::turn::Turn;
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
@@ -91,6 +95,9 @@ struct Shared {
     /// Held by the one question that has much room.
     large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
+    /// Of the configured server, and of those that it cannot do without, such as a token server.
+    home: Throttle,
+    aside: Throttle,
     retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
 }
@@ -103,10 +110,22 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
     tls::add_file(&mut RootCertStore::empty(), path)
 }
 
+/// How a question ended that was sent, and what follows.
+struct Try<A> {
+    end: Result<(A, Call)>,
+    course: Course,
+}
+
 /// The head of a response, and how it was reached.
 struct Reached {
     response: Response<Incoming>,
     hop: Hop,
+}
+
+impl Shared {
+    fn throttle_of(&self, request: &Request) -> &Throttle {
+        if request.aside { &self.aside } else { &self.home }
+    }
 }
 
 impl HttpClient {
@@ -120,7 +139,18 @@ impl HttpClient {
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.retries);
         let large = tokio::sync::Mutex::default();
-        Ok(Self(Arc::new(Shared { settings, pool, permits, large, breaker, retries, metrics })))
+        let (home, aside) = (Throttle::new(), Throttle::new());
+        Ok(Self(Arc::new(Shared {
+            settings,
+            pool,
+            permits,
+            large,
+            breaker,
+            home,
+            aside,
+            retries,
+            metrics,
+        })))
     }
 
     /// How contact with the backend stands, now and as it changes.
@@ -167,7 +197,7 @@ impl HttpClient {
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
 
-    /// Asks, and again after failures that may pass, until the deadline.
+    /// Asks, and again after failures that may pass and after limits, until the deadline.
     async fn ask<A: Answered, F: Future<Output = Result<A>>>(
         &self,
         request: &Request,
@@ -177,17 +207,27 @@ impl HttpClient {
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);
-        let mut last = None;
+        let (mut last, mut limited) = (None, false);
         loop {
-            let end = match self.try_once(request, deadline, &read).await {
+            let Try { end, course } = match self.try_once(request, deadline, limited, &read).await {
+                Ok(tried) => tried,
                 // The failure that closed the door says more than the closed door.
-                Err(error) if !error.was_asked() => return Err(last.unwrap_or(error)),
-                end => end,
+                Err(error) => return Err(last.unwrap_or(error)),
             };
-            let Some(pause) = tries.pause_after(end_of(&end)) else { return end };
+            let pause = match course {
+                Course::Alone(pause) => return Err(self.limits(pause)),
+                // Its turn is as long as the pause.
+                Course::Again => Some(Duration::ZERO),
+                Course::On => tries.pause_after(end_of(&end)),
+            };
+            let Some(pause) = pause else { return end };
             self.0.metrics.retried(self.0.settings.backend);
             sleep(pause).await;
-            last = end.err();
+            limited |= course == Course::Again;
+            last = match course {
+                Course::Again => Some(self.limits(self.0.throttle_of(request).pause())),
+                _ => end.err(),
+            };
         }
     }
 
@@ -195,10 +235,11 @@ impl HttpClient {
         &self,
         request: &Request,
         deadline: Instant,
+        limited: bool,
         read: &impl Fn(Reached) -> F,
-    ) -> Result<(A, Call)> {
+    ) -> Result<Try<A>> {
         let backend = self.0.settings.backend;
-        let Turn { pass, permit } = self.turn(request, deadline).await?;
+        let Turn { pass, permit, throttle, ticket } = self.turn(request, deadline).await?;
         let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
         let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
         let question = async { read(self.send(request).await?).await };
@@ -206,11 +247,23 @@ impl HttpClient {
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
         let answer = answer.map_err(|error| error.at(backend));
         drop(permit);
-        if let Some(verdict) = verdict_of(&answer, request) {
+        let course = match &answer {
+            Ok(answer) => {
+                let load = load_of(answer.status(), answer.headers());
+                throttle.heard(ticket, load, limited)
+            }
+            Err(_) => Course::On,
+        };
+        if let Some(verdict) = verdict_of(&answer, course, request) {
+            let failed = verdict != Verdict::There;
             pass.ended(verdict);
+            // An outage is the breaker's business alone.
+            if failed && course == Course::On && !self.0.breaker.is_closed() {
+                throttle.release();
+            }
         }
         call.answered(answer.as_ref().map(Answered::status));
-        answer.map(|answer| (answer, call))
+        Ok(Try { end: answer.map(|answer| (answer, call)), course })
     }
 
     async fn noticed_if_late<T>(&self, question: impl Future<Output = T>) -> T {

@@ -1,10 +1,13 @@
 //! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
 
+pub mod archive_name;
 pub mod artifact;
 pub mod brief;
 pub mod constraint;
+pub mod coverage;
 pub mod digest;
 pub mod extension;
+pub mod fault;
 pub mod naming;
 pub mod notes;
 pub mod readme;

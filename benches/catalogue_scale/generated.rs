@@ -11,6 +11,7 @@ use extension_registry::backend::download::Download;
 use extension_registry::backend::{Backend, Listing, no_readme};
 use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::naming::{ExtensionId, ExtensionType};
 use extension_registry::models::readme::Readme;
@@ -199,7 +200,7 @@ impl Backend for Generated {
 
     async fn listing(&self) -> Result<Listing> {
         let ids = (0..self.count).map(id).collect();
-        Ok(Listing { ids, complete: true, faults: Vec::new() })
+        Ok(Listing { ids, coverage: Coverage::Complete, faults: Vec::new() })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -225,7 +226,7 @@ impl Backend for Generated {
     }
 
     async fn changes(&self, _: Option<&ChangeCursor>) -> Result<Changes> {
-        Ok(Changes::These { dirty: Vec::new(), cursor: ChangeCursor::new("0") })
+        Ok(Changes::These { dirty: Vec::new(), cursor: ChangeCursor::new("0"), listed: None })
     }
 
     async fn probe(&self) -> Result<()> {

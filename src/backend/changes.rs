@@ -1,5 +1,7 @@
 //! What may have changed at a backend since it was last asked.
 
+use crate::backend::Fault;
+use crate::models::coverage::Coverage;
 use crate::models::naming::ExtensionId;
 
 /// A place in a backend's history. Opaque: only the backend that made it can read it; it may be
@@ -21,6 +23,15 @@ impl ChangeCursor {
     }
 }
 
+/// What a list of all repositories proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// How much of the list is proven.
+    pub coverage: Coverage,
+    /// The faults that the list shows, all with the subject `Listing`.
+    pub faults: Vec<Fault>,
+}
+
 /// The answer to "what may have changed since then?".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
@@ -30,6 +41,8 @@ pub enum Changes {
         dirty: Vec<ExtensionId>,
         /// Where to go on from next time.
         cursor: ChangeCursor,
+        /// What the list of repositories proved, where this question read one.
+        listed: Option<Listed>,
     },
     /// The backend cannot say: take a new cursor (ask since `None`), then list everything.
     CannotTell,

@@ -13,6 +13,7 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
 use crate::models::naming::ExtensionId;
@@ -130,7 +131,7 @@ impl Backend for MemoryBackend {
 
     async fn listing(&self) -> Result<Listing> {
         let ids = self.extensions.read().values().map(|repository| repository.id.clone()).collect();
-        Ok(Listing { ids, complete: true, faults: Vec::new() })
+        Ok(Listing { ids, coverage: Coverage::Complete, faults: Vec::new() })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -177,7 +178,7 @@ impl Backend for MemoryBackend {
             return Ok(Changes::CannotTell);
         };
         let dirty: BTreeSet<ExtensionId> = new.iter().cloned().collect();
-        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor })
+        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed: None })
     }
 
     async fn probe(&self) -> Result<()> {
@@ -209,7 +210,7 @@ mod tests {
         let ids = ["a-provider", "b-provider"]
             .map(|name| ExtensionId::from_oci_repository(name).unwrap());
         let since = |changes| match changes {
-            Changes::These { dirty, cursor } => (dirty, cursor),
+            Changes::These { dirty, cursor, .. } => (dirty, cursor),
             Changes::CannotTell => panic!("it can tell"),
         };
         backend.create(&ids[0]);

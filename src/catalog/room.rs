@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::backend::Fault;
+use crate::catalog::evidence::listing_fault;
 use crate::catalog::index::Held;
 use crate::catalog::member::Member;
 use crate::error::Error;
@@ -49,7 +50,7 @@ pub(super) fn no_room_for(source: Source, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
         format!("catalog.max_bytes leaves no room for {extensions} extension{plural} of {source}");
-    (extensions > 0).then(|| Fault { repository: "*".to_owned(), reason })
+    (extensions > 0).then(|| listing_fault(&reason))
 }
 
 /// What a caller is told who asks for one of them: it is there, and cannot be served.

@@ -1,5 +1,7 @@
 //! Waiting for a turn: few questions are under way at once, and none while the breaker is open.
 
+use std::time::Duration;
+
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
@@ -7,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::breaker::Pass;
 use crate::http::request::Request;
+use crate::http::throttle::{Throttle, Ticket};
 
 /// The right to ask now.
 pub(super) struct Turn<'a> {
@@ -14,30 +17,62 @@ pub(super) struct Turn<'a> {
     /// `None` for a probe, which waits for nobody: where every turn is taken by questions that
     /// hang, it is how we learn that they do.
     pub(super) permit: Option<SemaphorePermit<'a>>,
+    pub(super) throttle: &'a Throttle,
+    pub(super) ticket: Ticket,
 }
 
 impl HttpClient {
     /// Waits for a turn until the deadline, and no longer than the breaker stays closed.
     pub(super) async fn turn(&self, request: &Request, deadline: Instant) -> Result<Turn<'_>> {
         let shared = &*self.0;
-        shared.breaker.check()?;
-        if request.probe {
-            return Ok(Turn { pass: shared.breaker.enter()?, permit: None });
+        let throttle = shared.throttle_of(request);
+        loop {
+            shared.breaker.check()?;
+            if request.probe && throttle.is_paused() {
+                return Err(self.limits(throttle.pause()).not_asked());
+            }
+            let permit = if request.probe { None } else { self.permit(throttle, deadline).await? };
+            // A limit may have been told while the other questions were waited for.
+            if permit.is_some() && throttle.is_paused() {
+                continue;
+            }
+            let (pass, ticket) = (shared.breaker.enter()?, throttle.sent());
+            return Ok(Turn { pass, permit, throttle, ticket });
         }
+    }
+
+    /// Waits for a slot and for a place; `None`: the breaker opened meanwhile.
+    async fn permit(
+        &self,
+        throttle: &Throttle,
+        deadline: Instant,
+    ) -> Result<Option<SemaphorePermit<'_>>> {
+        let shared = &*self.0;
         let mut contact = shared.breaker.contact();
         let closes = contact.wait_for(|contact| !contact.breaker.lets_through());
         let turn = async {
+            let slot = throttle.slot(deadline).await;
+            slot.map_err(|pause| self.limits(pause).not_asked())?;
+            Ok(shared.permits.acquire().await.ok())
+        };
+        let turn = async {
             tokio::select! {
                 biased;
-                permit = shared.permits.acquire() => permit.ok(),
-                _ = closes => None,
+                permit = turn => permit,
+                _ = closes => Ok(None),
             }
         };
-        let permit = timeout_at(deadline, turn).await.map_err(|_| {
+        timeout_at(deadline, turn).await.unwrap_or_else(|_| {
             let message =
                 format!("The {} backend has too many questions to answer", shared.settings.backend);
-            Error::new(ErrorKind::BackendTimeout, message).at(shared.settings.backend).not_asked()
-        })?;
-        Ok(Turn { pass: shared.breaker.enter()?, permit })
+            let error = Error::new(ErrorKind::BackendTimeout, message);
+            Err(error.at(shared.settings.backend).not_asked())
+        })
+    }
+
+    /// The backend limits us, and is to be asked again after this pause.
+    pub(super) fn limits(&self, pause: Duration) -> Error {
+        let backend = self.0.settings.backend;
+        Error::unavailable(format!("The {backend} backend limits us"), pause).at(backend)
     }
 }

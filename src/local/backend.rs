@@ -21,7 +21,9 @@ use crate::local::layout::{Layout, Root, Stamp};
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -72,22 +74,18 @@ impl LocalBackend {
         let mut faults = Vec::new();
         for name in self.root.names()? {
             let Some(id) = ExtensionId::from_oci_repository(&name) else { continue };
-            match self.root.layout(&name) {
-                Ok(_) => {}
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => {
-                    faults.push(Fault { repository: name, reason: error.report() });
-                    continue;
-                }
+            // One that cannot be read is there all the same: its read names the reason.
+            if self.root.layout(&name).is_err_and(|error| error.is_not_found()) {
+                continue;
             }
             if let Some(first) = found.get(&id) {
                 let reason = format!("has the name of {first}, which is served");
-                faults.push(Fault { repository: name, reason });
+                faults.push(Fault { repository: name, subject: FaultSubject::Listing, reason });
             } else {
                 found.insert(id, name);
             }
         }
-        Ok(Listing { ids: found.into_keys().collect(), complete: true, faults })
+        Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 
     /// The layout of an extension, and its id as the directory spells it.

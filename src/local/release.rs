@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::local::layout::{Layout, tag_of};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -32,7 +33,7 @@ pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Resu
     for (tag, entry) in tags(&index).filter(|(tag, _)| !tag.is_housekeeping()) {
         match reader.release(tag.clone(), entry, &mut faults) {
             Ok(release) => releases.push(release),
-            Err(error) => faults.push(format!("tag {tag}: {}", error.report())),
+            Err(error) => faults.push(ExtensionFault::unreadable_tag(&tag, error.report())),
         }
     }
     Ok(Extension::new(id.clone(), releases).with_faults(faults))
@@ -89,10 +90,15 @@ pub(super) struct Found {
 }
 
 impl Reader<'_> {
-    fn release(&self, tag: Tag, entry: &Descriptor, faults: &mut Vec<String>) -> Result<Release> {
+    fn release(
+        &self,
+        tag: Tag,
+        entry: &Descriptor,
+        faults: &mut Vec<ExtensionFault>,
+    ) -> Result<Release> {
         let Found { manifest, above } = manifest_of(self.layout, entry)?;
         let config = self.config(&manifest).unwrap_or_else(|error| {
-            faults.push(format!("tag {tag}: {}", error.report()));
+            faults.push(ExtensionFault::unreadable_tag(&tag, error.report()));
             None
         });
         let claims = Claims {

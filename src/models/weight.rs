@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release, ReleaseVersion};
+use crate::models::fault::ExtensionFault;
 
 /// What allocations are rounded up to.
 const STEP: usize = 16;
@@ -32,7 +33,10 @@ impl Extension {
             size_of::<Arc<Release>>() + release.bare_weight() + about
         });
         let releases: usize = releases.sum();
-        let faults = self.faults().iter().map(|fault| size_of::<String>() + heap(fault.len()));
+        let faults = self
+            .faults()
+            .iter()
+            .map(|fault| size_of::<ExtensionFault>() + heap(fault.reason.len()));
         let searched = self.latest().map_or(0, |latest| searched(&latest.about));
         let name = shared(self.id().name.as_str().len());
         BESIDE + shared(size_of::<Self>()) + name + releases + faults.sum::<usize>() + searched
@@ -86,7 +90,7 @@ fn inside(release: &Release) -> usize {
     };
     let assets = release.assets.iter().map(|asset| size_of::<Arc<Artifact>>() + artifact(asset));
     let change = release.change.as_ref().map_or(0, |change| {
-        heap(size_of_val(&**change)) + digest(Some(&change.first)) + digest(Some(&change.now))
+        heap(size_of_val(&**change)) + digest(Some(&change.first)) + digest(change.now.as_ref())
     });
     let notes = release.notes.as_ref().map_or(0, |notes| shared(notes.len()));
     heap(release.tag.as_str().len())
@@ -186,7 +190,7 @@ mod tests {
         }
         let id = ExtensionId::from_oci_repository("x-provider").unwrap();
         let faulty = Extension::new(id, vec![release("1.0.0")]);
-        let faults = vec!["x".repeat(400); 20];
+        let faults = vec![ExtensionFault::of_repository("x".repeat(400)); 20];
         assert!(faulty.with_faults(faults).weight() >= bare + 20 * 400);
     }
 

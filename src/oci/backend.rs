@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::backend::changes::{ChangeCursor, Changes};
+use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::backend::coalesce::Coalesced;
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
@@ -18,8 +18,10 @@ use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
+use crate::models::coverage::Coverage;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -98,7 +100,7 @@ impl OciBackend {
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
         inner.known.read_with(place.id, &names);
-        let told = fault.into_iter().chain(older);
+        let told = fault.into_iter().chain(older).map(ExtensionFault::of_repository);
         let faults = told.chain(extension.faults().iter().cloned()).collect();
         Ok(extension.with_faults(faults))
     }
@@ -156,19 +158,17 @@ impl Inner {
             Err(error) if error.is_not_found() => return Err(no_catalogue().because(error)),
             Err(error) => return Err(error),
         };
-        let gap = if found.named == 0 && found.gap.is_none() {
-            Some(
-                "The catalogue is empty, which registries also answer to who may not see it".into(),
-            )
-        } else {
-            found.gap.map(|error| error.report())
-        };
+        let gap = found.gap.map(|error| error.report());
         ids.extend(found.names.iter().filter_map(|path| namespace.extension_of(path)));
-        let complete = gap.is_none();
-        let fault = |reason| Fault { repository: "_catalog".to_owned(), reason };
+        let coverage = gap.clone().map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
+        let fault = |reason| Fault {
+            repository: "_catalog".to_owned(),
+            subject: FaultSubject::Listing,
+            reason,
+        };
         Ok(Listing {
             ids: ids.into_iter().collect(),
-            complete,
+            coverage,
             faults: gap.map(fault).into_iter().collect(),
         })
     }
@@ -177,16 +177,17 @@ impl Inner {
 impl Inner {
     /// A quiet round: the catalogue, and one list of tags for each extension that was read. What
     /// is new, missing, or fails is to be read again.
-    async fn dirty(&self) -> Result<Vec<ExtensionId>> {
-        let listing = self.listing().await?;
-        let mut ids: BTreeSet<ExtensionId> = listing.ids.into_iter().collect();
+    async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {
+        let Listing { ids, coverage, faults } = self.listing().await?;
+        let mut ids: BTreeSet<ExtensionId> = ids.into_iter().collect();
         ids.extend(self.known.ids());
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
             let same = found.is_ok_and(|found| self.known.is_same(&id, &found.names));
             (!same).then_some(id)
         });
-        Ok(asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await)
+        let dirty = asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await;
+        Ok((dirty, Listed { coverage, faults }))
     }
 }
 
@@ -270,13 +271,14 @@ impl Backend for OciBackend {
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         let known = &self.0.known;
         match since {
-            None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor() }),
+            None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor(), listed: None }),
             Some(since) if !known.goes_on_from(since) => Ok(Changes::CannotTell),
             Some(_) => {
                 // Before anything is read again: a cursor must never be ahead of its asker.
                 let cursor = known.cursor();
-                let dirty = self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
-                Ok(Changes::These { dirty, cursor })
+                let (dirty, listed) =
+                    self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
+                Ok(Changes::These { dirty, cursor, listed: Some(listed) })
             }
         }
     }

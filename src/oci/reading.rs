@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::room::Room;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
+use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
@@ -51,12 +52,12 @@ pub struct Reading {
     /// The release.
     pub release: Release,
     /// What could not be read of it.
-    pub faults: Vec<String>,
+    pub faults: Vec<ExtensionFault>,
 }
 
 impl Reading {
     fn weight(&self) -> usize {
-        self.release.weight() + self.faults.iter().map(String::len).sum::<usize>()
+        self.release.weight() + self.faults.iter().map(|fault| fault.reason.len()).sum::<usize>()
     }
 }
 
@@ -208,7 +209,9 @@ impl Reader {
         let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
         let (config, faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
-            Err(error) if is_lasting(&error) => (None, vec![format!("tag {tag}: {error}")]),
+            Err(error) if is_lasting(&error) => {
+                (None, vec![ExtensionFault::unreadable_tag(tag, &error)])
+            }
             Err(error) => return Err(error),
         };
         let claims = claims_of(&manifest, &above, config.as_ref());
@@ -330,7 +333,7 @@ fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
 #[must_use]
 pub fn broken(tag: &Tag, error: &Error) -> Reading {
     let release = Release::of_tag(Source::Oci, tag.clone());
-    Reading { release, faults: vec![format!("tag {tag}: {}", error.report())] }
+    Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
 }
 
 /// Whether asking again would bring the same: what is wrong lies in the content.

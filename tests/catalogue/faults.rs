@@ -1,6 +1,7 @@
 //! What cannot be served, when it is nearly everything, and each reason megabytes long.
 
 use extension_registry::backend::Fault;
+use extension_registry::models::fault::FaultSubject;
 
 use super::backend;
 use crate::support::served::Served;
@@ -11,6 +12,7 @@ async fn of_many_faults_the_first_are_shown_and_all_are_counted() {
     let long = "é".repeat(1 << 20);
     let fault = |number: usize| Fault {
         repository: format!("r{number:05}"),
+        subject: FaultSubject::Listing,
         reason: if number == 0 { long.clone() } else { "no sense".to_owned() },
     };
     *backend.faults.lock() = (0..5000).map(fault).collect();

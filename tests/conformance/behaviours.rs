@@ -145,7 +145,7 @@ pub async fn an_empty_backend_lists_nothing(stage: &impl Stage) {
 
 pub async fn a_listing_is_complete(stage: &impl Stage) {
     publish(stage, &["1.0.0"]).await;
-    assert!(stage.backend().listing().await.unwrap().complete);
+    assert!(stage.backend().listing().await.unwrap().coverage.is_complete());
 }
 
 pub async fn a_listing_names_each_extension_once(stage: &impl Stage) {

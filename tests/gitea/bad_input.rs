@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{asked, backend, backend_of, download, failure_of, id, listed, settings, versions_of};
 use crate::support::fake_gitea::state::State;
 use crate::support::fake_gitea::{FakeGitea, Fault};
+use crate::support::ids::reasons;
 
 /// `bad_prov`, which each test spoils, and `good_prov`, which must not mind.
 async fn two() -> FakeGitea {
@@ -93,10 +94,10 @@ async fn rows_that_cannot_be_read_hide_no_others() {
         state.repository_mut("good_prov").releases[0]["tag_name"] = json!(7);
     });
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids, listing.complete), (vec![id("provider/good")], false));
+    assert_eq!((listing.ids, listing.coverage.is_complete()), (vec![id("provider/good")], false));
     let extension = backend.extension(&id("provider/good")).await.unwrap();
     assert_eq!(extension.releases().len(), 1);
-    assert_eq!(extension.faults(), ["1 of its releases cannot be read"]);
+    assert_eq!(reasons(&extension), ["1 of its releases cannot be read"]);
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn row_22_a_list_without_end_is_left_and_called_incomplete() {
     let backend = backend(&fake);
     fake.fault("/repos?", Fault::AlwaysNext);
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (2, false));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (2, false));
     assert_eq!(listing.faults[0].reason, "a list of gitea has no end");
     assert!(fake.take_seen().len() <= 5);
     fake.heal();
@@ -119,7 +120,7 @@ async fn row_22_a_list_without_end_is_left_and_called_incomplete() {
     ];
     fake.fault("/repos?", Fault::Answer(200, headers, json!([page]).to_string().into_bytes()));
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (1, false));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (1, false));
     assert!(listing.faults[0].reason.contains("repeats itself"), "{:?}", listing.faults);
     assert!(fake.take_seen().len() <= 10, "a few pages ahead, not all that were promised");
 }
@@ -138,7 +139,7 @@ async fn a_list_of_too_many_rows_is_cut_within_its_first_pages() {
         fake.fault(&format!("/repos?page={page}&"), answer);
     }
     let listing = backend(&fake).listing().await.unwrap();
-    assert!(!listing.complete);
+    assert!(!listing.coverage.is_complete());
     let reasons: Vec<&str> = listing.faults.iter().map(|fault| fault.reason.as_str()).collect();
     assert!(reasons.contains(&"a list of gitea is too long"), "{reasons:?}");
     assert_eq!(asked(&fake, "/repos?page="), 3, "of two thousand pages, the first of them twice");

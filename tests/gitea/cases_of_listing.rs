@@ -6,6 +6,7 @@ use extension_registry::error::ErrorKind;
 use super::{asked, backend, backend_of, failure_of, id, listed, settings, versions_of};
 use crate::support::fake_gitea::FakeGitea;
 use crate::support::fake_gitea::state::{Rights, State};
+use crate::support::ids::reasons;
 
 fn sixty() -> State {
     let mut state = State::empty();
@@ -19,9 +20,9 @@ fn sixty() -> State {
 async fn case_01_sixty_repositories_are_read_over_two_pages() {
     let fake = FakeGitea::start(sixty()).await;
     let listing = backend(&fake).listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (60, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (60, true));
     assert_eq!(listing.faults, []);
-    assert_eq!(fake.take_seen().len(), 3, "the limits once, then two pages");
+    assert_eq!(fake.take_seen().len(), 4, "the limits once, two pages, one repository by itself");
 }
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn case_02_short_pages_end_by_link_and_not_by_count() {
     state.repositories.iter_mut().step_by(2).for_each(|one| one.hidden = true);
     let fake = FakeGitea::start(state).await;
     let listing = backend(&fake).listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (30, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (30, true));
     assert_eq!(listing.faults[0].reason, "30 repositories are not visible to us");
     assert_eq!(asked(&fake, "/repos?"), 3);
 }
@@ -43,7 +44,7 @@ async fn case_03_an_empty_page_in_the_middle_is_not_the_end() {
     state.repositories[20..40].iter_mut().for_each(|one| one.hidden = true);
     let fake = FakeGitea::start(state).await;
     let listing = backend(&fake).listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (40, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (40, true));
     assert!(listing.ids.contains(&id("provider/e59")));
 }
 
@@ -53,7 +54,7 @@ async fn case_04_nothing_visible_of_something_is_incomplete_and_not_empty() {
     state.repositories.iter_mut().for_each(|one| one.hidden = true);
     let fake = FakeGitea::start(state).await;
     let listing = backend(&fake).listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (0, false));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (0, false));
     let reason = &listing.faults[0].reason;
     assert!(reason.contains("none of the organisation's repositories are visible"), "{reason}");
 }
@@ -106,10 +107,10 @@ async fn case_07_the_missing_scope_is_named() {
     let error = weak("<weak>").listing().await.unwrap_err();
     assert_eq!(error.message(), "The token for gitea lacks the scope read:organization");
     let half = weak("half");
-    listed(&half).await;
-    let error = failure_of(&half, "provider/aws").await;
-    assert_eq!(error.message(), "The token for gitea lacks the scope read:repository");
-    assert_eq!(error.kind(), ErrorKind::BackendRefused);
+    for error in [half.listing().await.unwrap_err(), failure_of(&half, "provider/aws").await] {
+        assert_eq!(error.message(), "The token for gitea lacks the scope read:repository");
+        assert_eq!(error.kind(), ErrorKind::BackendRefused);
+    }
 }
 
 #[tokio::test]
@@ -121,7 +122,7 @@ async fn case_08_releases_switched_off_are_no_versions_and_no_error() {
     fake.take_seen();
     let extension = backend.extension(&id("taskserv/norel")).await.unwrap();
     assert!(extension.releases().is_empty());
-    assert_eq!(extension.faults(), ["its releases are switched off"]);
+    assert_eq!(reasons(&extension), ["its releases are switched off"]);
     assert_eq!(fake.take_seen().len(), 0, "the listing said so already");
     assert_eq!(versions_of(&backend, "cluster/ci").await, ["2.0.0"]);
 }
@@ -192,7 +193,7 @@ async fn case_22_a_renamed_organisation_is_followed_and_told() {
     let fake = FakeGitea::start(state).await;
     let backend = backend(&fake);
     let listing = backend.listing().await.unwrap();
-    assert!(listing.complete);
+    assert!(listing.coverage.is_complete());
     assert_eq!(
         listing.faults[0].reason,
         "the organisation is now called new-home: change the configuration"

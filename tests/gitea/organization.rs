@@ -55,7 +55,7 @@ async fn the_organisation_of_the_recorded_exchanges_is_listed_exactly() {
     let fake = FakeGitea::start(State::recorded()).await;
     let backend = backend(&fake);
     let listing = backend.listing().await.unwrap();
-    assert!(listing.complete);
+    assert!(listing.coverage.is_complete());
     assert_eq!(listing.faults, []);
 
     let mut found = BTreeMap::new();
@@ -87,7 +87,7 @@ async fn without_a_token_the_private_repository_is_not_there() {
     let mut nobody = settings(&fake);
     nobody.token = None;
     let listing = backend_of(nobody).listing().await.unwrap();
-    assert!(listing.complete);
+    assert!(listing.coverage.is_complete());
     assert!(!listing.ids.contains(&id("taskserv/redis")));
     assert!(listing.ids.contains(&id("provider/aws")));
 }
@@ -106,8 +106,9 @@ async fn a_sweep_asks_once_a_page_and_once_a_repository() {
     for id in backend.listing().await.unwrap().ids {
         assert_eq!(versions(&backend.extension(&id).await.unwrap()), ["1.1.0", "1.0.0"]);
     }
-    // The limits, the feed, three pages of repositories, and the releases of each.
-    assert_eq!(fake.take_seen().len(), 1 + 1 + 3 + 120);
+    // The limits, the feed with three pages of repositories, one repository to see whether the
+    // token may read it, three pages again, and the releases of each.
+    assert_eq!(fake.take_seen().len(), 1 + 1 + 3 + 1 + 3 + 120);
 }
 
 #[tokio::test]
@@ -189,7 +190,7 @@ async fn a_repository_of_another_owner_is_not_taken_though_it_is_listed() {
     let fake = FakeGitea::start(state).await;
     let backend = backend(&fake);
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids, listing.complete), (vec![id("provider/ours")], true));
+    assert_eq!((listing.ids, listing.coverage.is_complete()), (vec![id("provider/ours")], true));
     assert_eq!(listing.faults[0].reason, "2 repositories are of another owner");
     let error = backend.extension(&id("provider/theirs")).await.unwrap_err();
     assert_eq!(error.message(), "Extension provider/theirs has left its organisation");

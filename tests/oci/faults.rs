@@ -10,6 +10,7 @@ use extension_registry::models::source::Source;
 use extension_registry::oci::credentials::Credentials;
 
 use super::{backend, backend_as, backend_with, client, id, repository, versions};
+use crate::support::ids::reasons;
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
@@ -73,7 +74,11 @@ async fn row_20_one_bad_release_hides_no_other() {
         let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
         assert_eq!(versions(&extension), ["1.0.0"], "{what}");
         assert!(extension.latest().unwrap().artifact.chosen().is_some(), "{what}");
-        assert!(extension.faults()[0].starts_with("tag 2.0.0: "), "{:?}", extension.faults());
+        assert!(
+            extension.faults()[0].reason.starts_with("tag 2.0.0: "),
+            "{:?}",
+            extension.faults()
+        );
     }
 }
 
@@ -131,7 +136,7 @@ async fn row_21_of_a_hundred_thousand_tags_the_newest_ten_thousand_are_listed() 
     assert_eq!(extension.releases().len(), 10_000);
     assert_eq!(extension.latest().unwrap().version.as_str(), "1.0.99999");
     assert_eq!(extension.releases().last().unwrap().version.as_str(), "1.0.90000");
-    assert_eq!(extension.faults(), ["90000 of its tags are older than those listed"]);
+    assert_eq!(reasons(&extension), ["90000 of its tags are older than those listed"]);
     assert_eq!(server.take().len(), 3, "the list in little room and in much, and a manifest");
 }
 
@@ -160,7 +165,7 @@ async fn row_20_indexes_that_name_the_same_over_and_over_are_left() {
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
     assert_eq!(extension.releases().len(), 0);
     assert_eq!(
-        extension.faults(),
+        reasons(&extension),
         ["tag 1.0.0: The index leads to no manifest that can be read"],
         "after 64 documents, of 32 times 32 that are named"
     );

@@ -45,7 +45,7 @@ async fn a_cold_sweep_asks_twice_for_each_repository() {
     let (server, _) = play(many(250)).await;
     let backend = backend(&server.url());
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (250, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (250, true));
     assert_eq!(server.take().len(), 3, "one page for each hundred");
     for extension in join_all(listing.ids.iter().map(|id| backend.extension(id))).await {
         let extension = extension.unwrap();
@@ -66,14 +66,16 @@ async fn a_cold_sweep_asks_twice_for_each_repository() {
 async fn a_quiet_round_asks_for_catalogue_and_tags_only() {
     let (server, store) = play(many(20)).await;
     let backend = backend(&server.url());
-    let Changes::These { dirty, cursor } = backend.changes(None).await.unwrap() else { panic!() };
+    let Changes::These { dirty, cursor, .. } = backend.changes(None).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(dirty, []);
     for id in backend.listing().await.unwrap().ids {
         backend.extension(&id).await.unwrap();
     }
     server.take();
     let again = backend.changes(Some(&cursor)).await.unwrap();
-    let Changes::These { dirty, cursor } = again else { panic!("it can tell") };
+    let Changes::These { dirty, cursor, .. } = again else { panic!("it can tell") };
     assert_eq!(dirty, []);
     assert_eq!((server.count("_catalog"), server.count("/tags/list")), (1, 20));
     assert_eq!(server.take().len(), 21);
@@ -101,7 +103,7 @@ async fn another_process_goes_on_with_a_quiet_round() {
     store.lock().push("provisioning/ext0003-provider", "1.2.0", b"new");
     server.take();
     let second = backend(&server.url());
-    let Changes::These { dirty, cursor } = second.changes(Some(&cursor)).await.unwrap() else {
+    let Changes::These { dirty, cursor, .. } = second.changes(Some(&cursor)).await.unwrap() else {
         panic!("it can tell")
     };
     assert_eq!(dirty, [id("ext0003-provider")]);
@@ -202,6 +204,15 @@ async fn floating_tags_are_resolved_and_hidden() {
     let (server, _) = play(store).await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
     assert_eq!(versions(&extension), ["1.9.0"]);
+    // Nor is one that has the numbers of the version it floats to.
+    let mut store = Store::default();
+    for tag in ["2.1", "v2", "2.1.0"] {
+        store.push(name, tag, b"same");
+    }
+    store.push(name, "2.0.9", b"older");
+    let (server, _) = play(store).await;
+    let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), ["2.1.0", "2.0.9"]);
 }
 
 #[tokio::test]
@@ -268,7 +279,7 @@ async fn the_sweep_of_a_real_registry_finds_everything() {
     Pusher::new(&real.url(), None).store(&store).await;
     let backend = backend(&real.url());
     let listing = backend.listing().await.unwrap();
-    assert_eq!((listing.ids.len(), listing.complete), (12, true));
+    assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (12, true));
     let Changes::These { cursor, .. } = backend.changes(None).await.unwrap() else { panic!() };
     for id in &listing.ids {
         assert_eq!(versions(&backend.extension(id).await.unwrap()), ["1.1.0", "1.0.0"]);

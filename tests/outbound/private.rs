@@ -172,7 +172,7 @@ async fn no_next_page_is_asked_for_elsewhere() {
     for private in PRIVATE.into_iter().filter(|private| private.is_ascii()) {
         *address.lock() = canary.at(private);
         let listing = backend.listing().await.unwrap();
-        assert_eq!((listing.ids.len(), listing.complete), (1, false), "{private}");
+        assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (1, false), "{private}");
         assert!(!canary.heard(), "{private}");
     }
 }

@@ -9,6 +9,7 @@ use extension_registry::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{About, Extension, Release};
+use extension_registry::models::fault::{ExtensionFault, FaultSubject};
 use extension_registry::models::source::Source;
 use jiff::Timestamp;
 use proptest::collection::vec;
@@ -69,20 +70,41 @@ fn release() -> impl Strategy<Value = Release> {
         any::<bool>(),
         of(digest()),
         any_about(),
+        any::<bool>(),
     )
         .prop_map(
-            |(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
+            |(
+                tag,
+                published_at,
+                artifact,
+                mut assets,
+                among,
+                manifest_digest,
+                about,
+                marked_prerelease,
+            )| {
                 assets.extend(artifact.chosen().filter(|_| among).cloned());
                 let (assets, about) = (assets.into(), Arc::new(about));
                 let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
-                Release { published_at, artifact, assets, manifest_digest, about, ..bare }
+                Release {
+                    marked_prerelease,
+                    published_at,
+                    artifact,
+                    assets,
+                    manifest_digest,
+                    about,
+                    ..bare
+                }
             },
         )
 }
 
 fn extension() -> impl Strategy<Value = Extension> {
     ("(provider|taskserv)/[a-zA-Z0-9]{1,4}", vec(release(), 0..6), vec("\\PC{0,8}", 0..2)).prop_map(
-        |(name, releases, faults)| Extension::new(id(&name), releases).with_faults(faults),
+        |(name, releases, faults)| {
+            Extension::new(id(&name), releases)
+                .with_faults(faults.into_iter().map(ExtensionFault::of_repository).collect())
+        },
     )
 }
 
@@ -98,7 +120,11 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         .prop_map(|(mut extensions, cursor, last_success, swept, fault)| {
             extensions.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
             extensions.dedup_by(|(a, _), (b, _)| a.id() == b.id());
-            let faults = fault.map(|(repository, reason)| Fault { repository, reason });
+            let faults = fault.map(|(repository, reason)| Fault {
+                repository,
+                subject: FaultSubject::Repository,
+                reason,
+            });
             let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
             let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
             let owners = owned.map(|id| (id, Source::Gitea)).collect();
@@ -106,6 +132,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
             let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
             let unsettled = Unsettled {
+                incomplete: ids(2).cloned().collect(),
                 doubted: ids(0).cloned().collect(),
                 dirty: dirty.into_iter().collect(),
                 refused: vec![id("provider/there-was-no-room-for-this-one")],
@@ -118,6 +145,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 last_success,
                 cursor: cursor.map(ChangeCursor::new),
                 swept,
+                identity: Some("organization 7".to_owned()),
+                listing_gap: Some("page 2 is missing".to_owned()),
                 faults: faults.into_iter().collect(),
                 extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
                 unsettled,

@@ -1,6 +1,6 @@
 //! Short ways to name things.
 
-use extension_registry::models::extension::About;
+use extension_registry::models::extension::{About, Extension};
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::tag::Tag;
 
@@ -22,4 +22,9 @@ pub fn about(description: &str, keywords: &[&str]) -> About {
         keywords: keywords.iter().map(|&word| word.into()).collect(),
         ..About::default()
     }
+}
+
+/// The reasons of an extension's faults.
+pub fn reasons(extension: &Extension) -> Vec<&str> {
+    extension.faults().iter().map(|fault| fault.reason.as_str()).collect()
 }

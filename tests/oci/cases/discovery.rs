@@ -166,7 +166,10 @@ async fn case_10_without_a_catalogue_the_configured_repositories_are_served() {
             settings.repositories = vec![id("aws-provider")]
         });
         let listing = configured.listing().await.unwrap();
-        assert_eq!((listing.ids, listing.complete), (vec![id("aws-provider")], false));
+        assert_eq!(
+            (listing.ids, listing.coverage.is_complete()),
+            (vec![id("aws-provider")], false)
+        );
         assert_eq!(listing.faults.len(), 1, "a warning");
         let extension = configured.extension(&id("aws-provider")).await.unwrap();
         assert_eq!(versions(&extension), ["1.0.0"]);
@@ -175,11 +178,14 @@ async fn case_10_without_a_catalogue_the_configured_repositories_are_served() {
 }
 
 #[tokio::test]
-async fn case_11_an_empty_catalogue_proves_nothing() {
+async fn case_11_an_empty_catalog_is_an_answer() {
     for body in [r#"{"repositories":[]}"#, r#"{"repositories":null}"#] {
         let server = ScriptedRegistry::start(move |_| Reply::json(body)).await;
         let listing = backend(&server.url()).listing().await.unwrap();
-        assert_eq!((listing.ids.len(), listing.complete, listing.faults.len()), (0, false, 1));
+        assert_eq!(
+            (listing.ids.len(), listing.coverage.is_complete(), listing.faults.len()),
+            (0, true, 0)
+        );
     }
 }
 
@@ -192,7 +198,7 @@ async fn an_empty_page_behind_an_unchanged_one_is_the_end() {
     })
     .await;
     let listing = backend(&server.url()).listing().await.unwrap();
-    assert_eq!((listing.ids, listing.complete), (vec![id("aws-provider")], true));
+    assert_eq!((listing.ids, listing.coverage.is_complete()), (vec![id("aws-provider")], true));
     assert_eq!(listing.faults, []);
 }
 
@@ -206,5 +212,5 @@ async fn case_12_a_catalogue_that_ends_early_proves_nothing() {
     })
     .await;
     let listing = backend(&server.url()).listing().await.unwrap();
-    assert_eq!((listing.ids, listing.complete), (vec![id("aws-provider")], false));
+    assert_eq!((listing.ids, listing.coverage.is_complete()), (vec![id("aws-provider")], false));
 }

@@ -129,7 +129,10 @@ async fn row_17_a_list_that_is_redirected_elsewhere_cannot_be_read_and_nobody_th
         settings.allow_private_redirects = true;
     });
     let listing = backend.listing().await.unwrap();
-    assert!(!listing.complete, "what is configured is served, and the rest is not gone");
+    assert!(
+        !listing.coverage.is_complete(),
+        "what is configured is served, and the rest is not gone"
+    );
     assert!(listing.faults[0].reason.contains("another server"), "{:?}", listing.faults);
     let later = redirecting(stranger.url(), |seen| seen.query("last").is_some()).await;
     let asking = client(&later.url(), credentials_of(&later.url(), "user:SECRET"));

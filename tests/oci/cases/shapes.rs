@@ -50,7 +50,7 @@ async fn case_26_of_an_index_the_first_real_manifest_counts() {
     assert_eq!(versions(&extension), ["1.1.0", "1.0.0"]);
     assert_eq!(extension.latest().unwrap().artifact.chosen().unwrap().size, 7);
     assert_eq!(extension.faults().len(), 2, "{:?}", extension.faults());
-    assert!(extension.faults().iter().all(|fault| fault.starts_with("tag 2.")));
+    assert!(extension.faults().iter().all(|fault| fault.reason.starts_with("tag 2.")));
     let tag = "2.0.0".parse().unwrap();
     let error = backend.version(&id("aws-provider"), &tag).await.unwrap_err();
     assert_eq!(error.message(), "The index leads to no manifest that can be read");
@@ -117,9 +117,8 @@ async fn case_29_tags_are_listed_as_the_contract_says() {
         let swept = backend.extension(&id("aws-provider")).await.unwrap();
         assert_eq!(swept.latest().unwrap().version.as_str(), "1.10.0");
         let read = backend.releases(&id("aws-provider")).await.unwrap();
-        let mut expected =
-            vec!["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"];
-        expected.retain(|version| !hidden || *version != "1.2");
+        let shown = if hidden { "1.2.0" } else { "1.2" };
+        let expected = ["2.0.0-rc1", "1.10.0", "1.9.0", shown, "1.0.0+build.1", "01.0.0"];
         assert_eq!(versions(&read), expected);
     }
 }
