@@ -275,7 +275,7 @@ impl Backend for GiteaBackend {
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        let found = self.client.find(operations::PROBE, &url, |answer, room| one_row(answer, room));
+        let found = self.client.find(operations::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
         let Some(row) = row else { return self.check_organization(true).await };
         if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {

@@ -325,7 +325,7 @@ fn is_platform(word: &str) -> bool {
 
 fn is_architecture(word: &str) -> bool {
     let attached = |family: &&str| word.strip_prefix(*family).is_some_and(is_attached);
-    ARCHITECTURES.iter().any(|family| attached(&family))
+    ARCHITECTURES.iter().any(attached)
         // `amd64v3`
         || word.strip_prefix("amd64").is_some_and(is_attached)
 }

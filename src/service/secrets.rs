@@ -66,7 +66,8 @@ pub(super) fn word(path: &Path) -> io::Result<SecretString> {
     let text = files::text_named(path, FILE_MAX).map_err(|error| {
         io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))
     })?;
-    let mut words = text.split_whitespace();
+    // Editors on Windows write a byte order mark.
+    let mut words = text.strip_prefix('\u{feff}').unwrap_or(&text).split_whitespace();
     match (words.next(), words.next()) {
         (Some(word), None) => Ok(word.to_owned().into()),
         _ => Err(io::Error::new(
