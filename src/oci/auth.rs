@@ -12,7 +12,6 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use url::Host;
 
 use crate::backend::coalesce::Coalesced;
 use crate::error::{Error, Result};
@@ -24,6 +23,7 @@ use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
 use crate::oci::operations;
+use crate::oci::realm::TokenHost;
 use crate::oci::remembered::{Remembered, Weighed};
 use crate::oci::token::{Token, TokenServer, credentials_header};
 
@@ -43,7 +43,7 @@ struct Door {
     http: HttpClient,
     registry: RegistryAddress,
     /// Token servers beside the registry's own that may be told who we are.
-    token_hosts: Vec<Host>,
+    token_hosts: Vec<TokenHost>,
 }
 
 struct State {
@@ -114,7 +114,7 @@ impl Auth {
         http: HttpClient,
         registry: RegistryAddress,
         credentials: Credentials,
-        token_hosts: Vec<Host>,
+        token_hosts: Vec<TokenHost>,
     ) -> Self {
         let door = Arc::new(Door { http, registry, token_hosts });
         let state = Arc::new(Mutex::new(State::new(credentials)));

@@ -8,8 +8,8 @@ use hyper::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
+use url::Url;
 use url::form_urlencoded::Serializer;
-use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
@@ -21,7 +21,7 @@ use crate::oci::credentials::Credentials;
 use crate::oci::lenient::value;
 use crate::oci::models::from_object;
 use crate::oci::operations;
-use crate::oci::realm::{self, Realm};
+use crate::oci::realm::{self, Realm, TokenHost};
 use crate::oci::remembered::Weighed;
 
 /// Longest answer of a token server, in bytes.
@@ -85,7 +85,7 @@ impl<'a> TokenServer<'a> {
     pub fn of(
         challenge: &BearerChallenge,
         registry: &Url,
-        token_hosts: &[Host],
+        token_hosts: &[TokenHost],
         http: &'a HttpClient,
         credentials: &'a Credentials,
     ) -> Result<Self> {
