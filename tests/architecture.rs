@@ -134,8 +134,9 @@ fn nothing_below_the_api_knows_http_frameworks() {
 
 #[test]
 fn the_shared_part_of_oci_needs_only_models_and_errors() {
-    for file in ["oci/artifact.rs", "oci/documents.rs", "oci/models.rs"] {
-        for named in named_after(&code(&root().join(file)), "crate::") {
+    let shared = ["artifact", "documents", "layers", "lenient", "models", "unlisted"];
+    for file in shared.map(|name| format!("oci/{name}.rs")) {
+        for named in named_after(&code(&root().join(&file)), "crate::") {
             assert!(["models", "error", "oci"].contains(&named), "{file} names {named}");
         }
     }
@@ -146,7 +147,7 @@ fn local_takes_from_oci_only_the_shared_part() {
     for path in sources(&root().join("local")) {
         for named in named_after(&code(&path), "crate::oci::") {
             assert!(
-                ["artifact", "documents", "models"].contains(&named),
+                ["artifact", "documents", "models", "unlisted"].contains(&named),
                 "{} names {named}",
                 path.display()
             );

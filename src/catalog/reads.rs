@@ -249,6 +249,7 @@ impl Catalogue {
             member.evidence.mended(&id.to_string(), &subject);
             judge_checksum(member, &id, &release);
             if release.artifact.is_usable() {
+                this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
             // What holds nothing is shown on no path, and its extension is read without it. If that
@@ -256,7 +257,9 @@ impl Catalogue {
             let _ = this.refresh(&id, Some(known.source)).await;
             Err(no_version(&id, &known.tag))
         };
-        deadline.wait(Some(release.source), self.questions.releases.ask(&key, question)).await
+        let answer = self.questions.releases.ask(&key, question);
+        let answer = deadline.wait(Some(release.source), answer).await;
+        answer.map_err(|error| self.held_back(Some(release.source), error))
     }
 
     /// The one backend that can have versions of this name which are not known; `None`: all can.
@@ -318,7 +321,8 @@ impl Catalogue {
     /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
     /// other one may be there in a moment.
     fn nothing_known(&self, source: Option<Source>) -> Error {
-        let mut kind = ErrorKind::BackendUnavailable { retry_after: RETRY_AFTER };
+        let retry_after = self.pause(source).max(RETRY_AFTER);
+        let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
         for member in self.asked(source) {
             let failure = member.status.get().last_failure;

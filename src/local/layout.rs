@@ -137,7 +137,11 @@ impl Layout {
             )));
         }
         let index: Document = self.json("index.json", INDEX_MAX)?;
-        if index.is_index() { Ok(index) } else { Err(Error::faulty("index.json is no index")) }
+        // A media type alone does not say that there is nothing.
+        match index.manifests {
+            Some(_) => Ok(index),
+            None => Err(Error::faulty("index.json is no index: it has no manifests")),
+        }
     }
 
     /// The manifest or index behind a descriptor, its size and digest checked.
@@ -167,6 +171,20 @@ impl Layout {
         } else {
             Err(Error::faulty(format!("blob {digest} has another digest")))
         }
+    }
+
+    /// The first bytes of a blob, unchecked.
+    ///
+    /// # Errors
+    /// It is missing or cannot be read.
+    pub fn head_of(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
+        let digest = parse_digest(descriptor)?;
+        let mut head = Vec::new();
+        let (file, _) = self.blob(&digest)?;
+        file.take(max).read_to_end(&mut head).map_err(|error| {
+            Error::faulty(format!("blob {digest} cannot be read")).because(error)
+        })?;
+        Ok(head)
     }
 
     /// Checks that a blob is there in full, without reading it.

@@ -59,7 +59,8 @@ pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
 pub(super) fn word(path: &Path) -> io::Result<SecretString> {
     readable(path)?;
     let text = fs::read_to_string(path)?;
-    let mut words = text.split_whitespace();
+    // Editors on Windows write a byte order mark.
+    let mut words = text.strip_prefix('\u{feff}').unwrap_or(&text).split_whitespace();
     match (words.next(), words.next()) {
         (Some(word), None) => Ok(word.to_owned().into()),
         _ => Err(io::Error::new(

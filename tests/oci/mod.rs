@@ -3,8 +3,10 @@
 mod cases;
 mod faults;
 mod notes;
+mod paging;
 mod real;
 mod recorded;
+mod reports;
 mod slow;
 mod sweep;
 mod webhook;

@@ -90,6 +90,8 @@ pub struct Scripted {
     /// After each listing so many questions about extensions are answered; then it limits us.
     pub answers_per_round: Option<usize>,
     answered: AtomicUsize,
+    /// What it calls itself, as it was told by a state file.
+    pub identity: Mutex<Option<String>>,
 }
 
 /// Open, until it is shut.
@@ -147,6 +149,7 @@ impl Scripted {
             partial: Mutex::default(),
             answers_per_round: None,
             answered: AtomicUsize::new(0),
+            identity: Mutex::default(),
         }
     }
 
@@ -320,6 +323,14 @@ impl Backend for Scripted {
         }
         self.speaks().await;
         self.count(&self.probes)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.lock().clone()
+    }
+
+    fn resume(&self, identity: &str) {
+        *self.identity.lock() = Some(identity.to_owned());
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
