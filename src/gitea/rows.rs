@@ -91,6 +91,11 @@ impl<K: Kept> Collector<K> {
                 self.rows.gaps.push(error.report());
                 Ok(())
             }
+            Err(error) if self.within.keeps_beginning && is_away(&error) => {
+                self.rows.gaps.push(error.report());
+                self.more = false;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -169,4 +174,11 @@ fn is_gap(error: &Error) -> bool {
         ErrorKind::BackendFaulty | ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout
     );
     passes && error.was_asked() && !error.is_oversized()
+}
+
+/// Whether a backend failed to answer, though it was asked.
+fn is_away(error: &Error) -> bool {
+    let away = ErrorKind::BackendTimeout == error.kind()
+        || matches!(error.kind(), ErrorKind::BackendUnavailable { .. });
+    away && error.was_asked()
 }
