@@ -9,7 +9,6 @@ use crate::catalog::questions::{Deadline, Wanted, What, asked_too_much};
 use crate::catalog::reads::no_version;
 use crate::error::Result;
 use crate::models::extension::Release;
-use crate::models::fault::ExtensionFault;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -31,10 +30,7 @@ impl Catalogue {
         let Some(member) = source.and_then(|source| self.member(source)) else { return Ok(None) };
         // Hidden tags stay hidden, and an alias cannot be told from a version here.
         let is_hidden = tag.is_housekeeping() || tag.may_float();
-        let is_unreadable = |fault: &ExtensionFault| fault.unreadable;
-        let everything_is_known =
-            extension.coverage().is_complete() && !extension.faults().iter().any(is_unreadable);
-        if everything_is_known || is_hidden || extension.find(tag).is_some() {
+        if extension.is_whole() || is_hidden || extension.find(tag).is_some() {
             return Ok(None);
         }
         let wanted = Wanted { id: entry.id().clone(), what: What::Tag(tag.clone()), source };

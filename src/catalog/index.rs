@@ -291,6 +291,14 @@ impl Index {
         (listed().count(), undoubted.take(max).cloned().collect())
     }
 
+    /// Whether everything is known of an extension of this backend, so that a version that it
+    /// lacks does not exist.
+    #[must_use]
+    pub fn is_whole(&self, source: Source, id: &ExtensionId) -> bool {
+        let part = self.shelf(source).and_then(|shelf| shelf.extensions.get(id));
+        part.is_some_and(|part| part.extension.is_whole())
+    }
+
     /// Whether a backend has this extension.
     #[must_use]
     pub fn has(&self, source: Source, id: &ExtensionId) -> bool {

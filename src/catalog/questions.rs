@@ -201,10 +201,14 @@ impl Catalogue {
         if member.held().refused > 0 {
             return Err(no_room(member.source()));
         }
-        let age = member.status.complete_age().filter(|_| !member.evidence.may_name(id));
-        if age.is_some_and(|age| age <= self.rules.ttl)
-            || self.index.lock().without_release(member.source(), id).is_some()
-        {
+        let (source, index) = (member.source(), self.index.lock());
+        let is_listed = index.has(source, id);
+        let proven =
+            if is_listed { index.is_whole(source, id) } else { !member.evidence.may_name(id) };
+        let has_no_release = index.without_release(source, id).is_some();
+        drop(index);
+        let age = member.status.complete_age().filter(|_| proven);
+        if has_no_release || age.is_some_and(|age| age <= self.rules.ttl) {
             return Ok(());
         }
         Err(asked_too_much(member.source()))

@@ -353,6 +353,12 @@ impl Extension {
         &self.faults
     }
 
+    /// Whether its list of releases is complete and each release could be read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.coverage.is_complete() && !self.faults.iter().any(|fault| fault.unreadable)
+    }
+
     /// How much of the list of releases is proven. With anything but complete coverage a release
     /// that is not in the list may exist.
     #[must_use]
