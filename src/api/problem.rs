@@ -140,12 +140,17 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        if error.kind() == ErrorKind::Overloaded {
+            return Self::overloaded();
+        }
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             ErrorKind::BackendRefused | ErrorKind::BackendFaulty => StatusCode::BAD_GATEWAY,
-            ErrorKind::BackendUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::BackendUnavailable { .. } | ErrorKind::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorKind::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };

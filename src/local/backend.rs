@@ -1,7 +1,6 @@
 //! The backend over a directory of image layouts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Seek as _};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::io::AsyncReadExt as _;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
@@ -122,20 +120,18 @@ impl LocalBackend {
         id: &ExtensionId,
         artifact: &Artifact,
         range: Option<&Range<u64>>,
-    ) -> Result<(std::fs::File, u64)> {
+    ) -> Result<(std::fs::File, Range<u64>)> {
         let digest = artifact.key.as_str().parse().map_err(|error| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
         let (file, size) = self.layout(id)?.1.blob(&digest)?;
-        let mut file = file.into_std();
-        let Some(range) = range else { return Ok((file, size)) };
+        let file = file.into_std();
+        let Some(range) = range else { return Ok((file, 0..size)) };
         if range.start >= range.end || range.end > size {
             let kind = ErrorKind::RangeNotSatisfiable { size };
             return Err(Error::new(kind, "Range outside the artifact"));
         }
-        let unreadable = |error| Error::faulty("The artifact cannot be read").because(error);
-        file.seek(io::SeekFrom::Start(range.start)).map_err(unreadable)?;
-        Ok((file, range.end - range.start))
+        Ok((file, range.clone()))
     }
 }
 
@@ -170,9 +166,9 @@ impl Backend for LocalBackend {
         range: Option<Range<u64>>,
     ) -> Result<Download> {
         let (id, artifact) = (id.clone(), artifact.clone());
-        let (file, length) =
+        let (file, part) =
             self.ask(move |this| this.open_blob(&id, &artifact, range.as_ref())).await?;
-        Ok(Download::from_reader(length, tokio::fs::File::from_std(file).take(length)))
+        Ok(Download::from_file(file, part))
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {

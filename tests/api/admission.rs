@@ -37,7 +37,7 @@ async fn served(admission: Admission) -> Served {
     Served::with(vec![memory(Source::Local, &["provider/aws:1.0.0"])], setup).await
 }
 
-pub(super) fn tokens(clients: &[(&str, &str)]) -> Admission {
+pub(crate) fn tokens(clients: &[(&str, &str)]) -> Admission {
     let lines = clients
         .iter()
         .map(|(client, token)| format!("{client} {}\n", Digest::sha256(token.as_bytes()).hex()));
@@ -46,7 +46,7 @@ pub(super) fn tokens(clients: &[(&str, &str)]) -> Admission {
 }
 
 /// One request a second, this many at once.
-pub(super) fn limited(burst: u32, admission: Admission) -> Admission {
+pub(crate) fn limited(burst: u32, admission: Admission) -> Admission {
     let rate = Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(burst).unwrap() };
     let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
     Admission { rate: Some(RateLimiter::new(rate)), proxies, ..admission }

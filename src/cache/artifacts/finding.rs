@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::backend::download::Download;
+use crate::cache::artifacts::Artifacts;
 use crate::cache::artifacts::disk::{Disk, digest_of};
 use crate::cache::artifacts::filling::blocking;
 use crate::cache::artifacts::shelf::Stamp;
-use crate::cache::artifacts::{Artifacts, reader};
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
@@ -27,7 +26,7 @@ impl Artifacts {
         self: &Arc<Self>,
         artifact: &Artifact,
         part: Range<u64>,
-    ) -> Option<Download> {
+    ) -> Option<(File, Range<u64>)> {
         let (digest, disk) = (artifact.digest.as_ref()?, self.disk.as_ref()?);
         let verified = self.shelf.lock().get(digest)?;
         let (file, stamp) = self.open_file(disk, digest).await?;
@@ -35,7 +34,7 @@ impl Artifacts {
         if !good || stamp.size != artifact.size {
             return None;
         }
-        Some(reader::stored(file, part, self.buffers.clone()))
+        Some((file, part))
     }
 
     async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<(File, Stamp)> {
