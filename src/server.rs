@@ -45,7 +45,7 @@ const SEND_MAX: usize = 64 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// Connections taken beyond the cap, each for one request that needs no room: whoever watches the
 /// service must not wait behind a flood. Only beyond these do connections wait to be accepted.
-const SPARE: usize = 64;
+pub const SPARE: usize = 64;
 /// How long the clients of these may take for a head.
 const SPARE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after the system refused us a connection, most likely for want of file descriptors.
@@ -283,6 +283,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .http1()
         // Ours tells a slow head from an idle connection.
         .header_read_timeout(None)
+        // Who has asked may end its writing, and is answered.
+        .half_close(true)
         .max_buf_size(HEAD_MAX)
         .http2()
         .timer(TokioTimer::new())

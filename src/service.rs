@@ -4,6 +4,7 @@ mod admission;
 mod artifacts;
 mod backends;
 mod checks;
+mod files;
 mod receiver;
 mod rotation;
 mod secrets;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -41,12 +42,14 @@ use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::activity::Patience;
 use crate::server::clients::Clients;
-use crate::server::threads::Threads;
+use crate::server::threads::{Threads, WAITING_MAX};
 use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
 
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 /// How long archives that are complete may take to get to disk at the end.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 
@@ -61,7 +64,11 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     };
     let threads = Threads::start(workers)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(workers.get()).enable_all().build()?;
+    let runtime = runtime
+        .worker_threads(workers.get())
+        .max_blocking_threads(WAITING_MAX)
+        .enable_all()
+        .build()?;
     runtime.block_on(start(config, demo, &threads))
 }
 
@@ -95,6 +102,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         sample_count = unpack_samples(dir.path())?;
         config.local = Some(LocalConfig { path: dir.path().to_owned() });
     }
+    files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
     let limits = Limits {
@@ -146,9 +154,23 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
 
 async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     let ServerConfig { host, port, .. } = server;
-    TcpListener::bind((server.address(), *port)).await.map_err(|error| {
+    listen((server.address(), *port)).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}"))
     })
+}
+
+/// Listens on the first address of a name that can be listened on.
+async fn listen(name: (&str, u16)) -> io::Result<TcpListener> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host(name).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// How many connections each client may have.
@@ -215,6 +237,14 @@ fn origins(server: &ServerConfig) -> io::Result<Option<AllowOrigin>> {
 fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            info!(
+                "SIGHUP is ignored: changed secrets are taken up by themselves, and a changed configuration by a restart"
+            );
+        }
+    });
     let (stop, stopped) = watch::channel(Stop::Not);
     tokio::spawn(async move {
         for step in [Stop::Drain, Stop::Now] {

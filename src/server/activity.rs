@@ -8,6 +8,10 @@ use hyper::Version;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+/// What a client takes of an answer within [`Patience::stall`] of waiting for it, in bytes; less cuts it.
+/// A byte now and then keeps no place.
+pub(super) const LEAST: usize = 32 * 1024;
+
 /// How long clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -15,7 +19,7 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// Without taking any of an answer that is ready for it.
+    /// Without taking 32 KiB of an answer that is ready for it: in all, not in a row.
     pub stall: Duration,
 }
 
@@ -50,13 +54,16 @@ struct State {
 }
 
 /// An answer that is not yet written whole.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Underway {
     number: u64,
     /// Pieces that the connection has and the socket has not.
     pieces: usize,
-    /// Since when none of these was taken.
-    aside: Option<Instant>,
+    /// Since when the client has been waited for, if it is.
+    waiting: Option<Instant>,
+    /// How long it was waited for before, and the bytes it took meanwhile.
+    waited: Duration,
+    taken: usize,
     /// Whether the connection will ask for no more of it.
     ended: bool,
     /// What it was made of, and with that its place among all requests, until the last piece goes.
@@ -104,8 +111,7 @@ impl Activity {
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
-        let (pieces, aside, ended, body) = (0, None, false, None);
-        state.answers.push(Underway { number, pieces, aside, ended, body });
+        state.answers.push(Underway { number, ..Underway::default() });
         Ticket { activity: Arc::clone(self), number, body: None }
     }
 
@@ -133,9 +139,12 @@ impl State {
             // While its end is full the socket has its own deadline.
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
+        if self.version != Some(Version::HTTP_2) {
+            return None;
+        }
         // In HTTP/2 a client can leave one answer aside without its end being full.
-        let aside = self.answers.iter().filter_map(|answer| answer.aside).min();
-        aside.filter(|_| self.version == Some(Version::HTTP_2)).map(|since| since + patience.stall)
+        let left = |answer: &Underway| patience.stall.saturating_sub(answer.waited);
+        self.answers.iter().filter_map(|answer| Some(answer.waiting? + left(answer))).min()
     }
 }
 
@@ -153,17 +162,32 @@ pub(super) struct Ticket {
 pub(super) struct Mark {
     activity: Arc<Activity>,
     number: u64,
+    bytes: usize,
 }
 
 impl Ticket {
-    /// A piece of the answer is given to the connection.
-    pub(super) fn give(&self) -> Mark {
+    /// A piece of the answer, of so many bytes, is given to the connection.
+    pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
             answer.pieces += 1;
-            answer.aside.get_or_insert_with(Instant::now);
+            answer.waiting.get_or_insert_with(Instant::now);
         }
-        Mark { activity: Arc::clone(&self.activity), number: self.number }
+        Mark { activity: Arc::clone(&self.activity), number: self.number, bytes }
+    }
+}
+
+impl Underway {
+    /// The client took a piece.
+    fn take(&mut self, bytes: usize) {
+        self.pieces = self.pieces.saturating_sub(1);
+        self.taken += bytes;
+        if self.taken >= LEAST {
+            (self.taken, self.waited) = (0, Duration::ZERO);
+            self.waiting = (self.pieces > 0).then(Instant::now);
+        } else if self.pieces == 0 {
+            self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        }
     }
 }
 
@@ -185,8 +209,7 @@ impl Drop for Mark {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
-            answer.pieces = answer.pieces.saturating_sub(1);
-            answer.aside = (answer.pieces > 0).then(Instant::now);
+            answer.take(self.bytes);
         }
         let settled = state.settle(self.number);
         drop(state);
@@ -226,15 +249,63 @@ mod tests {
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
         let activity = Activity::new(Patience::default());
         let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2));
-        let _piece = aside.give();
+        let _piece = aside.give(1);
         let taken = async {
             for _ in 0..6 {
                 sleep_until(Instant::now() + MINUTE / 6).await;
-                drop(other.give());
+                drop(other.give(LEAST));
             }
         };
         let (after, ()) = tokio::join!(overdue_after(&activity), taken);
         assert_eq!(after, MINUTE, "however busy the other answer is");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s02_an_answer_that_is_taken_at_a_trickle_is_overdue_within_a_minute_of_waiting() {
+        for (bytes, seconds) in [(1, 7), (16 * 1024, 45), (16 * 1024, 31), (LEAST - 1, 59)] {
+            for ahead in [false, true] {
+                let activity = Activity::new(Patience::default());
+                let ticket = activity.begin(Version::HTTP_2);
+                let taking = async {
+                    let mut next = ticket.give(bytes);
+                    loop {
+                        let after = ahead.then(|| ticket.give(bytes));
+                        sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
+                        drop(next);
+                        // We are at work for a while, which does not count.
+                        sleep_until(Instant::now() + MINUTE / 60).await;
+                        next = after.unwrap_or_else(|| ticket.give(bytes));
+                    }
+                };
+                let took = tokio::select! {
+                    took = overdue_after(&activity) => took,
+                    () = taking => MINUTE,
+                };
+                // While we are at work it is looked at each ten seconds.
+                let slack = Duration::from_secs(60 / seconds + 11);
+                assert!(
+                    (MINUTE..=MINUTE + slack).contains(&took),
+                    "{bytes} each {seconds} s: {took:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_enough_within_each_minute_is_waited_for() {
+        let activity = Activity::new(Patience::default());
+        let ticket = activity.begin(Version::HTTP_2);
+        let taking = async {
+            for _ in 0..100 {
+                let piece = ticket.give(LEAST / 2);
+                sleep_until(Instant::now() + Duration::from_secs(29)).await;
+                drop(piece);
+            }
+        };
+        tokio::select! {
+            took = overdue_after(&activity) => panic!("overdue after {took:?}"),
+            () = taking => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,7 +318,7 @@ mod tests {
             let _held = &held;
             error
         })));
-        let [first, last] = [ticket.give(), ticket.give()];
+        let [first, last] = [ticket.give(LEAST), ticket.give(1)];
         drop(ticket);
         sleep_until(Instant::now() + MINUTE / 2).await;
         drop(first);
@@ -263,7 +334,7 @@ mod tests {
         let activity = Activity::new(Patience::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
             let ticket = activity.begin(version);
-            drop(ticket.give());
+            drop(ticket.give(1));
             let overdue = tokio::time::timeout(MINUTE * 60, activity.overdue()).await;
             assert!(overdue.is_err(), "{version:?}");
             drop(ticket);

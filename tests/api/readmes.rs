@@ -73,7 +73,7 @@ async fn each_form_is_revalidated_by_its_own_tag() {
     let served = served().await;
     for headers in [&[][..], &[HTML]] {
         let first = served.get_with(PATH, headers).await;
-        assert!(first.headers.get_all("vary").iter().any(|vary| vary == "accept"));
+        assert!(first.header("vary").split(", ").any(|vary| vary == "accept"));
         let etag = first.header("etag");
         assert!(etag.starts_with("W/\""), "{etag}");
         let second = [headers, &[("if-none-match", etag)]].concat();

@@ -21,14 +21,18 @@ async fn s14_large_answers_are_compressed_aside_and_small_ones_at_once() {
             ("/extensions/search?q=p&limit=1000", true),
             ("/extensions?limit=10", false),
         ] {
-            let request = Request::get(format!("/api/v1{path}")).header("accept-encoding", coding);
+            let request = Request::get(format!("/api/v1{path}"))
+                .header("accept-encoding", coding)
+                .header("host", "x");
             let request = request.body(Body::empty()).unwrap();
             let at_once = served.router.clone().oneshot(request).now_or_never();
             let coded = at_once
                 .is_some_and(|answer| answer.unwrap().headers().contains_key("content-encoding"));
             assert_eq!(coded, !aside, "{path} {coding}");
-            let answer = served.call(path, &[("accept-encoding", coding)]).await;
-            assert_eq!(answer.header("content-encoding"), coding, "{path}");
+            // What was begun aside goes on, and keeps others plain meanwhile.
+            while served.call(path, &[("accept-encoding", coding)]).await.header("content-encoding")
+                != coding
+            {}
         }
     }
 }

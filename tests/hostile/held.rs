@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::models::source::Source;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -90,31 +89,18 @@ async fn served() -> Served {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s02_an_answer_that_is_taken_at_a_trickle_is_cut_whatever_the_windows() {
+async fn s02_an_answer_that_is_not_taken_is_cut_whatever_the_window() {
     // In HTTP/2 an answer whose window is all used leaves nothing in our buffers.
-    for (window, pause) in [(16 * 1024, 45), (16 * 1024, 600), (1, 45), (30_000, 50)] {
+    for window in [1, 16 * 1024, 20_000, 32 * 1024, 64 * 1024 - 1] {
         let served = served().await;
-        let (client, mut connection) = Http2::connect(served.address(), window).await;
-        let mut answer = client.ask("/extensions?limit=1000").await.unwrap().into_body();
+        let (client, connection) = Http2::connect(served.address(), window).await;
+        let answer = client.ask("/extensions?limit=1000").await.unwrap();
         let begun = Instant::now();
-        while !connection.is_finished() {
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(130), "{window} every {pause} s: not cut");
-            // Others keep the connection busy meanwhile.
-            for _ in 0..pause / 5 {
-                let _ = client.whole("/health/live").await;
-                tokio::select! {
-                    _ = &mut connection => break,
-                    () = sleep(Duration::from_secs(5)) => {}
-                }
-            }
-            let mut taken = 0;
-            while taken < window as usize && !connection.is_finished() {
-                let Some(Ok(frame)) = answer.frame().await else { break };
-                taken += frame.into_data().unwrap().len();
-            }
-        }
-        assert!(begun.elapsed() >= Duration::from_secs(60), "{window} every {pause} s");
+        let cut = tokio::time::timeout(Duration::from_secs(300), connection).await;
+        assert!(cut.is_ok(), "an answer with a window of {window} is not cut");
+        let took = begun.elapsed().as_secs();
+        assert!((59..=61).contains(&took), "{window}: cut after {took} s");
+        drop(answer);
     }
 }
 
