@@ -78,6 +78,15 @@ pub trait Backend: Send + Sync {
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;
 
+    /// Who this backend is, by something that outlives its name; `None` before that was seen, and
+    /// where a backend has nothing of that kind. May be stored and shown again after a restart.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes the identity that was seen before a restart: another one under the same name is refused.
+    fn resume(&self, _identity: &str) {}
+
     /// How contact with it stands, now and as it changes; `None` where nothing stands between it
     /// and us.
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

@@ -4,9 +4,11 @@ mod beyond;
 pub mod details;
 pub mod dirty;
 mod downloads;
+mod evidence;
 mod faults;
 pub mod first_seen;
 pub mod index;
+mod intake;
 mod member;
 pub mod moment;
 mod newest;
@@ -15,13 +17,13 @@ mod pace;
 mod probing;
 pub mod questions;
 pub mod reads;
-mod removal;
 pub mod resolve;
 mod room;
 pub mod rounds;
 pub mod search;
 pub mod snapshot;
 pub mod status;
+mod sweep;
 pub mod sync;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use crate::catalog::moment::Moment;
 use crate::catalog::pace::{Pace, Turn};
 use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
+use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// How backends share names, and how long what they said stays current.
@@ -165,21 +168,22 @@ impl Catalogue {
             let age = status.current_as_of.map(Moment::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
             let held = member.held();
-            let mut faults = status.faults;
+            let (mut faults, faults_beyond) = member.evidence.faults();
             faults.splice(..0, room::no_room_for(member.source(), held.refused));
-            (member.source(), Status { breaker, stale, held, faults, ..status })
+            (member.source(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
         self.members.iter().map(status).collect()
     }
 
-    /// How fresh an answer from one backend, or from all, is now.
+    /// How fresh an answer from one backend, or from all, is now: one about this extension, or one
+    /// about all of them.
     #[must_use]
-    pub fn freshness(&self, source: Option<Source>) -> Freshness {
+    pub fn freshness(&self, source: Option<Source>, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
             let age = member.status.current_as_of().map(Moment::elapsed);
-            let lacks_some = member.held().refused > 0;
-            if lacks_some || age.is_none_or(|age| self.rules.is_stale(age)) {
+            let lacks_part = member.held().refused > 0 || member.evidence.lacks_part(of);
+            if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
                 freshness.degraded.push(member.source());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
@@ -199,16 +203,28 @@ impl Catalogue {
         self.members.iter().any(|member| self.answers_for(member))
     }
 
-    /// Whether a backend was read, and not too long ago for that to be served.
+    /// Whether a backend was listed, and not too long ago for that to be served.
+    fn is_listed(&self, member: &Member) -> bool {
+        self.view().knows(member.source()) && !self.is_too_old(member)
+    }
+
+    /// Whether a backend was listed or showed an extension by a notice or a read, and not too long
+    /// ago for that to be served.
     fn answers_for(&self, member: &Member) -> bool {
+        let (view, source) = (self.view(), member.source());
+        let shows = view.knows(source) || !view.entries(Some(source)).is_empty();
+        shows && !self.is_too_old(member)
+    }
+
+    fn is_too_old(&self, member: &Member) -> bool {
         let age = member.status.current_as_of().map(Moment::elapsed);
-        self.view().knows(member.source()) && age.is_none_or(|age| !self.rules.is_too_old(age))
+        age.is_some_and(|age| self.rules.is_too_old(age))
     }
 
     /// Names something at a backend that cannot be served, found while serving it.
     pub fn report(&self, source: Source, fault: Fault) {
         if let Some(member) = self.member(source) {
-            member.status.found(fault);
+            member.evidence.found(fault);
         }
     }
 

@@ -55,6 +55,8 @@ pub struct GiteaConfig {
     pub url: String,
     /// Whose repositories.
     pub organization: String,
+    /// The number that the organization must have.
+    pub organization_id: Option<i64>,
     /// File that holds the token.
     pub token_path: Option<PathBuf>,
     /// How it is talked to.
@@ -260,6 +262,9 @@ fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {
     Some(GiteaConfig {
         url: settings.text("gitea", "url")?,
         organization: settings.text("gitea", "organization")?,
+        organization_id: settings
+            .whole("gitea", "organization_id")
+            .and_then(|number| i64::try_from(number).ok()),
         token_path: settings.text("gitea", "token_path").map(PathBuf::from),
         upstream: upstream(settings, "gitea")?,
         external_asset_hosts: settings.list("gitea", "external_asset_hosts")?,

@@ -49,6 +49,7 @@ pub struct Error {
     cause: Option<Box<dyn StdError + Send + Sync>>,
     asked: bool,
     oversized: bool,
+    too_long: bool,
 }
 
 impl Error {
@@ -62,6 +63,7 @@ impl Error {
             cause: None,
             asked: true,
             oversized: false,
+            too_long: false,
         }
     }
 
@@ -121,6 +123,20 @@ impl Error {
     #[must_use]
     pub const fn is_oversized(&self) -> bool {
         self.oversized
+    }
+
+    /// Marks the failure of an answer that is longer than any answer to this question is read. A
+    /// part of the answer may be short enough.
+    #[must_use]
+    pub const fn too_long(mut self) -> Self {
+        self.too_long = true;
+        self
+    }
+
+    /// Whether the answer is longer than any answer to this question is read.
+    #[must_use]
+    pub const fn is_too_long(&self) -> bool {
+        self.too_long
     }
 
     /// What callers branch on.

@@ -16,7 +16,7 @@ use crate::api::{artifact_headers, ranges};
 use crate::backend::webhook::WebhookReceiver as _;
 use crate::config::typed;
 use crate::gitea::webhook::GiteaWebhooks;
-use crate::http::{answer, egress};
+use crate::http::{egress, load};
 use crate::models::digest::Digest;
 use crate::models::naming::{ExtensionId, ExtensionName};
 use crate::models::tag::{Tag, TagStyle};
@@ -115,7 +115,7 @@ fn challenge(bytes: &[u8]) {
 /// `Retry-After`: never longer than five minutes.
 fn retry_after(bytes: &[u8]) {
     let Some(headers) = header(RETRY_AFTER, bytes) else { return };
-    let wait = answer::told_to_wait(&headers).unwrap_or_default();
+    let wait = load::told_to_wait(&headers).unwrap_or_default();
     assert!(wait.as_secs() <= 300, "{wait:?}");
 }
 

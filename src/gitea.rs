@@ -2,6 +2,8 @@
 
 mod assets;
 pub mod backend;
+mod changes;
+mod checksum_file;
 mod checksums;
 mod client;
 mod convert;
@@ -9,10 +11,12 @@ mod download;
 mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
+mod identity;
 mod known;
 mod lists;
 mod models;
 pub mod operations;
+mod organization;
 mod page;
 mod paging;
 mod readme;

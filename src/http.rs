@@ -10,14 +10,17 @@ pub(crate) mod egress;
 mod failure;
 pub mod inspect;
 pub mod json;
+pub(crate) mod load;
 pub mod metrics;
 mod pace;
 mod redirect;
 pub mod request;
 mod retry;
 pub mod room;
+mod throttle;
 mod tls;
 mod turn;
+mod turns;
 mod verdict;
 mod whole;
 mod window;
@@ -38,15 +41,18 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
 use crate::http::answer::{Answer, Streamed};
-use crate::http::breaker::{Breaker, TRIAL_MAX};
+use crate::http::breaker::{Breaker, TRIAL_MAX, Verdict};
 use crate::http::call::Call;
 use crate::http::connect::Pool;
+use crate::http::load::load_of;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
 use crate::http::room::Room;
-use crate::http::turn::{Permit, Turn, Turns};
+use crate::http::throttle::{Course, Throttle};
+use crate::http::turn::Turn;
+use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
@@ -91,6 +97,9 @@ struct Shared {
     /// Held by the one question that has much room.
     large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
+    /// Of the configured server, and of those that it cannot do without, such as a token server.
+    home: Throttle,
+    aside: Throttle,
     retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
 }
@@ -106,10 +115,22 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 /// A call that was answered, and its turn while the answer streams.
 type Kept = (Call, Option<Permit>);
 
+/// How a question ended that was sent, and what follows.
+struct Try<A> {
+    end: Result<(A, Kept)>,
+    course: Course,
+}
+
 /// The head of a response, and how it was reached.
 struct Reached {
     response: Response<Incoming>,
     hop: Hop,
+}
+
+impl Shared {
+    fn throttle_of(&self, request: &Request) -> &Throttle {
+        if request.aside { &self.aside } else { &self.home }
+    }
 }
 
 impl HttpClient {
@@ -123,7 +144,18 @@ impl HttpClient {
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.retries);
         let large = tokio::sync::Mutex::default();
-        Ok(Self(Arc::new(Shared { settings, pool, turns, large, breaker, retries, metrics })))
+        let (home, aside) = (Throttle::new(), Throttle::new());
+        Ok(Self(Arc::new(Shared {
+            settings,
+            pool,
+            turns,
+            large,
+            breaker,
+            home,
+            aside,
+            retries,
+            metrics,
+        })))
     }
 
     /// How contact with the backend stands, now and as it changes.
@@ -170,7 +202,7 @@ impl HttpClient {
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
 
-    /// Asks, and again after failures that may pass, until the deadline.
+    /// Asks, and again after failures that may pass and after limits, until the deadline.
     async fn ask<A: Answered, F: Future<Output = Result<A>>>(
         &self,
         request: &Request,
@@ -180,17 +212,27 @@ impl HttpClient {
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);
-        let mut last = None;
+        let (mut last, mut limited) = (None, false);
         loop {
-            let end = match self.try_once(request, deadline, &read).await {
+            let Try { end, course } = match self.try_once(request, deadline, limited, &read).await {
+                Ok(tried) => tried,
                 // The failure that closed the door says more than the closed door.
-                Err(error) if !error.was_asked() => return Err(last.unwrap_or(error)),
-                end => end,
+                Err(error) => return Err(last.unwrap_or(error)),
             };
-            let Some(pause) = tries.pause_after(end_of(&end)) else { return end };
+            let pause = match course {
+                Course::Alone(pause) => return Err(self.limits(pause)),
+                // Its turn is as long as the pause.
+                Course::Again => Some(Duration::ZERO),
+                Course::On => tries.pause_after(end_of(&end)),
+            };
+            let Some(pause) = pause else { return end };
             self.0.metrics.retried(self.0.settings.backend);
             sleep(pause).await;
-            last = end.err();
+            limited |= course == Course::Again;
+            last = match course {
+                Course::Again => Some(self.limits(self.0.throttle_of(request).pause())),
+                _ => end.err(),
+            };
         }
     }
 
@@ -198,10 +240,11 @@ impl HttpClient {
         &self,
         request: &Request,
         deadline: Instant,
+        limited: bool,
         read: &impl Fn(Reached) -> F,
-    ) -> Result<(A, Kept)> {
+    ) -> Result<Try<A>> {
         let backend = self.0.settings.backend;
-        let Turn { pass, permit } = self.turn(request, deadline).await?;
+        let Turn { pass, permit, throttle, ticket } = self.turn(request, deadline).await?;
         let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
         let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
         let question = async { read(self.send(request).await?).await };
@@ -211,11 +254,23 @@ impl HttpClient {
         // A body that is streamed keeps its turn; what is asked again waits for another one.
         let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         let permit = permit.filter(|_| streams && !request.whole);
-        if let Some(verdict) = verdict_of(&answer, request) {
+        let course = match &answer {
+            Ok(answer) => {
+                let load = load_of(answer.status(), answer.headers());
+                throttle.heard(ticket, load, limited)
+            }
+            Err(_) => Course::On,
+        };
+        if let Some(verdict) = verdict_of(&answer, course, request) {
+            let failed = verdict != Verdict::There;
             pass.ended(verdict);
+            // An outage is the breaker's business alone.
+            if failed && course == Course::On && !self.0.breaker.is_closed() {
+                throttle.release();
+            }
         }
         call.answered(answer.as_ref().map(Answered::status));
-        answer.map(|answer| (answer, (call, permit)))
+        Ok(Try { end: answer.map(|answer| (answer, (call, permit))), course })
     }
 
     async fn noticed_if_late<T>(&self, question: impl Future<Output = T>) -> T {

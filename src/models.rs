@@ -1,5 +1,6 @@
 //! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
 
+pub mod archive_name;
 pub mod artifact;
 pub mod brief;
 pub mod constraint;

@@ -121,11 +121,11 @@ async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
     let status = &catalogue.statuses()[0].1;
     assert!(!status.healthy);
     assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
-    assert_eq!(catalogue.freshness(None).degraded, [Source::Gitea]);
+    assert_eq!(catalogue.freshness(None, None).degraded, [Source::Gitea]);
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(31)).await;
     assert!(catalogue.statuses()[0].1.healthy);
-    assert_eq!(catalogue.freshness(None).degraded, []);
+    assert_eq!(catalogue.freshness(None, None).degraded, []);
 }
 
 #[tokio::test(start_paused = true)]

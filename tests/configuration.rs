@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use extension_registry::config::{Config, Sources, example, load};
 use extension_registry::models::source::Source;
+use extension_registry::oci::address::RegistryAddress;
 
 /// Loads a file of this text, with these environment variables.
 fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -227,4 +228,33 @@ fn the_example_is_current_complete_and_valid() {
         .collect();
     let all = load_text(&uncommented, &[]).unwrap();
     assert!(all.gitea.is_some() && all.oci.is_some() && all.server.workers.is_some());
+}
+
+#[test]
+fn g22_the_case_of_a_scheme_does_not_matter_in_any_key() {
+    for url in ["HTTPS://git.example.com", "Http://git.example.com:3000/git", "httpS://h"] {
+        let text = format!("[gitea]\nurl = \"{url}\"\norganization = \"x\"\n");
+        assert_eq!(load_text(&text, &[]).unwrap().gitea.unwrap().url, url);
+    }
+    for bad in ["ftp://h", "HTTPS:h", "HTTPS://", "HTTPS://me@h", "://h", "xhttp://h"] {
+        let text = format!("[gitea]\nurl = \"{bad}\"\norganization = \"x\"\n");
+        let problems = load_text(&text, &[]).unwrap_err();
+        assert!(problems.contains("must be http:// or https://"), "{bad}: {problems}");
+    }
+    for registry in ["HTTP://localhost:5000", "HTTPS://registry.example.com", "Http://h/sub"] {
+        let address = registry.parse::<RegistryAddress>().unwrap();
+        assert_eq!(address.to_string().to_lowercase(), registry.to_lowercase());
+    }
+}
+
+#[test]
+fn g07_the_number_of_an_organization_is_a_number() {
+    let with = |value: &str| {
+        let gitea = "[gitea]\nurl = \"http://h\"\norganization = \"x\"\norganization_id = ";
+        load_text(&format!("{gitea}{value}\n"), &[])
+    };
+    assert_eq!(with("4711").unwrap().gitea.unwrap().organization_id, Some(4711));
+    for bad in ["0", "-1", "\"x\"", "1.5"] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
 }

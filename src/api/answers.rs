@@ -13,6 +13,7 @@ use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
 use crate::api::request_id::REQUEST_ID;
 use crate::catalog::{Catalogue, Freshness};
+use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// Whether and how our memos answered (RFC 9211).
@@ -35,22 +36,32 @@ impl Provenance {
     /// An answer for which the catalogue was asked, and perhaps backends, of which these lack
     /// their part.
     #[must_use]
-    pub fn asked(catalogue: &Catalogue, source: Option<Source>, lacking: Vec<Source>) -> Self {
-        let mut freshness = catalogue.freshness(source);
+    pub fn asked(
+        catalogue: &Catalogue,
+        source: Option<Source>,
+        of: Option<&ExtensionId>,
+        lacking: Vec<Source>,
+    ) -> Self {
+        let mut freshness = catalogue.freshness(source, of);
         freshness.lacks(lacking);
         Self { freshness, memo: None }
     }
 
     /// An answer that was made this long ago.
     #[must_use]
-    pub fn kept(catalogue: &Catalogue, source: Option<Source>, age: Duration) -> Self {
-        Self { freshness: catalogue.freshness(source), memo: Some(age) }
+    pub fn kept(
+        catalogue: &Catalogue,
+        source: Option<Source>,
+        of: Option<&ExtensionId>,
+        age: Duration,
+    ) -> Self {
+        Self { freshness: catalogue.freshness(source, of), memo: Some(age) }
     }
 
-    /// An answer made of the catalogue just now; it is what our answers are kept in.
+    /// A list made of the catalogue just now; it is what our answers are kept in.
     #[must_use]
     pub fn of_catalogue(catalogue: &Catalogue, source: Option<Source>) -> Self {
-        Self::kept(catalogue, source, Duration::ZERO)
+        Self::kept(catalogue, source, None, Duration::ZERO)
     }
 }
 

@@ -13,7 +13,6 @@ use tracing::warn;
 use crate::api::answers::CACHE_STATUS;
 use crate::api::artifact_headers::set;
 use crate::api::extract::ReleasePath;
-use crate::api::problem::Problem;
 use crate::api::ranges::Wanted;
 use crate::api::state::ApiState;
 use crate::backend::Fault;
@@ -56,49 +55,73 @@ impl Delivery {
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
 
-    /// The same with an archive that is known to be the first of its version, or known not to be.
-    /// Where only its bytes can tell, they are fetched for that.
+    /// Finds out whether the file in the place of a pinned archive is another one. Where only its
+    /// bytes can tell, and the pinned archive is not stored, they are fetched for that.
     ///
     /// # Errors
     /// The backend's.
-    pub async fn certain(mut self, api: &ApiState) -> Result<Self, Error> {
-        let doubted = self.is_archive.then(|| api.catalogue.doubted(&self.id, &self.release));
-        let Some(first) = doubted.flatten() else { return Ok(self) };
-        if first.digest.as_ref().is_some_and(|digest| api.artifacts.holds(digest)) {
-            return Ok(Self { artifact: Arc::new(first), ..self });
+    pub async fn verified(self, api: &ApiState) -> Result<Self, Error> {
+        let unverified = api.catalogue.unverified(&self.release).filter(|_| self.is_archive);
+        let Some(file) = unverified else { return Ok(self) };
+        if self.artifact.digest.as_ref().is_some_and(|digest| api.artifacts.holds(digest)) {
+            return Ok(self);
         }
-        let opened = api.artifacts.open(self.wanted(api, None)).await;
+        let present = Self { artifact: Arc::new(file), ..self };
+        let opened = api.artifacts.open(present.wanted(api, None)).await;
         let mut bytes =
-            opened.inspect_err(|error| self.report(&api.catalogue, error))?.download.bytes;
+            opened.inspect_err(|error| present.report(&api.catalogue, error))?.download.bytes;
         while let Some(piece) = bytes.next().await {
-            piece.inspect_err(|error| self.report(&api.catalogue, error))?;
+            piece.inspect_err(|error| present.report(&api.catalogue, error))?;
         }
         api.catalogue.shown().await;
+        present.found_again(api, None).await
+    }
+
+    /// The same file as the catalog has it now.
+    async fn found_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (tag, source) = (&self.release.tag, self.release.source);
         let (_, release) = api.catalogue.find_release(&self.id, tag, Some(source)).await?;
-        self.artifact = file_of(&self.id, &release, None)?.clone();
-        self.release = release;
-        Ok(self)
+        let artifact = file_of(&self.id, &release, asset)?.clone();
+        Ok(Self { artifact, release, ..self })
+    }
+
+    /// The file after its release was read again, since the backend does not know the old handle.
+    ///
+    /// # Errors
+    /// The backend's; `BackendFaulty` if the release still names the file that is not there.
+    pub async fn read_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
+        let (key, source) = (self.artifact.key.clone(), self.release.source);
+        api.catalogue.refresh(&self.id, Some(source)).await?;
+        let again = self.found_again(api, asset).await?;
+        if again.artifact.key != key {
+            return Ok(again);
+        }
+        let (id, version) = (&again.id, again.release.version.as_str());
+        let file = &again.artifact.file_name;
+        let message = format!("The {source} backend lists {file} of {id} {version} and lacks it");
+        let error = Error::faulty(message).at(source);
+        again.report(&api.catalogue, &error);
+        Err(error)
     }
 
     /// The response with the wanted bytes.
     ///
     /// # Errors
     /// The range lies outside, or nothing could be had of the file.
-    pub async fn send(self, api: &ApiState, wanted: Wanted) -> Result<Response, Problem> {
+    pub async fn send(&self, api: &ApiState, wanted: Wanted) -> Result<Response, Error> {
         let size = self.artifact.size;
         let (status, range) = match wanted {
             Wanted::Whole => (StatusCode::OK, None),
             Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
             Wanted::Outside => {
                 let kind = ErrorKind::RangeNotSatisfiable { size };
-                return Err(Error::new(kind, "The range lies outside the artifact").into());
+                return Err(Error::new(kind, "The range lies outside the artifact"));
             }
         };
         let opened = api.artifacts.open(self.wanted(api, range.clone())).await;
         let opened = opened.inspect_err(|error| self.report(&api.catalogue, error))?;
         api.metrics.extensions_served(1);
-        let mut response = (status, self.body(api, opened)).into_response();
+        let mut response = (status, self.clone().body(api, opened)).into_response();
         if let Some(Range { start, end }) = range {
             set(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1));
         }
@@ -137,14 +160,16 @@ impl Delivery {
 
     /// A backend cannot be asked for an archive that it has replaced.
     fn refused(&self) -> Result<(), Error> {
-        let Some(Change { first, now }) = self.release.change.as_deref() else { return Ok(()) };
-        if !self.is_archive || self.artifact.digest.as_ref() != Some(first) {
+        let Some(change) = self.release.change.as_deref() else { return Ok(()) };
+        let Change { first, now, in_place, .. } = change;
+        if !self.is_archive || !in_place || self.artifact.digest.as_ref() != Some(first) {
             return Ok(());
         }
         let (id, version) = (&self.id, self.release.version.as_str());
+        let now = now.as_ref().map_or_else(|| "another file".to_owned(), ToString::to_string);
         let message = format!(
             "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
-             has {now} now"
+             has {now} now; publish a new version, or set downloads.on_change = \"accept\""
         );
         Err(Error::faulty(message).at(self.release.source))
     }
@@ -174,7 +199,10 @@ impl Delivery {
             let reason = format!("{}: {}", self.release.tag, error.report());
             let fault = Fault {
                 repository: self.id.to_string(),
-                subject: FaultSubject::Download(self.release.tag.clone()),
+                subject: FaultSubject::Download(
+                    self.release.tag.clone(),
+                    self.artifact.key.clone(),
+                ),
                 reason,
             };
             catalogue.report(self.release.source, fault);

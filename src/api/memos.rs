@@ -88,12 +88,12 @@ impl Memos {
             let lacking = catalogue.newest(source, deadline).await;
             let view = catalogue.ready_by(source, deadline).await?;
             let list = Arc::new(ListMemo::new(&view, extension_type, source));
-            return Ok((list, Provenance::asked(catalogue, source, lacking)));
+            return Ok((list, Provenance::asked(catalogue, source, None, lacking)));
         }
         let view = catalogue.ready(source).await?;
         let key = list_key(extension_type, source);
         if let Some(hit) = self.lists.get(&key, &view) {
-            return Ok((hit.value, Provenance::kept(catalogue, source, hit.age)));
+            return Ok((hit.value, Provenance::kept(catalogue, source, None, hit.age)));
         }
         let revision = view.revision;
         let make = || async move {
@@ -101,7 +101,7 @@ impl Memos {
             Ok(Filled { value, whole: true, lacking: Vec::new() })
         };
         let filled = self.lists.fill(catalogue, key, revision, make).await?;
-        Ok((filled.value, Provenance::asked(catalogue, source, filled.lacking)))
+        Ok((filled.value, Provenance::asked(catalogue, source, None, filled.lacking)))
     }
 
     /// A question about one extension, through the memo of its answers.
@@ -117,18 +117,21 @@ impl Memos {
             let failing = catalogue.newest_of(id, source, deadline).await;
             let mut filled = question.clone().answer(Arc::clone(catalogue), deadline).await?;
             filled.lacking.extend(failing);
-            let provenance = Provenance::asked(catalogue, source, filled.lacking);
+            let provenance = Provenance::asked(catalogue, source, Some(id), filled.lacking);
             return Ok((filled.value.rendered, provenance));
         }
         let (key, view) = (question.key(), catalogue.view());
         if let Some(hit) = memos.get(&key, &view) {
             catalogue.still_answers(&hit.value.entry, source)?;
-            return Ok((hit.value.rendered, Provenance::kept(catalogue, source, hit.age)));
+            return Ok((
+                hit.value.rendered,
+                Provenance::kept(catalogue, source, Some(id), hit.age),
+            ));
         }
         let generation = generation(&view, id, source);
         let make = || question.clone().answer(Arc::clone(catalogue), Deadline::of_a_read());
         let filled = memos.fill(catalogue, key, generation, make).await?;
-        Ok((filled.value.rendered, Provenance::asked(catalogue, source, filled.lacking)))
+        Ok((filled.value.rendered, Provenance::asked(catalogue, source, Some(id), filled.lacking)))
     }
 }
 

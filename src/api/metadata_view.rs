@@ -33,6 +33,10 @@ pub struct MetadataView<'a> {
     notes: Option<&'a str>,
     /// The digest of what the tag points at, where the backend has one: in OCI the manifest's.
     manifest_digest: Option<String>,
+    /// `known`; `unknown` where nothing states the digest and nobody downloaded the archive yet;
+    /// `unverified` where a checksum lies beside the archive and cannot be read: `/health` says why.
+    #[schema(example = "known")]
+    digest_status: &'static str,
     /// How the archive changed since it was first downloaded; `null` if it did not.
     change: Option<ChangeView>,
     /// Every file of the version that can be downloaded by itself, the archive among them.
@@ -45,8 +49,9 @@ pub struct MetadataView<'a> {
 pub struct ChangeView {
     /// The digest of the archive that was downloaded first.
     first_digest: String,
-    /// The digest of the archive that the backend has now.
-    current_digest: String,
+    /// The digest of the archive that the backend has now; unknown until it was downloaded, where
+    /// the backend tells none.
+    current_digest: Option<String>,
 }
 
 /// One file of a version.
@@ -88,11 +93,23 @@ impl<'a> MetadataView<'a> {
             license: about.license.as_deref(),
             notes: release.notes.as_deref(),
             manifest_digest: release.manifest_digest.as_ref().map(ToString::to_string),
+            digest_status: digest_status(release),
             change: release.change.as_ref().map(|change| ChangeView {
                 first_digest: change.first.to_string(),
-                current_digest: change.now.to_string(),
+                current_digest: change.now.as_ref().map(ToString::to_string),
             }),
             assets: release.assets.iter().map(|file| asset(file)).collect(),
         }
+    }
+}
+
+fn digest_status(release: &Release) -> &'static str {
+    let archive = release.artifact.chosen();
+    if release.unverified.is_some() {
+        "unverified"
+    } else if archive.is_some_and(|file| file.digest.is_some()) {
+        "known"
+    } else {
+        "unknown"
     }
 }

@@ -159,7 +159,7 @@ impl Readmes {
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         self.counters().miss();
-        let source = wanted.source;
+        let (source, id) = (wanted.source, wanted.id.clone());
         let (identity, markdown) = Deadline::of_a_read()
             .wait(source, self.ask(catalogue, view, wanted))
             .await?
@@ -168,7 +168,7 @@ impl Readmes {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        Ok((text, Provenance::asked(catalogue, source, Vec::new())))
+        Ok((text, Provenance::asked(catalogue, source, Some(&id), Vec::new())))
     }
 
     /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
@@ -226,7 +226,8 @@ async fn read(catalogue: &Arc<Catalogue>, wanted: &Wanted) -> Result<(Arc<Releas
 
 /// A kept answer; its backend is marked where it fails.
 fn kept(catalogue: &Catalogue, named: &Named, age: Duration, unwell: bool) -> Provenance {
-    let mut provenance = Provenance::kept(catalogue, named.wanted.source, age);
+    let mut provenance =
+        Provenance::kept(catalogue, named.wanted.source, Some(&named.wanted.id), age);
     provenance.freshness.lacks(unwell.then_some(named.release.source));
     provenance
 }

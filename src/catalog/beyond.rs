@@ -30,7 +30,9 @@ impl Catalogue {
         let Some(member) = source.and_then(|source| self.member(source)) else { return Ok(None) };
         // Hidden tags stay hidden, and an alias cannot be told from a version here.
         let is_hidden = tag.is_housekeeping() || tag.may_float();
-        if extension.faults().is_empty() || is_hidden || extension.find(tag).is_some() {
+        let everything_is_known =
+            extension.faults().is_empty() && extension.coverage().is_complete();
+        if everything_is_known || is_hidden || extension.find(tag).is_some() {
             return Ok(None);
         }
         let wanted = Wanted { id: entry.id().clone(), what: What::Tag(tag.clone()), source };

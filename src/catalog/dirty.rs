@@ -51,6 +51,8 @@ pub enum Outcome {
     Whole,
     /// Something is still missing.
     Lacking,
+    /// The backend said that it is gone; from this moment on another answer confirms that.
+    Doubted(Instant),
     /// The backend could not be asked.
     Failed,
 }
@@ -93,24 +95,41 @@ impl Dirty {
     /// Something of this one was missing when it was read just now: it is read again by the
     /// schedule, unless it is to be read anyway.
     pub fn lacking(&mut self, id: ExtensionId, now: Instant) {
-        self.again(id, Due::first(now));
+        self.again(id, Due::first(now), None);
+    }
+
+    /// The backend just said that this one is gone: it is read again by the schedule, and at the
+    /// moment from which an answer confirms that.
+    pub fn doubted(&mut self, id: ExtensionId, confirmed_from: Instant, now: Instant) {
+        if let Some(due) = self.waiting.get(&id).filter(|due| due.at > confirmed_from).copied() {
+            self.queue.remove(&(due.at, id.clone()));
+            self.waiting.remove(&id);
+        }
+        self.again(id, Due::first(now), Some(confirmed_from));
     }
 
     /// One that was taken has been read: it is read once more while something is missing, until the
     /// schedule ends. What a notice said is not given up because the backend was away.
     pub fn done(&mut self, id: ExtensionId, outcome: Outcome, now: Instant) {
         let Some(due) = self.reading.remove(&id) else { return };
-        if due.is_fresh() || outcome == Outcome::Lacking {
-            self.again(id, due);
+        if let Outcome::Doubted(confirmed_from) = outcome {
+            self.again(id, due, Some(confirmed_from));
+        } else if due.is_fresh() || outcome == Outcome::Lacking {
+            self.again(id, due, None);
         } else if outcome == Outcome::Failed && due.is_scheduled() {
             self.wait(id, Due { at: now + PUT_OFF, ..due });
         }
     }
 
-    fn again(&mut self, id: ExtensionId, due: Due) {
-        if let Some(delay) = SCHEDULE.get(due.reads) {
-            let next = Due { at: due.notice + *delay, reads: due.reads + 1, ..due };
-            self.wait(id, next);
+    /// Waits for the next time of the schedule, and no longer than until `at_latest`.
+    fn again(&mut self, id: ExtensionId, due: Due, at_latest: Option<Instant>) {
+        let scheduled = SCHEDULE.get(due.reads).map(|delay| due.notice + *delay);
+        // A schedule that just misses the moment would leave what is gone for its next step.
+        match (scheduled, at_latest) {
+            (Some(at), Some(latest)) if latest < at => self.wait(id, Due { at: latest, ..due }),
+            (Some(at), _) => self.wait(id, Due { at, reads: due.reads + 1, ..due }),
+            (None, Some(at)) => self.wait(id, Due { at, ..due }),
+            (None, None) => {}
         }
     }
 
@@ -197,6 +216,25 @@ mod tests {
         assert_eq!(reads(&mut dirty, now, Outcome::Lacking), [0]);
         dirty.lacking(id("a-provider"), now);
         assert_eq!(reads(&mut dirty, now, Outcome::Lacking), [1, 3, 10, 60, 300]);
+    }
+
+    #[test]
+    fn a_deletion_is_confirmed_as_soon_as_it_can_be() {
+        let (mut dirty, now) = (Dirty::default(), Instant::now());
+        let answer_takes = Duration::from_millis(20);
+        let confirmed_from = now + answer_takes + Duration::from_secs(10);
+        dirty.noticed(id("a-provider"), now);
+        let mut reads = Vec::new();
+        while let Some(at) = dirty.next() {
+            reads.push(at - now);
+            let id = dirty.take_due(at).unwrap();
+            if at >= confirmed_from {
+                break;
+            }
+            dirty.done(id, Outcome::Doubted(confirmed_from), at + answer_takes);
+        }
+        let expected = [0, 1000, 3000, 10_000, 10_020].map(Duration::from_millis);
+        assert_eq!(reads, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -49,15 +50,20 @@ impl Catalogue {
         is_archive: bool,
         digest: &Digest,
     ) {
+        if let Some(member) = self.member(release.source) {
+            let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
+            member.evidence.mended(&id.to_string(), &subject);
+        }
         if self.first_seen.saw(id, release, file, is_archive, digest) == News::Shown {
             self.amend(release.source, id);
         }
     }
 
-    /// The first archive of a version whose present one may be another: nobody knows its digest.
+    /// The file in the place of a pinned archive, if only its bytes can tell whether it is another
+    /// one.
     #[must_use]
-    pub fn doubted(&self, id: &ExtensionId, release: &Release) -> Option<Artifact> {
-        self.first_seen.doubted(id, release)
+    pub fn unverified(&self, release: &Release) -> Option<Artifact> {
+        self.first_seen.unverified(release)
     }
 
     /// Which archives were seen first.

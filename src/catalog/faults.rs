@@ -1,72 +1,114 @@
-//! What of one backend cannot be served, within a bound: it may be everything that it names.
+//! The faults of one backend: state by repository and subject, within a bound.
 
 use std::collections::BTreeMap;
 
 use crate::backend::Fault;
+use crate::models::artifact::ArtifactKey;
 use crate::models::brief::brief;
 use crate::models::fault::FaultSubject;
 
-/// Repositories whose faults are remembered: the first by name, so that they are the same ones in
-/// each sweep. The others are counted.
+/// Faults that are kept: the first by repository and subject, so that each sweep keeps the same
+/// ones. The others are counted.
 const FAULTS_MAX: usize = 1000;
 
-/// Faults by repository.
+type Key = (String, FaultSubject);
+
+/// Faults by repository and subject. A read of a subject replaces its fault.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    reasons: BTreeMap<String, String>,
+    reasons: BTreeMap<Key, String>,
     beyond: usize,
 }
 
 impl Faults {
-    /// Takes in one more; of one repository the last counts.
-    pub(crate) fn add(&mut self, fault: Fault) {
-        self.reasons.insert(brief(fault.repository), brief(fault.reason));
+    /// Adds a fault in the place of the one with the same repository and subject. Returns whether
+    /// it is new.
+    pub(crate) fn add(&mut self, fault: Fault) -> bool {
+        let Fault { repository, subject, reason } = fault;
+        let (key, reason) = ((brief(repository), subject), brief(reason));
+        let before = self.reasons.insert(key, reason.clone());
+        let is_news = before.is_none_or(|before| before != reason);
         if self.reasons.len() > FAULTS_MAX {
             self.reasons.pop_last();
             self.beyond = self.beyond.saturating_add(1);
         }
+        is_news
     }
 
-    /// Forgets that of a repository, if it is remembered.
-    pub(crate) fn remove(&mut self, repository: &str) {
-        self.reasons.remove(repository);
+    /// Replaces every fault that `is_replaced` names by these. Returns the new ones.
+    pub(crate) fn replace(
+        &mut self,
+        faults: Vec<Fault>,
+        is_replaced: impl Fn(&str, &FaultSubject) -> bool,
+    ) -> Vec<Fault> {
+        let mut before = Vec::new();
+        self.reasons.retain(|(repository, subject), reason| {
+            let is_replaced = is_replaced(repository, subject);
+            if is_replaced {
+                before.push((repository.clone(), subject.clone(), std::mem::take(reason)));
+            }
+            !is_replaced
+        });
+        let mut news = Vec::new();
+        for fault in faults {
+            let Fault { repository, subject, reason } = fault.clone();
+            let was_known = before.contains(&(brief(repository), subject, brief(reason)));
+            if self.add(fault.clone()) && !was_known {
+                news.push(fault);
+            }
+        }
+        news
     }
 
-    /// How many there are that are not remembered.
+    /// Removes one fault.
+    pub(crate) fn remove(&mut self, repository: &str, subject: &FaultSubject) {
+        self.reasons.retain(|(of, about), _| of != repository || about != subject);
+    }
+
+    /// Removes the faults of downloads of this repository whose file is not current any longer.
+    pub(crate) fn keep_downloads(
+        &mut self,
+        repository: &str,
+        is_current: impl Fn(&ArtifactKey) -> bool,
+    ) {
+        self.reasons.retain(|(of, subject), _| match subject {
+            FaultSubject::Download(_, file) if of == repository => is_current(file),
+            _ => true,
+        });
+    }
+
+    /// Begins a sweep, which counts anew what does not fit.
+    pub(crate) const fn sweep_begins(&mut self) {
+        self.beyond = 0;
+    }
+
+    /// Number of faults that are not kept.
     pub(crate) const fn beyond(&self) -> usize {
         self.beyond
     }
 
-    /// Whether one of this name may be among them, without regard to case.
+    /// Whether a repository of this name may have a fault; compared without case.
     pub(crate) fn may_name(&self, repository: &str) -> bool {
-        self.beyond > 0 || self.reasons.keys().any(|known| known.eq_ignore_ascii_case(repository))
+        self.beyond > 0
+            || self.reasons.keys().any(|(known, _)| known.eq_ignore_ascii_case(repository))
     }
 
-    /// Those that are remembered, by name.
+    /// The faults that are kept, by repository and subject.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Fault> {
-        self.reasons.iter().map(|(repository, reason)| Fault {
+        self.reasons.iter().map(|((repository, subject), reason)| Fault {
             repository: repository.clone(),
-            subject: FaultSubject::Repository,
+            subject: subject.clone(),
             reason: reason.clone(),
         })
-    }
-
-    /// Whether this very one is remembered.
-    pub(crate) fn has(&self, fault: &Fault) -> bool {
-        self.reasons.get(&fault.repository) == Some(&fault.reason)
-    }
-}
-
-impl Extend<Fault> for Faults {
-    fn extend<T: IntoIterator<Item = Fault>>(&mut self, faults: T) {
-        faults.into_iter().for_each(|fault| self.add(fault));
     }
 }
 
 impl FromIterator<Fault> for Faults {
     fn from_iter<T: IntoIterator<Item = Fault>>(faults: T) -> Self {
         let mut all = Self::default();
-        all.extend(faults);
+        for fault in faults {
+            all.add(fault);
+        }
         all
     }
 }
@@ -84,24 +126,42 @@ mod tests {
     }
 
     #[test]
-    fn the_same_ones_are_remembered_in_whatever_order_they_come() {
+    fn the_same_faults_are_kept_in_whatever_order_they_come() {
         let count = 20 * FAULTS_MAX;
         let up: Faults = (0..count).map(|number| fault(number, "x")).collect();
         let down: Faults = (0..count).rev().map(|number| fault(number, "x")).collect();
         assert!(up.iter().eq(down.iter()));
         assert_eq!((up.iter().count(), up.beyond()), (FAULTS_MAX, count - FAULTS_MAX));
-        assert!(down.iter().all(|fault| up.has(&fault)));
-        assert!(up.may_name("Provider/p019999"), "nobody knows");
+        assert!(up.may_name("Provider/p019999"), "a fault that is not kept may have this name");
     }
 
     #[test]
-    fn reasons_are_cut_and_of_one_repository_the_last_counts() {
+    fn reasons_are_cut_and_a_subject_has_one_fault() {
         let mut faults: Faults = (0..3).map(|_| fault(1, &"x".repeat(1 << 20))).collect();
         assert!(faults.iter().all(|fault| fault.reason.len() < 600));
-        faults.add(fault(1, "y"));
+        assert!(faults.add(fault(1, "y")));
+        assert!(!faults.add(fault(1, "y")), "known");
         assert!(faults.iter().eq([fault(1, "y")]));
         assert!(faults.may_name("PROVIDER/P000001") && !faults.may_name("provider/p000002"));
-        faults.remove("provider/p000001");
+        faults.remove("provider/p000001", &FaultSubject::Repository);
         assert_eq!(faults.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_replacement_tells_what_is_new_and_leaves_other_subjects() {
+        let tag = |text: &str| FaultSubject::Release(text.parse().unwrap());
+        let of = |subject, reason: &str| Fault { subject, ..fault(1, reason) };
+        let mut faults: Faults =
+            [of(tag("1.0.0"), "a"), of(FaultSubject::Repository, "b"), fault(2, "c")]
+                .into_iter()
+                .collect();
+        let releases = |repository: &str, subject: &FaultSubject| {
+            repository == "provider/p000001" && matches!(subject, FaultSubject::Release(_))
+        };
+        let now = vec![of(tag("1.0.0"), "a"), of(tag("2.0.0"), "d")];
+        assert_eq!(faults.replace(now, releases), [of(tag("2.0.0"), "d")]);
+        assert_eq!(faults.iter().count(), 4);
+        assert_eq!(faults.replace(Vec::new(), releases), []);
+        assert_eq!(faults.iter().count(), 2);
     }
 }

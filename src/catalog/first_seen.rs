@@ -3,6 +3,7 @@
 
 mod bounds;
 pub mod keeper;
+mod pin;
 mod stored;
 mod told;
 
@@ -15,11 +16,12 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::catalog::first_seen::bounds::Room;
+use crate::catalog::first_seen::pin::VersionPins;
 pub(super) use crate::catalog::first_seen::told::Completed;
 use crate::catalog::index::View;
-use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::digest::Digest;
-use crate::models::extension::{Change, Extension, Release, ReleaseVersion};
+use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -42,19 +44,10 @@ struct Seen {
     /// Of files that the backend tells no digest of.
     digests: HashMap<ArtifactKey, Digest>,
     /// By extension and version.
-    versions: HashMap<ExtensionId, HashMap<String, First>>,
+    versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
     /// When what is known was last gone through to make room for digests, and for versions.
     digests_looked: Option<Instant>,
     versions_looked: Option<Instant>,
-}
-
-/// The archive that a version had when it was first downloaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct First {
-    digest: Digest,
-    size: u64,
-    /// What it is now, if that is something else.
-    now: Option<Digest>,
 }
 
 /// What a verified download told.
@@ -95,7 +88,7 @@ impl FirstSeen {
     pub fn changed(&self) -> usize {
         let known = self.known.lock();
         let versions = known.values().flat_map(|seen| seen.versions.values()).flatten();
-        versions.filter(|(_, first)| first.now.is_some()).count()
+        versions.filter(|(_, pins)| pins.has_changed()).count()
     }
 
     /// A whole file of a release was verified and has this digest. Only of its archive is the
@@ -108,6 +101,11 @@ impl FirstSeen {
         is_archive: bool,
         digest: &Digest,
     ) -> News {
+        // The pinned archive, from the store, says nothing about the file in its place.
+        let change = release.change.as_deref().filter(|change| change.in_place && !self.accept);
+        if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
+            return News::None;
+        }
         let mut known = self.known.lock();
         let seen = known.entry(release.source).or_default();
         let mut news = News::None;
@@ -116,18 +114,13 @@ impl FirstSeen {
             news = News::Shown;
         }
         if let Some(version) = pinned_version(release).filter(|_| is_archive) {
-            match seen.versions.get_mut(id).and_then(|firsts| firsts.get_mut(version)) {
-                None => {
-                    let first = First { digest: digest.clone(), size: file.size, now: None };
-                    seen.pin(id, version, first, &room);
-                    news = if news == News::None { News::Kept } else { news };
-                }
-                Some(first) if first.digest != *digest && first.now.as_ref() != Some(digest) => {
-                    first.becomes(id, version, digest);
-                    news = News::Shown;
-                }
-                Some(_) => {}
-            }
+            let recorded = seen.record(id, version, release, file, digest, &room);
+            news = match recorded {
+                Recorded::Same => news,
+                Recorded::First if news == News::None => News::Kept,
+                Recorded::First => news,
+                Recorded::Changed => News::Shown,
+            };
         }
         drop(known);
         if news != News::None {
@@ -142,23 +135,21 @@ impl FirstSeen {
         let seen = known.entry(release.source).or_default();
         let mut learned = seen.take_digest(release, &self.room(release.source));
         let completed = seen.complete(release);
-        let Some(first) = seen.first_of(id, release) else {
+        let Some(pins) = seen.pins_of(id, release) else {
             drop(known);
             if learned {
                 self.learned();
             }
             return completed;
         };
-        let now = release.artifact.chosen().and_then(|file| file.digest.clone());
-        let now = now.filter(|now| *now != first.digest);
-        if first.now != now {
-            match &now {
-                Some(now) => first.becomes(id, release.version.as_str(), now),
-                None => first.now = None,
-            }
+        let changed_before = pins.has_changed();
+        if pins.compare(release) {
             learned = true;
+            if pins.has_changed() && !changed_before {
+                log_change(id, release.version.as_str(), pins);
+            }
         }
-        let shown = first.show(release, self.accept);
+        let shown = pins.show(release, self.accept);
         drop(known);
         if learned {
             self.learned();
@@ -177,20 +168,19 @@ impl FirstSeen {
             let mut amended = release.clone();
             let completed = seen.complete(&mut amended);
             let shown = seen
-                .first_of(extension.id(), release)
-                .is_some_and(|first| first.show(&mut amended, self.accept));
+                .pins_of(extension.id(), release)
+                .is_some_and(|pins| pins.show(&mut amended, self.accept));
             (completed || shown).then_some(amended)
         })
     }
 
-    /// The first archive of a version whose present one nobody knows the digest of, so that it may
-    /// be another one. `None`: there is nothing to doubt.
-    pub(super) fn doubted(&self, id: &ExtensionId, release: &Release) -> Option<Artifact> {
-        let file = release.artifact.chosen().filter(|file| file.digest.is_none())?;
-        let mut known = self.known.lock();
-        let first = known.get_mut(&release.source)?.first_of(id, release)?;
-        let (digest, size) = (Some(first.digest.clone()), first.size);
-        (!self.accept).then(|| Artifact { digest, size, ..Artifact::clone(file) })
+    /// The file in the place of a pinned archive whose digest is not known, so that only its bytes
+    /// tell whether it is another one. `None`: there is nothing to find out.
+    pub(super) fn unverified(&self, release: &Release) -> Option<Artifact> {
+        let file = release.artifact.chosen()?;
+        let change = release.change.as_deref()?;
+        let unknown = !self.accept && change.in_place && change.now.is_none();
+        unknown.then(|| Artifact { digest: None, size: change.now_size, ..Artifact::clone(file) })
     }
 
     fn learned(&self) {
@@ -223,40 +213,60 @@ impl Seen {
         self.learn(&file.key, digest, room)
     }
 
-    fn first_of(&mut self, id: &ExtensionId, release: &Release) -> Option<&mut First> {
+    /// Notes the digest of an archive that was downloaded.
+    fn record(
+        &mut self,
+        id: &ExtensionId,
+        version: &str,
+        release: &Release,
+        file: &Artifact,
+        digest: &Digest,
+        room: &Room<'_>,
+    ) -> Recorded {
+        let pins = self.versions.get_mut(id).and_then(|versions| versions.get_mut(version));
+        let Some(pins) = pins else {
+            let mut pins = VersionPins::default();
+            pins.record(release, file, digest);
+            self.pin(id, version, pins, room);
+            return Recorded::First;
+        };
+        if !pins.record(release, file, digest) {
+            return Recorded::Same;
+        }
+        if pins.has_changed() {
+            log_change(id, version, pins);
+        }
+        Recorded::Changed
+    }
+
+    fn pins_of(&mut self, id: &ExtensionId, release: &Release) -> Option<&mut VersionPins> {
         self.versions.get_mut(id)?.get_mut(pinned_version(release)?)
     }
 }
 
-impl First {
-    fn becomes(&mut self, id: &ExtensionId, version: &str, now: &Digest) {
-        warn!(
-            extension = %id, version, first = %self.digest, %now,
-            "the archive of a version is another one now than the one first downloaded"
-        );
-        self.now = Some(now.clone());
-    }
+/// The result of recording a download.
+enum Recorded {
+    /// It was known.
+    Same,
+    /// It is the first of its version.
+    First,
+    /// It is not the file that was downloaded first.
+    Changed,
+}
 
-    /// Shows a change in a release, and puts the first archive in the place of the present one
-    /// unless changes are accepted. Answers whether that changed it.
-    fn show(&self, release: &mut Release, accept: bool) -> bool {
-        let change = self.now.clone().map(|now| Change { first: self.digest.clone(), now });
-        let refused = change.is_some() && !accept;
-        let mut shown = release.change.as_deref() != change.as_ref();
-        release.change = change.map(Box::new);
-        if refused && let ArtifactChoice::Chosen(file) = &mut release.artifact {
-            shown |= file.size != self.size || file.digest.as_ref() != Some(&self.digest);
-            let file = Arc::make_mut(file);
-            file.size = self.size;
-            file.digest = Some(self.digest.clone());
-        }
-        shown
-    }
+fn log_change(id: &ExtensionId, version: &str, pins: &VersionPins) {
+    let first = pins.0.first().map(|pin| pin.digest.to_string()).unwrap_or_default();
+    warn!(
+        extension = %id, version, first,
+        "the archive of a version is not the one that was downloaded first"
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::artifact::ArtifactChoice;
+    use crate::models::extension::Change;
 
     fn id() -> ExtensionId {
         ExtensionId::from_oci_repository("aws-provider").unwrap()
@@ -286,6 +296,17 @@ mod tests {
         (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
+    /// A change between two files of five bytes each.
+    fn change(first: &[u8], now: Option<&[u8]>) -> Change {
+        Change {
+            first: Digest::sha256(first),
+            first_size: 5,
+            now: now.map(Digest::sha256),
+            now_size: 5,
+            in_place: true,
+        }
+    }
+
     #[test]
     fn the_digest_of_a_file_is_known_from_its_first_download() {
         let seen = FirstSeen::new(false);
@@ -305,7 +326,7 @@ mod tests {
             let seen = FirstSeen::new(accept);
             assert_eq!(saw(&seen, &release("1.0.0", "k", Some(b"a")), b"a"), News::Kept);
             let (first, now) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
-            let change = Some(Change { first: first.clone(), now: now.clone() });
+            let change = Some(change(b"a", Some(b"b")));
             let served = if accept { now } else { first };
             assert_eq!(told(&seen, release("1.0.0", "l", Some(b"b"))), (Some(served), change));
             assert_eq!(seen.changed(), 1);
@@ -324,16 +345,55 @@ mod tests {
     }
 
     #[test]
-    fn a_file_put_in_the_place_of_the_first_is_doubted_until_it_was_seen() {
+    fn a_file_in_the_place_of_the_first_is_a_change_before_its_bytes_are_known() {
         let seen = FirstSeen::new(false);
         saw(&seen, &release("1.0.0", "k", None), b"a");
-        let replaced = release("1.0.0", "l", None);
-        let first = seen.doubted(&id(), &replaced).unwrap();
-        assert_eq!(first.digest, Some(Digest::sha256(b"a")));
-        assert_eq!(saw(&seen, &replaced, b"b"), News::Shown);
-        let change = Change { first: Digest::sha256(b"a"), now: Digest::sha256(b"b") };
-        let known = told(&seen, replaced);
-        assert_eq!(known, (Some(change.first.clone()), Some(change)));
-        assert_eq!(FirstSeen::new(false).doubted(&id(), &release("1.0.0", "l", None)), None);
+        let first = Some(Digest::sha256(b"a"));
+        let mut replaced = release("1.0.0", "l", None);
+        seen.told(&id(), &mut replaced);
+        assert_eq!(replaced.artifact.chosen().unwrap().digest, first);
+        assert_eq!(replaced.change.as_deref(), Some(&change(b"a", None)));
+        let file = seen.unverified(&replaced).unwrap();
+        assert_eq!((file.key.as_str(), &file.digest), ("l", &None));
+        let saw_file =
+            |bytes: &[u8]| seen.saw(&id(), &replaced, &file, true, &Digest::sha256(bytes));
+        assert_eq!(saw_file(b"b"), News::Shown);
+        let known = told(&seen, release("1.0.0", "l", None));
+        assert_eq!(known, (first.clone(), Some(change(b"a", Some(b"b")))));
+        assert_eq!(seen.changed(), 1);
+        assert_eq!(saw_file(b"a"), News::Shown, "the same bytes were uploaded again");
+        assert_eq!(seen.changed(), 0);
+    }
+
+    #[test]
+    fn another_file_of_the_release_has_a_pin_of_its_own() {
+        let seen = FirstSeen::new(false);
+        let docs = release("1.0.0", "docs", Some(b"d"));
+        saw(&seen, &docs, b"d");
+        let archive = Artifact {
+            key: ArtifactKey::new("x"),
+            file_name: "x.tar.gz".into(),
+            size: 7,
+            digest: Some(Digest::sha256(b"x")),
+            url: None,
+        };
+        let both = |assets: Vec<Artifact>| Release {
+            artifact: ArtifactChoice::Chosen(Arc::new(archive.clone())),
+            assets: assets.into_iter().map(Arc::new).collect(),
+            ..release("1.0.0", "x", None)
+        };
+        let pinned = Artifact::clone(docs.artifact.chosen().unwrap());
+        let (digest, beside) = told(&seen, both(vec![pinned.clone(), archive.clone()]));
+        assert_eq!(digest, Some(Digest::sha256(b"x")), "served as it is");
+        assert!(!beside.unwrap().in_place);
+        let (digest, instead) = told(&seen, both(vec![archive.clone()]));
+        assert_eq!(digest, Some(Digest::sha256(b"d")), "the pinned file is gone: a change");
+        assert!(instead.unwrap().in_place);
+        saw(&seen, &both(vec![pinned, archive.clone()]), b"x");
+        assert_eq!(seen.changed(), 1);
+        let evil = Artifact { digest: Some(Digest::sha256(b"y")), ..archive.clone() };
+        let evil = Release { artifact: ArtifactChoice::Chosen(Arc::new(evil)), ..both(Vec::new()) };
+        let (digest, _) = told(&seen, evil);
+        assert_eq!(digest, Some(Digest::sha256(b"x")), "its own first bytes");
     }
 }

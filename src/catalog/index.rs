@@ -152,6 +152,37 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
     entries.get(at)
 }
 
+/// The result of putting an extension into the index.
+#[derive(Debug)]
+pub enum Put {
+    /// It is in the index.
+    Taken,
+    /// There is no room: what was known stays.
+    NoRoom,
+    /// Its list of releases is suddenly empty: what was known stays until [`Index::remove`].
+    Emptied(Absence, Extension),
+}
+
+/// Something that two answers of a backend say is gone.
+#[derive(Debug)]
+pub enum Gone {
+    /// The repository.
+    Repository(ExtensionId),
+    /// Every release; this is the extension without them.
+    Releases(Extension),
+}
+
+impl Gone {
+    /// The extension.
+    #[must_use]
+    pub const fn id(&self) -> &ExtensionId {
+        match self {
+            Self::Repository(id) => id,
+            Self::Releases(extension) => extension.id(),
+        }
+    }
+}
+
 /// The writer's side of the catalogue.
 pub struct Index {
     merge: Merge,
@@ -200,19 +231,22 @@ impl Index {
         }
     }
 
-    /// The backend has this extension, as it is here, read at this instant. Answers whether there
-    /// was room for it; if not, what was known of it stays.
-    #[must_use]
-    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) -> bool {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return true };
+    /// Takes in an extension that was read at this instant.
+    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) -> Put {
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Put::Taken };
         let id = extension.id().clone();
-        let taken = shelf.read(extension, now);
-        match taken {
-            Taken::Same => {}
-            Taken::News => self.touch(id),
-            Taken::Refused => self.touch_elsewhere(source, [id].into()),
+        match shelf.read(extension, now) {
+            Taken::Same => Put::Taken,
+            Taken::News => {
+                self.touch(id);
+                Put::Taken
+            }
+            Taken::Refused => {
+                self.touch_elsewhere(source, [id].into());
+                Put::NoRoom
+            }
+            Taken::Emptied(absence, extension) => Put::Emptied(absence, extension),
         }
-        taken != Taken::Refused
     }
 
     /// The backend said that it has no such repository.
@@ -226,19 +260,41 @@ impl Index {
         absence
     }
 
-    /// Removes what was certainly missed, unless it was seen again since.
-    pub fn remove(&mut self, source: Source, id: &ExtensionId) {
-        if shelf_of(&mut self.shelves, source).is_some_and(|shelf| shelf.remove(id)) {
-            self.touch(id.clone());
+    /// Removes an extension, or all its releases, for certain, unless it was seen again since.
+    pub fn remove(&mut self, source: Source, gone: Gone, now: Instant) {
+        let id = gone.id().clone();
+        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+        let removed = match gone {
+            Gone::Repository(id) => shelf.remove(&id),
+            Gone::Releases(extension) => shelf.empty(extension, now),
+        };
+        if removed {
+            self.touch(id);
         }
     }
 
-    /// How many extensions this backend has, and some of them that it was not said to lack.
+    /// An extension that a backend has and that has no listed release.
+    #[must_use]
+    pub fn without_release(&self, source: Source, id: &ExtensionId) -> Option<Arc<Extension>> {
+        let part = self.shelf(source)?.extensions.get(id)?;
+        part.extension.releases().is_empty().then(|| Arc::clone(&part.extension))
+    }
+
+    /// Number of extensions with releases of this backend, and some of them that it was not said
+    /// to lack.
     #[must_use]
     pub fn undoubted(&self, source: Source, max: usize) -> (usize, Vec<ExtensionId>) {
         let Some(shelf) = self.shelf(source) else { return Default::default() };
-        let undoubted = shelf.extensions.keys().filter(|id| !shelf.absent.contains_key(*id));
-        (shelf.extensions.len(), undoubted.take(max).cloned().collect())
+        let has_release = |(_, part): &(_, &Part)| !part.extension.releases().is_empty();
+        let listed = || shelf.extensions.iter().filter(has_release).map(|(id, _)| id);
+        let undoubted = listed().filter(|id| !shelf.absent.contains_key(*id));
+        (listed().count(), undoubted.take(max).cloned().collect())
+    }
+
+    /// Whether a backend has this extension.
+    #[must_use]
+    pub fn has(&self, source: Source, id: &ExtensionId) -> bool {
+        self.shelf(source).is_some_and(|shelf| shelf.extensions.contains_key(id))
     }
 
     /// Everything known of this backend that is not among these.

@@ -12,10 +12,11 @@ use tracing::{info, warn};
 use crate::backend::contact::{BreakerState, Contact};
 use crate::backend::{Backend, Fault};
 use crate::catalog::dirty::Dirty;
+use crate::catalog::evidence::EvidenceCell;
 use crate::catalog::questions::Budget;
 use crate::catalog::room::HeldCell;
 use crate::catalog::rounds::RoundState;
-use crate::catalog::status::StatusCell;
+use crate::catalog::status::{Question, StatusCell};
 use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -31,6 +32,7 @@ const TOLD_MAX: usize = 100;
 pub(crate) struct Member {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) status: StatusCell,
+    pub(super) evidence: EvidenceCell,
     pub(super) round: RoundState,
     pub(super) budget: Budget,
     pub(super) held: HeldCell,
@@ -43,6 +45,7 @@ impl Member {
         Self {
             backend,
             status: StatusCell::default(),
+            evidence: EvidenceCell::default(),
             round: RoundState::default(),
             budget: Budget::default(),
             held: HeldCell::default(),
@@ -89,11 +92,11 @@ impl Member {
     /// Asks whether the backend is there; its health is the answer.
     pub(super) async fn probe(&self) {
         match timeout(PROBE_TIMEOUT, self.backend.probe()).await {
-            Ok(Ok(())) => self.answered(),
-            Ok(Err(error)) => self.failed(&error),
+            Ok(Ok(())) => self.answered(Question::Contact),
+            Ok(Err(error)) => self.failed(Question::Contact, &error),
             Err(_) => {
                 let message = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
-                self.failed(&Error::new(ErrorKind::BackendTimeout, message));
+                self.failed(Question::Contact, &Error::new(ErrorKind::BackendTimeout, message));
             }
         }
     }
@@ -115,15 +118,15 @@ impl Member {
     }
 
     /// A question was answered, with yes or no.
-    pub(super) fn answered(&self) {
-        if self.status.answered() {
+    pub(super) fn answered(&self, question: Question) {
+        if self.status.answered(question) {
             info!(backend = %self.source(), "backend answers");
         }
     }
 
     /// Notes and logs a failure; one of the same kind again is noted alone.
-    pub(super) fn failed(&self, error: &Error) {
-        if self.status.failed(error) {
+    pub(super) fn failed(&self, question: Question, error: &Error) {
+        if self.status.failed(question, error) {
             warn!(backend = %self.source(), "backend fails: {}", error.report());
         }
     }
@@ -132,12 +135,16 @@ impl Member {
     /// a range outside a file that of its caller.
     pub(super) fn learned<T>(&self, outcome: &Result<T, Error>) {
         match outcome.as_ref().map_err(Error::kind) {
-            Ok(_) | Err(ErrorKind::NotFound) => self.answered(),
+            Ok(_) | Err(ErrorKind::NotFound) => self.answered(Question::Read),
             Err(
                 ErrorKind::BackendRefused
                 | ErrorKind::BackendUnavailable { .. }
                 | ErrorKind::BackendTimeout,
-            ) => outcome.as_ref().err().into_iter().for_each(|error| self.failed(error)),
+            ) => {
+                if let Err(error) = outcome {
+                    self.failed(Question::Read, error);
+                }
+            }
             Err(_) => {}
         }
     }

@@ -29,7 +29,7 @@ impl Catalogue {
         source: Option<Source>,
         deadline: Deadline,
     ) -> Vec<Source> {
-        let read = async |source| self.ask(id, Some(source), false, deadline).await.map(drop);
+        let read = async |source| self.ask(id, Some(source), false, deadline).await;
         self.failing(source, deadline, read).await
     }
 

@@ -8,8 +8,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::catalog::Catalogue;
+use crate::catalog::intake::{Origin, read_one};
 use crate::catalog::member::Member;
+use crate::catalog::status::Question;
 use crate::error::{Error, ErrorKind};
+use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// After this long without a question a backend is asked whether it is still there.
@@ -30,11 +33,11 @@ impl Catalogue {
             let keeps_waiting = late == 0 && now.late > 0;
             late = now.late;
             if keeps_waiting {
-                member.failed(&unanswered(source));
+                member.failed(Question::Contact, &unanswered(source));
             }
             let due = due(member, now, begun);
             if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
-                member.probe().await;
+                self.probe(member).await;
                 // A probe may end before it was sent, and the breaker stay as it is.
                 sleep(PROBE_PAUSE).await;
                 continue;
@@ -57,6 +60,26 @@ impl Catalogue {
             }
         }
     }
+
+    /// Asks whether a backend is there. Where it refused a read, a read of an extension asks: a
+    /// question that needs less rights would call it healthy.
+    async fn probe(self: &Arc<Self>, member: &Member) {
+        let (refuses_reads, _) = member.status.refuses_reads();
+        member.status.refusal_is_checked();
+        let canary = if refuses_reads { self.canary(member) } else { None };
+        let Some(canary) = canary else { return member.probe().await };
+        let read = read_one(member, canary).await;
+        member.learned(&read.1);
+        self.take_in(member, vec![read], Origin::Backend).await.confirm(member);
+    }
+
+    /// A known extension whose last read succeeded, else one whose last read failed.
+    pub(super) fn canary(&self, member: &Member) -> Option<ExtensionId> {
+        let incomplete = member.evidence.incomplete();
+        let (_, known) = self.index.lock().undoubted(member.source(), usize::MAX);
+        let readable = known.into_iter().find(|id| incomplete.binary_search(id).is_err());
+        readable.or_else(|| incomplete.into_iter().next())
+    }
 }
 
 /// When to ask whether the backend is there; `None`: not before there are news.
@@ -64,6 +87,8 @@ fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
     match contact.breaker {
         BreakerState::Open { until } => Some(until),
         BreakerState::HalfOpen => None,
+        // One repository that is refused says nothing yet about the others.
+        BreakerState::Closed if member.status.refuses_reads().1 => Some(Instant::now()),
         BreakerState::Closed => {
             let heard = [contact.last_heard, member.status.last_asked()];
             Some(heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE)

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backend::coalesce::{Coalesced, Same};
 use crate::catalog::Catalogue;
+use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
 use crate::catalog::room::no_room;
-use crate::catalog::rounds::Taken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
@@ -51,7 +51,7 @@ pub(super) enum What {
 
 /// Questions under way and the answers "no" of late.
 pub(super) struct Questions {
-    under_way: Coalesced<(ExtensionId, Option<Source>), bool>,
+    under_way: Coalesced<(ExtensionId, Option<Source>), ()>,
     /// Extensions of which every release is read.
     pub(super) whole: Coalesced<(ExtensionId, Source), ()>,
     /// Releases that are read, each by what is known of it.
@@ -114,8 +114,7 @@ impl Catalogue {
         self.questions.noes.lock().put(wanted, no);
     }
 
-    /// Asks backends for one extension and takes over what they say; whether one has it, but empty.
-    /// Shared with everyone who asks the same meanwhile; goes on when its callers leave.
+    /// Asks backends for one extension and takes over what they say. Shared with everyone who asks the same meanwhile; goes on when its callers leave.
     ///
     /// # Errors
     /// A backend answered neither yes nor no, or none in time.
@@ -125,7 +124,7 @@ impl Catalogue {
         source: Option<Source>,
         budgeted: bool,
         deadline: Deadline,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let wanted = id.clone();
         let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
@@ -137,35 +136,33 @@ impl Catalogue {
         id: &ExtensionId,
         source: Option<Source>,
         budgeted: bool,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let questions = self
             .asked(source)
             .map(|member| async move { (member, self.ask_member(member, id, budgeted).await) });
-        let (mut empty, mut failure) = (false, None);
+        let mut failure = None;
         for (member, found) in join_all(questions).await {
-            let found = match found {
-                Ok(Some(found)) => found,
-                // Not asked: the listing says no to a new name, and nothing of one that is known.
-                Ok(None) => continue,
-                Err(error) => {
-                    failure = failure.or(Some(error));
-                    continue;
+            match found {
+                Ok(Some(read)) => {
+                    let read = vec![(id.clone(), read)];
+                    let mut taken = self.take_in(member, read, Origin::Caller).await;
+                    failure = failure.or(taken.failures.pop().map(|(_, error)| error));
+                    if taken.no_room > 0 {
+                        failure = failure.or_else(|| Some(no_room(member.source())));
+                    }
+                    taken.confirm(member);
                 }
-            };
-            empty |= found.as_ref().is_ok_and(|extension| extension.releases().is_empty());
-            let Taken { faults, refused, .. } =
-                self.take_in(member, vec![(id.clone(), found)]).await;
-            faults.into_iter().for_each(|fault| member.status.found(fault));
-            if refused > 0 {
-                failure = failure.or_else(|| Some(no_room(member.source())));
+                // Not asked: the listing says no to a new name, and nothing to one that is known.
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
         self.shown().await;
-        failure.map_or(Ok(empty), Err)
+        failure.map_or(Ok(()), Err)
     }
 
-    /// What a backend says, yes or no. `None`: it was not asked, for want of budget, and its
-    /// current listing stands for its answer; that is never a "no" to a name that is known.
+    /// The answer of a backend. `None`: it was not asked, for want of budget, and its current
+    /// listing stands for its answer; that is never a "no" to a name that is known.
     async fn ask_member(
         &self,
         member: &Member,
@@ -175,12 +172,27 @@ impl Catalogue {
         if budgeted && !member.budget.take() {
             return self.beyond_budget(member, id).map(|()| None);
         }
-        let found = member.backend.extension(id).await.and_then(readable);
+        let found = member.backend.extension(id).await;
         member.learned(&found);
-        match found {
-            Err(error) if !error.is_not_found() => Err(error),
-            answered => Ok(Some(answered)),
+        Ok(Some(found))
+    }
+
+    /// Why an extension that backends have is not served; `None` if no backend asked has it.
+    pub(super) fn unserved(&self, id: &ExtensionId, source: Option<Source>) -> Option<Error> {
+        let index = self.index.lock();
+        let mut known = self.asked(source).filter_map(|m| index.without_release(m.source(), id));
+        let extension = known.next()?;
+        let faults = extension.faults();
+        let reasons: Vec<&str> = faults.iter().map(|fault| fault.reason.as_str()).collect();
+        let because = match reasons.first() {
+            Some(reason) => format!(": {reason}"),
+            None => String::new(),
+        };
+        if faults.iter().any(|fault| fault.unreadable) || !extension.coverage().is_complete() {
+            let message = format!("Extension {id} has no release that can be read");
+            return Some(Error::faulty(message).because(reasons.join("; ")));
         }
+        Some(Error::not_found(format!("Extension {id} has no release{because}")))
     }
 
     /// A complete listing that is current says no as well as an answer; without one nothing can.
@@ -188,8 +200,10 @@ impl Catalogue {
         if member.held().refused > 0 {
             return Err(no_room(member.source()));
         }
-        let lacked = member.status.lacked(id);
-        if lacked.is_some_and(|age| age <= self.rules.ttl) {
+        let age = member.status.complete_age().filter(|_| !member.evidence.may_name(id));
+        if age.is_some_and(|age| age <= self.rules.ttl)
+            || self.index.lock().without_release(member.source(), id).is_some()
+        {
             return Ok(());
         }
         Err(asked_too_much(member.source()))
@@ -200,16 +214,6 @@ impl Catalogue {
 pub(super) fn asked_too_much(source: Source) -> Error {
     let message = format!("The {source} backend is asked for too much at once");
     Error::unavailable(message, Duration::from_secs(1)).at(source)
-}
-
-/// An extension of which nothing can be read is not one without releases: that cannot be told.
-fn readable(extension: Extension) -> Result<Extension> {
-    if extension.releases().is_empty() && !extension.faults().is_empty() {
-        let message = format!("Extension {} has no release that can be read", extension.id());
-        let reasons: Vec<&str> = extension.faults().iter().map(|f| f.reason.as_str()).collect();
-        return Err(Error::faulty(message).because(reasons.join("; ")));
-    }
-    Ok(extension)
 }
 
 /// Until when a read waits for backends, however many questions it asks one after the other.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
+use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
 use crate::catalog::questions::{Deadline, Wanted, What};
@@ -19,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::brief::first_few;
 use crate::models::extension::{Extension, Release};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -40,7 +42,7 @@ impl Catalogue {
     /// # Errors
     /// As [`Catalogue::ready`].
     pub async fn ready_by(&self, source: Option<Source>, deadline: Deadline) -> Result<Arc<View>> {
-        let knows = |member: &Member| self.answers_for(member);
+        let knows = |member: &Member| self.is_listed(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
         if !self.asked(source).all(settled) {
@@ -53,7 +55,7 @@ impl Catalogue {
             let _ = deadline.wait(source, first_rounds).await;
         }
         let nobody_asked = self.asked(source).next().is_none();
-        if nobody_asked || self.asked(source).any(knows) {
+        if nobody_asked || self.asked(source).any(|member| self.answers_for(member)) {
             return Ok(self.view());
         }
         Err(self.nothing_known(source))
@@ -82,8 +84,13 @@ impl Catalogue {
         source: Option<Source>,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let view = self.ready_by(source, deadline).await?;
-        if let Some(entry) = view.get(id, source) {
+        let known = self.view().get(id, source).cloned();
+        let known = match known {
+            // A read or a notice may have shown it before its backend was listed.
+            Some(entry) => Some(entry),
+            None => self.ready_by(source, deadline).await?.get(id, source).cloned(),
+        };
+        if let Some(entry) = &known {
             self.read_again_if_old(entry);
             standing(entry, source)?;
             return self.still_answers(entry, source).map(|()| Arc::clone(entry));
@@ -92,15 +99,14 @@ impl Catalogue {
         if self.was_denied(&wanted) {
             return Err(not_found(id));
         }
-        let empty = self.ask(id, source, true, deadline).await?;
-        match self.view().get(id, source) {
-            Some(entry) => standing(entry, source).map(|()| Arc::clone(entry)),
-            None if empty => Err(Error::not_found(format!("Extension {id} has no release"))),
-            None => {
-                self.deny(wanted);
-                Err(not_found(id))
-            }
+        self.ask(id, source, true, deadline).await?;
+        if let Some(entry) = self.view().get(id, source) {
+            return standing(entry, source).map(|()| Arc::clone(entry));
         }
+        Err(self.unserved(id, source).unwrap_or_else(|| {
+            self.deny(wanted);
+            not_found(id)
+        }))
     }
 
     /// The same with every release in full. What cannot be read in time, or not from a backend that
@@ -140,9 +146,11 @@ impl Catalogue {
             let Some(member) = this.member(source) else { return Ok(()) };
             let read = member.backend.releases(&id).await;
             member.learned(&read);
-            let extension = read?;
-            let fits = this.change(|index| index.put(source, extension, Instant::now()));
-            if fits { Ok(()) } else { Err(no_room(source)) }
+            let mut taken = this.take_in(member, vec![(id, read)], Origin::Backend).await;
+            let failure = taken.failures.pop().map(|(_, error)| error);
+            let failure = failure.or_else(|| (taken.no_room > 0).then(|| no_room(source)));
+            taken.confirm(member);
+            failure.map_or(Ok(()), Err)
         };
         self.questions.whole.ask(&key, question).await
     }
@@ -236,6 +244,8 @@ impl Catalogue {
             let read = member.backend.version(&id, &known.tag).await;
             member.learned(&read);
             let release = read?;
+            let subject = FaultSubject::Release(release.tag.clone());
+            member.evidence.mended(&id.to_string(), &subject);
             if release.artifact.is_usable() {
                 return Ok(Arc::new(release));
             }
@@ -281,7 +291,7 @@ impl Catalogue {
     /// # Errors
     /// A backend failed otherwise than by saying no.
     pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, source: Option<Source>) -> Result<()> {
-        self.ask(id, source, false, Deadline::of_a_read()).await.map(drop)
+        self.ask(id, source, false, Deadline::of_a_read()).await
     }
 
     /// The bytes of one file of a release, or a part of them, as its backend sends them.

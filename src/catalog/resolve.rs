@@ -151,6 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn g13_a_fourth_number_breaks_ties_and_is_named_with_an_equals_sign_alone() {
+        let tags =
+            ["1.2.3", "1.2.3.1", "V1.2.3.10", "1.2.3.2", "2025.01.15", "2024.12.31", "1.02.4-rc.1"];
+        for (constraint, expected) in [
+            ("^1.2.3", "V1.2.3.10"),
+            ("=1.2.3", "V1.2.3.10"),
+            ("=1.2.3.0", "1.2.3"),
+            ("=1.2.3.2", "1.2.3.2"),
+            ("=1.2.3.02", "1.2.3.2"),
+            ("=2025.1.15", "2025.01.15"),
+            (">=2024.01.01, <2025.01", "2024.12.31"),
+            ("*", "2025.01.15"),
+        ] {
+            assert_eq!(picked(constraint, false, &tags).unwrap(), expected, "{constraint}");
+        }
+        assert_eq!(picked("~1.2", true, &tags).unwrap(), "1.02.4-rc.1");
+        let error = picked("=1.2.3.3", false, &tags).unwrap_err();
+        assert!(error.message().ends_with("=1.2.3.3; the nearest is 1.2.3.2"), "{error}");
+    }
+
+    #[test]
     fn without_a_match_the_nearest_is_named() {
         for (constraint, prereleases, tags, nearest) in [
             ("^3", false, &TAGS[..], "the nearest is 1.10"),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::backend::Fault;
+use crate::catalog::evidence::listing_fault;
 use crate::catalog::index::Held;
 use crate::catalog::member::Member;
 use crate::error::Error;
-use crate::models::fault::FaultSubject;
 use crate::models::source::Source;
 
 /// When asking again may help: room comes back when others go, or by an operator.
@@ -50,11 +50,7 @@ pub(super) fn no_room_for(source: Source, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
         format!("catalog.max_bytes leaves no room for {extensions} extension{plural} of {source}");
-    (extensions > 0).then(|| Fault {
-        repository: "*".to_owned(),
-        subject: FaultSubject::Listing,
-        reason,
-    })
+    (extensions > 0).then(|| listing_fault(&reason))
 }
 
 /// What a caller is told who asks for one of them: it is there, and cannot be served.

@@ -4,6 +4,7 @@ pub(super) mod damage;
 pub(super) mod file;
 pub mod keeper;
 pub(super) mod stored;
+mod stored_evidence;
 mod stored_release;
 mod text;
 
@@ -19,6 +20,7 @@ use crate::catalog::index::Index;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
 use crate::catalog::rounds::Place;
+use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -49,7 +51,11 @@ pub struct Kept {
     pub cursor: Option<ChangeCursor>,
     /// When everything of it was last read.
     pub swept: Option<Timestamp>,
-    /// What of it cannot be served.
+    /// What the backend calls itself, so that another one under its name is not taken for it.
+    pub identity: Option<String>,
+    /// Why its last list of repositories proved less than everything.
+    pub listing_gap: Option<String>,
+    /// Its faults.
     pub faults: Vec<Fault>,
     /// Everything it has, each with the time it was last read.
     pub extensions: Vec<(Arc<Extension>, Timestamp)>,
@@ -66,6 +72,8 @@ pub struct Unsettled {
     pub dirty: Vec<ExtensionId>,
     /// Extensions that there was no room for.
     pub refused: Vec<ExtensionId>,
+    /// Extensions whose last read proved less than everything.
+    pub incomplete: Vec<ExtensionId>,
 }
 
 /// What each backend is configured to be: the same text means the same upstream.
@@ -163,7 +171,8 @@ impl Knowledge {
 fn unsettled(member: &Member, index: &Index) -> Unsettled {
     let source = member.source();
     let (doubted, refused) = (index.doubted(source), index.refused(source));
-    Unsettled { doubted, dirty: member.scheduled(), refused }
+    let incomplete = member.evidence.incomplete();
+    Unsettled { doubted, dirty: member.scheduled(), refused, incomplete }
 }
 
 fn kept(
@@ -176,12 +185,12 @@ fn kept(
     let status = member.status.get();
     let current_as_of = status.current_as_of?.to_wall_clock(now);
     // The same moment is written as the same time; faults that are not kept may be of any name.
-    let complete_as_of = status.complete_as_of.filter(|_| status.faults_beyond == 0).map(|at| {
-        match status.current_as_of {
+    let (faults, faults_beyond) = member.evidence.faults();
+    let complete_as_of =
+        status.complete_as_of.filter(|_| faults_beyond == 0).map(|at| match status.current_as_of {
             Some(current) if current == at => current_as_of,
             _ => at.to_wall_clock(now),
-        }
-    });
+        });
     Some(Kept {
         source: member.source(),
         fingerprint,
@@ -190,7 +199,9 @@ fn kept(
         last_success: status.last_success,
         cursor: place.cursor,
         swept: place.swept.map(|at| at.to_wall_clock(now)),
-        faults: status.faults,
+        identity: member.backend.identity(),
+        listing_gap: member.evidence.listing_gap(),
+        faults,
         extensions: shelf.into_iter().map(|(all, read)| (all, read.to_wall_clock(now))).collect(),
         unsettled: Unsettled::default(),
     })
@@ -206,7 +217,15 @@ fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
     let complete_as_of = kept
         .complete_as_of
         .map(|at| if at == kept.current_as_of { current_as_of } else { moment(at) });
-    member.status.restore(current_as_of, complete_as_of, kept.last_success, kept.faults);
+    if let Some(identity) = &kept.identity {
+        member.backend.resume(identity);
+    }
+    if member.status.restore(current_as_of, complete_as_of, kept.last_success) {
+        let listing =
+            kept.listing_gap.map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
+        let incomplete = kept.unsettled.incomplete.iter().cloned();
+        member.evidence.restore(listing, incomplete, kept.faults);
+    }
     if member.round.place() == Place::default() {
         member.round.go_on_from(Place { cursor: kept.cursor, swept: kept.swept.map(moment) });
     }

@@ -1,5 +1,6 @@
-//! What is known of a backend's health: the result of the last question, whoever asked it.
+//! The health of one backend: the results of its last questions, by what they asked.
 
+use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
@@ -9,43 +10,57 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
-use crate::catalog::faults::Faults;
 use crate::catalog::index::Held;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
-use crate::models::naming::ExtensionId;
-
-/// Faults found while serving that are remembered beside those of the last sweep.
-const MET_MAX: usize = 100;
 
 /// One backend's health.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Whether its last question was answered; `false` before the first.
+    /// Whether its last questions were answered; `false` before the first.
     pub healthy: bool,
     /// When it last answered.
     pub last_success: Option<Timestamp>,
-    /// What it last failed with, while it fails.
+    /// The report of its failure, while it fails.
     pub last_error: Option<String>,
     /// The moment of its last successful round; may lie before this process.
     pub current_as_of: Option<Moment>,
-    /// The moment since which what a complete listing lacked is known to be lacking, kept up by
-    /// rounds of changes after it. What is listed in part says nothing of what it lacks.
+    /// The moment since which names that a complete listing lacked are known to be absent, kept up
+    /// by change rounds. A partial listing proves no absence.
     pub complete_as_of: Option<Moment>,
     /// When it was last asked anything.
     pub last_asked: Option<Instant>,
-    /// Whether answers are marked for its sake.
+    /// Whether its answers are marked as stale.
     pub stale: bool,
-    /// Whether it is asked; `None` where nothing stands between it and us.
+    /// The state of its circuit breaker; `None` for a backend without one.
     pub breaker: Option<BreakerState>,
-    /// The kind of that failure, and its words for callers.
+    /// The kind of the failure, and its message for callers.
     pub last_failure: Option<(ErrorKind, String)>,
-    /// Repositories that cannot be served, and why.
+    /// Repositories and releases that are not served, and why.
     pub faults: Vec<Fault>,
-    /// How many more there are.
+    /// Number of further faults.
     pub faults_beyond: usize,
-    /// What its extensions take up, and how many there is no room for.
+    /// Bytes that its extensions take, and the number of extensions without room.
     pub held: Held,
+}
+
+/// What a question to a backend asks. A success proves only what it asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Question {
+    /// Whether the backend is there and accepts the credentials.
+    Contact,
+    /// The list of repositories, or the changes since a cursor.
+    Listing,
+    /// One extension, release or file.
+    Read,
+}
+
+/// A failure of a backend.
+#[derive(Clone, Debug)]
+struct Failure {
+    kind: ErrorKind,
+    message: String,
+    report: String,
 }
 
 /// A [`Status`] that questions update and health reads.
@@ -55,39 +70,40 @@ pub(crate) struct StatusCell(RwLock<Inner>);
 #[derive(Default)]
 struct Inner {
     status: Status,
-    swept: Faults,
-    met: Faults,
-    /// Kinds of failure that were told since the last answer.
-    told: Vec<Discriminant<ErrorKind>>,
+    /// Failures that only a success of the same question ends.
+    failures: BTreeMap<Question, Failure>,
+    /// A failure that any answer ends: the backend was away.
+    outage: Option<Failure>,
+    /// Whether a refused read is yet to be checked by a read of another extension.
+    refusal_unchecked: bool,
+    /// Kinds of failure that were logged since the last success.
+    logged: Vec<Discriminant<ErrorKind>>,
 }
 
 impl Inner {
-    fn unknown(&self, faults: &Faults) -> Vec<Fault> {
-        faults.iter().filter(|fault| !self.swept.has(fault)).collect()
+    /// Derives the public status from the failures.
+    fn settle(&mut self) {
+        let failure = self.outage.as_ref().or_else(|| self.failures.values().next_back());
+        self.status.healthy = failure.is_none();
+        self.status.last_error = failure.map(|failure| failure.report.clone());
+        self.status.last_failure = failure.map(|failure| (failure.kind, failure.message.clone()));
+        self.status.last_asked = Some(Instant::now());
     }
 }
 
 impl StatusCell {
     pub(crate) fn get(&self) -> Status {
-        let inner = self.0.read();
-        Status {
-            faults: inner.swept.iter().chain(inner.met.iter()).collect(),
-            faults_beyond: inner.swept.beyond(),
-            ..inner.status.clone()
-        }
+        self.0.read().status.clone()
     }
 
-    /// The moment of the last successful round, without a look at anything else.
+    /// The moment of the last successful round.
     pub(crate) fn current_as_of(&self) -> Option<Moment> {
         self.0.read().status.current_as_of
     }
 
-    /// How long ago a name that is neither known nor among the faults was certain to be lacking.
-    pub(crate) fn lacked(&self, id: &ExtensionId) -> Option<Duration> {
-        let (inner, name) = (self.0.read(), id.to_string());
-        // One that could not be read is there all the same.
-        let faulty = inner.swept.may_name(&name) || inner.met.may_name(&name);
-        inner.status.complete_as_of.filter(|_| !faulty).map(Moment::elapsed)
+    /// How long ago a complete listing proved absence.
+    pub(crate) fn complete_age(&self) -> Option<Duration> {
+        self.0.read().status.complete_as_of.map(Moment::elapsed)
     }
 
     /// When it was last asked anything.
@@ -95,115 +111,118 @@ impl StatusCell {
         self.0.read().status.last_asked
     }
 
-    /// Whether the last question was answered; not before the first.
+    /// Whether its last questions were answered; not before the first.
     pub(crate) fn is_healthy(&self) -> bool {
         self.0.read().status.healthy
     }
 
-    /// Whether the last question failed.
+    /// Whether a question failed and was not answered since.
     pub(crate) fn is_failing(&self) -> bool {
         self.0.read().status.last_error.is_some()
     }
 
-    /// Answers whether it did not before.
-    pub(crate) fn answered(&self) -> bool {
-        let inner = &mut *self.0.write();
-        inner.told.clear();
-        let status = &mut inner.status;
-        let news = !std::mem::replace(&mut status.healthy, true);
-        status.last_success = Some(now_in_seconds());
-        status.last_error = None;
-        status.last_failure = None;
-        status.last_asked = Some(Instant::now());
-        news
+    /// Whether reads are refused, and whether that is yet to be checked by another read.
+    pub(crate) fn refuses_reads(&self) -> (bool, bool) {
+        let inner = self.0.read();
+        (inner.failures.contains_key(&Question::Read), inner.refusal_unchecked)
     }
 
-    /// Answers whether this is news, so that an outage is logged once for each way in which it
-    /// fails, however they alternate. What a backend was not asked says nothing new of it.
-    pub(crate) fn failed(&self, error: &Error) -> bool {
+    /// Notes that a refused read is checked now.
+    pub(crate) fn refusal_is_checked(&self) {
+        self.0.write().refusal_unchecked = false;
+    }
+
+    /// Takes in an answer. Returns whether the backend failed before.
+    pub(crate) fn answered(&self, question: Question) -> bool {
         let inner = &mut *self.0.write();
-        let status = &mut inner.status;
-        if !error.was_asked() && status.last_error.is_some() {
+        inner.outage = None;
+        // Whatever was answered, the credentials were accepted.
+        inner.failures.remove(&Question::Contact);
+        inner.failures.remove(&question);
+        if question == Question::Read {
+            inner.refusal_unchecked = false;
+        }
+        let was_healthy = inner.status.healthy;
+        inner.settle();
+        inner.status.last_success = Some(now_in_seconds());
+        if inner.status.healthy {
+            inner.logged.clear();
+        }
+        inner.status.healthy && !was_healthy
+    }
+
+    /// Takes in a failure. Returns whether it is to be logged: an outage is logged once for each
+    /// way in which it fails, however they alternate.
+    pub(crate) fn failed(&self, question: Question, error: &Error) -> bool {
+        let inner = &mut *self.0.write();
+        // A question that the breaker held back says nothing new.
+        if !error.was_asked() && inner.status.last_error.is_some() {
             return false;
         }
         let kind = discriminant(&error.kind());
-        let news = !inner.told.contains(&kind);
-        if news {
-            inner.told.push(kind);
+        let is_news = !inner.logged.contains(&kind);
+        if is_news {
+            inner.logged.push(kind);
         }
-        status.healthy = false;
-        status.last_error = Some(error.report());
-        status.last_failure = Some((error.kind(), error.message().to_owned()));
-        status.last_asked = Some(Instant::now());
-        news
+        let failure = Failure {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            report: error.report(),
+        };
+        if is_passing(error) {
+            inner.outage = Some(failure);
+        } else {
+            let before = inner.failures.insert(question, failure);
+            inner.refusal_unchecked |= question == Question::Read && before.is_none();
+        }
+        inner.settle();
+        is_news
     }
 
-    /// A sweep begun at this instant went well, over a listing that was complete or not; these are
-    /// its faults. Answers with the new ones.
-    pub(crate) fn rounded(&self, begun: Instant, complete: bool, faults: Faults) -> Vec<Fault> {
-        let mut inner = self.0.write();
-        inner.status.current_as_of = Some(begun.into());
-        if complete {
-            inner.status.complete_as_of = Some(begun.into());
-        }
-        let news = inner.unknown(&faults);
-        inner.swept = faults;
-        inner.met = Faults::default();
-        news
-    }
-
-    /// These repositories were read again in a round begun at this instant; these are their
-    /// faults now. Answers with the new ones.
-    pub(crate) fn read_again(
-        &self,
-        begun: Instant,
-        repositories: &[String],
-        faults: Vec<Fault>,
-    ) -> Vec<Fault> {
-        let mut inner = self.0.write();
-        let status = &mut inner.status;
-        // Changes tell what is new since the last sweep, and nothing of what that one did not see.
+    /// A round that began at this instant went well.
+    pub(crate) fn changed_since(&self, begun: Instant) {
+        let status = &mut self.0.write().status;
+        // Changes tell the news since the last sweep, and nothing that the sweep did not see.
         if status.complete_as_of == status.current_as_of {
             status.complete_as_of = Some(begun.into());
         }
         status.current_as_of = Some(begun.into());
-        let faults: Faults = faults.into_iter().collect();
-        let news = inner.unknown(&faults);
-        for repository in repositories {
-            inner.swept.remove(repository);
-            inner.met.remove(repository);
-        }
-        inner.swept.extend(faults.iter());
-        news
     }
 
-    /// What was known before a restart, unless a round was made since.
+    /// A sweep that began at this instant went well, over a complete listing or not.
+    pub(crate) fn swept(&self, begun: Instant, complete: bool) {
+        let status = &mut self.0.write().status;
+        status.current_as_of = Some(begun.into());
+        if complete {
+            status.complete_as_of = Some(begun.into());
+        }
+    }
+
+    /// Takes over the times from before a restart, unless a round was made since. Returns whether
+    /// they were taken over.
     pub(crate) fn restore(
         &self,
         current_as_of: Moment,
         complete_as_of: Option<Moment>,
         last_success: Option<Timestamp>,
-        faults: Vec<Fault>,
-    ) {
-        let mut inner = self.0.write();
-        if inner.status.current_as_of.is_none() {
-            inner.status.current_as_of = Some(current_as_of);
-            inner.status.complete_as_of = complete_as_of;
-            inner.status.last_success = inner.status.last_success.or(last_success);
-            inner.swept = faults.into_iter().collect();
+    ) -> bool {
+        let status = &mut self.0.write().status;
+        if status.current_as_of.is_some() {
+            return false;
         }
-    }
-
-    /// Something that cannot be served, met while serving.
-    pub(crate) fn found(&self, fault: Fault) {
-        let met = &mut self.0.write().met;
-        if met.iter().count() < MET_MAX || met.may_name(&fault.repository) {
-            met.add(fault);
-        }
+        status.current_as_of = Some(current_as_of);
+        status.complete_as_of = complete_as_of;
+        status.last_success = status.last_success.or(last_success);
+        true
     }
 }
 
-/// Finer times than this say nothing more to anybody.
+/// Whether any answer ends a failure: the backend was away, and is back.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
+}
+
+/// The time without fractions: finer times say nothing more.
 fn now_in_seconds() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
@@ -214,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_news_once_for_each_way_in_which_it_fails() {
+    fn an_outage_is_logged_once_for_each_way_in_which_it_fails() {
         let cell = StatusCell::default();
         let ways = [
             Error::new(ErrorKind::BackendTimeout, "silent"),
@@ -222,10 +241,30 @@ mod tests {
             Error::new(ErrorKind::BackendRefused, "who are you"),
         ];
         for outage in 0..2 {
-            let news = (0..1000).filter(|number| cell.failed(&ways[number % ways.len()])).count();
+            let failed = |number: usize| cell.failed(Question::Contact, &ways[number % 3]);
+            let news = (0..1000).filter(|number| failed(*number)).count();
             assert_eq!(news, ways.len(), "outage {outage}");
-            let answers = (0..1000).filter(|_| cell.answered()).count();
+            let answers = (0..1000).filter(|_| cell.answered(Question::Contact)).count();
             assert_eq!(answers, 1, "recovery {outage}");
         }
+    }
+
+    #[test]
+    fn a_success_ends_only_the_failure_of_its_own_question() {
+        let cell = StatusCell::default();
+        let refused = Error::new(ErrorKind::BackendRefused, "lacks a scope");
+        cell.failed(Question::Read, &refused);
+        assert_eq!(cell.refuses_reads(), (true, true));
+        cell.answered(Question::Contact);
+        cell.answered(Question::Listing);
+        assert!(cell.is_failing(), "a list does not show that its members can be read");
+        cell.answered(Question::Read);
+        assert!(cell.is_healthy());
+        cell.failed(Question::Contact, &refused);
+        cell.answered(Question::Listing);
+        assert!(cell.is_healthy(), "the credentials were accepted");
+        cell.failed(Question::Listing, &Error::unavailable("away", Duration::from_secs(1)));
+        cell.answered(Question::Contact);
+        assert!(cell.is_healthy(), "it is back");
     }
 }

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::catalog::Catalogue;
 use crate::catalog::dirty::Outcome;
+use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
 use crate::catalog::member::Member;
-use crate::catalog::rounds::{READS_AT_ONCE, is_the_backends, read_one};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -50,7 +50,13 @@ impl Catalogue {
         loop {
             if self.round(Some(source)).await.is_ok() {
                 retry = RETRY;
-                sleep(self.rules.ttl).await;
+                let pause = if member.evidence.incomplete().is_empty() {
+                    self.rules.ttl
+                } else {
+                    // Answers are marked until these are read.
+                    self.rules.ttl.min(RETRY_MAX)
+                };
+                sleep(pause).await;
             } else {
                 // Whichever comes first: the pause need not outlast the outage.
                 timeout(retry.min(self.rules.ttl), member.is_back()).await.unwrap_or_default();
@@ -77,15 +83,12 @@ impl Catalogue {
         let read = read_one(member, id.clone()).await;
         member.learned(&read.1);
         let failed = matches!(&read.1, Err(error) if is_the_backends(error));
-        let taken = self.take_in(member, vec![read]).await;
-        // An outage is the backend's, and not a fault of each extension that was asked for in it.
-        for fault in taken.faults.into_iter().filter(|_| !failed) {
-            member.status.found(fault);
-        }
-        let outcome = match failed {
-            true => Outcome::Failed,
-            false if taken.lacking.is_empty() => Outcome::Whole,
-            false => Outcome::Lacking,
+        let taken = self.take_in(member, vec![read], Origin::Backend).await;
+        let outcome = match taken.doubted.first() {
+            _ if failed => Outcome::Failed,
+            Some((_, confirmed_from)) => Outcome::Doubted(*confirmed_from),
+            None if taken.lacking.is_empty() => Outcome::Whole,
+            None => Outcome::Lacking,
         };
         member.mark(|dirty| dirty.done(id, outcome, Instant::now()));
     }

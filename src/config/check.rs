@@ -167,8 +167,10 @@ fn wanted(kind: Kind) -> String {
 }
 
 fn web_address(text: &str) -> Result<(), String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let host = Some(rest).filter(|_| is_web).and_then(|rest| rest.split('/').next());
+    let host = host.unwrap_or_default();
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
         return Err(format!(
             "must be http:// or https:// and a host, without credentials, not {:?}",

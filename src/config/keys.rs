@@ -1,5 +1,8 @@
 //! Every section and key once: what it takes, what it is unless set, what it means.
 
+/// Gitea's numbers are signed.
+const ORGANIZATION_ID_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -186,6 +189,13 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         r#""provisioning-extensions""#,
         "Whose repositories are looked through. Required.",
+    ),
+    unset(
+        "gitea",
+        "organization_id",
+        Kind::Whole(1, ORGANIZATION_ID_MAX),
+        "2",
+        "Number that the organization must have; without it the first one seen counts.",
     ),
     unset(
         "gitea",

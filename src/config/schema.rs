@@ -39,7 +39,9 @@ fn of_section(section: &Section) -> Json {
 fn of_key(key: &Key) -> Json {
     let mut schema = match key.kind {
         Kind::Text => json!({ "type": "string", "pattern": r"\S" }),
-        Kind::Url => json!({ "type": "string", "pattern": r"^https?://[^/@\s]+(/|$)" }),
+        Kind::Url => {
+            json!({ "type": "string", "pattern": r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)" })
+        }
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),

@@ -2,37 +2,37 @@
 
 use std::sync::Arc;
 
+use crate::models::archive_name::{NameMark, is_named_after, mark_of};
 use crate::models::artifact::{Artifact, ArtifactChoice, CANDIDATES_MAX, archive_stem};
 
-/// Words in a file's name that say it is for one platform.
-const PLATFORMS: [&str; 22] = [
-    "linux", "darwin", "macos", "windows", "freebsd", "openbsd", "netbsd", "win32", "win64",
-    "amd64", "x64", "x86_64", "i386", "i686", "arm64", "aarch64", "armv6", "armv7", "riscv64",
-    "ppc64le", "s390x", "musl",
-];
-/// Words in a file's name that say it is about the archive, not the archive.
-const COMPANIONS: [&str; 6] =
-    ["sbom", "checksums", "sha256sums", "signature", "provenance", "source"];
-
 /// The archive among the assets of one release: the first of these rules that finds any.
-/// `{repository}.tar.gz`; `{repository}-{version}.tar.gz` or `{name}-{version}.tar.gz`; the only
-/// archive that is neither a companion nor for one platform.
 ///
-/// Empty files are none: an upload that has only begun looks like this.
+/// 1. `{repository}.tar.gz`
+/// 2. an archive named after the version, such as `{name}-{version}.tar.gz`; a `.tar.gz` first
+/// 3. an archive whose name says nothing against it
+/// 4. an archive of documentation, examples or the like
+///
+/// Archives for one platform and archives of something else are left alone. Empty files are no
+/// archives: an upload that has only begun looks like this.
 pub(super) fn choose(
     repository: &str,
     name: &str,
     version: &str,
     assets: &[Arc<Artifact>],
 ) -> ArtifactChoice {
-    let plain = [format!("{repository}.tar.gz")];
-    let versioned = [format!("{repository}-{version}.tar.gz"), format!("{name}-{version}.tar.gz")];
-    let named = |names: &[String]| -> Vec<&Arc<Artifact>> {
-        let is_named = |asset: &&Arc<Artifact>| names.iter().any(|name| **name == *asset.file_name);
-        of_content(assets).filter(is_named).collect()
-    };
-    let rules =
-        [named(&plain), named(&versioned), of_content(assets).filter(is_plain_archive).collect()];
+    let plain = format!("{repository}.tar.gz");
+    let own = [repository, name];
+    let archives = || of_content(assets).filter_map(|asset| Some((asset, safe_stem(asset)?)));
+    let versioned = || archives().filter(|(_, stem)| is_named_after(stem, &own, version));
+    let marked =
+        |wanted| archives().filter(move |(_, stem)| mark_of(stem, &own, version) == wanted);
+    let rules: [Vec<&Arc<Artifact>>; 5] = [
+        of_content(assets).filter(|asset| *asset.file_name == *plain).collect(),
+        versioned().filter(|(asset, _)| is_gzipped_tar(asset)).map(|(asset, _)| asset).collect(),
+        versioned().map(|(asset, _)| asset).collect(),
+        marked(NameMark::Plain).map(|(asset, _)| asset).collect(),
+        marked(NameMark::Doubtful).map(|(asset, _)| asset).collect(),
+    ];
     match rules.iter().find(|candidates| !candidates.is_empty()).map(Vec::as_slice) {
         None => ArtifactChoice::Nothing,
         Some([only]) => ArtifactChoice::Chosen(Arc::clone(only)),
@@ -47,17 +47,18 @@ fn of_content(assets: &[Arc<Artifact>]) -> impl Iterator<Item = &Arc<Artifact>> 
     assets.iter().filter(|asset| asset.size > 0)
 }
 
-/// Whether this can be chosen without anybody having named it.
-fn is_plain_archive(asset: &&Arc<Artifact>) -> bool {
-    let Some(stem) = archive_stem(&asset.file_name) else { return false };
+fn is_gzipped_tar(asset: &Artifact) -> bool {
+    let name = asset.file_name.to_ascii_lowercase();
+    name.ends_with(".tar.gz")
+}
+
+/// The name of an archive less its ending; `None` for what is no archive, and for a name that is
+/// made to deceive.
+fn safe_stem(asset: &Artifact) -> Option<&str> {
+    let stem = archive_stem(&asset.file_name)?;
     let hostile = stem.starts_with('.')
         || stem.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '"'));
-    let stem = stem.to_ascii_lowercase();
-    // `x86_64` holds a separator itself.
-    let words = || stem.split(['-', '.', '_']);
-    let marked = stem.contains("x86_64")
-        || words().any(|word| PLATFORMS.contains(&word) || COMPANIONS.contains(&word));
-    !hostile && !marked
+    (!hostile).then_some(stem)
 }
 
 /// A candidate by its name and by what can be asked for.

@@ -9,21 +9,25 @@ use tokio::sync::watch;
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
-use crate::backend::{Backend, Fault, Listing, no_readme};
+use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::convert::{ReleaseReader, Repository};
+use crate::gitea::identity::Identity;
 use crate::gitea::known::Known;
-use crate::gitea::models::ReleaseRow;
+use crate::gitea::models::{ReleaseRow, RepositoryRow, Topics};
+use crate::gitea::organization::{Found, no_organization};
 use crate::gitea::rows::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, feed, operations, readme};
+use crate::gitea::{checksums, download, operations, readme};
 use crate::http::answer::Answer;
+use crate::http::json;
 use crate::http::metrics::UpstreamMetrics;
+use crate::http::room::Room;
 use crate::models::artifact::Artifact;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
-use crate::models::fault::{ExtensionFault, FaultSubject};
+use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::source::Source;
@@ -31,10 +35,11 @@ use crate::models::tag::Tag;
 
 /// The extensions of one organisation.
 pub struct GiteaBackend {
-    client: GiteaClient,
-    organization: Organization,
+    pub(super) client: GiteaClient,
+    pub(super) organization: Organization,
+    pub(super) identity: Identity,
     external_hosts: Vec<String>,
-    known: Known,
+    pub(super) known: Known,
 }
 
 impl GiteaBackend {
@@ -46,6 +51,7 @@ impl GiteaBackend {
         Ok(Self {
             client: GiteaClient::new(&settings, metrics)?,
             organization: settings.organization,
+            identity: Identity::new(settings.organization_id),
             external_hosts: settings.external_asset_hosts,
             known: Known::default(),
         })
@@ -63,97 +69,108 @@ impl GiteaBackend {
     /// to see what became of them: one that goes by another name is another extension.
     async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
-        let Reply::Found(row) = self.client.document(operations::REPOSITORY, &url).await? else {
+        let row = self.client.document(operations::REPOSITORY, &url).await?.granted()?;
+        let Some(row) = row else {
             self.known.forget(id);
             return Err(absent(id));
         };
-        let found = Repository::from_row(row, &self.client.urls).filter(|r| self.is_ours(r));
-        let Some(repository) = found.map(|repository| self.known.read(repository)) else {
+        let found = Repository::from_row(row, &self.client.urls);
+        let Some(repository) = self.ours(found).await? else {
             return Err(gone(format!("Extension {id} has left its organisation")));
         };
+        let repository = self.known.read(self.with_known_topics(Arc::new(repository)));
         if repository.extension != *id {
             return Err(gone(format!("Extension {id} is now {}", repository.extension)));
         }
         Ok(repository)
     }
 
-    /// The repository of an extension as it last was.
+    /// A repository that was asked for by name, if it is the organization's.
+    ///
+    /// # Errors
+    /// The name of the organization is another one's now.
+    async fn ours(&self, found: Option<Repository>) -> Result<Option<Repository>> {
+        let Some(repository) = found else { return Ok(None) };
+        let by_name = repository.owner_login.eq_ignore_ascii_case(self.organization.as_str());
+        let by_number = self.identity.number() == Some(repository.owner);
+        if !by_name && !by_number {
+            return Ok(None);
+        }
+        self.confirm(repository.owner).await?;
+        Ok(Some(repository))
+    }
+
+    /// The repository of an extension as it last was, if the organization's name cannot be
+    /// another one's by now.
     async fn remembered(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
-        match self.known.remembered(id) {
+        match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
             Some(repository) => Ok(repository),
             None => self.repository(id).await,
         }
     }
 
-    fn is_ours(&self, repository: &Repository) -> bool {
-        self.known.is_organization(repository.owner)
-            || repository.owner_login.eq_ignore_ascii_case(self.organization.as_str())
+    fn with_known_topics(&self, repository: Arc<Repository>) -> Arc<Repository> {
+        match self.known.topics_of(repository.number) {
+            Some(topics) if !repository.tells_topics => repository.with_topics(&topics),
+            _ => repository,
+        }
     }
 
-    /// All the releases of a repository, if it still goes by its name. Half of them would look as
-    /// if the others were gone, so they are an error.
+    /// The same with its topics, where its row does not tell them; with a fault if they are
+    /// refused. They are asked for once a sweep.
+    async fn with_topics(
+        &self,
+        repository: Arc<Repository>,
+    ) -> Result<(Arc<Repository>, Option<ExtensionFault>)> {
+        if repository.tells_topics || repository.has_none || !repository.has_releases {
+            return Ok((repository, None));
+        }
+        let topics = match self.known.topics_of(repository.number) {
+            Some(topics) => topics,
+            None => match self.ask_topics(&repository).await {
+                Ok(topics) => self.known.learn_topics(repository.number, topics),
+                Err(error) if error.kind() == ErrorKind::BackendRefused => {
+                    let fault = format!("its topics cannot be read: {}", error.report());
+                    return Ok((repository, Some(ExtensionFault::of_repository(fault))));
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        Ok((self.known.read(repository.with_topics(&topics)), None))
+    }
+
+    async fn ask_topics(&self, repository: &Repository) -> Result<Vec<String>> {
+        let url = self.client.urls.topics(&repository.name);
+        let found = self.client.document::<Topics>(operations::TOPICS, &url).await?;
+        Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
+    }
+
+    /// All the releases of a repository, if it still goes by its name; `None` if they are switched
+    /// off.
     async fn releases(
         &self,
         repository: &Repository,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
-    ) -> Result<Rows<Release>> {
+    ) -> Result<Option<Rows<Release>>> {
         let id = &repository.extension;
-        let Some(rows) = self.client.releases(&repository.name, keep).await? else {
-            self.known.forget(id);
-            return Err(absent(id));
+        let rows = match self.client.releases(&repository.name, keep).await? {
+            Reply::Found(rows) => rows,
+            Reply::Absent => {
+                self.known.forget(id);
+                return Err(absent(id));
+            }
+            Reply::Forbidden(refusal) => return self.off_or(refusal, id).await,
         };
-        if let Some(gap) = rows.gaps.first() {
-            return Err(Error::faulty(gap.clone()).at(Source::Gitea));
-        }
         if rows.moved.is_some() {
             self.repository(id).await?;
         }
-        Ok(rows)
+        Ok(Some(rows))
     }
 
-    fn listing_of(&self, found: Rows<Repository>) -> Listing {
-        let Rows { rows: repositories, seen: visible, total, mut gaps, cut, unreadable, moved } =
-            found;
-        if cut {
-            gaps.push("a list of gitea is too long".to_owned());
-        }
-        if unreadable > 0 {
-            gaps.push(format!("{unreadable} repositories cannot be read"));
-        }
-        if visible == 0 && total.is_some_and(|total| total > 0) {
-            gaps.push("none of the organisation's repositories are visible to us".to_owned());
-        }
-        let coverage = Coverage::with_gaps(&gaps);
-        let mut notes = gaps;
-        if let Some(hidden) =
-            total.and_then(|total| total.checked_sub(visible + unreadable)).filter(|n| *n > 0)
-        {
-            notes.push(format!("{hidden} repositories are not visible to us"));
-        }
-        let first = repositories.first().map(|repository| repository.owner_login.clone());
-        let renamed = first.filter(|_| moved.is_some());
-        let owner = renamed.as_deref().unwrap_or(self.organization.as_str());
-        let (repositories, others): (Vec<Repository>, Vec<Repository>) = repositories
-            .into_iter()
-            .partition(|repository| repository.owner_login.eq_ignore_ascii_case(owner));
-        if !others.is_empty() {
-            notes.push(format!("{} repositories are of another owner", others.len()));
-        }
-        if let Some(name) = renamed {
-            notes.push(format!("the organisation is now called {name}: change the configuration"));
-        }
-        let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
-        ids.sort();
-        self.known.listed(repositories, coverage.is_complete());
-        Listing { ids, coverage, faults: notes.into_iter().map(|note| self.note(note)).collect() }
-    }
-
-    fn note(&self, reason: String) -> Fault {
-        Fault {
-            repository: self.organization.as_str().to_owned(),
-            subject: FaultSubject::Listing,
-            reason,
-        }
+    /// Nothing, if the repository has its releases switched off; else the refusal. Both look the
+    /// same but for what its row says.
+    async fn off_or<T>(&self, refusal: Error, id: &ExtensionId) -> Result<Option<T>> {
+        if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
 
     fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
@@ -173,7 +190,8 @@ impl GiteaBackend {
                 }
                 Ok(release)
             }
-            Ok(Reply::Absent | Reply::SwitchedOff) => Ok(None),
+            Ok(Reply::Absent) => Ok(None),
+            Ok(Reply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
             // Some proxies decode the slash and make another address of it: look in the list.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
@@ -181,7 +199,8 @@ impl GiteaBackend {
                 let wanted = |row: ReleaseRow| {
                     if row.tag_name == tag.as_str() { reader.read(row) } else { Ok(None) }
                 };
-                Ok(self.releases(repository, wanted).await?.rows.pop())
+                let found = self.releases(repository, wanted).await?;
+                Ok(found.and_then(|mut found| found.rows.pop()))
             }
             Err(error) => Err(error),
         }
@@ -195,28 +214,34 @@ impl Backend for GiteaBackend {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        let found = self.client.repositories().await?;
-        found.map(|rows| self.listing_of(rows)).ok_or_else(no_organization)
+        let Found { repositories, coverage, faults } = self.repositories().await?;
+        let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
+        ids.sort();
+        self.known.forget_topics();
+        self.known.listed(repositories, coverage.is_complete());
+        Ok(Listing { ids, coverage, faults })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        let repository = match self.known.take_fresh(id) {
+        let fresh = self.known.take_fresh(id).filter(|_| self.identity.is_confirmed());
+        let repository = match fresh {
             Some(repository) => repository,
             None => self.repository(id).await?,
         };
-        let known_as = repository.extension.clone();
-        if !repository.has_releases {
-            let fault = ExtensionFault::of_repository("its releases are switched off");
-            return Ok(Extension::new(known_as, Vec::new()).with_faults(vec![fault]));
-        }
+        let (repository, fault) = self.with_topics(repository).await?;
         let reader = self.reader(&repository);
-        let found = self.releases(&repository, |row| reader.read(row)).await?;
-        let unreadable = (found.unreadable > 0)
-            .then(|| format!("{} of its releases cannot be read", found.unreadable));
-        let cut = found.cut.then(|| "it has more releases than can be listed".to_owned());
-        let faults =
-            [cut, unreadable].into_iter().flatten().map(ExtensionFault::of_repository).collect();
-        Ok(Extension::new(known_as, found.rows).with_faults(faults))
+        let found = match repository.has_releases {
+            true => self.releases(&repository, |row| reader.read(row)).await?,
+            false => None,
+        };
+        let id = repository.extension.clone();
+        let Some(found) = found else {
+            let fault = ExtensionFault::of_repository("its releases are switched off");
+            return Ok(Extension::new(id, Vec::new()).with_faults(vec![fault]));
+        };
+        let (coverage, mut faults) = judged(&found);
+        faults.extend(fault);
+        Ok(Extension::new(id, found.rows).with_faults(faults).with_coverage(coverage))
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
@@ -244,15 +269,28 @@ impl Backend for GiteaBackend {
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        feed::changes(&self.client, &self.known, since).await
+        self.changes_since(since).await
     }
 
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        match self.client.find(operations::PROBE, &url, |answer, _| is_list(answer)).await? {
-            Reply::Found(()) => Ok(()),
-            Reply::Absent | Reply::SwitchedOff => Err(no_organization()),
+        let found = self.client.find(operations::PROBE, &url, |answer, room| one_row(answer, room));
+        let row = found.await?.granted()?.ok_or_else(no_organization)?;
+        let Some(row) = row else { return self.check_organization(true).await };
+        if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {
+            self.confirm(row.owner.id).await?;
+        }
+        self.client.check_scope(operations::PROBE, &row.name).await
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.number().map(|number| number.to_string())
+    }
+
+    fn resume(&self, identity: &str) {
+        if let Ok(number) = identity.parse() {
+            self.identity.resume(number);
         }
     }
 
@@ -261,8 +299,37 @@ impl Backend for GiteaBackend {
     }
 }
 
-fn is_list(answer: &Answer) -> Result<()> {
-    answer.each_row(|_| Ok(()))
+/// The first row of a list that can be read.
+fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
+    let mut first = None;
+    answer.each_row(|row| {
+        first = first.take().or_else(|| json::document(row, room).ok());
+        Ok(())
+    })?;
+    Ok(first)
+}
+
+/// How much of the list of releases is proven, and what is to be said of it.
+fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
+    let mut gaps = found.gaps.clone();
+    if found.unreadable > 0 {
+        gaps.push(format!("{} of its releases cannot be read", found.unreadable));
+    } else if found.missing() > 0 && !found.cut && gaps.is_empty() {
+        let (total, seen) = (found.total.unwrap_or_default(), found.seen);
+        gaps.push(format!("the server counts {total} releases and shows {seen}"));
+    }
+    let unread =
+        |gap: &String| ExtensionFault { unreadable: true, ..ExtensionFault::of_repository(gap) };
+    let mut faults: Vec<ExtensionFault> = gaps.iter().map(unread).collect();
+    let cut = "it has more releases than can be listed";
+    if found.cut {
+        faults.push(ExtensionFault::of_repository(cut));
+    }
+    let coverage = match Coverage::with_gaps(&gaps) {
+        Coverage::Complete if found.cut => Coverage::Bounded(cut.into()),
+        coverage => coverage,
+    };
+    (coverage, faults)
 }
 
 fn absent(id: &ExtensionId) -> Error {
@@ -271,10 +338,4 @@ fn absent(id: &ExtensionId) -> Error {
 
 fn gone(message: String) -> Error {
     Error::not_found(message).at(Source::Gitea)
-}
-
-/// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
-fn no_organization() -> Error {
-    let message = "The gitea backend shows us no such organisation: check its name and the token";
-    Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea)
 }

@@ -3,59 +3,130 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::gitea::checksum_file::{Scope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
-use crate::models::artifact::Artifact;
+use crate::models::artifact::{Artifact, archive_stem, is_archive_name};
+use crate::models::brief::brief;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 
 /// Largest checksum file read, in bytes: a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
-/// Files with a line for each asset, as common tools name them; compared without case.
-const LISTS: [&str; 4] = ["sha256sums", "sha256sums.txt", "sha256sum.txt", "checksums.txt"];
+/// Checksum files read for one archive.
+const FILES_MAX: usize = 4;
+/// Endings of a checksum file beside the archive that it is of.
+const ENDINGS: [&str; 8] = [
+    ".sha256",
+    ".sha256sum",
+    ".sha256.txt",
+    ".sha512",
+    ".sha512sum",
+    ".sha512.txt",
+    ".checksum",
+    ".digest",
+];
+/// Words in the names of files with a line for each asset.
+const LIST_WORDS: [&str; 12] = [
+    "sha256sums",
+    "sha256sum",
+    "sha256",
+    "sha512sums",
+    "sha512sum",
+    "sha512",
+    "shasums",
+    "checksums",
+    "checksum",
+    "sums",
+    "digests",
+    "hashes",
+];
+/// Endings of files that hold something else, such as the signature of a list.
+const OTHER: [&str; 9] =
+    [".asc", ".sig", ".sign", ".pem", ".crt", ".json", ".minisig", ".sigstore", ".bundle"];
 
-/// The same release with the digest of its archive, if a checksum among its assets names it.
-/// One that cannot be read is as good as none: the release is no worse without it.
+/// The same release with the digest of its archive, if a checksum among its assets states it. A
+/// checksum that is there and cannot be read leaves the release unverified.
 pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> Release {
     let Some(archive) = release.artifact.chosen().cloned() else { return release };
-    let Some(file) = checksum_file(&archive.file_name, &release.assets) else { return release };
-    match read(client, file).await {
-        Ok(text) => {
-            let digest = find(&text, &archive.file_name);
-            release.learn_digests(|file| digest.clone().filter(|_| file.key == archive.key));
+    match digest_beside(client, &archive.file_name, &release.assets).await {
+        Ok(Some(digest)) => {
+            release.learn_digests(|of| (of.key == archive.key).then(|| digest.clone()));
         }
-        Err(error) => tracing::debug!(cause = %error.report(), "a checksum cannot be read"),
+        Ok(None) => {}
+        Err(why) => release.unverified = Some(why.into()),
     }
     release
 }
 
-/// The file's own checksum before a list of many; of two files of one name, neither.
-fn checksum_file<'a>(archive: &str, assets: &'a [Arc<Artifact>]) -> Option<&'a Artifact> {
-    let own = [format!("{archive}.sha256"), format!("{archive}.sha256sum")];
-    let names = own.iter().map(String::as_str).chain(LISTS);
-    names.into_iter().find_map(|name| {
-        let mut found = assets.iter().filter(|asset| {
-            asset.file_name.eq_ignore_ascii_case(name) && (1..=SIZE_MAX).contains(&asset.size)
-        });
-        found.next().filter(|_| found.next().is_none()).map(Arc::as_ref)
-    })
+/// The digest that the first checksum file states which states one.
+///
+/// # Errors
+/// No file states one, and why the first that should cannot be read.
+async fn digest_beside(
+    client: &GiteaClient,
+    archive: &str,
+    assets: &[Arc<Artifact>],
+) -> Result<Option<Digest>, String> {
+    let mut trouble = None;
+    for (file, scope) in candidates(archive, assets) {
+        match stated(client, file, archive, scope).await {
+            Ok(Some(digest)) => return Ok(Some(digest)),
+            Ok(None) => {}
+            Err(why) => {
+                let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
+                trouble.get_or_insert_with(|| brief(format!("the checksum {name} {why}")));
+            }
+        }
+    }
+    trouble.map_or(Ok(None), Err)
 }
 
-async fn read(client: &GiteaClient, file: &Artifact) -> Result<String> {
-    let bytes = download::open(client, file, None).await?.collect().await?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+async fn stated(
+    client: &GiteaClient,
+    file: &Artifact,
+    archive: &str,
+    scope: Scope,
+) -> Result<Option<Digest>, String> {
+    if file.size > SIZE_MAX {
+        return Err(format!("is longer than {SIZE_MAX} bytes"));
+    }
+    let read = async { download::open(client, file, None).await?.collect().await };
+    let bytes = read.await.map_err(|error| format!("cannot be read: {}", error.report()))?;
+    find(&bytes, archive, scope).map_err(str::to_owned)
 }
 
-/// The digest in `{hex}  {name}`, or in a file that holds nothing but one digest.
-fn find(text: &str, archive: &str) -> Option<Digest> {
-    let digest = |hex: &str| format!("sha256:{}", hex.to_ascii_lowercase()).parse().ok();
-    let of_line = |line: &str| {
-        let (hex, name) = line.trim().split_once(char::is_whitespace)?;
-        let name = name.trim_start().trim_start_matches('*');
-        let name = name.rsplit(['/', '\\']).next()?;
-        if name == archive { digest(hex) } else { None }
+/// Files that may state the digest of the archive, those of the archive alone before lists.
+fn candidates<'a>(
+    archive: &'a str,
+    assets: &'a [Arc<Artifact>],
+) -> impl Iterator<Item = (&'a Artifact, Scope)> {
+    let names = [Some(archive), archive_stem(archive)];
+    let is_own = move |file: &str, ending: &str| {
+        without_ending(file, ending).is_some_and(|base| names.contains(&Some(base)))
     };
-    text.lines().find_map(of_line).or_else(|| digest(text.trim()))
+    let own = ENDINGS.into_iter().flat_map(move |ending| {
+        let own = assets.iter().filter(move |file| is_own(&file.file_name, ending));
+        own.map(|file| (Arc::as_ref(file), Scope::Archive))
+    });
+    let is_other = move |name: &str| !ENDINGS.iter().any(|ending| is_own(name, ending));
+    let lists =
+        assets.iter().filter(move |file| is_other(&file.file_name) && is_list(&file.file_name));
+    own.chain(lists.map(|file| (Arc::as_ref(file), Scope::List))).take(FILES_MAX)
+}
+
+fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (base, tail) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    tail.eq_ignore_ascii_case(ending).then_some(base)
+}
+
+fn is_list(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let of_another =
+        ENDINGS.iter().filter_map(|ending| without_ending(name, ending)).any(is_archive_name);
+    let other = of_another || is_archive_name(name) || OTHER.iter().any(|end| lower.ends_with(end));
+    let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    !other && words.any(|word| LIST_WORDS.contains(&word))
 }
 
 #[cfg(test)]
@@ -64,25 +135,7 @@ mod tests {
     use crate::models::artifact::ArtifactKey;
 
     #[test]
-    fn digests_are_found_by_the_name_of_the_archive() {
-        let (one, other) = ("a".repeat(64), "b".repeat(64));
-        let upper = one.to_uppercase();
-        let expected = Some(format!("sha256:{one}").parse().unwrap());
-        for text in [
-            format!("{one}  x.tar.gz\n"),
-            format!("{other}  y.tar.gz\r\n{one} *dist/x.tar.gz\r\n"),
-            format!("{upper}\tx.tar.gz"),
-            format!("{one}\n"),
-        ] {
-            assert_eq!(find(&text, "x.tar.gz"), expected, "{text}");
-        }
-        for text in [String::new(), format!("{other}  y.tar.gz"), "12  x.tar.gz".to_owned()] {
-            assert_eq!(find(&text, "x.tar.gz"), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_archives_own_checksum_goes_before_lists() {
+    fn the_archives_own_checksums_go_before_lists() {
         let asset = |name: &str| {
             Arc::new(Artifact {
                 key: ArtifactKey::new(name),
@@ -93,13 +146,16 @@ mod tests {
             })
         };
         for (names, expected) in [
-            (&["SHA256SUMS", "x.tgz.sha256"][..], Some("x.tgz.sha256")),
-            (&["SHA256SUMS", "y.tgz.sha256"], Some("SHA256SUMS")),
-            (&["checksums.txt", "checksums.txt"], None),
-            (&["x.tgz.asc"], None),
+            (&["SHA256SUMS", "x.tgz.sha256"][..], &["x.tgz.sha256", "SHA256SUMS"][..]),
+            (&["SHA256SUMS", "y.tgz.sha256"], &["SHA256SUMS"]),
+            (&["x_1.0.0_checksums.txt", "checksums.txt.asc"], &["x_1.0.0_checksums.txt"]),
+            (&["x.sha512", "x.tgz.SHA256"], &["x.tgz.SHA256", "x.sha512"]),
+            (&["x.tgz.asc", "x.tgz", "notes.txt", "sbom.json"], &[]),
+            (&["sums.txt"; 9], &["sums.txt"; 4]),
         ] {
             let assets: Vec<Arc<Artifact>> = names.iter().map(|name| asset(name)).collect();
-            let found = checksum_file("x.tgz", &assets).map(|asset| &*asset.file_name);
+            let found: Vec<&str> =
+                candidates("x.tgz", &assets).map(|(asset, _)| &*asset.file_name).collect();
             assert_eq!(found, expected, "{names:?}");
         }
     }

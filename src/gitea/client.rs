@@ -1,6 +1,7 @@
 //! The few questions asked of Gitea's API, and what its refusals mean.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -34,6 +35,8 @@ pub(super) struct GiteaClient {
     pub(super) urls: Urls,
     credentials: RwLock<Option<Credentials>>,
     page_size: OnceCell<Option<usize>>,
+    /// Whether the token was let into repositories.
+    proven: AtomicBool,
     pub(super) concurrency: usize,
 }
 
@@ -43,8 +46,23 @@ pub(super) enum Reply<T> {
     Found(T),
     /// A "no" in the API's own words: it is not there, or not for us.
     Absent,
-    /// The repository has its releases switched off.
-    SwitchedOff,
+    /// The account may not read this part of a repository, or the repository has that part switched
+    /// off.
+    Forbidden(Error),
+}
+
+impl<T> Reply<T> {
+    /// What was asked for, where there is one.
+    ///
+    /// # Errors
+    /// The refusal: it says nothing of what is there.
+    pub(super) fn granted(self) -> Result<Option<T>> {
+        match self {
+            Self::Found(found) => Ok(Some(found)),
+            Self::Absent => Ok(None),
+            Self::Forbidden(refusal) => Err(refusal),
+        }
+    }
 }
 
 impl GiteaClient {
@@ -67,6 +85,7 @@ impl GiteaClient {
             urls: Urls::new(settings.url.clone(), settings.organization.clone())?,
             credentials,
             page_size: OnceCell::new(),
+            proven: AtomicBool::new(false),
             concurrency: settings.max_concurrency.max(1),
         })
     }
@@ -74,7 +93,28 @@ impl GiteaClient {
     /// From the next question on, asks with this token.
     pub(super) fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         *self.credentials.write() = credentials_of(token)?;
+        self.proven.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether the token may read repositories, beside listing them: it may have the scope for one
+    /// of both alone. Asked of one repository, once for a token.
+    ///
+    /// # Errors
+    /// The refusal. Other failures say nothing of the token.
+    pub(super) async fn check_scope(&self, operation: &'static str, name: &str) -> Result<()> {
+        if self.credentials().is_none() || self.proven.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let url = self.urls.repository(name);
+        match self.ask(operation, url, Room::Much).await {
+            Err(error) if error.kind() == ErrorKind::BackendRefused => Err(error),
+            Err(_) => Ok(()),
+            Ok(_) => {
+                self.proven.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// How contact with the server stands.
@@ -99,7 +139,7 @@ impl GiteaClient {
             Ok(match self.ask(operation, url.clone(), room).await? {
                 Reply::Found(answer) => Reply::Found(read(&answer, room)?),
                 Reply::Absent => Reply::Absent,
-                Reply::SwitchedOff => Reply::SwitchedOff,
+                Reply::Forbidden(refusal) => Reply::Forbidden(refusal),
             })
         };
         self.roomy(question).await
@@ -135,7 +175,7 @@ impl GiteaClient {
                 }
                 Ok(Reply::Absent)
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&answer, room),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(operation, &answer, room),
             _ => Err(answer.failure()),
         }
     }
@@ -151,6 +191,9 @@ impl GiteaClient {
                 Ok(Some(answer.body))
             }
             StatusCode::OK => Err(wrong_address()),
+            StatusCode::FORBIDDEN => {
+                refused::<Bytes>(operations::FILE, &answer, Room::Much)?.granted()
+            }
             _ => Err(answer.failure()),
         }
     }
@@ -183,7 +226,8 @@ impl GiteaClient {
             Reply::Found(answer) => {
                 Ok(Some(answer.json::<ApiSettings>(Room::Little)?.max_response_items))
             }
-            Reply::Absent | Reply::SwitchedOff => Ok(None),
+            Reply::Absent => Ok(None),
+            Reply::Forbidden(refusal) => Err(refusal),
         }
     }
 }
@@ -192,33 +236,59 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
     token.map(|token| Credentials::new("token", token.secret())).transpose()
 }
 
-/// Tells a repository without releases from a token without rights, and names what is missing.
-fn refused(answer: &Answer, room: Room) -> Result<Reply<Answer>> {
+/// Tells a part of a repository that is closed to the account from a token without rights, and
+/// names what is missing.
+fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> {
     let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
+    let refusal =
+        |message: String| Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea);
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
-        return Ok(Reply::SwitchedOff);
+        let message = match permission(operation) {
+            Some(unit) => format!(
+                "The gitea backend does not let us read this: the team of our account lacks the \
+                 permission {unit}"
+            ),
+            None => "The gitea backend does not let us read this".to_owned(),
+        };
+        return Ok(Reply::Forbidden(refusal(message)));
     }
-    let message = if said("scope") {
+    Err(refusal(if said("limited to public") {
+        "The token for gitea is limited to what is public: make one with access to all".to_owned()
+    } else if said("scope") {
         format!("The token for gitea lacks the scope {}", missing_scope(&complaint.message))
     } else if said("Only signed in user") {
         "The gitea backend answers only with a token".to_owned()
     } else {
         return Err(answer.failure());
-    };
-    Err(Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea))
+    }))
 }
 
-/// The scope in `required=[read:repository]`, if it looks like one.
-fn missing_scope(message: &str) -> &str {
-    let listed = message.split_once("required=[").and_then(|(_, rest)| rest.split_once(']'));
-    let plain = |c: char| c.is_ascii_lowercase() || matches!(c, ':' | ',' | '_');
-    match listed {
-        Some((scope, _)) if !scope.is_empty() && scope.len() < 100 && scope.chars().all(plain) => {
-            scope
-        }
-        _ => "that it needs",
+/// What Gitea calls the part of a repository that is asked for, on the page of a team.
+fn permission(operation: &str) -> Option<&'static str> {
+    match operation {
+        operations::RELEASE | operations::RELEASES => Some("Releases"),
+        operations::CONTENTS | operations::FILE | operations::TAG => Some("Code"),
+        _ => None,
     }
+}
+
+/// The scopes that a complaint names, whatever its wording, less those that the token has.
+fn missing_scope(message: &str) -> String {
+    let names_none = |part: &str| part.split_once("token scope=").map(|(front, _)| front.len());
+    let owned = names_none(message).unwrap_or(message.len());
+    let (front, back) = message.split_at(owned);
+    let back = back.split_once("required").map_or("", |(_, required)| required);
+    let is_scope = |word: &&str| {
+        let (verb, area) = word.split_once(':').unwrap_or_default();
+        matches!(verb, "read" | "write") && (1..30).contains(&area.len())
+    };
+    let words = |text| {
+        let plain = |c: char| c.is_ascii_lowercase() || matches!(c, ':' | '_' | '-');
+        str::split(text, move |c| !plain(c))
+    };
+    let scopes: Vec<&str> = words(front).chain(words(back)).filter(is_scope).take(4).collect();
+    if scopes.is_empty() { "that it needs".to_owned() } else { scopes.join(",") }
 }
 
 fn wrong_address() -> Error {

@@ -1,6 +1,7 @@
 //! From Gitea's words to ours: repositories, releases, assets.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -37,6 +38,12 @@ pub(super) struct Repository {
     pub(super) name: String,
     pub(super) extension: ExtensionId,
     pub(super) has_releases: bool,
+    /// Whether its row says which topics it has; otherwise they are to be asked for.
+    pub(super) tells_topics: bool,
+    /// Whether its row says that it has no release.
+    pub(super) has_none: bool,
+    /// Another value for another content of the row, as far as it concerns us.
+    pub(super) fingerprint: u64,
     about: About,
 }
 
@@ -44,11 +51,12 @@ impl Repository {
     /// `None`: the repository is none of ours by its name.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         let extension = ExtensionId::from_gitea_repository(&row.name)?;
+        let fingerprint = fingerprint(&row);
         let about = About {
             description: clean(&row.description),
             author: None,
             repository: Some(urls.page(&row.name).as_str().into()),
-            keywords: row.topics.iter().filter_map(|t| keyword(t)).take(KEYWORDS_MAX).collect(),
+            keywords: keywords(row.topics.as_deref().unwrap_or_default()),
             license: match row.licenses.as_slice() {
                 [only] => clean(only),
                 _ => None,
@@ -59,11 +67,34 @@ impl Repository {
             owner: row.owner.id,
             owner_login: row.owner.login,
             has_releases: row.has_releases.unwrap_or(true),
+            tells_topics: row.topics.is_some(),
+            has_none: row.release_counter == Some(0),
+            fingerprint,
             name: row.name,
             extension,
             about,
         })
     }
+
+    /// The same with topics that were asked for by themselves.
+    pub(super) fn with_topics(self: &Arc<Self>, topics: &[String]) -> Arc<Self> {
+        let about = About { keywords: keywords(topics), ..self.about.clone() };
+        Arc::new(Self { about, ..Self::clone(self) })
+    }
+}
+
+/// What a publisher can change of a repository and its releases shows here, but for edits of
+/// releases and their files.
+fn fingerprint(row: &RepositoryRow) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let RepositoryRow { id, name, description, topics, licenses, .. } = row;
+    (id, name, row.owner.id, description, topics, licenses).hash(&mut hasher);
+    (row.has_releases, row.release_counter, &row.updated_at).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn keywords(topics: &[String]) -> Box<[Box<str>]> {
+    topics.iter().filter_map(|topic| keyword(topic)).take(KEYWORDS_MAX).collect()
 }
 
 impl Kept for Repository {
@@ -123,6 +154,7 @@ impl<'a> ReleaseReader<'a> {
             &assets,
         );
         Ok(Some(Release {
+            marked_prerelease: row.prerelease,
             published_at: row.published_at.or(row.created_at).as_deref().and_then(instant),
             artifact: choice,
             assets,

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::backend::changes::{ChangeCursor, Changes};
-use crate::error::{Error, ErrorKind, Result};
-use crate::gitea::client::GiteaClient;
+use crate::error::{ErrorKind, Result};
+use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::known::Known;
 use crate::gitea::models::ActivityRow;
 use crate::gitea::operations;
@@ -30,11 +29,11 @@ const UNRELATED: [&str; 6] = ["issue", "pull", "comment", "star", "watch", "bran
 
 /// How far the feed was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Position {
+pub(super) struct Position {
     /// Seconds since 1970 of the newest entry.
-    newest: i64,
+    pub(super) newest: i64,
     /// Numbers of the entries near it.
-    seen: BTreeSet<i64>,
+    pub(super) seen: BTreeSet<i64>,
 }
 
 /// What an entry of the feed tells us.
@@ -77,55 +76,55 @@ impl Kept for Entry {
     }
 }
 
-/// What happened since the cursor was given out.
-///
-/// # Errors
-/// Those of the questions. A server without a feed for us is no error: it cannot tell.
-pub(super) async fn changes(
-    client: &GiteaClient,
-    known: &Known,
-    since: Option<&ChangeCursor>,
-) -> Result<Changes> {
-    let since = match since.map(Position::read) {
-        Some(None) => return Ok(Changes::CannotTell),
-        Some(position) => position,
-        None => None,
-    };
-    let position = since.as_ref();
-    let entries = client.roomy(|room| entries_since(client, position, room)).await?;
-    let Some(entries) = entries else {
-        return Ok(Changes::CannotTell);
-    };
-    let cursor = Position::after(since.as_ref(), &entries).write();
-    let dirty = match &since {
-        None => BTreeSet::new(),
-        Some(position) => {
-            let news = entries.iter().filter(|entry| position.precedes(entry));
-            news.flat_map(|entry| entry.touched(known)).collect()
-        }
-    };
-    Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed: None })
+/// What was read of the feed.
+pub(super) enum Read {
+    /// How far it goes now, and the extensions that entries since the position are about.
+    Until(Position, BTreeSet<ExtensionId>),
+    /// The position lies further back than is read.
+    TooFar,
+    /// There is no feed for us: an old server, or a token that may not read it.
+    NoFeed,
 }
 
-/// Entries back to one that is surely older than the position; `None` if that is too far.
+/// The feed since a position; without one, how far it goes now.
+///
+/// # Errors
+/// Those of the questions, but for refusals: a token may read repositories and yet no feed.
+pub(super) async fn read(
+    client: &GiteaClient,
+    known: &Known,
+    since: Option<&Position>,
+) -> Result<Read> {
+    let entries = match client.roomy(|room| entries_since(client, since, room)).await {
+        Ok(Reply::Found(Some(entries))) => entries,
+        Ok(Reply::Found(None)) => return Ok(Read::TooFar),
+        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(Read::NoFeed),
+        Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(Read::NoFeed),
+        Err(error) => return Err(error),
+    };
+    let touched = since.map_or_else(BTreeSet::new, |position| {
+        let news = entries.iter().filter(|entry| position.precedes(entry));
+        news.flat_map(|entry| entry.touched(known)).collect()
+    });
+    Ok(Read::Until(Position::after(since, &entries), touched))
+}
+
+/// Entries back to one that is surely older than the position; `Found(None)` if that is too far.
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
     room: Room,
-) -> Result<Option<Vec<Entry>>> {
+) -> Result<Reply<Option<Vec<Entry>>>> {
     let pages = Pages::new(client, operations::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
     let keep = |row| Ok(Entry::from_row(row));
     let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
-        let page = match pages.page(number, size, &keep, within).await {
-            Ok(Some(page)) => page,
-            Ok(None) => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::BackendRefused && number == 1 => {
-                return no_feed_or(error, client, room).await;
-            }
-            Err(error) => return Err(error),
+        let page = match pages.page(number, size, &keep, within).await? {
+            Reply::Found(page) => page,
+            Reply::Absent => return Ok(Reply::Absent),
+            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
         };
         let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
         entries.extend(page.rows.into_iter().filter_map(|(_, entry)| entry).map(|entry| *entry));
@@ -133,24 +132,10 @@ async fn entries_since(
             entries.iter().any(|entry| entry.at <= position.newest - OVERLAP_SECONDS)
         });
         if end || reached {
-            return Ok(Some(entries));
+            return Ok(Reply::Found(Some(entries)));
         }
     }
-    Ok(None)
-}
-
-/// A token may read repositories and yet no feed; one that may read nothing is an error.
-async fn no_feed_or(
-    refusal: Error,
-    client: &GiteaClient,
-    room: Room,
-) -> Result<Option<Vec<Entry>>> {
-    let url = client.urls.repositories();
-    match client.ask(operations::REPOSITORIES, url, room).await {
-        Ok(_) => Ok(None),
-        Err(error) if error.is_oversized() => Err(error),
-        Err(_) => Err(refusal),
-    }
+    Ok(Reply::Found(None))
 }
 
 impl Position {
@@ -166,32 +151,14 @@ impl Position {
         entry.at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
     }
 
-    fn write(&self) -> ChangeCursor {
+    pub(super) fn write(&self) -> String {
         let seen: Vec<String> = self.seen.iter().map(ToString::to_string).collect();
-        ChangeCursor::new(format!("{}:{}", self.newest, seen.join(",")))
+        format!("{}:{}", self.newest, seen.join(","))
     }
 
-    fn read(cursor: &ChangeCursor) -> Option<Self> {
-        let (newest, seen) = cursor.as_str().split_once(':')?;
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (newest, seen) = text.split_once(':')?;
         let numbers = seen.split(',').filter(|text| !text.is_empty()).map(str::parse);
         Some(Self { newest: newest.parse().ok()?, seen: numbers.collect::<Result<_, _>>().ok()? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_survives_being_written() {
-        for position in [
-            Position { newest: 1_700_000_000, seen: BTreeSet::from([3, 5]) },
-            Position { newest: i64::MIN / 2, seen: BTreeSet::new() },
-        ] {
-            assert_eq!(Position::read(&position.write()), Some(position));
-        }
-        for text in ["", "x", "1", "x:1", "1:x", "1:1,x"] {
-            assert_eq!(Position::read(&ChangeCursor::new(text)), None, "{text}");
-        }
     }
 }

@@ -1,9 +1,10 @@
-//! What earlier answers told of the organisation and its repositories.
+//! What earlier answers told of the organization's repositories.
 //!
 //! A listing already describes every repository, so the read that follows it need not ask again:
 //! that halves the questions of a sweep.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,15 +21,51 @@ pub(super) struct Known(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    organization: Option<i64>,
     repositories: HashMap<ExtensionId, Entry>,
     extensions: HashMap<i64, ExtensionId>,
+    /// Topics by the number of the repository, asked for since the last sweep began.
+    topics: HashMap<i64, Arc<[String]>>,
+    /// Those that a cursor was made of, the latest last.
+    rosters: Vec<Arc<Roster>>,
 }
 
 struct Entry {
     repository: Arc<Repository>,
     /// Listed since it was last read; true for one read only.
     fresh: bool,
+}
+
+/// A list of repositories as it was: the name and the fingerprint of each, by its number.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Roster(HashMap<i64, (ExtensionId, u64)>);
+
+impl Roster {
+    /// The repositories of a list. A list that lacks some goes on with those of the one before it.
+    pub(super) fn of(repositories: &[Repository], before: Option<&Self>) -> Self {
+        let mut all = before.map(|before| before.0.clone()).unwrap_or_default();
+        let row = |one: &Repository| (one.number, (one.extension.clone(), one.fingerprint));
+        all.extend(repositories.iter().map(row));
+        Self(all)
+    }
+
+    /// The same value for the same list, also after a restart.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut rows: Vec<_> = self.0.iter().map(|(number, (_, print))| (number, print)).collect();
+        rows.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        rows.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The extensions that differ between two lists, under each name that they have in one of them.
+    pub(super) fn differences(&self, before: &Self) -> BTreeSet<ExtensionId> {
+        let mut differ = BTreeSet::new();
+        for (one, other) in [(self, before), (before, self)] {
+            let changed = one.0.iter().filter(|(number, row)| other.0.get(number) != Some(row));
+            differ.extend(changed.map(|(_, (id, _))| id.clone()));
+        }
+        differ
+    }
 }
 
 impl Known {
@@ -41,14 +78,45 @@ impl Known {
             state.extensions.clear();
         }
         for repository in repositories {
-            state.organization = Some(repository.owner);
             state.learn(Arc::new(repository), true);
         }
     }
 
+    /// A sweep begins: topics are asked for anew.
+    pub(super) fn forget_topics(&self) {
+        self.0.lock().topics.clear();
+    }
+
+    /// The topics of a repository, where they were asked for in this sweep.
+    pub(super) fn topics_of(&self, number: i64) -> Option<Arc<[String]>> {
+        self.0.lock().topics.get(&number).cloned()
+    }
+
+    /// Takes in the topics of a repository.
+    pub(super) fn learn_topics(&self, number: i64, topics: Vec<String>) -> Arc<[String]> {
+        let topics: Arc<[String]> = topics.into();
+        let mut state = self.0.lock();
+        if state.topics.len() < REMEMBERED_MAX {
+            state.topics.insert(number, Arc::clone(&topics));
+        }
+        topics
+    }
+
+    /// The list of repositories of this fingerprint, if a cursor was made of it lately.
+    pub(super) fn roster(&self, fingerprint: u64) -> Option<Arc<Roster>> {
+        let state = self.0.lock();
+        state.rosters.iter().find(|one| one.fingerprint() == fingerprint).cloned()
+    }
+
+    /// Takes in the list that a cursor is made of. The one before it is kept: its cursor may be
+    /// shown again, if what changed could not be read.
+    pub(super) fn learn_roster(&self, roster: Roster, before: Option<Arc<Roster>>) {
+        let mut state = self.0.lock();
+        state.rosters = before.into_iter().chain([Arc::new(roster)]).collect();
+    }
+
     /// Takes in a repository that was asked for by itself.
-    pub(super) fn read(&self, repository: Repository) -> Arc<Repository> {
-        let repository = Arc::new(repository);
+    pub(super) fn read(&self, repository: Arc<Repository>) -> Arc<Repository> {
         self.0.lock().learn(Arc::clone(&repository), false);
         repository
     }
@@ -66,14 +134,14 @@ impl Known {
         self.0.lock().repositories.get(id).map(|entry| Arc::clone(&entry.repository))
     }
 
+    /// The number of any repository that is remembered.
+    pub(super) fn any_number(&self) -> Option<i64> {
+        self.0.lock().extensions.keys().next().copied()
+    }
+
     /// Under which name the repository of this number was last seen.
     pub(super) fn extension_of(&self, number: i64) -> Option<ExtensionId> {
         self.0.lock().extensions.get(&number).cloned()
-    }
-
-    /// Whether this account is the organisation, by the number that a rename does not change.
-    pub(super) fn is_organization(&self, number: i64) -> bool {
-        self.0.lock().organization == Some(number)
     }
 
     /// It is not there any more.

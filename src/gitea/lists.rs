@@ -1,7 +1,7 @@
 //! The two lists that are read to their end: repositories, and the releases of one.
 
 use crate::error::Result;
-use crate::gitea::client::GiteaClient;
+use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::convert::Repository;
 use crate::gitea::models::ReleaseRow;
 use crate::gitea::operations;
@@ -12,9 +12,8 @@ use crate::http::room::Room;
 use crate::models::extension::Release;
 
 impl GiteaClient {
-    /// The repositories of the organisation that hold extensions; `None` if there is no such
-    /// organisation for us.
-    pub(super) async fn repositories(&self) -> Result<Option<Rows<Repository>>> {
+    /// The repositories of the organization that hold extensions.
+    pub(super) async fn repositories(&self) -> Result<Reply<Rows<Repository>>> {
         let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
         let keep = &|row| Ok(Repository::from_row(row, &self.urls));
         let list = |room: Room| async move {
@@ -26,12 +25,12 @@ impl GiteaClient {
         self.roomy(list).await
     }
 
-    /// Every release of a repository, read by `keep`; `None` if there is no such repository for us.
+    /// Every release of a repository, read by `keep`.
     pub(super) async fn releases(
         &self,
         name: &str,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
-    ) -> Result<Option<Rows<Release>>> {
+    ) -> Result<Reply<Rows<Release>>> {
         let pages = &Pages::new(self, operations::RELEASES, self.urls.releases(name));
         let keep = &keep;
         self.roomy(|room| pages.one_by_one(keep, Bound::of_one_list(room))).await

@@ -11,6 +11,15 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Tells a field that is missing, which becomes `None`, from one that is `null`, which does not.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    lenient(deserializer).map(Some)
+}
+
 /// A row of a paged list, known by its number.
 pub(super) trait Row: for<'de> Deserialize<'de> + Send {
     fn id(&self) -> i64;
@@ -37,11 +46,20 @@ pub(super) struct RepositoryRow {
     pub(super) owner: Account,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) description: String,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) topics: Vec<String>,
+    /// Gitea before 1.23 leaves it out; Forgejo writes `null` for none.
+    #[serde(default, deserialize_with = "present")]
+    pub(super) topics: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) licenses: Vec<String>,
     pub(super) has_releases: Option<bool>,
+    pub(super) release_counter: Option<i64>,
+    pub(super) updated_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Topics {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) topics: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +68,8 @@ pub(super) struct ReleaseRow {
     pub(super) tag_name: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) draft: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) prerelease: bool,
     pub(super) created_at: Option<String>,
     pub(super) published_at: Option<String>,
     #[serde(default, deserialize_with = "lenient")]

@@ -4,6 +4,7 @@ pub(super) const CONTENTS: &str = "contents";
 pub(super) const DOWNLOAD: &str = "download";
 pub(super) const FEED: &str = "feed";
 pub(super) const FILE: &str = "file";
+pub(super) const ORGANIZATION: &str = "organization";
 pub(super) const PROBE: &str = "probe";
 pub(super) const RELEASE: &str = "release";
 pub(super) const RELEASES: &str = "releases";
@@ -11,13 +12,15 @@ pub(super) const REPOSITORIES: &str = "repositories";
 pub(super) const REPOSITORY: &str = "repository";
 pub(super) const SETTINGS: &str = "settings";
 pub(super) const TAG: &str = "tag";
+pub(super) const TOPICS: &str = "topics";
 
 /// Every word, so that each series can exist from the start.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 13] = [
     CONTENTS,
     DOWNLOAD,
     FEED,
     FILE,
+    ORGANIZATION,
     PROBE,
     RELEASE,
     RELEASES,
@@ -25,4 +28,5 @@ pub const ALL: [&str; 11] = [
     REPOSITORY,
     SETTINGS,
     TAG,
+    TOPICS,
 ];

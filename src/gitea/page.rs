@@ -59,7 +59,10 @@ pub(super) struct Page<K> {
     /// Each row's number, and what is kept of it.
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
+    /// Whether its links name a next page.
     pub(super) next: bool,
+    /// Whether it has links at all.
+    pub(super) linked: bool,
     pub(super) unreadable: usize,
     pub(super) moved: Option<StatusCode>,
     pub(super) bytes: usize,
@@ -67,11 +70,12 @@ pub(super) struct Page<K> {
 }
 
 impl<K: Kept> Page<K> {
-    pub(super) const fn empty() -> Self {
+    const fn empty() -> Self {
         Self {
             rows: Vec::new(),
             total: None,
             next: false,
+            linked: false,
             unreadable: 0,
             moved: None,
             bytes: 0,
@@ -89,6 +93,7 @@ impl<K: Kept> Page<K> {
         let mut page = Self {
             total: total.and_then(|text| text.parse().ok()),
             next: has_next(&answer.headers),
+            linked: answer.headers.contains_key(LINK),
             moved: answer.moved,
             bytes: answer.body.len(),
             ..Self::empty()
@@ -109,6 +114,28 @@ impl<K: Kept> Page<K> {
             }
         })?;
         Ok(page)
+    }
+
+    /// The page of a row that cannot be read, since it alone is longer than an answer may be.
+    pub(super) fn of_unreadable() -> Self {
+        Self { unreadable: 1, ..Self::empty() }
+    }
+
+    /// How many rows it has, those that cannot be read among them.
+    pub(super) fn length(&self) -> usize {
+        self.rows.len() + self.unreadable
+    }
+
+    /// Puts a page of the same list behind this one.
+    pub(super) fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.total = other.total.or(self.total);
+        self.next = other.next;
+        self.linked |= other.linked;
+        self.unreadable += other.unreadable;
+        self.moved = self.moved.or(other.moved);
+        self.bytes += other.bytes;
+        self.weight += other.weight;
     }
 
     fn take(&mut self, id: i64, kept: Option<K>, within: Bound) -> Result<()> {

@@ -1,7 +1,10 @@
 //! Lists in pages, as Gitea cuts them: before it takes out what we may not see.
 //!
 //! A page may therefore be short or empty in the middle, and the total counts rows that never
-//! come. Only the absence of a next page ends a list.
+//! come. A list ends where nothing says that it goes on: no link to a next page, no total beyond
+//! what was asked for, and, where a proxy drops those headers, an empty page.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 use url::Url;
@@ -19,16 +22,21 @@ const PAGES_MAX: usize = 2_000;
 /// turn.
 const KEPT_AHEAD: usize = 512 * 1024;
 
+/// Answers of one list that may be too long: each is read up to its bound in vain. Enough for two
+/// rows of a page that are too long by themselves.
+const TOO_LONG_MAX: usize = 8;
+
 /// One list to be read.
 pub(super) struct Pages<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
     url: Url,
+    too_long: AtomicUsize,
 }
 
 impl<'a> Pages<'a> {
     pub(super) const fn new(client: &'a GiteaClient, operation: &'static str, url: Url) -> Self {
-        Self { client, operation, url }
+        Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
     /// Every page, several at once as far as the total promises them. A page that cannot be read
@@ -36,12 +44,16 @@ impl<'a> Pages<'a> {
     pub(super) async fn ahead<R: Row, K: Kept>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
-    ) -> Result<Option<Rows<K>>> {
+    ) -> Result<Reply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
         let within = Bound { room: Room::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
-        let Some(first) = self.page(1, size, &keep, within).await? else { return Ok(None) };
+        let first = match self.page(1, size, &keep, within).await? {
+            Reply::Found(first) => first,
+            Reply::Absent => return Ok(Reply::Absent),
+            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
+        };
         let walk = Walk::behind(&first, size, confirmed);
-        let mut all = Collector::begin(first, Bound::of_the_listing())?;
+        let mut all = Collector::begin(first, Bound::of_the_listing(), size)?;
         let mut number = 1;
         while all.more && number < walk.bound {
             let last = walk.expected.max(number + 1);
@@ -56,7 +68,7 @@ impl<'a> Pages<'a> {
                 }
             }
         }
-        Ok(Some(all.end()))
+        Ok(Reply::Found(all.end()))
     }
 
     /// The same one page after the other, so that no more than one of them is held.
@@ -64,38 +76,95 @@ impl<'a> Pages<'a> {
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
         within: Bound,
-    ) -> Result<Option<Rows<K>>> {
+    ) -> Result<Reply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
-        let Some(first) = self.page(1, size, &keep, within).await? else { return Ok(None) };
+        let first = match self.page(1, size, &keep, within).await? {
+            Reply::Found(first) => first,
+            Reply::Absent => return Ok(Reply::Absent),
+            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
+        };
         let walk = Walk::behind(&first, size, confirmed);
-        let mut all = Collector::begin(first, within)?;
+        let mut all = Collector::begin(first, within, size)?;
         for number in 2..=walk.bound {
             if !all.more {
                 break;
             }
             all.take(self.page(number, size, &keep, within).await)?;
         }
-        Ok(Some(all.end()))
+        Ok(Reply::Found(all.end()))
     }
 
-    /// One page, from 1; `None` if what is listed does not exist.
+    /// One page, counted from 1. A page that is longer than an answer may be is asked for in parts.
     pub(super) async fn page<R: Row, K: Kept>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Option<Page<K>>> {
+    ) -> Result<Reply<Page<K>>> {
+        match self.whole_page(number, size, keep, within).await {
+            Err(error)
+                if error.is_too_long()
+                    && !error.is_oversized()
+                    && self.too_long.fetch_add(1, Ordering::Relaxed) < TOO_LONG_MAX =>
+            {
+                match size {
+                    1 => Ok(Reply::Found(Page::of_unreadable())),
+                    _ => Box::pin(self.in_parts(number, size, keep, within)).await,
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The rows of one page by smaller pages.
+    async fn in_parts<R: Row, K: Kept>(
+        &self,
+        number: usize,
+        size: usize,
+        keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
+        within: Bound,
+    ) -> Result<Reply<Page<K>>> {
+        let parts = smallest_factor(size);
+        let (size, first) = (size / parts, (number - 1) * parts + 1);
+        let mut all = match self.page(first, size, keep, within).await? {
+            Reply::Found(page) => page,
+            other => return Ok(other),
+        };
+        for number in first + 1..first + parts {
+            if !all.next && all.total.is_some_and(|total| (number - 1) * size >= total) {
+                break;
+            }
+            match self.page(number, size, keep, within).await? {
+                Reply::Found(page) => all.append(page),
+                other => return Ok(other),
+            }
+        }
+        Ok(Reply::Found(all))
+    }
+
+    async fn whole_page<R: Row, K: Kept>(
+        &self,
+        number: usize,
+        size: usize,
+        keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
+        within: Bound,
+    ) -> Result<Reply<Page<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())
             .append_pair("limit", &size.to_string());
         match self.client.ask(self.operation, url, within.room).await? {
-            Reply::Found(answer) => Page::read(&answer, keep, within).map(Some),
-            Reply::Absent => Ok(None),
-            Reply::SwitchedOff => Ok(Some(Page::empty())),
+            Reply::Found(answer) => Page::read(&answer, keep, within).map(Reply::Found),
+            Reply::Absent => Ok(Reply::Absent),
+            Reply::Forbidden(refusal) => Ok(Reply::Forbidden(refusal)),
         }
     }
+}
+
+/// In how many parts a page is cut: pages of the part's size then begin where the page does.
+fn smallest_factor(size: usize) -> usize {
+    (2..size).find(|factor| size.is_multiple_of(*factor)).unwrap_or(size)
 }
 
 /// How far a list is followed.

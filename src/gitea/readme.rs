@@ -1,7 +1,7 @@
 //! The README of a release: the file that lies at the root of its tag's commit.
 
 use crate::error::Result;
-use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::client::GiteaClient;
 use crate::gitea::models::{FileRow, TagRow};
 use crate::gitea::operations;
 use crate::http::answer::Answer;
@@ -24,14 +24,12 @@ pub(super) async fn read(
     tag: &Tag,
 ) -> Result<Option<Readme>> {
     let url = client.urls.tag(repository, tag.as_str());
-    let Reply::Found(tag) = client.document::<TagRow>(operations::TAG, &url).await? else {
-        return Ok(None);
-    };
+    let found = client.document::<TagRow>(operations::TAG, &url).await?;
+    let Some(tag) = found.granted()? else { return Ok(None) };
     let commit = tag.commit.sha;
     let url = client.urls.contents(repository, &commit);
-    let Reply::Found(Some(file)) = client.find(operations::CONTENTS, &url, best).await? else {
-        return Ok(None);
-    };
+    let found = client.find(operations::CONTENTS, &url, best).await?;
+    let Some(file) = found.granted()?.flatten() else { return Ok(None) };
     let url = client.urls.raw(repository, &file.name, &commit);
     let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
     let bytes = client.file(url, max).await?;

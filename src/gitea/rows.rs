@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use hyper::StatusCode;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::client::Reply;
 use crate::gitea::page::{Bound, Kept, Page, ROWS_MAX};
 use crate::http::room::Room;
 
@@ -33,12 +34,24 @@ pub(super) struct Collector<K> {
     weight: usize,
     read: usize,
     within: Bound,
+    /// Rows that a page was asked for.
+    size: usize,
+    /// Pages taken so far.
+    pages: usize,
     /// Whether there is another page.
     pub(super) more: bool,
 }
 
+impl<K> Rows<K> {
+    /// How many rows the server counts and did not show.
+    pub(super) fn missing(&self) -> usize {
+        self.total.map_or(0, |total| total.saturating_sub(self.seen + self.unreadable))
+    }
+}
+
 impl<K: Kept> Collector<K> {
-    pub(super) fn begin(first: Page<K>, within: Bound) -> Result<Self> {
+    /// Begins with the first page, which `size` rows were asked for.
+    pub(super) fn begin(first: Page<K>, within: Bound, size: usize) -> Result<Self> {
         let rows = Rows {
             rows: Vec::new(),
             seen: 0,
@@ -48,22 +61,32 @@ impl<K: Kept> Collector<K> {
             unreadable: 0,
             moved: first.moved,
         };
-        let mut collector =
-            Self { rows, ids: HashSet::new(), weight: 0, read: 0, within, more: true };
+        let mut collector = Self {
+            rows,
+            ids: HashSet::new(),
+            weight: 0,
+            read: 0,
+            within,
+            size,
+            pages: 0,
+            more: true,
+        };
         collector.add(first)?;
         Ok(collector)
     }
 
     /// Takes what came of one page.
-    pub(super) fn take(&mut self, page: Result<Option<Page<K>>>) -> Result<()> {
+    pub(super) fn take(&mut self, page: Result<Reply<Page<K>>>) -> Result<()> {
         match page {
-            Ok(Some(page)) => self.add(page),
-            Ok(None) => {
+            Ok(Reply::Found(page)) => self.add(page),
+            Ok(Reply::Forbidden(refusal)) => Err(refusal),
+            Ok(Reply::Absent) => {
                 self.rows.gaps.push("a list of gitea vanished while it was read".to_owned());
                 self.more = false;
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
+                self.pages += 1;
                 self.rows.gaps.push(error.report());
                 Ok(())
             }
@@ -72,9 +95,12 @@ impl<K: Kept> Collector<K> {
     }
 
     fn add(&mut self, page: Page<K>) -> Result<()> {
-        self.rows.unreadable += page.unreadable;
+        self.pages += 1;
         self.read += page.bytes;
-        let (empty, before) = (page.rows.is_empty(), self.ids.len());
+        self.rows.total = page.total.or(self.rows.total);
+        let before = self.ids.len();
+        let (length, next, linked) = (page.length(), page.next, page.linked);
+        let has_rows = !page.rows.is_empty();
         for (id, kept) in page.rows {
             if self.ids.insert(id)
                 && let Some(kept) = kept
@@ -83,12 +109,32 @@ impl<K: Kept> Collector<K> {
                 self.rows.rows.push(*kept);
             }
         }
-        let repeats = !empty && self.ids.len() == before;
-        if repeats && page.next {
-            self.rows.gaps.push("a list of gitea repeats itself".to_owned());
+        let repeats = has_rows && self.ids.len() == before;
+        if !repeats {
+            self.rows.unreadable += page.unreadable;
+            self.more = next || self.lacks(has_rows, linked);
+        } else {
+            if next || length >= self.size || self.counted() < self.rows.total.unwrap_or(0) {
+                self.rows.gaps.push("a list of gitea repeats itself".to_owned());
+            }
+            self.more = false;
         }
-        self.more = page.next && !repeats;
         self.check_room()
+    }
+
+    fn counted(&self) -> usize {
+        self.ids.len() + self.rows.unreadable
+    }
+
+    /// Whether a list may go on behind a page that names no next one: proxies drop
+    /// links, and servers cut pages smaller than asked.
+    fn lacks(&self, has_rows: bool, linked: bool) -> bool {
+        match self.rows.total {
+            Some(total) if self.counted() >= total => false,
+            Some(total) if self.pages * self.size < total => true,
+            // Rows that the server counts and hides, or pages cut smaller: an empty page tells.
+            _ => !linked && has_rows,
+        }
     }
 
     /// Ends a list of which there is too much: what there is of it counts.

@@ -17,6 +17,8 @@ pub struct GiteaSettings {
     pub url: Url,
     /// The organisation whose repositories are the extensions.
     pub organization: Organization,
+    /// The number that the organization has to have. `None`: the first one that is seen.
+    pub organization_id: Option<i64>,
     /// Public organisations need none.
     pub token: Option<GiteaToken>,
     /// A whole question for metadata; for downloads the time to headers and the longest silence.
@@ -42,6 +44,7 @@ impl GiteaSettings {
         Self {
             url,
             organization,
+            organization_id: None,
             token: None,
             timeout: Duration::from_secs(30),
             verify_ssl: true,

@@ -41,6 +41,19 @@ impl Urls {
         self.under(&["api", "v1", "orgs", self.organization.as_str(), "repos"])
     }
 
+    pub(super) fn organization(&self) -> Url {
+        self.under(&["api", "v1", "orgs", self.organization.as_str()])
+    }
+
+    /// A repository by its number, whoever owns it now.
+    pub(super) fn by_number(&self, number: i64) -> Url {
+        self.under(&["api", "v1", "repositories", &number.to_string()])
+    }
+
+    pub(super) fn topics(&self, name: &str) -> Url {
+        self.under(&["api", "v1", "repos", self.organization.as_str(), name, "topics"])
+    }
+
     pub(super) fn feed(&self) -> Url {
         let organization = self.organization.as_str();
         self.under(&["api", "v1", "orgs", organization, "activities", "feeds"])

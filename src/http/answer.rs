@@ -1,24 +1,17 @@
 //! What an upstream answered, and what its statuses mean.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use jiff::Timestamp;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::json;
+use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
 use crate::http::room::Room;
 use crate::models::source::Source;
-
-/// Without a word from the backend, asking again sooner is no use.
-const RETRY_DEFAULT: Duration = Duration::from_secs(5);
-/// A backend cannot silence us for longer than this.
-const RETRY_MAX: Duration = Duration::from_secs(300);
 
 /// A whole answer.
 #[derive(Clone, Debug)]
@@ -114,6 +107,9 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error {
+    if let Some(Load::Limited(pause)) = load_of(status, headers) {
+        return Error::unavailable(format!("The {backend} backend limits us"), pause).at(backend);
+    }
     let error = match status.as_u16() {
         401 => Error::new(
             ErrorKind::BackendRefused,
@@ -123,32 +119,15 @@ fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error
             ErrorKind::BackendRefused,
             format!("The {backend} backend does not let us read this"),
         ),
-        429 => Error::unavailable(format!("The {backend} backend limits us"), wait(headers)),
         500.. => Error::unavailable(
             format!("The {backend} backend fails with status {}", status.as_u16()),
-            wait(headers),
+            told_to_wait(headers).unwrap_or(WAIT_DEFAULT),
         ),
         other => Error::faulty(format!(
             "The {backend} backend answered with the unexpected status {other}"
         )),
     };
     error.at(backend)
-}
-
-fn wait(headers: &HeaderMap) -> Duration {
-    told_to_wait(headers).unwrap_or(RETRY_DEFAULT)
-}
-
-/// When to ask again, from `Retry-After` in either of its forms; never longer than five minutes.
-/// `None` where it is not there, or nonsense.
-pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok())?;
-    let seconds = text.trim().parse::<u64>().ok().map(Duration::from_secs);
-    let until = || {
-        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-        Some(at.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
-    };
-    seconds.or_else(until).map(|wait| wait.min(RETRY_MAX))
 }
 
 #[cfg(test)]
@@ -199,23 +178,7 @@ mod tests {
         assert_eq!(kind(403), ErrorKind::BackendRefused);
         assert_eq!(kind(418), ErrorKind::BackendFaulty);
         for down in [429, 500, 502, 503, 504] {
-            assert_eq!(kind(down), ErrorKind::BackendUnavailable { retry_after: RETRY_DEFAULT });
-        }
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms_and_capped() {
-        for (text, seconds) in [
-            ("7", 7),
-            ("0", 0),
-            ("1000000000000", 300),
-            ("-5", 5),
-            ("soon", 5),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
-            ("Tue, 01 Jan 2999 00:00:00 GMT", 300),
-        ] {
-            let found = wait(&answer(503, &[("retry-after", text)], "").headers);
-            assert_eq!(found, Duration::from_secs(seconds), "{text}");
+            assert_eq!(kind(down), ErrorKind::BackendUnavailable { retry_after: WAIT_DEFAULT });
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::http::connect::Stream;
 use crate::http::failure;
 use crate::http::pace::Pace;
 use crate::http::room::Room;
-use crate::http::turn::Permit;
+use crate::http::turns::Permit;
 use crate::http::whole::Whole;
 
 /// All of a body; an error as soon as it is known to be longer than `max_bytes`, or than there is

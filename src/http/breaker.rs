@@ -116,6 +116,11 @@ impl Breaker {
         Ok(Pass { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
     }
 
+    /// Whether every question goes through.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state() == BreakerState::Closed
+    }
+
     /// Counts a question as late for as long as the guard lives.
     pub(super) fn late(self: &Arc<Self>) -> Late {
         self.contact.send_modify(|contact| contact.late += 1);

@@ -26,7 +26,7 @@ pub(super) fn slow(backend: Source) -> Error {
 
 /// A body larger than anything we asked for can be.
 pub(super) fn too_long(max_bytes: usize) -> Error {
-    Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes"))
+    Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes")).too_long()
 }
 
 /// A request that got no answer.

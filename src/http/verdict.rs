@@ -5,10 +5,12 @@ use hyper::header::HeaderMap;
 
 use crate::error::{ErrorKind, Result};
 use crate::http::Reached;
-use crate::http::answer::{Answer, told_to_wait};
+use crate::http::answer::Answer;
 use crate::http::breaker::Verdict;
+use crate::http::load::told_to_wait;
 use crate::http::request::Request;
 use crate::http::retry::End;
+use crate::http::throttle::Course;
 
 /// An answer, whole or begun.
 pub(super) trait Answered {
@@ -36,31 +38,43 @@ impl Answered for Reached {
     }
 }
 
-/// A 5xx, a 429, silence, and whatever keeps an answer from coming are failures of the backend.
+/// A 5xx, silence, and whatever keeps an answer from coming are failures of the backend. A limit
+/// is one only where the backend is to be left alone for it.
 ///
 /// A refusal of our credentials is not: it costs nobody time, many registries answer so to names
 /// that they do not have, and a token that was put right should serve at once. Nor is nonsense,
 /// which is that of one repository. To be silent to a probe, the cheapest question there is, is
 /// proof by itself. `None`: it says nothing.
-pub(super) fn verdict_of<A: Answered>(end: &Result<A>, request: &Request) -> Option<Verdict> {
-    match verdict(end, request.probe) {
+pub(super) fn verdict_of<A: Answered>(
+    end: &Result<A>,
+    course: Course,
+    request: &Request,
+) -> Option<Verdict> {
+    if course == Course::Again {
+        return None;
+    }
+    match verdict(end, course, request.probe) {
         Verdict::There if request.aside => None,
         verdict => Some(verdict),
     }
 }
 
-fn verdict<A: Answered>(end: &Result<A>, probe: bool) -> Verdict {
+fn verdict<A: Answered>(end: &Result<A>, course: Course, probe: bool) -> Verdict {
     match end {
-        Ok(answer) => match answer.status() {
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Verdict::Failed {
-                    cause: format!("status {}", status.as_u16()),
-                    wait: told_to_wait(answer.headers()),
-                    certain: false,
+        Ok(answer) => {
+            let status = answer.status();
+            let cause = || format!("status {}", status.as_u16());
+            match course {
+                Course::Alone(wait) => {
+                    Verdict::Failed { cause: cause(), wait: Some(wait), certain: true }
                 }
+                _ if status.is_server_error() => {
+                    let wait = told_to_wait(answer.headers());
+                    Verdict::Failed { cause: cause(), wait, certain: false }
+                }
+                _ => Verdict::There,
             }
-            _ => Verdict::There,
-        },
+        }
         Err(error) => match error.kind() {
             ErrorKind::BackendUnavailable { .. } => {
                 Verdict::Failed { cause: error.report(), wait: None, certain: false }

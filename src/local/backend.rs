@@ -59,21 +59,13 @@ impl LocalBackend {
         let mut faults = Vec::new();
         for name in self.root.names()? {
             let Some(id) = ExtensionId::from_oci_repository(&name) else { continue };
-            match self.root.layout(&name) {
-                Ok(_) => {}
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => {
-                    faults.push(Fault {
-                        repository: name,
-                        subject: FaultSubject::Repository,
-                        reason: error.report(),
-                    });
-                    continue;
-                }
+            // One that cannot be read is there all the same: its read names the reason.
+            if self.root.layout(&name).is_err_and(|error| error.is_not_found()) {
+                continue;
             }
             if let Some(first) = found.get(&id) {
                 let reason = format!("has the name of {first}, which is served");
-                faults.push(Fault { repository: name, subject: FaultSubject::Repository, reason });
+                faults.push(Fault { repository: name, subject: FaultSubject::Listing, reason });
             } else {
                 found.insert(id, name);
             }

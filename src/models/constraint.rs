@@ -1,12 +1,13 @@
 //! Ranges of versions as Cargo writes them, over our lenient versions.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::{Bound, RangeBounds as _};
 use std::str::FromStr;
 
 use semver::{Comparator, Op, Prerelease, VersionReq};
 
-use crate::models::version::Version;
+use crate::models::version::{Version, without_leading_zeros};
 
 /// Longest range, in characters.
 pub const CONSTRAINT_MAX: usize = 200;
@@ -14,11 +15,12 @@ pub const CONSTRAINT_MAX: usize = 200;
 /// The text is no range. Fit for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "constraint is required: 1 to {CONSTRAINT_MAX} characters, a range as Cargo writes it, such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, or >=1.2, <2"
+    "constraint is required: 1 to {CONSTRAINT_MAX} characters, a range as Cargo writes it, such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, =1.2.3.4, or >=1.2, <2"
 )]
 pub struct InvalidConstraint;
 
-/// A range of versions. A version lies in it by precedence alone: build metadata does not count.
+/// A range of versions. A version lies in it by its first three numbers and its pre-release; build
+/// metadata does not count, and a fourth number only where `=` names one: `=1.2.3` holds 1.2.3.4.
 ///
 /// What a range leaves open ends before the pre-releases of the next version: `^1.2` holds
 /// 1.3.0-rc.1 and neither 1.2.0-rc.1 nor 2.0.0-rc.1. Whether pre-releases are wanted at all is the
@@ -29,7 +31,13 @@ pub struct Constraint {
     ranges: Vec<Range>,
 }
 
-type Range = (Bound<semver::Version>, Bound<semver::Version>);
+#[derive(Clone, Debug)]
+struct Range {
+    low: Bound<semver::Version>,
+    high: Bound<semver::Version>,
+    /// The fourth number that a version must have.
+    fourth: Option<Box<str>>,
+}
 
 /// Where a version lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,18 +51,39 @@ pub enum Side {
 }
 
 impl Constraint {
-    /// Where a version lies. `None` for numbers beyond 64 bits, which no range can name.
+    /// Where a version lies. `None` where one of its first three numbers is beyond 64 bits, which no
+    /// range can name.
     #[must_use]
     pub fn side_of(&self, version: &Version) -> Option<Side> {
-        let version = version.to_semver()?;
-        let too_low = |(low, _): &Range| !(low.clone(), Bound::Unbounded).contains(&version);
-        Some(if self.ranges.iter().all(|range| range.contains(&version)) {
-            Side::Within
-        } else if self.ranges.iter().any(too_low) {
+        let bare = version.to_semver()?;
+        let sides = self.ranges.iter().map(|range| range.side_of(version, &bare));
+        let decisive = |side: &Side| match side {
+            Side::Within => 0,
+            Side::Above => 1,
+            Side::Below => 2,
+        };
+        Some(sides.max_by_key(decisive).unwrap_or(Side::Within))
+    }
+}
+
+impl Range {
+    /// Where a version lies; `bare` is its first three numbers and its pre-release.
+    fn side_of(&self, version: &Version, bare: &semver::Version) -> Side {
+        let low = (self.low.as_ref(), Bound::Unbounded);
+        let high = (Bound::Unbounded, self.high.as_ref());
+        let by_fourth =
+            || self.fourth.as_ref().map_or(Ordering::Equal, |number| version.cmp_fourth(number));
+        if !low.contains(bare) {
             Side::Below
-        } else {
+        } else if !high.contains(bare) {
             Side::Above
-        })
+        } else {
+            match by_fourth() {
+                Ordering::Less => Side::Below,
+                Ordering::Equal => Side::Within,
+                Ordering::Greater => Side::Above,
+            }
+        }
     }
 }
 
@@ -65,10 +94,66 @@ impl FromStr for Constraint {
         if text.len() > CONSTRAINT_MAX {
             return Err(InvalidConstraint);
         }
-        let parsed = VersionReq::parse(text).map_err(|_| InvalidConstraint)?;
-        let ranges = parsed.comparators.iter().map(range_of).collect::<Option<_>>();
-        Ok(Self { text: parsed.to_string(), ranges: ranges.ok_or(InvalidConstraint)? })
+        let parts: Option<Vec<Part>> = text.split(',').map(Part::of).collect();
+        let (plain, fourths): (Vec<String>, Vec<_>) =
+            parts.ok_or(InvalidConstraint)?.into_iter().map(|one| (one.plain, one.fourth)).unzip();
+        let parsed = VersionReq::parse(&plain.join(",")).map_err(|_| InvalidConstraint)?;
+        if parsed.comparators.is_empty() {
+            return Ok(Self { text: parsed.to_string(), ranges: Vec::new() });
+        }
+        let comparators = || parsed.comparators.iter().zip(&fourths);
+        let texts: Vec<String> = comparators().map(|(one, fourth)| written(one, *fourth)).collect();
+        let ranges = comparators().map(|(one, fourth)| range_of(one, *fourth));
+        let ranges = ranges.collect::<Option<_>>().ok_or(InvalidConstraint)?;
+        Ok(Self { text: texts.join(", "), ranges })
     }
+}
+
+/// One part of a range between commas.
+struct Part<'a> {
+    /// As the `semver` crate reads it: three numbers at most, none with leading zeros.
+    plain: String,
+    fourth: Option<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    /// `None` for a fourth number behind anything but `=`.
+    fn of(text: &'a str) -> Option<Self> {
+        let is_operator = |c: char| matches!(c, '=' | '<' | '>' | '~' | '^') || c.is_whitespace();
+        let version = text.trim_start_matches(is_operator).trim_end();
+        let operator = text.get(..text.len() - text.trim_start_matches(is_operator).len())?;
+        let end = version.find(['-', '+']).unwrap_or(version.len());
+        let (core, tail) = version.split_at_checked(end)?;
+        let (core, fourth) = match core.match_indices('.').nth(2) {
+            Some((at, _)) => (core.get(..at)?, core.get(at + 1..)),
+            None => (core, None),
+        };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let may_stand =
+            |fourth| operator.trim() == "=" && core.split('.').chain([fourth]).all(is_number);
+        if fourth.is_some_and(|fourth| !may_stand(fourth)) {
+            return None;
+        }
+        let (core, tail) = (without_leading_zeros(core), plain_tail(tail));
+        Some(Self { plain: format!("{operator}{core}{tail}"), fourth })
+    }
+}
+
+/// What follows the numbers of a version, the pre-release without leading zeros.
+fn plain_tail(tail: &str) -> String {
+    let (pre, build) = tail.split_at(tail.find('+').unwrap_or(tail.len()));
+    match pre.strip_prefix('-') {
+        Some(pre) => format!("-{}{build}", without_leading_zeros(pre)),
+        None => tail.to_owned(),
+    }
+}
+
+/// One comparator as callers see it in messages.
+fn written(one: &Comparator, fourth: Option<&str>) -> String {
+    let Some(fourth) = fourth else { return one.to_string() };
+    let bare = Comparator { pre: Prerelease::EMPTY, ..one.clone() };
+    let pre = if one.pre.is_empty() { String::new() } else { format!("-{}", one.pre) };
+    format!("{bare}.{}{pre}", without_leading_zeros(fourth))
 }
 
 impl fmt::Display for Constraint {
@@ -78,10 +163,10 @@ impl fmt::Display for Constraint {
 }
 
 /// `None` for an operator that Cargo has not got yet.
-fn range_of(one: &Comparator) -> Option<Range> {
+fn range_of(one: &Comparator, fourth: Option<&str>) -> Option<Range> {
     use Bound::{Excluded, Included, Unbounded};
     let (low, given) = (lowest(one), given(one));
-    Some(match one.op {
+    let (low, high) = match one.op {
         Op::Exact if given == 3 => (Included(low.clone()), Included(low)),
         Op::Exact | Op::Wildcard => (Included(low), before(one, given)),
         Op::Greater if given == 3 => (Excluded(low), Unbounded),
@@ -93,7 +178,8 @@ fn range_of(one: &Comparator) -> Option<Range> {
         Op::Tilde => (Included(low), before(one, given.min(2))),
         Op::Caret => (Included(low), before(one, kept_by_caret(one))),
         _ => return None,
-    })
+    };
+    Some(Range { low, high, fourth: fourth.map(Into::into) })
 }
 
 /// How many numbers were written.
@@ -170,6 +256,17 @@ mod tests {
             (">=18446744073709551615", &["18446744073709551615.0.0"], &["1.0.0"]),
             ("^18446744073709551615", &["18446744073709551615.1.0"], &["1.0.0"]),
             (">18446744073709551615", &[], &["18446744073709551615.1.0"]),
+            ("^1.2.3", &["1.2.3.4", "1.2.3.0"], &["1.2.2.9"]),
+            ("=1.2.3", &["1.2.3.4", "1.2.3", "01.2.3"], &["1.2.4"]),
+            ("=1.2.3.4", &["1.2.3.4", "1.2.3.04+b"], &["1.2.3", "1.2.3.5", "1.2.4.4"]),
+            ("= 1.2.3.0", &["1.2.3", "1.2.3.0"], &["1.2.3.1"]),
+            ("=1.2.3.4-rc.01", &["1.2.3.4-rc.1"], &["1.2.3.4", "1.2.3-rc.1"]),
+            ("=1.2.3.4, <2", &["1.2.3.4"], &["1.2.3.5"]),
+            (">=1.2.3, =1.2.3.4", &["1.2.3.4"], &["1.2.3", "1.2.3.5"]),
+            ("=2025.02.03", &["2025.02.03", "2025.2.3"], &["2025.02.04"]),
+            ("^2025.01", &["2025.01.15", "2025.12"], &["2024.12.31", "2026.01.01"]),
+            (">2024.12.31, <2025.02", &["2025.01.15"], &["2025.02.01"]),
+            ("=1.0.0-rc.01", &["1.0.0-rc.1"], &["1.0.0-rc.2"]),
         ] {
             for version in inside {
                 assert!(holds(constraint, version), "{constraint} {version}");
@@ -192,6 +289,24 @@ mod tests {
         for bad in ["", " ", "latest", "^", "1.2.3.4", "^1.2 || ^2", "1 - 2", ">=1 <2", "v1", &long]
         {
             assert_eq!(bad.parse::<Constraint>().err(), Some(InvalidConstraint), "{bad}");
+        }
+        for bad in
+            ["^1.2.3.4", ">=1.2.3.4", "=1.2.3.4.5", "=1.2.3.x", "=1.2.*.4", "=1.2.3.", "*, 1"]
+        {
+            assert_eq!(bad.parse::<Constraint>().err(), Some(InvalidConstraint), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_shown_as_it_is_understood() {
+        for (text, shown) in [
+            ("1.2", "^1.2"),
+            (" =1.2.3.04 ", "=1.2.3.4"),
+            ("=1.2.3.4-rc.01+b , <2", "=1.2.3.4-rc.1, <2"),
+            (">=2025.01.05", ">=2025.1.5"),
+            ("*", "*"),
+        ] {
+            assert_eq!(text.parse::<Constraint>().unwrap().to_string(), shown);
         }
     }
 

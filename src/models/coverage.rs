@@ -30,6 +30,12 @@ impl Coverage {
         matches!(self, Self::Complete)
     }
 
+    /// Whether the list shows the newest entries as they are, so that older knowledge adds none.
+    #[must_use]
+    pub const fn proves_the_newest(&self) -> bool {
+        matches!(self, Self::Complete | Self::Bounded(_))
+    }
+
     /// The reason why the list proves less than everything, in words for `/health`.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {

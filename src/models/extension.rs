@@ -33,10 +33,18 @@ pub struct About {
 /// A version whose archive is another one now than the one first downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Of the archive that was downloaded first.
+    /// Digest of the archive that was downloaded first.
     pub first: Digest,
-    /// Of the archive that its backend has now.
-    pub now: Digest,
+    /// Size of the archive that was downloaded first, in bytes.
+    pub first_size: u64,
+    /// Digest of the archive that the backend has now; `None` until it was downloaded, where the
+    /// backend tells none.
+    pub now: Option<Digest>,
+    /// Size of the archive that the backend has now, in bytes.
+    pub now_size: u64,
+    /// Whether it took the place of the first archive. Otherwise the first one is still in the
+    /// release, and another file is its archive now.
+    pub in_place: bool,
 }
 
 /// How a release is called: by its version, or by its tag where that reads as no version.
@@ -57,6 +65,15 @@ impl ReleaseVersion {
             Self::Unversioned(tag) => tag.as_str(),
         }
     }
+
+    /// Whether both are one version, however they are spelled. An unversioned tag is only itself.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version(mine), Self::Version(theirs)) => mine.cmp_release(theirs).is_eq(),
+            (Self::Unversioned(mine), Self::Unversioned(theirs)) => mine == theirs,
+            _ => false,
+        }
+    }
 }
 
 /// One tag of an extension with what it carries.
@@ -68,6 +85,8 @@ pub struct Release {
     pub tag: Tag,
     /// As callers know it.
     pub version: ReleaseVersion,
+    /// Whether its publisher marks it as a pre-release, however its tag reads.
+    pub marked_prerelease: bool,
     /// When it was published; unknown where the backend does not say.
     pub published_at: Option<Timestamp>,
     /// Its archive.
@@ -81,6 +100,9 @@ pub struct Release {
     pub about: Arc<About>,
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
+    /// Why the digest that its publisher states cannot be told, if it states one. Known of a
+    /// release that was read by itself alone.
+    pub unverified: Option<Box<str>>,
     /// How its archive changed under its version, if it did. No backend knows that.
     pub change: Option<Box<Change>>,
 }
@@ -96,33 +118,42 @@ impl Release {
             source,
             tag,
             version,
+            marked_prerelease: false,
             published_at: None,
             artifact: ArtifactChoice::Nothing,
             assets: Box::default(),
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
+            unverified: None,
             change: None,
         }
     }
 
-    /// Whether its version is a pre-release of semantic versioning.
+    /// Whether it is a pre-release: by its version, or because its publisher marks it as one.
     #[must_use]
     pub fn is_prerelease(&self) -> bool {
-        matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
+        self.marked_prerelease
+            || matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
     }
 
     /// The order of lists: versions before unversioned tags, newest first. Total over distinct tags.
     #[must_use]
     pub fn cmp_listed(&self, other: &Self) -> Ordering {
+        self.cmp_version(other).then_with(|| other.tag.cmp(&self.tag))
+    }
+
+    /// The order of lists, in which the tags of one version are equal.
+    fn cmp_version(&self, other: &Self) -> Ordering {
         use ReleaseVersion::{Unversioned, Version};
         match (&self.version, &other.version) {
             (Version(mine), Version(theirs)) => theirs.cmp_release(mine),
             (Version(_), Unversioned(_)) => Ordering::Less,
             (Unversioned(_), Version(_)) => Ordering::Greater,
-            (Unversioned(_), Unversioned(_)) => other.published_at.cmp(&self.published_at),
+            (Unversioned(mine), Unversioned(theirs)) => {
+                other.published_at.cmp(&self.published_at).then_with(|| theirs.cmp(mine))
+            }
         }
-        .then_with(|| other.tag.cmp(&self.tag))
     }
 
     /// Gives its files the digests that they lack; answers whether any was known.
@@ -153,9 +184,14 @@ impl Release {
         }
     }
 
-    /// Of two tags of one version, the one spelled exactly as the version stands for it.
-    fn is_spelled_as_its_version(&self) -> bool {
-        self.tag.as_str() == self.version.as_str()
+    /// Which of several tags stands for their version, the lowest first: that with the shortest
+    /// version, and of these the one spelled exactly as the version.
+    fn cmp_spelling(&self, other: &Self) -> Ordering {
+        let spelling = |release: &Self| {
+            let version = release.version.as_str();
+            (version.len(), release.tag.as_str() != version)
+        };
+        spelling(self).cmp(&spelling(other))
     }
 }
 
@@ -185,12 +221,13 @@ impl Extension {
         let mut releases: Vec<Arc<Release>> = shown
             .map(|mut release| {
                 release.notes = None;
+                release.unverified = None;
                 release.hold_archive_once();
                 Arc::new(release)
             })
             .collect();
         releases.sort_by(|a, b| a.cmp_listed(b));
-        let [listed, shadowed] = one_per_version(releases);
+        let [listed, shadowed] = one_per_version(&releases);
         Self {
             id,
             listed,
@@ -199,6 +236,17 @@ impl Extension {
             faults: Box::default(),
             coverage: Coverage::Complete,
         }
+    }
+
+    /// Adds the releases that were known before and that this list, which proves less than
+    /// everything, does not have.
+    #[must_use]
+    pub fn with_known(self, known: &Self) -> Self {
+        let tags: HashSet<&Tag> = self.all_releases().map(|release| &release.tag).collect();
+        let missing = known.all_releases().filter(|release| !tags.contains(&release.tag));
+        let all = self.all_releases().chain(missing).map(|one| Release::clone(one)).collect();
+        let merged = Self::new(self.id.clone(), all).awaiting_archive(self.awaits_archive);
+        Self { faults: self.faults, coverage: self.coverage, ..merged }
     }
 
     /// Names what is not served of the extension, and why. The first twenty faults are kept.
@@ -288,6 +336,28 @@ impl Extension {
         &self.coverage
     }
 
+    /// Says which listed tags read as no version where others do: the order among them is not the
+    /// publisher's, and the latest version is never one of them.
+    #[must_use]
+    pub fn mixed_forms(&self) -> Option<ExtensionFault> {
+        /// Tags that are named.
+        const NAMED_MAX: usize = 5;
+        let is_version = |one: &&Arc<Release>| matches!(one.version, ReleaseVersion::Version(_));
+        // Versions are listed first.
+        let versions = self.listed.partition_point(|one| is_version(&one));
+        let unversioned = self.listed.get(versions..).unwrap_or_default();
+        if versions == 0 || unversioned.is_empty() {
+            return None;
+        }
+        let tags = unversioned.iter().take(NAMED_MAX).map(|one| one.tag.as_str());
+        let mut tags: Vec<String> = tags.map(str::to_owned).collect();
+        let more = unversioned.len().saturating_sub(NAMED_MAX);
+        tags.extend((more > 0).then(|| format!("and {more} more")));
+        let reason =
+            format!("tags that read as no version come after all versions: {}", tags.join(", "));
+        Some(ExtensionFault::of_repository(reason))
+    }
+
     /// The highest stable version; without one the highest pre-release; without any version the
     /// newest unversioned tag. The one place that decides it.
     #[must_use]
@@ -300,7 +370,8 @@ impl Extension {
             .or_else(|| self.listed.first())
     }
 
-    /// The release that a version in a path means: `latest`, else a raw tag, else a version.
+    /// The release that a version in a path means: `latest`, else a raw tag, else a version, else
+    /// the only release whose tag or version has this name but for a `v` in front.
     #[must_use]
     pub fn find(&self, wanted: &Tag) -> Option<&Arc<Release>> {
         if wanted.as_str() == "latest" {
@@ -308,18 +379,32 @@ impl Extension {
         }
         let by_tag = || self.listed.iter().chain(&self.shadowed).find(|r| r.tag == *wanted);
         let by_version = || self.listed.iter().find(|r| r.version.as_str() == wanted.as_str());
-        by_tag().or_else(by_version)
+        by_tag().or_else(by_version).or_else(|| self.find_but_for_v(wanted))
+    }
+
+    /// A release that is listed goes before those that it stands for.
+    fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
+        let is_named = |release: &&Arc<Release>| {
+            let names = [release.tag.as_str(), release.version.as_str()];
+            names.into_iter().any(|name| wanted.is_but_for_v(name))
+        };
+        let is_listed = self.listed.iter().any(|release| is_named(&release));
+        let among = if is_listed { &self.listed } else { &self.shadowed };
+        let mut found = among.iter().filter(is_named);
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// This extension with another's versions pooled in; equal versions stay this one's.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let known: HashSet<&str> = self.listed.iter().map(|r| r.version.as_str()).collect();
-        let mut listed = self.listed.to_vec();
         let new = |release: &&Arc<Release>| !known.contains(release.version.as_str());
-        listed.extend(other.listed.iter().filter(new).cloned());
-        listed.sort_by(|a, b| a.cmp_listed(b));
-        Self { listed: listed.into(), ..self.clone() }
+        let mut pooled = self.listed.to_vec();
+        pooled.extend(other.listed.iter().filter(new).cloned());
+        // The order is stable: of equal versions this one's comes first.
+        pooled.sort_by(|a, b| a.cmp_version(b));
+        pooled.dedup_by(|later, first| later.version.is_same(&first.version));
+        Self { listed: pooled.into(), ..self.clone() }
     }
 }
 
@@ -349,26 +434,16 @@ fn floating_target(release: &Release) -> Option<&Digest> {
 }
 
 /// Splits sorted releases into one for each version and the rest.
-fn one_per_version(releases: Vec<Arc<Release>>) -> [Box<[Arc<Release>]>; 2] {
-    let mut is_listed = are_listed(&releases).into_iter();
-    let (listed, shadowed): (Vec<_>, Vec<_>) =
-        releases.into_iter().partition(|_| is_listed.next().unwrap_or_default());
+fn one_per_version(releases: &[Arc<Release>]) -> [Box<[Arc<Release>]>; 2] {
+    let (mut listed, mut shadowed) = (Vec::new(), Vec::new());
+    for equals in releases.chunk_by(|a, b| a.version.is_same(&b.version)) {
+        let shown = equals.iter().min_by(|a, b| a.cmp_spelling(b));
+        listed.extend(shown.cloned());
+        let others =
+            equals.iter().filter(|one| !shown.is_some_and(|shown| Arc::ptr_eq(one, shown)));
+        shadowed.extend(others.cloned());
+    }
     [listed.into(), shadowed.into()]
-}
-
-/// Which of these sorted releases stands for its version.
-fn are_listed<'a>(releases: &'a [Arc<Release>]) -> Vec<bool> {
-    let exact: HashSet<&str> = releases
-        .iter()
-        .filter(|release| release.is_spelled_as_its_version())
-        .map(|release| release.version.as_str())
-        .collect();
-    let mut taken = HashSet::new();
-    let is_listed = |release: &'a Arc<Release>| {
-        let version = release.version.as_str();
-        (release.is_spelled_as_its_version() || !exact.contains(version)) && taken.insert(version)
-    };
-    releases.iter().map(is_listed).collect()
 }
 
 #[cfg(test)]
@@ -430,7 +505,7 @@ mod tests {
         let extension = extension(tags.into_iter().map(release).collect());
         assert_eq!(
             versions(&extension),
-            ["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"]
+            ["2.0.0-rc1", "1.10.0", "1.9.0", "1.2", "1.0.0+build.1", "01.0.0"]
         );
         assert_eq!(latest(&extension), Some("1.10.0"));
     }
@@ -460,6 +535,99 @@ mod tests {
         assert_eq!(tag_of("v1.2.0"), "v1.2.0");
         assert_eq!(tag_of("1.1.0"), "v1.1.0");
         assert_eq!(tag_of("latest"), "1.2.0");
+    }
+
+    fn tag_of<'a>(extension: &'a Extension, wanted: &str) -> Option<&'a str> {
+        extension.find(&wanted.parse().unwrap()).map(|release| release.tag.as_str())
+    }
+
+    #[test]
+    fn o15_calendar_versions_order_by_their_numbers() {
+        for (tags, newest) in [
+            (&["2024.12.31", "2025.01.15"][..], "2025.01.15"),
+            (&["2024.11.30", "2025.02.03"], "2025.02.03"),
+            (&["v2024.9.1", "v2024.10.01", "v2024.09.30"], "2024.10.01"),
+            (&["24.04", "23.10", "24.10"], "24.10"),
+            (&["1.02.0", "1.1.9", "1.010.0", "1.9.0"], "1.010.0"),
+            (&["2025.01.15-rc.01", "2025.01.02"], "2025.01.02"),
+            (&["1.0.0-rc.08", "1.0.0-rc.10", "1.0.0-rc.9"], "1.0.0-rc.10"),
+        ] {
+            let extension = extension(tags.iter().map(|tag| release(tag)).collect());
+            assert_eq!(latest(&extension), Some(newest), "{tags:?}");
+        }
+    }
+
+    #[test]
+    fn g13_numbers_of_any_form_order_together() {
+        for (tags, shown) in [
+            (&["2024.11.30", "2025.02.03"][..], &["2025.02.03", "2024.11.30"][..]),
+            (&["1.2.3", "1.2.4.0"], &["1.2.4.0", "1.2.3"]),
+            (&["1.2.4", "1.2.5", "1.2.4.1"], &["1.2.5", "1.2.4.1", "1.2.4"]),
+            (&["V2.0.0", "1.9.9"], &["2.0.0", "1.9.9"]),
+            (&["1.2.4.9", "1.2.4.10-rc.1", "1.2.4.10"], &["1.2.4.10", "1.2.4.10-rc.1", "1.2.4.9"]),
+            (&["0.0.0.1", "0.0", "00.0.0.02"], &["00.0.0.02", "0.0.0.1", "0.0"]),
+        ] {
+            let extension = extension(tags.iter().map(|tag| release(tag)).collect());
+            assert_eq!(versions(&extension), shown);
+        }
+    }
+
+    #[test]
+    fn g13b_of_equal_versions_the_shortest_spelling_is_shown_and_each_tag_stays() {
+        for (tags, shown) in [
+            (&["1.2.4.0", "1.2.4", "v1.2.4"][..], "1.2.4"),
+            (&["V1.2.0", "v1.2.0"], "v1.2.0"),
+            (&["1.10.0", "1.10"], "1.10"),
+            (&["2025.02.03", "v2025.2.3", "2025.2.03"], "v2025.2.3"),
+            (&["1.0.0-rc.01", "1.0-rc.1"], "1.0-rc.1"),
+            (&["1.0.0.0_b", "v1.0.0_b"], "v1.0.0_b"),
+        ] {
+            for turned in [false, true] {
+                let mut releases: Vec<Release> = tags.iter().map(|tag| release(tag)).collect();
+                if turned {
+                    releases.reverse();
+                }
+                let extension = extension(releases);
+                assert_eq!(extension.releases().len(), 1, "{tags:?}");
+                assert_eq!(extension.latest().unwrap().tag.as_str(), shown);
+                for tag in tags {
+                    assert_eq!(tag_of(&extension, tag), Some(*tag));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn g13c_a_name_means_the_only_release_that_it_can_mean() {
+        for (tags, wanted, found) in [
+            (&["1.2.0", "v1.1.0"][..], "v1.2.0", Some("1.2.0")),
+            (&["v1.1.0"], "1.1.0", Some("v1.1.0")),
+            (&["v1.1.0"], "V1.1.0", Some("v1.1.0")),
+            (&["1.0.0_b"], "v1.0.0+b", Some("1.0.0_b")),
+            (&["v1.0.0_b"], "1.0.0_b", Some("v1.0.0_b")),
+            (&["1.2", "v1.2.0"], "1.2.0", Some("v1.2.0")),
+            (&["v1.2.0", "1.2.0"], "V1.2.0", Some("1.2.0")),
+            (&["v7"], "7", Some("v7")),
+            (&["v7", "V7"], "7", None),
+            (&["vanilla"], "anilla", None),
+            (&["latest"], "vlatest", None),
+            (&["1.2.0"], "1.2", None),
+        ] {
+            let extension = extension(tags.iter().map(|tag| release(tag)).collect());
+            assert_eq!(tag_of(&extension, wanted), found, "{wanted} of {tags:?}");
+        }
+        let hidden = extension(vec![pointing("v1.3.0", "a"), pointing("1.3", "a")]);
+        assert_eq!(tag_of(&hidden, "v1.3"), None, "hidden with and without its v");
+        assert_eq!(tag_of(&hidden, "1.3.0"), Some("v1.3.0"));
+    }
+
+    #[test]
+    fn g13d_pooled_versions_are_equal_however_they_are_spelled() {
+        let first = extension(vec![release("1.2.0"), release("nightly")]);
+        let second = ["1.2", "v1.2.0.0", "1.3.0.1", "nightly", "edge"];
+        let pooled = first.union(&extension(second.into_iter().map(release).collect()));
+        assert_eq!(versions(&pooled), ["1.3.0.1", "1.2.0", "nightly", "edge"]);
+        assert_eq!(tag_of(&pooled, "1.2"), None);
     }
 
     #[test]

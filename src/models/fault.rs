@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::models::artifact::ArtifactKey;
 use crate::models::brief::brief;
 use crate::models::tag::Tag;
 
@@ -10,21 +11,24 @@ use crate::models::tag::Tag;
 pub enum FaultSubject {
     /// The list of repositories.
     Listing,
+    /// Removals that are not believed.
+    Removal,
     /// The repository, or its list of releases.
     Repository,
     /// One release.
     Release(Tag),
-    /// The bytes of one release.
-    Download(Tag),
+    /// The bytes of one file of a release.
+    Download(Tag, ArtifactKey),
 }
 
 impl fmt::Display for FaultSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listing => f.write_str("listing"),
+            Self::Removal => f.write_str("removal"),
             Self::Repository => f.write_str("repository"),
             Self::Release(tag) => write!(f, "release {tag}"),
-            Self::Download(tag) => write!(f, "download {tag}"),
+            Self::Download(tag, _) => write!(f, "download {tag}"),
         }
     }
 }

@@ -205,6 +205,23 @@ impl ExtensionId {
     }
 }
 
+/// The text is no extension. Fit for operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an extension is written as type/name, like provider/aws")]
+pub struct InvalidExtensionId;
+
+impl FromStr for ExtensionId {
+    type Err = InvalidExtensionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidExtensionId> {
+        let (extension_type, name) = text.split_once('/').ok_or(InvalidExtensionId)?;
+        Ok(Self {
+            name: name.parse().map_err(|_| InvalidExtensionId)?,
+            extension_type: extension_type.parse().map_err(|_| InvalidExtensionId)?,
+        })
+    }
+}
+
 impl fmt::Display for ExtensionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.extension_type, self.name)

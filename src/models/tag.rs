@@ -38,10 +38,10 @@ impl Tag {
         &self.0
     }
 
-    /// The version this tag reads as: `v?N.N[.N][-pre][+build]`, less its `v`.
+    /// The version this tag reads as: `[vV]?N.N[.N[.N]][-pre][+build]`, less its `v`.
     #[must_use]
     pub fn version(&self, style: TagStyle) -> Option<Version> {
-        let bare = self.0.strip_prefix('v').unwrap_or(&self.0);
+        let bare = without_v(&self.0);
         let spelled = match style {
             TagStyle::Plain => Cow::Borrowed(bare),
             TagStyle::Oci => Cow::Owned(bare.replacen('_', "+", 1)),
@@ -57,13 +57,31 @@ impl Tag {
             || [".sig", ".att", ".sbom"].iter().any(|suffix| self.0.ends_with(suffix))
     }
 
-    /// Whether this may be a floating alias of a version: `v?N` or `v?N.N`, nothing behind.
+    /// Whether this may be a floating alias of a version: `[vV]?N` or `[vV]?N.N`, nothing behind.
     #[must_use]
     pub fn may_float(&self) -> bool {
-        let bare = self.0.strip_prefix('v').unwrap_or(&self.0);
+        let bare = without_v(&self.0);
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         bare.split('.').count() <= 2 && bare.split('.').all(number)
     }
+
+    /// Whether this may be a floating alias of this version: the tag has its first numbers.
+    #[must_use]
+    pub fn may_float_to(&self, version: &Version) -> bool {
+        self.may_float() && version.has_three_numbers() && version.begins_with(without_v(&self.0))
+    }
+
+    /// Whether this is the other text, but for a `v` in front of a digit.
+    #[must_use]
+    pub fn is_but_for_v(&self, other: &str) -> bool {
+        without_v(&self.0) == without_v(other)
+    }
+}
+
+/// A text less the `v` or `V` in front of its first digit.
+fn without_v(text: &str) -> &str {
+    let bare = text.strip_prefix(['v', 'V']);
+    bare.filter(|bare| bare.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(text)
 }
 
 impl FromStr for Tag {
@@ -128,7 +146,10 @@ mod tests {
             ("1.0.0_a_b", None, None),
             ("1.0.0+a", Some("1.0.0+a"), Some("1.0.0+a")),
             ("vv1.0.0", None, None),
-            ("V1.0.0", None, None),
+            ("V1.0.0", Some("1.0.0"), Some("1.0.0")),
+            ("vV1.0.0", None, None),
+            ("2025.02.03", Some("2025.02.03"), Some("2025.02.03")),
+            ("v1.2.3.4_b", None, Some("1.2.3.4+b")),
             ("1", None, None),
             ("nightly", None, None),
         ] {
@@ -146,11 +167,36 @@ mod tests {
         for text in ["Latest", "1.0.0", "sha512-0", "signed"] {
             assert!(!tag(text).is_housekeeping(), "{text}");
         }
-        for text in ["1", "v1", "1.3", "v01.3"] {
+        for text in ["1", "v1", "V1", "1.3", "v01.3"] {
             assert!(tag(text).may_float(), "{text}");
         }
         for text in ["1.3.0", "1.3-rc1", "v", "x1", "1."] {
             assert!(!tag(text).may_float(), "{text}");
+        }
+        for (text, version, may) in [
+            ("v1", "1.2.3", true),
+            ("1.2", "1.2.3", true),
+            ("1.02", "1.2.3.4", true),
+            ("1", "10.2.3", false),
+            ("1.2", "1.2", false),
+            ("1.3", "1.2.3", false),
+            ("1.2.3", "1.2.3", false),
+        ] {
+            assert_eq!(tag(text).may_float_to(&version.parse().unwrap()), may, "{text} {version}");
+        }
+    }
+
+    #[test]
+    fn a_v_in_front_of_a_digit_makes_no_other_name() {
+        for (one, other, same) in [
+            ("v1.2", "1.2", true),
+            ("1.2", "V1.2", true),
+            ("v1", "V1", true),
+            ("anilla", "vanilla", false),
+            ("v", "", false),
+            ("vv1", "v1", false),
+        ] {
+            assert_eq!(tag(one).is_but_for_v(other), same, "{one} {other}");
         }
     }
 }

@@ -1,33 +1,35 @@
 //! Versions: the grammar and the total order of releases.
 //!
-//! Lenient in front (`1.10`, numbers of any size), semantic versioning 2.0.0 behind: pre-releases
-//! and build metadata are parsed and compared by the `semver` crate.
+//! Lenient in front (`1.10`, `1.2.3.4`, `2025.02.03`, numbers of any size), semantic versioning 2.0.0
+//! behind: pre-releases and build metadata are parsed and compared by the `semver` crate.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use semver::{BuildMetadata, Prerelease};
 
-/// A version `N.N[.N][-pre][+build]` without leading zeros, shown exactly as written.
+/// A version `N.N[.N[.N]][-pre][+build]`, shown exactly as written.
 ///
-/// Equality is of the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
+/// Equality is of the text (`1.10` is not `1.10.0`, nor `1.2` `1.02`); see [`Version::cmp_precedence`] and
 /// [`Version::cmp_release`] for the order. Its numbers are read from the text each time: there are
 /// more versions than comparisons.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
+    /// Without the leading zeros of its numbers, which semantic versioning does not allow.
     pre: Prerelease,
     build: BuildMetadata,
 }
 
 /// The text is no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a version reads N.N[.N][-pre][+build] without leading zeros")]
+#[error("a version reads N.N[.N[.N]][-pre][+build]")]
 pub struct InvalidVersion;
 
-/// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
-/// So the longer is the greater, and of equal length they compare as text.
+/// Decimal digits less their leading zeros, of any length: dates and build counters outgrow 64 bits.
+/// The longer number is the greater one, and numbers of equal length compare as text.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Number<'a> {
     length: usize,
@@ -38,9 +40,12 @@ impl<'a> Number<'a> {
     const ZERO: Number<'static> = Number { length: 1, digits: "0" };
 
     fn of(digits: &'a str) -> Option<Self> {
-        let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let leading_zero = digits.len() > 1 && digits.starts_with('0');
-        (all && !leading_zero).then_some(Self { length: digits.len(), digits })
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        match digits.trim_start_matches('0') {
+            _ if !is_number => None,
+            "" => Some(Self::ZERO),
+            digits => Some(Self { length: digits.len(), digits }),
+        }
     }
 }
 
@@ -57,10 +62,25 @@ impl Version {
         !self.pre.is_empty()
     }
 
-    /// Whether it was written with three numbers, so that shorter tags can float to it.
+    /// Whether it was written with at least three numbers, so that shorter tags can float to it.
     #[must_use]
     pub fn has_three_numbers(&self) -> bool {
-        self.core().split('.').count() == 3
+        self.core().split('.').count() >= 3
+    }
+
+    /// Whether its first numbers are these, such as `1.2`.
+    #[must_use]
+    pub(super) fn begins_with(&self, numbers: &str) -> bool {
+        let mut wanted = numbers.split('.').map(Number::of);
+        let mut own = self.numbers().into_iter();
+        wanted.all(|number| number.is_some() && number == own.next())
+    }
+
+    /// How its fourth number compares with this one; what is no number counts as 0.
+    #[must_use]
+    pub(super) fn cmp_fourth(&self, number: &str) -> Ordering {
+        let [_, _, _, fourth] = self.numbers();
+        fourth.cmp(&Number::of(number).unwrap_or(Number::ZERO))
     }
 
     /// What stands before the first mark: `1.2.3` of `1.2.3-rc.1+b`.
@@ -68,24 +88,24 @@ impl Version {
         self.text.split(['-', '+']).next().unwrap_or_default()
     }
 
-    /// A third number that is not written is zero.
-    fn numbers(&self) -> [Number<'_>; 3] {
+    /// A number that is not written is zero.
+    fn numbers(&self) -> [Number<'_>; 4] {
         let mut numbers = self.core().split('.').filter_map(Number::of);
         std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
     }
 
-    /// The same for the `semver` crate, less its build metadata, which ranges do not look at.
-    /// `None` for numbers beyond 64 bits.
+    /// The version for the `semver` crate, less its build metadata and its fourth number.
+    /// `None` where one of the first three numbers is beyond 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
         let number = |number: Number| number.digits.parse().ok();
-        let [major, minor, patch] = self.numbers();
+        let [major, minor, patch, _] = self.numbers();
         let bare = semver::Version::new(number(major)?, number(minor)?, number(patch)?);
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
 
-    /// Precedence of semantic versioning (2.0.0, §11): build metadata does not count,
-    /// `1.10` counts as `1.10.0`.
+    /// Precedence of semantic versioning (2.0.0, §11), over four numbers: build metadata does not
+    /// count, and `1.10` counts as `1.10.0.0`.
     #[must_use]
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
         self.numbers().cmp(&other.numbers()).then_with(|| self.pre.cmp(&other.pre))
@@ -107,15 +127,27 @@ impl FromStr for Version {
             None => (text, BuildMetadata::EMPTY),
         };
         let (core, pre) = match rest.split_once('-') {
-            Some((core, pre)) => (core, parse_identifiers(pre, Prerelease::new)?),
+            Some((core, pre)) => {
+                let pre = without_leading_zeros(pre);
+                (core, parse_identifiers(&pre, Prerelease::new)?)
+            }
             None => (rest, Prerelease::EMPTY),
         };
         let all_numbers = core.split('.').all(|part| Number::of(part).is_some());
-        if !all_numbers || !(2..=3).contains(&core.split('.').count()) {
+        if !all_numbers || !(2..=4).contains(&core.split('.').count()) {
             return Err(InvalidVersion);
         }
         Ok(Self { text: text.into(), pre, build })
     }
+}
+
+/// Identifiers with dots between them, their numbers without leading zeros: `rc.1` of `rc.01`.
+pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
+    let trimmed = |one| Number::of(one).map_or(one, |number: Number| number.digits);
+    if identifiers.split('.').all(|one| trimmed(one) == one) {
+        return Cow::Borrowed(identifiers);
+    }
+    identifiers.split('.').map(trimmed).collect::<Vec<_>>().join(".").into()
 }
 
 /// A mark (`-`, `+`) with nothing behind it is no version, though the empty text parses.
@@ -157,17 +189,19 @@ mod tests {
         {
             assert_eq!(version(good).as_str(), good);
         }
+        for good in ["1.2.3.4", "01.0.0", "2025.01.02", "0.00", "1.2.3.4-rc.01+b", "1.2.3-01"] {
+            assert_eq!(version(good).as_str(), good);
+        }
         for bad in [
             "",
             "1",
             "1.",
             ".1",
-            "1.2.3.4",
-            "01.0.0",
-            "1.02.0",
+            "1.2.3.4.5",
+            "1.2.3.",
+            "1..3",
             "1.2.3-",
             "1.2.3+",
-            "1.2.3-01",
             "1.2.3-a..b",
             "1.2.3-a_b",
             "v1.2.3",
@@ -191,9 +225,18 @@ mod tests {
             "1.0.0",
             "1.0.0+build.3",
             "1.0.0+build.10",
+            "1.2.4",
+            "1.2.4.1-rc.1",
+            "1.2.4.1",
+            "1.2.4.10",
+            "1.2.5",
             "1.9",
             "1.10",
             "2.0.0",
+            "2024.12.31",
+            "2025.01.15",
+            "2025.2.3",
+            "2025.10.01",
             "18446744073709551616.0.0",
         ];
         for pair in ascending.windows(2) {
@@ -201,11 +244,19 @@ mod tests {
         }
         assert_eq!(version("1.10").cmp_release(&version("1.10.0")), Ordering::Equal);
         assert_ne!(version("1.10"), version("1.10.0"));
+        for (a, b) in [
+            ("1.2.4", "1.2.4.0"),
+            ("1.2", "01.02.00.0"),
+            ("1.0.0-rc.1", "1.0-rc.01"),
+            ("000018446744073709551616.0", "18446744073709551616.0"),
+        ] {
+            assert_eq!(version(a).cmp_release(&version(b)), Ordering::Equal, "{a} {b}");
+        }
         assert_eq!(version("1.0.0+a").cmp_precedence(&version("1.0.0+b")), Ordering::Equal);
     }
 
     fn any_version() -> impl Strategy<Value = Version> {
-        "(0|[1-9][0-9]{0,2})\\.(0|[1-3])(\\.(0|[1-9]))?(-(0|[1-9]|[a-c]|rc|x-1)(\\.(0|[1-9][0-9]|b))?)?(\\+(0{0,2}[0-9]|b)(\\.1)?)?"
+        "0{0,2}[0-9]{1,3}\\.0?[0-3](\\.0{0,2}[0-9]){0,2}(-(0{0,2}[0-9]|[a-c]|rc|x-1)(\\.(0?[0-9]{1,2}|b))?)?(\\+(0{0,2}[0-9]|b)(\\.1)?)?"
             .prop_map(|text| text.parse().unwrap())
     }
 
@@ -216,6 +267,24 @@ mod tests {
             if a.cmp_release(&b).is_le() && b.cmp_release(&c).is_le() {
                 prop_assert!(a.cmp_release(&c).is_le());
             }
+        }
+
+        #[test]
+        fn a_version_is_shown_as_written_and_read_again(text in "0{0,2}[0-9]{1,30}(\\.0{0,2}[0-9]{1,30}){1,3}(-[a-z0-9]{1,4})?(\\+[a-z0-9]{1,4})?") {
+            let version = version(&text);
+            prop_assert_eq!(version.as_str(), &text);
+            prop_assert_eq!(&version.to_string().parse::<Version>().unwrap(), &version);
+        }
+
+        #[test]
+        fn zeros_make_no_other_version(numbers in proptest::collection::vec((0_usize..3, "[0-9]{1,25}"), 2..=4), tail in "(-[a-c](\\.[0-9])?)?(\\+[a-c])?", other in any_version()) {
+            let written: Vec<&str> = numbers.iter().map(|(_, digits)| digits.as_str()).collect();
+            let zeros: Vec<String> = numbers.iter().map(|(zeros, digits)| format!("{}{digits}", "0".repeat(*zeros))).collect();
+            let more = ".0".repeat(4 - numbers.len());
+            let one = version(&format!("{}{tail}", written.join(".")));
+            let same = version(&format!("{}{more}{}", zeros.join("."), tail.replace("-a.", "-a.00")));
+            prop_assert_eq!(one.cmp_release(&same), Ordering::Equal);
+            prop_assert_eq!(one.cmp_release(&other), same.cmp_release(&other));
         }
 
         #[test]

@@ -90,7 +90,7 @@ fn inside(release: &Release) -> usize {
     };
     let assets = release.assets.iter().map(|asset| size_of::<Arc<Artifact>>() + artifact(asset));
     let change = release.change.as_ref().map_or(0, |change| {
-        heap(size_of_val(&**change)) + digest(Some(&change.first)) + digest(Some(&change.now))
+        heap(size_of_val(&**change)) + digest(Some(&change.first)) + digest(change.now.as_ref())
     });
     let notes = release.notes.as_ref().map_or(0, |notes| shared(notes.len()));
     heap(release.tag.as_str().len())

@@ -66,8 +66,9 @@ impl FromStr for RegistryAddress {
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
-        let rest = rest.trim_end_matches('/');
-        if !matches!(scheme, "http" | "https") || rest.contains(['@', '?', '#', '\\', ' ']) {
+        let (scheme, rest) = (scheme.to_ascii_lowercase(), rest.trim_end_matches('/'));
+        if !matches!(scheme.as_str(), "http" | "https") || rest.contains(['@', '?', '#', '\\', ' '])
+        {
             return Err(InvalidAddress);
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -96,6 +97,8 @@ mod tests {
             ("registry.example.com", "https://registry.example.com/"),
             ("registry.example.com:5000/", "https://registry.example.com:5000/"),
             ("http://localhost:5000", "http://localhost:5000/"),
+            ("HTTP://localhost:5000", "http://localhost:5000/"),
+            ("Https://registry.example.com", "https://registry.example.com/"),
             ("https://host/nexus/docker", "https://host/nexus/docker/"),
             ("docker.io", "https://registry-1.docker.io/"),
             ("[::1]:5000", "https://[::1]:5000/"),

@@ -158,13 +158,7 @@ impl Inner {
             Err(error) if error.is_not_found() => return Err(no_catalogue().because(error)),
             Err(error) => return Err(error),
         };
-        let gap = if found.named == 0 && found.gap.is_none() {
-            Some(
-                "The catalogue is empty, which registries also answer to who may not see it".into(),
-            )
-        } else {
-            found.gap.map(|error| error.report())
-        };
+        let gap = found.gap.map(|error| error.report());
         ids.extend(found.names.iter().filter_map(|path| namespace.extension_of(path)));
         let coverage = gap.clone().map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
         let fault = |reason| Fault {

@@ -83,9 +83,7 @@ impl Default for Known {
 /// `{type}/{name} {fingerprint}`.
 fn read_line(line: &str) -> Option<(ExtensionId, String)> {
     let (id, tags) = line.split_once(' ')?;
-    let (extension_type, name) = id.split_once('/')?;
-    let id = ExtensionId { name: name.parse().ok()?, extension_type: extension_type.parse().ok()? };
-    Some((id, tags.to_owned()))
+    Some((id.parse().ok()?, tags.to_owned()))
 }
 
 /// Tells lists of tags apart, whatever their order.

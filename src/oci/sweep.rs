@@ -151,7 +151,9 @@ impl<'a> Sweep<'a> {
             let so_far = self.extension();
             let Some(latest) = so_far.latest() else { return Ok(()) };
             let next = if !read.contains(&latest.tag) {
-                latest.tag.clone()
+                // Of tags with the same numbers the shortest stands for all, and is often an alias.
+                let target = same_line(&so_far, &latest.tag).filter(|_| read.is_empty());
+                target.unwrap_or_else(|| latest.tag.clone())
             } else if let Some(pinned) = unread_target(&so_far, &latest.tag) {
                 pinned
             } else {
@@ -219,12 +221,9 @@ fn unread(tag: Tag) -> Reading {
 /// where it is known what the tag stands for: of few, however many there are.
 fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
     floating.manifest_digest.as_ref()?;
-    let line = format!("{}.", floating.version.as_str());
-    let target = extension.releases().iter().find(|release| {
-        !release.tag.may_float()
-            && !release.is_prerelease()
-            && release.version.as_str().starts_with(&line)
-    })?;
+    let target = extension
+        .all_releases()
+        .find(|release| !release.is_prerelease() && may_float_to(&floating.tag, release))?;
     target.manifest_digest.is_none().then(|| target.tag.clone())
 }
 
@@ -233,9 +232,24 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     if !latest.may_float() {
         return None;
     }
-    let target = extension
-        .releases()
-        .iter()
-        .find(|release| release.artifact == ArtifactChoice::Unread && !release.tag.may_float())?;
+    let unread = || {
+        let releases = extension.all_releases();
+        releases.filter(|one| one.artifact == ArtifactChoice::Unread && !one.tag.may_float())
+    };
+    same_line(extension, latest).or_else(|| unread().next().map(|release| release.tag.clone()))
+}
+
+/// The newest unread version that begins with the numbers of a tag that may float.
+fn same_line(extension: &Extension, latest: &Tag) -> Option<Tag> {
+    let target = extension.all_releases().find(|release| {
+        release.artifact == ArtifactChoice::Unread && may_float_to(latest, release)
+    })?;
     Some(target.tag.clone())
+}
+
+fn may_float_to(tag: &Tag, release: &Release) -> bool {
+    match &release.version {
+        ReleaseVersion::Version(version) => tag.may_float_to(version),
+        ReleaseVersion::Unversioned(_) => false,
+    }
 }

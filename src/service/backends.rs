@@ -87,6 +87,7 @@ impl Backends {
         let upstream = &config.upstream;
         warn_if_unverified("gitea", upstream);
         let settings = GiteaSettings {
+            organization_id: config.organization_id,
             token: token.transpose()?,
             timeout: upstream.timeout,
             verify_ssl: upstream.verify_ssl,

@@ -17,7 +17,8 @@ const OFFSET: &str = "offset must be a whole number, 0 or more";
 const QUERY: &str = "q is required: 1 to 200 characters, not blank";
 const NAME: &str = "name must be 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or digit";
 const CONSTRAINT: &str = "constraint is required: 1 to 200 characters, a range as Cargo writes it, \
-                          such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, or >=1.2, <2";
+                          such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, =1.2.3.4, \
+                          or >=1.2, <2";
 const PRERELEASE: &str = "prerelease must be true or false";
 const VERSION: &str = "version must be 1 to 255 of A-Z a-z 0-9 . _ + / - and begin with a letter \
                        or digit, without a .. segment";

@@ -15,6 +15,7 @@ mod resolve;
 mod short_way;
 mod storms;
 mod system;
+mod versions;
 mod visibility;
 mod webhooks;
 mod zipf;

@@ -49,14 +49,14 @@ async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
     let _tasks = sync::run(&catalogue);
     catalogue.ready(None).await.unwrap();
     assert_eq!(said(&catalogue), [""; 0]);
-    assert_eq!(catalogue.freshness(None).degraded, []);
+    assert_eq!(catalogue.freshness(None, None).degraded, []);
 
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     pass(TTL).await;
     assert_eq!(listed(&catalogue), ["provider/a", "provider/b"]);
     assert_eq!(said(&catalogue), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
-    assert_eq!(catalogue.freshness(None).degraded, [Source::Gitea]);
+    assert_eq!(catalogue.freshness(None, None).degraded, [Source::Gitea]);
     // Within the budget and beyond it, by its own source and by none.
     for number in 0..20 {
         let source = (number % 2 == 0).then_some(Source::Gitea);
@@ -84,7 +84,7 @@ async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     pass(Duration::from_secs(3600) + TTL).await;
     assert_eq!(listed(&catalogue), ["provider/a", "provider/c"]);
     assert_eq!(said(&catalogue), [""; 0]);
-    assert_eq!(catalogue.freshness(None).degraded, []);
+    assert_eq!(catalogue.freshness(None, None).degraded, []);
     assert!(catalogue.find(&id("provider/b"), None).await.unwrap_err().is_not_found());
 }
 

@@ -8,9 +8,10 @@ use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::models::naming::ExtensionId;
 
-use super::{Stage, behaviours};
-use crate::support::fake_gitea::FakeGitea;
+use super::evidence::{Breakable, Breakage};
+use super::{Stage, behaviours, evidence};
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
+use crate::support::fake_gitea::{FakeGitea, Fault};
 
 struct Gitea {
     fake: FakeGitea,
@@ -64,4 +65,36 @@ impl Stage for Gitea {
     }
 }
 
+#[async_trait]
+impl Breakable for Gitea {
+    fn page(&self) -> usize {
+        50
+    }
+
+    async fn break_lists(&self, breakage: Breakage) {
+        match breakage {
+            Breakage::Part => self.fake.fault("releases?page=2", Fault::html(500)),
+            Breakage::Nonsense => {
+                self.fake.fault("aws_prov/releases", Fault::json(r#"{"message":"log in"}"#));
+            }
+            Breakage::Refusal => {
+                let body = r#"{"message":"user should have specific read permission"}"#;
+                let kind = ("Content-Type", "application/json;charset=utf-8".to_owned());
+                let refusal = Fault::Answer(403, vec![kind], body.as_bytes().to_vec());
+                self.fake.fault("aws_prov/releases", refusal);
+            }
+        }
+    }
+
+    async fn mend_lists(&self) {
+        self.fake.heal();
+    }
+
+    async fn empty(&self, id: &ExtensionId) {
+        let name = id.gitea_repository();
+        self.fake.edit(|state| state.repository_mut(&name).releases.clear());
+    }
+}
+
 behaviours::conforms!(gitea, super::Gitea::new().await);
+evidence::is_skeptical!(skeptical_of_gitea, super::Gitea::new().await);

@@ -4,6 +4,7 @@
 //! a behaviour out: the list is one macro.
 
 mod behaviours;
+mod evidence;
 mod gitea;
 mod oci;
 
@@ -18,7 +19,9 @@ use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::source::Source;
 use tempfile::TempDir;
 
+use self::evidence::{Breakable, Breakage};
 use crate::support::layouts;
+use crate::support::scripted::Scripted;
 
 /// A backend and the means to change what it has, as its publishers do.
 #[async_trait]
@@ -68,6 +71,71 @@ impl Stage for Memory {
     async fn create_foreign(&self) {}
 }
 
+/// A backend in memory that goes wrong as it is told.
+struct Obedient(Arc<Scripted>);
+
+impl Obedient {
+    fn new() -> Self {
+        Self(Arc::new(Scripted::new(Source::Oci, &[])))
+    }
+
+    fn memory(&self) -> Memory {
+        Memory(Arc::clone(&self.0.inner))
+    }
+}
+
+#[async_trait]
+impl Stage for Obedient {
+    fn backend(&self) -> Arc<dyn Backend> {
+        self.0.clone()
+    }
+
+    async fn publish(&self, id: &ExtensionId, tag: &str, description: &str, archive: &[u8]) {
+        self.memory().publish(id, tag, description, archive).await;
+    }
+
+    async fn publish_readme(&self, id: &ExtensionId, tag: &str, readme: &str) {
+        self.memory().publish_readme(id, tag, readme).await;
+    }
+
+    async fn remove(&self, id: &ExtensionId) {
+        self.memory().remove(id).await;
+    }
+
+    async fn create(&self, id: &ExtensionId) {
+        self.memory().create(id).await;
+    }
+
+    async fn create_foreign(&self) {}
+}
+
+#[async_trait]
+impl Breakable for Obedient {
+    fn page(&self) -> usize {
+        5
+    }
+
+    async fn break_lists(&self, breakage: Breakage) {
+        let id: ExtensionId = "provider/aws".parse().unwrap();
+        match breakage {
+            Breakage::Part => *self.0.partial.lock() = Some((id, self.page())),
+            Breakage::Nonsense => *self.0.faulty.lock() = Some(id),
+            Breakage::Refusal => self.0.refused.lock().push(id),
+        }
+    }
+
+    async fn mend_lists(&self) {
+        *self.0.partial.lock() = None;
+        *self.0.faulty.lock() = None;
+        self.0.refused.lock().clear();
+    }
+
+    async fn empty(&self, id: &ExtensionId) {
+        self.0.inner.remove(id);
+        self.0.inner.create(id);
+    }
+}
+
 struct Local {
     dir: TempDir,
     backend: Arc<LocalBackend>,
@@ -108,8 +176,43 @@ impl Stage for Local {
     }
 }
 
+#[async_trait]
+impl Breakable for Local {
+    fn page(&self) -> usize {
+        100
+    }
+
+    /// A layout is one file: any part of it that is missing makes the whole unreadable.
+    async fn break_lists(&self, breakage: Breakage) {
+        let index = self.dir.path().join("aws-provider/index.json");
+        std::fs::copy(&index, self.dir.path().join("index.json.kept")).unwrap();
+        let text = std::fs::read_to_string(&index).unwrap();
+        match breakage {
+            Breakage::Part => std::fs::write(&index, &text[..text.len() / 2]).unwrap(),
+            Breakage::Nonsense => std::fs::write(&index, "{}").unwrap(),
+            Breakage::Refusal => {
+                std::fs::remove_file(&index).unwrap();
+                std::fs::create_dir(&index).unwrap();
+            }
+        }
+    }
+
+    async fn mend_lists(&self) {
+        let index = self.dir.path().join("aws-provider/index.json");
+        let _ = std::fs::remove_dir(&index);
+        std::fs::rename(self.dir.path().join("index.json.kept"), &index).unwrap();
+    }
+
+    async fn empty(&self, id: &ExtensionId) {
+        self.remove(id).await;
+        self.create(id).await;
+    }
+}
+
 behaviours::conforms!(
     memory,
     super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::Source::Oci)))
 );
 behaviours::conforms!(local, super::Local::new());
+evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());
+evidence::is_skeptical!(skeptical_of_local, super::Local::new());

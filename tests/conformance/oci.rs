@@ -11,12 +11,13 @@ use extension_registry::oci::settings::OciSettings;
 use hyper::Method;
 use parking_lot::Mutex;
 
-use super::{Stage, behaviours};
+use super::evidence::{Breakable, Breakage};
+use super::{Stage, behaviours, evidence};
 use crate::support::docker_registry::{Access, DockerRegistry};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::pusher::Pusher;
 use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
+use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 const NAMESPACE: &str = "provisioning";
 
@@ -53,6 +54,7 @@ fn release_of(name: &str, tag: &str, description: &str, files: &[(&str, &[u8])])
 /// A registry played from memory.
 struct Played {
     store: Arc<Mutex<Store>>,
+    broken: Arc<Mutex<Option<Breakage>>>,
     backend: Arc<OciBackend>,
     _server: ScriptedRegistry,
 }
@@ -60,12 +62,22 @@ struct Played {
 impl Played {
     async fn new(dialect: Dialect) -> Self {
         let store = Arc::new(Mutex::new(Store::default()));
-        let played = Arc::clone(&store);
+        let broken: Arc<Mutex<Option<Breakage>>> = Arc::default();
+        let (played, breakage) = (Arc::clone(&store), Arc::clone(&broken));
         let server = ScriptedRegistry::start(move |seen| {
+            let is_list = seen.path().ends_with("aws-provider/tags/list");
+            match *breakage.lock() {
+                Some(breakage) if is_list => {
+                    if let Some(reply) = wrong_list(breakage, seen) {
+                        return reply;
+                    }
+                }
+                _ => {}
+            }
             PlayedRegistry::new(dialect, played.lock().clone()).answer(seen)
         })
         .await;
-        Self { store, backend: backend(&server.url()), _server: server }
+        Self { store, broken, backend: backend(&server.url()), _server: server }
     }
 
     /// Takes over what was released under a tag.
@@ -106,6 +118,35 @@ impl Stage for Played {
     async fn create_foreign(&self) {
         let name = format!("{NAMESPACE}/docs");
         self.store.lock().push(&name, "9.9.9", b"no extension");
+    }
+}
+
+/// What comes in the place of a list of tags; `None`: the list as it is.
+fn wrong_list(breakage: Breakage, seen: &Seen) -> Option<Reply> {
+    match breakage {
+        Breakage::Part => seen.query("last").map(|_| Reply::new(404)),
+        Breakage::Nonsense => Some(Reply::json(r#"{"errors":[{"code":"UNKNOWN"}]}"#)),
+        Breakage::Refusal => Some(Reply::new(403)),
+    }
+}
+
+#[async_trait]
+impl Breakable for Played {
+    fn page(&self) -> usize {
+        100
+    }
+
+    async fn break_lists(&self, breakage: Breakage) {
+        *self.broken.lock() = Some(breakage);
+    }
+
+    async fn mend_lists(&self) {
+        *self.broken.lock() = None;
+    }
+
+    async fn empty(&self, id: &ExtensionId) {
+        let mut store = self.store.lock();
+        store.repositories.entry(repository(id)).or_default().tags.clear();
     }
 }
 
@@ -191,4 +232,5 @@ impl Stage for Distribution {
 }
 
 behaviours::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
+evidence::is_skeptical!(skeptical_of_zot, super::Played::new(super::Dialect::Zot).await);
 behaviours::conforms!(distribution, super::Distribution::new().await);

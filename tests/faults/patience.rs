@@ -189,7 +189,7 @@ async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_chang
     backend.reads_fail.store(true, Ordering::SeqCst);
     advance(Duration::from_secs(60)).await;
     assert!(catalogue.round(None).await.is_err());
-    assert_eq!(catalogue.freshness(None).age, Duration::from_secs(60));
+    assert_eq!(catalogue.freshness(None, None).age, Duration::from_secs(60));
     let (_, status) = catalogue.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);

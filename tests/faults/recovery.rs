@@ -69,7 +69,11 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
     set(&backend, Contact::default());
     pass(0).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(catalogue.freshness(None).age.as_secs(), 0, "within two seconds all is current");
+    assert_eq!(
+        catalogue.freshness(None, None).age.as_secs(),
+        0,
+        "within two seconds all is current"
+    );
     assert!(catalogue.statuses()[0].1.healthy);
 }
 

@@ -9,8 +9,17 @@ mod cases_of_releases;
 mod counted;
 mod fake_is_true;
 mod feed;
+mod field_changes;
+mod field_checksums;
+mod field_identity;
+mod field_names;
+mod field_paging;
+mod field_permissions;
+mod field_rows;
+mod limited;
 mod log;
 mod organization;
+mod prereleases;
 mod raw_answers;
 mod readme;
 mod transport;
@@ -18,7 +27,7 @@ mod visible;
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
+use extension_registry::backend::{Backend as _, Listing};
 use extension_registry::error::{Error, ErrorKind};
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
@@ -42,6 +51,11 @@ fn backend(fake: &FakeGitea) -> GiteaBackend {
 
 fn backend_of(settings: GiteaSettings) -> GiteaBackend {
     GiteaBackend::new(settings, Arc::new(())).unwrap()
+}
+
+/// Whether absence from it means anything.
+fn is_complete(listing: &Listing) -> bool {
+    listing.coverage.is_complete()
 }
 
 /// The id in a text like `provider/aws`.

@@ -106,8 +106,9 @@ async fn a_sweep_asks_once_a_page_and_once_a_repository() {
     for id in backend.listing().await.unwrap().ids {
         assert_eq!(versions(&backend.extension(&id).await.unwrap()), ["1.1.0", "1.0.0"]);
     }
-    // The limits, the feed, three pages of repositories, and the releases of each.
-    assert_eq!(fake.take_seen().len(), 1 + 1 + 3 + 120);
+    // The limits, the feed with three pages of repositories, one repository to see whether the
+    // token may read it, three pages again, and the releases of each.
+    assert_eq!(fake.take_seen().len(), 1 + 1 + 3 + 1 + 3 + 120);
 }
 
 #[tokio::test]

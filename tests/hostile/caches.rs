@@ -45,7 +45,9 @@ async fn s21_what_varies_is_one_line_and_what_is_of_one_caller_is_kept_for_nobod
                     once.sort_unstable();
                     once.dedup();
                     assert_eq!(once.len(), parts.len(), "{parts:?}");
-                    let listed = cors.as_ref().is_some_and(|cors| format!("{cors:?}").contains("ui.example"));
+                    let listed = cors
+                        .as_ref()
+                        .is_some_and(|cors| format!("{cors:?}").contains("ui.example"));
                     if method == Method::GET && listed {
                         assert!(parts.contains(&"origin".to_owned()), "{path}: {parts:?}");
                     }

@@ -2,6 +2,7 @@
 
 mod discovery;
 mod entry;
+mod limits;
 mod redirects;
 mod shapes;
 mod transfer;

@@ -204,6 +204,15 @@ async fn floating_tags_are_resolved_and_hidden() {
     let (server, _) = play(store).await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
     assert_eq!(versions(&extension), ["1.9.0"]);
+    // Nor is one that has the numbers of the version it floats to.
+    let mut store = Store::default();
+    for tag in ["2.1", "v2", "2.1.0"] {
+        store.push(name, tag, b"same");
+    }
+    store.push(name, "2.0.9", b"older");
+    let (server, _) = play(store).await;
+    let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
+    assert_eq!(versions(&extension), ["2.1.0", "2.0.9"]);
 }
 
 #[tokio::test]

@@ -145,8 +145,9 @@ fn fits(schema: &Value, value: &Value) -> bool {
         "maximum" => value.as_i64().is_none_or(|number| number <= wanted.as_i64().unwrap()),
         "pattern" => value.as_str().is_none_or(|text| match wanted.as_str().unwrap() {
             r"\S" => !text.trim().is_empty(),
-            r"^https?://[^/@\s]+(/|$)" => {
-                text.starts_with("https://") || text.starts_with("http://")
+            r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)" => {
+                let lower = text.to_ascii_lowercase();
+                lower.starts_with("https://") || lower.starts_with("http://")
             }
             "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => size::bytes_of(text).is_some(),
             other => panic!("{other}"),

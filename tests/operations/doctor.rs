@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::tls::{Flaw, acceptor};
 use crate::support::ids::id;
@@ -170,11 +171,13 @@ async fn remote_backends_that_are_well_get_a_good_report_step_by_step() {
         "ok gitea clock",
         "ok gitea credentials",
         "ok gitea listing",
+        "ok gitea releases",
         "ok oci name",
         "ok oci connection",
         "ok oci clock",
         "ok oci credentials",
         "ok oci listing",
+        "ok oci releases",
     ];
     assert_eq!(told, expected, "{entries:#?}");
     let what = |step: &str| entries.iter().find(|entry| entry["step"] == step).unwrap();
@@ -228,4 +231,40 @@ async fn certificates_that_nobody_should_trust_are_told() {
         assert_eq!((code, step.as_str()), (Some(1), "tls"), "{said}");
         assert!(said.contains(what), "{flaw:?}: {said}");
     }
+}
+
+/// The only problem of a Gitea whose token is of this name.
+async fn problem_of(server: &FakeGitea, token: &str) -> (String, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, server.token::<String>(token)).unwrap();
+    let config = format!(
+        "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\ntoken_path = {file:?}\n",
+        server.url()
+    );
+    let examine = move || examined(dir.path(), &config, &["--port", "0"]).1;
+    only_problem(&tokio::task::spawn_blocking(examine).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_a_token_that_may_only_list_is_told_with_the_scope_it_lacks() {
+    for recording in [&GITEA, &GITEA_1_22, &FORGEJO_9] {
+        let mut state = State::empty_as(recording);
+        state.create_released("aws_prov", "1.0.0", b"bytes");
+        let server = FakeGitea::start(state).await;
+        let (_, step, what) = problem_of(&server, "<orgonly>").await;
+        assert_eq!(what, "The token for gitea lacks the scope read:repository", "{step}");
+        let (_, _, what) = problem_of(&server, "<weak>").await;
+        assert_eq!(what, "The token for gitea lacks the scope read:organization");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g02_a_team_without_the_permission_is_told_with_its_name() {
+    let mut state = State::empty();
+    state.create_released("aws_prov", "1.0.0", b"bytes");
+    state.repository_mut("aws_prov").refused = true;
+    let server = FakeGitea::start(state).await;
+    let (_, step, what) = problem_of(&server, "<read>").await;
+    assert!(step == "releases" && what.contains("lacks the permission Releases"), "{step}: {what}");
 }

@@ -38,7 +38,7 @@ async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     for (seconds, degraded) in [(600, vec![]), (601, vec![Source::Gitea])] {
         let known = catalogue(vec![Scripted::down(Source::Gitea)]);
         keeper(&known, dir.path()).read(after(seconds)).await;
-        let freshness = known.freshness(None);
+        let freshness = known.freshness(None, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
         assert_eq!(freshness.degraded, degraded, "after {seconds} s");
     }
@@ -85,7 +85,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
         };
         assert_eq!(asked, questions, "after {seconds} s");
         assert_eq!(known.view().entries(None).len(), 3);
-        assert!(known.freshness(None).age.is_zero());
+        assert!(known.freshness(None, None).age.is_zero());
     }
 }
 
@@ -172,7 +172,7 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
     let before = backend.asked().extensions;
     let _tasks = sync::run(&second);
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(backend.asked().extensions, before + 2, "the notice, and what changes tell");
+    assert_eq!(backend.asked().extensions, before + 3, "the notice, the deletion, and changes");
     second.refresh(&id("provider/a"), None).await.unwrap();
     assert!(second.find(&id("provider/a"), None).await.is_ok(), "the second no came too soon");
     sleep(Duration::from_secs(10)).await;
@@ -204,17 +204,17 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         let keeper = keeper(&known, dir.path());
         assert_eq!(keeper.read(after(wrong)).await, [Source::Gitea]);
         assert!(known.find(&id("provider/a"), None).await.is_ok());
-        let freshness = known.freshness(None);
+        let freshness = known.freshness(None, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
         known.round(None).await.unwrap();
-        let freshness = known.freshness(None);
+        let freshness = known.freshness(None, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         keeper.save(after(wrong)).await.unwrap();
         let next = catalogue(vec![Scripted::down(Source::Gitea)]);
         super::keeper(&next, dir.path()).read(noon()).await;
         assert!(next.find(&id("provider/a"), None).await.is_ok());
-        assert!(next.freshness(None).age.as_secs() >= 3600, "never younger than it is");
+        assert!(next.freshness(None, None).age.as_secs() >= 3600, "never younger than it is");
         written(dir.path(), &["provider/a:1.0.0"]).await;
     }
 }

@@ -34,7 +34,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let some = bounded(&backend, max);
     keeper(&some, dir.path()).read(noon()).await;
     assert_eq!(held(&some), (2, 1));
-    assert_eq!(some.freshness(None).degraded, [Source::Gitea]);
+    assert_eq!(some.freshness(None, None).degraded, [Source::Gitea]);
 
     // The kept catalogue lacks what was refused; that it was is kept.
     keeper(&some, dir.path()).save(noon()).await.unwrap();

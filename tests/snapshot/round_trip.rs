@@ -70,13 +70,31 @@ fn release() -> impl Strategy<Value = Release> {
         any::<bool>(),
         of(digest()),
         any_about(),
+        any::<bool>(),
     )
         .prop_map(
-            |(tag, published_at, artifact, mut assets, among, manifest_digest, about)| {
+            |(
+                tag,
+                published_at,
+                artifact,
+                mut assets,
+                among,
+                manifest_digest,
+                about,
+                marked_prerelease,
+            )| {
                 assets.extend(artifact.chosen().filter(|_| among).cloned());
                 let (assets, about) = (assets.into(), Arc::new(about));
                 let bare = Release::of_tag(Source::Gitea, tag.parse().unwrap());
-                Release { published_at, artifact, assets, manifest_digest, about, ..bare }
+                Release {
+                    marked_prerelease,
+                    published_at,
+                    artifact,
+                    assets,
+                    manifest_digest,
+                    about,
+                    ..bare
+                }
             },
         )
 }
@@ -114,6 +132,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
             let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
             let unsettled = Unsettled {
+                incomplete: ids(2).cloned().collect(),
                 doubted: ids(0).cloned().collect(),
                 dirty: dirty.into_iter().collect(),
                 refused: vec![id("provider/there-was-no-room-for-this-one")],
@@ -126,6 +145,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 last_success,
                 cursor: cursor.map(ChangeCursor::new),
                 swept,
+                identity: Some("organization 7".to_owned()),
+                listing_gap: Some("page 2 is missing".to_owned()),
                 faults: faults.into_iter().collect(),
                 extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
                 unsettled,

@@ -97,14 +97,14 @@ async fn row_09_five_hundred_corruptions_by_gitea_are_never_served_whole_nor_sto
         }
         served.artifacts.settle().await;
         assert_nothing_stored(&store);
+        let faults = &served.get("/health").await.json()["backends"]["gitea"]["faults"];
+        assert!(faults[0]["reason"].as_str().unwrap().contains("digest"), "{faults}");
         fake.edit(|state| state.files.insert(uuid.clone(), good.clone()));
         assert!(complete(&served).await.unwrap() == good, "and the good ones are");
         let metrics = served.get("/metrics").await.text();
         let count = CORRUPTIONS / SIZES.len();
         let line = format!("digest_mismatches_total{{backend=\"gitea\"}} {count}\n");
         assert!(metrics.contains(&line), "{metrics}");
-        let faults = &served.get("/health").await.json()["backends"]["gitea"]["faults"];
-        assert!(faults[0]["reason"].as_str().unwrap().contains("digest"), "{faults}");
     }
 }
 

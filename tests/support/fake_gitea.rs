@@ -64,6 +64,8 @@ pub(crate) enum Fault {
     HugeJson,
     /// The real answer, with a next page promised.
     AlwaysNext,
+    /// The real answer less these headers, as some proxies pass it on.
+    Without(&'static [&'static str]),
 }
 
 /// A question as the routes see it: its path without the sub path, still encoded.
@@ -253,6 +255,10 @@ impl Fault {
             Self::Cut(bytes) => body::part(reply, bytes, true),
             Self::Stall(bytes) => body::part(reply, bytes, false),
             Self::HugeJson => body::huge_json(),
+            Self::Without(headers) => {
+                reply.headers.retain(|(name, _)| !headers.contains(name));
+                body::whole(reply, false)
+            }
             Self::AlwaysNext => {
                 reply.headers.retain(|(name, _)| *name != "Link");
                 reply.headers.push(("Link", r#"<http://x/?page=2>; rel="next""#.to_owned()));

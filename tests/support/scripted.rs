@@ -79,6 +79,17 @@ pub struct Scripted {
     pub gate: Gate,
     /// Questions about one extension panic while set.
     pub panics: AtomicBool,
+    /// Its listings fail in this way.
+    pub listing_fails: Mutex<Option<ErrorKind>>,
+    /// Questions about these extensions are refused.
+    pub refused: Mutex<Vec<ExtensionId>>,
+    /// The next question about this extension fails in this way.
+    pub fails_once: Mutex<Option<(ExtensionId, Error)>>,
+    /// Of this extension only so many releases, the newest, are listed, and the list says so.
+    pub partial: Mutex<Option<(ExtensionId, usize)>>,
+    /// After each listing so many questions about extensions are answered; then it limits us.
+    pub answers_per_round: Option<usize>,
+    answered: AtomicUsize,
 }
 
 /// Open, until it is shut.
@@ -130,6 +141,12 @@ impl Scripted {
             readmes: AtomicUsize::new(0),
             gate: Gate::default(),
             panics: AtomicBool::new(false),
+            listing_fails: Mutex::default(),
+            refused: Mutex::default(),
+            fails_once: Mutex::default(),
+            partial: Mutex::default(),
+            answers_per_round: None,
+            answered: AtomicUsize::new(0),
         }
     }
 
@@ -187,6 +204,10 @@ impl Backend for Scripted {
         if !self.listing_survives {
             reached?;
         }
+        if let Some(kind) = *self.listing_fails.lock() {
+            return Err(Error::new(kind, "no list").at(self.inner.source()));
+        }
+        self.answered.store(0, Ordering::SeqCst);
         let listing = self.inner.listing().await?;
         let (cut, faults) = (self.cuts_listings.load(Ordering::SeqCst), self.faults.lock().clone());
         let coverage = match cut {
@@ -202,6 +223,18 @@ impl Backend for Scripted {
         if self.hangs.lock().as_ref() == Some(id) {
             future::pending::<()>().await;
         }
+        if let Some((_, error)) = self.fails_once.lock().take_if(|(of, _)| of == id) {
+            return Err(error.at(self.inner.source()));
+        }
+        if self.refused.lock().contains(id) {
+            let refused = Error::new(ErrorKind::BackendRefused, "lacks the unit Releases");
+            return Err(refused.at(self.inner.source()));
+        }
+        let answered = self.answered.fetch_add(1, Ordering::SeqCst);
+        if self.answers_per_round.is_some_and(|most| answered >= most) {
+            let limited = Error::unavailable("status 429", Duration::from_secs(1));
+            return Err(limited.not_asked().at(self.inner.source()));
+        }
         if self.faulty.lock().as_ref() == Some(id) {
             return Err(Error::faulty("no sense").at(self.inner.source()));
         }
@@ -216,6 +249,11 @@ impl Backend for Scripted {
         self.gate.pass().await;
         assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
         let found = counted.and(self.reached()).and(found)?;
+        if let Some((_, kept)) = self.partial.lock().as_ref().filter(|(of, _)| of == id) {
+            let newest = found.releases().iter().take(*kept).map(|one| Release::clone(one));
+            let coverage = Coverage::Partial("page 2 is missing".into());
+            return Ok(Extension::new(id.clone(), newest.collect()).with_coverage(coverage));
+        }
         if !self.leaves_unread {
             return Ok(found);
         }

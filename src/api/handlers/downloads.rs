@@ -15,6 +15,7 @@ use crate::api::params::{AssetParam, IdParams, SourceQueryParam, TagParam, Versi
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::wanted;
 use crate::api::state::ApiState;
+use crate::error::Error;
 
 /// Download a version
 ///
@@ -48,22 +49,49 @@ pub async fn download(
     SourceParam(source): SourceParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut found = Delivery::find(&api, &path, source).await?;
-    if method != Method::HEAD {
-        found = found.certain(&api).await?;
+    let found = Delivery::find(&api, &path, source).await?;
+    if method == Method::HEAD {
+        return Ok(head(&path, &found, &headers));
     }
-    let Delivery { artifact, release, .. } = found.clone();
-    let etag = etag_of(&artifact);
-    let mut response = match wanted(&headers, artifact.size, &etag) {
-        _ if client_has(&headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
-        _ if method == Method::HEAD => length_of(artifact.size),
-        wanted => found.send(&api, wanted).await?,
+    // A publisher who replaces a file leaves us with a handle that its backend does not know.
+    match send(&api, &path, found.clone(), &headers).await {
+        Err(error) if error.is_not_found() => {
+            let again = found.read_again(&api, path.asset.as_deref()).await?;
+            Ok(send(&api, &path, again, &headers).await?)
+        }
+        sent => Ok(sent?),
+    }
+}
+
+async fn send(
+    api: &ApiState,
+    path: &ReleasePath,
+    found: Delivery,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let found = found.verified(api).await?;
+    let Delivery { artifact, release, .. } = &found;
+    let etag = etag_of(artifact);
+    let mut response = match wanted(headers, artifact.size, &etag) {
+        _ if client_has(headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
+        wanted => found.send(api, wanted).await?,
     };
-    describe(&mut response, &release, &artifact, &etag, &path.version);
+    describe(&mut response, release, artifact, &etag, &path.version);
     Ok(response)
 }
 
-/// An answer to HEAD: the artifact is not opened.
+/// The answer to HEAD: the artifact is not opened.
+fn head(path: &ReleasePath, found: &Delivery, headers: &HeaderMap) -> Response {
+    let Delivery { artifact, release, .. } = found;
+    let etag = etag_of(artifact);
+    let mut response = match client_has(headers, &etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => length_of(artifact.size),
+    };
+    describe(&mut response, release, artifact, &etag, &path.version);
+    response
+}
+
 fn length_of(size: u64) -> Response {
     ([(CONTENT_LENGTH, HeaderValue::from(size))], ()).into_response()
 }

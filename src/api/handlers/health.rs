@@ -88,6 +88,8 @@ pub struct BackendHealth {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
     repository: String,
+    /// `listing`, `removal`, `repository`, `release TAG` or `download TAG`
+    subject: String,
     reason: String,
 }
 
@@ -156,7 +158,11 @@ fn store_health(state: StoreState, texts: bool) -> StoreHealth {
 
 fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
-    let view = |Fault { repository, reason, .. }| FaultView { repository, reason };
+    let view = |Fault { repository, subject, reason }| FaultView {
+        repository,
+        subject: subject.to_string(),
+        reason,
+    };
     let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
     BackendHealth {
         enabled: true,

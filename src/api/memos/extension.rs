@@ -129,7 +129,7 @@ impl Memos {
         let memos = self.of(question.facet);
         let hit = self.rules.metadata.then(|| memos.peek(key, &catalogue.view())).flatten()?;
         catalogue.still_answers(&hit.value.entry, question.source).ok()?;
-        let provenance = Provenance::kept(catalogue, question.source, hit.age);
+        let provenance = Provenance::kept(catalogue, question.source, Some(&question.id), hit.age);
         Some(KeptAnswer { rendered: hit.value.rendered, provenance, counters: memos.counters() })
     }
 

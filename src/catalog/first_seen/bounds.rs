@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::catalog::first_seen::{First, Seen};
+use crate::catalog::first_seen::Seen;
+use crate::catalog::first_seen::pin::VersionPins;
 use crate::catalog::index::View;
 use crate::models::artifact::ArtifactKey;
 use crate::models::digest::Digest;
@@ -64,7 +65,13 @@ impl Seen {
 
     /// Remembers the first archive of a version. Where there is no room, versions that nobody lists
     /// any more are given up for it.
-    pub(super) fn pin(&mut self, id: &ExtensionId, version: &str, first: First, room: &Room<'_>) {
+    pub(super) fn pin(
+        &mut self,
+        id: &ExtensionId,
+        version: &str,
+        pins: VersionPins,
+        room: &Room<'_>,
+    ) {
         if self.pins() >= VERSIONS_MAX
             && may_look(&mut self.versions_looked)
             && let Some(extensions) = room.extensions()
@@ -72,7 +79,7 @@ impl Seen {
             let by_id = extensions.iter().map(|extension| (extension.id(), extension));
             self.give_up_pins(&by_id.collect());
         }
-        self.versions.entry(id.clone()).or_default().insert(version.to_owned(), first);
+        self.versions.entry(id.clone()).or_default().insert(version.to_owned(), pins);
     }
 
     /// Versions first that their extension does not list; if that is not enough, those of
@@ -115,6 +122,7 @@ fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::first_seen::pin::Pin;
     use crate::catalog::index::Index;
     use crate::catalog::{Merge, Rules};
     use crate::models::artifact::{Artifact, ArtifactChoice};
@@ -136,8 +144,14 @@ mod tests {
         ExtensionId::from_oci_repository(&format!("{name}-provider")).unwrap()
     }
 
-    fn first() -> First {
-        First { digest: Digest::sha256(b"a"), size: 1, now: None }
+    fn first() -> VersionPins {
+        VersionPins(vec![Pin {
+            file_name: None,
+            key: None,
+            digest: Digest::sha256(b"a"),
+            size: 1,
+            replaced_by: None,
+        }])
     }
 
     /// A backend that lists 1.0.0 of one extension, whose archive has this key.
@@ -154,7 +168,7 @@ mod tests {
             ..Release::of_tag(Source::Gitea, "1.0.0".parse().unwrap())
         };
         let mut index = Index::new(&[Source::Gitea], &RULES);
-        assert!(index.put(Source::Gitea, Extension::new(id("a"), vec![release]), Instant::now()));
+        index.put(Source::Gitea, Extension::new(id("a"), vec![release]), Instant::now());
         index.listed(Source::Gitea);
         watch::Sender::new(Arc::new(index.view(&View::default())))
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::first_seen::{First, Known, Seen};
+use crate::catalog::first_seen::pin::{Pin, Replacement, VersionPins};
+use crate::catalog::first_seen::{Known, Seen};
 use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::stored::read_id;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,39 @@ struct StoredSeen {
     /// Digest by the backend's own identity of a file.
     digests: BTreeMap<String, String>,
     /// By extension and version.
-    versions: BTreeMap<String, BTreeMap<String, StoredFirst>>,
+    versions: BTreeMap<String, BTreeMap<String, StoredVersion>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredVersion {
+    /// The pinned files, oldest first.
+    Files(Vec<StoredPin>),
+    /// Version 0.1 pinned one digest, whatever the file.
+    Any(StoredFirst),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPin {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    digest: String,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<StoredReplacement>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredReplacement {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,12 +98,11 @@ impl StoredSeen {
         Self {
             digests: digests.map(|(key, digest)| (key.to_string(), digest.to_string())).collect(),
             versions: versions
-                .map(|(id, firsts)| {
-                    let firsts = firsts.iter();
-                    let stored = |(version, first): (&String, &First)| {
-                        (version.clone(), StoredFirst::of(first))
+                .map(|(id, versions)| {
+                    let stored = |(version, pins): (&String, &VersionPins)| {
+                        (version.clone(), StoredVersion::of(pins))
                     };
-                    (id.to_string(), firsts.map(stored).collect())
+                    (id.to_string(), versions.iter().map(stored).collect())
                 })
                 .collect(),
         }
@@ -80,10 +112,10 @@ impl StoredSeen {
         let digest = |(key, digest): (String, String)| {
             Ok((ArtifactKey::new(key), parsed("digest", &digest)?))
         };
-        let versions = |(id, firsts): (String, BTreeMap<String, StoredFirst>)| {
+        let versions = |(id, versions): (String, BTreeMap<String, StoredVersion>)| {
             let id: ExtensionId = read_id(&id)?;
-            let first = |(version, first): (String, StoredFirst)| Ok((version, first.read()?));
-            Ok((id, firsts.into_iter().map(first).collect::<Result<_>>()?))
+            let pins = |(version, pins): (String, StoredVersion)| Ok((version, pins.read()?));
+            Ok((id, versions.into_iter().map(pins).collect::<Result<_>>()?))
         };
         Ok(Seen {
             digests: self.digests.into_iter().map(digest).collect::<Result<_>>()?,
@@ -94,18 +126,62 @@ impl StoredSeen {
     }
 }
 
-impl StoredFirst {
-    fn of(first: &First) -> Self {
+impl StoredVersion {
+    fn of(pins: &VersionPins) -> Self {
+        Self::Files(pins.0.iter().map(StoredPin::of).collect())
+    }
+
+    fn read(self) -> Result<VersionPins> {
+        let pins = match self {
+            Self::Files(pins) => pins.into_iter().map(StoredPin::read).collect::<Result<_>>()?,
+            Self::Any(StoredFirst { digest, size, now }) => {
+                let now = now.as_deref().map(|digest| parsed("digest", digest)).transpose()?;
+                vec![Pin {
+                    file_name: None,
+                    key: None,
+                    digest: parsed("digest", &digest)?,
+                    size,
+                    replaced_by: now.map(|digest| Replacement {
+                        key: None,
+                        size: 0,
+                        digest: Some(digest),
+                    }),
+                }]
+            }
+        };
+        Ok(VersionPins(pins))
+    }
+}
+
+impl StoredPin {
+    fn of(pin: &Pin) -> Self {
+        let replacement = |now: &Replacement| StoredReplacement {
+            key: now.key.as_ref().map(ToString::to_string),
+            size: now.size,
+            digest: now.digest.as_ref().map(ToString::to_string),
+        };
         Self {
-            digest: first.digest.to_string(),
-            size: first.size,
-            now: first.now.as_ref().map(ToString::to_string),
+            file: pin.file_name.as_deref().map(ToOwned::to_owned),
+            key: pin.key.as_ref().map(ToString::to_string),
+            digest: pin.digest.to_string(),
+            size: pin.size,
+            replaced_by: pin.replaced_by.as_ref().map(replacement),
         }
     }
 
-    fn read(self) -> Result<First> {
-        let now = self.now.as_deref().map(|digest| parsed("digest", digest)).transpose()?;
-        Ok(First { digest: parsed("digest", &self.digest)?, size: self.size, now })
+    fn read(self) -> Result<Pin> {
+        let replacement = |now: StoredReplacement| -> Result<Replacement> {
+            let digest =
+                now.digest.as_deref().map(|digest| parsed("digest", digest)).transpose()?;
+            Ok(Replacement { key: now.key.map(ArtifactKey::new), size: now.size, digest })
+        };
+        Ok(Pin {
+            file_name: self.file.map(Into::into),
+            key: self.key.map(ArtifactKey::new),
+            digest: parsed("digest", &self.digest)?,
+            size: self.size,
+            replaced_by: self.replaced_by.map(replacement).transpose()?,
+        })
     }
 }
 
@@ -118,16 +194,34 @@ mod tests {
     fn what_was_seen_comes_back_and_nonsense_does_not() {
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         let (a, b) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
-        let first = First { digest: a.clone(), size: 7, now: Some(b) };
+        let pin = Pin {
+            file_name: Some("a.tar.gz".into()),
+            key: Some(ArtifactKey::new("uuid")),
+            digest: a.clone(),
+            size: 7,
+            replaced_by: Some(Replacement { key: None, size: 8, digest: Some(b) }),
+        };
         let mut known = Known::new();
         let seen = known.entry(Source::Gitea).or_default();
         seen.digests.insert(ArtifactKey::new("uuid"), a);
-        seen.versions.entry(id).or_default().insert("1.0.0+b".to_owned(), first);
+        seen.versions.entry(id).or_default().insert("1.0.0+b".to_owned(), VersionPins(vec![pin]));
         let json = to_json(&known).unwrap();
         assert_eq!(from_json(&json).unwrap(), known);
         let text = String::from_utf8(json).unwrap();
         for (good, bad) in [("gitea", "svn"), ("sha256:", "md5:"), ("provider/", "thing/")] {
             assert!(from_json(text.replace(good, bad).as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn pins_of_version_0_1_hold_for_any_file() {
+        let digest = Digest::sha256(b"a");
+        let json = format!(
+            r#"{{"gitea":{{"digests":{{}},"versions":{{"provider/aws":{{"1.0.0":
+                {{"digest":"{digest}","size":7}}}}}}}}}}"#
+        );
+        let known = from_json(json.as_bytes()).unwrap();
+        let pins = known[&Source::Gitea].versions.values().next().unwrap()["1.0.0"].clone();
+        assert_eq!((pins.0[0].digest.clone(), pins.0[0].file_name.clone()), (digest, None));
     }
 }

@@ -85,6 +85,14 @@ impl Backend for Completed {
         self.inner.probe().await
     }
 
+    fn identity(&self) -> Option<String> {
+        self.inner.identity()
+    }
+
+    fn resume(&self, identity: &str) {
+        self.inner.resume(identity);
+    }
+
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
         self.inner.contact()
     }

@@ -14,29 +14,31 @@ use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-/// Two answers of "no such repository" at least this far apart make it certain.
+/// Two answers that it is gone, at least this far apart, make that certain.
 const CERTAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// What is to be thought of a "no" to a name.
+/// The weight of an answer that a known extension, or all its releases, are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// Nothing was known of it anyway.
+    /// The extension was not known.
     Unknown,
-    /// It was there; a second "no" is needed, some time after the first.
-    Doubted,
-    /// This is the second one.
+    /// It was known; an answer from this moment on confirms that it is gone.
+    Doubted(Instant),
+    /// Another answer confirms the first one.
     Certain,
 }
 
-/// What became of an extension that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The result of putting an extension that was read on the shelf.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It is as it was.
     Same,
-    /// It is there, and new or otherwise than it was.
+    /// It is new, or not as it was.
     News,
-    /// There is no room for it: what was known of it stays.
+    /// There is no room: what was known stays.
     Refused,
+    /// Its list of releases is suddenly empty: what was known stays.
+    Emptied(Absence, Extension),
 }
 
 /// What one backend has.
@@ -57,17 +59,29 @@ impl Shelf {
     }
 
     /// Takes in an extension as it was read, if there is room for it.
-    pub(super) fn read(&mut self, extension: Extension, now: Instant) -> Taken {
-        let id = extension.id();
-        self.absent.remove(id);
-        let known = self.extensions.get(id);
+    ///
+    /// The one place that decides which releases go: a list that proves less than everything
+    /// removes no release, and a list that is suddenly empty only after another one.
+    pub(super) fn read(&mut self, mut extension: Extension, now: Instant) -> Taken {
+        let id = extension.id().clone();
+        let known = self.extensions.get(&id);
         if let Some(known) = known {
             // Also if there is no room: to read it again at once would not help.
             *known.read.lock() = now.into();
-            if *known.extension == extension {
-                self.room.forgets(id);
-                return Taken::Same;
+            let had_releases = !known.extension.releases().is_empty();
+            if extension.coverage().is_complete() && extension.releases().is_empty() && had_releases
+            {
+                return Taken::Emptied(self.missed(&id, now), extension);
             }
+            if !extension.coverage().proves_the_newest() {
+                extension = extension.with_known(&known.extension);
+            }
+        }
+        self.absent.remove(&id);
+        let known = self.extensions.get(&id);
+        if known.is_some_and(|known| *known.extension == extension) {
+            self.room.forgets(&id);
+            return Taken::Same;
         }
         let part = self.part(Arc::new(extension), now.into());
         if !self.room.fits(known.map_or(0, |known| known.weight), part.weight) {
@@ -119,14 +133,25 @@ impl Shelf {
         Part { source: self.source, extension, weight, read }
     }
 
-    /// Takes in that the backend said "no such repository".
+    /// Takes in that the backend said "no such repository", or listed no release.
     pub(super) fn missed(&mut self, id: &ExtensionId, now: Instant) -> Absence {
         if !self.extensions.contains_key(id) {
             self.room.forgets(id);
             return Absence::Unknown;
         }
         let first = *self.absent.entry(id.clone()).or_insert(now);
-        if now.duration_since(first) >= CERTAIN_AFTER { Absence::Certain } else { Absence::Doubted }
+        let confirmed_from = first + CERTAIN_AFTER;
+        if now >= confirmed_from { Absence::Certain } else { Absence::Doubted(confirmed_from) }
+    }
+
+    /// Puts an extension without releases in the place of the known one, unless that was seen
+    /// again since it was missed. Returns whether it did.
+    pub(super) fn empty(&mut self, extension: Extension, now: Instant) -> bool {
+        let was_missed = self.absent.remove(extension.id()).is_some();
+        if was_missed {
+            self.amend(extension, now.into());
+        }
+        was_missed
     }
 
     /// Removes an extension unless it was seen again since it was missed; answers whether it did.

@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::snapshot::damage::{damaged, parsed};
+use crate::catalog::snapshot::stored_evidence::{StoredCoverage, StoredFault, StoredSubject};
 use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_release};
 use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::Result;
 use crate::models::extension::Extension;
-use crate::models::fault::{ExtensionFault, FaultSubject};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -49,8 +50,15 @@ struct StoredBackend<'a> {
     last_success: Option<Timestamp>,
     cursor: Option<Text<'a>>,
     swept: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listing_gap: Option<Text<'a>>,
     /// Repository and reason.
     faults: Vec<(Text<'a>, Text<'a>)>,
+    /// The subject of each fault, unless all are about a repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fault_subjects: Vec<StoredSubject<'a>>,
     /// How many of the lines below are its extensions, after those of the backends before it.
     extensions: usize,
     /// Extensions that were said to be gone, once.
@@ -62,6 +70,9 @@ struct StoredBackend<'a> {
     /// Extensions that there was no room for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Text<'a>>,
+    /// Extensions whose last read proved less than everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,7 +84,9 @@ struct StoredExtension<'a> {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     awaits_archive: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<Text<'a>>,
+    faults: Vec<StoredFault<'a>>,
+    #[serde(default, skip_serializing_if = "StoredCoverage::is_complete")]
+    coverage: StoredCoverage<'a>,
     /// What its releases say, each text once: most say the same.
     abouts: Vec<StoredAbout<'a>>,
     releases: Vec<StoredRelease<'a>>,
@@ -142,22 +155,26 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
         last_success: kept.last_success,
         cursor: kept.cursor.as_ref().map(|cursor| cursor.as_str().into()),
         swept: kept.swept,
+        identity: kept.identity.as_deref().map(Into::into),
+        listing_gap: kept.listing_gap.as_deref().map(Into::into),
         faults: faults.map(|f| (f.repository.as_str().into(), f.reason.as_str().into())).collect(),
+        fault_subjects: StoredSubject::of_all(&kept.faults),
         extensions: kept.extensions.len(),
         doubted: ids(&kept.unsettled.doubted),
         dirty: ids(&kept.unsettled.dirty),
         refused: ids(&kept.unsettled.refused),
+        incomplete: ids(&kept.unsettled.incomplete),
     }
 }
 
 fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
     let source: Source = parsed("source", &stored.source)?;
-    let faults = stored.faults.into_iter();
-    let fault = |(repository, reason): (Text<'_>, Text<'_>)| Fault {
-        repository: repository.into(),
-        subject: FaultSubject::Repository,
-        reason: reason.into(),
-    };
+    let mut subjects = stored.fault_subjects.into_iter();
+    let faults = stored.faults.into_iter().map(|(repository, reason)| {
+        let subject = subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
+        Ok(Fault { repository: repository.into(), subject, reason: reason.into() })
+    });
+    let faults = faults.collect::<Result<_>>()?;
     Ok(Kept {
         source,
         fingerprint: stored.fingerprint.into(),
@@ -166,12 +183,15 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         last_success: stored.last_success,
         cursor: stored.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
         swept: stored.swept,
-        faults: faults.map(fault).collect(),
+        identity: stored.identity.map(Into::into),
+        listing_gap: stored.listing_gap.map(Into::into),
+        faults,
         extensions: read_extensions(source, lines)?,
         unsettled: Unsettled {
             doubted: read_ids(&stored.doubted)?,
             dirty: read_ids(&stored.dirty)?,
             refused: read_ids(&stored.refused)?,
+            incomplete: read_ids(&stored.incomplete)?,
         },
     })
 }
@@ -184,7 +204,8 @@ fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'
         id: extension.id().to_string().into(),
         read,
         awaits_archive: extension.awaits_archive(),
-        faults: extension.faults().iter().map(|fault| fault.reason.as_str().into()).collect(),
+        faults: extension.faults().iter().map(StoredFault::of).collect(),
+        coverage: StoredCoverage::of(extension.coverage()),
         abouts: abouts.into_iter().map(StoredAbout::of).collect(),
         releases,
     }
@@ -218,14 +239,11 @@ fn read_extension(
     let abouts: Vec<_> = stored.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
     let releases = stored.releases.into_iter();
     let releases = releases.map(|one| read_release(source, one, &abouts)).collect::<Result<_>>()?;
-    let extension =
-        Extension::new(id, releases).awaiting_archive(stored.awaits_archive).with_faults(
-            stored
-                .faults
-                .into_iter()
-                .map(|fault| ExtensionFault::of_repository(String::from(fault)))
-                .collect(),
-        );
+    let faults = stored.faults.into_iter().map(StoredFault::read);
+    let extension = Extension::new(id, releases)
+        .awaiting_archive(stored.awaits_archive)
+        .with_faults(faults.collect::<Result<_>>()?)
+        .with_coverage(stored.coverage.into());
     Ok((Arc::new(extension), stored.read))
 }
 
@@ -235,7 +253,5 @@ fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
 
 /// The id in a text like `provider/aws`.
 pub(in crate::catalog) fn read_id(text: &str) -> Result<ExtensionId> {
-    let (extension_type, name) =
-        text.split_once('/').ok_or_else(|| damaged(format!("{text:?} is no extension")))?;
-    Ok(ExtensionId { name: parsed("name", name)?, extension_type: parsed("type", extension_type)? })
+    text.parse().map_err(|error| damaged(format!("{text:?} is no extension")).because(error))
 }

@@ -34,6 +34,9 @@ pub(super) struct StoredAbout<'a> {
 pub(super) struct StoredRelease<'a> {
     #[serde(borrow)]
     tag: Text<'a>,
+    /// Not in files of older releases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    marked_prerelease: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     published_at: Option<Timestamp>,
     artifact: StoredChoice<'a>,
@@ -121,6 +124,7 @@ impl<'a> StoredRelease<'a> {
         };
         Self {
             tag: release.tag.as_str().into(),
+            marked_prerelease: release.marked_prerelease,
             published_at: release.published_at,
             artifact,
             assets: assets.iter().map(|asset| stored(asset)).collect(),
@@ -167,6 +171,7 @@ pub(super) fn read_release(
     };
     let digest = stored.manifest_digest.as_deref().map(|text| parsed("digest", text));
     Ok(Release {
+        marked_prerelease: stored.marked_prerelease,
         published_at: stored.published_at,
         artifact,
         assets,

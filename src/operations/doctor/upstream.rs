@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 /// Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
+/// Extensions asked for before none is said to be readable.
+const TRIED_MAX: usize = 3;
 /// Of the answer only the head is wanted.
 const BODY_MAX: usize = 1024 * 1024;
 
@@ -60,11 +62,33 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry
         }
         entries.push(Entry::ok(source.as_str(), "credentials", "it answers us"));
     }
-    entries.push(match backend.listing().await {
-        Ok(listing) => listed(source, &listing),
-        Err(error) => failure(config, source, "listing", &error),
-    });
+    let listing = match backend.listing().await {
+        Ok(listing) => listing,
+        Err(error) => {
+            entries.push(failure(config, source, "listing", &error));
+            return entries;
+        }
+    };
+    entries.push(listed(source, &listing));
+    entries.extend(read_one(config, backend, &listing).await);
     entries
+}
+
+/// Whether what is listed can be read: rights to the one are no rights to the other. The first
+/// extensions are asked for, since one that fails may be ill by itself.
+async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> Option<Entry> {
+    let source = backend.source();
+    let mut first = None;
+    for id in listing.ids.iter().take(TRIED_MAX) {
+        match backend.extension(id).await {
+            Ok(read) => {
+                let what = format!("{id} has {} version(s)", read.releases().len());
+                return Some(Entry::ok(source.as_str(), "releases", what));
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map(|error| failure(config, source, "releases", &error))
 }
 
 fn remote(config: &Config, source: Source) -> Option<(Url, &UpstreamConfig)> {

@@ -281,6 +281,33 @@ async fn row_12_a_token_that_ends_for_fifty_callers_at_once_is_fetched_anew_once
 }
 
 #[tokio::test(start_paused = true)]
+async fn o13d_a_token_server_that_limits_is_left_alone_for_as_long_as_callers_are_told() {
+    type Answer = fn() -> Reply;
+    let answers: [(Answer, u64); 3] = [
+        (|| Reply::new(429), 5),
+        (|| Reply::new(429).header("retry-after", "60"), 60),
+        (
+            || {
+                Reply::new(403)
+                    .header("x-ratelimit-remaining", "0")
+                    .header("x-ratelimit-reset", "45")
+            },
+            45,
+        ),
+    ];
+    for (answer, seconds) in answers {
+        let server = guarded(|_, realm| challenged(realm, ""), move |_| answer()).await;
+        let client = client(&server.url(), Credentials::Anonymous);
+        let retry_after = Duration::from_secs(seconds);
+        for _ in 0..3 {
+            let kind = tags(&client).await.unwrap_err();
+            assert_eq!(kind, ErrorKind::BackendUnavailable { retry_after });
+        }
+        assert_eq!(server.count("/token"), 1, "{seconds} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn row_13_a_token_server_that_fails_hangs_or_never_ends_says_nothing_of_the_registry() {
     type Answer = fn() -> Reply;
     type Expected = fn(ErrorKind) -> bool;

@@ -117,9 +117,8 @@ async fn case_29_tags_are_listed_as_the_contract_says() {
         let swept = backend.extension(&id("aws-provider")).await.unwrap();
         assert_eq!(swept.latest().unwrap().version.as_str(), "1.10.0");
         let read = backend.releases(&id("aws-provider")).await.unwrap();
-        let mut expected =
-            vec!["2.0.0-rc1", "1.10.0", "1.9.0", "1.2.0", "1.2", "1.0.0+build.1", "01.0.0"];
-        expected.retain(|version| !hidden || *version != "1.2");
+        let shown = if hidden { "1.2.0" } else { "1.2" };
+        let expected = ["2.0.0-rc1", "1.10.0", "1.9.0", shown, "1.0.0+build.1", "01.0.0"];
         assert_eq!(versions(&read), expected);
     }
 }

@@ -27,7 +27,8 @@ impl State {
 
     /// `/attachments/{uuid}`: whatever it is called, drafts included.
     pub(super) fn attachment(&self, ask: &Ask, uuid: &str, sees_private: bool) -> Reply {
-        let visible = self.repositories.iter().filter(|one| sees_private || !one.is_private());
+        let readable = |one: &&Repository| (sees_private || !one.is_private()) && !one.refused;
+        let visible = self.repositories.iter().filter(readable);
         let mut releases = visible.flat_map(|one| &one.releases);
         let asset = releases.find_map(|release| {
             release["assets"].as_array()?.iter().find(|asset| asset["uuid"] == uuid)
@@ -71,15 +72,18 @@ impl State {
             body: bytes,
         };
         match ask.headers.get("range") {
-            Some(range) => whole.part(range.to_str().unwrap()),
+            Some(range) => {
+                let tagged = self.exchange("download-range-bad").header("Etag").is_some();
+                whole.part(range.to_str().unwrap(), tagged)
+            }
             None => whole,
         }
     }
 }
 
 impl Reply {
-    /// A single range of this whole file.
-    fn part(mut self, range: &str) -> Self {
+    /// A single range of this whole file; `tagged`: one outside it keeps the file's tag.
+    fn part(mut self, range: &str, tagged: bool) -> Self {
         let size = self.body.len();
         let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
         let start: usize = start.parse().unwrap();
@@ -88,6 +92,8 @@ impl Reply {
         if start >= size {
             let mut refused = Self::text(416, "invalid range: failed to overlap\n");
             refused.headers.push(("Content-Range", format!("bytes */{size}")));
+            self.headers.retain(|(name, _)| tagged && *name == "Etag");
+            refused.headers.append(&mut self.headers);
             return refused;
         }
         self.status = 206;

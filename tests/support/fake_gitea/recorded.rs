@@ -5,15 +5,21 @@ use std::sync::LazyLock;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-/// Every exchange of the main recording.
-pub(crate) static GITEA: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea.jsonl"));
+/// Exchanges with one server.
+pub(crate) type Recording = LazyLock<Vec<Exchange>>;
+
+/// Gitea 1.26, the main recording.
+pub(crate) static GITEA: Recording = LazyLock::new(|| load("gitea.jsonl"));
+/// The same questions to Gitea 1.22, and some more about what a team may do.
+pub(crate) static GITEA_1_22: Recording = LazyLock::new(|| load("gitea-1.22.jsonl"));
+/// Likewise to Forgejo 9.
+pub(crate) static FORGEJO_9: Recording = LazyLock::new(|| load("forgejo-9.jsonl"));
 /// The same server under a sub path.
-pub(crate) static SUB_PATH: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea-subpath.jsonl"));
+pub(crate) static SUB_PATH: Recording = LazyLock::new(|| load("gitea-subpath.jsonl"));
 /// The same server with sign-in required.
-pub(crate) static SIGN_IN: LazyLock<Vec<Exchange>> = LazyLock::new(|| load("gitea-signin.jsonl"));
+pub(crate) static SIGN_IN: Recording = LazyLock::new(|| load("gitea-signin.jsonl"));
 /// Deliveries: requests without answers.
-pub(crate) static DELIVERIES: LazyLock<Vec<Exchange>> =
-    LazyLock::new(|| load("gitea-webhooks.jsonl"));
+pub(crate) static DELIVERIES: Recording = LazyLock::new(|| load("gitea-webhooks.jsonl"));
 
 /// One line of a recording.
 pub(crate) struct Exchange(Value);
@@ -66,8 +72,8 @@ impl Exchange {
 }
 
 /// The exchange of this id.
-pub(crate) fn exchange(id: &str) -> &'static Exchange {
-    GITEA.iter().find(|exchange| exchange.id() == id).unwrap()
+pub(super) fn exchange(recording: &'static Recording, id: &str) -> &'static Exchange {
+    recording.iter().find(|exchange| exchange.id() == id).unwrap()
 }
 
 fn load(file: &str) -> Vec<Exchange> {

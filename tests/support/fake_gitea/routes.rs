@@ -61,37 +61,42 @@ impl State {
         }
         let scope = match segments.first() {
             Some(&"orgs") => Some("read:organization"),
-            Some(&"repos") => Some("read:repository"),
+            Some(&"repos" | &"repositories") => Some("read:repository"),
             _ => None,
         };
         if let (Some(scope), Some(rights)) = (scope, rights)
             && !rights.scopes.contains(&scope)
         {
-            let message = format!(
-                "token does not have at least one of required scope(s), required=[{scope}], token scope={}",
-                rights.scopes.join(",")
-            );
-            return self.error_without_list(403, &message);
+            return self.error_without_list(403, &self.lacks(scope, rights));
         }
         match segments {
-            ["version"] => Reply::json(200, &json!({"version": "development"})),
+            ["version"] => Reply::json(200, &self.exchange("version").json()),
             ["settings", "api"] => self.settings(),
             ["orgs" | "users", organization, rest @ ..] => {
                 self.of_organization(ask, organization, rest, rights)
             }
             ["repos", "search"] => self.search(ask, rights),
             ["repos", owner, name, rest @ ..] => self.of_repository(ask, owner, name, rest, rights),
+            ["repositories", number] => self.by_number(number, rights),
             _ => Reply::text(404, "404 page not found\n"),
         }
     }
 
+    /// The complaint of a token without this scope, as versions word it.
+    fn lacks(&self, scope: &str, rights: &Rights) -> String {
+        let lacks = "token does not have at least one of required scope(s)";
+        let recorded = self.exchange("weak-token").json();
+        if recorded["message"].as_str().unwrap().contains("required=") {
+            format!("{lacks}, required=[{scope}], token scope={}", rights.scopes.join(","))
+        } else {
+            format!("{lacks}: [{scope}]")
+        }
+    }
+
     fn settings(&self) -> Reply {
-        Reply::json(
-            200,
-            &json!({"max_response_items": self.max_items, "default_paging_num": 30,
-            "default_git_trees_per_page": 1000, "default_max_blob_size": 10_485_760,
-            "default_max_response_size": 104_857_600}),
-        )
+        let mut settings = self.exchange("settings").json();
+        settings["max_response_items"] = json!(self.max_items);
+        Reply::json(200, &settings)
     }
 
     fn of_organization(
@@ -104,8 +109,12 @@ impl State {
         if self.former_organization.as_deref() == Some(name) {
             return Reply::moved(307, &ask.path.replace(name, &self.organization));
         }
-        if name == "secret-extensions" {
-            return self.page(ask, Vec::new(), true);
+        let is_private = self.private_organization && !rights.is_some_and(|rights| rights.member);
+        if name == "secret-extensions" || is_private {
+            return match rest {
+                [] => self.error(404, "HasOrgOrUserVisible"),
+                _ => self.page(ask, Vec::new(), true),
+            };
         }
         if !name.eq_ignore_ascii_case(&self.organization) {
             let errors = json!([format!("user redirect does not exist [name: {name}]")]);
@@ -116,6 +125,11 @@ impl State {
             );
         }
         match rest {
+            [] => Reply::json(
+                200,
+                &json!({"id": self.organization_number, "name": self.organization,
+                    "username": self.organization, "visibility": "public"}),
+            ),
             ["repos"] => self.page(ask, self.listed(rights, |_| true), true),
             ["activities", "feeds"] => {
                 let mut rows = self.feed.clone();
@@ -159,11 +173,15 @@ impl State {
         }
         let Some(repository) = self.find(name, rights) else {
             return match self.renamed.get(name) {
-                Some(new) => Reply::moved(301, &ask.path.replace(name, new)),
+                Some(new) => {
+                    let status = self.exchange("repo-renamed").status();
+                    Reply::moved(status, &ask.path.replace(name, new))
+                }
                 None => self.error(404, "not found"),
             };
         };
-        if rest.first() == Some(&"releases") && repository.json["has_releases"] == false {
+        let is_off = repository.json["has_releases"] == false || repository.refused;
+        if rest.first() == Some(&"releases") && is_off {
             let message =
                 "user should have specific read permission or be a repo admin or a site admin";
             return self.error_without_list(403, message);
@@ -171,9 +189,13 @@ impl State {
         match rest {
             [] => Reply::json(200, &repository.json),
             ["topics"] => {
-                let topics = &repository.json["topics"];
+                let of_row = || {
+                    serde_json::from_value::<Option<Vec<String>>>(repository.json["topics"].clone())
+                };
+                let topics = repository.topics.clone().or_else(|| of_row().unwrap());
+                let topics = topics.unwrap_or_default();
                 let mut reply = Reply::json(200, &json!({"topics": topics}));
-                reply.headers.push(("X-Total-Count", topics.as_array().unwrap().len().to_string()));
+                reply.headers.push(("X-Total-Count", topics.len().to_string()));
                 reply
             }
             ["releases"] => self.releases(ask, repository, rights),
@@ -184,6 +206,16 @@ impl State {
             ["contents", path] => self.contents(ask, repository, Some(path)),
             ["raw", path] => self.raw(ask, repository, path),
             _ => Reply::text(404, "404 page not found\n"),
+        }
+    }
+
+    fn by_number(&self, number: &str, rights: Option<&Rights>) -> Reply {
+        let numbered = |one: &&Repository| one.json["id"].to_string() == number;
+        let found = self.moved_away.iter().chain(&self.repositories).find(numbered);
+        let member = rights.is_some_and(|rights| rights.member);
+        match found.filter(|one| member || !one.is_private()) {
+            Some(repository) => Reply::json(200, &repository.json),
+            None => self.error(404, "not found"),
         }
     }
 
@@ -247,8 +279,9 @@ impl State {
         if status != 404 {
             return self.error_without_list(status, message);
         }
+        let errors = self.exchange("repo-missing").json()["errors"].clone();
         let url = format!("{}/api/swagger", self.root_url);
-        Reply::json(status, &json!({"errors": null, "message": message, "url": url}))
+        Reply::json(status, &json!({"errors": errors, "message": message, "url": url}))
     }
 
     fn error_without_list(&self, status: u16, message: &str) -> Reply {

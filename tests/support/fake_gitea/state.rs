@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::recorded::{GITEA, exchange};
+use super::recorded::{Exchange, GITEA, Recording, exchange};
 use super::trees::Tree;
 
 /// The account that owns everything here.
@@ -13,15 +13,23 @@ pub(crate) const ORGANIZATION: &str = "provisioning-extensions";
 
 /// All that a server answers from.
 pub(crate) struct State {
+    /// The server that this one answers like.
+    pub(super) recording: &'static Recording,
     /// Where the server believes to be: never where it is.
     pub(crate) root_url: String,
     pub(crate) sub_path: String,
     pub(crate) organization: String,
+    /// The number of the organisation, which a rename does not change.
+    pub(crate) organization_number: i64,
+    /// Whether only its members see the organisation.
+    pub(crate) private_organization: bool,
     /// The former name of the organisation, if it was renamed.
     pub(crate) former_organization: Option<String>,
     pub(crate) sign_in_required: bool,
     pub(crate) max_items: usize,
     pub(crate) repositories: Vec<Repository>,
+    /// Repositories of an organisation that gave up its name: they can be asked for by number.
+    pub(crate) moved_away: Vec<Repository>,
     /// Former names of repositories.
     pub(crate) renamed: BTreeMap<String, String>,
     pub(crate) tokens: BTreeMap<String, Rights>,
@@ -55,11 +63,20 @@ pub(crate) struct Repository {
     pub(crate) releases: Vec<Value>,
     /// Counted in totals and taken out of pages afterwards.
     pub(crate) hidden: bool,
+    /// Whether the caller's team may not read its releases, which its row does not tell.
+    pub(crate) refused: bool,
+    /// Topics that its row does not show.
+    pub(crate) topics: Option<Vec<String>>,
 }
 
 impl State {
     /// An organisation without repositories.
     pub(crate) fn empty() -> Self {
+        Self::empty_as(&GITEA)
+    }
+
+    /// The same of a server that answers like the recorded one.
+    pub(crate) fn empty_as(recording: &'static Recording) -> Self {
         let reader = vec!["read:organization", "read:repository"];
         let rights = |scopes: &[&'static str], member, writer| Rights {
             scopes: scopes.to_vec(),
@@ -70,16 +87,24 @@ impl State {
             ("<read>", rights(&reader, true, false)),
             ("<weak>", rights(&["read:misc"], true, false)),
             ("<stranger>", rights(&reader, false, false)),
+            ("<reader>", rights(&reader, true, false)),
+            ("<orgonly>", rights(&["read:organization"], true, false)),
             ("<admin>", rights(&reader, true, true)),
         ];
+        let swagger = exchange(recording, "repo-missing").json()["url"].clone();
+        let root_url = swagger.as_str().unwrap().trim_end_matches("/api/swagger").to_owned();
         Self {
-            root_url: "http://127.0.0.1:3000".to_owned(),
+            recording,
+            root_url,
             sub_path: String::new(),
             organization: ORGANIZATION.to_owned(),
+            organization_number: 2,
+            private_organization: false,
             former_organization: None,
             sign_in_required: false,
             max_items: 50,
             repositories: Vec::new(),
+            moved_away: Vec::new(),
             renamed: BTreeMap::new(),
             tokens: tokens.map(|(name, rights)| (name.to_owned(), rights)).into(),
             feed: Vec::new(),
@@ -94,27 +119,64 @@ impl State {
 
     /// The organisation of the recorded exchanges.
     pub(crate) fn recorded() -> Self {
-        let mut state = Self::empty();
-        let all = exchange("org-repos-all-read").json();
-        let rows = all.as_array().unwrap().iter();
-        state.repositories = rows
-            .map(|json| Repository { json: json.clone(), releases: Vec::new(), hidden: false })
-            .collect();
-        for one in GITEA.iter().filter(|one| one.method() == "GET" && one.status() == 200) {
+        Self::recorded_as(&GITEA)
+    }
+
+    /// The same as another server has it.
+    pub(crate) fn recorded_as(recording: &'static Recording) -> Self {
+        let mut state = Self::empty_as(recording);
+        state.take_repositories("org-repos-all-read");
+        for one in recording.iter().filter(|one| one.method() == "GET" && one.status() == 200) {
             state.take_releases(one.target(), one);
+            state.take_topics(one);
         }
-        state.trees.push(Tree::recorded());
+        state.trees.push(Tree::recorded(recording));
         state.renamed.insert("old_prov".to_owned(), "gcp_prov".to_owned());
-        state.feed = exchange("feed").json().as_array().unwrap().clone();
+        state.feed = state.exchange("feed").json().as_array().unwrap().clone();
         for id in ["download-upcloud", "download-sha256", "download-private-read"] {
-            let uuid = exchange(id).header("Etag").unwrap().trim_matches('"').to_owned();
-            state.files.insert(uuid, exchange(id).body());
+            let file = state.exchange(id);
+            let uuid = file.header("Etag").unwrap().trim_matches('"').to_owned();
+            state.files.insert(uuid, file.body());
         }
         state
     }
 
+    /// The private organisation that some of the exchanges are about.
+    pub(crate) fn recorded_privately(recording: &'static Recording) -> Self {
+        let mut state = Self::empty_as(recording);
+        "field-org".clone_into(&mut state.organization);
+        state.organization_number = 5;
+        state.private_organization = true;
+        state.take_repositories("field-repos");
+        for id in ["field-releases", "field-topics"] {
+            let one = state.exchange(id);
+            state.take_releases(one.target(), one);
+            state.take_topics(one);
+        }
+        state.feed = state.exchange("field-feed").json().as_array().unwrap().clone();
+        state
+    }
+
+    pub(super) fn exchange(&self, id: &str) -> &'static Exchange {
+        exchange(self.recording, id)
+    }
+
+    fn take_repositories(&mut self, id: &str) {
+        let all = self.exchange(id).json();
+        self.repositories = all.as_array().unwrap().iter().cloned().map(Repository::new).collect();
+    }
+
+    fn take_topics(&mut self, exchange: &Exchange) {
+        let Some(front) = exchange.target().strip_suffix("/topics") else { return };
+        let name = front.rsplit('/').next().unwrap().to_owned();
+        let known = self.repositories.iter_mut().find(|one| one.name() == name);
+        if let Some(repository) = known {
+            repository.topics = serde_json::from_value(exchange.json()["topics"].clone()).unwrap();
+        }
+    }
+
     /// Takes what an exchange tells of releases: a list, or one of them.
-    fn take_releases(&mut self, target: &str, exchange: &super::recorded::Exchange) {
+    fn take_releases(&mut self, target: &str, exchange: &Exchange) {
         let path = target.split('?').next().unwrap();
         let Some((front, rest)) = path.split_once("/releases") else { return };
         if !front.starts_with("/api/") || rest.starts_with("/latest") {
@@ -123,7 +185,8 @@ impl State {
         let name = front.rsplit('/').next().unwrap();
         let json = exchange.json();
         let rows = json.as_array().cloned().unwrap_or_else(|| vec![json]);
-        let repository = self.repository_mut(name);
+        let known = |one: &&mut Repository| one.name() == name;
+        let Some(repository) = self.repositories.iter_mut().find(known) else { return };
         for row in rows {
             if !repository.releases.iter().any(|known| known["id"] == row["id"]) {
                 repository.releases.push(row);
@@ -139,14 +202,18 @@ impl State {
 
     /// A new public repository, described in `description`.
     pub(crate) fn create(&mut self, name: &str, description: &str) {
-        let mut json = exchange("repo-aws").json();
+        let mut json = self.exchange("repo-aws").json();
         json["id"] = json!(self.number());
         json["name"] = json!(name);
         json["full_name"] = json!(format!("{}/{name}", self.organization));
         json["owner"]["login"] = json!(self.organization);
+        json["owner"]["id"] = json!(self.organization_number);
         json["description"] = json!(description);
-        json["topics"] = json!([]);
-        self.repositories.push(Repository { json, releases: Vec::new(), hidden: false });
+        json["release_counter"] = json!(0);
+        if let Some(topics) = json.get_mut("topics") {
+            *topics = json!([]);
+        }
+        self.repositories.push(Repository::new(json));
     }
 
     /// A new release with these assets; answers their uuids.
@@ -156,7 +223,7 @@ impl State {
         tag: &str,
         assets: &[(&str, &[u8])],
     ) -> Vec<String> {
-        let mut json = exchange("tag-aws").json();
+        let mut json = self.exchange("tag-aws").json();
         json["id"] = json!(self.number());
         json["tag_name"] = json!(tag);
         let uuids: Vec<String> = assets.iter().map(|(_, bytes)| self.store_file(bytes)).collect();
@@ -166,7 +233,10 @@ impl State {
                 "browser_download_url": format!("{}/attachments/{uuid}", self.root_url)})
         });
         json["assets"] = rows.collect();
-        self.repository_mut(name).releases.insert(0, json);
+        let repository = self.repository_mut(name);
+        repository.releases.insert(0, json);
+        let counter = &mut repository.json["release_counter"];
+        *counter = json!(counter.as_i64().unwrap() + 1);
         uuids
     }
 
@@ -178,7 +248,7 @@ impl State {
 
     /// A new entry of the feed, at this second of the year 2027.
     pub(crate) fn happened(&mut self, op_type: &str, name: &str, second: i64) {
-        let mut json = exchange("feed").json()[0].clone();
+        let mut json = self.exchange("feed").json()[0].clone();
         let repository = self.repository_mut(name).json.clone();
         json["id"] = json!(self.number());
         json["op_type"] = json!(op_type);
@@ -202,6 +272,10 @@ impl State {
 }
 
 impl Repository {
+    fn new(json: Value) -> Self {
+        Self { json, releases: Vec::new(), hidden: false, refused: false, topics: None }
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.json["name"].as_str().unwrap()
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
-use super::recorded::exchange;
+use super::recorded::{Recording, exchange};
 use super::state::{Repository, State};
 use super::{Ask, Reply};
 
@@ -21,13 +21,13 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// The folder of the recorded exchanges.
-    pub(super) fn recorded() -> Self {
-        let commit = exchange("readme-contents").json()["last_commit_sha"].clone();
+    pub(super) fn recorded(recording: &'static Recording) -> Self {
+        let commit = exchange(recording, "readme-contents").json()["last_commit_sha"].clone();
         Self {
             repository: "aws_prov".to_owned(),
             name: "main".to_owned(),
             commit: commit.as_str().unwrap().to_owned(),
-            files: [("README.md".to_owned(), exchange("readme-raw").body())].into(),
+            files: [("README.md".to_owned(), exchange(recording, "readme-raw").body())].into(),
         }
     }
 }
@@ -63,10 +63,10 @@ impl State {
             return self.error(404, "object does not exist");
         };
         let Some(path) = path else {
-            let rows = tree.files.iter().map(|(name, bytes)| row(name, bytes, false));
+            let rows = tree.files.iter().map(|(name, bytes)| self.row(name, bytes, false));
             return Reply::json(200, &rows.collect());
         };
-        let file = tree.files.get(path).map(|bytes| row(path, bytes, true));
+        let file = tree.files.get(path).map(|bytes| self.row(path, bytes, true));
         file.map_or_else(|| self.error(404, "not found"), |row| Reply::json(200, &row))
     }
 
@@ -74,7 +74,7 @@ impl State {
     pub(super) fn raw(&self, ask: &Ask, repository: &Repository, path: &str) -> Reply {
         let wanted = self.tree(repository, ask.parameter("ref").unwrap_or("main"));
         let Some(tree) = wanted.or_else(|| self.tree(repository, "main")) else {
-            return self.error(404, "repository is empty");
+            return self.no_such_file();
         };
         let Some(bytes) = tree.files.get(path) else { return self.error(404, "not found") };
         let mut reply = Reply::text(200, "");
@@ -82,25 +82,30 @@ impl State {
         Reply { body: bytes.clone(), ..reply }
     }
 
+    /// Of a repository without a commit: 1.22 and Forgejo 9 fail over it.
+    fn no_such_file(&self) -> Reply {
+        self.error(self.exchange("readme-missing").status(), "repository is empty")
+    }
+
+    fn row(&self, name: &str, bytes: &[u8], with_content: bool) -> Value {
+        let mut row = self.exchange("readme-contents").json();
+        row["name"] = json!(name);
+        row["path"] = json!(name);
+        row["type"] = json!(if name.ends_with('/') { "dir" } else { "file" });
+        row["sha"] = json!(blob_sha(bytes));
+        row["size"] = json!(bytes.len());
+        if !with_content {
+            row["content"] = Value::Null;
+            row["encoding"] = Value::Null;
+        }
+        row
+    }
+
     /// A branch goes before a tag of its name; the branch was committed last.
     fn tree(&self, repository: &Repository, name: &str) -> Option<&Tree> {
         let ours = self.trees.iter().filter(|tree| tree.repository == repository.name());
         ours.into_iter().rfind(|tree| tree.name == name || tree.commit == name)
     }
-}
-
-fn row(name: &str, bytes: &[u8], with_content: bool) -> Value {
-    let mut row = exchange("readme-contents").json();
-    row["name"] = json!(name);
-    row["path"] = json!(name);
-    row["type"] = json!(if name.ends_with('/') { "dir" } else { "file" });
-    row["sha"] = json!(blob_sha(bytes));
-    row["size"] = json!(bytes.len());
-    if !with_content {
-        row["content"] = Value::Null;
-        row["encoding"] = Value::Null;
-    }
-    row
 }
 
 fn blob_sha(bytes: &[u8]) -> String {

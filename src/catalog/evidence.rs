@@ -1,0 +1,192 @@
+//! The evidence of one backend: what its last list and its last reads proved, and its faults.
+//!
+//! Every read, on every path, ends here. Answers are marked, names are asked for again and
+//! `/health` names faults by this state alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parking_lot::RwLock;
+
+use crate::backend::Fault;
+use crate::backend::changes::Listed;
+use crate::catalog::faults::Faults;
+use crate::error::Error;
+use crate::models::brief::brief;
+use crate::models::coverage::Coverage;
+use crate::models::extension::Extension;
+use crate::models::fault::{ExtensionFault, FaultSubject};
+use crate::models::naming::ExtensionId;
+
+/// Evidence that reads update and answers consult.
+#[derive(Default)]
+pub(crate) struct EvidenceCell(RwLock<Evidence>);
+
+#[derive(Default)]
+struct Evidence {
+    /// Coverage of the last list of repositories.
+    listing: Coverage,
+    /// Extensions whose last read failed or proved less than everything.
+    incomplete: BTreeSet<ExtensionId>,
+    faults: Faults,
+}
+
+impl EvidenceCell {
+    /// Takes in what a list of repositories proved. Returns the new faults.
+    pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
+        let mut evidence = self.0.write();
+        let Listed { coverage, mut faults } = listed;
+        if let Some(reason) = coverage.reason().filter(|_| faults.is_empty()) {
+            faults.push(listing_fault(reason));
+        }
+        evidence.listing = coverage;
+        evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing)
+    }
+
+    /// Takes in an extension that was read. Returns the new faults.
+    pub(crate) fn read(&self, extension: &Extension) -> Vec<Fault> {
+        let mut evidence = self.0.write();
+        let (id, coverage) = (extension.id(), extension.coverage());
+        if coverage.proves_the_newest() {
+            evidence.incomplete.remove(id);
+        } else {
+            evidence.incomplete.insert(id.clone());
+        }
+        let repository = id.to_string();
+        evidence.faults.keep_downloads(&repository, |file| {
+            let files = extension.all_releases().flat_map(|release| release.assets.iter());
+            let archives = extension.all_releases().filter_map(|one| one.artifact.chosen());
+            files.chain(archives).any(|known| known.key == *file)
+        });
+        let mut faults = extension.faults().to_vec();
+        faults.extend(extension.mixed_forms());
+        if let Some(reason) = coverage.reason() {
+            faults.push(ExtensionFault::of_repository(reason));
+        }
+        if faults.is_empty() && extension.releases().is_empty() {
+            faults.push(ExtensionFault::of_repository("it has no release"));
+        }
+        evidence.replace(&repository, faults)
+    }
+
+    /// Takes in that an extension could not be read. A failure that says nothing of the repository
+    /// is no fault of it, and leaves the faults as they are.
+    pub(crate) fn unread(&self, id: &ExtensionId, failure: Option<&Error>) -> Vec<Fault> {
+        let mut evidence = self.0.write();
+        evidence.incomplete.insert(id.clone());
+        let Some(error) = failure else { return Vec::new() };
+        let fault = Fault {
+            repository: id.to_string(),
+            subject: FaultSubject::Repository,
+            reason: error.report(),
+        };
+        let is_new = evidence.faults.add(fault.clone());
+        is_new.then_some(fault).into_iter().collect()
+    }
+
+    /// Takes in that the backend does not have an extension.
+    pub(crate) fn absent(&self, id: &ExtensionId) {
+        let mut evidence = self.0.write();
+        evidence.incomplete.remove(id);
+        let repository = id.to_string();
+        evidence.faults.keep_downloads(&repository, |_| false);
+        evidence.replace(&repository, Vec::new());
+    }
+
+    /// Adds a fault that was found while serving. Returns it if it is new.
+    pub(crate) fn found(&self, fault: Fault) -> Option<Fault> {
+        self.0.write().faults.add(fault.clone()).then_some(fault)
+    }
+
+    /// Ends a fault.
+    pub(crate) fn mended(&self, repository: &str, subject: &FaultSubject) {
+        // Most calls end nothing: they must not keep readers waiting.
+        if self.0.read().faults.may_name(repository) {
+            self.0.write().faults.remove(repository, subject);
+        }
+    }
+
+    /// Begins a sweep.
+    pub(crate) fn sweep_begins(&self) {
+        self.0.write().faults.sweep_begins();
+    }
+
+    /// Drops the evidence of extensions that a complete list lacks and that are not known.
+    pub(crate) fn keep(&self, exists: impl Fn(&ExtensionId) -> bool) {
+        let mut evidence = self.0.write();
+        evidence.incomplete.retain(&exists);
+        let of_one = |repository: &str| repository.parse::<ExtensionId>().ok();
+        evidence.faults.replace(Vec::new(), |repository, subject| {
+            *subject != FaultSubject::Listing && of_one(repository).is_some_and(|id| !exists(&id))
+        });
+    }
+
+    /// Extensions whose last read proved less than everything, in order.
+    pub(crate) fn incomplete(&self) -> Vec<ExtensionId> {
+        self.0.read().incomplete.iter().cloned().collect()
+    }
+
+    /// Whether an answer about one extension, or about all, lacks a part.
+    pub(crate) fn lacks_part(&self, of: Option<&ExtensionId>) -> bool {
+        let evidence = self.0.read();
+        match of {
+            Some(id) => evidence.incomplete.contains(id),
+            None => !evidence.incomplete.is_empty() || !evidence.listing.proves_the_newest(),
+        }
+    }
+
+    /// Whether this extension may exist though it is not known: it could not be read, or has a
+    /// fault.
+    pub(crate) fn may_name(&self, id: &ExtensionId) -> bool {
+        let evidence = self.0.read();
+        evidence.incomplete.contains(id) || evidence.faults.may_name(&id.to_string())
+    }
+
+    /// The faults that are kept, and the number of those that are not.
+    pub(crate) fn faults(&self) -> (Vec<Fault>, usize) {
+        let evidence = self.0.read();
+        (evidence.faults.iter().collect(), evidence.faults.beyond())
+    }
+
+    /// The reason why the last list of repositories proved less than everything.
+    pub(crate) fn listing_gap(&self) -> Option<String> {
+        self.0.read().listing.reason().map(ToOwned::to_owned)
+    }
+
+    /// Takes over the evidence from before a restart.
+    pub(crate) fn restore(
+        &self,
+        listing: Coverage,
+        incomplete: impl IntoIterator<Item = ExtensionId>,
+        faults: Vec<Fault>,
+    ) {
+        let mut evidence = self.0.write();
+        evidence.listing = listing;
+        evidence.incomplete.extend(incomplete);
+        evidence.faults = faults.into_iter().collect();
+    }
+}
+
+impl Evidence {
+    /// Replaces the faults of a repository and of its releases. Returns the new ones.
+    fn replace(&mut self, repository: &str, faults: Vec<ExtensionFault>) -> Vec<Fault> {
+        let name = brief(repository.to_owned());
+        let mut by_subject: BTreeMap<FaultSubject, Vec<String>> = BTreeMap::new();
+        for fault in faults {
+            by_subject.entry(fault.subject).or_default().push(fault.reason);
+        }
+        let faults = by_subject.into_iter().map(|(subject, reasons)| Fault {
+            repository: name.clone(),
+            subject,
+            reason: brief(reasons.join("; ")),
+        });
+        let is_replaced = |of: &str, subject: &FaultSubject| {
+            of == name && matches!(subject, FaultSubject::Repository | FaultSubject::Release(_))
+        };
+        self.faults.replace(faults.collect(), is_replaced)
+    }
+}
+
+/// A fault of the list of repositories as a whole.
+pub(super) fn listing_fault(reason: &str) -> Fault {
+    Fault { repository: "*".to_owned(), subject: FaultSubject::Listing, reason: reason.to_owned() }
+}

@@ -1,0 +1,138 @@
+//! Faults and coverage in the stored vocabulary.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Fault;
+use crate::catalog::snapshot::damage::parsed;
+use crate::catalog::snapshot::text::Text;
+use crate::error::Result;
+use crate::models::artifact::ArtifactKey;
+use crate::models::coverage::Coverage;
+use crate::models::fault::{ExtensionFault, FaultSubject};
+
+/// The subject of a fault.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StoredSubject<'a> {
+    Listing,
+    Removal,
+    Repository,
+    #[serde(borrow)]
+    Release(Text<'a>),
+    Download(Text<'a>, Text<'a>),
+}
+
+impl<'a> StoredSubject<'a> {
+    /// The subjects of these faults; none if all are about a repository.
+    pub(super) fn of_all(faults: &'a [Fault]) -> Vec<Self> {
+        if faults.iter().all(|fault| fault.subject == FaultSubject::Repository) {
+            return Vec::new();
+        }
+        faults.iter().map(|fault| Self::of(&fault.subject)).collect()
+    }
+
+    fn of(subject: &'a FaultSubject) -> Self {
+        match subject {
+            FaultSubject::Listing => Self::Listing,
+            FaultSubject::Removal => Self::Removal,
+            FaultSubject::Repository => Self::Repository,
+            FaultSubject::Release(tag) => Self::Release(tag.as_str().into()),
+            FaultSubject::Download(tag, file) => {
+                Self::Download(tag.as_str().into(), file.as_str().into())
+            }
+        }
+    }
+
+    /// # Errors
+    /// A tag that is none.
+    pub(super) fn read(self) -> Result<FaultSubject> {
+        Ok(match self {
+            Self::Listing => FaultSubject::Listing,
+            Self::Removal => FaultSubject::Removal,
+            Self::Repository => FaultSubject::Repository,
+            Self::Release(tag) => FaultSubject::Release(parsed("tag", &tag)?),
+            Self::Download(tag, file) => {
+                FaultSubject::Download(parsed("tag", &tag)?, ArtifactKey::new(String::from(file)))
+            }
+        })
+    }
+}
+
+/// A fault of an extension.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum StoredFault<'a> {
+    /// Version 0.1 wrote the reason alone.
+    Reason(#[serde(borrow)] Text<'a>),
+    Whole {
+        #[serde(borrow)]
+        subject: StoredSubject<'a>,
+        reason: Text<'a>,
+        unreadable: bool,
+    },
+}
+
+impl<'a> StoredFault<'a> {
+    pub(super) fn of(fault: &'a ExtensionFault) -> Self {
+        Self::Whole {
+            subject: StoredSubject::of(&fault.subject),
+            reason: fault.reason.as_str().into(),
+            unreadable: fault.unreadable,
+        }
+    }
+
+    /// # Errors
+    /// A tag that is none.
+    pub(super) fn read(self) -> Result<ExtensionFault> {
+        Ok(match self {
+            Self::Reason(reason) => ExtensionFault {
+                unreadable: true,
+                ..ExtensionFault::of_repository(String::from(reason))
+            },
+            Self::Whole { subject, reason, unreadable } => {
+                ExtensionFault { subject: subject.read()?, reason: reason.into(), unreadable }
+            }
+        })
+    }
+}
+
+/// The coverage of an extension's list of releases.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StoredCoverage<'a> {
+    #[default]
+    Complete,
+    #[serde(borrow)]
+    Bounded(Text<'a>),
+    Partial(Text<'a>),
+    Refused(Text<'a>),
+    Nonsense(Text<'a>),
+}
+
+impl<'a> StoredCoverage<'a> {
+    pub(super) fn of(coverage: &'a Coverage) -> Self {
+        match coverage {
+            Coverage::Complete => Self::Complete,
+            Coverage::Bounded(reason) => Self::Bounded((&**reason).into()),
+            Coverage::Partial(reason) => Self::Partial((&**reason).into()),
+            Coverage::Refused(reason) => Self::Refused((&**reason).into()),
+            Coverage::Nonsense(reason) => Self::Nonsense((&**reason).into()),
+        }
+    }
+
+    pub(super) const fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete)
+    }
+}
+
+impl From<StoredCoverage<'_>> for Coverage {
+    fn from(stored: StoredCoverage<'_>) -> Self {
+        match stored {
+            StoredCoverage::Complete => Self::Complete,
+            StoredCoverage::Bounded(reason) => Self::Bounded(reason.into()),
+            StoredCoverage::Partial(reason) => Self::Partial(reason.into()),
+            StoredCoverage::Refused(reason) => Self::Refused(reason.into()),
+            StoredCoverage::Nonsense(reason) => Self::Nonsense(reason.into()),
+        }
+    }
+}

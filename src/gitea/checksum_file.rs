@@ -1,0 +1,236 @@
+//! What a checksum file says of one archive, in any of the forms that tools write.
+
+use crate::models::digest::Digest;
+
+/// What a checksum file is by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Of the archive alone. The one digest in it is the archive's, whatever name stands beside it.
+    Archive,
+    /// Of several files, each named.
+    List,
+}
+
+/// Labels before a digest that name no algorithm.
+const LABELS: [&str; 5] = ["", "hash", "checksum", "digest", "algorithm"];
+/// What names an algorithm begins with, none of which is understood here but SHA-256 and SHA-512.
+const ALGORITHMS: [&str; 9] = ["sha", "md5", "md4", "blake", "b2", "b3", "rmd", "ripemd", "sm3"];
+/// What stands between a name, an algorithm and a digest.
+const SEPARATORS: [char; 4] = [':', '=', ' ', '\t'];
+/// Fewest hexadecimal digits that are a digest: MD5 has as many.
+const HEX_MIN: usize = 32;
+
+/// A digest in a file, and whose it is.
+struct Entry<'a> {
+    /// `None`: of an algorithm that is not understood.
+    digest: Option<Digest>,
+    /// `None`: the digest stands by itself.
+    name: Option<&'a str>,
+}
+
+/// The digest that a file states of the archive of this name: of SHA-256 where it has that, else of
+/// SHA-512. `None`: a list that does not name the archive.
+///
+/// # Errors
+/// Why it cannot be told, in words that follow the file's name.
+pub(super) fn find(
+    file: &[u8],
+    archive: &str,
+    scope: Scope,
+) -> Result<Option<Digest>, &'static str> {
+    let text = decode(file).ok_or("is neither UTF-8 nor UTF-16")?;
+    let all: Vec<Entry<'_>> = text.split(['\n', '\r']).filter_map(Entry::of_line).collect();
+    let mut ours: Vec<&Entry<'_>> = all.iter().filter(|entry| entry.names(archive)).collect();
+    if ours.is_empty() && (scope == Scope::Archive || all.iter().all(|one| one.name.is_none())) {
+        ours = all.iter().collect();
+    }
+    match (ours.is_empty(), all.is_empty()) {
+        (true, true) => return Err("holds no checksum"),
+        (true, false) => return Ok(None),
+        (false, _) => {}
+    }
+    let mut digests: Vec<&Digest> = ours.iter().filter_map(|one| one.digest.as_ref()).collect();
+    digests.sort();
+    digests.dedup();
+    let first = digests.first().ok_or("states no SHA-256 or SHA-512")?;
+    match digests.iter().filter(|digest| digest.algorithm() == first.algorithm()).count() {
+        1 => Ok(Some((*first).clone())),
+        _ => Err("states several digests for one file"),
+    }
+}
+
+/// UTF-8 or UTF-16, with a byte order mark or without.
+fn decode(file: &[u8]) -> Option<String> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let pairs = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+        char::decode_utf16(pairs.map(unit)).collect::<Result<String, _>>().ok()
+    };
+    match file {
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => wide(file, u16::from_le_bytes),
+        [0, second, ..] if *second != 0 => wide(file, u16::from_be_bytes),
+        _ => String::from_utf8(file.to_vec()).ok(),
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// `{hex} {name}`, `{algorithm} ({name}) = {hex}`, `{name}: {hex}`, or `{hex}` alone.
+    fn of_line(line: &'a str) -> Option<Self> {
+        // A backslash of GNU's says that the name is escaped.
+        let line = line.trim().trim_start_matches('\\');
+        let (start, end) = digest_in(line)?;
+        let (before, hex) = (line.get(..start)?, line.get(start..end)?);
+        let before = before.trim_end_matches(SEPARATORS);
+        let (label, name) = match (before.split_once('('), before.rsplit_once(SEPARATORS)) {
+            (Some((label, rest)), _) if is_label(label) => (label, rest.trim_end_matches(')')),
+            _ if is_label(before) => (before, line.get(end..)?),
+            (_, Some((name, label))) if is_label(label) => (label, name),
+            _ => ("", before),
+        };
+        let name = bare_name(name.trim_end_matches(SEPARATORS));
+        let name = Some(name).filter(|name| !name.is_empty() && *name != "-");
+        Some(Self { digest: digest_of(label, hex), name })
+    }
+
+    fn names(&self, archive: &str) -> bool {
+        self.name == Some(archive)
+    }
+}
+
+/// Where a digest stands in a line: at its beginning, else the last one.
+fn digest_in(line: &str) -> Option<(usize, usize)> {
+    let mut found = None;
+    let mut at = 0;
+    for word in line.split(|c: char| !c.is_ascii_alphanumeric()) {
+        let is_digest = word.len() >= HEX_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digest {
+            let before = line.get(..at).unwrap_or_default();
+            found = Some((at, at + word.len()));
+            if is_label(before.trim_end_matches(SEPARATORS)) {
+                return found;
+            }
+        }
+        // What separates words is one byte or more.
+        at += word.len();
+        at += line.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    }
+    found
+}
+
+/// A file's name, less folders, quotes and the mark of a binary file.
+fn bare_name(text: &str) -> &str {
+    let text = text.trim().trim_start_matches('*').trim_matches(['"', '\'', '`']);
+    text.rsplit(['/', '\\']).next().unwrap_or_default()
+}
+
+fn is_label(text: &str) -> bool {
+    let word = plain(text);
+    !text.trim().contains(char::is_whitespace)
+        && (LABELS.contains(&word.as_str())
+            || ALGORITHMS.iter().any(|begin| {
+                word.strip_prefix(begin).is_some_and(|rest| rest.len() <= 6 && !text.contains('.'))
+            }))
+}
+
+fn plain(label: &str) -> String {
+    label.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn digest_of(label: &str, hex: &str) -> Option<Digest> {
+    let algorithm = match (plain(label).as_str(), hex.len()) {
+        ("sha256" | "sha2256", 64) => "sha256",
+        ("sha512" | "sha2512", 128) => "sha512",
+        (label, 64) if LABELS.contains(&label) => "sha256",
+        (label, 128) if LABELS.contains(&label) => "sha512",
+        _ => return None,
+    };
+    format!("{algorithm}:{}", hex.to_ascii_lowercase()).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARCHIVE: &str = "x.tar.gz";
+
+    fn hex(digit: &str) -> String {
+        digit.repeat(64)
+    }
+
+    fn stated(text: &str, scope: Scope) -> Result<Option<String>, &'static str> {
+        let found = find(text.as_bytes(), ARCHIVE, scope)?;
+        Ok(found.map(|digest| digest.hex().to_owned()))
+    }
+
+    #[test]
+    fn lines_of_every_tool_are_read() {
+        let (a, b) = (hex("a"), hex("b"));
+        let upper = a.to_uppercase();
+        for text in [
+            format!("{a}  {ARCHIVE}\n"),
+            format!("{b}  y.tar.gz\r\n{a} *dist/{ARCHIVE}\r\n"),
+            format!("{upper}\t{ARCHIVE}"),
+            format!("SHA256 ({ARCHIVE}) = {a}"),
+            format!("SHA256 (y.tar.gz) = {b}\nSHA256 (./{ARCHIVE}) = {upper}"),
+            format!("SHA2-256({ARCHIVE})= {a}"),
+            format!("SHA256({ARCHIVE})= {a}"),
+            format!("sha256:{a}  {ARCHIVE}"),
+            format!("{ARCHIVE}: {a}"),
+            format!("{ARCHIVE} = sha256:{a}"),
+            format!("\"{ARCHIVE}\" {a}"),
+            format!("SHA256  {upper}  C:\\build\\{ARCHIVE}"),
+            format!("# a list\n\n{a}  {ARCHIVE}  \n{b}  y"),
+            format!("MD5 ({ARCHIVE}) = {}\nSHA256 ({ARCHIVE}) = {a}", "c".repeat(32)),
+            format!("{b}  x.tar\n{a}  {ARCHIVE}"),
+            format!("{a}  -"),
+        ] {
+            assert_eq!(stated(&text, Scope::List), Ok(Some(a.clone())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_one_archive_may_name_it_otherwise_or_not_at_all() {
+        let a = hex("a");
+        for text in [
+            a.clone(),
+            format!("SHA256:{a}\n"),
+            format!("{a}  build/out.tgz\n"),
+            format!(
+                "Algorithm : SHA256\r\nHash      : {}\r\nPath      : C:\\out.tgz",
+                a.to_uppercase()
+            ),
+            format!("{ARCHIVE}-{}: {a}", "0".repeat(40)),
+        ] {
+            assert_eq!(stated(&text, Scope::Archive), Ok(Some(a.clone())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_says_why() {
+        let (a, b) = (hex("a"), hex("b"));
+        for (text, scope, why) in [
+            (String::new(), Scope::Archive, "holds no checksum"),
+            ("<html>".to_owned(), Scope::List, "holds no checksum"),
+            (format!("12  {ARCHIVE}"), Scope::List, "holds no checksum"),
+            (format!("{}  {ARCHIVE}", "c".repeat(32)), Scope::List, "states no SHA-256 or SHA-512"),
+            (format!("BLAKE2b-256 ({ARCHIVE}) = {a}"), Scope::List, "states no SHA-256 or SHA-512"),
+            (format!("SHA3-256 ({ARCHIVE}) = {a}"), Scope::Archive, "states no SHA-256 or SHA-512"),
+            (
+                format!("{a}  {ARCHIVE}\n{b}  {ARCHIVE}"),
+                Scope::List,
+                "states several digests for one file",
+            ),
+            (format!("{a}\n{b}"), Scope::Archive, "states several digests for one file"),
+        ] {
+            assert_eq!(stated(&text, scope), Err(why), "{text}");
+        }
+        assert_eq!(
+            find(&[0xff, 0xfe, 0x00, 0xd8], ARCHIVE, Scope::List),
+            Err("is neither UTF-8 nor UTF-16")
+        );
+        assert_eq!(find(&[0xc3, 0x28], ARCHIVE, Scope::List), Err("is neither UTF-8 nor UTF-16"));
+        assert_eq!(stated(&format!("{b}  y.tar.gz"), Scope::List), Ok(None));
+    }
+}

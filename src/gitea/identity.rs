@@ -1,0 +1,79 @@
+//! Which organization this is: its number, which a rename does not change and nobody else has.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// For how long an organization is taken for the one that it just was.
+const CONFIRMED: Duration = Duration::from_secs(5);
+
+/// The number of the organization, once it was seen.
+pub(super) struct Identity {
+    /// The number that the operator accepts.
+    accepted: Option<i64>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    number: Option<i64>,
+    confirmed: Option<Instant>,
+}
+
+impl Identity {
+    pub(super) fn new(accepted: Option<i64>) -> Self {
+        Self { accepted, state: Mutex::new(State { number: accepted, confirmed: None }) }
+    }
+
+    /// The number that the organization has to have; `None` before it was seen.
+    pub(super) fn number(&self) -> Option<i64> {
+        self.state.lock().number
+    }
+
+    /// Takes the number that was seen before a restart, unless the operator names one.
+    pub(super) fn resume(&self, number: i64) {
+        if self.accepted.is_none() {
+            self.state.lock().number.get_or_insert(number);
+        }
+    }
+
+    /// Takes in the number that the name leads to now. The first one seen is the organization's.
+    ///
+    /// # Errors
+    /// The number of the organization, where this is another one.
+    pub(super) fn confirm(&self, seen: i64) -> Result<(), i64> {
+        let mut state = self.state.lock();
+        let number = *state.number.get_or_insert(seen);
+        if number != seen {
+            state.confirmed = None;
+            return Err(number);
+        }
+        state.confirmed = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether the name led to the organization a moment ago.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.state.lock().confirmed.is_some_and(|at| at.elapsed() < CONFIRMED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_number_counts_unless_the_operator_names_one() {
+        let first = Identity::new(None);
+        assert_eq!((first.number(), first.is_confirmed()), (None, false));
+        first.resume(2);
+        assert_eq!(first.confirm(3), Err(2));
+        assert_eq!((first.confirm(2), first.is_confirmed()), (Ok(()), true));
+        tokio::time::advance(CONFIRMED).await;
+        assert!(!first.is_confirmed());
+        let named = Identity::new(Some(3));
+        named.resume(2);
+        assert_eq!((named.confirm(3), named.number()), (Ok(()), Some(3)));
+    }
+}

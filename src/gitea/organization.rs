@@ -1,0 +1,138 @@
+//! The repositories of the organization, and whether it still is the one that it was.
+
+use crate::backend::Fault;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::backend::GiteaBackend;
+use crate::gitea::convert::Repository;
+use crate::gitea::models::{Account, RepositoryRow};
+use crate::gitea::operations;
+use crate::gitea::rows::Rows;
+use crate::models::coverage::Coverage;
+use crate::models::fault::FaultSubject;
+use crate::models::source::Source;
+
+/// What the organization has, as far as it was read.
+pub(super) struct Found {
+    pub(super) repositories: Vec<Repository>,
+    pub(super) coverage: Coverage,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl GiteaBackend {
+    /// Its repositories that hold extensions.
+    ///
+    /// # Errors
+    /// Those of the questions; another organization has the name; the token may list repositories
+    /// and not read them.
+    pub(super) async fn repositories(&self) -> Result<Found> {
+        let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
+        let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
+        let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
+        let is_ours = |one: &Repository| one.owner_login.eq_ignore_ascii_case(owner);
+        for ours in rows.rows.iter().filter(|one| is_ours(one)) {
+            self.confirm(ours.owner).await?;
+        }
+        match rows.rows.iter().find(|one| is_ours(one)) {
+            Some(ours) => self.client.check_scope(operations::REPOSITORY, &ours.name).await?,
+            None => self.check_organization(rows.seen == 0).await?,
+        }
+        let (coverage, mut notes) = judged(&rows);
+        let (repositories, others): (Vec<Repository>, Vec<Repository>) =
+            rows.rows.into_iter().partition(|one| is_ours(one));
+        if !others.is_empty() {
+            notes.push(format!("{} repositories are of another owner", others.len()));
+        }
+        if let Some(name) = &renamed {
+            notes.push(format!("the organisation is now called {name}: change the configuration"));
+        }
+        let faults = notes.into_iter().map(|note| self.note(note)).collect();
+        Ok(Found { repositories, coverage, faults })
+    }
+
+    /// Whether the organization that the name leads to is there for us, and is the one that it was:
+    /// asked where no repository tells. Servers answer an empty list for an organization that they
+    /// do not show.
+    pub(super) async fn check_organization(&self, shows_nothing: bool) -> Result<()> {
+        let url = self.client.urls.organization();
+        match self.client.document::<Account>(operations::ORGANIZATION, &url).await {
+            Ok(reply) => match reply.granted()? {
+                Some(account) => self.confirm(account.id).await,
+                None if shows_nothing => Err(no_organization()),
+                None => Ok(()),
+            },
+            // What serves a part of the API alone cannot tell.
+            Err(error) if error.kind() == ErrorKind::BackendFaulty => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in the number of the account that the organization's name leads to.
+    ///
+    /// # Errors
+    /// It is not the organization's number.
+    pub(super) async fn confirm(&self, number: i64) -> Result<()> {
+        // Some rows name no number.
+        if number == 0 {
+            return Ok(());
+        }
+        match self.identity.confirm(number) {
+            Ok(()) => Ok(()),
+            Err(known) => Err(self.stranger(known, number).await),
+        }
+    }
+
+    async fn stranger(&self, known: i64, seen: i64) -> Error {
+        let name = self.organization.as_str();
+        let new_name = match self.name_of(known).await {
+            Some(new) => {
+                format!(" The former one is called {new} now: set gitea.organization to that.")
+            }
+            None => String::new(),
+        };
+        let message = format!(
+            "The organisation {name} of gitea had the number {known}, and now has the number \
+             {seen}: another one has taken its name.{new_name} Set gitea.organization_id = {seen} \
+             to accept the other one"
+        );
+        Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea)
+    }
+
+    /// The name that the account of this number has now, asked of a repository that was its own.
+    async fn name_of(&self, number: i64) -> Option<String> {
+        let url = self.client.urls.by_number(self.known.any_number()?);
+        let found = self.client.document::<RepositoryRow>(operations::REPOSITORY, &url).await;
+        let owner = found.ok()?.granted().ok()??.owner;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        (owner.id == number && owner.login.chars().all(plain)).then_some(owner.login)
+    }
+
+    fn note(&self, reason: String) -> Fault {
+        let repository = self.organization.as_str().to_owned();
+        Fault { repository, subject: FaultSubject::Listing, reason }
+    }
+}
+
+/// How much of the list is proven, and what is to be said of it.
+fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
+    let mut gaps = rows.gaps.clone();
+    if rows.cut {
+        gaps.push("a list of gitea is too long".to_owned());
+    }
+    if rows.unreadable > 0 {
+        gaps.push(format!("{} repositories cannot be read", rows.unreadable));
+    }
+    let missing = rows.missing();
+    if rows.seen == 0 && missing > 0 {
+        gaps.push("none of the organisation's repositories are visible to us".to_owned());
+    }
+    let coverage = Coverage::with_gaps(&gaps);
+    let hidden = Some(missing).filter(|missing| *missing > 0 && rows.gaps.is_empty());
+    gaps.extend(hidden.map(|missing| format!("{missing} repositories are not visible to us")));
+    (coverage, gaps)
+}
+
+/// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
+pub(super) fn no_organization() -> Error {
+    let message = "The gitea backend shows us no such organisation: check its name and the token";
+    Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea)
+}

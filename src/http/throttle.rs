@@ -1,0 +1,400 @@
+//! How fast one server is asked after it limited us: not at all during the pause that it asks for,
+//! then at a rate that grows with every answer and is halved with every limit.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::http::load::{Load, WAIT_MIN};
+
+/// Bounds of the rate, in questions a second. Above the last one nothing is held back.
+const RATE_MIN: f64 = 1.0;
+const RATE_FIRST_MAX: f64 = 25.0;
+const RATE_FREE: f64 = 50.0;
+/// How much the rate grows in a second of good answers, and with one of them, as a share of itself.
+const GROWTH: f64 = 1.0;
+const GROWTH_SHARE: f64 = 0.1;
+/// Limits in a row, none of the questions asked again answered, after which nobody waits any more.
+const STRIKES_MAX: u32 = 3;
+/// A limit longer ago than this is of another row.
+const ROW: Duration = Duration::from_secs(60);
+/// The longest pause that questions wait for.
+const WAITED_MAX: Duration = Duration::from_secs(30);
+
+/// The throttle of one server.
+pub(super) struct Throttle {
+    state: Mutex<State>,
+    /// Held by the one question that waits for the next slot; the others wait in order.
+    queue: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    /// Counts limits: what was sent before one has no say after it.
+    epoch: u64,
+    /// Questions a second; `None`: as many as there are.
+    rate: Option<f64>,
+    /// When the next question may be sent at this rate.
+    next: Instant,
+    paused_until: Instant,
+    /// Whether any question was answered since the server failed to answer one outright.
+    answered: bool,
+    strikes: u32,
+    struck: Instant,
+    sent: Sent,
+}
+
+/// How many questions were sent within this second and the one before.
+struct Sent {
+    since: Instant,
+    now: u32,
+    before: u32,
+}
+
+/// The right to send one question, and when it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+/// What follows from an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// Nothing.
+    On,
+    /// The question is to be asked again, after its turn.
+    Again,
+    /// The server limits us outright: it is left alone for so long.
+    Alone(Duration),
+}
+
+impl Throttle {
+    /// One that holds nothing back.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            state: Mutex::new(State {
+                epoch: 0,
+                rate: None,
+                next: now,
+                paused_until: now,
+                answered: false,
+                strikes: 0,
+                struck: now,
+                sent: Sent { since: now, now: 0, before: 0 },
+            }),
+            queue: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Waits for a slot, in order.
+    ///
+    /// # Errors
+    /// There is none before the deadline; how long to wait instead.
+    pub(super) async fn slot(&self, deadline: Instant) -> Result<(), Duration> {
+        let too_late = |at: Instant| (at >= deadline).then(|| self.pause());
+        if self.state.lock().is_free() {
+            return Ok(());
+        }
+        let paused_until = self.state.lock().paused_until;
+        too_late(paused_until).map_or(Ok(()), Err)?;
+        let place = timeout_at(deadline, self.queue.lock()).await;
+        let _place = place.map_err(|_| self.pause())?;
+        loop {
+            let next = self.state.lock().take_slot();
+            let Some(at) = next else { return Ok(()) };
+            too_late(at).map_or(Ok(()), Err)?;
+            sleep_until(at).await;
+        }
+    }
+
+    /// What is left of the pause, in whole seconds, at least one: less would mean at once.
+    pub(super) fn pause(&self) -> Duration {
+        let left = self.state.lock().paused_until.saturating_duration_since(Instant::now());
+        Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
+    }
+
+    /// Whether nothing may be sent just now.
+    pub(super) fn is_paused(&self) -> bool {
+        self.state.lock().paused_until > Instant::now()
+    }
+
+    /// A question is sent now.
+    pub(super) fn sent(&self) -> Ticket {
+        let mut state = self.state.lock();
+        state.sent.count();
+        Ticket(state.epoch)
+    }
+
+    /// A question was answered so; `again` where it was limited before.
+    pub(super) fn heard(&self, ticket: Ticket, load: Option<Load>, again: bool) -> Course {
+        let mut state = self.state.lock();
+        match load {
+            None => {
+                state.answered(ticket, again);
+                Course::On
+            }
+            Some(Load::Limited(wait)) => state.limited(ticket, wait),
+            Some(Load::Overloaded) if state.overloaded(ticket, again) => Course::Again,
+            Some(Load::Overloaded) => Course::On,
+        }
+    }
+
+    /// Holds nothing back any more: an outage is the breaker's business.
+    pub(super) fn release(&self) {
+        self.state.lock().release();
+    }
+}
+
+impl State {
+    fn is_free(&self) -> bool {
+        self.rate.is_none() && self.paused_until <= Instant::now()
+    }
+
+    /// Takes the slot of now; else says when the next one is.
+    fn take_slot(&mut self) -> Option<Instant> {
+        let (now, at) = (Instant::now(), self.paused_until.max(self.next));
+        if at > now {
+            return Some(at);
+        }
+        if let Some(rate) = self.rate {
+            self.next = now + Duration::from_secs_f64(1.0 / rate);
+        }
+        None
+    }
+
+    fn answered(&mut self, ticket: Ticket, again: bool) {
+        self.answered = true;
+        if ticket.0 != self.epoch {
+            return;
+        }
+        if again {
+            self.strikes = 0;
+        }
+        let grown = self.rate.map(|rate| rate + (GROWTH / rate).min(rate * GROWTH_SHARE));
+        self.rate = grown.filter(|rate| *rate < RATE_FREE);
+    }
+
+    fn limited(&mut self, ticket: Ticket, wait: Duration) -> Course {
+        if self.slowed(ticket, wait) {
+            let in_a_row = self.struck.elapsed() < ROW;
+            self.strikes = if in_a_row { self.strikes + 1 } else { 1 };
+            self.struck = Instant::now();
+        }
+        if self.answered && self.strikes < STRIKES_MAX && wait <= WAITED_MAX {
+            return Course::Again;
+        }
+        (self.answered, self.strikes) = (false, 0);
+        Course::Alone(wait)
+    }
+
+    /// Whether a 503 without a word is a limit, and the question to be asked again: among good answers
+    /// it is, twice in a row it is an outage, and twice to one question a fault of what it asks for.
+    fn overloaded(&mut self, ticket: Ticket, again: bool) -> bool {
+        if again || ticket.0 != self.epoch {
+            return !again;
+        }
+        if self.answered {
+            self.slowed(ticket, WAIT_MIN);
+            self.answered = false;
+            return true;
+        }
+        self.release();
+        false
+    }
+
+    fn release(&mut self) {
+        (self.rate, self.paused_until) = (None, Instant::now());
+        self.epoch += 1;
+    }
+
+    /// Pauses, and halves the rate; answers whether that is news. What was sent along with the
+    /// question that was limited first is of the same limit.
+    fn slowed(&mut self, ticket: Ticket, wait: Duration) -> bool {
+        self.paused_until = self.paused_until.max(Instant::now() + wait);
+        let news = ticket.0 == self.epoch;
+        if news {
+            self.epoch += 1;
+            self.halve();
+        }
+        news
+    }
+
+    fn halve(&mut self) {
+        let measured = f64::from(self.sent.rate());
+        let rate = self.rate.unwrap_or(2.0 * RATE_FIRST_MAX).min(measured) / 2.0;
+        let rate = rate.clamp(RATE_MIN, RATE_FIRST_MAX);
+        self.rate = Some(rate);
+        self.next = Instant::now() + Duration::from_secs_f64(1.0 / rate);
+    }
+}
+
+impl Sent {
+    fn count(&mut self) {
+        self.roll();
+        self.now = self.now.saturating_add(1);
+    }
+
+    /// Questions a second of late.
+    fn rate(&mut self) -> u32 {
+        self.roll();
+        self.now.max(self.before)
+    }
+
+    fn roll(&mut self) {
+        let passed = self.since.elapsed();
+        if passed >= Duration::from_secs(1) {
+            self.before = if passed < Duration::from_secs(2) { self.now } else { 0 };
+            (self.since, self.now) = (Instant::now(), 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A server that lets so many questions through, and more after a while.
+    struct Bucket {
+        per_second: f64,
+        burst: f64,
+        answer: Load,
+        level: Mutex<(f64, Instant)>,
+        asked: Mutex<u32>,
+    }
+
+    impl Bucket {
+        fn new(per_second: f64, burst: f64, answer: Load) -> Arc<Self> {
+            let level = Mutex::new((0.0, Instant::now()));
+            Arc::new(Self { per_second, burst, answer, level, asked: Mutex::default() })
+        }
+
+        fn ask(&self) -> Option<Load> {
+            *self.asked.lock() += 1;
+            let (level, since) = &mut *self.level.lock();
+            *level = (*level - since.elapsed().as_secs_f64() * self.per_second).max(0.0);
+            *since = Instant::now();
+            if *level >= self.burst {
+                return Some(self.answer);
+            }
+            *level += 1.0;
+            None
+        }
+    }
+
+    /// How a question ended that must have its answer within half a minute.
+    async fn question(throttle: &Throttle, server: &Bucket) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut again = false;
+        loop {
+            if throttle.slot(deadline).await.is_err() {
+                return false;
+            }
+            let ticket = throttle.sent();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            match throttle.heard(ticket, server.ask(), again) {
+                Course::On => return true,
+                Course::Again => again = true,
+                Course::Alone(_) => return false,
+            }
+        }
+    }
+
+    /// Asks so many questions, eight at once; how many failed, and how long it took.
+    async fn sweep(throttle: &Arc<Throttle>, server: &Arc<Bucket>, count: u32) -> (u32, Duration) {
+        let (begun, left) = (Instant::now(), Arc::new(Mutex::new(count)));
+        let workers: Vec<_> = (0..8)
+            .map(|_| {
+                let (throttle, server, left) = (throttle.clone(), server.clone(), left.clone());
+                tokio::spawn(async move {
+                    let mut failed = 0;
+                    while let Some(rest) = {
+                        let rest = left.lock().checked_sub(1);
+                        rest
+                    } {
+                        *left.lock() = rest;
+                        failed += u32::from(!question(&throttle, &server).await);
+                    }
+                    failed
+                })
+            })
+            .collect();
+        let mut failed = 0;
+        for worker in workers {
+            failed += worker.await.unwrap();
+        }
+        (failed, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g01b_a_sweep_behind_a_limit_ends_and_hardly_more_is_asked_than_is_answered() {
+        let second = Load::Limited(Duration::from_secs(1));
+        let silent = Load::Limited(Duration::from_secs(5));
+        for (what, per_second, burst, answer) in [
+            ("nginx 503", 10.0, 21.0, Load::Overloaded),
+            ("nginx 429", 10.0, 21.0, silent),
+            ("5/s", 5.0, 5.0, second),
+            ("1/s", 1.0, 5.0, second),
+            ("2/s with a large burst", 2.0, 100.0, silent),
+            ("30/s", 30.0, 10.0, Load::Overloaded),
+        ] {
+            let (throttle, server) =
+                (Arc::new(Throttle::new()), Bucket::new(per_second, burst, answer));
+            let count = 200;
+            let (failed, took) = sweep(&throttle, &server, count).await;
+            assert_eq!(failed, 0, "{what}");
+            let fastest = (f64::from(count) - burst) / per_second;
+            assert!(
+                took.as_secs_f64() <= 3.0 * fastest + 15.0,
+                "{what}: {took:?}, not {fastest} s"
+            );
+            let asked = *server.asked.lock();
+            assert!(asked <= count + count / 4, "{what}: {asked}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_limits_outright_is_left_alone_for_as_long_as_it_says() {
+        let (throttle, server) =
+            (Throttle::new(), Bucket::new(0.0, 0.0, Load::Limited(Duration::from_secs(7))));
+        let ticket = throttle.sent();
+        assert_eq!(
+            throttle.heard(ticket, server.ask(), false),
+            Course::Alone(Duration::from_secs(7))
+        );
+        assert!(throttle.is_paused());
+        let soon = Instant::now() + Duration::from_secs(6);
+        assert_eq!(throttle.slot(soon).await, Err(Duration::from_secs(7)));
+        assert_eq!(throttle.slot(soon + Duration::from_secs(2)).await, Ok(()));
+        assert_eq!(throttle.pause(), WAIT_MIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_after_three_limits_without_an_answer_or_for_longer_than_half_a_minute() {
+        let throttle = Throttle::new();
+        let limited = |seconds| Some(Load::Limited(Duration::from_secs(seconds)));
+        throttle.heard(throttle.sent(), None, false);
+        assert_eq!(throttle.heard(throttle.sent(), limited(1), false), Course::Again);
+        throttle.heard(throttle.sent(), None, false);
+        assert_eq!(throttle.heard(throttle.sent(), limited(1), true), Course::Again);
+        let third = throttle.heard(throttle.sent(), limited(1), true);
+        assert_eq!(third, Course::Alone(Duration::from_secs(1)), "whatever else is answered");
+        let throttle = Throttle::new();
+        throttle.heard(throttle.sent(), None, false);
+        let long = throttle.heard(throttle.sent(), limited(60), false);
+        assert_eq!(long, Course::Alone(Duration::from_secs(60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_before_a_limit_halves_nothing_twice() {
+        let throttle = Throttle::new();
+        throttle.heard(throttle.sent(), None, false);
+        let tickets: Vec<Ticket> = (0..8).map(|_| throttle.sent()).collect();
+        for ticket in tickets {
+            throttle.heard(ticket, Some(Load::Overloaded), false);
+        }
+        assert_eq!(throttle.state.lock().rate, Some(4.5));
+        throttle.release();
+        assert_eq!(throttle.slot(Instant::now()).await, Ok(()));
+    }
+}

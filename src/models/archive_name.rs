@@ -1,0 +1,402 @@
+//! What the name of an archive says that it is for: the extension as such, one platform, something
+//! else than the extension.
+
+/// How much the name of an archive speaks against its being the archive of an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NameMark {
+    /// Nothing.
+    Plain,
+    /// It names a purpose or a packaging that the extension itself may have where nothing else is
+    /// there: documentation, examples, packages of other systems.
+    Doubtful,
+    /// It is for one platform, or holds something else: sources, debug symbols, checksums.
+    Foreign,
+}
+
+/// Operating systems, distributions and the like. A version may be attached: `macos14`.
+const SYSTEMS: [&str; 36] = [
+    "linux",
+    "darwin",
+    "macos",
+    "macosx",
+    "osx",
+    "mac",
+    "apple",
+    "ios",
+    "windows",
+    "win",
+    "mingw",
+    "cygwin",
+    "msys",
+    "freebsd",
+    "openbsd",
+    "netbsd",
+    "dragonfly",
+    "dragonflybsd",
+    "bsd",
+    "solaris",
+    "illumos",
+    "sunos",
+    "aix",
+    "hpux",
+    "android",
+    "plan9",
+    "haiku",
+    "ubuntu",
+    "debian",
+    "alpine",
+    "centos",
+    "rhel",
+    "fedora",
+    "opensuse",
+    "wasi",
+    "nixos",
+];
+/// Architectures, to which digits and endings such as `v7`, `64`, `le` and `hf` may be attached.
+const ARCHITECTURES: [&str; 16] = [
+    "arm",
+    "aarch",
+    "mips",
+    "mipsisa",
+    "ppc",
+    "powerpc",
+    "riscv",
+    "sparc",
+    "loong",
+    "loongarch",
+    "wasm",
+    "armeb",
+    "thumb",
+    "hppa",
+    "parisc",
+    "microblaze",
+];
+/// Names that are an architecture, an ABI or a word size as they stand.
+const EXACT: [&str; 38] = [
+    "386",
+    "486",
+    "586",
+    "686",
+    "i386",
+    "i486",
+    "i586",
+    "i686",
+    "x86",
+    "x64",
+    "x32",
+    "x8664",
+    "amd64",
+    "ia32",
+    "ia64",
+    "s390",
+    "s390x",
+    "m68k",
+    "sh4",
+    "gnu",
+    "glibc",
+    "musl",
+    "uclibc",
+    "gnueabi",
+    "gnueabihf",
+    "musleabi",
+    "musleabihf",
+    "eabi",
+    "eabihf",
+    "msvc",
+    "gnullvm",
+    "universal2",
+    "32bit",
+    "64bit",
+    "win32",
+    "win64",
+    "noarm",
+    "itanium",
+];
+/// What lies beside an archive and is no extension: compared whole.
+const OTHER_CONTENT: [&str; 46] = [
+    "src",
+    "source",
+    "sources",
+    "sourcecode",
+    "debug",
+    "dbg",
+    "dbgsym",
+    "debuginfo",
+    "debugsource",
+    "debugsymbols",
+    "symbols",
+    "symbol",
+    "syms",
+    "sym",
+    "pdb",
+    "pdbs",
+    "dsym",
+    "dsyms",
+    "sbom",
+    "sboms",
+    "bom",
+    "spdx",
+    "cyclonedx",
+    "cdx",
+    "checksum",
+    "checksums",
+    "sha256",
+    "sha256sum",
+    "sha256sums",
+    "sha512",
+    "sha512sum",
+    "sha512sums",
+    "sha1sums",
+    "md5",
+    "md5sums",
+    "sums",
+    "signature",
+    "signatures",
+    "sig",
+    "sigs",
+    "asc",
+    "provenance",
+    "attestation",
+    "attestations",
+    "intoto",
+    "vex",
+];
+/// What an extension hardly is, but may be where nothing else is there.
+const DOUBTFUL: [&str; 51] = [
+    "doc",
+    "docs",
+    "documentation",
+    "manual",
+    "manuals",
+    "man",
+    "manpages",
+    "apidoc",
+    "apidocs",
+    "javadoc",
+    "example",
+    "examples",
+    "sample",
+    "samples",
+    "demo",
+    "demos",
+    "test",
+    "tests",
+    "testdata",
+    "testsuite",
+    "coverage",
+    "bench",
+    "benchmarks",
+    "devel",
+    "headers",
+    "vendor",
+    "vendored",
+    "deps",
+    "dependencies",
+    "license",
+    "licenses",
+    "licence",
+    "licences",
+    "notices",
+    "changelog",
+    "completions",
+    "deb",
+    "rpm",
+    "apk",
+    "msi",
+    "dmg",
+    "pkg",
+    "appimage",
+    "docker",
+    "oci",
+    "image",
+    "images",
+    "helm",
+    "chart",
+    "charts",
+    "iso",
+];
+/// What may be attached to the name of an architecture or a system, beside digits.
+const ATTACHED: [&str; 12] =
+    ["le", "el", "be", "eb", "hf", "sf", "bit", "n32", "v", "r", "l", "gc"];
+
+/// What a file says by its name, less the ending of its archive. `own` are the names that the
+/// extension goes by; neither they nor its version are a mark, whatever words they hold.
+#[must_use]
+pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
+    let all = tokens(stem);
+    let mut rest: &[Token] = &all;
+    let names = own.iter().map(|name| tokens(name));
+    if let Some(after) = names.filter_map(|name| after(rest, &name)).min_by_key(|after| after.len())
+    {
+        rest = after;
+    }
+    let version = tokens(version);
+    let at =
+        (0..rest.len()).find(|at| after(rest.get(*at..).unwrap_or_default(), &version).is_some());
+    let within = |at: usize| at..at + version.len();
+    let is_version = |index: usize| at.is_some_and(|at| within(at).contains(&index));
+    let words = rest.iter().enumerate().filter(|(index, _)| !is_version(*index));
+    words.map(|(_, token)| token.mark()).max().unwrap_or(NameMark::Plain)
+}
+
+/// Whether a file is named `{name}-{version}`, less the ending of its archive: by one of the names
+/// that the extension goes by, with `-`, `_` or `.` between them and a `v` before the version or
+/// not. Case and the kind of separator do not matter.
+#[must_use]
+pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
+    let (stem, version) = (canonical(stem), canonical(version));
+    own.iter().any(|name| {
+        let rest = stem.strip_prefix(canonical(name).as_str());
+        let rest = rest.and_then(|rest| rest.strip_prefix(['_', '.']));
+        rest.is_some_and(|rest| rest == version || rest.strip_prefix('v') == Some(&version))
+    })
+}
+
+/// Lower case, with every separator but the dot written as `_`.
+fn canonical(text: &str) -> String {
+    let plain =
+        |c: char| if c.is_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '_' };
+    text.chars().map(plain).collect()
+}
+
+/// A word of a name, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Token {
+    text: String,
+    /// Whether it is a part of a number with dots, such as `1.0.386`.
+    of_number: bool,
+}
+
+fn tokens(name: &str) -> Vec<Token> {
+    let lower = name.to_ascii_lowercase();
+    let parts = lower.split(|c: char| !c.is_alphanumeric() && c != '.');
+    parts.flat_map(dotted).collect()
+}
+
+/// The words between dots.
+fn dotted(part: &str) -> Vec<Token> {
+    let words: Vec<&str> = part.split('.').filter(|word| !word.is_empty()).collect();
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = |at: Option<usize>| {
+        at.and_then(|at| words.get(at)).is_some_and(|word| is_number(word.trim_start_matches('v')))
+    };
+    let token = |(at, word): (usize, &&str)| Token {
+        text: (*word).to_owned(),
+        of_number: is_number(word) && (numbered(at.checked_sub(1)) || numbered(at.checked_add(1))),
+    };
+    words.iter().enumerate().map(token).collect()
+}
+
+/// What follows a name at the beginning of these words; a `v` before the first is let pass.
+fn after<'a>(words: &'a [Token], name: &[Token]) -> Option<&'a [Token]> {
+    let (begin, rest) = words.split_at_checked(name.len()).filter(|_| !name.is_empty())?;
+    let same = |(at, (word, wanted)): (usize, (&Token, &Token))| {
+        word.text == wanted.text
+            || (at == 0 && word.text.strip_prefix('v') == Some(wanted.text.as_str()))
+    };
+    begin.iter().zip(name).enumerate().all(same).then_some(rest)
+}
+
+impl Token {
+    fn mark(&self) -> NameMark {
+        let word = self.text.as_str();
+        if self.of_number {
+            NameMark::Plain
+        } else if OTHER_CONTENT.contains(&word) || is_platform(word) {
+            NameMark::Foreign
+        } else if DOUBTFUL.contains(&word) {
+            NameMark::Doubtful
+        } else {
+            NameMark::Plain
+        }
+    }
+}
+
+/// An operating system, an architecture, or several of them in one word (`linuxarm64`).
+fn is_platform(word: &str) -> bool {
+    if EXACT.contains(&word) || is_architecture(word) {
+        return true;
+    }
+    SYSTEMS.iter().filter_map(|system| word.strip_prefix(system)).any(|rest| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.is_empty() || is_platform(rest)
+    })
+}
+
+fn is_architecture(word: &str) -> bool {
+    let attached = |family: &&str| word.strip_prefix(*family).is_some_and(is_attached);
+    ARCHITECTURES.iter().any(|family| attached(&family))
+        // `amd64v3`
+        || word.strip_prefix("amd64").is_some_and(is_attached)
+}
+
+/// Digits and the endings of architectures, in any order, to the end.
+fn is_attached(rest: &str) -> bool {
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.is_empty()
+        || ATTACHED.iter().filter_map(|ending| rest.strip_prefix(ending)).any(is_attached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(stem: &str) -> NameMark {
+        mark_of(stem, &["e_prov", "e"], "1.0.0")
+    }
+
+    #[test]
+    fn words_are_known_with_what_is_attached_to_them() {
+        for foreign in [
+            "linux64",
+            "Linux_x86-64",
+            "win",
+            "arm7",
+            "armv7l",
+            "ppc64el",
+            "mips64le",
+            "riscv64gc",
+            "linuxarm64",
+            "macos14",
+            "aarch64_be",
+            "amd64v3",
+            "i686",
+            "darwin.arm64",
+            "x.386",
+            "armhf",
+            "sources",
+            "SBOM",
+            "debug-symbols",
+            "windows10",
+        ] {
+            assert_eq!(mark(&format!("e_prov_1.0.0_{foreign}")), NameMark::Foreign, "{foreign}");
+        }
+        for plain in [
+            "", "final", "armor", "winner", "machine", "mipster", "lean", "alpha", "rc1", "beta.2",
+            "bundle", "iosevka", "maccabee", "wonder", "armada",
+        ] {
+            assert_eq!(mark(&format!("e_prov-1.0.0-{plain}")), NameMark::Plain, "{plain}");
+        }
+        assert_eq!(mark("docs"), NameMark::Doubtful);
+        assert_eq!(mark("e-docs-src"), NameMark::Foreign, "the stronger one counts");
+    }
+
+    #[test]
+    fn the_extensions_own_words_are_no_marks() {
+        assert_eq!(mark_of("linux-tools", &["linux_taskserv", "linux"], "1.0.0"), NameMark::Plain);
+        assert_eq!(mark_of("x-1.0.386", &["x"], "1.0.386"), NameMark::Plain);
+        assert_eq!(mark_of("x-2.0.386", &["x"], "nightly"), NameMark::Plain);
+        assert_eq!(mark_of("x-v1.0.0-linux", &["x"], "1.0.0-linux"), NameMark::Plain);
+        assert_eq!(mark_of("linux-linux", &["linux"], "1.0.0"), NameMark::Foreign);
+    }
+
+    #[test]
+    fn names_after_the_version_are_known_by_any_separator() {
+        for good in ["e-1.0.0+b", "e_v1.0.0_b", "E_PROV-1.0.0-b", "e.1.0.0_b"] {
+            assert!(is_named_after(good, &["e_prov", "e"], "1.0.0+b"), "{good}");
+        }
+        for bad in ["e-1.0.0", "e1.0.0_b", "x-1.0.0_b", "e-1.0.0_b-linux", "e"] {
+            assert!(!is_named_after(bad, &["e_prov", "e"], "1.0.0+b"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What the service makes of each backend's odd answers: an answer counts as complete, absent or
+//! empty only if it proves that. Run over every backend, as the other behaviours are.
+
+use async_trait::async_trait;
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::source::Source;
+
+use super::Stage;
+use crate::support::ids::id;
+use crate::support::served::Served;
+
+/// A way in which a list of releases goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breakage {
+    /// A part of the list cannot be had: its second page fails.
+    Part,
+    /// A success that is no list.
+    Nonsense,
+    /// The list is refused.
+    Refusal,
+}
+
+/// A stage that can answer wrongly.
+#[async_trait]
+pub trait Breakable: Stage {
+    /// Releases on one page of a list, where there are pages.
+    fn page(&self) -> usize;
+    /// From now on every list of releases goes wrong in this way.
+    async fn break_lists(&self, breakage: Breakage);
+    /// Lists are right again.
+    async fn mend_lists(&self);
+    /// Removes every release of an extension, and leaves its repository.
+    async fn empty(&self, id: &ExtensionId);
+}
+
+/// Every behaviour once more by name; `is_skeptical!` makes a test of each for a backend.
+macro_rules! is_skeptical {
+    ($backend:ident, $stage:expr) => {
+        mod $backend {
+            $crate::conformance::evidence::each_test!($stage;
+                an_empty_backend_is_ready_and_shows_what_is_published
+                a_list_of_exactly_one_page_is_whole
+                a_list_of_more_than_one_page_is_whole
+                a_part_that_fails_removes_nothing_and_is_marked_until_it_is_mended
+                nonsense_removes_nothing_and_is_a_fault_until_it_is_mended
+                a_refusal_removes_nothing_and_is_a_fault_until_it_is_mended
+                releases_that_are_suddenly_gone_stay_after_one_answer
+                a_moved_tag_has_one_digest_in_every_answer
+                what_cannot_be_listed_has_a_reason
+            );
+        }
+    };
+}
+
+macro_rules! each_test {
+    ($stage:expr; $($behaviour:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $behaviour() {
+                let stage = $stage;
+                $crate::conformance::evidence::$behaviour(&stage).await;
+            }
+        )+
+
+        #[test]
+        fn no_behaviour_is_left_out() {
+            let count = [$(stringify!($behaviour)),+].len();
+            let written = include_str!("evidence.rs").matches("\npub async fn ").count();
+            assert_eq!(count, written, "behaviours listed, and written");
+        }
+    };
+}
+
+pub(crate) use {each_test, is_skeptical};
+
+fn aws() -> ExtensionId {
+    id("provider/aws")
+}
+
+const AWS: &str = "/extensions/provider/aws";
+
+async fn served(stage: &impl Breakable) -> Served {
+    let served = Served::over(vec![stage.backend()]).await;
+    served.catalogue.round(None).await.unwrap();
+    served.catalogue.shown().await;
+    served
+}
+
+fn source(stage: &impl Breakable) -> Source {
+    stage.backend().source()
+}
+
+async fn publish(stage: &impl Breakable, count: usize) {
+    for patch in 0..count {
+        stage.publish(&aws(), &format!("1.0.{patch}"), "described", b"bytes").await;
+    }
+}
+
+async fn count_of_versions(served: &Served) -> usize {
+    served.get(&format!("{AWS}/versions")).await.json().as_array().map_or(0, Vec::len)
+}
+
+async fn faults(served: &Served, source: Source) -> Vec<String> {
+    let health = served.get("/health").await.json();
+    let faults = health["backends"][source.as_str()]["faults"].as_array().unwrap().clone();
+    faults.iter().map(|fault| format!("{}: {}", fault["repository"], fault["reason"])).collect()
+}
+
+/// Reads the extension again, as a notice or a round does.
+async fn read_again(served: &Served) {
+    let _ = served.catalogue.refresh(&aws(), None).await;
+    served.catalogue.shown().await;
+}
+
+async fn marked(served: &Served) -> String {
+    served.get(AWS).await.header("extension-registry-degraded").to_owned()
+}
+
+/// Breaks the lists, looks, and mends them.
+async fn breaks_and_mends(stage: &impl Breakable, breakage: Breakage) {
+    let count = stage.page() + 3;
+    publish(stage, count).await;
+    let served = served(stage).await;
+    assert_eq!(count_of_versions(&served).await, count);
+    stage.break_lists(breakage).await;
+    for _ in 0..3 {
+        read_again(&served).await;
+        assert_eq!(count_of_versions(&served).await, count, "{breakage:?}: nothing goes");
+    }
+    let name = source(stage);
+    assert_eq!(marked(&served).await, name.as_str(), "{breakage:?}");
+    let told = faults(&served, name).await;
+    assert!(told.iter().any(|fault| fault.contains("provider/aws")), "{breakage:?}: {told:?}");
+    assert_eq!(served.get(&format!("{AWS}/1.0.0")).await.status, 200, "{breakage:?}");
+    stage.mend_lists().await;
+    read_again(&served).await;
+    assert_eq!(marked(&served).await, "", "{breakage:?}");
+    assert_eq!(faults(&served, name).await, Vec::<String>::new(), "{breakage:?}");
+    assert_eq!(count_of_versions(&served).await, count, "{breakage:?}");
+}
+
+pub async fn an_empty_backend_is_ready_and_shows_what_is_published(stage: &impl Breakable) {
+    let served = served(stage).await;
+    let got = served.get("/extensions").await;
+    assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "[]"));
+    assert_eq!(got.header("extension-registry-degraded"), "");
+    assert_eq!(served.get("/health/ready").await.status, 200);
+    assert_eq!(served.get(AWS).await.status, 404);
+    publish(stage, 1).await;
+    served.catalogue.notice(source(stage), vec![aws()]);
+    while served.get("/extensions").await.text() == "[]" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(served.get(&format!("{AWS}/1.0.0")).await.text(), "bytes");
+}
+
+pub async fn a_list_of_exactly_one_page_is_whole(stage: &impl Breakable) {
+    publish(stage, stage.page()).await;
+    let served = served(stage).await;
+    assert_eq!(count_of_versions(&served).await, stage.page());
+    assert_eq!(faults(&served, source(stage)).await, Vec::<String>::new());
+    assert_eq!(marked(&served).await, "");
+}
+
+pub async fn a_list_of_more_than_one_page_is_whole(stage: &impl Breakable) {
+    let count = 2 * stage.page() + 1;
+    publish(stage, count).await;
+    let served = served(stage).await;
+    assert_eq!(count_of_versions(&served).await, count);
+    let latest = served.get(AWS).await.json()["version"].clone();
+    assert_eq!(latest, format!("1.0.{}", count - 1));
+}
+
+pub async fn a_part_that_fails_removes_nothing_and_is_marked_until_it_is_mended(
+    stage: &impl Breakable,
+) {
+    breaks_and_mends(stage, Breakage::Part).await;
+}
+
+pub async fn nonsense_removes_nothing_and_is_a_fault_until_it_is_mended(stage: &impl Breakable) {
+    breaks_and_mends(stage, Breakage::Nonsense).await;
+}
+
+pub async fn a_refusal_removes_nothing_and_is_a_fault_until_it_is_mended(stage: &impl Breakable) {
+    breaks_and_mends(stage, Breakage::Refusal).await;
+}
+
+pub async fn releases_that_are_suddenly_gone_stay_after_one_answer(stage: &impl Breakable) {
+    publish(stage, 2).await;
+    stage.publish(&id("provider/other"), "1.0.0", "described", b"other").await;
+    let served = served(stage).await;
+    stage.empty(&aws()).await;
+    read_again(&served).await;
+    assert_eq!(count_of_versions(&served).await, 2, "one empty answer is no proof");
+    assert_eq!(marked(&served).await, source(stage).as_str());
+}
+
+pub async fn a_moved_tag_has_one_digest_in_every_answer(stage: &impl Breakable) {
+    publish(stage, 2).await;
+    let served = served(stage).await;
+    let digests = async || {
+        let mut digests = Vec::new();
+        let versions = served.get(&format!("{AWS}/versions")).await.json();
+        let row = |one: &&serde_json::Value| one["version"] == "1.0.0";
+        digests.push(versions.as_array().unwrap().iter().find(row).unwrap()["digest"].clone());
+        for path in ["1.0.0/metadata", "resolve?constraint==1.0.0"] {
+            digests.push(served.get(&format!("{AWS}/{path}")).await.json()["digest"].clone());
+        }
+        digests
+    };
+    digests().await;
+    stage.publish(&aws(), "1.0.0", "described", b"other bytes").await;
+    read_again(&served).await;
+    let got = served.get(&format!("{AWS}/1.0.0")).await;
+    assert_eq!(got.text(), "other bytes");
+    served.catalogue.shown().await;
+    let digest = extension_registry::models::digest::Digest::sha256(b"other bytes").to_string();
+    for known in digests().await {
+        assert_eq!(known, digest.as_str());
+    }
+}
+
+pub async fn what_cannot_be_listed_has_a_reason(stage: &impl Breakable) {
+    publish(stage, 1).await;
+    stage.create(&id("provider/empty")).await;
+    let listing = stage.backend().listing().await.unwrap();
+    let served = served(stage).await;
+    // Some registries do not name a repository without tags.
+    if listing.ids.contains(&id("provider/empty")) {
+        let told = faults(&served, source(stage)).await;
+        assert!(told.iter().any(|fault| fault.contains("provider/empty")), "{told:?}");
+    }
+    let got = served.get("/extensions/provider/empty").await;
+    assert_eq!(got.status, 404, "{}", got.text());
+}

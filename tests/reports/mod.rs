@@ -1,0 +1,89 @@
+//! Inputs from public bug reports of registries, forges and clients. Each test is named after its
+//! entry in the list: `o` for OCI registries, `g` for Gitea and Forgejo.
+
+mod digests;
+mod evidence;
+mod health;
+mod removal;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use extension_registry::backend::Backend;
+use extension_registry::gitea::backend::GiteaBackend;
+use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::models::source::Source;
+use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::settings::OciSettings;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::ORGANIZATION;
+use crate::support::scripted::Scripted;
+use crate::support::served::{Got, Served, Setup};
+
+const TTL: Duration = Duration::from_secs(300);
+
+fn gitea(fake: &FakeGitea) -> Arc<GiteaBackend> {
+    let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
+    let settings = GiteaSettings { token: Some(fake.token("<read>")), ..settings };
+    Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap())
+}
+
+fn oci(url: &str) -> Arc<OciBackend> {
+    let settings = OciSettings::new(url.parse().unwrap(), "provisioning".parse().unwrap());
+    Arc::new(OciBackend::new(settings, Arc::new(())).unwrap())
+}
+
+/// A service over this backend, on a virtual clock.
+async fn served(backend: Arc<dyn Backend>) -> Served {
+    Served::with(vec![backend], Setup { ttl: TTL, ..Setup::default() }).await
+}
+
+/// Names of the list as it is answered, and the backends that are marked.
+async fn list(served: &Served) -> (Vec<String>, String) {
+    let got = served.call("/extensions", &[]).await;
+    assert_eq!(got.status, 200, "{}", got.text());
+    (got.column("name"), got.header("extension-registry-degraded").to_owned())
+}
+
+async fn versions(served: &Served, id: &str) -> Vec<String> {
+    served.call(&format!("/extensions/{id}/versions"), &[]).await.column("version")
+}
+
+async fn health(served: &Served, source: &str) -> Value {
+    served.call("/health", &[]).await.json()["backends"][source].clone()
+}
+
+/// The faults of one backend, each as `repository: reason`.
+async fn faults(served: &Served, source: &str) -> Vec<String> {
+    let health = health(served, source).await;
+    let faults = health["faults"].as_array().unwrap().iter();
+    faults
+        .map(|fault| {
+            format!(
+                "{}: {}",
+                fault["repository"].as_str().unwrap(),
+                fault["reason"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+async fn pass(duration: Duration) {
+    sleep(duration + Duration::from_millis(10)).await;
+}
+
+fn set(flag: &std::sync::atomic::AtomicBool, value: bool) {
+    flag.store(value, Ordering::SeqCst);
+}
+
+fn scripted(source: Source, releases: &[&str]) -> Arc<Scripted> {
+    Arc::new(Scripted::new(source, releases))
+}
+
+fn error_of(got: &Got) -> String {
+    format!("{} {}", got.status.as_u16(), got.json()["message"].as_str().unwrap())
+}

@@ -1,0 +1,63 @@
+//! What a publisher deletes is gone soon.
+
+use std::time::Duration;
+
+use extension_registry::models::source::Source;
+use tokio::time::Instant;
+
+use super::{list, pass, scripted, served};
+use crate::support::ids::{about, id, tag};
+use crate::support::scripted::Scripted;
+
+/// Seconds after a notice until the list lacks an extension.
+async fn seconds_until_gone(backend: std::sync::Arc<Scripted>) -> u64 {
+    let served = served(backend.clone()).await;
+    assert_eq!(list(&served).await.0, ["a", "b"]);
+    backend.inner.remove(&id("provider/a"));
+    served.catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    let begun = Instant::now();
+    while list(&served).await.0.len() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "still there");
+        pass(Duration::from_millis(240)).await;
+    }
+    begun.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_deleted_repository_is_gone_within_fifteen_seconds_of_its_notice() {
+    for latency in [0, 20, 900, 1800] {
+        let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+        scripted.latency = Duration::from_millis(latency);
+        let seconds = seconds_until_gone(std::sync::Arc::new(scripted)).await;
+        assert!((10..15).contains(&seconds), "{seconds} s with answers after {latency} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21b_a_deleted_release_is_gone_at_once_and_the_last_one_soon() {
+    let backend =
+        scripted(Source::Gitea, &["provider/a:1.0.0", "provider/a:2.0.0", "provider/b:1.0.0"]);
+    let served = served(backend.clone()).await;
+    list(&served).await;
+    backend.inner.remove(&id("provider/a"));
+    backend.inner.publish(&id("provider/a"), tag("1.0.0"), about("d", &[]), "1");
+    served.catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(super::versions(&served, "provider/a").await, ["1.0.0"]);
+    backend.inner.remove(&id("provider/a"));
+    backend.inner.create(&id("provider/a"));
+    served.catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    pass(Duration::from_secs(15)).await;
+    assert_eq!(list(&served).await.0, ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21c_a_reader_who_meets_a_deletion_sets_off_its_confirmation() {
+    let backend = scripted(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let served = served(backend.clone()).await;
+    list(&served).await;
+    backend.inner.remove(&id("provider/a"));
+    served.catalogue.refresh(&id("provider/a"), None).await.unwrap();
+    pass(Duration::from_secs(15)).await;
+    assert_eq!(list(&served).await.0, ["b"]);
+}
