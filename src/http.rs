@@ -57,6 +57,11 @@ use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
+/// What one question, or one download, takes while its answer comes, in bytes.
+pub const QUESTION_BYTES: usize = 1536 * 1024;
+/// What the one question that has much room takes.
+pub const LARGE_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
 /// How we name ourselves to every upstream.
 const OUR_NAME: HeaderValue =
     HeaderValue::from_static(concat!("extension-registry/", env!("CARGO_PKG_VERSION")));

@@ -3,6 +3,7 @@
 mod admission;
 mod artifacts;
 mod backends;
+mod budget;
 mod checks;
 mod files;
 mod receiver;
@@ -45,6 +46,7 @@ use crate::server::clients::Clients;
 use crate::server::threads::{Threads, WAITING_MAX};
 use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
+pub use crate::service::budget::most_memory;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
 
@@ -105,6 +107,8 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
+    let most: usize = most_memory(&config).into_iter().map(|(_, bytes)| bytes).sum();
+    info!(mebibytes = most >> 20, "the most memory that the limits of this configuration allow");
     let limits = Limits {
         max_connections: config.server.max_connections,
         grace: config.server.shutdown_grace,

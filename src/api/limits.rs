@@ -50,7 +50,7 @@ pub(super) struct Crowded;
 const SMALL: u64 = 16 * 1024;
 /// What larger answers that lie in memory may weigh together, in KiB: those on their way to clients
 /// that take them slowly. Beyond it they are refused, and small ones and archives are not.
-const LARGE_KIB: usize = 64 * 1024;
+pub const LARGE_KIB: usize = 64 * 1024;
 
 /// Room for a number of requests at once, and for what they are answered.
 #[derive(Clone, Debug)]

@@ -35,7 +35,9 @@ use crate::metrics::GoodAnswers;
 /// Longest target that is known, in bytes; longer ones are rare and go the long way.
 const TARGET_MAX: usize = 256;
 /// Targets that are known: what was asked for the longest ago goes first.
-const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 8 << 20 };
+const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
+/// What they take at most, in bytes.
+pub const BYTES_MAX: usize = 8 << 20;
 
 /// All of the API: what is kept by the short way, everything else by the long one.
 #[derive(Clone)]

@@ -1,11 +1,13 @@
 //! What one connection is doing, and until when its client may take to go on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use hyper::Version;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 /// What a client takes of an answer within [`Patience::stall`] of waiting for it, in bytes; less cuts it.
@@ -35,7 +37,12 @@ impl Default for Patience {
 pub(super) struct Activity {
     patience: Patience,
     state: Mutex<State>,
+    /// Whether the connection is to be cut, whatever its client does.
+    given_up: watch::Sender<bool>,
 }
+
+/// What an answer holds until its last piece is written.
+pub(super) type Held = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
 struct State {
@@ -54,7 +61,7 @@ struct State {
 }
 
 /// An answer that is not yet written whole.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Underway {
     number: u64,
     /// Pieces that the connection has and the socket has not.
@@ -68,6 +75,14 @@ struct Underway {
     ended: bool,
     /// What it was made of, and with that its place among all requests, until the last piece goes.
     body: Option<Body>,
+    /// Its place among all streams.
+    _held: Option<Held>,
+}
+
+impl fmt::Debug for Underway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Underway").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Activity {
@@ -82,7 +97,7 @@ impl Activity {
             begun: 0,
             answers: Vec::new(),
         };
-        Arc::new(Self { patience, state: Mutex::new(state) })
+        Arc::new(Self { patience, state: Mutex::new(state), given_up: watch::Sender::new(false) })
     }
 
     /// Bytes came. Between two requests of HTTP/1 they are the beginning of a head.
@@ -104,19 +119,32 @@ impl Activity {
         }
     }
 
-    /// The head of a request is complete.
-    pub(super) fn begin(self: &Arc<Self>, version: Version) -> Ticket {
+    /// The connection is to be cut.
+    pub(super) fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    /// The head of a request is complete, whose answer holds this.
+    pub(super) fn begin(self: &Arc<Self>, version: Version, held: Option<Held>) -> Ticket {
         let mut state = self.state.lock();
         state.version = Some(version);
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
-        state.answers.push(Underway { number, ..Underway::default() });
+        state.answers.push(Underway { number, _held: held, ..Underway::default() });
         Ticket { activity: Arc::clone(self), number, body: None }
     }
 
-    /// Resolves once the client has taken longer than it may.
+    /// Resolves once the client has taken longer than it may, or is given up.
     pub(super) async fn overdue(&self) {
+        let mut given_up = self.given_up.subscribe();
+        tokio::select! {
+            _ = given_up.wait_for(|given_up| *given_up) => {}
+            () = self.late() => {}
+        }
+    }
+
+    async fn late(&self) {
         loop {
             let now = Instant::now();
             let deadline = self.state.lock().deadline(&self.patience);
@@ -248,7 +276,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
         let activity = Activity::new(Patience::default());
-        let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2));
+        let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2, None));
         let _piece = aside.give(1);
         let taken = async {
             for _ in 0..6 {
@@ -265,7 +293,7 @@ mod tests {
         for (bytes, seconds) in [(1, 7), (16 * 1024, 45), (16 * 1024, 31), (LEAST - 1, 59)] {
             for ahead in [false, true] {
                 let activity = Activity::new(Patience::default());
-                let ticket = activity.begin(Version::HTTP_2);
+                let ticket = activity.begin(Version::HTTP_2, None);
                 let taking = async {
                     let mut next = ticket.give(bytes);
                     loop {
@@ -294,7 +322,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_enough_within_each_minute_is_waited_for() {
         let activity = Activity::new(Patience::default());
-        let ticket = activity.begin(Version::HTTP_2);
+        let ticket = activity.begin(Version::HTTP_2, None);
         let taking = async {
             for _ in 0..100 {
                 let piece = ticket.give(LEAST / 2);
@@ -311,7 +339,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_lasts_until_its_last_piece_is_written() {
         let activity = Activity::new(Patience::default());
-        let mut ticket = activity.begin(Version::HTTP_2);
+        let mut ticket = activity.begin(Version::HTTP_2, None);
         let place = Arc::new(());
         let held = Arc::clone(&place);
         ticket.body = Some(Body::new(Body::empty().map_err(move |error| {
@@ -333,7 +361,7 @@ mod tests {
     async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
         let activity = Activity::new(Patience::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
-            let ticket = activity.begin(version);
+            let ticket = activity.begin(version, None);
             drop(ticket.give(1));
             let overdue = tokio::time::timeout(MINUTE * 60, activity.overdue()).await;
             assert!(overdue.is_err(), "{version:?}");
@@ -345,7 +373,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn while_the_clients_end_is_full_the_socket_decides() {
         let activity = Activity::new(Patience::default());
-        drop(activity.begin(Version::HTTP_11));
+        drop(activity.begin(Version::HTTP_11, None));
         activity.full(true);
         assert!(tokio::time::timeout(MINUTE * 60, activity.overdue()).await.is_err());
         activity.full(false);

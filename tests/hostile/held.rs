@@ -1,22 +1,33 @@
 //! What clients hold that read little or nothing: memory, places, connections to backends.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use extension_registry::api::admission::Admission;
+use extension_registry::api::client_address::TrustedProxies;
+use extension_registry::api::limits::Room;
+use extension_registry::api::seats::Share;
+use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::source::Source;
+use extension_registry::server::Limits;
 use hyper::body::Incoming;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+use tracing::Level;
 
 use crate::support::figures::figure;
 use crate::support::http2::Http2;
 use crate::support::ids::id;
 use crate::support::layouts::publish;
+use crate::support::log::Lines;
 use crate::support::program::Running;
 use crate::support::raw::{connect, head, rest};
+use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
 
 const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
@@ -185,5 +196,121 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
         while open.load(Ordering::SeqCst) > 0 {
             sleep(Duration::from_millis(1)).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn s01c_streams_that_hold_no_place_are_bounded_too() {
+    // Health needs no room, however many ask for it and read nothing.
+    for path in ["/health", "/metrics", "/nope", "/extensions/provider/p1"] {
+        let limits = Limits { max_connections: 20, ..Setup::default().limits };
+        let setup = Setup { limits, ..Setup::default() };
+        let backend = memory(Source::Local, &["provider/p1:1.0.0"]);
+        let served = Served::with(vec![backend], setup).await;
+        served.get(path).await;
+        let (mut held, mut answered) = (Vec::new(), 0);
+        for _ in 0..10 {
+            let (client, connection) = Http2::connect(served.address(), 1).await;
+            for _ in 0..20 {
+                let Some(answer) = client.ask(path).await else { break };
+                answered += 1;
+                held.push(answer);
+            }
+            held.push(match client.ask("/health/live").await {
+                Some(answer) => answer,
+                // Cut, with all that it held.
+                None => {
+                    connection.await.unwrap();
+                    break;
+                }
+            });
+        }
+        assert!((20..=41).contains(&answered), "{path}: {answered} streams of 20 connections");
+        assert_eq!(served.get("/health/live").await.status, StatusCode::OK, "{path}");
+    }
+}
+
+/// A service of four places, two for each address, whose downloads stand still; who is behind these is
+/// believed.
+async fn shared(proxies: &[&str]) -> Served {
+    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    backend.hold = Some(Arc::new(Notify::new()));
+    let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+    let admission = Admission {
+        share: Some(Share::new(NonZeroU32::new(2).unwrap())),
+        proxies: TrustedProxies::new(proxies),
+        room: Room::of(4),
+        ..Admission::default()
+    };
+    let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
+    let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
+    served.catalogue.ready(None).await.unwrap();
+    served
+}
+
+/// Begins a download from an address of this machine; its status, and the connection that holds it.
+async fn begin(served: &Served, from: &str, headers: &str) -> (String, TcpStream) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(served.address()).await.unwrap();
+    let request = format!("GET /api/v1{DOWNLOAD} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let status = head(&mut stream).await[9..12].to_owned();
+    (status, stream)
+}
+
+#[tokio::test]
+async fn s02c_an_address_has_half_of_all_places() {
+    let (lines, _guard) = Lines::capture(Level::WARN);
+    // Directly, behind nginx on this machine, and behind an ingress that is not named.
+    for (proxies, steps) in [
+        (
+            &[][..],
+            &[
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "429"),
+                ("127.0.0.1", "X-Forwarded-For: 192.0.2.1\r\n", "429"),
+                ("127.0.0.2", "", "200"),
+            ][..],
+        ),
+        (
+            &["127.0.0.0/8"],
+            &[
+                ("127.0.0.1", "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n", "200"),
+                ("127.0.0.2", "X-Forwarded-For: 7.7.7.7, 192.0.2.1\r\n", "200"),
+                ("127.0.0.1", "X-Forwarded-For: 192.0.2.1\r\n", "429"),
+                ("127.0.0.1", "X-Forwarded-For: 192.0.2.2\r\n", "200"),
+                ("127.0.0.1", "X-Forwarded-For: 192.0.2.3\r\n", "200"),
+                ("127.0.0.1", "X-Forwarded-For: 192.0.2.4\r\n", "503"),
+            ],
+        ),
+        (
+            &["127.0.0.1"],
+            &[
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "200"),
+                ("127.0.0.1", "", "503"),
+            ],
+        ),
+    ] {
+        let served = shared(proxies).await;
+        let mut held = Vec::new();
+        for (from, headers, expected) in steps {
+            let (status, stream) = begin(&served, from, headers).await;
+            assert_eq!(status, *expected, "{proxies:?} {from} {headers:?}");
+            held.push(stream);
+        }
+        let told = lines.take();
+        let advice = told.matches("server.trusted_proxies").count();
+        let reached = steps.iter().any(|(_, _, status)| *status == "429");
+        assert_eq!(advice, usize::from(reached), "{told}");
+        let live = served.get("/health/live").await.status;
+        assert_eq!(live, StatusCode::OK);
+        // What ends makes room.
+        drop(held);
+        while begin(&served, "127.0.0.1", "").await.0 != "200" {}
     }
 }
