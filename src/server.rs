@@ -326,8 +326,6 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .http1()
         // Ours tells a slow head from an idle connection.
         .header_read_timeout(None)
-        // Who has asked may end its writing, and is answered.
-        .half_close(true)
         .max_buf_size(HEAD_MAX)
         .http2()
         .timer(TokioTimer::new())

@@ -79,7 +79,7 @@ async fn each_form_is_revalidated_by_its_own_tag() {
         let second = [headers, &[("if-none-match", etag)]].concat();
         let second = served.get_with(PATH, &second).await;
         assert_eq!((second.status, second.body.len()), (StatusCode::NOT_MODIFIED, 0));
-        assert!(second.headers.get_all("vary").iter().any(|vary| vary == "accept"));
+        assert!(second.header("vary").split(", ").any(|vary| vary == "accept"));
         let head = served.send(Method::HEAD, PATH, headers).await;
         assert_eq!((head.header("etag"), head.body.len()), (etag, 0));
     }

@@ -1,9 +1,8 @@
 //! Heads and ends of messages that proxies and we might read differently.
 
 use extension_registry::models::source::Source;
-use tokio::io::AsyncWriteExt as _;
 
-use crate::support::raw::{connect, raw, rest};
+use crate::support::raw::raw;
 use crate::support::served::{Served, memory};
 
 const LIVE: &str = "/api/v1/health/live";
@@ -75,26 +74,5 @@ async fn s18c_a_refused_body_ends_its_connection() {
         let request = format!("POST {LIVE} HTTP/1.1\r\n{head}\r\n0\r\n\r\n{smuggled}");
         let answer = raw(&served, &request).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-    }
-}
-
-#[tokio::test]
-async fn s19_a_client_that_ends_its_writing_is_answered() {
-    let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
-    for path in [
-        LIVE,
-        "/api/v1/extensions",
-        "/api/v1/extensions/provider/none",
-        "/api/v1/extensions/provider/aws/1.0.0",
-    ] {
-        for close in ["", "Connection: close\r\n"] {
-            let mut stream = connect(&served).await;
-            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{close}\r\n");
-            stream.write_all(request.as_bytes()).await.unwrap();
-            stream.shutdown().await.unwrap();
-            let answer = String::from_utf8(rest(&mut stream).await).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 "), "{path} {close:?}: {answer:?}");
-            assert!(answer.contains("\r\n\r\n"), "{path}: {answer:?}");
-        }
     }
 }
