@@ -22,6 +22,8 @@ mod support {
     pub(crate) mod ids;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod layouts;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod registry_store;
 }
 
 use std::convert::Infallible;

@@ -1,5 +1,6 @@
 //! Configuration: what was typed, from four places, becomes what is true, or every problem at once.
 
+pub mod addresses;
 pub mod check;
 pub mod example;
 pub mod keys;
@@ -14,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::addresses::host_of;
 use crate::config::check::{Problem, Problems};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig};
 use crate::config::server::{rate_limit, server};
@@ -240,7 +242,7 @@ fn build(
     }
     let config = Config {
         server: server?,
-        gitea: gitea.flatten().and_then(|_| gitea_section(settings)),
+        gitea: gitea.flatten().and_then(|_| gitea_section(settings, problems)),
         oci: oci.flatten().and_then(|_| oci_section(settings)),
         local: local
             .flatten()
@@ -258,7 +260,7 @@ fn build(
     Some(config)
 }
 
-fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {
+fn gitea_section(settings: &Settings, problems: &mut Vec<Problem>) -> Option<GiteaConfig> {
     Some(GiteaConfig {
         url: settings.text("gitea", "url")?,
         organization: settings.text("gitea", "organization")?,
@@ -267,7 +269,11 @@ fn gitea_section(settings: &Settings) -> Option<GiteaConfig> {
             .and_then(|number| i64::try_from(number).ok()),
         token_path: settings.text("gitea", "token_path").map(PathBuf::from),
         upstream: upstream(settings, "gitea")?,
-        external_asset_hosts: settings.list("gitea", "external_asset_hosts")?,
+        external_asset_hosts: settings.each(
+            ("gitea", "external_asset_hosts"),
+            host_of,
+            problems,
+        )?,
     })
 }
 

@@ -24,7 +24,7 @@ use crate::models::version::Version;
 use crate::oci::artifact::{choose_layer, files};
 use crate::oci::challenge::challenges;
 use crate::oci::credentials::Credentials;
-use crate::oci::link::next_page;
+use crate::oci::link::Listing;
 use crate::oci::models::{Document, from_object};
 use crate::oci::token::credentials_header;
 
@@ -98,8 +98,11 @@ fn version(bytes: &[u8]) {
 /// `Link` headers: a next page never lies on another server.
 fn link(bytes: &[u8]) {
     let (Ok(text), Ok(page)) = (std::str::from_utf8(bytes), PAGE.parse::<Url>()) else { return };
-    if let Ok(Some(next)) = next_page(&page, text.lines()) {
+    let (Ok(root), Ok(start)) = (page.join("/sub/"), page.join("/sub/v2/_catalog")) else { return };
+    if let Ok(Some(next)) = (Listing { root: &root, start: &start }).next_page(&page, text.lines())
+    {
         assert_eq!(next.origin(), page.origin());
+        assert!(next.path().starts_with("/sub/"));
         assert!(next.username().is_empty() && next.password().is_none());
     }
 }

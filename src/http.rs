@@ -266,6 +266,9 @@ impl HttpClient {
             }
             Err(_) => Course::On,
         };
+        if course == Course::Again {
+            self.0.breaker.paused(throttle.paused_until());
+        }
         if let Some(verdict) = verdict_of(&answer, course, request) {
             let failed = verdict != Verdict::There;
             pass.ended(verdict);

@@ -9,6 +9,8 @@ pub mod error;
 
 pub mod trace;
 
+pub mod files;
+
 pub mod backend;
 
 pub mod http;

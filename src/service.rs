@@ -22,11 +22,12 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tower_http::cors::AllowOrigin;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::api::client_address::TrustedProxies;
 use crate::api::memos::rules::MemoRules;
@@ -36,6 +37,7 @@ use crate::api::state::Draining;
 use crate::api::surroundings::HttpRules;
 use crate::backend::Backend;
 use crate::build_info;
+use crate::cache::artifacts::Artifacts;
 use crate::catalog::{Catalogue, Merge, Rules, sync};
 use crate::config::settings::Settings;
 use crate::config::{Config, LocalConfig, ServerConfig};
@@ -49,11 +51,15 @@ use crate::service::backends::Backends;
 pub use crate::service::budget::most_memory;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
+use crate::service::state::Keepers;
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
 /// How long archives that are complete may take to get to disk at the end.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// How long everything may take that comes after the drain. Supervisors are told to wait 15 s longer
+/// than the drain lasts.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the service until a signal stops it.
 ///
@@ -71,7 +77,15 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
         .max_blocking_threads(WAITING_MAX)
         .enable_all()
         .build()?;
-    runtime.block_on(start(config, demo, &threads))
+    ended(runtime, start(config, demo, &threads))
+}
+
+/// Runs to the end, and leaves behind whatever thread hangs: in a read from a network mount that is
+/// dead, it would otherwise keep the process for ever. It ends with the process.
+fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 /// What would stop the start and the form of a configuration cannot show: names, addresses, files
@@ -122,7 +136,13 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let (rules, tokens) = http_rules(&config)?;
     rotated.extend(tokens);
     let catalogue = Catalogue::new(backends, catalogue_rules(&config));
-    let artifacts = artifacts::open(&config, &metrics, demo).await;
+    let mut stop = listen_for_signals(draining.clone())?;
+    // From here on signals end nothing by themselves, and the disk may hang.
+    let opened = tokio::select! {
+        opened = open_state(&config, &catalogue, &metrics, demo) => opened,
+        () = asked_to_stop(&mut stop) => return Ok(()),
+    };
+    let (artifacts, keepers) = opened;
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
         artifacts: Arc::clone(&artifacts),
@@ -132,9 +152,6 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         draining: draining.clone(),
     };
     let api = api(parts, &rules).map_err(io::Error::other)?;
-    let stop = listen_for_signals(draining)?;
-    // Before anything is served or asked: what was known yesterday answers at once.
-    let keepers = if demo { None } else { state::restored(&config, &catalogue).await };
     let mut sync = sync::run(&catalogue);
     sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
@@ -146,14 +163,47 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     systemd::ready();
     let routers = Routers { crowded: api.clone().crowded(), served: api };
     serve(listener, routers, limits, clients, threads, stop).await;
-    sync.shutdown().await;
-    // What a hanging disk has not taken by then is fetched again some time.
-    let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
-    if let Some(keepers) = keepers {
-        keepers.save(Timestamp::now()).await;
-    }
+    let closing = async {
+        sync.shutdown().await;
+        // What a hanging disk has not taken by then is fetched again some time.
+        let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
+        if let Some(keepers) = keepers {
+            keepers.save(Timestamp::now()).await;
+        }
+    };
+    close(closing).await;
     info!("stopped");
     Ok(())
+}
+
+/// Opens what the last run left on disk, before anything is served or asked: what was known yesterday
+/// answers at once.
+async fn open_state(
+    config: &Config,
+    catalogue: &Arc<Catalogue>,
+    metrics: &Metrics,
+    demo: bool,
+) -> (Arc<Artifacts>, Option<Keepers>) {
+    let artifacts = artifacts::open(config, metrics, demo).await;
+    let keepers = if demo { None } else { state::restored(config, catalogue).await };
+    (artifacts, keepers)
+}
+
+async fn asked_to_stop(stop: &mut watch::Receiver<Stop>) {
+    // An error is the end of who listens for signals.
+    let _ = stop.wait_for(|now| *now >= Stop::Drain).await;
+}
+
+/// Ends what is still to be ended, as long as there is patience for it.
+async fn close(closing: impl Future<Output = ()>) {
+    if timeout(CLOSE_MAX, closing).await.is_err() {
+        let seconds = CLOSE_MAX.as_secs();
+        warn!(
+            "stopping: what is known could not be written within {seconds} s, so that the next start \
+             knows what was written last; look whether the disk or the network mount of \
+             cache.state_dir hangs"
+        );
+    }
 }
 
 async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
@@ -285,4 +335,47 @@ fn greet(address: SocketAddr, extensions: usize) -> io::Result<()> {
          \x20 health            curl {base}/health\n\n\
          Stop with Ctrl-C. To serve your own, see config.example.toml and the README.\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::runtime::Builder;
+    use tokio::task::spawn_blocking;
+
+    use super::*;
+
+    #[test]
+    fn s07f_the_end_waits_for_no_thread_that_hangs() {
+        let (release, hangs) = mpsc::channel::<()>();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // Returns although the thread never does as long as the sender lives.
+        ended(runtime, async move {
+            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            spawn_blocking(move || {
+                begun.send(()).unwrap();
+                let _ = hangs.recv();
+            });
+            has_begun.await.unwrap();
+        });
+        drop(release);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s07g_what_is_written_at_the_end_is_waited_for_and_not_for_ever() {
+        close(std::future::ready(())).await;
+        let begun = tokio::time::Instant::now();
+        close(std::future::pending()).await;
+        assert_eq!(begun.elapsed(), CLOSE_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s07h_a_start_whose_disk_hangs_can_be_stopped() {
+        for (now, stops) in [(Stop::Not, false), (Stop::Drain, true), (Stop::Now, true)] {
+            let (_sender, mut stop) = watch::channel(now);
+            let stopped = timeout(CLOSE_MAX, asked_to_stop(&mut stop)).await;
+            assert_eq!(stopped.is_ok(), stops, "{now:?}");
+        }
+    }
 }

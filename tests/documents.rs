@@ -132,3 +132,40 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// A promise is kept only as long as its test is there.
+#[test]
+fn each_promise_and_bound_of_the_threat_model_names_tests_that_are_there() {
+    let mut known = Vec::new();
+    let mut folders = vec![root().join("src"), root().join("tests")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let names = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+                known.extend(names.map(str::to_owned));
+                files.push(path);
+            }
+        }
+    }
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let rows = text.split("## Promises to the network before us").nth(1).unwrap().lines();
+    let rows = rows.filter(|line| line.starts_with("| ") && !line.ends_with("| tests |"));
+    let mut wrong = Vec::new();
+    for row in rows.filter(|row| !row.starts_with("| ---")) {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        let is_there = |name: &&str| match name.ends_with(".rs") {
+            true => files.iter().any(|path| path.ends_with(name)),
+            false => known.iter().any(|known| known.starts_with(*name)),
+        };
+        if names.is_empty() || !names.iter().all(is_there) {
+            wrong.push(row);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use extension_registry::backend::Backend as _;
+use extension_registry::local::backend::LocalBackend;
 use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
 use extension_registry::models::digest::Digest;
 use extension_registry::oci::models::{OCI_INDEX, OCI_MANIFEST};
@@ -370,4 +372,90 @@ async fn a_directory_that_comes_later_is_noticed() {
     publish(late, &id("provider/good"), "1.0.0", "good", b"good bytes");
     served.catalogue.round(None).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
+}
+
+/// Swaps two names again and again, as who means to be in time between a look and an opening.
+struct Swapping {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Swapping {
+    fn of(one: PathBuf, other: PathBuf) -> Self {
+        let stop = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+        let told = std::sync::Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let aside = one.with_extension("aside");
+            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+                fs::rename(&one, &aside).unwrap();
+                fs::rename(&other, &one).unwrap();
+                fs::rename(&one, &other).unwrap();
+                fs::rename(&aside, &one).unwrap();
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Swapping {
+    fn drop(&mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// Every file of a layout is opened without waiting, whatever it has become since a look at it.
+#[tokio::test]
+async fn s07_a_pipe_that_is_swapped_in_freezes_nobody() {
+    for file in ["index.json", "oci-layout", "manifest", "archive"] {
+        let bench = Bench::new();
+        bench.publish_bad("1.0.0");
+        let manifest = bench.index()["manifests"][0]["digest"].as_str().unwrap().replace(':', "/");
+        let place = match file {
+            "manifest" => bench.bad().join("blobs").join(manifest),
+            "archive" => bench.blob(b"bad 1.0.0"),
+            other => bench.bad().join(other),
+        };
+        let pipe = place.with_extension("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let backend = LocalBackend::new(bench.0.path());
+        let bad = id("provider/bad");
+        let good = LocalBackend::new(bench.0.path());
+        let release = good.extension(&bad).await.unwrap().releases()[0].clone();
+        let archive = release.artifact.chosen().unwrap().clone();
+        let _swapping = Swapping::of(place, pipe);
+        for _ in 0..3_000 {
+            let asked = async {
+                let _ = backend.extension(&bad).await;
+                let _ = backend.open(&bad, &archive, None).await;
+            };
+            // Never reached by what does not wait for a writer, which never comes.
+            let patience = std::time::Duration::from_secs(20);
+            tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
+                // The thread that hangs would keep the test from ending.
+                eprintln!("frozen by {file}");
+                std::process::abort()
+            });
+        }
+    }
+}
+
+/// Everything else that is no regular file, where one should be.
+#[tokio::test]
+async fn s07b_devices_sockets_and_folders_are_no_files_of_a_layout() {
+    let swaps: [fn(&Path); 3] = [
+        |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        |path| fs::create_dir(path).unwrap(),
+        |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for swap in swaps {
+        for file in ["index.json", "oci-layout"] {
+            let bench = Bench::new();
+            bench.publish_bad("1.0.0");
+            fs::remove_file(bench.bad().join(file)).unwrap();
+            swap(&bench.bad().join(file));
+            let told = format!("{file} cannot be read");
+            bench.good_goes_on(&["provider/bad", &told, "regular file"]).await;
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Where a request comes from: the connection's other end, or what a trusted proxy says of it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -73,11 +73,29 @@ impl TrustedProxies {
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
+        IpAddr::V6(address) => translated(address).map_or_else(
+            || {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            },
+            IpAddr::V4,
+        ),
         v4 => v4,
+    }
+}
+
+/// The client of IPv4 behind a translator (NAT64) or a tunnel (6to4, Teredo), whose network of IPv6
+/// all such clients share.
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => {
+            Some(v4(high, low))
+        }
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        // Teredo writes the client's address with every bit turned (RFC 4380, 4).
+        [0x2001, 0, .., high, low] => Some(v4(!high, !low)),
+        _ => None,
     }
 }
 
@@ -192,6 +210,23 @@ mod tests {
         ] {
             let client = client.map(|client| client.parse().unwrap());
             assert_eq!(proxies.client_at(peer.parse().unwrap()), client, "{peer}");
+        }
+    }
+
+    /// Behind a translator or a tunnel the address of IPv4 is the client; the network is everybody's.
+    #[test]
+    fn s22b_clients_behind_translators_are_told_apart_by_their_own_address() {
+        for (address, network) in [
+            ("64:ff9b::192.0.2.1", "192.0.2.1"),
+            ("64:ff9b:1::192.0.2.1", "192.0.2.1"),
+            ("64:ff9b:1:7::192.0.2.1", "192.0.2.1"),
+            ("2002:c000:201::1", "192.0.2.1"),
+            ("2002:c000:201:ffff::1", "192.0.2.1"),
+            ("2001:0:909:909:8000:1234:3fff:fdfe", "192.0.2.1"),
+            ("64:ff9c::192.0.2.1", "64:ff9c::"),
+            ("2001:1:909:909:8000:1234:3fff:fdfe", "2001:1:909:909::"),
+        ] {
+            assert_eq!(network_of(address.parse().unwrap()).to_string(), network, "{address}");
         }
     }
 

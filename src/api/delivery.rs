@@ -55,6 +55,26 @@ impl Delivery {
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
 
+    /// Learns the size of a file that its backend only points at. One question opens the file and
+    /// reads nothing of it.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn sized(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
+        if self.artifact.known_size().is_some() {
+            return Ok(self);
+        }
+        let Self { id, release, artifact, .. } = &self;
+        let opened = api.catalogue.open(id, release, artifact, None).await;
+        let size = opened.inspect_err(|error| self.report(&api.catalogue, error))?.length;
+        api.catalogue.refresh(id, Some(release.source)).await?;
+        let mut again = self.found_again(api, asset).await?;
+        if again.artifact.known_size().is_none() {
+            Arc::make_mut(&mut again.artifact).size = size;
+        }
+        Ok(again)
+    }
+
     /// Finds out whether the file in the place of a pinned archive is another one. Where only its
     /// bytes can tell, and the pinned archive is not stored, they are fetched for that.
     ///

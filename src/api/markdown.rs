@@ -1,19 +1,25 @@
 //! From a publisher's Markdown to a page that is safe to show: no scripts, styles, forms or frames,
 //! links that lead only to the web and lend no weight.
 
+mod tags;
+mod work;
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
+use crate::api::markdown::work::Work;
+
 /// How deep quotes, lists and their like may lie in each other; deeper ones lose their marks.
 /// What shows pages is quadratic in it.
 const DEPTH_MAX: usize = 50;
-/// Tags in one piece of raw HTML; a piece with more is left out, for the same reason.
-const TAGS_OF_PIECE_MAX: usize = 200;
 /// Tags in all raw HTML of a page; what comes after them is left out.
 const TAGS_MAX: usize = 2_000;
+/// What stands in the place of what is more than a page may cost.
+const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
+                   to get all of it.</em></p>\n";
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::default();
@@ -25,17 +31,20 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     cleaner
 });
 
-/// A whole page of this Markdown (CommonMark with tables, strike-through and task lists).
+/// A whole page of this Markdown (CommonMark with tables, strike-through and task lists). It ends
+/// where it costs too much, and says so.
 #[must_use]
 pub fn page_of(markdown: &str) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut shaper = Shaper { depth: 0, tags_left: TAGS_MAX, block: None };
-    let events = Parser::new_ext(markdown, options).filter_map(|event| shaper.shaped(event));
+    let mut shaper = Shaper { depth: 0, tags_left: TAGS_MAX, block: None, work: Some(Work::new()) };
+    let events = Parser::new_ext(markdown, options);
+    let events = events.map_while(|event| shaper.within(event)).flatten();
     let mut body = String::new();
     html::push_html(&mut body, events);
     let body = CLEANER.clean(&body);
-    format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}")
+    let cut = if shaper.work.is_none() { CUT } else { "" };
+    format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}{cut}")
 }
 
 /// Bounds what a page costs. Raw HTML is cleaned piece by piece, so that what one piece leaves open
@@ -45,9 +54,20 @@ struct Shaper {
     tags_left: usize,
     /// The block of HTML that is being read.
     block: Option<String>,
+    /// `None`: all is used up.
+    work: Option<Work>,
 }
 
 impl Shaper {
+    /// `None`: the page ends before this event.
+    fn within<'a>(&mut self, event: Event<'a>) -> Option<Option<Event<'a>>> {
+        if self.work.as_mut()?.take(&event).is_none() {
+            self.work = None;
+            return None;
+        }
+        Some(self.shaped(event))
+    }
+
     /// `None`: the event is left out.
     fn shaped<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
         match event {
@@ -77,9 +97,10 @@ impl Shaper {
     }
 
     fn cleaned(&mut self, raw: &str) -> Option<CowStr<'static>> {
-        let tags = raw.matches('<').count();
+        let tags = tags::count(raw)?;
         self.tags_left = self.tags_left.checked_sub(tags)?;
-        (tags <= TAGS_OF_PIECE_MAX).then(|| CLEANER.clean(raw).to_string().into())
+        self.work.as_mut()?.raw(raw)?;
+        Some(CLEANER.clean(raw).to_string().into())
     }
 }
 
@@ -144,6 +165,85 @@ mod tests {
             let page = page_of(&hostile);
             let begins: String = hostile.chars().take(20).collect();
             assert!(page.len() < length_max, "{begins}: {}", page.len());
+        }
+    }
+
+    #[test]
+    fn s03_raw_tags_of_many_attributes_or_much_length_are_left_out() {
+        let many = |count: usize| (0..count).map(|n| format!(" a{n:x}")).collect::<String>();
+        let long = |length: usize| format!("<p title=\"{}\">gone</p>", "x".repeat(length));
+        for (raw, shown) in [
+            (format!("<p{}>shown</p>", many(40)), true),
+            (format!("<p{}>gone</p>", many(60)), false),
+            (format!("</p{}>gone", many(60)), false),
+            (format!("x <b{}>y</b>", many(60)), false),
+            (format!("<p\n{}>gone</p>", many(60).replace(' ', "/")), false),
+            (format!("<p title='>'{}>gone</p>", many(60)), false),
+            (format!("<p title=\"'>\"{}>gone</p>", many(60)), false),
+            (format!("<p x=a\"b y='>'{}>gone</p>", many(60)), false),
+            (format!("<!-- ' --><p{}>gone</p>", many(60)), false),
+            (format!("<!-- <p x=\" --><p{}>gone</p>", many(60)), false),
+            (format!("<script><p x=\"</script><p{}>gone</p>", many(60)), false),
+            (format!("<p{}", many(60)), false),
+            (long(2_000), true),
+            (long(9_000), false),
+        ] {
+            let page = page_of(&raw);
+            let raw: String = raw.chars().take(60).collect();
+            assert_eq!(page.contains("<p title") || page.contains("shown"), shown, "{raw}: {page}");
+            assert!(!page.contains("gone") || shown, "{raw}: {page}");
+        }
+    }
+
+    /// A mebibyte of it.
+    fn mebibyte(of: &str) -> String {
+        of.repeat((1 << 20) / of.len())
+    }
+
+    #[test]
+    fn s03b_a_page_ends_where_it_costs_too_much_and_says_so() {
+        let address = "x".repeat(1 << 19);
+        for hostile in [
+            mebibyte("&"),
+            mebibyte("\u{a0}"),
+            mebibyte("&amp;"),
+            mebibyte("<"),
+            mebibyte("*a* "),
+            mebibyte("- - - - a\n"),
+            mebibyte("a\n\n"),
+            mebibyte("`a` "),
+            mebibyte("[](b)"),
+            mebibyte("    &&&\n"),
+            format!("```\n{}", mebibyte("&&&&&&&&&\n")),
+            format!("[a](b \"{}\")", mebibyte("&")),
+            format!("[a](http://a.b/{})", mebibyte("&")),
+            format!("![{}](http://a.b/)", mebibyte("&*a*")),
+            format!("[a]: /{address}\n\n{}", "[a]".repeat(100_000)),
+            format!("{}\n{}\n{}", "|a".repeat(1_000), "|-".repeat(1_000), "|b\n".repeat(300_000)),
+        ] {
+            let page = page_of(&hostile);
+            let begins: String = hostile.chars().take(20).collect();
+            assert!(page.ends_with(CUT), "{begins}: {} bytes", page.len());
+            assert!(page.len() < 12 << 20, "{begins}: {} bytes", page.len());
+        }
+        let raw = format!("<p>{}</p>\n\nafter", mebibyte("&"));
+        let page = page_of(&raw);
+        assert!(page.len() < 1_000 && page.contains("<p>after</p>"), "{}", page.len());
+    }
+
+    #[test]
+    fn s03c_long_readmes_of_people_are_shown_whole() {
+        let prose =
+            "Configure `replicas` in *cluster.toml* & restart, see [the guide](https://a.b/c).\n";
+        let table = "| `name` | text | \"x\" | The name <of> it & more, at most 64 characters. |\n";
+        for honest in [
+            format!("{}\n", prose.repeat(10)).repeat(800),
+            format!("| a | b | c | d |\n|---|---|---|---|\n{}", table.repeat(5_000)),
+            format!("```toml\n{}```\n", "key = \"value\" # a & b, 20 °C\n".repeat(5_000)),
+            "<p align=\"center\"><img src=\"https://a.b/c.png\" alt=\"x\"></p>\n\n".repeat(300),
+        ] {
+            let page = page_of(&format!("{honest}\nThe end."));
+            assert!(!page.ends_with(CUT) && page.contains("The end."), "{}", &honest[..60]);
         }
     }
 }

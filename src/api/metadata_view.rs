@@ -62,8 +62,8 @@ pub struct AssetView<'a> {
     id: &'a str,
     /// As the publisher named it; not checked to be a safe name of a file.
     name: &'a str,
-    /// Length in bytes.
-    size: u64,
+    /// Length in bytes; `null` for a file elsewhere that nobody downloaded yet.
+    size: Option<u64>,
     /// `sha256:` and the digest of the file, where it is known.
     digest: Option<String>,
     /// Path of the file here; needs no backend's credentials.
@@ -78,7 +78,7 @@ impl<'a> MetadataView<'a> {
         let asset = |file: &'a Artifact| AssetView {
             id: file.key.as_str(),
             name: &file.file_name,
-            size: file.size,
+            size: file.known_size(),
             digest: file.digest.as_ref().map(ToString::to_string),
             href: asset_href(id, release, asked, &file.key),
         };
@@ -105,7 +105,7 @@ impl<'a> MetadataView<'a> {
 
 fn digest_status(release: &Release) -> &'static str {
     let archive = release.artifact.chosen();
-    if release.unverified.is_some() {
+    if release.checksum_fault.is_some() {
         "unverified"
     } else if archive.is_some_and(|file| file.digest.is_some()) {
         "known"

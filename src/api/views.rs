@@ -140,7 +140,7 @@ impl<'a> VersionView<'a> {
             published_at: release.published_at.map(|at| at.to_string()),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().unwrap_or(&href).to_owned()),
-            size: artifact.map(|artifact| artifact.size),
+            size: artifact.and_then(|artifact| artifact.known_size()),
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),
             digest: artifact.and_then(|artifact| artifact.digest.as_ref()).map(ToString::to_string),

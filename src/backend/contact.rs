@@ -1,5 +1,7 @@
 //! How contact with a backend stands, as the client that asks it sees it.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 /// Whether a backend is asked, whether it keeps us waiting, and when it was last asked.
@@ -11,6 +13,21 @@ pub struct Contact {
     pub late: usize,
     /// When a question was last sent, or an answer last came.
     pub last_heard: Option<Instant>,
+    /// Until when the backend asked to be left alone while questions wait for their turn.
+    pub paused_until: Option<Instant>,
+}
+
+impl Contact {
+    /// How long from now on no question is sent.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        let open = match self.breaker {
+            BreakerState::Open { until } => Some(until),
+            BreakerState::Closed | BreakerState::HalfOpen => None,
+        };
+        let until = open.max(self.paused_until);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
 }
 
 /// Whether a backend is asked.

@@ -15,25 +15,33 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
 use crate::cache::artifacts::buffers::{Allowance, Buffers};
-use crate::cache::artifacts::disk::Disk;
+use crate::cache::artifacts::disk::{Disk, Found};
 use crate::cache::artifacts::fill::Fill;
 use crate::cache::artifacts::shelf::Shelf;
 pub use crate::cache::artifacts::state::StoreState;
 use crate::cache::artifacts::state::Trouble;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::caches::CacheCounters;
 use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::digest::{Algorithm, Digest};
 use crate::models::source::Source;
+
+/// Stored files that are opened at once.
+const LOOKS_MAX: usize = 64;
+/// How long the disk may take to open a file; what takes longer is fetched past the store.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens the artifact at its backend, or the given part of it.
 pub type Upstream =
@@ -80,6 +88,8 @@ pub enum Origin {
 /// The artifacts of one process.
 pub struct Artifacts {
     disk: Option<Disk>,
+    /// Where short questions to the disk are put.
+    lane: Lane,
     shelf: Mutex<Shelf>,
     fills: Mutex<HashMap<Identity, Arc<Fill>>>,
     /// Files that are being verified, each once for all who want it.
@@ -129,12 +139,9 @@ impl Artifacts {
         let this = Arc::new(Self::of(Some(disk.clone()), max_bytes, hits, counters));
         let found = tokio::task::spawn_blocking(move || disk.open()).await;
         match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            Ok(found) => {
-                for file in found {
-                    let left = this.shelf.lock().put(file.digest, file.size, None);
-                    this.remove(left);
-                }
-                this.count();
+            Ok((found, told)) => {
+                this.restock(found);
+                told.iter().for_each(|what| warn!("the store of artifacts: {what}"));
             }
             Err(error) => this.failed(&error),
         }
@@ -149,6 +156,7 @@ impl Artifacts {
     ) -> Self {
         Self {
             disk,
+            lane: Lane::new(LOOKS_MAX, PATIENCE),
             shelf: Mutex::new(Shelf::new(max_bytes)),
             fills: Mutex::default(),
             verifying: Coalesced::default(),
@@ -158,6 +166,16 @@ impl Artifacts {
             counters,
             busy: watch::Sender::new(0),
         }
+    }
+
+    /// What is stored is what was found, and nothing else.
+    fn restock(&self, found: Vec<Found>) {
+        self.shelf.lock().clear();
+        for file in found {
+            let left = self.shelf.lock().put(file.digest, file.size, None);
+            self.remove(left);
+        }
+        self.count();
     }
 
     /// The bytes asked for: from the store, from a fetch under way, or from a fetch that begins

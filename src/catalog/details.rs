@@ -38,7 +38,9 @@ impl Catalogue {
         deadline: Deadline,
     ) -> Result<Details> {
         let (entry, known) = self.find_named(id, version, source, deadline).await?;
-        self.details(entry, known, deadline).await
+        let found = self.details(entry, Arc::clone(&known), deadline).await?;
+        let entry = self.entry_of(found.entry, &known, &found.release, source);
+        Ok(Details { entry, ..found })
     }
 
     /// The README of a release, however long its backend takes: a caller waits until its

@@ -106,6 +106,11 @@ impl Member {
         self.backend.contact().map(|contact| contact.borrow().breaker)
     }
 
+    /// How long from now on the backend is not asked, because it fails or limits us.
+    pub(super) fn pause(&self) -> Duration {
+        self.backend.contact().map_or(Duration::ZERO, |contact| contact.borrow().pause())
+    }
+
     /// Waits until the backend is asked again after it was left alone.
     pub(super) async fn is_back(&self) {
         let Some(mut contact) = self.backend.contact() else { return pending().await };

@@ -91,7 +91,8 @@ fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
         BreakerState::Closed if member.status.refuses_reads().1 => Some(Instant::now()),
         BreakerState::Closed => {
             let heard = [contact.last_heard, member.status.last_asked()];
-            Some(heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE)
+            let silent = heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE;
+            contact.paused_until.max(Some(silent))
         }
     }
 }

@@ -128,7 +128,8 @@ impl Catalogue {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let wanted = id.clone();
         let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
-        deadline.wait(source, self.questions.under_way.ask(&key, question)).await
+        let answer = deadline.wait(source, self.questions.under_way.ask(&key, question)).await;
+        answer.map_err(|error| self.held_back(source, error))
     }
 
     async fn ask_members(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use crate::backend::Fault;
 use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
@@ -17,9 +18,9 @@ use crate::catalog::questions::{Deadline, Wanted, What};
 use crate::catalog::room::no_room;
 use crate::catalog::{Catalogue, Merge};
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::brief::first_few;
-use crate::models::extension::{Extension, Release};
+use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
@@ -246,7 +247,9 @@ impl Catalogue {
             let release = read?;
             let subject = FaultSubject::Release(release.tag.clone());
             member.evidence.mended(&id.to_string(), &subject);
+            judge_checksum(member, &id, &release);
             if release.artifact.is_usable() {
+                this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
             // What holds nothing is shown on no path, and its extension is read without it. If that
@@ -254,7 +257,9 @@ impl Catalogue {
             let _ = this.refresh(&id, Some(known.source)).await;
             Err(no_version(&id, &known.tag))
         };
-        deadline.wait(Some(release.source), self.questions.releases.ask(&key, question)).await
+        let answer = self.questions.releases.ask(&key, question);
+        let answer = deadline.wait(Some(release.source), answer).await;
+        answer.map_err(|error| self.held_back(Some(release.source), error))
     }
 
     /// The one backend that can have versions of this name which are not known; `None`: all can.
@@ -316,7 +321,8 @@ impl Catalogue {
     /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
     /// other one may be there in a moment.
     fn nothing_known(&self, source: Option<Source>) -> Error {
-        let mut kind = ErrorKind::BackendUnavailable { retry_after: RETRY_AFTER };
+        let retry_after = self.pause(source).max(RETRY_AFTER);
+        let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
         for member in self.asked(source) {
             let failure = member.status.get().last_failure;
@@ -409,4 +415,19 @@ fn standing(entry: &Entry, source: Option<Source>) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Keeps or ends the fault of a checksum beside an archive that was just read.
+fn judge_checksum(member: &Member, id: &ExtensionId, release: &Release) {
+    let repository = id.to_string();
+    let subject = |file: &ArtifactKey| FaultSubject::Download(release.tag.clone(), file.clone());
+    let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
+        let archive = release.artifact.chosen().map(|archive| &archive.key);
+        let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
+        beside.for_each(|file| member.evidence.mended(&repository, &subject(&file.key)));
+        return;
+    };
+    let reason = format!("{}: {reason}", release.tag);
+    let fault = Fault { repository, subject: subject(file), reason };
+    member.tell(member.evidence.found(fault).as_slice());
 }

@@ -40,12 +40,12 @@ impl Catalogue {
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
         let entry = self.find_with(id, source, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
-        match self.picked(entry, known, deadline).await {
+        match self.picked(entry, known, source, deadline).await {
             // A version that was only named holds no archive, and so may the next ones.
             Err(error) if error.is_not_found() => {
                 let entry = self.find_whole(id, source, deadline).await?;
                 let known = Arc::clone(pick(&entry.extension, wanted)?);
-                self.picked(entry, known, deadline).await
+                self.picked(entry, known, source, deadline).await
             }
             found => found,
         }
@@ -55,12 +55,15 @@ impl Catalogue {
         self: &Arc<Self>,
         entry: Arc<Entry>,
         known: Arc<Release>,
+        source: Option<Source>,
         deadline: Deadline,
     ) -> Result<Details> {
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }
-        self.details(entry, known, deadline).await
+        let found = self.details(entry, Arc::clone(&known), deadline).await?;
+        let entry = self.entry_of(found.entry, &known, &found.release, source);
+        Ok(Details { entry, ..found })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use url::Url;
+
 use crate::config::SEARCHED;
 use crate::config::keys::{KEYS, Key, Kind, SECTIONS, nearest};
 use crate::config::show::without_credentials;
@@ -128,6 +130,9 @@ impl std::error::Error for Problems {}
 /// What is wrong, to stand behind the key's name.
 pub fn accept(key: &Key, value: &Value) -> Result<(), String> {
     match (key.kind, value) {
+        (Kind::Text, Value::Text(text)) if text.contains('\0') => {
+            Err("must hold no NUL character, which no file, host or name has".to_owned())
+        }
         (Kind::Text, Value::Text(text)) if !text.trim().is_empty() => Ok(()),
         (Kind::Text, Value::Text(_)) => Err("must not be empty".to_owned()),
         (Kind::Url, Value::Text(text)) => web_address(text),
@@ -177,5 +182,17 @@ fn web_address(text: &str) -> Result<(), String> {
             without_credentials(text)
         ));
     }
-    Ok(())
+    let stray = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+    if text.contains(stray) {
+        return Err(format!(
+            "must be an address without query, fragment and white space, not {:?}",
+            without_credentials(text)
+        ));
+    }
+    match Url::parse(text) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(format!("is no address ({error}): must be such as https://git.example.com/sub"))
+        }
+    }
 }

@@ -287,7 +287,7 @@ pub const KEYS: &[Key] = &[
         "token_hosts",
         Kind::List,
         "[]",
-        "Token servers of other domains than the registry's that may be told who we are.",
+        "Token servers of other domains or ports than the registry's that may be told who we are.",
     ),
     key("oci", "verify_ssl", Kind::Flag, "true", "Whether certificates are checked. Leave it on."),
     key(

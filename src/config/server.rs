@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::addresses::{check_listening, origin_of};
 use crate::config::check::Problem;
 use crate::config::settings::Settings;
 
@@ -82,12 +83,20 @@ impl ServerConfig {
 /// `[server]`; `None` only beside a problem that says why.
 pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option<ServerConfig> {
     let whole = |key| settings.whole("server", key);
+    let host = settings.text("server", "host")?;
+    if let Err(what) = check_listening(&host) {
+        problems.push(settings.problem("server", "host", what));
+    }
     Some(ServerConfig {
-        host: settings.text("server", "host")?,
+        host,
         port: u16::try_from(whole("port")?).ok()?,
         workers: whole("workers").and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
         enable_cors: settings.flag("server", "enable_cors")?,
-        cors_allowed_origins: settings.list("server", "cors_allowed_origins")?,
+        cors_allowed_origins: settings.each(
+            ("server", "cors_allowed_origins"),
+            allowed_origin,
+            problems,
+        )?,
         enable_compression: settings.flag("server", "enable_compression")?,
         shutdown_grace: Duration::from_secs(whole("shutdown_grace_seconds")?),
         max_connections: usize::try_from(whole("max_connections")?).ok()?,
@@ -96,26 +105,21 @@ pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option
         max_requests: usize::try_from(whole("max_requests")?).ok()?,
         max_requests_per_client: whole("max_requests_per_client")
             .and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?)),
-        trusted_proxies: trusted_proxies(settings, problems)?,
+        trusted_proxies: settings.each(("server", "trusted_proxies"), network_of, problems)?,
     })
 }
 
-fn trusted_proxies(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Vec<IpNet>> {
-    let mut networks = Vec::new();
-    for text in settings.list("server", "trusted_proxies")? {
-        let address = || text.parse::<IpAddr>().map(IpNet::from);
-        match text.parse::<IpNet>().or_else(|_| address()) {
-            Ok(network) => networks.push(network),
-            Err(_) => problems.push(settings.problem(
-                "server",
-                "trusted_proxies",
-                format!(
-                    "{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8"
-                ),
-            )),
-        }
-    }
-    Some(networks)
+/// A network, or the one of a single address.
+fn network_of(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+        format!("{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8")
+    })
+}
+
+/// An origin, or all of them.
+fn allowed_origin(text: &str) -> Result<String, String> {
+    if text == "*" { Ok(text.to_owned()) } else { origin_of(text) }
 }
 
 /// `[rate_limit]`

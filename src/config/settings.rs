@@ -94,6 +94,25 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// What the items of a list mean; each that means nothing is a problem, and left out.
+    pub(super) fn each<T>(
+        &self,
+        (section, name): (&str, &str),
+        parse: impl Fn(&str) -> Result<T, String>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Vec<T>> {
+        let mut parsed = Vec::new();
+        for item in self.list(section, name)? {
+            match parse(&item) {
+                Ok(item) => parsed.push(item),
+                Err(what) => problems.push(self.problem(section, name, what)),
+            }
+        }
+        Some(parsed)
+    }
+}
+
 impl Present<'_> {
     /// Whether the required keys of the section have a value; each that has none is a problem.
     pub fn required(&self, problems: &mut Vec<Problem>) -> Option<()> {

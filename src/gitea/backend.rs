@@ -174,7 +174,8 @@ impl GiteaBackend {
     }
 
     fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
-        ReleaseReader::new(repository, &self.client.urls, &self.external_hosts)
+        let reader = ReleaseReader::new(repository, &self.client.urls, &self.external_hosts);
+        reader.with_known(&self.known)
     }
 
     /// One release as the API finds it, which does not mind the case of a tag.
@@ -259,7 +260,11 @@ impl Backend for GiteaBackend {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        download::open(&self.client, artifact, range).await
+        let opened = download::open(&self.client, artifact, range).await?;
+        if artifact.known_size().is_none() {
+            self.known.learn_size(artifact.key.as_str(), opened.length);
+        }
+        Ok(opened)
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
@@ -275,7 +280,7 @@ impl Backend for GiteaBackend {
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
         url.set_query(Some("page=1&limit=1"));
-        let found = self.client.find(operations::PROBE, &url, |answer, room| one_row(answer, room));
+        let found = self.client.find(operations::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
         let Some(row) = row else { return self.check_organization(true).await };
         if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {

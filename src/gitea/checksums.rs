@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gitea::checksum_file::{Scope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
 use crate::models::artifact::{Artifact, archive_stem, is_archive_name};
 use crate::models::brief::brief;
 use crate::models::digest::Digest;
-use crate::models::extension::Release;
+use crate::models::extension::{ChecksumFault, Release};
 
 /// Largest checksum file read, in bytes: a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
@@ -54,7 +54,7 @@ pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> R
             release.learn_digests(|of| (of.key == archive.key).then(|| digest.clone()));
         }
         Ok(None) => {}
-        Err(why) => release.unverified = Some(why.into()),
+        Err(fault) => release.checksum_fault = Some(Box::new(fault)),
     }
     release
 }
@@ -67,7 +67,7 @@ async fn digest_beside(
     client: &GiteaClient,
     archive: &str,
     assets: &[Arc<Artifact>],
-) -> Result<Option<Digest>, String> {
+) -> Result<Option<Digest>, ChecksumFault> {
     let mut trouble = None;
     for (file, scope) in candidates(archive, assets) {
         match stated(client, file, archive, scope).await {
@@ -75,7 +75,10 @@ async fn digest_beside(
             Ok(None) => {}
             Err(why) => {
                 let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
-                trouble.get_or_insert_with(|| brief(format!("the checksum {name} {why}")));
+                trouble.get_or_insert_with(|| ChecksumFault {
+                    file: file.key.clone(),
+                    reason: brief(format!("the checksum {name} {why}")).into(),
+                });
             }
         }
     }
@@ -88,11 +91,16 @@ async fn stated(
     archive: &str,
     scope: Scope,
 ) -> Result<Option<Digest>, String> {
-    if file.size > SIZE_MAX {
-        return Err(format!("is longer than {SIZE_MAX} bytes"));
+    let too_long = || format!("is longer than {SIZE_MAX} bytes");
+    if file.known_size().is_some_and(|size| size > SIZE_MAX) {
+        return Err(too_long());
     }
-    let read = async { download::open(client, file, None).await?.collect().await };
-    let bytes = read.await.map_err(|error| format!("cannot be read: {}", error.report()))?;
+    let failed = |error: Error| format!("cannot be read: {}", error.report());
+    let download = download::open(client, file, None).await.map_err(failed)?;
+    if download.length > SIZE_MAX {
+        return Err(too_long());
+    }
+    let bytes = download.collect().await.map_err(failed)?;
     find(&bytes, archive, scope).map_err(str::to_owned)
 }
 

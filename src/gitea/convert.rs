@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::gitea::assets;
+use crate::gitea::known::Known;
 use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
 use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
@@ -26,6 +27,8 @@ const KEYWORD_MAX: usize = 100;
 /// Longest name of a file, in bytes, and longest identity that a server gives it.
 const FILE_NAME_MAX: usize = 255;
 const UUID_MAX: usize = 64;
+/// What Forgejo calls files that it only points at.
+const EXTERNAL: &str = "external";
 /// "Never" is the epoch in the server's zone, or the year 1: nothing was released before this.
 const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
@@ -115,6 +118,7 @@ pub(super) struct ReleaseReader<'a> {
     repository: &'a Repository,
     urls: &'a Urls,
     external_hosts: &'a [String],
+    known: Option<&'a Known>,
     /// Whether what a publisher says has changed is kept.
     notes: bool,
     abouts: Mutex<HashMap<Option<Box<str>>, Arc<About>>>,
@@ -126,7 +130,14 @@ impl<'a> ReleaseReader<'a> {
         urls: &'a Urls,
         external_hosts: &'a [String],
     ) -> Self {
-        Self { repository, urls, external_hosts, notes: false, abouts: Mutex::default() }
+        let (known, abouts) = (None, Mutex::default());
+        Self { repository, urls, external_hosts, known, notes: false, abouts }
+    }
+
+    /// The same with sizes that were learned before.
+    pub(super) const fn with_known(mut self, known: &'a Known) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// The same with release notes.
@@ -180,7 +191,7 @@ impl<'a> ReleaseReader<'a> {
             Arc::new(Artifact {
                 key: ArtifactKey::new(row.uuid.as_str()),
                 file_name: row.name.as_str().into(),
-                size: row.size,
+                size: self.size_of(row),
                 digest: None,
                 url: Some(url(&row.name)),
             })
@@ -191,9 +202,18 @@ impl<'a> ReleaseReader<'a> {
         rows.iter().filter(named).map(asset).collect()
     }
 
+    /// Servers do not know how long external files are, and say 0.
+    fn size_of(&self, row: &AssetRow) -> u64 {
+        if row.kind.as_deref() != Some(EXTERNAL) || row.size > 0 {
+            return row.size;
+        }
+        let learned = self.known.and_then(|known| known.size_of(&row.uuid));
+        learned.unwrap_or(Artifact::UNKNOWN_SIZE)
+    }
+
     /// An external asset is whatever its publisher points at: only hosts that the operator named.
     fn is_served(&self, row: &AssetRow) -> bool {
-        if row.kind.as_deref() != Some("external") {
+        if row.kind.as_deref() != Some(EXTERNAL) {
             return true;
         }
         let address =

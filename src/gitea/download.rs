@@ -30,8 +30,8 @@ pub(super) async fn open(
     artifact: &Artifact,
     range: Option<Range<u64>>,
 ) -> Result<Download> {
-    let part = range.clone().unwrap_or(0..artifact.size);
     let size = artifact.size;
+    let part = range.clone().unwrap_or(0..size);
     if range.is_some() && (part.start >= part.end || part.end > size) {
         let kind = ErrorKind::RangeNotSatisfiable { size };
         return Err(Error::new(kind, "Range outside the artifact").at(Source::Gitea));
@@ -46,12 +46,13 @@ pub(super) async fn open(
         request = request.header(RANGE, value);
     }
     let answer = client.bytes(request).await?;
-    check(&answer, range.is_some(), &part).map_err(|error| error.at(Source::Gitea))?;
-    let length = part.end - part.start;
+    let length = check(&answer, range.is_some(), &part, artifact.known_size());
+    let length = length.map_err(|error| error.at(Source::Gitea))?;
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
-fn check(answer: &Streamed, partial: bool, part: &Range<u64>) -> Result<()> {
+/// Whether these are the bytes that were asked for; answers how many they are.
+fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
     let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
     match (answer.status, partial) {
         (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}
@@ -78,10 +79,15 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>) -> Result<()> {
     if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
         return Err(Error::faulty("The gitea backend answered with another part of the artifact"));
     }
-    match text(CONTENT_LENGTH).map(str::parse::<u64>) {
-        None => Ok(()),
-        Some(Ok(length)) if length == part.end - part.start => Ok(()),
-        Some(_) => Err(Error::faulty("The artifact is not as long as its release says")),
+    let length = part.end - part.start;
+    match (text(CONTENT_LENGTH).map(str::parse::<u64>), size) {
+        (Some(Ok(length)), None) => Ok(length),
+        (None, None) => {
+            Err(Error::faulty("The server of the external file does not tell how long it is"))
+        }
+        (None, Some(_)) => Ok(length),
+        (Some(Ok(told)), Some(_)) if told == length => Ok(length),
+        (Some(_), _) => Err(Error::faulty("The artifact is not as long as its release says")),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::models::naming::ExtensionId;
 /// Repositories that are remembered though the last listing lacks them, those that it has among them.
 const REMEMBERED_MAX: usize = 200_000;
 
+/// External files whose sizes are remembered.
+const SIZES_MAX: usize = 10_000;
+
 /// Shared by everything that learns of repositories.
 #[derive(Default)]
 pub(super) struct Known(Mutex<State>);
@@ -25,6 +28,8 @@ struct State {
     extensions: HashMap<i64, ExtensionId>,
     /// Topics by the number of the repository, asked for since the last sweep began.
     topics: HashMap<i64, Arc<[String]>>,
+    /// Sizes of external files by their uuid, as they were when they were last opened.
+    sizes: HashMap<Box<str>, u64>,
     /// Those that a cursor was made of, the latest last.
     rosters: Vec<Arc<Roster>>,
 }
@@ -100,6 +105,19 @@ impl Known {
             state.topics.insert(number, Arc::clone(&topics));
         }
         topics
+    }
+
+    /// The size of an external file, if it was opened before.
+    pub(super) fn size_of(&self, uuid: &str) -> Option<u64> {
+        self.0.lock().sizes.get(uuid).copied()
+    }
+
+    /// Takes in the size of an external file.
+    pub(super) fn learn_size(&self, uuid: &str, size: u64) {
+        let mut state = self.0.lock();
+        if state.sizes.len() < SIZES_MAX {
+            state.sizes.insert(uuid.into(), size);
+        }
     }
 
     /// The list of repositories of this fingerprint, if a cursor was made of it lately.

@@ -40,17 +40,21 @@ pub(super) struct Bound {
     pub(super) kept: usize,
     /// Of all that is read for them, in bytes.
     pub(super) read: usize,
+    /// Whether the beginning of a list that breaks off is kept.
+    pub(super) keeps_beginning: bool,
 }
 
 impl Bound {
     /// Of a list of which there are many.
     pub(super) fn of_one_list(room: Room) -> Self {
-        Self { room, kept: room.of(KEPT_LITTLE, KEPT_MUCH), read: READ_LIST }
+        let kept = room.of(KEPT_LITTLE, KEPT_MUCH);
+        Self { room, kept, read: READ_LIST, keeps_beginning: true }
     }
 
     /// Of the one list that says what there is at all. It is kept, however much room there is.
     pub(super) const fn of_the_listing() -> Self {
-        Self { room: Room::Much, kept: KEPT_LISTING, read: READ_LISTING }
+        let (room, kept, read) = (Room::Much, KEPT_LISTING, READ_LISTING);
+        Self { room, kept, read, keeps_beginning: false }
     }
 }
 

@@ -85,9 +85,15 @@ impl<K: Kept> Collector<K> {
                 self.more = false;
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
+            // What came before shows that the list is there: a part of it is missing.
+            Err(error) if is_gap(&error) => {
                 self.pages += 1;
                 self.rows.gaps.push(error.report());
+                Ok(())
+            }
+            Err(error) if self.within.keeps_beginning && is_away(&error) => {
+                self.rows.gaps.push(error.report());
+                self.more = false;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -158,4 +164,21 @@ impl<K: Kept> Collector<K> {
         }
         Rows { seen: self.ids.len(), ..self.rows }
     }
+}
+
+/// Whether a page that failed leaves a gap in its list. A refusal, and a question that was not
+/// asked, say something about the backend.
+fn is_gap(error: &Error) -> bool {
+    let passes = matches!(
+        error.kind(),
+        ErrorKind::BackendFaulty | ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout
+    );
+    passes && error.was_asked() && !error.is_oversized()
+}
+
+/// Whether a backend failed to answer, though it was asked.
+fn is_away(error: &Error) -> bool {
+    let away = ErrorKind::BackendTimeout == error.kind()
+        || matches!(error.kind(), ErrorKind::BackendUnavailable { .. });
+    away && error.was_asked()
 }

@@ -1,6 +1,5 @@
 //! What an operator says of a Gitea, in types that cannot hold nonsense.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +8,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+
+/// Largest file of a token, in bytes.
+const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
 /// One Gitea or Forgejo organisation, and how to talk to its server.
 #[derive(Clone, Debug)]
@@ -98,8 +101,8 @@ impl GiteaToken {
         let named = |problem: &str| {
             Error::new(ErrorKind::Invalid, format!("token file {} {problem}", path.display()))
         };
-        let text =
-            fs::read_to_string(path).map_err(|error| named("cannot be read").because(error))?;
+        let text = files::text_named(path, TOKEN_FILE_MAX)
+            .map_err(|error| named("cannot be read").because(error))?;
         text.parse().map_err(|error: InvalidToken| named(error.problem()))
     }
 

@@ -121,6 +121,11 @@ impl Breaker {
         self.state() == BreakerState::Closed
     }
 
+    /// Questions wait until then, because the backend asked for it.
+    pub(super) fn paused(&self, until: Instant) {
+        self.contact.send_modify(|contact| contact.paused_until = Some(until));
+    }
+
     /// Counts a question as late for as long as the guard lives.
     pub(super) fn late(self: &Arc<Self>) -> Late {
         self.contact.send_modify(|contact| contact.late += 1);

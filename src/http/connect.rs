@@ -17,11 +17,13 @@ use tokio::runtime::Handle;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::HttpSettings;
 use crate::http::egress::{self, PublicOnly};
+use crate::http::failure;
 use crate::http::redirect::Hop;
 use crate::http::tls;
+use crate::models::source::Source;
 
 /// TCP and TLS together may take this long, less where the deadline is shorter.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -48,6 +50,7 @@ pub(super) struct Pool {
     trusted: Wires,
     foreign: Wires,
     allow_private: bool,
+    backend: Source,
     /// Held once by this and once by each streamed answer.
     streams: Arc<()>,
 }
@@ -96,6 +99,7 @@ impl Pool {
             foreign: Wires::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
             trusted: Wires::new(&anywhere, usize::MAX),
             allow_private,
+            backend: settings.backend,
             streams: Arc::default(),
         })
     }
@@ -114,8 +118,7 @@ impl Pool {
             return Ok(self.of(&self.trusted, whole));
         }
         if !self.allow_private {
-            let refused =
-                |cause| Error::faulty("A backend leads to a private address").because(cause);
+            let refused = |cause| failure::private_address(self.backend).because(cause);
             egress::check_literal(&hop.url).map_err(refused)?;
         }
         Ok(self.of(&self.foreign, whole))

@@ -51,23 +51,57 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (198, 18 | 19, _)
             | (198, 51, 100)
             | (203, 0, 113)
+    ) && !is_service_of_a_cloud(address)
+}
+
+/// Addresses in public ranges at which only machines of one cloud reach its own services: metadata,
+/// keys, configuration. Clouds whose metadata lie in ranges that are not public need no line here.
+fn is_service_of_a_cloud(address: Ipv4Addr) -> bool {
+    matches!(
+        address.octets(),
+        // Azure: WireServer, which hands out certificates and extensions' settings.
+        [168, 63, 129, 16]
+            // Equinix Metal: metadata.
+            | [192, 80, 8, 124]
+            // IBM Cloud: its network of private services.
+            | [161, 26, _, _]
+            | [166, 8..=11, _, _]
     )
 }
 
-/// Of IPv6 only global unicast is public, and of that neither what is set aside for protocols and
-/// documentation nor tunnels; addresses that wrap one of IPv4 are as public as that one.
+/// Of IPv6 only global unicast is public, and of that neither ranges for protocols and documentation
+/// nor tunnels (6to4, Teredo). An address that wraps one of IPv4 (mapped, NAT64) is as public as the
+/// one it wraps.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    let [first, second, ..] = segments;
+    let [first, second, third, ..] = segments;
     let wraps_v4 = matches!(segments, [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..]);
     if wraps_v4 {
-        let [.., a, b, c, d] = address.octets();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
+        return is_public_v4(last_v4(address));
+    }
+    if (first, second, third) == (0x64, 0xff9b, 1) {
+        return translates_to_public(address);
     }
     let set_aside = (first == 0x2001 && (second < 0x0200 || second == 0x0db8))
         || first == 0x2002
         || (first == 0x3fff && second < 0x1000);
     first & 0xe000 == 0x2000 && !set_aside
+}
+
+/// The address of IPv4 in the last 32 bits.
+fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
+    let [.., a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// Whether a translator of 64:ff9b:1::/48 leads to a public address. Where in the address its network
+/// puts the one of IPv4 (RFC 6052, 2.2) cannot be seen, so that each place counts.
+fn translates_to_public(address: Ipv6Addr) -> bool {
+    let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
+    let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);
+    // An address of 0.0.0.0/8 leads nowhere, and is what is left of a longer prefix.
+    let harmless = |place: Ipv4Addr| place.octets()[0] == 0 || is_public_v4(place);
+    is_public_v4(last_v4(address)) && other_places.into_iter().all(harmless)
 }
 
 /// A resolver, less the addresses that are not public. What it leaves is what is dialled: nobody
@@ -158,6 +192,49 @@ mod tests {
             "http://a.example/",
         ] {
             assert_eq!(check_literal(&address.parse().unwrap()), Ok(()), "{address}");
+        }
+    }
+
+    /// Addresses of clouds' own services that lie in public ranges, and every way to wrap one.
+    #[test]
+    fn s22_services_of_clouds_in_public_ranges_are_refused() {
+        for address in [
+            "168.63.129.16",
+            "192.80.8.124",
+            "161.26.0.10",
+            "166.11.255.1",
+            "100.100.100.200",
+            "192.0.0.192",
+            "::ffff:168.63.129.16",
+            "64:ff9b::168.63.129.16",
+            "64:ff9b:1::168.63.129.16",
+            "64:ff9b:1::169.254.169.254",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:0:a9:fea9:fe00:0",
+            "64:ff9b:1:0:a:0:900:0",
+            "64:ff9b:1::",
+            "64:ff9b:2::9.9.9.9",
+            "::169.254.169.254",
+            "::168.63.129.16",
+            "2002:a83f:8110::1",
+            "2001:0:909:909::57c0:7eef",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fd00:42::42",
+        ] {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+        for address in [
+            "168.63.129.15",
+            "168.63.129.17",
+            "161.27.0.1",
+            "166.12.0.1",
+            "64:ff9b::9.9.9.9",
+            "64:ff9b:1::9.9.9.9",
+            "64:ff9b:1:7:0:8:9.9.9.9",
+        ] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
         }
     }
 

@@ -29,11 +29,18 @@ pub(super) fn too_long(max_bytes: usize) -> Error {
     Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes")).too_long()
 }
 
+/// An address on a private network that the operator did not choose.
+pub(super) fn private_address(backend: Source) -> Error {
+    Error::faulty(format!(
+        "The {backend} backend redirects to a private address, which \
+         {backend}.allow_private_redirects = true allows"
+    ))
+}
+
 /// A request that got no answer.
 pub(super) fn of_sending(backend: Source, error: legacy::Error) -> Error {
     if caused_by::<PrivateAddress>(&error).is_some() {
-        let message = format!("The {backend} backend redirects to a private address");
-        return Error::faulty(message).because(error);
+        return private_address(backend).because(error);
     }
     if error.is_connect() {
         let message = format!("The {backend} backend cannot be reached");

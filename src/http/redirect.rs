@@ -83,11 +83,23 @@ impl Hop {
         if self.url.scheme() == "https" && url.scheme() == "http" {
             return Err("A backend redirects from HTTPS to plain HTTP");
         }
+        if self.at_home && is_upgrade(&self.url, url) {
+            return Err("A backend redirects from plain HTTP to HTTPS; its address in the \
+                        configuration has to begin with https://");
+        }
         if redirects == Redirects::SameOrigin && !stays {
             return Err("A backend redirects to another server");
         }
         Ok(())
     }
+}
+
+/// Whether a redirect leads to the same thing at the same host over HTTPS.
+fn is_upgrade(from: &Url, to: &Url) -> bool {
+    from.scheme() == "http"
+        && to.scheme() == "https"
+        && from.host() == to.host()
+        && from.path() == to.path()
 }
 
 #[cfg(test)]

@@ -94,8 +94,7 @@ impl Throttle {
         if self.state.lock().is_free() {
             return Ok(());
         }
-        let paused_until = self.state.lock().paused_until;
-        too_late(paused_until).map_or(Ok(()), Err)?;
+        too_late(self.paused_until()).map_or(Ok(()), Err)?;
         let place = timeout_at(deadline, self.queue.lock()).await;
         let _place = place.map_err(|_| self.pause())?;
         loop {
@@ -112,9 +111,14 @@ impl Throttle {
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
     }
 
+    /// When the pause ends, or ended.
+    pub(super) fn paused_until(&self) -> Instant {
+        self.state.lock().paused_until
+    }
+
     /// Whether nothing may be sent just now.
     pub(super) fn is_paused(&self) -> bool {
-        self.state.lock().paused_until > Instant::now()
+        self.paused_until() > Instant::now()
     }
 
     /// A question is sent now.
@@ -251,6 +255,8 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::SeqCst;
 
     use super::*;
 
@@ -302,17 +308,14 @@ mod tests {
 
     /// Asks so many questions, eight at once; how many failed, and how long it took.
     async fn sweep(throttle: &Arc<Throttle>, server: &Arc<Bucket>, count: u32) -> (u32, Duration) {
-        let (begun, left) = (Instant::now(), Arc::new(Mutex::new(count)));
+        let (begun, left) = (Instant::now(), Arc::new(AtomicU32::new(count)));
         let workers: Vec<_> = (0..8)
             .map(|_| {
                 let (throttle, server, left) = (throttle.clone(), server.clone(), left.clone());
                 tokio::spawn(async move {
                     let mut failed = 0;
-                    while let Some(rest) = {
-                        let rest = left.lock().checked_sub(1);
-                        rest
-                    } {
-                        *left.lock() = rest;
+                    let one = |left: u32| left.checked_sub(1);
+                    while left.fetch_update(SeqCst, SeqCst, one).is_ok() {
                         failed += u32::from(!question(&throttle, &server).await);
                     }
                     failed

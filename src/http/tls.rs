@@ -10,6 +10,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+
+/// Largest bundle of certificates, in bytes: a system's has some 250 KiB.
+const BUNDLE_MAX: u64 = 16 * 1024 * 1024;
 
 /// TLS 1.2 and 1.3 with the given trust.
 ///
@@ -56,8 +60,10 @@ pub(super) fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     let invalid = |problem: &str| {
         Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
     };
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
+    let pem = files::read_named(path, BUNDLE_MAX)
+        .map_err(|error| invalid("cannot be read").because(error))?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
         .map_err(|error| invalid("cannot be read").because(error))?;
     match roots.add_parsable_certificates(certificates) {
         (0, _) => Err(invalid("holds no certificate")),

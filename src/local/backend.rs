@@ -1,9 +1,11 @@
 //! The backend over a directory of image layouts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,6 +15,7 @@ use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::lane::Lane;
 use crate::local::layout::{Layout, Root, Stamp};
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
@@ -25,33 +28,44 @@ use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
+/// Questions that the file system is asked at once.
+const QUESTIONS_MAX: usize = 32;
+/// How long each may take, as a backend over HTTP has unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Serves the layouts below one directory. Reads a layout again only when its `index.json` changed.
 #[derive(Clone)]
 pub struct LocalBackend {
     root: Root,
     known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
+    lane: Lane,
 }
 
 impl LocalBackend {
     /// Serves this directory. It may be missing for now: every question then fails until it is there.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { root: Root::new(path), known: Arc::default() }
+        let lane = Lane::new(QUESTIONS_MAX, PATIENCE);
+        Self { root: Root::new(path), known: Arc::default(), lane }
     }
 
-    /// Runs one blocking question where blocking is allowed.
+    /// Runs one blocking question where blocking is allowed, for as long as it has patience.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || question(&this))
-            .await
-            .unwrap_or_else(|error| {
-                Err(Error::new(ErrorKind::Internal, "Reading local extensions failed")
-                    .because(error))
-            })
-            .map_err(|error| error.at(Source::Local))
+        let answer = self.lane.run(move || question(&this)).await;
+        let answer = answer.unwrap_or_else(|error| {
+            let (kind, message) = match error.kind() {
+                io::ErrorKind::TimedOut => {
+                    (ErrorKind::BackendTimeout, "The directory of local extensions does not answer")
+                }
+                _ => (ErrorKind::Internal, "Reading local extensions failed"),
+            };
+            Err(Error::new(kind, message).because(error))
+        });
+        answer.map_err(|error| error.at(Source::Local))
     }
 
     fn list(&self) -> Result<Listing> {
@@ -117,7 +131,6 @@ impl LocalBackend {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
         let (file, size) = self.layout(id)?.1.blob(&digest)?;
-        let file = file.into_std();
         let Some(range) = range else { return Ok((file, 0..size)) };
         if range.start >= range.end || range.end > size {
             let kind = ErrorKind::RangeNotSatisfiable { size };

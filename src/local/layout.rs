@@ -3,15 +3,17 @@
 //! Every path is opened beneath the directory by the kernel's own rule (`openat2`, through
 //! `cap-std`), so that neither a link nor a hostile digest leads out of it. Blocking I/O.
 
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, MetadataExt as _};
+use cap_std::fs::{Dir, MetadataExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::models::digest::Digest;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
@@ -137,7 +139,11 @@ impl Layout {
             )));
         }
         let index: Document = self.json("index.json", INDEX_MAX)?;
-        if index.is_index() { Ok(index) } else { Err(Error::faulty("index.json is no index")) }
+        // A media type alone does not say that there is nothing.
+        match index.manifests {
+            Some(_) => Ok(index),
+            None => Err(Error::faulty("index.json is no index: it has no manifests")),
+        }
     }
 
     /// The manifest or index behind a descriptor, its size and digest checked.
@@ -159,7 +165,7 @@ impl Layout {
         let digest = parse_digest(descriptor)?;
         let (file, length) = self.blob(&digest)?;
         check_length(&digest, descriptor.size, length)?;
-        let bytes = read_at_most(file, max).map_err(|error| {
+        let bytes = files::read(file, max).map_err(|error| {
             Error::faulty(format!("blob {digest} cannot be read")).because(error)
         })?;
         if digest.matches(&bytes) {
@@ -167,6 +173,20 @@ impl Layout {
         } else {
             Err(Error::faulty(format!("blob {digest} has another digest")))
         }
+    }
+
+    /// The first bytes of a blob, unchecked.
+    ///
+    /// # Errors
+    /// It is missing or cannot be read.
+    pub fn head_of(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
+        let digest = parse_digest(descriptor)?;
+        let mut head = Vec::new();
+        let (file, _) = self.blob(&digest)?;
+        file.take(max).read_to_end(&mut head).map_err(|error| {
+            Error::faulty(format!("blob {digest} cannot be read")).because(error)
+        })?;
+        Ok(head)
     }
 
     /// Checks that a blob is there in full, without reading it.
@@ -184,7 +204,7 @@ impl Layout {
     /// It is missing, leads out of the directory, or is no file.
     pub fn blob(&self, digest: &Digest) -> Result<(File, u64)> {
         let path = self.at(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()));
-        self.file(&path).map(|(file, metadata)| (file, metadata.len())).map_err(|error| {
+        self.file(&path).map(|(file, found)| (file, found.len())).map_err(|error| {
             let what = match error.kind() {
                 io::ErrorKind::NotFound => "is missing",
                 _ => "cannot be opened within the directory of extensions",
@@ -196,19 +216,13 @@ impl Layout {
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str, max: u64) -> Result<T> {
         let read = || -> io::Result<T> {
             let (file, _) = self.file(&self.at(name))?;
-            Ok(from_object(&read_at_most(file, max)?)?)
+            Ok(from_object(&files::read(file, max)?)?)
         };
         read().map_err(|error| Error::faulty(format!("{name} cannot be read")).because(error))
     }
 
-    /// Opens a regular file; anything else (a pipe would hang the reader) is refused unopened.
     fn file(&self, path: &str) -> io::Result<(File, Metadata)> {
-        if !self.dir.metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let file = self.dir.open(path)?;
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
+        files::within(&self.dir, path)
     }
 
     fn at(&self, name: &str) -> String {
@@ -247,15 +261,6 @@ fn check_length(digest: &Digest, announced: u64, found: u64) -> Result<()> {
     } else {
         Err(Error::faulty(format!("blob {digest} has {found} bytes instead of {announced}")))
     }
-}
-
-fn read_at_most(file: File, max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > max {
-        return Err(io::Error::other(format!("larger than {max} bytes")));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -8,16 +8,19 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::local::layout::{Layout, tag_of};
 use crate::models::artifact::ArtifactChoice;
+use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files,
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
+    choose_layer, files, has_archive, lack_of_archive, untold_layer,
 };
 use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
+use crate::oci::unlisted::{Unfit, nothing_listed};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
@@ -29,14 +32,33 @@ pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Resu
     let index = layout.index()?;
     let reader = Reader { layout, id, now };
     let mut releases = Vec::new();
-    let mut faults = Vec::new();
-    for (tag, entry) in tags(&index).filter(|(tag, _)| !tag.is_housekeeping()) {
+    let mut faults: Vec<ExtensionFault> = unfit(&index).fault().into_iter().collect();
+    let tagged: Vec<(Tag, &Descriptor)> = tags(&index).collect();
+    for (tag, entry) in tagged.iter().filter(|(tag, _)| !tag.is_housekeeping()) {
         match reader.release(tag.clone(), entry, &mut faults) {
             Ok(release) => releases.push(release),
-            Err(error) => faults.push(ExtensionFault::unreadable_tag(&tag, error.report())),
+            Err(error) => faults.push(ExtensionFault::unreadable_tag(tag, error.report())),
         }
     }
-    Ok(Extension::new(id.clone(), releases).with_faults(faults))
+    let extension = Extension::new(id.clone(), releases);
+    if extension.releases().is_empty() && faults.is_empty() {
+        faults.extend(nothing_listed(tagged.iter().map(|(tag, _)| tag)));
+    }
+    let nameless = index.manifests.iter().flatten().filter(|entry| entry.is_unreadable()).count();
+    let coverage = match nameless {
+        0 => Coverage::Complete,
+        some => Coverage::Partial(format!("{some} entries of index.json cannot be read").into()),
+    };
+    Ok(extension.with_faults(faults).with_coverage(coverage))
+}
+
+/// The names that are no tags here.
+fn unfit(index: &Document) -> Unfit {
+    let mut unfit = Unfit::default();
+    let names =
+        index.manifests.iter().flatten().filter_map(|entry| entry.annotations.get(REF_NAME));
+    names.filter(|name| tag_of(name).is_none()).for_each(|name| unfit.note(name));
+    unfit
 }
 
 /// Reads one tag of a layout.
@@ -106,11 +128,16 @@ impl Reader<'_> {
             config: config.as_ref(),
         };
         let release = Release::of_tag(Source::Local, tag);
+        let artifact = self.artifact(release.version.as_str(), &manifest)?;
+        if !artifact.is_usable() {
+            let reason = lack_of_archive(&manifest);
+            faults.push(ExtensionFault::unusable_tag(&release.tag, reason));
+        }
         Ok(Release {
             published_at: claims.published_at(self.now),
             about: Arc::new(claims.about()),
             notes: notes(&claims),
-            artifact: self.artifact(release.version.as_str(), &manifest)?,
+            artifact,
             assets: files(&manifest.layers, |_| None),
             manifest_digest: entry.digest.parse().ok(),
             ..release
@@ -130,7 +157,11 @@ impl Reader<'_> {
     }
 
     fn artifact(&self, version: &str, manifest: &Document) -> Result<ArtifactChoice> {
-        let choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
+        let mut choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
+        if let (ArtifactChoice::Nothing, Some(layer)) = (&choice, untold_layer(manifest)) {
+            let head = self.layout.head_of(layer, HEAD_MAX)?;
+            choice = choose_by_bytes(self.id, version, layer, &head, |_| None)?;
+        }
         if let ArtifactChoice::Chosen(artifact) = &choice
             && let Some(digest) = &artifact.digest
         {
@@ -140,7 +171,8 @@ impl Reader<'_> {
     }
 }
 
-/// Descends from an entry to a manifest; of an index's children the first that can be read.
+/// Descends from an entry to a manifest: of an index's children the first that holds an archive,
+/// else the first that can be read.
 ///
 /// # Errors
 /// It leads to no manifest that can be read.
@@ -161,15 +193,19 @@ fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) 
         return Ok(Found { manifest: document, above: Vec::new() });
     }
     let mut failure = Error::faulty("its index has no manifest that can be served");
+    let mut without = None;
     for child in children(&document) {
         match descend(layout, child, depth + 1, left) {
             Ok(mut found) => {
                 found.above.push(child.annotations.clone());
                 found.above.push(document.annotations.clone());
-                return Ok(found);
+                if has_archive(&found.manifest) {
+                    return Ok(found);
+                }
+                without.get_or_insert(found);
             }
             Err(error) => failure = error,
         }
     }
-    Err(failure)
+    without.ok_or(failure)
 }

@@ -14,210 +14,34 @@ pub enum NameMark {
 }
 
 /// Operating systems, distributions and the like. A version may be attached: `macos14`.
-const SYSTEMS: [&str; 36] = [
-    "linux",
-    "darwin",
-    "macos",
-    "macosx",
-    "osx",
-    "mac",
-    "apple",
-    "ios",
-    "windows",
-    "win",
-    "mingw",
-    "cygwin",
-    "msys",
-    "freebsd",
-    "openbsd",
-    "netbsd",
-    "dragonfly",
-    "dragonflybsd",
-    "bsd",
-    "solaris",
-    "illumos",
-    "sunos",
-    "aix",
-    "hpux",
-    "android",
-    "plan9",
-    "haiku",
-    "ubuntu",
-    "debian",
-    "alpine",
-    "centos",
-    "rhel",
-    "fedora",
-    "opensuse",
-    "wasi",
-    "nixos",
-];
+const SYSTEMS: &str = "\
+    linux darwin macos macosx osx mac apple ios windows win mingw cygwin msys freebsd \
+    openbsd netbsd dragonfly dragonflybsd bsd solaris illumos sunos aix hpux android plan9 \
+    haiku ubuntu debian alpine centos rhel fedora opensuse wasi nixos";
 /// Architectures, to which digits and endings such as `v7`, `64`, `le` and `hf` may be attached.
-const ARCHITECTURES: [&str; 16] = [
-    "arm",
-    "aarch",
-    "mips",
-    "mipsisa",
-    "ppc",
-    "powerpc",
-    "riscv",
-    "sparc",
-    "loong",
-    "loongarch",
-    "wasm",
-    "armeb",
-    "thumb",
-    "hppa",
-    "parisc",
-    "microblaze",
-];
+const ARCHITECTURES: &str = "\
+    arm aarch mips mipsisa ppc powerpc riscv sparc loong loongarch wasm armeb thumb hppa \
+    parisc microblaze";
 /// Names that are an architecture, an ABI or a word size as they stand.
-const EXACT: [&str; 38] = [
-    "386",
-    "486",
-    "586",
-    "686",
-    "i386",
-    "i486",
-    "i586",
-    "i686",
-    "x86",
-    "x64",
-    "x32",
-    "x8664",
-    "amd64",
-    "ia32",
-    "ia64",
-    "s390",
-    "s390x",
-    "m68k",
-    "sh4",
-    "gnu",
-    "glibc",
-    "musl",
-    "uclibc",
-    "gnueabi",
-    "gnueabihf",
-    "musleabi",
-    "musleabihf",
-    "eabi",
-    "eabihf",
-    "msvc",
-    "gnullvm",
-    "universal2",
-    "32bit",
-    "64bit",
-    "win32",
-    "win64",
-    "noarm",
-    "itanium",
-];
+const EXACT: &str = "\
+    386 486 586 686 i386 i486 i586 i686 x86 x64 x32 x8664 amd64 ia32 ia64 s390 s390x m68k \
+    sh4 gnu glibc musl uclibc gnueabi gnueabihf musleabi musleabihf eabi eabihf msvc gnullvm \
+    universal2 32bit 64bit win32 win64 itanium";
 /// What lies beside an archive and is no extension: compared whole.
-const OTHER_CONTENT: [&str; 46] = [
-    "src",
-    "source",
-    "sources",
-    "sourcecode",
-    "debug",
-    "dbg",
-    "dbgsym",
-    "debuginfo",
-    "debugsource",
-    "debugsymbols",
-    "symbols",
-    "symbol",
-    "syms",
-    "sym",
-    "pdb",
-    "pdbs",
-    "dsym",
-    "dsyms",
-    "sbom",
-    "sboms",
-    "bom",
-    "spdx",
-    "cyclonedx",
-    "cdx",
-    "checksum",
-    "checksums",
-    "sha256",
-    "sha256sum",
-    "sha256sums",
-    "sha512",
-    "sha512sum",
-    "sha512sums",
-    "sha1sums",
-    "md5",
-    "md5sums",
-    "sums",
-    "signature",
-    "signatures",
-    "sig",
-    "sigs",
-    "asc",
-    "provenance",
-    "attestation",
-    "attestations",
-    "intoto",
-    "vex",
-];
+const OTHER_CONTENT: &str = "\
+    src source sources sourcecode debug dbg dbgsym debuginfo debugsource debugsymbols \
+    symbols symbol syms sym pdb pdbs dsym dsyms sbom sboms bom spdx cyclonedx cdx checksum \
+    checksums sha256 sha256sum sha256sums sha512 sha512sum sha512sums sha1sums md5 md5sums \
+    sums signature signatures sig sigs asc provenance attestation attestations intoto vex";
 /// What an extension hardly is, but may be where nothing else is there.
-const DOUBTFUL: [&str; 51] = [
-    "doc",
-    "docs",
-    "documentation",
-    "manual",
-    "manuals",
-    "man",
-    "manpages",
-    "apidoc",
-    "apidocs",
-    "javadoc",
-    "example",
-    "examples",
-    "sample",
-    "samples",
-    "demo",
-    "demos",
-    "test",
-    "tests",
-    "testdata",
-    "testsuite",
-    "coverage",
-    "bench",
-    "benchmarks",
-    "devel",
-    "headers",
-    "vendor",
-    "vendored",
-    "deps",
-    "dependencies",
-    "license",
-    "licenses",
-    "licence",
-    "licences",
-    "notices",
-    "changelog",
-    "completions",
-    "deb",
-    "rpm",
-    "apk",
-    "msi",
-    "dmg",
-    "pkg",
-    "appimage",
-    "docker",
-    "oci",
-    "image",
-    "images",
-    "helm",
-    "chart",
-    "charts",
-    "iso",
-];
+const DOUBTFUL: &str = "\
+    doc docs documentation manual manuals man manpages apidoc apidocs javadoc example \
+    examples sample samples demo demos test tests testdata testsuite coverage bench \
+    benchmarks devel headers vendor vendored deps dependencies license licenses licence \
+    licences notices changelog completions deb rpm apk msi dmg pkg appimage docker oci image \
+    images helm chart charts iso";
 /// What may be attached to the name of an architecture or a system, beside digits.
-const ATTACHED: [&str; 12] =
-    ["le", "el", "be", "eb", "hf", "sf", "bit", "n32", "v", "r", "l", "gc"];
+const ATTACHED: &str = "le el be eb hf sf bit n32 v r l gc";
 
 /// What a file says by its name, less the ending of its archive. `own` are the names that the
 /// extension goes by; neither they nor its version are a mark, whatever words they hold.
@@ -302,9 +126,9 @@ impl Token {
         let word = self.text.as_str();
         if self.of_number {
             NameMark::Plain
-        } else if OTHER_CONTENT.contains(&word) || is_platform(word) {
+        } else if has(OTHER_CONTENT, word) || is_platform(word) {
             NameMark::Foreign
-        } else if DOUBTFUL.contains(&word) {
+        } else if has(DOUBTFUL, word) {
             NameMark::Doubtful
         } else {
             NameMark::Plain
@@ -314,27 +138,31 @@ impl Token {
 
 /// An operating system, an architecture, or several of them in one word (`linuxarm64`).
 fn is_platform(word: &str) -> bool {
-    if EXACT.contains(&word) || is_architecture(word) {
+    if has(EXACT, word) || is_architecture(word) {
         return true;
     }
-    SYSTEMS.iter().filter_map(|system| word.strip_prefix(system)).any(|rest| {
+    SYSTEMS.split(' ').filter_map(|system| word.strip_prefix(system)).any(|rest| {
         let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
         rest.is_empty() || is_platform(rest)
     })
 }
 
 fn is_architecture(word: &str) -> bool {
-    let attached = |family: &&str| word.strip_prefix(*family).is_some_and(is_attached);
-    ARCHITECTURES.iter().any(|family| attached(&family))
-        // `amd64v3`
-        || word.strip_prefix("amd64").is_some_and(is_attached)
+    // `amd64v3` is one with its level.
+    let mut families = ARCHITECTURES.split(' ').chain(["amd64"]);
+    families.any(|family| word.strip_prefix(family).is_some_and(is_attached))
+}
+
+/// Whether a word is in a list of words with spaces between them.
+fn has(list: &str, word: &str) -> bool {
+    list.split(' ').any(|known| known == word)
 }
 
 /// Digits and the endings of architectures, in any order, to the end.
 fn is_attached(rest: &str) -> bool {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     rest.is_empty()
-        || ATTACHED.iter().filter_map(|ending| rest.strip_prefix(ending)).any(is_attached)
+        || ATTACHED.split(' ').filter_map(|ending| rest.strip_prefix(ending)).any(is_attached)
 }
 
 #[cfg(test)]

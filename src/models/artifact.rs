@@ -12,12 +12,23 @@ pub struct Artifact {
     pub key: ArtifactKey,
     /// The name to store it under, as the publisher claims it: never a path or a header as it is.
     pub file_name: Box<str>,
-    /// Length in bytes.
+    /// Length in bytes; [`Artifact::UNKNOWN_SIZE`] where the backend does not tell it.
     pub size: u64,
     /// The digest of its bytes, where the backend knows it.
     pub digest: Option<Digest>,
     /// Where the backend itself serves it; `None` for files of this machine.
     pub url: Option<Box<str>>,
+}
+
+impl Artifact {
+    /// The size of a file that its backend only points at. No file is as long.
+    pub const UNKNOWN_SIZE: u64 = u64::MAX;
+
+    /// Length in bytes, where it is known.
+    #[must_use]
+    pub fn known_size(&self) -> Option<u64> {
+        (self.size != Self::UNKNOWN_SIZE).then_some(self.size)
+    }
 }
 
 /// What a backend needs to find one file of a release again. Means something to that backend alone.

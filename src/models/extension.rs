@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::models::artifact::{Artifact, ArtifactChoice};
+use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::fault::{ExtensionFault, first_few_faults};
@@ -45,6 +45,15 @@ pub struct Change {
     /// Whether it took the place of the first archive. Otherwise the first one is still in the
     /// release, and another file is its archive now.
     pub in_place: bool,
+}
+
+/// A checksum that is there and cannot be read, so that its archive is not verified by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChecksumFault {
+    /// The file that holds the checksum.
+    pub file: ArtifactKey,
+    /// The name of the file and why it cannot be read.
+    pub reason: Box<str>,
 }
 
 /// How a release is called: by its version, or by its tag where that reads as no version.
@@ -100,9 +109,9 @@ pub struct Release {
     pub about: Arc<About>,
     /// What its publisher says has changed. Known of a release that was read by itself alone.
     pub notes: Option<Arc<str>>,
-    /// Why the digest that its publisher states cannot be told, if it states one. Known of a
-    /// release that was read by itself alone.
-    pub unverified: Option<Box<str>>,
+    /// The checksum beside its archive that cannot be read, if there is one. Known of a release
+    /// that was read by itself alone.
+    pub checksum_fault: Option<Box<ChecksumFault>>,
     /// How its archive changed under its version, if it did. No backend knows that.
     pub change: Option<Box<Change>>,
 }
@@ -125,7 +134,7 @@ impl Release {
             manifest_digest: None,
             about: Arc::default(),
             notes: None,
-            unverified: None,
+            checksum_fault: None,
             change: None,
         }
     }
@@ -154,6 +163,21 @@ impl Release {
                 other.published_at.cmp(&self.published_at).then_with(|| theirs.cmp(mine))
             }
         }
+    }
+
+    /// Gives a file the size that it lacks; answers whether it lacked one.
+    pub fn learn_size(&mut self, key: &ArtifactKey, size: u64) -> bool {
+        let archive = match &mut self.artifact {
+            ArtifactChoice::Chosen(archive) => Some(archive),
+            _ => None,
+        };
+        let lacking = |file: &&mut Arc<Artifact>| file.key == *key && file.known_size().is_none();
+        let mut learned = false;
+        for file in self.assets.iter_mut().chain(archive).filter(lacking) {
+            Arc::make_mut(file).size = size;
+            learned = true;
+        }
+        learned
     }
 
     /// Gives its files the digests that they lack; answers whether any was known.
@@ -221,7 +245,7 @@ impl Extension {
         let mut releases: Vec<Arc<Release>> = shown
             .map(|mut release| {
                 release.notes = None;
-                release.unverified = None;
+                release.checksum_fault = None;
                 release.hold_archive_once();
                 Arc::new(release)
             })
@@ -449,7 +473,6 @@ fn one_per_version(releases: &[Arc<Release>]) -> [Box<[Arc<Release>]>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::artifact::ArtifactKey;
 
     fn release(tag: &str) -> Release {
         let artifact = Artifact {

@@ -46,6 +46,18 @@ impl RegistryAddress {
         &self.base
     }
 
+    /// Whether `host` or `host:port` is this registry. A port that is not written is the usual one
+    /// of the registry's scheme.
+    #[must_use]
+    pub fn is_called(&self, authority: &str) -> bool {
+        let Ok(other) = Url::parse(&format!("{}://{authority}/", self.base.scheme())) else {
+            return false;
+        };
+        let is_hub = |url: &Url| url.host_str().is_some_and(is_docker_hub);
+        let same_host = other.host() == self.base.host() || is_hub(&other) && is_hub(&self.base);
+        same_host && other.port_or_known_default() == self.base.port_or_known_default()
+    }
+
     /// Host and, where it is not the usual one, port.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -55,8 +67,7 @@ impl RegistryAddress {
 }
 
 /// Whether a host is Docker Hub, whatever it is called.
-#[must_use]
-pub fn is_docker_hub(host: &str) -> bool {
+fn is_docker_hub(host: &str) -> bool {
     DOCKER_HUB.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 

@@ -1,17 +1,21 @@
 //! Which layer of a manifest is the archive, which child of an index is meant, and what the
 //! publisher says of both. Shared by registries and image layouts; no I/O.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::{Span, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::models::artifact::{
-    Artifact, ArtifactChoice, ArtifactKey, CANDIDATES_MAX, FILES_MAX, archive_stem, is_archive_name,
+    Artifact, ArtifactChoice, ArtifactKey, CANDIDATES_MAX, FILES_MAX, is_archive_name,
 };
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
 use crate::models::naming::ExtensionId;
+use crate::oci::layers::{
+    Evidence, archive_name, ending_of_bytes, evidence, is_named_after, is_opaque, title,
+};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 
 /// How many indexes may lie inside each other.
@@ -26,8 +30,10 @@ pub const DOCUMENTS_MAX: usize = 64;
 pub const CONFIG_MAX: u64 = 64 * 1024;
 
 const TEXT_MAX: usize = 1_000;
-/// Longest name of a file, in bytes.
-const TITLE_MAX: usize = 255;
+/// First bytes of a layer that are enough to tell whether it is an archive.
+pub const HEAD_MAX: u64 = 512;
+/// Layers that are named where none is an archive.
+const LABELS_MAX: usize = 3;
 /// Longest keyword, in characters.
 const KEYWORD_MAX: usize = 100;
 const KEYWORDS_MAX: usize = 32;
@@ -53,8 +59,37 @@ pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
         .take(CHILDREN_MAX)
 }
 
-/// The layer to download, by the rules in this order: the only archive; the one archive titled
-/// `{name}-{version}` with an archive's ending; else the choice is the caller's.
+/// Whether a manifest holds an archive.
+#[must_use]
+pub fn has_archive(manifest: &Document) -> bool {
+    manifest.layers.iter().any(|layer| evidence(layer) > Evidence::Against)
+}
+
+/// Why nothing of a manifest can be served, in words for `/health`.
+#[must_use]
+pub fn lack_of_archive(manifest: &Document) -> String {
+    if manifest.fs_layers {
+        return "its manifest is of schema 1, which is not read; push it again".to_owned();
+    }
+    if manifest.blobs {
+        return "it is an artifact manifest with blobs, which is not read; push it as an image \
+                manifest"
+            .to_owned();
+    }
+    if manifest.layers.is_empty() {
+        return "its manifest has no layers".to_owned();
+    }
+    let named = manifest.layers.iter().take(LABELS_MAX).map(|layer| match title(layer) {
+        Some(title) => printable(title),
+        None => printable(&layer.media_type),
+    });
+    let named: Vec<String> = named.collect();
+    format!("no layer is an archive, by title or media type: {}", named.join(", "))
+}
+
+/// The layer to download: the only archive; of several the one that these rules leave, in this
+/// order: what is said to be an archive goes before what may be one; a name after the version
+/// before others; a title with an archive's ending before others. Else the choice is the caller's.
 ///
 /// # Errors
 /// A layer whose digest is none: nothing of the manifest can be trusted then; and more layers than
@@ -68,29 +103,66 @@ pub fn choose_layer(
     if layers.len() > FILES_MAX {
         return Err(Error::faulty(format!("It has more than {FILES_MAX} layers")));
     }
-    let archives: Vec<&Descriptor> = layers.iter().filter(|layer| is_archive(layer)).collect();
-    let titled = format!("{}-{version}", id.name);
-    let chosen = match *archives.as_slice() {
-        [] => return Ok(ArtifactChoice::Nothing),
-        [only] => only,
-        ref several => {
-            let mut exact = several.iter().filter(|layer| {
-                title(layer).and_then(archive_stem).is_some_and(|stem| stem == titled)
-            });
-            match (exact.next(), exact.next()) {
-                (Some(layer), None) => layer,
-                _ => {
-                    return Ok(ArtifactChoice::Ambiguous(
-                        several.iter().take(CANDIDATES_MAX).map(|l| label(l)).collect(),
-                    ));
-                }
-            }
+    let stem = format!("{}-{version}", id.name);
+    let name = |layer: &Descriptor| archive_name(layer, &stem);
+    let mut archives = archives(layers);
+    narrow(&mut archives, |layer| evidence(layer) == Evidence::Given);
+    narrow(&mut archives, |layer| is_named_after(&name(layer), id, version));
+    narrow(&mut archives, |layer| title(layer).is_some_and(is_archive_name));
+    match *archives.as_slice() {
+        [] => Ok(ArtifactChoice::Nothing),
+        [only] => {
+            let file = file(only, name(only), url)
+                .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
+            Ok(ArtifactChoice::Chosen(file))
         }
-    };
-    let name = title(chosen).map_or_else(|| format!("{titled}.tar.gz").into(), Into::into);
-    let file = file(chosen, name, url)
+        ref several => {
+            let named = several.iter().take(CANDIDATES_MAX).map(|layer| label(layer));
+            Ok(ArtifactChoice::Ambiguous(named.collect()))
+        }
+    }
+}
+
+/// The only layer of a manifest, where neither a title nor its media type says what it is: regctl
+/// gives it the type of the whole artifact. Its first bytes can tell.
+#[must_use]
+pub fn untold_layer(manifest: &Document) -> Option<&Descriptor> {
+    let mut content = manifest.layers.iter().filter(|layer| layer.media_type != EMPTY);
+    let only = content.next()?;
+    let is_untold = title(only).is_none() && is_opaque(&only.media_type);
+    (is_untold && content.next().is_none()).then_some(only)
+}
+
+/// What an untold layer is that begins with these bytes.
+///
+/// # Errors
+/// Its digest is none.
+pub fn choose_by_bytes(
+    id: &ExtensionId,
+    version: &str,
+    layer: &Descriptor,
+    head: &[u8],
+    url: impl Fn(&Digest) -> Option<String>,
+) -> Result<ArtifactChoice> {
+    let Some(ending) = ending_of_bytes(head) else { return Ok(ArtifactChoice::Nothing) };
+    let name = format!("{}-{version}{ending}", id.name);
+    let file = file(layer, name.into(), url)
         .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
     Ok(ArtifactChoice::Chosen(file))
+}
+
+/// The layers that may be archives, each digest once.
+fn archives(layers: &[Descriptor]) -> Vec<&Descriptor> {
+    let mut seen = HashSet::new();
+    let maybe = layers.iter().filter(|layer| evidence(layer) > Evidence::Against);
+    maybe.filter(|layer| seen.insert(layer.digest.as_str())).collect()
+}
+
+/// Keeps only what fits, where anything does.
+fn narrow(layers: &mut Vec<&Descriptor>, fits: impl Fn(&Descriptor) -> bool) {
+    if layers.iter().any(|layer| fits(layer)) {
+        layers.retain(|layer| fits(layer));
+    }
 }
 
 /// Every layer that can be asked for by itself. One without a title is called by its digest.
@@ -98,9 +170,16 @@ pub fn files(
     layers: &[Descriptor],
     url: impl Fn(&Digest) -> Option<String>,
 ) -> Box<[Arc<Artifact>]> {
-    let named = |layer| title(layer).unwrap_or(&layer.digest).into();
     let content = layers.iter().filter(|layer| layer.media_type != EMPTY);
-    content.filter_map(|layer| file(layer, named(layer), &url).ok()).collect()
+    content.filter_map(|layer| file(layer, file_name(layer).into(), &url).ok()).collect()
+}
+
+/// The name by which a layer can be asked for.
+fn file_name(layer: &Descriptor) -> String {
+    match title(layer) {
+        Some(_) if evidence(layer) > Evidence::Against => archive_name(layer, &layer.digest).into(),
+        title => title.unwrap_or(&layer.digest).to_owned(),
+    }
 }
 
 fn file(
@@ -118,28 +197,12 @@ fn file(
     }))
 }
 
-/// By its title where that has an ending (oras gives every file the media type of a tar), else by
-/// its media type.
-fn is_archive(layer: &Descriptor) -> bool {
-    if layer.media_type == EMPTY {
-        return false;
-    }
-    match title(layer) {
-        Some(name) if is_archive_name(name) => true,
-        Some(name) if name.contains('.') => false,
-        _ => ["tar", "zip"].iter().any(|word| layer.media_type.contains(word)),
-    }
-}
-
-/// The file name of a layer, less the folders before it; `None` for one that is too long for a file.
-pub(super) fn title(layer: &Descriptor) -> Option<&str> {
-    let title = layer.annotations.get("org.opencontainers.image.title")?;
-    let name = title.rsplit(['/', '\\']).next()?;
-    (!name.is_empty() && name.len() <= TITLE_MAX).then_some(name)
-}
-
 fn label(layer: &Descriptor) -> String {
-    title(layer).unwrap_or(&layer.digest).chars().filter(|c| !c.is_control()).take(100).collect()
+    printable(&file_name(layer))
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 /// What a publisher may say of one manifest, nearest first.
@@ -160,38 +223,45 @@ impl Claims<'_> {
                 .text("description")
                 .or_else(|| clean(config?.description.as_deref()?)),
             author: self.text("authors").or_else(|| clean(config?.author.as_deref()?)),
-            repository: self.text("source").filter(|url| is_web_address(url)),
+            repository: self.texts("source").find(|url| is_web_address(url)),
             keywords: self.keywords(),
             license: self.text("licenses").or_else(|| clean(config?.license.as_deref()?)),
         }
     }
 
-    /// When it was made, where that can be believed at the given time.
+    /// When it was made: the nearest date that can be read, and believed at the given time.
     #[must_use]
     pub fn published_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.text("created")
-            .or_else(|| self.config?.created.as_deref().map(Into::into))
-            .and_then(|text| text.parse().ok())
-            .filter(|at| is_believable(*at, now))
+        let of_config = self.config.and_then(|config| config.created.as_deref().map(Into::into));
+        let mut dates = self.texts("created").chain(of_config);
+        dates.find_map(|text| text.parse().ok().filter(|at| is_believable(*at, now)))
     }
 
     fn text(&self, name: &str) -> Option<Box<str>> {
-        let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
-        let mut places = self.annotations.iter().copied().chain(labels);
-        let key = format!("{PREFIX}{name}");
-        places.find_map(|annotations| clean(annotations.get(&key)?))
+        self.texts(name).next()
     }
 
-    fn keywords(&self) -> Box<[Box<str>]> {
-        let annotated = self.annotations.iter().find_map(|annotations| annotations.get(KEYWORDS));
-        let words: Vec<&str> = match (annotated, self.config.and_then(|c| c.keywords.as_ref())) {
-            (Some(text), _) => text.split(',').collect(),
-            (None, Some(words)) => words.iter().map(String::as_str).collect(),
-            (None, None) => Vec::new(),
-        };
-        let short = |word: &&str| word.trim().chars().nth(KEYWORD_MAX).is_none();
-        words.into_iter().filter(short).filter_map(clean).take(KEYWORDS_MAX).collect()
+    /// What each place says that says anything, the nearest first.
+    fn texts(&self, name: &str) -> impl Iterator<Item = Box<str>> {
+        let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
+        let places = self.annotations.iter().copied().chain(labels);
+        let key = format!("{PREFIX}{name}");
+        places.filter_map(move |annotations| clean(annotations.get(&key)?))
     }
+
+    /// The keywords of the nearest place that has any.
+    fn keywords(&self) -> Box<[Box<str>]> {
+        let annotated = self.annotations.iter().filter_map(|annotations| annotations.get(KEYWORDS));
+        let annotated = annotated.map(|text| usable(text.split(',')));
+        let of_config =
+            self.config.map(|config| usable(config.keywords.iter().map(String::as_str)));
+        annotated.chain(of_config).find(|words| !words.is_empty()).unwrap_or_default()
+    }
+}
+
+fn usable<'a>(words: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
+    let short = |word: &&str| word.trim().chars().nth(KEYWORD_MAX).is_none();
+    words.filter(short).filter_map(clean).take(KEYWORDS_MAX).collect()
 }
 
 /// A claim fit to show: bounded, on one line, without control characters; `None` if nothing is left.
@@ -202,11 +272,10 @@ fn clean(text: &str) -> Option<Box<str>> {
 }
 
 fn is_web_address(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-            && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
-    })
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }
 
 /// Zero dates, `SOURCE_DATE_EPOCH` and dates far ahead say when a build ran, not when this was made.
@@ -235,6 +304,12 @@ mod tests {
         layer
     }
 
+    /// The same with a digest of its own.
+    fn another(media_type: &str, title: &str) -> Descriptor {
+        let digest = Digest::sha256(title.as_bytes()).to_string();
+        Descriptor { digest, ..layer(media_type, title) }
+    }
+
     fn choose(layers: &[Descriptor]) -> ArtifactChoice {
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         choose_layer(&id, "1.2.0", layers, |_| None).unwrap()
@@ -259,10 +334,10 @@ mod tests {
     #[test]
     fn the_only_archive_is_chosen_wherever_it_stands() {
         let layers =
-            [layer("text/markdown", "README.md"), layer(TAR, "x.tgz"), layer(TAR, "SUMS.sha256")];
+            [layer("text/markdown", "README.md"), layer(TAR, "x.tgz"), another(TAR, "SUMS.sha256")];
         assert_eq!(chosen_name(&layers).as_deref(), Some("x.tgz"));
         let untitled = chosen_name(&[layer(EMPTY, ""), layer(TAR, "")]);
-        assert_eq!(untitled.as_deref(), Some("aws-1.2.0.tar.gz"));
+        assert_eq!(untitled.as_deref(), Some("aws-1.2.0.tar"));
         assert_eq!(chosen_name(&[layer(TAR, "../../etc/x.zip")]).as_deref(), Some("x.zip"));
         let helm = [
             layer("application/vnd.cncf.helm.chart.provenance.v1.prov", ""),
@@ -273,10 +348,10 @@ mod tests {
 
     #[test]
     fn of_several_archives_the_one_titled_as_the_version_is_chosen() {
-        let layers = [layer(TAR, "docs.tar.gz"), layer(TAR, "aws-1.2.0.tar.gz")];
+        let layers = [another(TAR, "docs.tar.gz"), another(TAR, "aws-1.2.0.tar.gz")];
         assert_eq!(chosen_name(&layers).as_deref(), Some("aws-1.2.0.tar.gz"));
-        let unclear = [layer(TAR, "a.tar.gz"), layer(TAR, "")];
-        let names = vec!["a.tar.gz".to_owned(), DIGEST.to_owned()];
+        let unclear = [another(TAR, "a.tar.gz"), another(TAR, "b.zip"), layer(TAR, "")];
+        let names = vec!["a.tar.gz".to_owned(), "b.zip".to_owned()];
         assert_eq!(choose(&unclear), ArtifactChoice::Ambiguous(names));
     }
 
@@ -288,7 +363,8 @@ mod tests {
         bad.digest = "md5:0".to_owned();
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         assert!(choose_layer(&id, "1", &[bad], |_| None).is_err());
-        let many: Vec<Descriptor> = (0..=FILES_MAX).map(|_| layer(TAR, "a.tar")).collect();
+        let many: Vec<Descriptor> =
+            (0..=FILES_MAX).map(|number| another(TAR, &format!("{number}.tar"))).collect();
         assert!(choose_layer(&id, "1", &many, |_| None).is_err(), "too many to serve");
         let several = choose_layer(&id, "1", &many[1..], |_| None).unwrap();
         let ArtifactChoice::Ambiguous(named) = several else { panic!("no rule chooses one") };

@@ -12,10 +12,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use url::Host;
 
 use crate::backend::coalesce::Coalesced;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
 use crate::http::request::{self, Request};
@@ -24,7 +23,8 @@ use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
 use crate::oci::operations;
-use crate::oci::remembered::Remembered;
+use crate::oci::realm::TokenHost;
+use crate::oci::remembered::{Remembered, Weighed};
 use crate::oci::token::{Token, TokenServer, credentials_header};
 
 /// Longest answer to a ping, in bytes.
@@ -43,7 +43,7 @@ struct Door {
     http: HttpClient,
     registry: RegistryAddress,
     /// Token servers beside the registry's own that may be told who we are.
-    token_hosts: Vec<Host>,
+    token_hosts: Vec<TokenHost>,
 }
 
 struct State {
@@ -51,9 +51,32 @@ struct State {
     /// Whether the registry asks for a password with every request; not known before the first.
     basic: Option<bool>,
     /// What each subject was last challenged for: each repository may have its own.
-    challenges: Remembered<String, Challenge>,
+    ways: Remembered<String, Way>,
     tokens: Remembered<BearerChallenge, Token>,
     worked_at: Option<Instant>,
+}
+
+/// The way in that served a subject.
+#[derive(Clone)]
+struct Way {
+    challenge: Challenge,
+    /// Whether the registry takes a password as well.
+    takes_password: bool,
+}
+
+impl Weighed for Way {
+    fn bytes(&self) -> usize {
+        self.challenge.bytes()
+    }
+}
+
+/// What one question has tried so far.
+#[derive(Default)]
+struct Tried {
+    /// A token fetched for this very request is not replaced by another one.
+    fetched: bool,
+    /// Why there is no token, where a password is tried in its place.
+    no_token: Option<Error>,
 }
 
 /// What a request shows of us.
@@ -73,7 +96,7 @@ impl State {
         Self {
             credentials: Arc::new(credentials),
             basic: None,
-            challenges: Remembered::new(),
+            ways: Remembered::new(),
             tokens: Remembered::new(),
             worked_at: None,
         }
@@ -91,7 +114,7 @@ impl Auth {
         http: HttpClient,
         registry: RegistryAddress,
         credentials: Credentials,
-        token_hosts: Vec<Host>,
+        token_hosts: Vec<TokenHost>,
     ) -> Self {
         let door = Arc::new(Door { http, registry, token_hosts });
         let state = Arc::new(Mutex::new(State::new(credentials)));
@@ -125,9 +148,8 @@ impl Auth {
         A: Refusable,
         F: Future<Output = Result<A>>,
     {
-        let mut shown = self.opening(subject).await?;
-        // A token fetched for this very request is not replaced by another one.
-        let mut fetched = false;
+        let mut tried = Tried::default();
+        let mut shown = self.opening(subject, &mut tried).await?;
         loop {
             let answer = send(self.header(&shown)?).await?;
             // Whoever answers behind a redirect knows neither us nor our credentials, and could
@@ -139,36 +161,53 @@ impl Auth {
                 self.accepted(&shown, answer.status());
                 return Ok(answer);
             }
-            match self.after_refusal(subject, &shown, answer.headers(), fetched).await? {
+            match self.after_refusal(subject, &shown, answer.headers(), &mut tried).await? {
                 Some(next) => shown = next,
-                None => return Ok(answer),
+                None => return tried.no_token.map_or(Ok(answer), Err),
             }
-            fetched |= matches!(shown, Access::Fetched(..));
+            tried.fetched |= matches!(shown, Access::Fetched(..));
         }
     }
 
     /// What to show first.
-    async fn opening(&self, subject: &str) -> Result<Access> {
-        let (credentials, challenge) = {
+    async fn opening(&self, subject: &str, tried: &mut Tried) -> Result<Access> {
+        let (credentials, way) = {
             let mut state = self.state.lock();
-            (Arc::clone(&state.credentials), state.challenges.get(&subject.to_owned()).cloned())
+            (Arc::clone(&state.credentials), state.ways.get(&subject.to_owned()).cloned())
         };
-        match (&*credentials, challenge) {
+        let takes_password = way.as_ref().is_some_and(|way| way.takes_password);
+        match (&*credentials, way.map(|way| way.challenge)) {
             (Credentials::Token(_), _) => Ok(Access::Configured),
-            (_, Some(Challenge::Bearer(challenge))) => {
-                let access = self.fetched(challenge).await;
-                if access.is_err() {
+            (_, Some(Challenge::Bearer(challenge))) => match self.fetched(challenge).await {
+                Err(error) => {
                     // The registry may have another token server by now: next time it is asked.
-                    self.state.lock().challenges.forget(&subject.to_owned());
+                    self.state.lock().ways.forget(&subject.to_owned());
+                    self.in_place_of_a_token(subject, takes_password, error, tried)
                 }
-                access
-            }
+                access => access,
+            },
             (_, Some(Challenge::Basic)) => Ok(Access::Password),
             (Credentials::Password { .. }, None) if self.wants_password().await? => {
                 Ok(Access::Password)
             }
             _ => Ok(Access::Bare),
         }
+    }
+
+    /// The password, where there is one and the registry takes it; else the token's failure.
+    fn in_place_of_a_token(
+        &self,
+        subject: &str,
+        takes_password: bool,
+        error: Error,
+        tried: &mut Tried,
+    ) -> Result<Access> {
+        if !takes_password || !self.has_password() {
+            return Err(error);
+        }
+        tried.no_token = Some(error);
+        self.remember(subject, Challenge::Basic, true);
+        Ok(Access::Password)
     }
 
     /// Whether the registry asks for a password with every request. A registry that lets anyone
@@ -195,34 +234,42 @@ impl Auth {
         subject: &str,
         shown: &Access,
         headers: &HeaderMap,
-        fetched: bool,
+        tried: &mut Tried,
     ) -> Result<Option<Access>> {
         self.forget(subject, shown);
         let offered = offered(headers);
+        let takes_password = offered.contains(&Challenge::Basic);
         let bearer = offered.iter().find(|offer| matches!(offer, Challenge::Bearer(_)));
-        if let (Some(Challenge::Bearer(challenge)), false) = (bearer, fetched)
+        if let (Some(Challenge::Bearer(challenge)), false) = (bearer, tried.fetched)
             && matches!(shown, Access::Bare | Access::Fetched(..))
         {
-            let access = self.fetched(challenge.clone()).await?;
+            let access = match self.fetched(challenge.clone()).await {
+                Ok(access) => access,
+                Err(error) => {
+                    return self
+                        .in_place_of_a_token(subject, takes_password, error, tried)
+                        .map(Some);
+                }
+            };
             // Not before a token came of it: who is not let in has nothing kept here.
-            self.remember(subject, Challenge::Bearer(challenge.clone()));
+            self.remember(subject, Challenge::Bearer(challenge.clone()), takes_password);
             return Ok(Some(access));
         }
-        let asks_password = offered.contains(&Challenge::Basic) && self.has_password();
         Ok(match shown {
-            Access::Bare | Access::Fetched(..) if asks_password => {
-                self.remember(subject, Challenge::Basic);
+            Access::Bare | Access::Fetched(..) if takes_password && self.has_password() => {
+                self.remember(subject, Challenge::Basic, true);
                 Some(Access::Password)
             }
-            Access::Configured | Access::Fetched(..) if offered.is_empty() && !fetched => {
+            Access::Configured | Access::Fetched(..) if offered.is_empty() && !tried.fetched => {
                 Some(Access::Bare)
             }
             _ => None,
         })
     }
 
-    fn remember(&self, subject: &str, challenge: Challenge) {
-        self.state.lock().challenges.put(subject.to_owned(), challenge);
+    fn remember(&self, subject: &str, challenge: Challenge, takes_password: bool) {
+        let way = Way { challenge, takes_password };
+        self.state.lock().ways.put(subject.to_owned(), way);
     }
 
     fn has_password(&self) -> bool {
@@ -247,7 +294,7 @@ impl Auth {
         let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
         if is_held {
             state.tokens.forget(challenge);
-            state.challenges.forget(&subject.to_owned());
+            state.ways.forget(&subject.to_owned());
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future, stream};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
@@ -32,6 +33,7 @@ use crate::oci::known::Known;
 use crate::oci::reading::{Place, Reader};
 use crate::oci::settings::OciSettings;
 use crate::oci::sweep::{AT_ONCE, Sweep};
+use crate::oci::unlisted::nothing_listed;
 
 /// Serves the extensions of one namespace. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ struct Inner {
     client: Client,
     reader: Reader,
     known: Known,
+    /// What the registry's catalogue named so far; `None`: it never showed us any.
+    named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: Coalesced<ExtensionId, Extension>,
     /// Reads of older releases that may be under way, over all extensions: however slow they are,
     /// half of the connections are left for everything else.
@@ -63,6 +67,7 @@ impl OciBackend {
             whole_reads: Semaphore::new((settings.max_concurrency / 2).max(1)),
             settings,
             known: Known::new(),
+            named: Mutex::default(),
             releases: Coalesced::default(),
         })))
     }
@@ -90,20 +95,25 @@ impl OciBackend {
                 return Err(error);
             }
         };
-        let older = (found.older > 0)
-            .then(|| format!("{} of its tags are older than those listed", found.older));
-        let fault = lasting_gap(found.gap)?;
-        let names = found.names;
-        let tags = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let (coverage, has_gap) = (found.coverage(), found.gap.is_some());
+        let Names { names, unfit, .. } = found;
+        let tags = tags_of(&names);
         let sweep = Sweep::new(&inner.reader, &place, tags, room);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension.map_err(|error| error.at(Source::Oci))?;
-        inner.known.read_with(place.id, &names);
-        let told = fault.into_iter().chain(older).map(ExtensionFault::of_repository);
-        let faults = told.chain(extension.faults().iter().cloned()).collect();
-        Ok(extension.with_faults(faults))
+        inner.known.read_with(place.id, &names, has_gap);
+        let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
+        let mut faults: Vec<ExtensionFault> = told.collect();
+        if extension.releases().is_empty() && faults.is_empty() && !has_gap {
+            faults.extend(nothing_listed(tags_of(&names).iter()));
+        }
+        Ok(extension.with_faults(faults).with_coverage(coverage))
     }
+}
+
+fn tags_of(names: &[String]) -> Vec<Tag> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 impl Inner {
@@ -128,10 +138,11 @@ impl Inner {
     }
 
     /// Whether our credentials are good for another repository, asked now: that they were good a
-    /// minute ago says nothing once a refusal came.
+    /// minute ago says nothing once a refusal came. Never where this one is known to be there.
     async fn is_elsewhere_served(&self, id: &ExtensionId) -> bool {
         let known = self.known.ids();
-        if known.contains(&self.place(id).id) {
+        let is_named = self.named.lock().as_ref().is_some_and(|named| named.contains(id));
+        if is_named || known.contains(&self.place(id).id) {
             return false;
         }
         match known.first() {
@@ -146,32 +157,67 @@ impl Inner {
     /// The configured extensions and those of the catalogue, where there is one for us.
     async fn listing(&self) -> Result<Listing> {
         let configured = &self.settings.repositories;
-        let mut ids: BTreeSet<ExtensionId> =
-            configured.iter().map(|id| self.place(id).id).collect();
+        let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
         let namespace = &self.settings.namespace;
         let is_ours = |path: &str| namespace.extension_of(path).is_some();
-        let found = match self.client.catalogue(is_ours).await {
-            Ok(found) => found,
+        match self.client.catalogue(is_ours).await {
+            Ok(found) => Ok(self.listed(ids, &found)),
             Err(error) if !ids.is_empty() && is_no_catalogue(&error) => {
-                Names { gap: Some(error), ..Names::default() }
+                let reason = error.report();
+                Ok(listing_of(ids, self.without_catalogue(&error), Some(reason)))
             }
-            Err(error) if error.is_not_found() => return Err(no_catalogue().because(error)),
-            Err(error) => return Err(error),
-        };
-        let gap = found.gap.map(|error| error.report());
-        ids.extend(found.names.iter().filter_map(|path| namespace.extension_of(path)));
-        let coverage = gap.clone().map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
-        let fault = |reason| Fault {
-            repository: "_catalog".to_owned(),
-            subject: FaultSubject::Listing,
-            reason,
-        };
-        Ok(Listing {
-            ids: ids.into_iter().collect(),
-            coverage,
-            faults: gap.map(fault).into_iter().collect(),
-        })
+            Err(error) if error.is_not_found() => Err(no_catalogue().because(error)),
+            Err(error) => Err(error),
+        }
     }
+
+    fn listed(&self, mut ids: BTreeSet<ExtensionId>, found: &Names) -> Listing {
+        let namespace = &self.settings.namespace;
+        let ours = found.names.iter().filter_map(|path| namespace.extension_of(path));
+        let ours: BTreeSet<ExtensionId> = ours.collect();
+        let is_shown = found.named > 0;
+        let (mut coverage, mut reason) =
+            (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
+        // What is configured is there, so that an empty catalogue hides it.
+        if !is_shown && found.gap.is_none() && !ids.is_empty() {
+            reason = Some(EMPTY_CATALOGUE.to_owned());
+            coverage = Coverage::Bounded(EMPTY_CATALOGUE.into());
+        }
+        ids.extend(ours.iter().cloned());
+        if is_shown {
+            let mut named = self.named.lock();
+            match named.as_mut().filter(|_| !coverage.is_complete()) {
+                Some(named) => named.extend(ours),
+                None => *named = Some(ours),
+            }
+        }
+        listing_of(ids, coverage, reason)
+    }
+
+    /// What is proven where there is no catalogue for us, but configured repositories. Only a
+    /// catalogue that was there before can be expected back.
+    fn without_catalogue(&self, error: &Error) -> Coverage {
+        let reason = error.report().into();
+        match error.kind() {
+            ErrorKind::BackendFaulty => Coverage::Nonsense(reason),
+            _ if self.named.lock().is_some() => Coverage::Refused(reason),
+            _ => Coverage::Bounded(reason),
+        }
+    }
+}
+
+/// What an empty catalogue may mean.
+const EMPTY_CATALOGUE: &str =
+    "The catalogue is empty, which registries also answer to who may not see it";
+
+fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<String>) -> Listing {
+    let fault = |reason| Fault {
+        repository: "_catalog".to_owned(),
+        subject: FaultSubject::Listing,
+        reason,
+    };
+    let faults = reason.map(fault).into_iter().collect();
+    Listing { ids: ids.into_iter().collect(), coverage, faults }
 }
 
 impl Inner {
@@ -183,7 +229,8 @@ impl Inner {
         ids.extend(self.known.ids());
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
-            let same = found.is_ok_and(|found| self.known.is_same(&id, &found.names));
+            let is_same = |found: Names| self.known.is_same(&id, &found.names, found.gap.is_some());
+            let same = found.is_ok_and(is_same);
             (!same).then_some(id)
         });
         let dirty = asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await;
@@ -200,17 +247,7 @@ fn is_no_catalogue(error: &Error) -> bool {
 }
 
 fn no_catalogue() -> Error {
-    Error::faulty("The registry has no catalogue: name its repositories in the configuration")
-}
-
-/// What is wrong with a list of tags for good, as a fault; a failure that may pass, as itself: the
-/// list would lack versions that are there.
-fn lasting_gap(gap: Option<Error>) -> Result<Option<String>> {
-    match gap {
-        None => Ok(None),
-        Some(error) if error.kind() == ErrorKind::BackendFaulty => Ok(Some(error.report())),
-        Some(error) => Err(error),
-    }
+    Error::faulty("The registry has no catalogue: name its repositories in oci.repositories")
 }
 
 #[async_trait]

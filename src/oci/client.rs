@@ -15,7 +15,7 @@ use std::time::Duration;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue};
 use hyper::{Method, StatusCode};
 use tokio::sync::watch;
-use url::{Host, Url};
+use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +27,7 @@ use crate::oci::address::RegistryAddress;
 use crate::oci::auth::{Auth, Refusable as _};
 use crate::oci::credentials::Credentials;
 use crate::oci::operations;
+use crate::oci::realm::TokenHost;
 use crate::oci::repository::Repository;
 
 pub use crate::oci::client::listing::Names;
@@ -98,7 +99,7 @@ impl Client {
         http: HttpClient,
         registry: RegistryAddress,
         credentials: Credentials,
-        token_hosts: Vec<Host>,
+        token_hosts: Vec<TokenHost>,
     ) -> Self {
         let auth = Auth::new(http.clone(), registry.clone(), credentials, token_hosts);
         Self { http, registry, auth: Arc::new(auth) }

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::oci::address::{RegistryAddress, is_docker_hub};
+use crate::oci::address::RegistryAddress;
+use crate::oci::lenient::{entries, texts, value};
 use crate::oci::models::from_object;
 use crate::oci::repository::Namespace;
 
@@ -42,6 +43,11 @@ pub enum InvalidCredentials {
     /// White space inside.
     #[error("the credentials are more than one word")]
     SeveralWords,
+    /// Characters that no user name or token has: the text is some document.
+    #[error(
+        "the credentials are no token, no user:password and no Docker config.json, which begins with {{"
+    )]
+    Document,
     /// A brace, and no configuration of Docker behind it.
     #[error("the Docker config.json cannot be read: {0}")]
     Config(String),
@@ -65,19 +71,26 @@ impl Credentials {
         registry: &RegistryAddress,
         namespace: &Namespace,
     ) -> Result<Self, InvalidCredentials> {
-        let text = text.trim();
+        // Editors on Windows write a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
         if text.is_empty() {
-            Err(InvalidCredentials::Empty)
-        } else if text.starts_with('{') {
-            from_docker_config(text, registry, namespace)
-        } else if text.contains(char::is_whitespace) {
-            Err(InvalidCredentials::SeveralWords)
-        } else {
-            Ok(text.split_once(':').map_or_else(
-                || Self::Token(text.to_owned().into()),
-                |(user, password)| Self::password(user, password),
-            ))
+            return Err(InvalidCredentials::Empty);
         }
+        if text.starts_with('{') {
+            return from_docker_config(text, registry, namespace);
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(InvalidCredentials::SeveralWords);
+        }
+        let (name, password) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
+        // What is taken for a password is sent to the registry, whatever it holds.
+        if !name.chars().all(is_of_a_name) || text.contains("\"auth") {
+            return Err(InvalidCredentials::Document);
+        }
+        Ok(password.map_or_else(
+            || Self::Token(name.to_owned().into()),
+            |password| Self::password(name, password),
+        ))
     }
 
     fn password(user: &str, password: &str) -> Self {
@@ -88,24 +101,35 @@ impl Credentials {
     }
 }
 
+/// Whether a user name or a token may have this character. Quotes, brackets and what is not seen
+/// belong to documents.
+fn is_of_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c.is_ascii_graphic() && !matches!(c, '{' | '}' | '[' | ']' | '"' | '\'')
+}
+
 /// Docker's `config.json`, and containers' `auth.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DockerConfig {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "entries")]
     auths: BTreeMap<String, DockerAuth>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     cred_helpers: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value")]
     creds_store: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 struct DockerAuth {
+    #[serde(default, deserialize_with = "value")]
     auth: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     username: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     password: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     identitytoken: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     registrytoken: Option<String>,
 }
 
@@ -142,17 +166,17 @@ fn from_docker_config(
 ) -> Result<Credentials, InvalidCredentials> {
     let config: DockerConfig = from_object(text.as_bytes())
         .map_err(|error| InvalidCredentials::Config(place_of(&error)))?;
-    let host = registry.authority();
     let found = config
         .auths
         .iter()
-        .filter_map(|(key, auth)| Some((reach(key, &host, namespace)?, auth.credentials()?)))
+        .filter_map(|(key, auth)| Some((reach(key, registry, namespace)?, auth.credentials()?)))
         .max_by_key(|(length, _)| *length);
     if let Some((_, credentials)) = found {
         return Ok(credentials);
     }
-    let helper = config.cred_helpers.keys().any(|key| is_host(key, &host));
-    if helper || config.creds_store.is_some() {
+    let host = registry.authority();
+    let helper = config.cred_helpers.keys().any(|key| registry.is_called(bare(key)));
+    if helper || config.creds_store.is_some_and(|store| !store.is_empty()) {
         return Err(InvalidCredentials::Helper(host));
     }
     Err(InvalidCredentials::NotThere(host))
@@ -166,17 +190,19 @@ fn place_of(error: &serde_json::Error) -> String {
 /// How far into the namespace a key of `auths` reaches, in characters; `None`: it is for others.
 ///
 /// Keys are `host`, `https://host/`, `https://index.docker.io/v1/` or `host/path`.
-fn reach(key: &str, host: &str, namespace: &Namespace) -> Option<usize> {
-    let bare = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
-    let (key_host, path) = bare.split_once('/').unwrap_or((bare, ""));
+fn reach(key: &str, registry: &RegistryAddress, namespace: &Namespace) -> Option<usize> {
+    let (host, path) = bare(key).split_once('/').unwrap_or((bare(key), ""));
     let path = if matches!(path, "v1" | "v2") { "" } else { path };
-    let behind = namespace.as_str().strip_prefix(path)?;
+    // A namespace is in lower case, whatever the operator wrote.
+    let path = path.to_ascii_lowercase();
+    let behind = namespace.as_str().strip_prefix(&path)?;
     let whole = path.is_empty() || behind.is_empty() || behind.starts_with('/');
-    (whole && is_host(key_host, host)).then_some(path.len())
+    (whole && registry.is_called(host)).then_some(path.len())
 }
 
-fn is_host(key: &str, host: &str) -> bool {
-    key.eq_ignore_ascii_case(host) || (is_docker_hub(key) && is_docker_hub(host))
+/// A key without its scheme, and without the slash at its end.
+fn bare(key: &str) -> &str {
+    key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/')
 }
 
 #[cfg(test)]

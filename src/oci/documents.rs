@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::models::notes::release_notes;
 use crate::models::readme::{README_MAX, rank_of};
-use crate::oci::artifact::{Claims, title};
+use crate::oci::artifact::Claims;
+use crate::oci::layers::title;
 use crate::oci::models::{Annotations, Descriptor, Document};
 
 /// Where a publisher puts release notes: OCI has no annotation for them, Artifact Hub's is the
@@ -36,11 +37,10 @@ pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option
     let ranked =
         manifest.layers.iter().filter(fits).filter_map(|layer| Some((rank(layer)?, layer)));
     let layer = ranked.min_by_key(|(rank, _)| *rank).map(|(_, layer)| ReadmeAt::Layer(layer));
-    let mut places = std::iter::once(&manifest.annotations).chain(above);
-    let mut text = || places.find_map(|place| place.get(README));
-    layer.or_else(|| {
-        text().filter(|text| text.len() as u64 <= README_MAX).map(|text| ReadmeAt::Text(text))
-    })
+    let places = std::iter::once(&manifest.annotations).chain(above);
+    let short = |text: &&String| text.len() as u64 <= README_MAX;
+    let text = || places.filter_map(|place| place.get(README)).find(short);
+    layer.or_else(|| text().map(|text| ReadmeAt::Text(text)))
 }
 
 /// What has changed, as the nearest place that says anything says it.

@@ -51,9 +51,9 @@ impl Known {
         true
     }
 
-    /// Notes the tags with which an extension was read.
-    pub fn read_with(&self, id: ExtensionId, tags: &[String]) {
-        self.tags.lock().insert(id, fingerprint(tags));
+    /// Notes the tags with which an extension was read, and whether the list of them had a gap.
+    pub fn read_with(&self, id: ExtensionId, tags: &[String], has_gap: bool) {
+        self.tags.lock().insert(id, fingerprint(tags, has_gap));
     }
 
     /// Forgets an extension that is gone.
@@ -61,10 +61,10 @@ impl Known {
         self.tags.lock().remove(id);
     }
 
-    /// Whether an extension was last read with exactly these tags.
+    /// Whether an extension was last read with exactly these tags, and as much of their list.
     #[must_use]
-    pub fn is_same(&self, id: &ExtensionId, tags: &[String]) -> bool {
-        self.tags.lock().get(id) == Some(&fingerprint(tags))
+    pub fn is_same(&self, id: &ExtensionId, tags: &[String], has_gap: bool) -> bool {
+        self.tags.lock().get(id) == Some(&fingerprint(tags, has_gap))
     }
 
     /// Every extension that was read.
@@ -87,7 +87,7 @@ fn read_line(line: &str) -> Option<(ExtensionId, String)> {
 }
 
 /// Tells lists of tags apart, whatever their order.
-fn fingerprint(tags: &[String]) -> String {
+fn fingerprint(tags: &[String], has_gap: bool) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();
     let mut digest = DigestHasher::new(Algorithm::Sha256);
@@ -95,6 +95,9 @@ fn fingerprint(tags: &[String]) -> String {
         // No tag holds a line break.
         digest.update(if number == 0 { b"" } else { b"\n" });
         digest.update(tag.as_bytes());
+    }
+    if has_gap {
+        digest.update(b"\n\n");
     }
     let digest = digest.finish();
     // There is one for each extension in every cursor: as long as telling apart needs.
@@ -110,11 +113,12 @@ mod tests {
         let known = Known::new();
         let id = ExtensionId::from_oci_repository("a-provider").unwrap();
         let tags = |text: &str| text.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
-        assert!(!known.is_same(&id, &tags("1.0 2.0")));
-        known.read_with(id.clone(), &tags("1.0 2.0"));
-        assert!(known.is_same(&id, &tags("2.0 1.0")));
-        assert!(!known.is_same(&id, &tags("1.0")));
-        assert!(!known.is_same(&id, &tags("1.0 2.0 3.0")));
+        assert!(!known.is_same(&id, &tags("1.0 2.0"), false));
+        known.read_with(id.clone(), &tags("1.0 2.0"), false);
+        assert!(known.is_same(&id, &tags("2.0 1.0"), false));
+        assert!(!known.is_same(&id, &tags("1.0"), false));
+        assert!(!known.is_same(&id, &tags("1.0 2.0 3.0"), false));
+        assert!(!known.is_same(&id, &tags("1.0 2.0"), true), "the whole list was read");
         known.forget(&id);
         assert!(known.ids().is_empty());
     }
@@ -125,12 +129,12 @@ mod tests {
         assert!(!other.goes_on_from(&known.cursor()), "nothing was known to go on from");
         let ids =
             ["a-provider", "b-cluster"].map(|name| ExtensionId::from_oci_repository(name).unwrap());
-        known.read_with(ids[0].clone(), &["1.0".to_owned()]);
-        known.read_with(ids[1].clone(), &["1.0".to_owned()]);
-        other.read_with(ids[1].clone(), &["2.0".to_owned()]);
+        known.read_with(ids[0].clone(), &["1.0".to_owned()], false);
+        known.read_with(ids[1].clone(), &["1.0".to_owned()], false);
+        other.read_with(ids[1].clone(), &["2.0".to_owned()], false);
         assert!(other.goes_on_from(&known.cursor()));
-        assert!(other.is_same(&ids[0], &["1.0".to_owned()]));
-        assert!(other.is_same(&ids[1], &["2.0".to_owned()]), "it has read that one itself");
+        assert!(other.is_same(&ids[0], &["1.0".to_owned()], false));
+        assert!(other.is_same(&ids[1], &["2.0".to_owned()], false), "it has read that one itself");
         assert!(known.goes_on_from(&ChangeCursor::new(known.process.clone())));
         for text in ["", "x", "x\n", "x\nprovider/a", "x\nprovider/.. 0", "x\ngadget/a 0"] {
             assert!(!other.goes_on_from(&ChangeCursor::new(text)), "{text:?}");

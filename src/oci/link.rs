@@ -2,27 +2,69 @@
 
 use url::Url;
 
-/// The next page lies at another scheme, host or port: following it would carry credentials there.
+/// The address of the next page cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the listing's next page is on another server, or its address cannot be read")]
-pub struct ForeignLink;
+#[error("the address of the listing's next page cannot be read")]
+pub struct UnreadableLink;
 
-/// The address of the page after the one at `page`, as its `Link` headers say.
-///
-/// The registry's own query is kept as it stands: what continues a listing is opaque.
-///
-/// # Errors
-/// [`ForeignLink`]; the listing is partial then.
-pub fn next_page<'a>(
-    page: &Url,
-    headers: impl IntoIterator<Item = &'a str>,
-) -> Result<Option<Url>, ForeignLink> {
-    let Some(target) = headers.into_iter().find_map(next_target) else {
-        return Ok(None);
-    };
-    let next = page.join(target).map_err(|_| ForeignLink)?;
-    let plain = next.username().is_empty() && next.password().is_none();
-    if plain && next.origin() == page.origin() { Ok(Some(next)) } else { Err(ForeignLink) }
+/// A listing of a registry: the root of the registry's address, and the address of the listing's
+/// first page.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// Ends with a slash.
+    pub root: &'a Url,
+    /// Without a query.
+    pub start: &'a Url,
+}
+
+impl Listing<'_> {
+    /// The address of the page after the one at `page`, as its `Link` headers say.
+    ///
+    /// It is always an address of the registry as it is configured. Behind a proxy a registry names
+    /// another scheme, host or path, but what continues the listing is its query, which is opaque
+    /// and stays as it is.
+    ///
+    /// # Errors
+    /// [`UnreadableLink`]; the listing is partial then.
+    pub fn next_page<'h>(
+        &self,
+        page: &Url,
+        headers: impl IntoIterator<Item = &'h str>,
+    ) -> Result<Option<Url>, UnreadableLink> {
+        let Some(target) = headers.into_iter().find_map(next_target) else {
+            return Ok(None);
+        };
+        let named = page.join(target).map_err(|_| UnreadableLink)?;
+        if !matches!(named.scheme(), "http" | "https") {
+            return Err(UnreadableLink);
+        }
+        Ok(Some(self.at_home(&named)))
+    }
+
+    /// The page behind the one that ends with this name, where a registry does not say which is
+    /// next.
+    #[must_use]
+    pub fn page_behind(&self, last: &str, names: &str) -> Url {
+        let mut url = self.start.clone();
+        url.query_pairs_mut().append_pair("n", names).append_pair("last", last);
+        url
+    }
+
+    fn at_home(&self, named: &Url) -> Url {
+        let root = self.root.path();
+        let listing = self.start.path().strip_prefix(root).unwrap_or_default();
+        let is_listing = named.path().strip_suffix(listing).is_some_and(|rest| rest.ends_with('/'));
+        let mut url = self.root.clone();
+        if is_listing {
+            url.set_path(self.start.path());
+        } else if named.path().starts_with(root) {
+            url.set_path(named.path());
+        } else {
+            url.set_path(&format!("{root}{}", named.path().trim_start_matches('/')));
+        }
+        url.set_query(named.query());
+        url
+    }
 }
 
 /// The target of the first link of the relation `next` in one header.
@@ -55,52 +97,53 @@ fn is_next(parameter: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn next(header: &str) -> Result<Option<String>, ForeignLink> {
-        let page = Url::parse("https://registry.test/prefix/v2/_catalog?n=2").unwrap();
-        next_page(&page, [header]).map(|url| url.map(String::from))
+    fn next_at(root: &str, header: &str) -> Result<Option<String>, UnreadableLink> {
+        let root = Url::parse(root).unwrap();
+        let start = root.join("v2/_catalog").unwrap();
+        let page = root.join("v2/_catalog?n=2").unwrap();
+        let listing = Listing { root: &root, start: &start };
+        listing.next_page(&page, [header]).map(|url| url.map(String::from))
     }
 
     #[test]
     fn next_pages_of_every_registry_are_found() {
+        let start = "https://registry.test/prefix/v2/_catalog";
         for (header, expected) in [
-            (
-                "</v2/_catalog?last=a%2Fb&n=2>; rel=\"next\"",
-                Some("https://registry.test/v2/_catalog?last=a%2Fb&n=2"),
-            ),
-            (
-                "</v2/_catalog?n=4&last=ns/bare>; rel=next",
-                Some("https://registry.test/v2/_catalog?n=4&last=ns/bare"),
-            ),
-            (
-                "<?next_page=gAAA%3D%3D&n=2>;rel=\"next\"",
-                Some("https://registry.test/prefix/v2/_catalog?next_page=gAAA%3D%3D&n=2"),
-            ),
-            (
-                "</a>; rel=prev, </b,c>; title=x; REL=\"last Next\"",
-                Some("https://registry.test/b,c"),
-            ),
-            ("<https://REGISTRY.test:443/x>; rel=next", Some("https://registry.test/x")),
+            ("</prefix/v2/_catalog?last=a%2Fb&n=2>; rel=\"next\"", Some("?last=a%2Fb&n=2")),
+            ("</v2/_catalog?n=4&last=ns/bare>; rel=next", Some("?n=4&last=ns/bare")),
+            ("<?next_page=gAAA%3D%3D&n=2>;rel=\"next\"", Some("?next_page=gAAA%3D%3D&n=2")),
+            ("</a>; rel=prev, </v2/_catalog?b,c>; title=x; REL=\"last Next\"", Some("?b,c")),
+            ("<https://REGISTRY.test:443/prefix/v2/_catalog?x>; rel=next", Some("?x")),
             ("</a>; rel=\"prev\"", None),
             ("</a>", None),
             ("", None),
             ("</a; rel=next", None),
         ] {
-            assert_eq!(next(header), Ok(expected.map(ToOwned::to_owned)), "{header}");
+            let expected = expected.map(|query| format!("{start}{query}"));
+            assert_eq!(next_at("https://registry.test/prefix/", header), Ok(expected), "{header}");
         }
     }
 
     #[test]
-    fn other_servers_are_not_followed() {
-        for target in [
-            "https://evil.example/v2/_catalog",
-            "//evil.example/v2/",
-            "http://registry.test/v2/",
-            "https://registry.test:8443/v2/",
-            "https://user@registry.test/v2/",
-            "file:///etc/passwd",
-            "https://[::bad/",
+    fn no_other_server_is_ever_asked() {
+        for (target, expected) in [
+            ("https://evil.example/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("//evil.example/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("http://registry.test/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("http://registry:5000/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("https://registry.test:8443/other/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("https://user:secret@registry.test/v2/_catalog?last=x", "v2/_catalog?last=x"),
+            ("https://evil.example/page/2", "page/2"),
+            ("/xv2/_catalog?last=x", "xv2/_catalog?last=x"),
         ] {
-            assert_eq!(next(&format!("<{target}>; rel=\"next\"")), Err(ForeignLink), "{target}");
+            for root in ["https://registry.test/", "https://registry.test/sub/path/"] {
+                let found = next_at(root, &format!("<{target}>; rel=\"next\""));
+                assert_eq!(found, Ok(Some(format!("{root}{expected}"))), "{target}");
+            }
+        }
+        for target in ["file:///etc/passwd", "https://[::bad/", "data:text/plain,x"] {
+            let found = next_at("https://registry.test/", &format!("<{target}>; rel=\"next\""));
+            assert_eq!(found, Err(UnreadableLink), "{target}");
         }
     }
 }

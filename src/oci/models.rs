@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+
+use crate::oci::lenient::{is_there, list, object, present, texts, value, value_or_default};
 
 /// Media type of an OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -33,42 +35,30 @@ pub fn from_object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     }
 }
 
-/// Reads a field that is absent or `null` as its default.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// Reads a field that is there as `Some`, `null` as its default.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    or_default(deserializer).map(Some)
-}
-
 /// A manifest or an index: which one, its fields decide.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     /// Its own media type; optional in OCI.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub media_type: String,
     /// What the manifests of an index stand for; `null`, as zot writes an index without any, is none.
     #[serde(default, deserialize_with = "present")]
     pub manifests: Option<Vec<Descriptor>>,
     /// Metadata of its producer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub config: Option<Descriptor>,
     /// The files of a manifest.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "list")]
     pub layers: Vec<Descriptor>,
+    /// Whether it has the files of an artifact manifest, which OCI gave up before version 1.1.
+    #[serde(default, deserialize_with = "is_there")]
+    pub blobs: bool,
+    /// Whether it has the files of a manifest of Docker's schema 1.
+    #[serde(default, deserialize_with = "is_there")]
+    pub fs_layers: bool,
     /// What its publisher says of it.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "texts")]
     pub annotations: Annotations,
 }
 
@@ -85,33 +75,41 @@ impl Document {
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What the content is.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub media_type: String,
     /// Its digest, unchecked.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub digest: String,
     /// Its length in bytes.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub size: u64,
     /// What its publisher says of it; on layers `title` is a file name.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "texts")]
     pub annotations: Annotations,
     /// What kind of artifact it is, in an index.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub artifact_type: String,
     /// For which machine it is, in an index.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub platform: Option<Platform>,
+}
+
+impl Descriptor {
+    /// Whether it stands for an element of a list that is no descriptor.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// For which machine an entry of an index is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     /// Operating system, as Go names it.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub os: String,
     /// Processor, as Go names it.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "value_or_default")]
     pub architecture: String,
 }
 
@@ -120,22 +118,22 @@ pub struct Platform {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ConfigBlob {
     /// What it is.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub description: Option<String>,
     /// Who made it.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub author: Option<String>,
     /// When it was made.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub created: Option<String>,
     /// SPDX expression.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     pub license: Option<String>,
     /// Words to find it by.
-    #[serde(default, deserialize_with = "lenient")]
-    pub keywords: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "list")]
+    pub keywords: Vec<String>,
     /// An image's inner configuration.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "object")]
     pub config: Option<ImageConfig>,
 }
 
@@ -143,18 +141,8 @@ pub struct ConfigBlob {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ImageConfig {
     /// The labels, which carry the same names as annotations.
-    #[serde(rename = "Labels", default, deserialize_with = "or_default")]
+    #[serde(rename = "Labels", default, deserialize_with = "texts")]
     pub labels: Annotations,
-}
-
-/// Reads a field of another shape than ours as absent: a config blob is anyone's JSON.
-fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
 }
 
 #[cfg(test)]
@@ -177,7 +165,7 @@ mod tests {
         let text = r#"{"description":"d","author":{"name":"n"},"keywords":"k","config":{"Labels":{"a":"b"}}}"#;
         let config: ConfigBlob = serde_json::from_str(text).unwrap();
         assert_eq!(config.description.as_deref(), Some("d"));
-        assert_eq!((config.author, config.keywords), (None, None));
+        assert_eq!((config.author, config.keywords), (None, Vec::new()));
         assert_eq!(config.config.unwrap().labels.len(), 1);
         assert!(from_object::<ConfigBlob>(b"[1]").is_err());
         assert!(from_object::<ConfigBlob>(b" {").is_err());

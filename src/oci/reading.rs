@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::room::Room;
+use crate::models::artifact::ArtifactChoice;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::ExtensionFault;
@@ -19,7 +20,8 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, INDEX_DEPTH_MAX, children, choose_layer, files,
+    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
+    choose_layer, files, has_archive, lack_of_archive, untold_layer,
 };
 use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
@@ -207,7 +209,7 @@ impl Reader {
     async fn release(&self, mut way: Way<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
         let place = way.place;
         let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
-        let (config, faults) = match self.config(place, &manifest).await {
+        let (config, mut faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => {
                 (None, vec![ExtensionFault::unreadable_tag(tag, &error)])
@@ -224,7 +226,14 @@ impl Reader {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
-        let artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        let mut artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        if let (ArtifactChoice::Nothing, Some(layer)) = (&artifact, untold_layer(&manifest)) {
+            let head = self.head_of(place, layer).await?;
+            artifact = choose_by_bytes(&place.id, version, layer, &head, url)?;
+        }
+        if !artifact.is_usable() {
+            faults.push(ExtensionFault::unusable_tag(tag, lack_of_archive(&manifest)));
+        }
         let release = Release {
             published_at: claims.published_at(Timestamp::now()),
             about: Arc::new(about),
@@ -236,7 +245,25 @@ impl Reader {
         Ok(Reading { release, faults })
     }
 
-    /// Descends from an index to a manifest: the first of its children that can be read.
+    /// The first bytes of a layer; none of one that is not there.
+    async fn head_of(&self, place: &Place, layer: &Descriptor) -> Result<Bytes> {
+        let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
+        let read = async {
+            let client = &self.client;
+            client
+                .open_blob(&place.repository, &digest, layer.size, Some(part))
+                .await?
+                .collect()
+                .await
+        };
+        match read.await {
+            Err(error) if is_lasting(&error) => Ok(Bytes::new()),
+            read => read,
+        }
+    }
+
+    /// Descends from an index to a manifest: the first below it that holds an archive, else the
+    /// first that can be read.
     async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
         if !document.is_index() {
             return Ok(Found { manifest: document, above: Vec::new() });
@@ -246,6 +273,7 @@ impl Reader {
             return Err(Error::faulty(message));
         }
         let mut failure = Error::faulty("The index leads to no manifest that can be read");
+        let mut without = None;
         for child in children(&document) {
             let found = async {
                 let inner = self.document(way, &digest_of(child)?).await?;
@@ -255,15 +283,20 @@ impl Reader {
                 Ok(mut found) => {
                     found.above.push(child.annotations.clone());
                     found.above.push(document.annotations.clone());
-                    return Ok(found);
+                    if has_archive(&found.manifest) {
+                        return Ok(found);
+                    }
+                    without.get_or_insert(found);
                 }
                 Err(error) if is_lasting(&error) && way.left > 0 => {
                     failure = failure.because(error)
                 }
+                // A part that is missing is no absence of the whole.
+                Err(error) if error.is_not_found() => return Err(failure.because(error)),
                 Err(error) => return Err(error),
             }
         }
-        Err(failure)
+        without.ok_or(failure)
     }
 
     async fn document(&self, way: &mut Way<'_>, digest: &Digest) -> Result<Document> {

@@ -1,8 +1,8 @@
 //! Token servers: which of those that a registry names may be asked, and which are told who we are.
 //!
 //! A realm is the registry's word for where our password should go. It goes to the registry's own
-//! host, to hosts of the same domain as the list of public suffixes knows it, and to those that the
-//! operator names. Without anything to show any public server may be asked.
+//! origin, to port 443 of hosts of the same domain as the list of public suffixes knows it, and to
+//! where the operator says. Without anything to show any public server may be asked.
 
 use psl::{List, Psl as _};
 use url::{Host, Url};
@@ -16,7 +16,7 @@ const SHARED: [&str; 2] = ["azurecr.io", "jfrog.io"];
 pub struct Realm {
     /// Its address.
     pub url: Url,
-    /// Whether the operator chose its host, which so may be private.
+    /// Whether the operator chose where it is, which so may be private.
     pub chosen: bool,
 }
 
@@ -29,6 +29,17 @@ pub enum RefusedRealm {
     /// Plain HTTP.
     #[error("{0} is named without HTTPS")]
     Plain(String),
+    /// Perhaps somebody else on the registry's own machine.
+    #[error(
+        "{server} is at another port than the registry at {registry}, so that it is not asked; if it \
+         is meant to be, name it in oci.token_hosts"
+    )]
+    OtherPort {
+        /// Host and port of who would be asked.
+        server: String,
+        /// Host and port of the registry.
+        registry: String,
+    },
     /// Somebody else.
     #[error(
         "{host} is of another domain than {registry}, so that it is not told who we are; if it is \
@@ -44,18 +55,47 @@ pub enum RefusedRealm {
 
 /// The text is no name or address of a host. Fit for an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a host is a name or an address, such as auth.example.com, without scheme, port or *")]
+#[error(
+    "a host is a name or an address, with a port where only that one is meant, such as \
+     auth.example.com or auth.example.com:8443; without scheme or *"
+)]
 pub struct InvalidHost;
 
-/// A host as an operator writes it.
+/// Where a token server may be, as an operator writes it: a host, or one port of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenHost {
+    host: Host,
+    /// `None`: any.
+    port: Option<u16>,
+}
+
+impl TokenHost {
+    fn is_at(&self, url: &Url) -> bool {
+        let port = self.port.is_none_or(|port| url.port_or_known_default() == Some(port));
+        port && url.host().is_some_and(|host| host.to_owned() == self.host)
+    }
+}
+
+/// A host as an operator writes it, with or without a port.
 ///
 /// # Errors
 /// Anything else than a name or an address.
-pub fn host_of(text: &str) -> Result<Host, InvalidHost> {
+pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
+    let text = text.trim();
+    let (host, port) = match text.rsplit_once(':') {
+        // The colons within the brackets of an address of IPv6 separate no port.
+        Some((host, port)) if !port.ends_with(']') => {
+            let digits = port.chars().all(|c| c.is_ascii_digit());
+            let port = port.parse().ok().filter(|port| digits && *port != 0);
+            (host, Some(port.ok_or(InvalidHost)?))
+        }
+        _ => (text, None),
+    };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    match Host::parse(text.trim()) {
+    match Host::parse(host) {
         Ok(Host::Domain(name)) if !name.chars().all(plain) => Err(InvalidHost),
-        host => host.map_err(|_| InvalidHost),
+        Ok(host) => Ok(TokenHost { host, port }),
+        Err(_) => Err(InvalidHost),
     }
 }
 
@@ -66,7 +106,7 @@ pub fn host_of(text: &str) -> Result<Host, InvalidHost> {
 pub fn check(
     realm: &str,
     registry: &Url,
-    token_hosts: &[Host],
+    token_hosts: &[TokenHost],
     shows_us: bool,
 ) -> Result<Realm, RefusedRealm> {
     let url = Url::parse(realm).map_err(|_| RefusedRealm::NoAddress)?;
@@ -74,19 +114,37 @@ pub fn check(
     let (Some(host), Some(home), true) = (url.host(), registry.host(), bare) else {
         return Err(RefusedRealm::NoAddress);
     };
-    let at_home = host == home;
+    let chosen =
+        url.origin() == registry.origin() || token_hosts.iter().any(|named| named.is_at(&url));
+    let other_port =
+        || RefusedRealm::OtherPort { server: place_of(&url), registry: place_of(registry) };
     match url.scheme() {
         "https" => {}
-        "http" if at_home && registry.scheme() == "http" => {}
+        "http" if host == home && registry.scheme() == "http" => {
+            if !chosen {
+                return Err(other_port());
+            }
+        }
         "http" => return Err(RefusedRealm::Plain(host.to_string())),
         _ => return Err(RefusedRealm::NoAddress),
     }
-    let chosen = at_home || token_hosts.iter().any(|chosen| *chosen == host.to_owned());
-    if shows_us && !chosen && !same_domain(&host, &home) {
-        let (host, registry) = (host.to_string(), home.to_string());
-        return Err(RefusedRealm::Stranger { host, registry });
+    if shows_us && !chosen {
+        let kin = same_domain(&host, &home);
+        if host == home && !kin || kin && url.port().is_some() {
+            return Err(other_port());
+        }
+        if !kin {
+            let (host, registry) = (host.to_string(), home.to_string());
+            return Err(RefusedRealm::Stranger { host, registry });
+        }
     }
     Ok(Realm { url, chosen })
+}
+
+/// Host and port, also where the port is the scheme's own.
+fn place_of(url: &Url) -> String {
+    let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 /// Whether both hosts are of one registrant. Where the list does not know who may register, as in
@@ -129,13 +187,14 @@ mod tests {
             ("https://ghcr.io/token", "https://ghcr.io/"),
             ("https://quay.io/v2/auth", "https://quay.io/"),
             ("https://GHCR.io:443/token", "https://ghcr.io/"),
-            ("https://registry.example.com:8443/token", "https://registry.example.com/"),
+            ("https://gitlab.example.com/jwt/auth", "https://gitlab.example.com:5050/"),
             ("https://acme.azurecr.io/oauth2/token", "https://acme.azurecr.io/"),
-            ("https://registry/token", "https://registry:5000/"),
+            ("https://registry:5000/token", "https://registry:5000/"),
             ("https://harbor.corp.internal/service/token", "https://harbor.corp.internal/"),
-            ("https://10.0.0.5/token", "https://10.0.0.5:5000/"),
-            ("https://[fd00::1]/token", "https://[fd00::1]:5000/"),
-            ("http://127.0.0.1:5001/token", "http://127.0.0.1:5000/"),
+            ("https://10.0.0.5:5000/token", "https://10.0.0.5:5000/"),
+            ("https://[fd00::1]:5000/token", "https://[fd00::1]:5000/"),
+            ("http://127.0.0.1:5000/token", "http://127.0.0.1:5000/"),
+            ("http://registry/token", "http://registry:80/"),
         ] {
             let found = told(realm, registry);
             assert_eq!(found.map(|found| found.url), Ok(realm.parse().unwrap()), "{registry}");
@@ -167,6 +226,42 @@ mod tests {
             assert!(check(realm, &registry, &[], false).is_ok(), "{realm}");
             let named = host_of(realm.parse::<Url>().unwrap().host_str().unwrap()).unwrap();
             assert!(check(realm, &registry, &[named], true).unwrap().chosen, "{realm}");
+        }
+    }
+
+    /// Whoever may open a port on the registry's machine is not the registry.
+    #[test]
+    fn s12_other_ports_are_told_who_we_are_only_where_the_operator_names_them() {
+        for (realm, registry, anyone_may_ask) in [
+            ("http://127.0.0.1:4351/token", "http://127.0.0.1:5000/", false),
+            ("http://registry.example.com:4351/token", "http://registry.example.com/", false),
+            ("https://127.0.0.1:4351/token", "http://127.0.0.1:5000/", true),
+            ("https://registry.example.com:8443/token", "https://registry.example.com/", true),
+            ("https://auth.example.com:8443/token", "https://registry.example.com:8443/", true),
+            ("https://registry/token", "https://registry:5000/", true),
+            ("https://10.0.0.5/token", "https://10.0.0.5:5000/", true),
+            ("https://[fd00::1]/token", "https://[fd00::1]:5000/", true),
+        ] {
+            let base: Url = registry.parse().unwrap();
+            let refused = told(realm, registry).unwrap_err();
+            assert!(matches!(refused, RefusedRealm::OtherPort { .. }), "{realm}: {refused}");
+            for part in
+                [place_of(&realm.parse().unwrap()), place_of(&base), "oci.token_hosts".into()]
+            {
+                assert!(refused.to_string().contains(&part), "{refused}");
+            }
+            let asked = check(realm, &base, &[], false);
+            assert_eq!(asked.is_ok_and(|realm| !realm.chosen), anyone_may_ask, "{realm}");
+            let url: Url = realm.parse().unwrap();
+            let (host, port) = (url.host_str().unwrap(), url.port_or_known_default().unwrap());
+            for (named, holds) in [
+                (host.to_owned(), true),
+                (format!("{host}:{port}"), true),
+                (format!("{host}:{}", port + 1), false),
+            ] {
+                let named = host_of(&named).unwrap();
+                assert_eq!(check(realm, &base, &[named], true).is_ok(), holds, "{realm}");
+            }
         }
     }
 
@@ -206,11 +301,29 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        for good in ["auth.example.com", " AUTH.example.com ", "10.0.0.1", "[fd00::1]"] {
+        for good in [
+            "auth.example.com",
+            " AUTH.example.com ",
+            "10.0.0.1",
+            "[fd00::1]",
+            "auth.example.com:443",
+            "10.0.0.1:8443",
+            "[fd00::1]:8443",
+        ] {
             assert!(host_of(good).is_ok(), "{good}");
         }
-        for bad in ["", "https://auth.example.com", "auth.example.com:443", "*.example.com", "a b"]
-        {
+        for bad in [
+            "",
+            ":443",
+            "https://auth.example.com",
+            "auth.example.com:",
+            "auth.example.com:0",
+            "auth.example.com:+443",
+            "auth.example.com:65536",
+            "fd00::1",
+            "*.example.com",
+            "a b",
+        ] {
             assert_eq!(host_of(bad), Err(InvalidHost), "{bad}");
         }
     }

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Host;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use crate::http::HttpSettings;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
+use crate::oci::realm::TokenHost;
 use crate::oci::repository::Namespace;
+
+/// Largest file of credentials, in bytes: a Docker `config.json` of some thousand registries.
+const CREDENTIALS_MAX: u64 = 1024 * 1024;
 
 /// One namespace of a registry, and how to talk to its server.
 #[derive(Clone, Debug)]
@@ -25,7 +28,7 @@ pub struct OciSettings {
     /// Who we are there.
     pub credentials: Credentials,
     /// Hosts of token servers that may be told so, beside those of the registry's own domain.
-    pub token_hosts: Vec<Host>,
+    pub token_hosts: Vec<TokenHost>,
     /// A whole question for metadata; for downloads the time to headers and the longest silence.
     pub timeout: Duration,
     /// `false` accepts any certificate.
@@ -90,7 +93,7 @@ pub fn read_credentials(
     let named = |problem: &dyn std::fmt::Display| {
         Error::new(ErrorKind::Invalid, format!("auth_token_path {}: {problem}", path.display()))
     };
-    let text =
-        std::fs::read_to_string(path).map_err(|error| named(&"cannot be read").because(error))?;
+    let text = files::text_named(path, CREDENTIALS_MAX)
+        .map_err(|error| named(&"cannot be read").because(error))?;
     Credentials::parse(&text, registry, namespace).map_err(|error| named(&error))
 }

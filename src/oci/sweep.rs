@@ -23,6 +23,8 @@ const FURTHER_MAX: usize = 5;
 const UNVERSIONED_MAX: usize = 20;
 /// Releases read when all are asked for; older ones stay named. A repository of more is a log.
 const RELEASES_MAX: usize = 1_000;
+/// Releases that could not be read before and are read again.
+const BROKEN_MAX: usize = 20;
 /// Tags that may float of which is asked what they stand for, the newest ones.
 const FLOATING_MAX: usize = 100;
 
@@ -32,34 +34,30 @@ pub struct Sweep<'a> {
     place: &'a Place,
     room: Room,
     readings: BTreeMap<Tag, Reading>,
-    /// What held nothing when it was last read: worth another look, or else still holds nothing.
-    empty: BTreeMap<Tag, Reading>,
 }
 
 impl<'a> Sweep<'a> {
     /// Begins with what the tags alone tell, and what was read of them before.
     #[must_use]
     pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>, room: Room) -> Self {
-        let (mut readings, mut empty) = (BTreeMap::new(), BTreeMap::new());
-        for tag in tags.into_iter().filter(|tag| !tag.is_housekeeping()) {
+        let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
+        let known = |tag: Tag| {
             let known = reader.remembered(place, &tag);
-            let holds_nothing = |reading: &Reading| !reading.release.artifact.is_usable();
-            if let Some(known) = known.as_ref().filter(|known| holds_nothing(known)) {
-                empty.insert(tag.clone(), known.clone());
-            }
-            let reading = known.filter(|known| !holds_nothing(known));
-            readings.insert(tag.clone(), reading.unwrap_or_else(|| unread(tag)));
-        }
-        Self { reader, place, room, readings, empty }
+            (tag.clone(), known.unwrap_or_else(|| unread(tag, None)))
+        };
+        Self { reader, place, room, readings: shown.map(known).collect() }
     }
 
     /// The newest release in full, and the digests that tell which tags float to another.
+    ///
+    /// What was read before is confirmed, however old it is: nothing of it is older than this call.
     ///
     /// # Errors
     /// A failure that may pass; what is wrong with a single release is a fault of the extension.
     pub async fn newest(mut self) -> Result<Extension> {
         self.resolve_floating().await?;
         self.forget_moved().await?;
+        self.read_broken().await?;
         let is_version = |r: &Reading| matches!(r.release.version, ReleaseVersion::Version(_));
         if self.readings.values().any(is_version) {
             self.read_latest().await?;
@@ -67,12 +65,6 @@ impl<'a> Sweep<'a> {
             self.read_some(UNVERSIONED_MAX, &Semaphore::new(AT_ONCE)).await?;
         }
         self.resolve_targets().await?;
-        for (tag, reading) in std::mem::take(&mut self.empty) {
-            let unread = |r: &&mut Reading| r.release.artifact == ArtifactChoice::Unread;
-            if let Some(unread) = self.readings.get_mut(&tag).filter(unread) {
-                *unread = reading;
-            }
-        }
         Ok(self.extension())
     }
 
@@ -81,6 +73,9 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// A failure that may pass.
     pub async fn all(mut self, permits: &Semaphore) -> Result<Extension> {
+        for (tag, reading) in &mut self.readings {
+            *reading = unread(tag.clone(), None);
+        }
         self.read_some(RELEASES_MAX, permits).await?;
         Ok(self.extension())
     }
@@ -95,27 +90,42 @@ impl<'a> Sweep<'a> {
     /// when it is read.
     async fn forget_moved(&mut self) -> Result<()> {
         let latest = self.extension().latest().map(|release| release.tag.clone());
+        let is_read = |reading: &Reading| {
+            let release = &reading.release;
+            release.manifest_digest.is_some() && release.artifact != ArtifactChoice::Unread
+        };
         let remembered: Vec<(Tag, Option<Digest>)> = self
             .readings
             .iter()
-            .filter(|(tag, reading)| {
-                reading.release.artifact != ArtifactChoice::Unread && latest.as_ref() != Some(tag)
-            })
+            .filter(|(tag, reading)| is_read(reading) && latest.as_ref() != Some(tag))
             .map(|(tag, reading)| (tag.clone(), reading.release.manifest_digest.clone()))
             .collect();
         let (reader, place) = (self.reader, self.place);
-        let moved: Vec<Option<Tag>> = stream::iter(remembered)
+        let moved: Vec<Option<(Tag, Option<Digest>)>> = stream::iter(remembered)
             .map(|(tag, known)| async move {
                 let now = reader.digest_of(place, &tag).await?;
-                crate::error::Result::Ok((now != known).then_some(tag))
+                crate::error::Result::Ok((now != known).then_some((tag, now)))
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        for tag in moved.into_iter().flatten() {
-            self.readings.insert(tag.clone(), unread(tag));
+        for (tag, now) in moved.into_iter().flatten() {
+            // With its digest: that is how it is seen that the release is another one.
+            self.readings.insert(tag.clone(), unread(tag, now));
         }
         Ok(())
+    }
+
+    /// Reads again what could not be read before, the newest of it: it may be mended.
+    async fn read_broken(&mut self) -> Result<()> {
+        let is_broken = |reading: &&Reading| {
+            let release = &reading.release;
+            release.manifest_digest.is_none() && !release.artifact.is_usable()
+        };
+        let broken: Vec<&Release> =
+            self.readings.values().filter(is_broken).map(|reading| &reading.release).collect();
+        let tags = newest_of(broken, BROKEN_MAX);
+        self.read_these(tags, &Semaphore::new(AT_ONCE)).await
     }
 
     /// Asks what each `v?N` and `v?N.N` stands for.
@@ -136,8 +146,7 @@ impl<'a> Sweep<'a> {
             let Some(reading) = self.readings.get_mut(&tag) else { continue };
             let known = &reading.release.manifest_digest;
             if digest.is_some() && *known != digest {
-                *reading = unread(tag);
-                reading.release.manifest_digest = digest;
+                *reading = unread(tag, digest);
             }
         }
         Ok(())
@@ -182,9 +191,11 @@ impl<'a> Sweep<'a> {
     }
 
     async fn read_some(&mut self, max: usize, permits: &Semaphore) -> Result<()> {
-        let mut order: Vec<&Release> = self.readings.values().map(|r| &r.release).collect();
-        order.sort_by(|a, b| a.cmp_listed(b));
-        let tags: Vec<Tag> = order.into_iter().take(max).map(|r| r.tag.clone()).collect();
+        let all = self.readings.values().map(|reading| &reading.release).collect();
+        self.read_these(newest_of(all, max), permits).await
+    }
+
+    async fn read_these(&mut self, tags: Vec<Tag>, permits: &Semaphore) -> Result<()> {
         let (reader, place, room) = (self.reader, self.place, self.room);
         let mut readings = stream::iter(tags)
             .map(|tag| async move {
@@ -211,10 +222,17 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// A release that is only named.
-fn unread(tag: Tag) -> Reading {
-    let release = Release::of_tag(Source::Oci, tag);
-    Reading { release: Release { artifact: ArtifactChoice::Unread, ..release }, faults: Vec::new() }
+/// A release that is only named, with what its tag stands for where that is known.
+fn unread(tag: Tag, manifest_digest: Option<Digest>) -> Reading {
+    let artifact = ArtifactChoice::Unread;
+    let release = Release { artifact, manifest_digest, ..Release::of_tag(Source::Oci, tag) };
+    Reading { release, faults: Vec::new() }
+}
+
+/// The tags of the newest of these releases.
+fn newest_of(mut releases: Vec<&Release>, max: usize) -> Vec<Tag> {
+    releases.sort_by(|a, b| a.cmp_listed(b));
+    releases.into_iter().take(max).map(|release| release.tag.clone()).collect()
 }
 
 /// Of a tag that may float, the newest version of its line, where that was not read. Looked for only

@@ -8,8 +8,8 @@ use hyper::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
+use url::Url;
 use url::form_urlencoded::Serializer;
-use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
@@ -18,9 +18,10 @@ use crate::http::request::{self, Redirects, Request};
 use crate::http::room::Room;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
+use crate::oci::lenient::value;
 use crate::oci::models::from_object;
 use crate::oci::operations;
-use crate::oci::realm::{self, Realm};
+use crate::oci::realm::{self, Realm, TokenHost};
 use crate::oci::remembered::Weighed;
 
 /// Longest answer of a token server, in bytes.
@@ -84,7 +85,7 @@ impl<'a> TokenServer<'a> {
     pub fn of(
         challenge: &BearerChallenge,
         registry: &Url,
-        token_hosts: &[Host],
+        token_hosts: &[TokenHost],
         http: &'a HttpClient,
         credentials: &'a Credentials,
     ) -> Result<Self> {
@@ -138,7 +139,14 @@ impl<'a> TokenServer<'a> {
     async fn send(&self, request: Request) -> Result<Answer> {
         let request = if self.realm.chosen { request.on_configured_host() } else { request };
         let request = request.aside();
-        self.http.fetch(request, ANSWER_MAX, Room::Much).await
+        self.http.fetch(request, ANSWER_MAX, Room::Much).await.map_err(|error| {
+            if self.realm.chosen || error.kind() != ErrorKind::BackendFaulty {
+                return error;
+            }
+            let message = "The registry's token server cannot be asked; one at a private address \
+                           has to be named in oci.token_hosts";
+            Error::faulty(message).because(error.report())
+        })
     }
 }
 
@@ -171,8 +179,11 @@ pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::C
 /// clock but ours matters.
 #[derive(Deserialize)]
 struct TokenAnswer {
+    #[serde(default, deserialize_with = "value")]
     token: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     access_token: Option<String>,
+    #[serde(default, deserialize_with = "value")]
     expires_in: Option<u64>,
 }
 
@@ -184,9 +195,19 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
             let message = "The registry's token server refused our credentials";
             return Err(Error::new(ErrorKind::BackendRefused, message));
         }
-        _ => return Err(answer.failure()),
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            return Err(answer.failure());
+        }
+        status => {
+            let status = status.as_u16();
+            let message = format!("The registry's token server answers with status {status}");
+            return Err(Error::faulty(message));
+        }
     }
-    answer.check_json()?;
+    answer.check_json().map_err(|error| {
+        Error::faulty("The registry's token server answered with what cannot be read")
+            .because(error)
+    })?;
     let (secret, lifetime) = parse(&answer.body)?;
     Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
 }

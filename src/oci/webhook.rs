@@ -18,6 +18,7 @@ use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
+use crate::oci::lenient::{object, present, value, value_or_default};
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
 use crate::oci::repository::Namespace;
 
@@ -125,24 +126,26 @@ struct Event {
 
 #[derive(Deserialize)]
 struct Envelope {
-    events: Vec<DistributionEvent>,
+    #[serde(deserialize_with = "present")]
+    events: Option<Vec<DistributionEvent>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct DistributionEvent {
+    #[serde(default, deserialize_with = "value")]
     id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value_or_default")]
     action: String,
-    #[serde(default)]
-    target: Target,
+    #[serde(default, deserialize_with = "object")]
+    target: Option<Target>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Target {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value_or_default")]
     media_type: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value_or_default")]
     repository: String,
 }
 
@@ -154,14 +157,17 @@ struct ZotData {
 fn distribution_events(body: &[u8]) -> Result<Vec<Event>, WebhookError> {
     let envelope: Envelope = from_object(body).map_err(|_| WebhookError::Malformed)?;
     let manifest = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
-    let events = envelope.events.into_iter().map(|event| Event {
-        // Every blob of a push is an event of its own: the manifest comes last.
-        is_change: match event.action.as_str() {
-            "push" => manifest.contains(&event.target.media_type.as_str()),
-            action => action == "delete",
-        },
-        id: event.id,
-        repository: event.target.repository,
+    let events = envelope.events.into_iter().flatten().filter_map(|event| {
+        let target = event.target?;
+        Some(Event {
+            // Every blob of a push is an event of its own: the manifest comes last.
+            is_change: match event.action.as_str() {
+                "push" => manifest.contains(&target.media_type.as_str()),
+                action => action == "delete",
+            },
+            id: event.id,
+            repository: target.repository,
+        })
     });
     Ok(events.collect())
 }

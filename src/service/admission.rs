@@ -1,6 +1,5 @@
 //! Who is let in, from the configuration.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use crate::api::limits::Room;
 use crate::api::rate_limit::{Rate, RateLimiter};
 use crate::api::seats::{Seats, Share};
 use crate::config::Config;
+use crate::files;
 use crate::service::rotation::Rotated;
 use crate::service::secrets;
 
@@ -64,11 +64,16 @@ pub(super) fn client_tokens(path: &Path) -> io::Result<ClientTokens> {
         let message = format!("{}: {problem}", path.display());
         io::Error::new(io::ErrorKind::InvalidData, message)
     };
-    fs::read_to_string(path)?.parse().map_err(invalid)
+    let text = files::text_named(path, secrets::FILE_MAX).map_err(|error| {
+        io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))
+    })?;
+    text.parse().map_err(invalid)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use axum::http::header::AUTHORIZATION;
     use axum::http::{HeaderMap, HeaderValue};
     use jiff::Timestamp;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tracing::warn;
-use url::Host;
 
 use crate::backend::Backend;
 use crate::backend::webhook::WebhookReceiver;
@@ -22,7 +21,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::oci::backend::OciBackend;
 use crate::oci::credentials::Credentials;
-use crate::oci::realm::host_of;
+use crate::oci::realm::{TokenHost, host_of};
 use crate::oci::repository::Namespace;
 use crate::oci::settings::{OciSettings, read_credentials};
 use crate::oci::webhook::OciWebhooks;
@@ -190,7 +189,7 @@ pub(super) fn repositories(names: &[String]) -> io::Result<Vec<ExtensionId>> {
 }
 
 /// The hosts of token servers that are listed in the configuration.
-pub(super) fn token_hosts(names: &[String]) -> io::Result<Vec<Host>> {
+pub(super) fn token_hosts(names: &[String]) -> io::Result<Vec<TokenHost>> {
     let parse = |name: &String| {
         host_of(name).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?}: {error}"))

@@ -2,16 +2,22 @@
 //! changed one is used from then on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::files;
+use crate::files::lane::Lane;
 use crate::metrics::process::ProcessMetrics;
+use crate::service::secrets::FILE_MAX;
 
 /// How often files are looked at. Contents are compared, because an orchestrator swaps whole
 /// directories behind a link, which no notice of the file system tells.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long a look may take; it is begun anew after the next pause.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes the content of a file of secrets into use; says why where it cannot.
 pub(super) type Renew = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -27,38 +33,48 @@ pub(super) struct Rotated {
 }
 
 /// Looks at the files until dropped.
-pub(super) async fn watch(files: Vec<Rotated>, counted: ProcessMetrics) {
-    files.iter().for_each(|file| counted.prepare_reloads(file.key));
-    let mut known: Vec<Option<Vec<u8>>> = Vec::new();
-    for file in &files {
-        known.push(tokio::fs::read(&file.path).await.ok());
+pub(super) async fn watch(rotated: Vec<Rotated>, counted: ProcessMetrics) {
+    rotated.iter().for_each(|file| counted.prepare_reloads(file.key));
+    let lane = Lane::new(1, PATIENCE);
+    let mut watched = Vec::new();
+    for file in rotated {
+        let known = content(&lane, &file).await;
+        watched.push((Arc::new(file), known));
     }
-    while !files.is_empty() {
+    while !watched.is_empty() {
         sleep(LOOK_EVERY).await;
-        for (file, known) in files.iter().zip(&mut known) {
-            let Ok(content) = tokio::fs::read(&file.path).await else { continue };
+        for (file, known) in &mut watched {
+            let Some(content) = content(&lane, file).await else { continue };
             if known.as_ref() != Some(&content) {
                 *known = Some(content);
-                renew(file, &counted);
+                let renewing = Arc::clone(file);
+                let renewed = lane.run(move || (renewing.renew)()).await;
+                tell(file, &renewed.unwrap_or_else(|error| Err(error.to_string())), &counted);
             }
         }
     }
 }
 
-fn renew(file: &Rotated, counted: &ProcessMetrics) {
+async fn content(lane: &Lane, file: &Rotated) -> Option<Vec<u8>> {
+    let path = file.path.clone();
+    lane.run(move || files::read_named(&path, FILE_MAX)).await.ok()?.ok()
+}
+
+fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) {
     let (key, path) = (file.key, file.path.display());
-    let renewed = (file.renew)();
     counted.reloaded(key, renewed.is_ok());
     match renewed {
         Ok(()) => info!(%path, "{key}: the file changed and is used from now on"),
-        Err(problem) => warn!(%path, "{key}: the file changed and cannot be used: {problem}"),
+        Err(problem) => warn!(
+            %path,
+            "{key}: the file changed and cannot be used, so that what it held before is used on: \
+             {problem}"
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use parking_lot::Mutex;
 
     use super::*;

@@ -8,6 +8,11 @@ use std::path::Path;
 use secrecy::SecretString;
 use tracing::warn;
 
+use crate::files;
+
+/// Largest file of secrets, in bytes: some hundred thousand clients' tokens.
+pub(super) const FILE_MAX: u64 = 16 * 1024 * 1024;
+
 /// Who may do what with a file of secrets that we can read.
 ///
 /// # Errors
@@ -22,7 +27,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
         };
         io::Error::new(error.kind(), format!("{} cannot be read{who}: {error}", path.display()))
     };
-    let metadata = fs::File::open(path).and_then(|file| file.metadata()).map_err(refused)?;
+    let (_, metadata) = files::open_named(path).map_err(refused)?;
     Ok(metadata.permissions())
 }
 
@@ -58,8 +63,11 @@ pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
 /// It cannot be read, is empty, or holds more than one word.
 pub(super) fn word(path: &Path) -> io::Result<SecretString> {
     readable(path)?;
-    let text = fs::read_to_string(path)?;
-    let mut words = text.split_whitespace();
+    let text = files::text_named(path, FILE_MAX).map_err(|error| {
+        io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))
+    })?;
+    // Editors on Windows write a byte order mark.
+    let mut words = text.strip_prefix('\u{feff}').unwrap_or(&text).split_whitespace();
     match (words.next(), words.next()) {
         (Some(word), None) => Ok(word.to_owned().into()),
         _ => Err(io::Error::new(

@@ -1,9 +1,11 @@
 //! Where what is known is kept over a restart, and which upstreams it is known of.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
 use crate::catalog::Catalogue;
@@ -24,11 +26,31 @@ pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Opt
     };
     let now = Timestamp::now();
     let digests = DigestKeeper::new(Arc::clone(catalogue.first_seen()), dir);
-    // Before the catalogue, which is completed by it.
-    digests.read(now);
+    let (place, reading) = (dir.clone(), Arc::clone(&digests));
+    // Before the catalogue, which is completed by it. A panic is in the log by now.
+    let _ = spawn_blocking(move || {
+        warn_if_open_to_all(&place);
+        reading.read(now);
+    })
+    .await;
     let known = Keeper::new(Arc::clone(catalogue), dir, fingerprints(config));
     known.read(now).await;
     Some(Keepers { known, digests })
+}
+
+/// Warns where everybody on this machine can put something into the state directory.
+fn warn_if_open_to_all(dir: &Path) {
+    let Ok(metadata) = std::fs::metadata(dir) else { return };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o002 != 0 {
+        let path = dir.display();
+        warn!(
+            %path,
+            mode = format!("{mode:o}"),
+            "cache.state_dir: everybody on this machine can write to it, and so decide what is served \
+             after a restart; keep it to the user of the service (chmod o-w {path})"
+        );
+    }
 }
 
 /// Who keeps what is known.

@@ -39,7 +39,7 @@ async fn a_version_is_told_in_full() {
             "download_url": href, "size": bytes.len(), "digest": digest,
             "description": "The provider/aws", "author": null, "repository": null,
             "keywords": [], "license": null, "notes": "# 1.2.0\n- faster",
-            "manifest_digest": digest, "change": null,
+            "digest_status": "known", "manifest_digest": digest, "change": null,
             "assets": [{
                 "id": digest, "name": "aws.tar.gz", "size": bytes.len(), "digest": digest,
                 "href": format!("{href}?asset={asset}"),

@@ -150,15 +150,23 @@ impl Breakable for Played {
     }
 }
 
-/// Debian's registry where it is installed; elsewhere, with a word about it, the played one.
+/// A real registry where it is installed; elsewhere, with a word about it, the played one.
 enum Distribution {
     Real { registry: Box<DockerRegistry>, pusher: Box<Pusher>, backend: Arc<OciBackend> },
     Played(Played),
 }
 
 impl Distribution {
-    async fn new() -> Self {
-        let Some(registry) = DockerRegistry::start(Access::Open).await else {
+    async fn second() -> Self {
+        Self::over(DockerRegistry::start(Access::Open).await).await
+    }
+
+    async fn third() -> Self {
+        Self::over(DockerRegistry::third(Access::Open).await).await
+    }
+
+    async fn over(registry: Option<DockerRegistry>) -> Self {
+        let Some(registry) = registry else {
             return Self::Played(Played::new(Dialect::Distribution).await);
         };
         let (pusher, backend) = (Pusher::new(&registry.url(), None), backend(&registry.url()));
@@ -233,4 +241,5 @@ impl Stage for Distribution {
 
 behaviours::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
 evidence::is_skeptical!(skeptical_of_zot, super::Played::new(super::Dialect::Zot).await);
-behaviours::conforms!(distribution, super::Distribution::new().await);
+behaviours::conforms!(distribution, super::Distribution::second().await);
+behaviours::conforms!(distribution_3, super::Distribution::third().await);

@@ -8,6 +8,7 @@ use extension_registry::backend::Backend;
 use extension_registry::backend::contact::{BreakerState, Contact};
 use extension_registry::catalog::Merge;
 use extension_registry::catalog::{Catalogue, sync};
+use extension_registry::error::ErrorKind;
 use extension_registry::models::source::Source;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 use super::rig::TTL;
+use crate::support::ids::id;
 use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 use crate::support::served::rules;
@@ -123,4 +125,36 @@ async fn a_silent_backend_is_asked_every_fifteen_seconds_whether_it_is_there() {
     let (backend, _catalogue, _tasks) = kept().await;
     pass(61).await;
     assert_eq!(backend.probes.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause_is() {
+    let (backend, catalogue, _tasks) = kept().await;
+    backend.silent.store(true, Ordering::SeqCst);
+    let until = Instant::now() + Duration::from_secs(20);
+    set(&backend, Contact { paused_until: Some(until), ..Contact::default() });
+    let begun = Instant::now();
+    let error = catalogue.find(&id("provider/unknown"), None).await.unwrap_err();
+    assert!(begun.elapsed() <= Duration::from_millis(2500));
+    let retry_after = Duration::from_secs(18);
+    assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
+    assert_eq!(error.message(), "A backend limits us");
+    let probes = backend.probes.load(Ordering::SeqCst);
+    pass(17).await;
+    assert_eq!(backend.probes.load(Ordering::SeqCst), probes, "no probe within the pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
+    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    let until = Instant::now() + Duration::from_secs(3600);
+    let open = Contact { breaker: BreakerState::Open { until }, ..Contact::default() };
+    scripted.contact = Some(watch::Sender::new(open));
+    scripted.down.store(true, Ordering::SeqCst);
+    let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(scripted)];
+    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
+    catalogue.round(None).await.unwrap_err();
+    let error = catalogue.ready(None).await.unwrap_err();
+    let retry_after = Duration::from_secs(3600);
+    assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
 }

@@ -11,6 +11,7 @@ mod fake_is_true;
 mod feed;
 mod field_changes;
 mod field_checksums;
+mod field_external;
 mod field_identity;
 mod field_names;
 mod field_paging;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
+use extension_registry::models::coverage::Coverage;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 use extension_registry::oci::credentials::Credentials;
@@ -101,8 +102,8 @@ async fn a_registry_that_fails_for_now_says_nothing_of_what_it_has() {
         Some(_) => Reply::new(503),
     })
     .await;
-    let error = backend(&failing_page.url()).extension(&id("aws-provider")).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::BackendUnavailable { .. }), "half a list is none");
+    let extension = backend(&failing_page.url()).extension(&id("aws-provider")).await.unwrap();
+    assert!(!extension.coverage().is_complete(), "half a list proves half");
 }
 
 #[tokio::test]
@@ -136,7 +137,8 @@ async fn row_21_of_a_hundred_thousand_tags_the_newest_ten_thousand_are_listed() 
     assert_eq!(extension.releases().len(), 10_000);
     assert_eq!(extension.latest().unwrap().version.as_str(), "1.0.99999");
     assert_eq!(extension.releases().last().unwrap().version.as_str(), "1.0.90000");
-    assert_eq!(reasons(&extension), ["90000 of its tags are older than those listed"]);
+    let bounded = Coverage::Bounded("90000 of its tags are older than those listed".into());
+    assert_eq!(extension.coverage(), &bounded);
     assert_eq!(server.take().len(), 3, "the list in little room and in much, and a manifest");
 }
 

@@ -3,8 +3,10 @@
 mod cases;
 mod faults;
 mod notes;
+mod paging;
 mod real;
 mod recorded;
+mod reports;
 mod slow;
 mod sweep;
 mod webhook;
@@ -24,6 +26,7 @@ use extension_registry::models::source::Source;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::client::Client;
 use extension_registry::oci::credentials::Credentials;
+use extension_registry::oci::realm::TokenHost;
 use extension_registry::oci::repository::{Namespace, Repository};
 use extension_registry::oci::settings::OciSettings;
 
@@ -65,6 +68,11 @@ fn credentials_of(url: &str, text: &str) -> Credentials {
 
 /// The client below the backend, for what the backend does not show.
 fn client(url: &str, credentials: Credentials) -> Client {
+    client_trusting(url, credentials, Vec::new())
+}
+
+/// The same, with token servers that may be told who we are.
+fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHost>) -> Client {
     let settings = settings(url);
     let http = HttpSettings {
         backend: Source::Oci,
@@ -77,7 +85,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
         allow_private_redirects: true,
     };
     let http = HttpClient::new(http, Arc::new(())).unwrap();
-    Client::new(http, settings.registry, credentials)
+    Client::trusting(http, settings.registry, credentials, token_hosts)
 }
 
 fn id(repository: &str) -> ExtensionId {

@@ -8,10 +8,11 @@ use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::models::digest::Digest;
 use extension_registry::oci::backend::OciBackend;
+use extension_registry::oci::realm::host_of;
 use hyper::Method;
 use tokio::process::Command;
 
-use super::{backend, backend_as, credentials_of, everything, id, versions, whole};
+use super::{backend, backend_as, backend_with, credentials_of, everything, id, versions, whole};
 use crate::support::canary::secret_for;
 use crate::support::docker_registry::{Access, DockerRegistry, is_installed};
 use crate::support::played_registry::PlayedRegistry;
@@ -125,7 +126,14 @@ async fn a_registry_with_tokens_is_asked_with_them() {
         .collect();
     let pusher = format!("Bearer {}", tokens.signer.token(&scopes, 300));
     Pusher::new(&real.url(), Some(&pusher)).store(&store).await;
-    let backend = backend_as(&real.url(), USER);
+    // The token server has a port of its own, which only an operator can know to be right.
+    let backend_as = |credentials: &str| {
+        backend_with(&real.url(), |settings| {
+            settings.credentials = credentials_of(&real.url(), credentials);
+            settings.token_hosts = vec![host_of("127.0.0.1").unwrap()];
+        })
+    };
+    let backend = backend_as(USER);
     let stale = backend.listing().await.unwrap_err();
     assert_eq!(stale.kind(), ErrorKind::BackendRefused, "one token for one request");
     assert_eq!(backend.listing().await.unwrap().ids.len(), 2, "the next one is another");
@@ -136,7 +144,7 @@ async fn a_registry_with_tokens_is_asked_with_them() {
     let asked = tokens.server.take();
     assert_eq!(asked.len(), 1, "one token serves a repository: {asked:?}");
     assert!(asked[0].contains("repository%3Aprovisioning%2Faws-provider%3Apull"), "{asked:?}");
-    let wrong = backend_as(&real.url(), &format!("reader:{}", secret_for(HOST, "wrong")));
+    let wrong = backend_as(&format!("reader:{}", secret_for(HOST, "wrong")));
     let error = wrong.listing().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendRefused);
     wrong.renew_credentials(credentials_of(&real.url(), USER));
@@ -150,7 +158,8 @@ async fn fifty_callers_with_a_stale_token_fetch_one_new_one() {
     let access = Access::Tokens { realm: &realm, certificate: &certificate };
     let Some(real) = DockerRegistry::start(access).await else { return };
     let credentials = credentials_of(&real.url(), USER);
-    let client = Arc::new(super::client(&real.url(), credentials));
+    let named = vec![host_of("127.0.0.1").unwrap()];
+    let client = Arc::new(super::client_trusting(&real.url(), credentials, named));
     let asks =
         (0..50).map(|_| async { client.catalogue(|_| true).await.map(|found| found.names.len()) });
     let answers = futures_util::future::join_all(asks).await;

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use extension_registry::config::{schema, size};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::program::{program, run, stderr};
+use crate::support::program::{Running, program, run, stderr};
 
 fn stdout(output: &std::process::Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -184,5 +185,137 @@ fn the_example_fits_the_schema_and_mistakes_do_not() {
         json!({ "cache": { "enable_list_cache": 1 } }),
     ] {
         assert!(!fits(&schema, &wrong), "{wrong}");
+    }
+}
+
+/// Values that no start takes, and the key that each is told of.
+const NO_VALUES: &[(&str, &str, &str)] = &[
+    ("server.cors_allowed_origins", r#"["https://a/\r\nX: y"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"["https://a.example/"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"["https://a.example/app"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"["a.example"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"["https://*.example"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"["https://u:p@a.example"]"#, "no origin"),
+    ("server.cors_allowed_origins", r#"[""]"#, "no origin"),
+    ("server.host", r#""a b""#, "address"),
+    ("server.host", r#""http://0.0.0.0""#, "address"),
+    ("server.host", r#""0.0.0.0:80""#, "address"),
+    ("server.host", r#""a\r\nb""#, "address"),
+    ("server.trusted_proxies", r#"["10.0.0.0/33"]"#, "10.0.0.0/33"),
+    ("server.trusted_proxies", r#"["proxy.example"]"#, "proxy.example"),
+    ("gitea.url", r#""https://git.example:99999""#, "port"),
+    ("gitea.url", r#""https://[::1""#, "address"),
+    ("gitea.url", r#""https://git.example/\r\nX: y""#, "must be"),
+    ("gitea.url", r#""https://git.example?q=1""#, "must be"),
+    ("gitea.url", r##""https://git.example#f""##, "must be"),
+    ("gitea.external_asset_hosts", r#"["https://files.example"]"#, "host"),
+    ("gitea.external_asset_hosts", r#"["files.example:443"]"#, "host"),
+    ("gitea.external_asset_hosts", r#"["*.example"]"#, "host"),
+    ("gitea.external_asset_hosts", r#"["a\r\nb"]"#, "host"),
+    ("gitea.external_asset_hosts", r#"[""]"#, "host"),
+    ("gitea.token_path", r#""two""#, "one word"),
+    ("gitea.webhook_secret_path", r#""empty""#, "one word"),
+    ("gitea.ca_file", r#""two""#, "holds no certificate"),
+    ("gitea.ca_file", r#""broken.pem""#, "cannot be read"),
+    ("oci.registry", r#""reg istry""#, "registry"),
+    ("oci.namespace", r#""a\r\nb""#, "namespace"),
+    ("oci.token_hosts", r#"["https://auth.example"]"#, "host"),
+    ("oci.token_hosts", r#"["auth.example:0"]"#, "host"),
+    ("oci.token_hosts", r#"["a\r\nb"]"#, "host"),
+    ("oci.repositories", r#"["a b-provider"]"#, "ends in none"),
+    ("oci.auth_token_path", r#""two""#, "one word"),
+    ("oci.webhook_secret_path", r#""pipe""#, "regular file"),
+    ("oci.ca_file", r#""folder""#, "regular file"),
+    ("catalog.order", r#"["gitea", "svn"]"#, "svn"),
+    ("local.path", r#""a\u0000b""#, "NUL"),
+    ("cache.state_dir", r#""a\u0000b""#, "NUL"),
+    ("auth.tokens_path", r#""/dev/zero""#, "regular file"),
+];
+
+fn with_files() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("two"), "two words").unwrap();
+    std::fs::write(dir.path().join("empty"), " \n").unwrap();
+    let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    std::fs::write(dir.path().join("broken.pem"), broken).unwrap();
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status();
+    assert!(pipe.unwrap().success());
+    dir
+}
+
+/// A configuration that is valid but for this value, and the line that it stands on.
+fn with_value(key: &str, value: &str) -> (String, usize) {
+    let (section, name) = key.split_once('.').unwrap();
+    let needs: &[&str] = match section {
+        "gitea" => &["url = \"https://git.example\"", "organization = \"x\""],
+        "oci" => &["registry = \"registry.example\"", "namespace = \"n\""],
+        _ => &[],
+    };
+    let needs: Vec<&str> =
+        needs.iter().copied().filter(|line| !line.starts_with(&format!("{name} "))).collect();
+    let mut lines = vec!["[downloads]".to_owned(), "on_change = \"refuse\"".to_owned()];
+    if section != "local" {
+        lines.extend(["[local]".to_owned(), "path = \"extensions\"".to_owned()]);
+    }
+    lines.push(format!("[{section}]"));
+    lines.extend(needs.iter().map(|line| (*line).to_owned()));
+    lines.push(format!("{name} = {value}"));
+    (lines.join("\n") + "\n", lines.len())
+}
+
+#[test]
+fn s10_what_no_start_takes_is_told_by_the_check_with_key_and_line() {
+    let dir = with_files();
+    let mut wrong = Vec::new();
+    for (key, value, word) in NO_VALUES {
+        let (text, line) = with_value(key, value);
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+        let output = run(dir.path(), &["config", "check"]);
+        let told = stderr(&output);
+        let place = format!("config.toml:{line}: {key}: ");
+        let ours = told.lines().find(|told| told.trim().starts_with(&place));
+        if output.status.code() != Some(2) || !ours.is_some_and(|told| told.contains(word)) {
+            wrong.push(format!("{key} = {value}: {told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), NO_VALUES.len(), wrong.join("\n"));
+}
+
+/// What is taken, some of it written oddly.
+#[tokio::test]
+async fn s10b_what_the_check_takes_the_start_takes() {
+    let dir = with_files();
+    for (key, value) in [
+        ("server.cors_allowed_origins", r#"["*"]"#),
+        ("server.cors_allowed_origins", "[]"),
+        (
+            "server.cors_allowed_origins",
+            r#"["HTTPS://A.Example:443", "http://[::1]:8080", "null", "tauri://localhost"]"#,
+        ),
+        ("server.host", r#""localhost""#),
+        ("server.host", r#""[::1]""#),
+        ("server.trusted_proxies", r#"["10.0.0.1", "fd00::/8"]"#),
+        ("gitea.url", r#""http://127.0.0.1:9/sub/""#),
+        ("gitea.external_asset_hosts", r#"["FILES.example", "10.0.0.1", "[fd00::1]"]"#),
+        ("oci.registry", r#""http://127.0.0.1:9""#),
+        ("oci.token_hosts", r#"["AUTH.example", "auth.example:8443", "[fd00::1]:5000"]"#),
+        ("local.path", r#""config.toml""#),
+        ("cache.state_dir", r#""config.toml""#),
+    ] {
+        let (text, _) = with_value(key, value);
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+        let checked = run(dir.path(), &["config", "check"]);
+        assert!(checked.status.success(), "{key} = {value}: {}", stderr(&checked));
+        let host: &[&str] = if key == "server.host" { &[] } else { &["--host", "127.0.0.1"] };
+        let running = Running::start(dir.path(), host);
+        let got =
+            running.send(Method::GET, "/health", &[("origin", "https://a.example")], "").await;
+        assert_eq!(got.status, 200, "{key} = {value}");
+        if value.contains("A.Example") {
+            assert_eq!(got.header("access-control-allow-origin"), "https://a.example");
+        }
+        running.signal("-TERM");
+        assert_eq!(running.wait().0.code(), Some(0), "{key} = {value}");
     }
 }

@@ -145,3 +145,83 @@ async fn a_state_dir_that_cannot_be_written_is_told_at_once_and_everything_is_se
     assert_eq!(status.code(), Some(0));
     assert!(!log.iter().any(|line| line.contains("outlives a restart again")), "{log:#?}");
 }
+
+/// A service whose state directory others can write, with what they put there.
+#[tokio::test]
+async fn s16i_a_state_dir_that_others_write_is_warned_about_and_what_they_put_there_harms_nothing()
+{
+    let dir = tempfile::tempdir().unwrap();
+    publish(&dir.path().join("extensions"), &id("provider/mine"), "1.0.0", "d", b"mine");
+    let text = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"state\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let state = dir.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", state.join("digests.json")).unwrap();
+    let pipe = Command::new("mkfifo").arg(state.join("catalogue.json")).status();
+    assert!(pipe.unwrap().success());
+    for (mode, warned) in [(0o777, true), (0o1777, true), (0o770, false), (0o755, false)] {
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
+        let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+        let lines =
+            running.before.iter().filter(|line| line.contains("cache.state_dir: everybody"));
+        let lines: Vec<&String> = lines.collect();
+        assert_eq!(lines.len(), usize::from(warned), "{mode:o}: {:#?}", running.before);
+        for part in ["WARN", "state", "chmod"] {
+            assert!(lines.iter().all(|line| line.contains(part)), "{lines:?}");
+        }
+        assert_eq!(running.get("/extensions/provider/mine/1.0.0").await.body, b"mine");
+        running.signal("-TERM");
+        assert_eq!(running.wait().0.code(), Some(0));
+    }
+    let told = std::fs::read_to_string(state.join("catalogue.json")).unwrap();
+    assert!(told.starts_with('{'), "and it is kept again: {told}");
+}
+
+/// Tokens and certificates are files of others too.
+#[test]
+fn s07c_a_file_of_secrets_that_never_ends_or_never_begins_stops_the_start_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap().success());
+    std::fs::File::create(dir.path().join("huge")).unwrap().set_len(1 << 40).unwrap();
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    for (key, section) in [
+        ("gitea.token_path", GITEA),
+        ("gitea.webhook_secret_path", GITEA),
+        ("gitea.ca_file", GITEA),
+        ("oci.auth_token_path", "[oci]\nregistry = \"r.example\"\nnamespace = \"n\"\n"),
+        ("oci.webhook_secret_path", "[oci]\nregistry = \"r.example\"\nnamespace = \"n\"\n"),
+        ("oci.ca_file", "[oci]\nregistry = \"r.example\"\nnamespace = \"n\"\n"),
+        ("auth.tokens_path", "[local]\npath = \"x\"\n[auth]\n"),
+    ] {
+        for (file, word) in [
+            ("pipe", "regular file"),
+            ("/dev/zero", "regular file"),
+            ("folder", "regular file"),
+            ("huge", "larger than"),
+        ] {
+            let name = key.split_once('.').unwrap().1;
+            let text = format!("{section}{name} = \"{file}\"\n");
+            std::fs::write(dir.path().join("config.toml"), text).unwrap();
+            let output = run(dir.path(), &["config", "check"]);
+            let told = told(&output);
+            assert!(told.len() == 1, "{key} {file}: {told:?}");
+            assert!(told[0].contains(key) && told[0].contains(word), "{key} {file}: {told:?}");
+        }
+    }
+}
+
+/// Kubernetes mounts secrets as links to links, and swaps them behind a link.
+#[tokio::test]
+async fn s07d_secrets_that_an_operator_names_may_be_links() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = dir.path().join("mount");
+    std::fs::create_dir_all(mount.join("..2026")).unwrap();
+    let token = extension_registry::models::digest::Digest::sha256(b"word");
+    std::fs::write(mount.join("..2026/tokens"), format!("ci {}\n", token.hex())).unwrap();
+    std::os::unix::fs::symlink("..2026", mount.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/tokens", mount.join("tokens")).unwrap();
+    let text = "[local]\npath = \"x\"\n[auth]\ntokens_path = \"mount/tokens\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let output = run(dir.path(), &["config", "check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}

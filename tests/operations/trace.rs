@@ -38,6 +38,8 @@ fn answer(head: &str) -> String {
         ("200 OK", "{\"max_response_items\":50}")
     } else if head.contains("/orgs/x/repos") {
         ("200 OK", "[]")
+    } else if head.contains("/orgs/x http") {
+        ("200 OK", "{\"id\":7,\"username\":\"x\"}")
     } else {
         ("404 Not Found", "{}")
     };

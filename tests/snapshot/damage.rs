@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use extension_registry::catalog::first_seen::FirstSeen;
+use extension_registry::catalog::first_seen::keeper::DigestKeeper;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 
@@ -147,4 +149,94 @@ async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
     assert_eq!(starts(&place).await, [Source::Gitea]);
     let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "nobody else reads it");
+}
+
+/// Puts something in the place of a file of state.
+type Swap = (&'static str, fn(&Path));
+
+/// What may lie where our file should, and a word of the reason that is told.
+const FOREIGN: [Swap; 5] = [
+    ("link", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+    ("link", |path| {
+        fs::write(path.with_extension("target"), "theirs").unwrap();
+        std::os::unix::fs::symlink(path.with_extension("target"), path).unwrap();
+    }),
+    ("regular file", |path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }),
+    ("regular file", |path| {
+        drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    }),
+    ("first line", |path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap()),
+];
+
+#[tokio::test]
+async fn s16e_what_is_no_file_of_ours_is_set_aside_and_the_start_goes_on() {
+    for (word, swap) in FOREIGN {
+        let dir = tempfile::tempdir().unwrap();
+        written(dir.path(), &["provider/a:1.0.0"]).await;
+        let place = dir.path().join(FILE);
+        fs::remove_file(&place).unwrap();
+        swap(&place);
+        assert_eq!(starts(dir.path()).await, []);
+        assert!(others(dir.path()).contains(&aside()[0]), "{word}: {:?}", others(dir.path()));
+        written(dir.path(), &["provider/a:1.0.0"]).await;
+        assert_eq!(starts(dir.path()).await, [Source::Gitea]);
+        if let Ok(theirs) = fs::read_to_string(place.with_extension("target")) {
+            assert_eq!(theirs, "theirs", "nothing is written through a link");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s16f_the_digests_of_first_downloads_are_read_as_carefully() {
+    for (word, swap) in FOREIGN {
+        let dir = tempfile::tempdir().unwrap();
+        swap(&dir.path().join("digests.json"));
+        let seen = std::sync::Arc::new(FirstSeen::new(false));
+        let (lines, guard) = Lines::capture(tracing::Level::WARN);
+        let keeper = DigestKeeper::new(seen, dir.path());
+        keeper.read(after(60));
+        drop(guard);
+        let told = lines.take();
+        assert!(told.contains(word) && told.contains("digests.json"), "{word}: {told}");
+        keeper.save().await.unwrap();
+        let text = fs::read_to_string(dir.path().join("digests.json")).unwrap();
+        assert!(text.starts_with('{'), "{word}: {text}");
+    }
+}
+
+/// A link where an unfinished file of ours might be, and a folder of that name.
+#[tokio::test]
+async fn s16g_links_that_look_unfinished_lose_nothing_of_others() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("theirs"), "theirs").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["provider/a:1.0.0"]).await;
+    let name = |end: &str| dir.path().join(format!(".catalogue.json.unfinished-{end}"));
+    std::os::unix::fs::symlink(outside.path(), name("link")).unwrap();
+    fs::create_dir(name("folder")).unwrap();
+    fs::write(name("file"), "half").unwrap();
+    assert_eq!(starts(dir.path()).await, [Source::Gitea]);
+    assert_eq!(fs::read_to_string(outside.path().join("theirs")).unwrap(), "theirs");
+    assert!(!name("file").exists() && name("folder").exists());
+}
+
+#[tokio::test]
+async fn s16h_a_directory_that_was_made_again_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("state");
+    let known =
+        catalogue(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
+    let keeper = keeper(&known, &place);
+    keeper.read(noon()).await;
+    known.round(None).await.unwrap();
+    keeper.save(noon()).await.unwrap();
+    fs::remove_dir_all(&place).unwrap();
+    known.round(None).await.unwrap();
+    let error = keeper.save(noon()).await.unwrap_err();
+    assert!(error.report().contains("cannot be written"), "{}", error.report());
+    fs::create_dir(&place).unwrap();
+    keeper.save(noon()).await.unwrap();
+    assert_eq!(starts(&place).await, [Source::Gitea]);
 }

@@ -1,13 +1,15 @@
 //! Files of the store: kept over restarts, within a bound, damaged, foreign, or nowhere to be put.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use extension_registry::cache::artifacts::Origin;
+use extension_registry::cache::artifacts::{Artifacts, Origin};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
 
 use super::{ROOM, artifact, files, having, nobody, read, store, wanted};
+use crate::support::log::Lines;
 
 fn place(dir: &Path, bytes: &[u8]) -> PathBuf {
     let digest = Digest::sha256(bytes);
@@ -184,4 +186,182 @@ async fn row_27_without_a_usable_directory_everything_is_passed_through_and_heal
     store.settle().await;
     assert_eq!(store.state().failure, None);
     assert_eq!(files(&gone).len(), 1);
+}
+
+/// Opens this artifact; from where it came. Whatever it is, its bytes are right.
+async fn origin(store: &std::sync::Arc<Artifacts>, bytes: &[u8]) -> Origin {
+    let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
+    assert_eq!(read(opened.download).await.unwrap(), bytes);
+    store.settle().await;
+    opened.origin
+}
+
+fn pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Things that nobody put there for us, which cost neither what is kept nor what is theirs.
+#[tokio::test]
+async fn s16_foreign_things_in_the_store_cost_no_kept_archive_and_no_file_of_others() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("theirs"), "theirs").unwrap();
+    fs::write(outside.path().join(".tmpAAAAAA"), "theirs").unwrap();
+    for folder in ["unfinished", "damaged"] {
+        let dir = tempfile::tempdir().unwrap();
+        stored(dir.path(), b"kept").await;
+        let foreign = dir.path().join(folder).join("folder");
+        fs::create_dir_all(foreign.join("inner")).unwrap();
+        pipe(&dir.path().join(folder).join("pipe"));
+        let link = dir.path().join(folder).join("link");
+        symlink(outside.path(), &link).unwrap();
+        let (lines, guard) = Lines::capture(tracing::Level::WARN);
+        let store = store(dir.path(), ROOM).await;
+        drop(guard);
+        let warned = lines.take();
+        for name in ["folder", "pipe", "link"] {
+            let place = dir.path().join(folder).join(name).display().to_string();
+            assert!(warned.contains(&place) && warned.contains("remove it"), "{name}: {warned}");
+        }
+        assert!(foreign.join("inner").exists(), "left alone");
+        assert_eq!(store.state().failure, None);
+        assert_eq!(origin(&store, b"kept").await, Origin::Store);
+        assert_eq!(origin(&store, b"new").await, Origin::Backend);
+        assert_eq!(origin(&store, b"new").await, Origin::Store, "and more are kept");
+    }
+    assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"]);
+}
+
+#[tokio::test]
+async fn s16b_a_link_in_the_place_of_a_folder_is_not_followed_and_told() {
+    for folder in ["unfinished", "damaged", "sha256"] {
+        let outside = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        stored(dir.path(), b"kept").await;
+        let place = dir.path().join(folder);
+        fs::rename(&place, dir.path().join("aside")).unwrap();
+        for name in ["theirs", ".tmpAAAAAA"] {
+            fs::write(outside.path().join(name), "theirs").unwrap();
+        }
+        symlink(outside.path(), &place).unwrap();
+        let store = store(dir.path(), ROOM).await;
+        assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"], "{folder}");
+        let kept = origin(&store, b"kept").await;
+        assert_eq!(kept == Origin::Store, folder != "sha256", "{folder}");
+        origin(&store, b"new").await;
+        assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"], "{folder}");
+        let failure = store.state().failure.unwrap_or_default();
+        if folder != "damaged" {
+            assert!(failure.contains(folder) && failure.contains("link"), "{folder}: {failure}");
+        }
+        fs::remove_file(&place).unwrap();
+        fs::rename(dir.path().join("aside"), &place).unwrap();
+        assert_eq!(origin(&store, b"newer").await, Origin::Backend);
+        assert_eq!(origin(&store, b"newer").await, Origin::Store, "{folder} is used again");
+        assert_eq!(store.state().failure, None);
+    }
+}
+
+#[tokio::test]
+async fn s16c_a_pipe_or_a_link_in_the_place_of_an_archive_is_not_opened() {
+    for swap in [
+        pipe as fn(&Path),
+        |path| symlink("/dev/zero", path).unwrap(),
+        |path| {
+            fs::create_dir(path).unwrap();
+        },
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), ROOM).await;
+        origin(&store, b"swapped").await;
+        origin(&store, b"other").await;
+        let place = place(dir.path(), b"swapped");
+        fs::remove_file(&place).unwrap();
+        swap(&place);
+        assert_eq!(origin(&store, b"swapped").await, Origin::Backend);
+        assert_eq!(origin(&store, b"other").await, Origin::Store);
+    }
+}
+
+/// A mount that goes and comes, or a directory that an operator made anew.
+#[tokio::test]
+async fn s16d_a_directory_that_comes_back_is_used_again_with_what_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (place, aside) = (dir.path().join("store"), dir.path().join("aside"));
+    fs::create_dir(&place).unwrap();
+    let store = store(&place, ROOM).await;
+    origin(&store, b"kept").await;
+    fs::rename(&place, &aside).unwrap();
+    assert_eq!(origin(&store, b"meanwhile").await, Origin::Backend);
+    assert!(store.state().failure.is_some());
+    assert!(!place.exists(), "what is gone is not made anew where it may belong to a mount");
+    fs::create_dir(&place).unwrap();
+    assert_eq!(origin(&store, b"meanwhile").await, Origin::Backend);
+    assert_eq!(store.state().failure, None);
+    assert_eq!(origin(&store, b"meanwhile").await, Origin::Store);
+    fs::remove_dir_all(&place).unwrap();
+    fs::rename(&aside, &place).unwrap();
+    origin(&store, b"meanwhile").await;
+    assert_eq!(origin(&store, b"kept").await, Origin::Store, "as it lay there");
+    assert_eq!((store.state().artifacts, store.state().failure), (2, None));
+}
+
+/// Bytes that change under a time that is put back: what no look at size and time shows.
+fn flipped(path: &Path) {
+    let before = fs::metadata(path).unwrap();
+    let times = fs::FileTimes::new()
+        .set_modified(before.modified().unwrap())
+        .set_accessed(before.accessed().unwrap());
+    let mut bytes = fs::read(path).unwrap();
+    bytes[0] ^= 1;
+    let file = fs::File::options().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    file.set_times(times).unwrap();
+    assert_eq!(fs::metadata(path).unwrap().modified().unwrap(), before.modified().unwrap());
+}
+
+#[tokio::test]
+async fn s17_an_archive_that_was_flipped_in_place_under_its_old_time_is_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = b"0123456789".repeat(100_000);
+    stored(dir.path(), &bytes).await;
+    for restart in [true, false] {
+        let running = store(dir.path(), ROOM).await;
+        assert_eq!(origin(&running, &bytes).await, Origin::Store);
+        flipped(&place(dir.path(), &bytes));
+        let asked = if restart { store(dir.path(), ROOM).await } else { running };
+        assert_eq!(origin(&asked, &bytes).await, Origin::Backend, "restart: {restart}");
+        assert_eq!(origin(&asked, &bytes).await, Origin::Store);
+    }
+}
+
+/// Kinds of change that a time put back hides, and that cost no archive.
+#[tokio::test]
+async fn s17b_a_file_put_in_place_of_another_is_verified_and_uses_alone_verify_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = b"0123456789".repeat(1_000);
+    let store = store(dir.path(), ROOM).await;
+    origin(&store, &bytes).await;
+    let path = place(dir.path(), &bytes);
+    let times = fs::metadata(&path).unwrap();
+    let other = dir.path().join("other");
+    fs::write(&other, b"9876543210".repeat(1_000)).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&other)
+        .unwrap()
+        .set_modified(times.modified().unwrap())
+        .unwrap();
+    fs::rename(&other, &path).unwrap();
+    assert_eq!(origin(&store, &bytes).await, Origin::Backend);
+    // Our own note of a use is a change too, and leaves what was verified verified.
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    for _ in 0..3 {
+        fs::File::open(&path)
+            .unwrap()
+            .set_times(fs::FileTimes::new().set_accessed(long_ago))
+            .unwrap();
+        assert_eq!(origin(&store, &bytes).await, Origin::Store);
+        assert!(fs::metadata(&path).unwrap().accessed().unwrap() > long_ago, "noted");
+        assert_eq!(origin(&store, &bytes).await, Origin::Store);
+    }
 }

@@ -1,5 +1,5 @@
-//! A real registry, CNCF distribution from Debian's package, on a free port with a directory of its
-//! own.
+//! A real registry, CNCF distribution, on a free port with a directory of its own: version 2 from
+//! Debian's package, version 3 as scripts/test installs it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,6 +10,8 @@ use tokio::process::{Child, Command};
 
 /// Where Debian puts it.
 const PROGRAM: &str = "/usr/bin/docker-registry";
+/// What scripts/test calls version 3.
+const THIRD: &str = "registry-3.1.2";
 
 /// Who may read it.
 pub(crate) enum Access<'a> {
@@ -37,10 +39,29 @@ impl DockerRegistry {
         if !is_installed(PROGRAM) {
             return None;
         }
+        Some(Self::run(Path::new(PROGRAM), access).await)
+    }
+
+    /// Starts one of version 3; `None`, and why in the output, where it is not installed: that
+    /// takes Go.
+    pub(crate) async fn third(access: Access<'_>) -> Option<Self> {
+        let told = std::env::vars().find(|(name, _)| name == "CARGO_TOOLS");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let tools = told.map_or_else(|| target.join("tools"), |(_, tools)| tools.into());
+        let program = tools.join("bin").join(THIRD);
+        if !program.exists() {
+            println!("{} is not there: this part of the test did not run", program.display());
+            return None;
+        }
+        Some(Self::run(&program, access).await)
+    }
+
+    async fn run(program: &Path, access: Access<'_>) -> Self {
         let directory = TempDir::new().unwrap();
         let config = directory.path().join("config.yml");
         std::fs::write(&config, configuration(directory.path(), &access)).unwrap();
-        let mut process = Command::new(PROGRAM)
+        let mut process = Command::new(program)
+            .env("OTEL_TRACES_EXPORTER", "none")
             .arg("serve")
             .arg(&config)
             .stdin(Stdio::null())
@@ -58,7 +79,7 @@ impl DockerRegistry {
         };
         // Somebody must read what it writes, or it stands still.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Some(Self { process, directory, address })
+        Self { process, directory, address }
     }
 
     /// `http://127.0.0.1:port`.

@@ -6,6 +6,8 @@ use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
 use extension_registry::models::naming::ExtensionId;
 use serde_json::{Value, json};
 
+use super::registry_store::Held;
+
 /// The tagged descriptors of a layout's index.
 fn tagged(layout: &Path) -> Vec<(String, Value)> {
     let Ok(text) = std::fs::read_to_string(layout.join("index.json")) else { return Vec::new() };
@@ -62,4 +64,25 @@ pub fn publish_with(
 /// Makes a layout without tags.
 pub fn empty(dir: &Path) {
     LayoutWriter::create(dir).unwrap().finish().unwrap();
+}
+
+/// Writes what a registry holds of one repository as a layout.
+pub(crate) fn of_held(dir: &Path, held: &Held) {
+    let mut layout = LayoutWriter::create(dir).unwrap();
+    for bytes in held.blobs.values() {
+        layout.blob("", bytes).unwrap();
+    }
+    for (tag, digest) in &held.tags {
+        let size = held.blobs[digest].len();
+        let descriptor = json!({
+            "mediaType": held.manifests[digest], "digest": digest, "size": size,
+        });
+        layout.tag(tag, descriptor);
+    }
+    layout.finish().unwrap();
+}
+
+/// Writes something else in place of a layout's index.
+pub(crate) fn write_index(dir: &Path, text: &str) {
+    std::fs::write(dir.join("index.json"), text).unwrap();
 }

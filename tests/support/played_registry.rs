@@ -12,16 +12,30 @@ pub(crate) enum Dialect {
     Distribution,
 }
 
+/// How the lists of a registry, or of what stands before it, show less than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The first page has one name; the next is answered with this status.
+    SecondPage(u16),
+    /// Pages have so many names, whatever is asked for, and no `Link`.
+    Unlinked(usize),
+    /// Every list is this text, with status 200.
+    Nonsense(&'static str),
+    /// Every list is empty.
+    Empty,
+}
+
 /// A store with a manner of speaking.
 #[derive(Clone, Debug)]
 pub(crate) struct PlayedRegistry {
     pub(crate) dialect: Dialect,
     pub(crate) store: Store,
+    pub(crate) trouble: Option<Trouble>,
 }
 
 impl PlayedRegistry {
     pub(crate) fn new(dialect: Dialect, store: Store) -> Self {
-        Self { dialect, store }
+        Self { dialect, store, trouble: None }
     }
 
     pub(crate) fn zot() -> Self {
@@ -44,9 +58,32 @@ impl PlayedRegistry {
         };
         match path {
             "" => self.pong(),
-            "_catalog" => self.catalogue(seen),
+            "_catalog" => {
+                let names = self.store.repositories.keys().cloned().collect();
+                self.troubled(seen, "repositories", names).unwrap_or_else(|| self.catalogue(seen))
+            }
             _ => self.in_repository(seen, path),
         }
+    }
+
+    /// A list in trouble, of these names in this field.
+    fn troubled(&self, seen: &Seen, field: &str, names: Vec<String>) -> Option<Reply> {
+        let page = |names: &[String]| self.json(json!({field: names}).to_string());
+        let last = seen.query("last");
+        Some(match (self.trouble?, last) {
+            (Trouble::SecondPage(_), None) => {
+                let first = &names[..names.len().min(1)];
+                page(first).header("link", format!("<{}?last=x&n=1>; rel=\"next\"", seen.path()))
+            }
+            (Trouble::SecondPage(status), Some(_)) => Reply::new(status),
+            (Trouble::Unlinked(limit), last) => {
+                let last = last.unwrap_or_default();
+                let behind: Vec<String> = names.into_iter().filter(|name| *name > last).collect();
+                page(page_of(&behind, limit).0)
+            }
+            (Trouble::Nonsense(text), _) => self.json(text),
+            (Trouble::Empty, _) => page(&[]),
+        })
     }
 
     fn pong(&self) -> Reply {
@@ -105,6 +142,9 @@ impl PlayedRegistry {
         };
         let mut tags: Vec<String> = held.tags.iter().map(|(tag, _)| tag.clone()).collect();
         tags.sort();
+        if let Some(reply) = self.troubled(seen, "tags", tags.clone()) {
+            return reply;
+        }
         if self.dialect == Dialect::Distribution {
             let tags = if tags.is_empty() { json!(null) } else { json!(tags) };
             return self.json(json!({"name": name, "tags": tags}).to_string());

@@ -90,6 +90,10 @@ pub struct Scripted {
     /// After each listing so many questions about extensions are answered; then it limits us.
     pub answers_per_round: Option<usize>,
     answered: AtomicUsize,
+    /// The next question about an extension takes so long.
+    pub slow_once: Mutex<Option<Duration>>,
+    /// What it calls itself, as it was told by a state file.
+    pub identity: Mutex<Option<String>>,
 }
 
 /// Open, until it is shut.
@@ -147,6 +151,8 @@ impl Scripted {
             partial: Mutex::default(),
             answers_per_round: None,
             answered: AtomicUsize::new(0),
+            slow_once: Mutex::default(),
+            identity: Mutex::default(),
         }
     }
 
@@ -238,6 +244,10 @@ impl Backend for Scripted {
         if self.faulty.lock().as_ref() == Some(id) {
             return Err(Error::faulty("no sense").at(self.inner.source()));
         }
+        let slow = self.slow_once.lock().take();
+        if let Some(slow) = slow {
+            sleep(slow).await;
+        }
         if !self.latency.is_zero() {
             sleep(self.latency).await;
         }
@@ -320,6 +330,14 @@ impl Backend for Scripted {
         }
         self.speaks().await;
         self.count(&self.probes)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.lock().clone()
+    }
+
+    fn resume(&self, identity: &str) {
+        *self.identity.lock() = Some(identity.to_owned());
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

@@ -51,6 +51,7 @@ pub async fn download(
 ) -> Result<Response, Problem> {
     let found = Delivery::find(&api, &path, source).await?;
     if method == Method::HEAD {
+        let found = found.sized(&api, path.asset.as_deref()).await?;
         return Ok(head(&path, &found, &headers));
     }
     // A publisher who replaces a file leaves us with a handle that its backend does not know.
@@ -69,7 +70,7 @@ async fn send(
     found: Delivery,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let found = found.verified(api).await?;
+    let found = found.sized(api, path.asset.as_deref()).await?.verified(api).await?;
     let Delivery { artifact, release, .. } = &found;
     let etag = etag_of(artifact);
     let mut response = match wanted(headers, artifact.size, &etag) {

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::api::accept::Form;
 use crate::api::markdown::page_of;
@@ -24,11 +26,18 @@ pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) struct Texts {
     held: Mutex<Weighted<(Identity, Form), Rendered>>,
     pages: Coalesced<Identity, Rendered>,
+    /// Held while a page is made: half of the processors are left for everything else.
+    makers: Arc<Semaphore>,
 }
 
 impl Default for Texts {
     fn default() -> Self {
-        Self { held: Mutex::new(Weighted::new(BOUNDS)), pages: Coalesced::default() }
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            held: Mutex::new(Weighted::new(BOUNDS)),
+            pages: Coalesced::default(),
+            makers: Arc::new(Semaphore::new((processors / 2).max(1))),
+        }
     }
 }
 
@@ -81,10 +90,19 @@ impl Texts {
         }
         let (this, of) = (Arc::clone(self), Arc::clone(identity));
         let question = || async move {
-            let text = String::from_utf8_lossy(markdown.body()).into_owned();
-            let failed = |error| Error::new(ErrorKind::Internal, "A page").because(error);
+            let broken = "A README could not be made a page";
+            let turn = Arc::clone(&this.makers).acquire_owned().await;
+            let turn =
+                turn.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
             // A mebibyte of Markdown is work for long enough to hold others up.
-            let page = tokio::task::spawn_blocking(move || page_of(&text)).await.map_err(failed)?;
+            let page = tokio::task::spawn_blocking(move || {
+                let page = page_of(&String::from_utf8_lossy(markdown.body()));
+                drop(turn);
+                page
+            });
+            let page = page.await;
+            let page =
+                page.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
             let page = Rendered::text(page, Form::Html.content_type());
             this.keep(&of, Form::Html, &page);
             Ok(page)

@@ -3,13 +3,18 @@
 use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use tempfile::{NamedTempFile, TempPath};
+use parking_lot::Mutex;
+use rustix::fs::FileType;
+use tracing::warn;
 
 use crate::cache::artifacts::shelf::Stamp;
+use crate::files::folder::{Folder, Identity};
+use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// The folder of files that are still being written, emptied at each start.
@@ -20,10 +25,13 @@ const READ_SIZE: usize = 256 * 1024;
 /// Uses are noted this many seconds apart at least.
 const USED_WITHIN: i64 = 60;
 
-/// One directory of artifacts.
+/// One directory of artifacts. Opened anew for each use, so that one that was made again, or whose
+/// mount came back, is the new one.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
+    /// The directory that was last listed.
+    listed: Arc<Mutex<Option<Identity>>>,
 }
 
 /// A stored file as it was found.
@@ -37,29 +45,54 @@ pub(super) struct Found {
 
 impl Disk {
     pub(super) fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), listed: Arc::default() }
     }
 
     /// Makes the folders, removes what a crash left unfinished, and lists what is stored, the
-    /// longest unused first. Files with other names are left alone and not listed.
+    /// longest unused first. Whatever else is there is left alone; beside the list, what of it is in
+    /// the way, for operators.
     ///
     /// # Errors
-    /// The directory cannot be written.
-    pub(super) fn open(&self) -> io::Result<Vec<Found>> {
+    /// The directory is not there and cannot be made, or is a link.
+    pub(super) fn open(&self) -> io::Result<(Vec<Found>, Vec<String>)> {
+        fs::create_dir_all(&self.dir)?;
+        let root = self.root()?;
+        let mut told = Vec::new();
         for folder in [UNFINISHED, DAMAGED] {
-            let folder = self.dir.join(folder);
-            fs::create_dir_all(&folder)?;
-            for entry in fs::read_dir(&folder)? {
-                fs::remove_file(entry?.path())?;
+            // Nothing that is wrong with them costs what is stored.
+            match root.made(folder).and_then(|(folder, _)| emptied(&folder)) {
+                Ok(foreign) => told.extend(foreign),
+                Err(error) => told.push(error.to_string()),
             }
         }
+        Ok((self.list(&root)?, told))
+    }
+
+    /// Lists what is stored if the directory is another one than when it was last listed.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn renewed(&self) -> io::Result<Option<Vec<Found>>> {
+        let root = self.root()?;
+        let same = *self.listed.lock() == Some(root.identity()?);
+        if same { Ok(None) } else { self.list(&root).map(Some) }
+    }
+
+    fn root(&self) -> io::Result<Folder> {
+        Folder::itself(&self.dir).inspect_err(|_| *self.listed.lock() = None)
+    }
+
+    fn list(&self, root: &Folder) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            for folder in folders(&self.dir.join(algorithm.as_str())) {
-                found.extend(files(&folder).filter_map(|path| read_name(algorithm, &path)));
+            match root.folder(algorithm.as_str()) {
+                Ok(folder) => found.extend(listed(algorithm, &folder)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => warn!("stored artifacts cannot be used: {error}"),
             }
         }
         found.sort_by_key(|found| found.used);
+        *self.listed.lock() = Some(root.identity()?);
         Ok(found)
     }
 
@@ -67,71 +100,96 @@ impl Disk {
     ///
     /// # Errors
     /// The directory cannot be written.
-    pub(super) fn begin(&self) -> io::Result<(File, TempPath)> {
-        let file = NamedTempFile::new_in(self.dir.join(UNFINISHED))?;
-        Ok(file.into_parts())
+    pub(super) fn begin(&self) -> io::Result<(File, Unfinished)> {
+        let (folder, _) = self.root()?.made(UNFINISHED)?;
+        Unfinished::begin(folder, ".tmp")
     }
 
     /// Puts a complete and verified file in its place, on disk as well as in name.
     ///
     /// # Errors
     /// The disk failed, or is full.
-    pub(super) fn keep(&self, file: &File, path: TempPath, digest: &Digest) -> io::Result<Stamp> {
-        file.sync_all()?;
-        let place = self.place(digest);
-        let folder = place.parent().unwrap_or(&self.dir);
-        if !folder.is_dir() {
-            fs::create_dir_all(folder)?;
-            File::open(self.dir.join(digest.algorithm().as_str()))?.sync_all()?;
+    pub(super) fn keep(
+        &self,
+        file: &File,
+        unfinished: Unfinished,
+        digest: &Digest,
+    ) -> io::Result<Stamp> {
+        let [algorithm, folder, name] = place(digest);
+        let (parent, _) = self.root()?.made(algorithm)?;
+        let (folder, is_new) = parent.made(folder)?;
+        if is_new {
+            parent.sync()?;
         }
-        path.persist(&place)?;
-        // The new name is on disk only when its directory is.
-        File::open(folder)?.sync_all()?;
+        unfinished.finish(file, &folder, name)?;
         file.metadata().map(|metadata| stamp(&metadata))
     }
 
-    /// Opens a stored file for a reader; `None` if there is none.
-    ///
-    /// Takes note on disk that it was used, for the order after a restart. The time of its last
-    /// change stays: by that it is told whether it was tampered with.
+    /// Opens a stored file for a reader; `None` if there is none. Beside it, how it was found, and
+    /// how it is after a note on disk that it was used, for the order after a restart.
     ///
     /// # Errors
-    /// It is there and cannot be read.
-    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<(File, Stamp)>> {
-        let file = match File::open(self.place(digest)) {
-            Ok(file) => file,
+    /// It is there and cannot be read, or is no file.
+    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<Stored>> {
+        let (file, metadata) = match self.folder_of(digest).and_then(|dir| dir.file(digest.hex())) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let metadata = file.metadata()?;
         let now = Timestamp::now().as_second();
+        let found = stamp(&metadata);
+        let mut noted = found;
         if metadata.atime() < now - USED_WITHIN {
             let now = UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
             // A file system without such times orders by age instead.
             let _ = file.set_times(FileTimes::new().set_accessed(now));
+            noted = stamp(&file.metadata()?);
         }
-        let stamp = stamp(&metadata);
-        Ok(Some((file, stamp)))
+        Ok(Some(Stored { file, found, noted }))
     }
 
     /// Moves a file aside that is not what its name says, where people can look at it until the
     /// next start.
     pub(super) fn set_aside(&self, digest: &Digest) -> io::Result<PathBuf> {
-        let aside = self.dir.join(DAMAGED).join(digest.hex());
-        fs::rename(self.place(digest), &aside)?;
-        Ok(aside)
+        let (aside, _) = self.root()?.made(DAMAGED)?;
+        self.folder_of(digest)?.rename(digest.hex(), &aside, digest.hex())?;
+        Ok(aside.path().join(digest.hex()))
     }
 
     /// Removes a stored file. Who reads it reads on.
     pub(super) fn remove(&self, digest: &Digest) -> io::Result<()> {
-        fs::remove_file(self.place(digest))
+        self.folder_of(digest)?.remove(digest.hex())
     }
 
-    fn place(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        let folder = hex.get(..2).unwrap_or(hex);
-        self.dir.join(digest.algorithm().as_str()).join(folder).join(hex)
+    fn folder_of(&self, digest: &Digest) -> io::Result<Folder> {
+        let [algorithm, folder, _] = place(digest);
+        self.root()?.folder(algorithm)?.folder(folder)
     }
+}
+
+/// A stored file that is open.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) file: File,
+    /// As it was found.
+    pub(super) found: Stamp,
+    /// As it is since its use was noted.
+    pub(super) noted: Stamp,
+}
+
+/// The folders of a digest's file, and its name.
+fn place(digest: &Digest) -> [&str; 3] {
+    let hex = digest.hex();
+    [digest.algorithm().as_str(), hex.get(..2).unwrap_or(hex), hex]
+}
+
+/// Removes the files of a folder. What is no file is nothing of ours: it stays, and is named.
+fn emptied(folder: &Folder) -> io::Result<Vec<String>> {
+    let (files, foreign) = folder.files()?;
+    for name in files {
+        folder.remove(name)?;
+    }
+    Ok(foreign)
 }
 
 /// The digest of a file's content.
@@ -150,28 +208,33 @@ pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Dig
 }
 
 fn stamp(metadata: &Metadata) -> Stamp {
-    Stamp { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    Stamp {
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
+    }
 }
 
-fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path())
+/// The files of an algorithm's folder whose names are digests, each in the folder of its digest.
+fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<Found> {
+    let folders = parent.entries().unwrap_or_default().into_iter();
+    let folders = folders.filter(|(_, kind)| *kind == FileType::Directory);
+    let folders = folders.filter_map(|(name, _)| parent.folder(name.to_str()?).ok());
+    folders.flat_map(|folder| stored_in(algorithm, &folder)).collect()
 }
 
-/// Regular files alone: a link may lead anywhere.
-fn files(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).map(|e| e.path())
-}
-
-/// A file whose name is a digest, in the folder of that digest.
-fn read_name(algorithm: Algorithm, path: &Path) -> Option<Found> {
-    let name = path.file_name()?.to_str()?;
-    let folder = path.parent()?.file_name()?.to_str()?;
-    let digest = format!("{}:{name}", algorithm.as_str()).parse().ok()?;
-    let metadata = path.metadata().ok().filter(|_| name.get(..2) == Some(folder))?;
-    let times =
-        [(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())];
-    let used = times.into_iter().max()?;
-    Some(Found { digest, size: metadata.size(), used })
+fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<Found> {
+    let (names, _) = folder.files().unwrap_or_default();
+    let found = names.iter().filter_map(|name| {
+        let name = name.to_str()?;
+        let is_its_folder = folder.path().file_name()?.to_str() == name.get(..2);
+        let digest = format!("{}:{name}", algorithm.as_str()).parse().ok()?;
+        let (_, metadata) = folder.file(name).ok().filter(|_| is_its_folder)?;
+        let times =
+            [(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())];
+        let used = times.into_iter().max()?;
+        Some(Found { digest, size: metadata.size(), used })
+    });
+    found.collect()
 }

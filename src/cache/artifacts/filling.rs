@@ -5,8 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::TempPath;
-
 use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::disk::Disk;
 use crate::cache::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
@@ -14,6 +12,7 @@ use crate::cache::artifacts::fill::{End, Fill};
 use crate::cache::artifacts::reader::Reader;
 use crate::cache::artifacts::shelf::Stamp;
 use crate::cache::artifacts::{Artifacts, Identity, Origin, Wanted, algorithm_of};
+use crate::files::unfinished::Unfinished;
 use crate::models::digest::Digest;
 
 /// The room that a fetch takes in the store, as its bytes come.
@@ -93,8 +92,12 @@ impl Artifacts {
         room: &Room,
     ) -> Option<Kept> {
         let beginning = disk.clone();
-        let begun = blocking(move || beginning.begin()).await;
-        let Ok((file, path)) = begun.inspect_err(|error| self.failed(error)) else {
+        let begun = self.lane.run(move || Ok((beginning.renewed()?, beginning.begin()?))).await;
+        let begun = begun.flatten().map(|(renewed, begun)| {
+            renewed.into_iter().for_each(|found| self.restock(found));
+            begun
+        });
+        let Ok((file, unfinished)) = begun.inspect_err(|error| self.failed(error)) else {
             fill.finish(End::Unstorable);
             return None;
         };
@@ -109,7 +112,7 @@ impl Artifacts {
             Ok(fetched) => {
                 (wanted.witness)(&fetched.digest);
                 fill.finish(End::Verified);
-                self.keep(disk, fill, path, fetched).await
+                self.keep(disk, fill, unfinished, fetched).await
             }
             Err(error) => {
                 fill.finish(End::Failed(Arc::new(error)));
@@ -122,7 +125,7 @@ impl Artifacts {
         &self,
         disk: Disk,
         fill: &Arc<Fill>,
-        path: TempPath,
+        unfinished: Unfinished,
         fetched: Fetched,
     ) -> Option<Kept> {
         let file = Arc::clone(fill.file.get()?);
@@ -136,7 +139,7 @@ impl Artifacts {
             }
         }
         let kept = blocking(move || {
-            let stamp = disk.keep(&file, path, &fetched.digest)?;
+            let stamp = disk.keep(&file, unfinished, &fetched.digest)?;
             Ok((fetched.digest, stamp))
         });
         let kept = kept.await;

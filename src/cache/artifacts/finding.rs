@@ -7,9 +7,8 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::cache::artifacts::Artifacts;
-use crate::cache::artifacts::disk::{Disk, digest_of};
+use crate::cache::artifacts::disk::{Disk, Stored, digest_of};
 use crate::cache::artifacts::filling::blocking;
-use crate::cache::artifacts::shelf::Stamp;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
@@ -29,17 +28,21 @@ impl Artifacts {
     ) -> Option<(File, Range<u64>)> {
         let (digest, disk) = (artifact.digest.as_ref()?, self.disk.as_ref()?);
         let verified = self.shelf.lock().get(digest)?;
-        let (file, stamp) = self.open_file(disk, digest).await?;
-        let good = verified == Some(stamp) || self.verify(disk, digest).await;
-        if !good || stamp.size != artifact.size {
+        let Stored { file, found, noted } = self.open_file(disk, digest).await?;
+        let known = verified == Some(found);
+        if known && noted != found {
+            self.shelf.lock().verified(digest, noted);
+        }
+        let good = known || self.verify(disk, digest).await;
+        if !good || found.size != artifact.size {
             return None;
         }
         Some((file, part))
     }
 
-    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<(File, Stamp)> {
+    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<Stored> {
         let (disk, wanted) = (disk.clone(), digest.clone());
-        let opened = blocking(move || disk.stored(&wanted)).await;
+        let opened = self.lane.run(move || disk.stored(&wanted)).await.flatten();
         match opened {
             Ok(Some(opened)) => Some(opened),
             Ok(None) => {
@@ -59,10 +62,12 @@ impl Artifacts {
         let (this, disk, wanted) = (Arc::clone(self), disk.clone(), digest.clone());
         let question = || async move {
             let found = blocking(move || {
-                let Some((file, stamp)) = disk.stored(&wanted)? else { return Ok(None) };
+                let Some(Stored { file, noted, .. }) = disk.stored(&wanted)? else {
+                    return Ok(None);
+                };
                 let found = digest_of(&file, wanted.algorithm())?;
                 let aside = if found == wanted { None } else { Some(disk.set_aside(&wanted)?) };
-                Ok(Some((wanted, stamp, aside)))
+                Ok(Some((wanted, noted, aside)))
             });
             let found = found.await.map_err(|error| {
                 Error::new(ErrorKind::Internal, "A stored artifact cannot be read").because(error)

@@ -9,8 +9,12 @@ use crate::models::digest::Digest;
 pub(super) struct Stamp {
     /// Bytes.
     pub(super) size: u64,
-    /// Seconds and nanoseconds of its last change.
+    /// Seconds and nanoseconds of the last change of its content, which whoever changes it can set.
     pub(super) modified: (i64, i64),
+    /// Those of the last change of anything of it, which only the system sets.
+    pub(super) changed: (i64, i64),
+    /// Its number in its file system.
+    pub(super) inode: u64,
 }
 
 /// One artifact takes at most this part of the store: no single release may empty it.
@@ -82,6 +86,12 @@ impl Shelf {
         if let Some(stored) = self.stored.get_mut(digest) {
             stored.verified = Some(stamp);
         }
+    }
+
+    /// Nothing is stored any more; what fetches under way hold stays held.
+    pub(super) fn clear(&mut self) {
+        self.stored.clear();
+        self.bytes = 0;
     }
 
     /// It is stored no more.

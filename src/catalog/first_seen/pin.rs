@@ -70,7 +70,8 @@ impl Pin {
         let before = self.clone();
         let same_bytes = digest == Some(&self.digest);
         let same_file = digest.is_none() && self.key.as_ref().is_none_or(|key| *key == file.key);
-        if same_bytes || same_file && self.size == file.size {
+        let same_size = file.known_size().is_none_or(|size| size == self.size);
+        if same_bytes || same_file && same_size {
             self.file_name = Some(file.file_name.clone());
             self.key = Some(file.key.clone());
             self.replaced_by = None;
@@ -124,6 +125,9 @@ impl VersionPins {
         let mut shown = release.change.as_deref() != change.as_ref();
         let pinned = change.as_ref().map(|change| (change.first.clone(), change.first_size));
         release.change = change.map(Box::new);
+        if let Some(pin) = self.0.iter().find(|pin| pin.key.as_ref() == Some(&file.key)) {
+            shown |= release.learn_size(&file.key, pin.size);
+        }
         if let Some((digest, size)) = pinned.filter(|_| refused)
             && let ArtifactChoice::Chosen(file) = &mut release.artifact
         {

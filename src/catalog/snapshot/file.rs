@@ -1,7 +1,8 @@
 //! A file of state: written whole or not at all, and verified before it is believed.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IntoInnerError, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, IntoInnerError, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -9,7 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::snapshot::damage::damaged;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::files::folder::Folder;
+use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
+
+/// Largest file, in bytes. A backend may have `catalog.max_bytes` of memory, 1 GiB unless set.
+const LENGTH_MAX: u64 = 4 << 30;
+/// Longest first line, in bytes. Nothing else is read of a file that has none of ours.
+const HEAD_MAX: u64 = 256;
 
 /// The first line of the file; the rest is the payload.
 #[derive(Serialize, Deserialize)]
@@ -58,11 +67,27 @@ impl StateFile {
         &self,
         meaning: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<Option<T>> {
-        match fs::read(self.path()) {
-            Ok(bytes) => self.verified(&bytes).and_then(meaning).map(Some),
+        match Folder::named(&self.dir).and_then(|dir| dir.file(self.name)) {
+            Ok((file, found)) => self
+                .bytes(file, found.size())
+                .and_then(|all| meaning(self.verified(&all)?))
+                .map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(damaged("it cannot be read").because(error)),
         }
+    }
+
+    /// All bytes of a file, if it begins as ours do.
+    fn bytes(&self, mut file: File, length: u64) -> Result<Vec<u8>> {
+        let unreadable = |error| damaged("it cannot be read").because(error);
+        let mut begins = Vec::new();
+        (&file).take(HEAD_MAX).read_to_end(&mut begins).map_err(unreadable)?;
+        self.payload_of(&begins)?;
+        if length > LENGTH_MAX {
+            return Err(damaged(format!("it is larger than {LENGTH_MAX} bytes")));
+        }
+        file.rewind().map_err(unreadable)?;
+        files::read(file, LENGTH_MAX).map_err(unreadable)
     }
 
     /// Makes the directory if it is not there, and tries whether it can be written.
@@ -70,8 +95,11 @@ impl StateFile {
     /// # Errors
     /// It cannot.
     pub(in crate::catalog) fn prepare(&self) -> Result<()> {
-        let tried = fs::create_dir_all(&self.dir).and_then(|()| tempfile::tempfile_in(&self.dir));
-        tried.map(drop).map_err(unwritable)
+        let tried = || {
+            fs::create_dir_all(&self.dir)?;
+            Unfinished::begin(Folder::named(&self.dir)?, &self.unfinished())
+        };
+        tried().map(drop).map_err(unwritable)
     }
 
     /// Puts a payload in the place of the one before. A crash leaves one of both, never a part.
@@ -86,18 +114,21 @@ impl StateFile {
     }
 
     fn replace(&self, payload: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        // Dropped before its end, it is removed.
-        let mut file =
-            tempfile::Builder::new().prefix(&self.unfinished()).tempfile_in(&self.dir)?;
+        let dir = Folder::named(&self.dir)?;
+        let (mut file, unfinished) =
+            Unfinished::begin(Folder::named(&self.dir)?, &self.unfinished())?;
         // What it is to be is known at the end, and is as long as what stands there until then.
         self.write_head(&mut file, &Digest::sha256(b""))?;
-        let digest = write_hashed(file.as_file(), payload)?;
+        let digest = write_hashed(&file, payload)?;
+        if file.metadata()?.size() > LENGTH_MAX {
+            return Err(io::Error::other(format!(
+                "it would be larger than {LENGTH_MAX} bytes, which is not read back; lower \
+                 catalog.max_bytes"
+            )));
+        }
         file.seek(SeekFrom::Start(0))?;
         self.write_head(&mut file, &digest)?;
-        file.as_file().sync_all()?;
-        file.persist(self.path())?;
-        // The new name is on disk only when its directory is.
-        File::open(&self.dir)?.sync_all()
+        unfinished.finish(&file, &dir, self.name)
     }
 
     fn write_head(&self, file: &mut impl Write, payload: &Digest) -> io::Result<()> {
@@ -114,21 +145,34 @@ impl StateFile {
     /// # Errors
     /// The directory cannot be written.
     pub(in crate::catalog) fn set_aside(&self, now: Timestamp) -> io::Result<PathBuf> {
-        let aside = self.dir.join(format!("{}.damaged-{}", self.name, now.as_second()));
-        fs::rename(self.path(), &aside)?;
-        Ok(aside)
+        let name = format!("{}.damaged-{}", self.name, now.as_second());
+        let dir = Folder::named(&self.dir)?;
+        dir.rename(self.name, &dir, &name)?;
+        Ok(self.dir.join(name))
     }
 
-    /// Removes what a crash left unfinished. What cannot be removed does no harm.
+    /// Removes what a crash left unfinished. What cannot be removed does no harm, nor does what is
+    /// no file.
     pub(in crate::catalog) fn remove_unfinished(&self) {
-        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&self.unfinished()) {
-                let _ = fs::remove_file(entry.path());
+        let Ok(dir) = Folder::named(&self.dir) else { return };
+        let (files, _) = dir.files().unwrap_or_default();
+        for name in files {
+            if name.to_string_lossy().starts_with(&self.unfinished()) {
+                let _ = dir.remove(name);
             }
         }
     }
 
     fn verified<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8]> {
+        let (digest, payload) = self.payload_of(bytes)?;
+        if Digest::sha256(payload).to_string() != digest {
+            return Err(damaged("its content does not match its checksum"));
+        }
+        Ok(payload)
+    }
+
+    /// What the payload's digest is to be, and as much of the payload as is there.
+    fn payload_of<'a>(&self, bytes: &'a [u8]) -> Result<(String, &'a [u8])> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let parts = end.and_then(|end| bytes.split_at_checked(end + 1));
         let (head, payload) = parts.ok_or_else(|| damaged("its first line is cut short"))?;
@@ -140,10 +184,7 @@ impl StateFile {
                 head.version, self.version
             )));
         }
-        if Digest::sha256(payload).to_string() != head.digest {
-            return Err(damaged("its content does not match its checksum"));
-        }
-        Ok(payload)
+        Ok((head.digest, payload))
     }
 }
 

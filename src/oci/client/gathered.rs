@@ -3,6 +3,7 @@
 use crate::http::room::Room;
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
+use crate::oci::unlisted::Unfit;
 
 /// Bytes that wanted names may take here, each with [`NAME_COST`]: some 150,000 names.
 const NAMES_MAX: usize = 16 * 1024 * 1024;
@@ -20,7 +21,7 @@ pub(super) enum Gathered<'a> {
     /// Those that are wanted.
     Wanted { is_wanted: &'a (dyn Fn(&str) -> bool + Sync), names: Vec<String>, weight: usize },
     /// Those that can be tags here, the newest of them.
-    Tags { tags: Vec<Tag>, seen: usize, older: usize },
+    Tags { tags: Vec<Tag>, seen: usize, older: usize, unfit: Unfit },
 }
 
 impl<'a> Gathered<'a> {
@@ -28,8 +29,8 @@ impl<'a> Gathered<'a> {
         Self::Wanted { is_wanted, names: Vec::new(), weight: 0 }
     }
 
-    pub(super) const fn tags() -> Self {
-        Self::Tags { tags: Vec::new(), seen: 0, older: 0 }
+    pub(super) fn tags() -> Self {
+        Self::Tags { tags: Vec::new(), seen: 0, older: 0, unfit: Unfit::default() }
     }
 
     pub(super) fn take(&mut self, name: &str) {
@@ -40,12 +41,12 @@ impl<'a> Gathered<'a> {
                     names.push(name.to_owned());
                 }
             }
-            Self::Tags { tags, seen, older } => {
+            Self::Tags { tags, seen, older, unfit } => {
                 *seen += 1;
-                if *seen <= TAGS_SEEN_MAX
-                    && let Ok(tag) = name.parse()
-                {
-                    tags.push(tag);
+                match name.parse() {
+                    Ok(tag) if *seen <= TAGS_SEEN_MAX => tags.push(tag),
+                    Ok(_) => {}
+                    Err(_) => unfit.note(name),
                 }
                 // In steps, since each sorts all of them.
                 if tags.len() >= 2 * TAGS_MAX {
@@ -63,17 +64,18 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Each once, in the order of their letters, and how many older ones there were.
-    pub(super) fn names(self) -> (Vec<String>, usize) {
-        let (mut names, older) = match self {
-            Self::Wanted { names, .. } => (names, 0),
-            Self::Tags { mut tags, older, .. } => {
+    /// Each name once, in the order of their letters; how many older ones there were; and those
+    /// that are no names here.
+    pub(super) fn names(self) -> (Vec<String>, usize, Unfit) {
+        let (mut names, older, unfit) = match self {
+            Self::Wanted { names, .. } => (names, 0, Unfit::default()),
+            Self::Tags { mut tags, older, unfit, .. } => {
                 let older = older + keep_newest(&mut tags, TAGS_MAX);
-                (tags.iter().map(ToString::to_string).collect(), older)
+                (tags.iter().map(ToString::to_string).collect(), older, unfit)
             }
         };
         names.sort_unstable();
         names.dedup();
-        (names, older)
+        (names, older, unfit)
     }
 }

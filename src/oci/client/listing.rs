@@ -6,20 +6,26 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::answer::Answer;
 use crate::http::json;
 use crate::http::room::Room;
+use crate::models::coverage::Coverage;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 use crate::oci::client::gathered::Gathered;
 use crate::oci::client::names::each_name;
 use crate::oci::client::{Client, Question, REGISTRY};
-use crate::oci::link::next_page;
+use crate::oci::link::Listing;
 use crate::oci::operations;
 use crate::oci::repository::Repository;
+use crate::oci::unlisted::Unfit;
 
 /// Names asked for at once: no known registry caps below it.
 const PAGE_NAMES: &str = "100";
+/// A page of so many names, or a multiple of it, may be one that was cut.
+const FULL: usize = 100;
+/// No registry cuts its pages above this.
+const FULL_MAX: usize = 1_000;
 /// Longest page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
 /// Pages followed for one listing.
@@ -36,8 +42,31 @@ pub struct Names {
     pub named: usize,
     /// How many of them are left out, for being older than the others.
     pub older: usize,
+    /// Those that are no names here.
+    pub unfit: Unfit,
     /// Why names may be missing; `None` if the listing is complete.
     pub gap: Option<Error>,
+}
+
+impl Names {
+    /// How much of the list is proven.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        match &self.gap {
+            None if self.older > 0 => {
+                let reason = format!("{} of its tags are older than those listed", self.older);
+                Coverage::Bounded(reason.into())
+            }
+            None => Coverage::Complete,
+            Some(gap) => {
+                let reason = format!("a part of the list is missing: {}", gap.report()).into();
+                match gap.kind() {
+                    ErrorKind::BackendRefused => Coverage::Refused(reason),
+                    _ => Coverage::Partial(reason),
+                }
+            }
+        }
+    }
 }
 
 impl Client {
@@ -45,7 +74,8 @@ impl Client {
     ///
     /// An empty page behind another that has changed meanwhile leaves a gap: zot answers so when the
     /// repository behind which it should go on is gone. Behind an unchanged one it is the end: zot
-    /// promises a next page whenever a page is full.
+    /// promises a next page whenever a page is full. A full page without such a promise is no end:
+    /// the registry is asked for what lies behind its last name.
     ///
     /// # Errors
     /// `NotFound` where the registry has no catalogue, `BackendRefused` where it is not for us, and
@@ -97,6 +127,8 @@ struct Walk<'a> {
     empty_end: Option<&'static str>,
     gathered: Gathered<'a>,
     named: usize,
+    /// Elements of lists that were no names.
+    unnamed: usize,
     /// Bytes that were read.
     read: usize,
 }
@@ -106,13 +138,17 @@ struct Page {
     url: Url,
     /// How many names it had.
     named: usize,
+    unnamed: usize,
+    /// Its last name.
+    last: String,
     /// Tells its names from others.
     print: Digest,
-    next: Result<Option<Url>>,
+    /// The next page, as the registry names it.
+    link: Result<Option<Url>>,
 }
 
 impl<'a> Walk<'a> {
-    const fn new(
+    fn new(
         client: &'a Client,
         subject: &'a str,
         operation: &'static str,
@@ -129,6 +165,7 @@ impl<'a> Walk<'a> {
             empty_end: None,
             gathered,
             named: 0,
+            unnamed: 0,
             read: 0,
         }
     }
@@ -136,38 +173,64 @@ impl<'a> Walk<'a> {
     async fn run(mut self) -> Result<Names> {
         let mut page = self.first().await?;
         let mut visited = HashSet::from([self.start.clone(), page.url.clone()]);
-        loop {
-            if page.named == 0 {
-                return Ok(self.end(None));
-            }
-            let too_long = || Error::faulty("The registry's listing is too long");
+        let mut prints = HashSet::from([page.print.clone()]);
+        let too_long = || Error::faulty("The registry's listing is too long");
+        while page.named > 0 {
             if self.read > READ_MAX {
                 return Ok(self.end(Some(too_long())));
             }
             if self.gathered.is_full(self.room) {
                 return self.without_room(too_long());
             }
-            let next = match page.next {
+            let is_named = matches!(page.link, Ok(Some(_)));
+            let next = match self.next_of(&mut page) {
                 Ok(Some(next)) => next,
-                Ok(None) => return Ok(self.end(None)),
+                Ok(None) => break,
                 Err(error) => return Ok(self.end(Some(error))),
             };
             if visited.len() > PAGES_MAX || !visited.insert(next.clone()) {
                 return Ok(self.end(Some(Error::faulty("The registry's listing has no end"))));
             }
-            let behind = match self.page(next).await {
+            page = match self.page_behind(&page, next).await {
                 Ok(behind) => behind,
                 Err(error) if error.is_oversized() => return Err(error),
                 Err(error) => return Ok(self.end(Some(error))),
             };
-            if let Some(reason) = self.empty_end
-                && behind.named == 0
-                && !self.is_unchanged(&page.url, &page.print).await
-            {
-                return Ok(self.end(Some(Error::faulty(reason))));
+            if page.named > 0 && !prints.insert(page.print.clone()) {
+                // A registry that does not know `last` answers the same again. That is all it has.
+                let is_ignored = !is_named && matches!(page.link, Ok(None));
+                let repeats = || Error::faulty("The registry's listing repeats itself");
+                return Ok(self.end((!is_ignored).then(repeats)));
             }
-            page = behind;
         }
+        Ok(self.end(None))
+    }
+
+    /// Where the listing goes on behind a page; `None`: nowhere.
+    fn next_of(&self, page: &mut Page) -> Result<Option<Url>> {
+        let link = std::mem::replace(&mut page.link, Ok(None))?;
+        let may_be_cut = link.is_none() && page.may_be_cut();
+        Ok(link.or_else(|| may_be_cut.then(|| self.place().page_behind(&page.last, PAGE_NAMES))))
+    }
+
+    /// The page behind another.
+    ///
+    /// # Errors
+    /// The page's own; and an empty page behind one that has changed, where that says nothing.
+    async fn page_behind(&mut self, page: &Page, next: Url) -> Result<Page> {
+        let behind = self.page(next).await?;
+        match self.empty_end {
+            Some(reason)
+                if behind.named == 0 && !self.is_unchanged(&page.url, &page.print).await =>
+            {
+                Err(Error::faulty(reason))
+            }
+            _ => Ok(behind),
+        }
+    }
+
+    fn place(&self) -> Listing<'_> {
+        Listing { root: self.client.registry().base(), start: &self.start }
     }
 
     fn without_room(self, error: Error) -> Result<Names> {
@@ -176,8 +239,11 @@ impl<'a> Walk<'a> {
     }
 
     fn end(self, gap: Option<Error>) -> Names {
-        let (names, older) = self.gathered.names();
-        Names { names, named: self.named, older, gap }
+        let (names, older, unfit) = self.gathered.names();
+        let unnamed = self.unnamed;
+        let odd = || Error::faulty(format!("{unnamed} elements of the listing are no names"));
+        let gap = gap.or_else(|| (unnamed > 0).then(odd));
+        Names { names, named: self.named, older, unfit, gap }
     }
 
     /// The first page, with a page size unless the registry cannot bear that one.
@@ -215,26 +281,52 @@ impl<'a> Walk<'a> {
         self.gathered = gathered;
         let page = taken?;
         self.named += page.named;
+        self.unnamed += page.unnamed;
         Ok(page)
     }
 
     /// What a page says beside its names, each of which is shown to `take`.
     fn checked(&self, page: &Answer, mut take: impl FnMut(&str)) -> Result<Page> {
         if page.status != StatusCode::OK {
-            return Err(Client::failure(page, format!("No such {}", self.operation)));
+            return Err(self.failure(page));
         }
         page.check_json()?;
-        let (mut named, mut print) = (0, DigestHasher::new(Algorithm::Sha256));
         json::check_depth(&page.body)?;
-        each_name(&page.body, |name| {
+        let (mut named, mut last) = (0, String::new());
+        let mut print = DigestHasher::new(Algorithm::Sha256);
+        let unnamed = each_name(&page.body, self.field(), |name| {
             named += 1;
+            last.clear();
+            last.push_str(name);
             print.update(name.as_bytes());
             print.update(b"\n");
             take(name);
         })
         .map_err(|error| Error::faulty("The registry's listing cannot be read").because(error))?;
         let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-        let next = next_page(&page.url, links).map_err(|error| Error::faulty(error.to_string()));
-        Ok(Page { url: page.url.clone(), named, print: print.finish(), next })
+        let link = self.place().next_page(&page.url, links);
+        let link = link.map_err(|error| Error::faulty(error.to_string()));
+        Ok(Page { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
+    }
+
+    /// The field that holds the names.
+    fn field(&self) -> &'static str {
+        if self.operation == operations::CATALOGUE { "repositories" } else { "tags" }
+    }
+
+    fn failure(&self, page: &Answer) -> Error {
+        let is_catalogue = self.operation == operations::CATALOGUE;
+        let missing = format!("The registry has no such page of {}", self.operation);
+        match page.status {
+            StatusCode::METHOD_NOT_ALLOWED if is_catalogue => Error::not_found(missing),
+            _ => Client::failure(page, missing),
+        }
+    }
+}
+
+impl Page {
+    /// Whether there may be names behind it although no next page is named: that is not required.
+    fn may_be_cut(&self) -> bool {
+        self.named.is_multiple_of(FULL) && self.named <= FULL_MAX
     }
 }

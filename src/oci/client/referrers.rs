@@ -9,7 +9,7 @@ use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::client::manifest::{Reference, object};
 use crate::oci::client::{Client, Question};
-use crate::oci::link::next_page;
+use crate::oci::link::Listing;
 use crate::oci::models::{Descriptor, Document, OCI_INDEX};
 use crate::oci::operations;
 use crate::oci::repository::Repository;
@@ -43,7 +43,9 @@ impl Client {
         digest: &Digest,
         room: Room,
     ) -> Result<Vec<Descriptor>> {
-        let mut url = self.in_repository(repository, &format!("referrers/{digest}"));
+        let start = self.in_repository(repository, &format!("referrers/{digest}"));
+        let listing = Listing { root: self.registry.base(), start: &start };
+        let mut url = start.clone();
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
             let question =
@@ -62,7 +64,7 @@ impl Client {
                 return Err(Error::faulty("The registry's list of referrers is too long"));
             }
             let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-            let next = next_page(&page.url, links);
+            let next = listing.next_page(&page.url, links);
             match next.map_err(|error| Error::faulty(error.to_string()))? {
                 Some(next) => url = next,
                 None => return Ok(found),

@@ -54,7 +54,8 @@ async fn case_01_manifests_are_asked_for_with_all_four_types() {
 async fn case_02_no_tags_are_no_releases() {
     let server = ScriptedRegistry::start(|_| Reply::json(r#"{"name":"x","tags":null}"#)).await;
     let extension = backend(&server.url()).extension(&id("aws-provider")).await.unwrap();
-    assert_eq!((extension.releases().len(), extension.faults().len()), (0, 0));
+    assert!(extension.releases().is_empty() && extension.coverage().is_complete());
+    assert_eq!(extension.faults(), []);
 }
 
 #[tokio::test]
@@ -92,14 +93,14 @@ async fn case_04_a_listing_whose_tag_vanished_is_begun_again_once() {
 }
 
 #[tokio::test]
-async fn case_05_pages_are_followed_by_their_links_alone() {
+async fn case_05_pages_are_followed_by_their_links_and_behind_full_ones() {
     let (_, server) = tags_of(|_| tags(&["1.0.0", "1.1.0"])).await;
     assert!(server.take().iter().all(|asked| !asked.contains("last=")));
-    // A hundred names and no link are a listing too.
+    // A hundred names and no link may be a part: a registry that has no other says them again.
     let hundred: Vec<String> = (0..100).map(|number| format!("1.{number}.0")).collect();
     let hundred: Vec<&'static str> = hundred.into_iter().map(|name| &*name.leak()).collect();
     let (found, server) = tags_of(move |_| tags(&hundred)).await;
-    assert_eq!((found.names.len(), server.take().len()), (100, 1));
+    assert_eq!((found.names.len(), found.gap.is_none(), server.take().len()), (100, true, 2));
 }
 
 #[tokio::test]
@@ -186,6 +187,11 @@ async fn case_11_an_empty_catalog_is_an_answer() {
             (listing.ids.len(), listing.coverage.is_complete(), listing.faults.len()),
             (0, true, 0)
         );
+        let configured = backend_with(&server.url(), |settings| {
+            settings.repositories = vec![id("aws-provider")]
+        });
+        let listing = configured.listing().await.unwrap();
+        assert!(!listing.coverage.is_complete(), "it hides what is there");
     }
 }
 

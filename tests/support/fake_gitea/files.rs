@@ -43,6 +43,10 @@ impl State {
     }
 
     fn file(&self, ask: &Ask, asset: &Value) -> Reply {
+        if asset["type"] == "external" {
+            let location = asset["browser_download_url"].as_str().unwrap().to_owned();
+            return Reply { status: 303, headers: vec![("Location", location)], body: Vec::new() };
+        }
         let (uuid, name) = (asset["uuid"].as_str().unwrap(), asset["name"].as_str().unwrap());
         if let Some(store) = &self.store {
             let location = ("Location", format!("{store}/presigned/{uuid}"));

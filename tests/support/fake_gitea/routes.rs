@@ -210,7 +210,7 @@ impl State {
     }
 
     fn by_number(&self, number: &str, rights: Option<&Rights>) -> Reply {
-        let numbered = |one: &&Repository| one.json["id"].to_string() == number;
+        let numbered = |one: &&Repository| one.json["id"].as_i64() == number.parse().ok();
         let found = self.moved_away.iter().chain(&self.repositories).find(numbered);
         let member = rights.is_some_and(|rights| rights.member);
         match found.filter(|one| member || !one.is_private()) {

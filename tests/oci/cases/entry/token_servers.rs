@@ -149,3 +149,43 @@ async fn no_redirect_of_a_token_server_is_followed() {
     }
     assert_eq!(stranger.take(), [""; 0]);
 }
+
+/// Whoever may open a port on the registry's machine is not the registry, whose origin is more than
+/// its host.
+#[tokio::test]
+async fn s12b_a_token_server_at_another_port_gets_nothing_unless_it_is_named() {
+    let tokens = ScriptedRegistry::start_beside(Some(HOST), |seen| {
+        let registry = seen.query("service").unwrap();
+        Reply::json(format!(r#"{{"token":"{}"}}"#, secret_for(&registry, "good")))
+    })
+    .await;
+    let realm = format!("{}/token", tokens.url());
+    let refuse = move |seen: &Seen, _: &str| {
+        challenged(&realm, &format!(",service=\"{}\"", seen.header("host").unwrap()))
+    };
+    let registry = guarded(refuse, |_| Reply::new(404)).await;
+    let url = registry.url();
+    let other = tokens.url().replace("http://", "");
+    let backend = |credentials: &str, named: Option<&str>| {
+        backend_with(&url, |settings| {
+            if !credentials.is_empty() {
+                settings.credentials = credentials_of(&url, credentials);
+            }
+            settings.token_hosts = named.map(|host| host_of(host).unwrap()).into_iter().collect();
+        })
+    };
+    for credentials in [USER, "<token>:SECRET", ""] {
+        let refused = asked(&backend(credentials, None)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::BackendFaulty, "{}", refused.report());
+        for part in [other.as_str(), url.trim_start_matches("http://"), "oci.token_hosts"] {
+            assert!(refused.report().contains(part), "{}", refused.report());
+            assert!(!refused.message().contains(part), "callers are not told: {refused}");
+        }
+        assert_eq!(tokens.take(), [""; 0], "{credentials}");
+    }
+    for named in ["127.0.0.1", &other] {
+        let told = asked(&backend(USER, Some(named))).await;
+        assert!(!told.is_err_and(|error| error.kind() == ErrorKind::BackendFaulty), "{named}");
+        assert_eq!(tokens.take().len(), 1, "{named}");
+    }
+}

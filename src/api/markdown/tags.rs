@@ -1,0 +1,111 @@
+//! How much the tags of raw HTML cost who parses them: a parser compares each attribute of a tag with
+//! all before it, so that a tag of many is work that grows with their square.
+
+/// Attributes of one tag.
+const ATTRIBUTES_MAX: usize = 50;
+/// Bytes of one tag, with its attributes.
+const LENGTH_MAX: usize = 4 * 1024;
+/// Tags in one piece of raw HTML; a cleaner is quadratic in how deep they lie in each other.
+const TAGS_MAX: usize = 200;
+
+/// How many tags a piece of raw HTML has; `None` if one of them, or their number, is too much.
+///
+/// Every `<` that could begin a tag is judged as one, wherever it stands: in a comment or a quoted
+/// value it is none, and which of them it stands in only a whole parser can tell.
+pub(super) fn count(raw: &str) -> Option<usize> {
+    let begins = raw.match_indices('<').map(|(at, _)| raw.as_bytes().get(at + 1..));
+    let mut tags = 0;
+    for rest in begins {
+        tags += 1;
+        if tags > TAGS_MAX || !rest.is_some_and(is_cheap) {
+            return None;
+        }
+    }
+    Some(tags)
+}
+
+/// Where a parser stands within a tag (HTML, 13.2.5.6 to 13.2.5.39).
+#[derive(Clone, Copy)]
+enum Place {
+    TagName,
+    BeforeName,
+    Name,
+    AfterName,
+    BeforeValue,
+    Quoted(u8),
+    Bare,
+}
+
+/// Whether what begins behind a `<` is no tag, or one within the bounds.
+fn is_cheap(rest: &[u8]) -> bool {
+    let name = rest.strip_prefix(b"/").unwrap_or(rest);
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+        return true;
+    }
+    let (mut place, mut attributes) = (Place::TagName, 0);
+    for (length, byte) in name.iter().enumerate() {
+        let next = match (place, byte) {
+            (Place::Quoted(quote), byte) if *byte == quote => Place::BeforeName,
+            (Place::Quoted(_), _) => place,
+            (_, b'>') => return true,
+            (Place::BeforeValue, b'"' | b'\'') => Place::Quoted(*byte),
+            (Place::BeforeValue, byte) if byte.is_ascii_whitespace() => place,
+            (Place::BeforeValue, _) => Place::Bare,
+            (Place::Name | Place::AfterName, b'=') => Place::BeforeValue,
+            (Place::Name | Place::AfterName, byte) if byte.is_ascii_whitespace() => {
+                Place::AfterName
+            }
+            (_, byte) if byte.is_ascii_whitespace() => Place::BeforeName,
+            (Place::Bare, _) => place,
+            (_, b'/') => Place::BeforeName,
+            (Place::TagName | Place::Name, _) => place,
+            (Place::BeforeName | Place::AfterName, _) => {
+                attributes += 1;
+                Place::Name
+            }
+        };
+        if attributes > ATTRIBUTES_MAX || length >= LENGTH_MAX {
+            return false;
+        }
+        place = next;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_counted_as_a_parser_does() {
+        let many = |one: &str| one.repeat(ATTRIBUTES_MAX + 1);
+        for dear in [
+            format!("<p{}>", many(" a")),
+            format!("</p{}>", many(" a")),
+            format!("<p{}", many("/a")),
+            format!("<p{}>", many(" a = b ")),
+            format!("<p{}>", many(" a='>'")),
+            format!("<p{}>", many("a=\">\"").replacen('a', " a", 1)),
+            format!("<p{}>", many("/=a")),
+            format!("<p x=a\"b y='>'{}>", many(" a")),
+            format!("<!-- <p x=\" -->{}<p{}>", "\"", many("\ta")),
+            format!("<p x='{}'>", "x".repeat(LENGTH_MAX)),
+            "<b>".repeat(TAGS_MAX + 1),
+        ] {
+            assert_eq!(count(&dear), None, "{dear}");
+        }
+        let few = |one: &str| one.repeat(ATTRIBUTES_MAX);
+        for (cheap, tags) in [
+            (format!("<p{}>", few(" a='b c d'")), 1),
+            (format!("<p title='{}'>", many(" a")), 1),
+            (format!("<p title={}>", many("a/b")), 1),
+            (format!("<{}>", many(" a")), 1),
+            (format!("< p{}>", many(" a")), 1),
+            (format!("<!-- {} -->", many(" a")), 1),
+            (format!("<p>{}</p>", many(" a")), 2),
+            ("<b>".repeat(TAGS_MAX), TAGS_MAX),
+        ] {
+            assert_eq!(count(&cheap), Some(tags), "{cheap}");
+        }
+    }
+}

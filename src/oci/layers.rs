@@ -1,0 +1,201 @@
+//! What a layer is: whether it is an archive, and the name of its file. Shared by registries and
+//! image layouts; no I/O.
+
+use crate::models::artifact::{archive_stem, is_archive_name};
+use crate::models::naming::ExtensionId;
+use crate::oci::models::{Descriptor, EMPTY};
+
+/// The annotation that holds the path of a layer's file.
+const TITLE: &str = "org.opencontainers.image.title";
+/// The annotation by which oras marks a directory that it packed.
+const UNPACK: &str = "io.deis.oras.content.unpack";
+/// The media type that oras gives every file whose type nobody names. It says nothing.
+const UNTOLD: &str = "application/vnd.oci.image.layer.v1.tar";
+/// Longest name of a file, in bytes.
+const TITLE_MAX: usize = 255;
+/// Longest ending of a file's name that says what is in the file, in characters.
+const ENDING_MAX: usize = 10;
+/// First words of the names of files that lie beside archives.
+const COMPANIONS: [&str; 8] =
+    ["readme", "license", "licence", "copying", "notice", "changelog", "checksum", "checksums"];
+
+/// How much says that a layer is an archive. A greater one is chosen before a smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Evidence {
+    /// The layer is something else.
+    Against,
+    /// Neither the title nor the media type says what the layer is.
+    Missing,
+    /// The title, the media type or the packer says that the layer is an archive.
+    Given,
+}
+
+/// How much says that a layer is an archive: its title where that has an ending, else its media
+/// type.
+pub(super) fn evidence(layer: &Descriptor) -> Evidence {
+    if layer.media_type == EMPTY {
+        return Evidence::Against;
+    }
+    let is_packed = layer.annotations.get(UNPACK).is_some_and(|flag| flag == "true");
+    let format = ending_of_type(&layer.media_type);
+    let Some(title) = title(layer) else {
+        return if is_packed || format.is_some() { Evidence::Given } else { Evidence::Against };
+    };
+    if is_packed || is_archive_name(title) {
+        return Evidence::Given;
+    }
+    if is_companion(title) {
+        return Evidence::Against;
+    }
+    match format {
+        Some(_) if layer.media_type != UNTOLD => Evidence::Given,
+        Some(_) if !has_ending(title) => Evidence::Missing,
+        _ => Evidence::Against,
+    }
+}
+
+/// The file name of a layer, less the folders before it. `None` for a name that no file can have.
+pub(super) fn title(layer: &Descriptor) -> Option<&str> {
+    let path = layer.annotations.get(TITLE)?.trim_end_matches(['/', '\\']);
+    let name = path.rsplit(['/', '\\']).next()?;
+    let is_name = name.len() <= TITLE_MAX && name.chars().any(|c| c != '.');
+    is_name.then_some(name)
+}
+
+/// The name under which an archive is offered: its title or else this stem, with the ending of its
+/// format.
+pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
+    let ending = ending_of_type(&layer.media_type).unwrap_or(".tar.gz");
+    match title(layer) {
+        Some(title) if is_archive_name(title) => title.into(),
+        Some(title) if title.len() + ending.len() <= TITLE_MAX => format!("{title}{ending}").into(),
+        _ => format!("{stem}{ending}").into(),
+    }
+}
+
+/// Whether a file name is `{name}-{version}` or `{repository}-{version}` with an archive's ending.
+/// A `v` may stand before the version, and `_` in it for `+`.
+pub(super) fn is_named_after(file_name: &str, id: &ExtensionId, version: &str) -> bool {
+    let Some(stem) = archive_stem(file_name) else { return false };
+    [id.name.as_str(), &id.oci_repository()].into_iter().any(|name| {
+        let split = stem.split_at_checked(name.len());
+        let Some((head, tail)) = split else { return false };
+        let Some(tail) = tail.strip_prefix('-') else { return false };
+        let bare = tail.strip_prefix(['v', 'V']).unwrap_or(tail);
+        let is_version = |text: &str| text == version || text.replacen('_', "+", 1) == version;
+        head.eq_ignore_ascii_case(name) && (is_version(tail) || is_version(bare))
+    })
+}
+
+/// Whether a media type says nothing of what kind of file it is.
+pub(super) fn is_opaque(media_type: &str) -> bool {
+    media_type != EMPTY && !is_text(&words_of(media_type)) && ending_of_type(media_type).is_none()
+}
+
+/// The ending of an archive that begins with these bytes; `None`: it is none that is known.
+pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
+    let marks: [(usize, &[u8], &str); 6] = [
+        (0, b"\x1f\x8b", ".tar.gz"),
+        (0, b"PK\x03\x04", ".zip"),
+        (0, b"\x28\xb5\x2f\xfd", ".tar.zst"),
+        (0, b"\xfd7zXZ\0", ".tar.xz"),
+        (0, b"BZh", ".tar.bz2"),
+        (257, b"ustar", ".tar"),
+    ];
+    let begins = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    marks.into_iter().find(|(at, mark, _)| begins(*at, mark)).map(|(_, _, ending)| ending)
+}
+
+/// Whether a file name says that the file is about an archive. Only for names without an archive's
+/// ending.
+fn is_companion(name: &str) -> bool {
+    let word = name.split(['.', '-', '_', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    COMPANIONS.contains(&word.as_str()) || word.ends_with("sums")
+}
+
+/// Whether a name ends as files of some format do. The `.0` of a version is no such ending.
+fn has_ending(name: &str) -> bool {
+    let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+    !stem.is_empty()
+        && ending.len() <= ENDING_MAX
+        && ending.starts_with(|c: char| c.is_ascii_alphabetic())
+        && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The ending of files of this media type; `None` where it is no archive's.
+fn ending_of_type(media_type: &str) -> Option<&'static str> {
+    let words = words_of(media_type);
+    let endings = [
+        (&["zip"][..], ".zip"),
+        (&["tgz", "gzip", "gz"], ".tar.gz"),
+        (&["zstd", "zst"], ".tar.zst"),
+        (&["xz"], ".tar.xz"),
+        (&["bzip2", "bz2"], ".tar.bz2"),
+        (&["tar", "gtar"], ".tar"),
+    ];
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    let found = endings.into_iter().find(|(known, _)| has(known));
+    found.filter(|_| !is_text(&words)).map(|(_, ending)| ending)
+}
+
+fn words_of(media_type: &str) -> Vec<String> {
+    let words = media_type.split(|c: char| !c.is_ascii_alphanumeric());
+    words.map(str::to_ascii_lowercase).collect()
+}
+
+fn is_text(words: &[String]) -> bool {
+    let text = ["json", "xml", "yaml", "text", "html", "markdown"];
+    words.iter().any(|word| text.contains(&word.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_name_a_format_by_whole_words() {
+        for (media_type, ending) in [
+            ("application/vnd.oci.image.layer.v1.tar", Some(".tar")),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", Some(".tar.gz")),
+            ("application/vnd.docker.image.rootfs.diff.tar.zstd", Some(".tar.zst")),
+            ("application/x-gtar", Some(".tar")),
+            ("application/X-TGZ", Some(".tar.gz")),
+            ("application/x-zip-compressed", Some(".zip")),
+            ("application/spdx+json+gzip", None),
+            ("application/vnd.starlark", None),
+            ("application/octet-stream", None),
+            ("", None),
+        ] {
+            assert_eq!(ending_of_type(media_type), ending, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn archives_are_known_by_their_first_bytes() {
+        let tar = [vec![b'a'; 257], b"ustar\0".to_vec()].concat();
+        for (head, ending) in [
+            (&b"\x1f\x8b\x08"[..], Some(".tar.gz")),
+            (b"PK\x03\x04", Some(".zip")),
+            (&tar, Some(".tar")),
+            (b"\x7fELF", None),
+            (b"{}", None),
+            (b"", None),
+        ] {
+            assert_eq!(ending_of_bytes(head), ending, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn endings_of_versions_say_nothing_of_a_file() {
+        for (name, expected) in [
+            ("notes.txt", true),
+            ("aws-1.2.0", false),
+            ("aws-1.2.0-rc1", false),
+            (".hidden", false),
+            ("aws", false),
+            ("a.b-c", false),
+        ] {
+            assert_eq!(has_ending(name), expected, "{name}");
+        }
+    }
+}
