@@ -17,7 +17,7 @@ const MIB: usize = 1024 * KIB;
 /// The program, its threads, and what the allocator keeps of freed memory.
 const PROGRAM: usize = 64 * MIB;
 /// What a thread takes: what is used of its stack, and what its allocator keeps.
-const THREAD: usize = 256 * KIB;
+const THREAD: usize = 128 * KIB;
 /// What the reading of one registry's manifests keeps.
 const MANIFESTS: usize = 72 * MIB;
 
