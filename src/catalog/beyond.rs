@@ -9,6 +9,7 @@ use crate::catalog::questions::{Deadline, Wanted, What, asked_too_much};
 use crate::catalog::reads::no_version;
 use crate::error::Result;
 use crate::models::extension::Release;
+use crate::models::fault::ExtensionFault;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -30,8 +31,9 @@ impl Catalogue {
         let Some(member) = source.and_then(|source| self.member(source)) else { return Ok(None) };
         // Hidden tags stay hidden, and an alias cannot be told from a version here.
         let is_hidden = tag.is_housekeeping() || tag.may_float();
+        let is_unreadable = |fault: &ExtensionFault| fault.unreadable;
         let everything_is_known =
-            extension.faults().is_empty() && extension.coverage().is_complete();
+            extension.coverage().is_complete() && !extension.faults().iter().any(is_unreadable);
         if everything_is_known || is_hidden || extension.find(tag).is_some() {
             return Ok(None);
         }

@@ -20,6 +20,9 @@ use crate::models::source::Source;
 /// How soon a failed round is tried again, at first and at last.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Pause before the next round while some extensions could not be read, at first; it doubles up to
+/// the time to live.
+const READ_REST: Duration = Duration::from_secs(15);
 
 /// Keeps the catalogue current until dropped: a round over each backend now and once per time to
 /// live, sooner after a failure.
@@ -47,16 +50,19 @@ impl Catalogue {
     async fn keep_current(self: Arc<Self>, source: Source) {
         let Some(member) = self.member(source) else { return };
         let mut retry = RETRY;
+        let mut read_rest = READ_REST;
         loop {
             if self.round(Some(source)).await.is_ok() {
                 retry = RETRY;
-                let pause = if member.evidence.incomplete().is_empty() {
-                    self.rules.ttl
+                if member.evidence.incomplete().is_empty() {
+                    read_rest = READ_REST;
+                    sleep(self.rules.ttl).await;
                 } else {
-                    // Answers are marked until these are read.
-                    self.rules.ttl.min(RETRY_MAX)
-                };
-                sleep(pause).await;
+                    // Answers are marked until the rest is read. What is broken for good must not
+                    // cost more rounds for ever.
+                    sleep(read_rest.min(self.rules.ttl)).await;
+                    read_rest = (read_rest * 2).min(self.rules.ttl);
+                }
             } else {
                 // Whichever comes first: the pause need not outlast the outage.
                 timeout(retry.min(self.rules.ttl), member.is_back()).await.unwrap_or_default();

@@ -86,7 +86,7 @@ impl<K: Kept> Collector<K> {
                 Ok(())
             }
             // What came before shows that the list is there: a part of it is missing.
-            Err(error) if is_gap(&error) => {
+            Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
                 self.pages += 1;
                 self.rows.gaps.push(error.report());
                 Ok(())
@@ -164,16 +164,6 @@ impl<K: Kept> Collector<K> {
         }
         Rows { seen: self.ids.len(), ..self.rows }
     }
-}
-
-/// Whether a page that failed leaves a gap in its list. A refusal, and a question that was not
-/// asked, say something about the backend.
-fn is_gap(error: &Error) -> bool {
-    let passes = matches!(
-        error.kind(),
-        ErrorKind::BackendFaulty | ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout
-    );
-    passes && error.was_asked() && !error.is_oversized()
 }
 
 /// Whether a backend failed to answer, though it was asked.

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use jiff::{Span, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::models::archive_name::{NameMark, is_named_after, mark_of};
 use crate::models::artifact::{
-    Artifact, ArtifactChoice, ArtifactKey, CANDIDATES_MAX, FILES_MAX, is_archive_name,
+    Artifact, ArtifactChoice, ArtifactKey, CANDIDATES_MAX, FILES_MAX, archive_stem, is_archive_name,
 };
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
 use crate::models::naming::ExtensionId;
-use crate::oci::layers::{
-    Evidence, archive_name, ending_of_bytes, evidence, is_named_after, is_opaque, title,
-};
+use crate::oci::layers::{Evidence, archive_name, ending_of_bytes, evidence, is_opaque, title};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 
 /// How many indexes may lie inside each other.
@@ -89,7 +88,8 @@ pub fn lack_of_archive(manifest: &Document) -> String {
 
 /// The layer to download: the only archive; of several the one that these rules leave, in this
 /// order: what is said to be an archive goes before what may be one; a name after the version
-/// before others; a title with an archive's ending before others. Else the choice is the caller's.
+/// before others; a name without marks of a platform or a purpose before a marked one; a title with
+/// an archive's ending before others. Else the choice is the caller's.
 ///
 /// # Errors
 /// A layer whose digest is none: nothing of the manifest can be trusted then; and more layers than
@@ -107,7 +107,19 @@ pub fn choose_layer(
     let name = |layer: &Descriptor| archive_name(layer, &stem);
     let mut archives = archives(layers);
     narrow(&mut archives, |layer| evidence(layer) == Evidence::Given);
-    narrow(&mut archives, |layer| is_named_after(&name(layer), id, version));
+    let repository = id.oci_repository();
+    let own = [id.name.as_str(), &repository];
+    let mark = |layer: &Descriptor| {
+        archive_stem(&name(layer)).map_or(NameMark::Plain, |stem| mark_of(stem, &own, version))
+    };
+    narrow(&mut archives, |layer| {
+        let titled = title(layer).map(|_| name(layer));
+        let stem = titled.as_deref().and_then(archive_stem);
+        stem.is_some_and(|stem| is_named_after(stem, &own, version))
+    });
+    // A layer that is alone is served whatever its name says.
+    narrow(&mut archives, |layer| mark(layer) < NameMark::Foreign);
+    narrow(&mut archives, |layer| mark(layer) == NameMark::Plain);
     narrow(&mut archives, |layer| title(layer).is_some_and(is_archive_name));
     match *archives.as_slice() {
         [] => Ok(ArtifactChoice::Nothing),
@@ -353,6 +365,25 @@ mod tests {
         let unclear = [another(TAR, "a.tar.gz"), another(TAR, "b.zip"), layer(TAR, "")];
         let names = vec!["a.tar.gz".to_owned(), "b.zip".to_owned()];
         assert_eq!(choose(&unclear), ArtifactChoice::Ambiguous(names));
+    }
+
+    #[test]
+    fn o05f_a_name_without_marks_goes_before_a_marked_one() {
+        for (titles, expected) in [
+            (&["aws-linux-amd64.tar.gz", "aws.tar.gz"][..], Some("aws.tar.gz")),
+            (&["bundle.tar.gz", "bundle-darwin-arm64.tar.gz", "src.tar.gz"], Some("bundle.tar.gz")),
+            (&["docs.tar.gz", "aws_windows.zip"], Some("docs.tar.gz")),
+            (&["aws-linux-amd64.tar.gz"], Some("aws-linux-amd64.tar.gz")),
+            (&["aws_v1.2.0.tar.gz", "aws.tar.gz"], Some("aws_v1.2.0.tar.gz")),
+            (&["aws-linux.tar.gz", "aws-darwin.tar.gz"], None),
+        ] {
+            let mut layers: Vec<Descriptor> =
+                titles.iter().map(|title| layer("application/gzip", title)).collect();
+            for (number, layer) in layers.iter_mut().enumerate() {
+                layer.digest = Digest::sha256(&[number as u8]).to_string();
+            }
+            assert_eq!(chosen_name(&layers).as_deref(), expected, "{titles:?}");
+        }
     }
 
     #[test]

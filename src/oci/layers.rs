@@ -1,8 +1,7 @@
 //! What a layer is: whether it is an archive, and the name of its file. Shared by registries and
 //! image layouts; no I/O.
 
-use crate::models::artifact::{archive_stem, is_archive_name};
-use crate::models::naming::ExtensionId;
+use crate::models::artifact::is_archive_name;
 use crate::oci::models::{Descriptor, EMPTY};
 
 /// The annotation that holds the path of a layer's file.
@@ -71,20 +70,6 @@ pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
         Some(title) if title.len() + ending.len() <= TITLE_MAX => format!("{title}{ending}").into(),
         _ => format!("{stem}{ending}").into(),
     }
-}
-
-/// Whether a file name is `{name}-{version}` or `{repository}-{version}` with an archive's ending.
-/// A `v` may stand before the version, and `_` in it for `+`.
-pub(super) fn is_named_after(file_name: &str, id: &ExtensionId, version: &str) -> bool {
-    let Some(stem) = archive_stem(file_name) else { return false };
-    [id.name.as_str(), &id.oci_repository()].into_iter().any(|name| {
-        let split = stem.split_at_checked(name.len());
-        let Some((head, tail)) = split else { return false };
-        let Some(tail) = tail.strip_prefix('-') else { return false };
-        let bare = tail.strip_prefix(['v', 'V']).unwrap_or(tail);
-        let is_version = |text: &str| text == version || text.replacen('_', "+", 1) == version;
-        head.eq_ignore_ascii_case(name) && (is_version(tail) || is_version(bare))
-    })
 }
 
 /// Whether a media type says nothing of what kind of file it is.
