@@ -34,6 +34,8 @@ pub enum ErrorKind {
     },
     /// The deadline passed; the question may still be answered later.
     BackendTimeout,
+    /// We have more to do than we take on at once.
+    Overloaded,
     /// Our own bug.
     Internal,
 }

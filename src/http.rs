@@ -20,6 +20,7 @@ pub mod room;
 mod throttle;
 mod tls;
 mod turn;
+mod turns;
 mod verdict;
 mod whole;
 mod window;
@@ -33,7 +34,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use rustls::RootCertStore;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
@@ -51,9 +52,15 @@ use crate::http::retry::Retries;
 use crate::http::room::Room;
 use crate::http::throttle::{Course, Throttle};
 use crate::http::turn::Turn;
+use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::source::Source;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
+
+/// What one question, or one download, takes while its answer comes, in bytes.
+pub const QUESTION_BYTES: usize = 1536 * 1024;
+/// What the one question that has much room takes.
+pub const LARGE_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// How we name ourselves to every upstream.
 const OUR_NAME: HeaderValue =
@@ -72,7 +79,7 @@ pub struct HttpSettings {
     /// A whole question for metadata, with the wait for its turn and its retries; for downloads
     /// the time to headers and the longest silence.
     pub timeout: Duration,
-    /// How many questions may be under way at once; others wait their turn.
+    /// How many questions and downloads may be under way at once; others wait their turn.
     pub max_concurrency: usize,
     /// How often a question is asked again after a failure that may pass.
     pub retries: u32,
@@ -91,7 +98,7 @@ pub struct HttpClient(Arc<Shared>);
 struct Shared {
     settings: HttpSettings,
     pool: Pool,
-    permits: Semaphore,
+    turns: Turns,
     /// Held by the one question that has much room.
     large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
@@ -110,9 +117,12 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
     tls::add_file(&mut RootCertStore::empty(), path)
 }
 
+/// A call that was answered, and its turn while the answer streams.
+type Kept = (Call, Option<Permit>);
+
 /// How a question ended that was sent, and what follows.
 struct Try<A> {
-    end: Result<(A, Call)>,
+    end: Result<(A, Kept)>,
     course: Course,
 }
 
@@ -135,7 +145,7 @@ impl HttpClient {
     /// A certificate file that cannot be read or holds no certificate.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
-        let permits = Semaphore::new(settings.max_concurrency.max(1));
+        let turns = Turns::new(settings.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.retries);
         let large = tokio::sync::Mutex::default();
@@ -143,7 +153,7 @@ impl HttpClient {
         Ok(Self(Arc::new(Shared {
             settings,
             pool,
-            permits,
+            turns,
             large,
             breaker,
             home,
@@ -190,9 +200,9 @@ impl HttpClient {
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
         let counted = self.0.pool.stream();
         let backend = self.0.settings.backend;
-        let (reached, call) = self.ask(&request, |reached| async { Ok(reached) }).await?;
+        let (reached, (call, permit)) = self.ask(&request, |reached| async { Ok(reached) }).await?;
         let (head, body) = reached.response.into_parts();
-        let bytes = body::stream(body, self.0.settings.timeout, call, counted);
+        let bytes = body::stream(body, self.0.settings.timeout, call, (counted, permit));
         let left_home = !reached.hop.at_home;
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
@@ -202,7 +212,7 @@ impl HttpClient {
         &self,
         request: &Request,
         read: impl Fn(Reached) -> F,
-    ) -> Result<(A, Call)> {
+    ) -> Result<(A, Kept)> {
         let patience = self.0.settings.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         let deadline = Instant::now() + patience;
@@ -246,7 +256,9 @@ impl HttpClient {
         let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
         let answer = answer.map_err(|error| error.at(backend));
-        drop(permit);
+        // A body that is streamed keeps its turn; what is asked again waits for another one.
+        let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
+        let permit = permit.filter(|_| streams && !request.whole);
         let course = match &answer {
             Ok(answer) => {
                 let load = load_of(answer.status(), answer.headers());
@@ -266,7 +278,7 @@ impl HttpClient {
             }
         }
         call.answered(answer.as_ref().map(Answered::status));
-        Ok(Try { end: answer.map(|answer| (answer, call)), course })
+        Ok(Try { end: answer.map(|answer| (answer, (call, permit))), course })
     }
 
     async fn noticed_if_late<T>(&self, question: impl Future<Output = T>) -> T {

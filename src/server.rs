@@ -14,9 +14,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use tower::Service;
 use tracing::{debug, info, warn};
 
-use crate::server::activity::{Activity, Patience};
+use crate::server::activity::{Activity, Held, Patience};
 use crate::server::clients::{Clients, Counted};
 use crate::server::threads::Threads;
 use crate::server::tracked::{Answer, Tracked};
@@ -45,11 +45,24 @@ const SEND_MAX: usize = 64 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// Connections taken beyond the cap, each for one request that needs no room: whoever watches the
 /// service must not wait behind a flood. Only beyond these do connections wait to be accepted.
-const SPARE: usize = 64;
+pub const SPARE: usize = 64;
 /// How long the clients of these may take for a head.
 const SPARE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after the system refused us a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection takes, in bytes: both of its buffers, and its own state.
+pub const CONNECTION_BYTES: usize = 2 * HEAD_MAX + 8 * 1024;
+/// What an answer takes on its way: one that is not large, and its state.
+pub const ANSWER_BYTES: usize = 32 * 1024;
+/// What a stream of HTTP/2 takes: its heads and its state.
+pub const STREAM_BYTES: usize = 8 * 1024;
+
+/// Streams of all connections, so many of these there may be. One client has half of them.
+#[must_use]
+pub const fn streams(max_connections: usize) -> usize {
+    max_connections.saturating_mul(2)
+}
 
 /// How far the service is from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +154,26 @@ pub async fn serve<S: Answers>(
     drain(connections, limits.grace, stop).await;
 }
 
+/// Room for streams of HTTP/2, of which each connection may have many.
+#[derive(Clone)]
+struct Streams {
+    all: Arc<Semaphore>,
+    clients: Clients,
+}
+
+impl Streams {
+    fn of(connections: usize, clients: &Clients) -> Self {
+        let most = streams(connections).min(Semaphore::MAX_PERMITS);
+        Self { all: Arc::new(Semaphore::new(most)), clients: clients.with(most / 2) }
+    }
+
+    /// A place for one more stream of this client; `None`: there is none.
+    fn enter(&self, peer: SocketAddr) -> Option<Held> {
+        let counted = self.clients.enter(peer.ip()).ok()?;
+        Some(Box::new((Arc::clone(&self.all).try_acquire_owned().ok()?, counted)))
+    }
+}
+
 /// Room for connections.
 struct Places {
     served: Arc<Semaphore>,
@@ -149,13 +182,15 @@ struct Places {
     /// For connections beyond those that one client may have. Apart from the spare ones, so that
     /// nobody else waits for such a client.
     beyond: Arc<Semaphore>,
+    streams: Streams,
 }
 
 impl Places {
     fn of(connections: usize, clients: Clients) -> Self {
         let [served, spare, beyond] =
             [connections, SPARE, SPARE].map(|places| Arc::new(Semaphore::new(places)));
-        Self { served, spare, clients, beyond }
+        let streams = Streams::of(connections, &clients);
+        Self { served, spare, clients, beyond, streams }
     }
 
     /// The next connection; `None`: its client has too many, and it is closed.
@@ -169,7 +204,9 @@ impl Places {
         let Some((place, counted, crowded)) = self.place(peer, spare) else { return Ok(None) };
         // The thread that it will live on watches it from now on.
         let stream = stream.into_std()?;
-        Ok(Some((stream, Connection { peer, crowded, _place: place, _counted: counted })))
+        let streams = self.streams.clone();
+        let connection = Connection { peer, crowded, streams, _place: place, _counted: counted };
+        Ok(Some((stream, connection)))
     }
 
     /// The place of a connection from this address, and whether it is beyond those that are served.
@@ -213,6 +250,7 @@ struct Connection {
     peer: SocketAddr,
     /// Whether it is beyond those that are served.
     crowded: bool,
+    streams: Streams,
     _place: OwnedSemaphorePermit,
     _counted: Option<Counted>,
 }
@@ -263,7 +301,12 @@ impl Connection {
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
         let version = request.version();
-        let ticket = activity.begin(version);
+        let stream = (version == Version::HTTP_2).then(|| self.streams.enter(self.peer));
+        if matches!(stream, Some(None)) {
+            // Nothing that can be said to it would take less than a stream.
+            activity.give_up();
+        }
+        let ticket = activity.begin(version, stream.flatten());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answered = router.call(request);

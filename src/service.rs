@@ -3,7 +3,9 @@
 mod admission;
 mod artifacts;
 mod backends;
+mod budget;
 mod checks;
+mod files;
 mod receiver;
 mod rotation;
 mod secrets;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -43,13 +45,16 @@ use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::server::activity::Patience;
 use crate::server::clients::Clients;
-use crate::server::threads::Threads;
+use crate::server::threads::{Threads, WAITING_MAX};
 use crate::server::{Limits, Routers, Stop, serve};
 use crate::service::backends::Backends;
+pub use crate::service::budget::most_memory;
 pub use crate::service::checks::Finding;
 use crate::service::rotation::Rotated;
 use crate::service::state::Keepers;
 
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 /// How long archives that are complete may take to get to disk at the end.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// How long everything may take that comes after the drain. Supervisors are told to wait 15 s longer
@@ -67,7 +72,11 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     };
     let threads = Threads::start(workers)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(workers.get()).enable_all().build()?;
+    let runtime = runtime
+        .worker_threads(workers.get())
+        .max_blocking_threads(WAITING_MAX)
+        .enable_all()
+        .build()?;
     ended(runtime, start(config, demo, &threads))
 }
 
@@ -109,8 +118,11 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         sample_count = unpack_samples(dir.path())?;
         config.local = Some(LocalConfig { path: dir.path().to_owned() });
     }
+    files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
+    let most: usize = most_memory(&config).into_iter().map(|(_, bytes)| bytes).sum();
+    info!(mebibytes = most >> 20, "the most memory that the limits of this configuration allow");
     let limits = Limits {
         max_connections: config.server.max_connections,
         grace: config.server.shutdown_grace,
@@ -196,9 +208,23 @@ async fn close(closing: impl Future<Output = ()>) {
 
 async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     let ServerConfig { host, port, .. } = server;
-    TcpListener::bind((server.address(), *port)).await.map_err(|error| {
+    listen((server.address(), *port)).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}"))
     })
+}
+
+/// Listens on the first address of a name that can be listened on.
+async fn listen(name: (&str, u16)) -> io::Result<TcpListener> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host(name).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// How many connections each client may have.
@@ -265,6 +291,14 @@ fn origins(server: &ServerConfig) -> io::Result<Option<AllowOrigin>> {
 fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            info!(
+                "SIGHUP is ignored: changed secrets are taken up by themselves, and a changed configuration by a restart"
+            );
+        }
+    });
     let (stop, stopped) = watch::channel(Stop::Not);
     tokio::spawn(async move {
         for step in [Stop::Drain, Stop::Now] {

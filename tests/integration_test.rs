@@ -13,6 +13,7 @@ mod deploy;
 mod documents;
 mod faults;
 mod gitea;
+mod hostile;
 mod layouts;
 mod oci;
 mod operations;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{AGE, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LINK, VARY};
+use axum::http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LINK, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
@@ -117,10 +117,17 @@ impl Answer {
     }
 
     /// The response to a request with these headers: 304 where the client has it already, else in
-    /// the coding that the client prefers.
+    /// the coding that the client prefers, or [marked](Uncoded) where that is still to be made.
     #[must_use]
     pub fn respond(self, request: &HeaderMap) -> Response {
-        let mut response = self.plain(request, Coding::preferred(request));
+        let preferred = Coding::preferred(request);
+        let coding = preferred.filter(|coding| self.rendered.is_at_hand(*coding));
+        let uncoded = preferred.filter(|_| coding.is_none());
+        let uncoded = uncoded.map(|coding| Uncoded(self.rendered.clone(), coding));
+        let mut response = self.plain(request, coding);
+        if let Some(uncoded) = uncoded.filter(|_| response.status() == StatusCode::OK) {
+            response.extensions_mut().insert(uncoded);
+        }
         response.extensions_mut().insert(CachePolicy::Revalidate);
         response.extensions_mut().insert(Coded);
         response
@@ -162,6 +169,26 @@ fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// On a response: its bytes, which are plain so far, and the coding that its client prefers.
+#[derive(Clone, Debug)]
+pub struct Uncoded(Rendered, Coding);
+
+impl Uncoded {
+    /// Makes the coding, if it would be shorter. Takes milliseconds.
+    pub fn make(&self) {
+        let _ = self.0.encoded(self.1);
+    }
+
+    /// Puts what was made in the place of the plain bytes.
+    pub fn put(&self, response: &mut Response) {
+        let Some(coded) = self.0.encoded(self.1) else { return };
+        *response.body_mut() = coded.clone().into();
+        response.headers_mut().remove(CONTENT_LENGTH);
+        let coding = HeaderValue::from_static(self.1.as_str());
+        response.headers_mut().insert(CONTENT_ENCODING, coding);
+    }
 }
 
 /// On a response: its coding is settled, so that no layer compresses it again.

@@ -14,6 +14,16 @@ pub enum CachePolicy {
     Hour,
 }
 
+impl CachePolicy {
+    /// Whether a cache may give an answer to others without a word to us.
+    #[must_use]
+    pub fn is_kept_unasked(response: &Response) -> bool {
+        let status = response.status();
+        let failed = status.is_client_error() || status.is_server_error();
+        !failed && response.extensions().get::<Self>() == Some(&Self::Hour)
+    }
+}
+
 /// Who may keep answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {

@@ -18,7 +18,7 @@ use crate::models::tag::Tag;
 /// Longest search query, in characters.
 const QUERY_MAX: usize = 200;
 /// The longest that a client may take to send the body of a request.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// `{type}/{name}` of a path.
 pub struct IdPath(pub ExtensionId);

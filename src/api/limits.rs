@@ -50,7 +50,7 @@ pub(super) struct Crowded;
 const SMALL: u64 = 16 * 1024;
 /// What larger answers that lie in memory may weigh together, in KiB: those on their way to clients
 /// that take them slowly. Beyond it they are refused, and small ones and archives are not.
-const LARGE_KIB: usize = 64 * 1024;
+pub const LARGE_KIB: usize = 64 * 1024;
 
 /// Room for a number of requests at once, and for what they are answered.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Room {
     #[must_use]
     pub fn enter(&self) -> Option<Place> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Place { _place: place, _seat: None, large_kib: Arc::clone(&self.large_kib) })
+        Some(Place { _place: place, _seats: [None, None], large_kib: Arc::clone(&self.large_kib) })
     }
 }
 
@@ -80,7 +80,7 @@ impl Room {
 #[derive(Debug)]
 pub struct Place {
     _place: OwnedSemaphorePermit,
-    _seat: Option<Seat>,
+    _seats: [Option<Seat>; 2],
     /// Where room for a large answer is to be had.
     large_kib: Arc<Semaphore>,
 }
@@ -92,10 +92,10 @@ pub fn is_large(response: &Response) -> bool {
 }
 
 impl Place {
-    /// The same with one of its client's seats.
+    /// The same with its client's seats.
     #[must_use]
-    pub fn with(self, seat: Option<Seat>) -> Self {
-        Self { _seat: seat, ..self }
+    pub fn with(self, seats: [Option<Seat>; 2]) -> Self {
+        Self { _seats: seats, ..self }
     }
 
     /// Keeps the place until the answer's last byte was given or nobody wants it any more. `None`:

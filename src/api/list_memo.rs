@@ -16,7 +16,9 @@ use crate::models::naming::ExtensionType;
 use crate::models::source::Source;
 
 /// The most of one list's pages that is kept.
-const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: 8 * 1024 * 1024 };
+const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
+/// The most bytes of these.
+pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One list, and those of its pages that were asked for.
 pub struct ListMemo {

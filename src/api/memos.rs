@@ -8,10 +8,10 @@ pub mod rules;
 use std::sync::Arc;
 
 use crate::api::answers::Provenance;
-use crate::api::list_memo::ListMemo;
+use crate::api::list_memo::{self, ListMemo};
 use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
 use crate::api::memos::rules::MemoRules;
-use crate::api::readmes::Readmes;
+use crate::api::readmes::{self, Readmes};
 use crate::api::rendered::Rendered;
 use crate::catalog::Catalogue;
 use crate::catalog::index::{Entry, View};
@@ -23,6 +23,10 @@ use crate::models::source::Source;
 
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
+
+/// The most bytes that all memos take: those of lists, which are at most sixteen, the four about one
+/// extension, and the texts of READMEs.
+pub const BYTES_MAX: usize = 16 * list_memo::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
 
 /// Lists, metadata and versions as they were last answered.
 pub struct Memos {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -41,6 +43,8 @@ pub struct Problem {
     error: &'static str,
     message: String,
     beside: Beside,
+    /// Whether the connection ends with it.
+    closes: bool,
     /// The whole story, for the request's line in the log.
     pub report: Option<String>,
 }
@@ -60,7 +64,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let (error, message) = (code(status), message.into());
-        Self { status, error, message, beside: Beside::Nothing, report: None }
+        Self { status, error, message, beside: Beside::Nothing, closes: false, report: None }
     }
 
     /// The client asks more often than it may, and may again after this time.
@@ -85,6 +89,12 @@ impl Problem {
         let message = "The service answers as many requests as it may; ask again in a moment";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
         Self { error: "overloaded", beside: Beside::RetryAfter(1), ..problem }
+    }
+
+    /// The same, after which nothing is read from the connection.
+    #[must_use]
+    pub fn closing(self) -> Self {
+        Self { closes: true, ..self }
     }
 
     /// The request is wrong in a way the message names.
@@ -134,18 +144,26 @@ impl Problem {
         {
             response.headers_mut().insert(name, value);
         }
+        if self.closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        if error.kind() == ErrorKind::Overloaded {
+            return Self::overloaded();
+        }
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             ErrorKind::BackendRefused | ErrorKind::BackendFaulty => StatusCode::BAD_GATEWAY,
-            ErrorKind::BackendUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::BackendUnavailable { .. } | ErrorKind::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorKind::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -201,6 +219,8 @@ pub fn rendered(response: Response, as_details: bool) -> Response {
             rendered.headers_mut().insert(name, value.clone());
         }
     }
+    // Nor is what it says to those around it lost, such as for whom it is.
+    rendered.extensions_mut().extend(response.extensions().clone());
     rendered.extensions_mut().insert(problem);
     rendered
 }
@@ -218,6 +238,7 @@ fn code(status: StatusCode) -> &'static str {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
         StatusCode::RANGE_NOT_SATISFIABLE => "range_not_satisfiable",
         StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        StatusCode::NOT_IMPLEMENTED => "not_implemented",
         StatusCode::BAD_GATEWAY => "backend_error",
         StatusCode::SERVICE_UNAVAILABLE => "backend_unavailable",
         StatusCode::GATEWAY_TIMEOUT => "backend_timeout",

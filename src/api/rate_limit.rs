@@ -85,6 +85,14 @@ impl RateLimiter {
         Verdict { retry_after: None, remaining, reset: filling }
     }
 
+    /// After which time the next request of this client would pass; `None`: at once.
+    pub fn wait(&self, client: &ClientKey, now: Instant) -> Option<Duration> {
+        let each = Duration::from_secs(1) / self.rate.per_second.get();
+        let whole = each * self.rate.burst.get();
+        let full_at = self.full_at.lock().peek(client).map_or(now, |full_at| now.max(*full_at));
+        (full_at + each - now).checked_sub(whole).filter(|over| !over.is_zero())
+    }
+
     /// Writes what the client should know of its share.
     pub fn tell(&self, verdict: &Verdict, headers: &mut HeaderMap) {
         headers.insert(RATE_LIMIT_POLICY, self.policy.clone());

@@ -3,6 +3,8 @@
 
 mod texts;
 
+pub use crate::api::readmes::texts::BYTES_MAX;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,6 +11,9 @@ use crate::api::coding::Coding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
 
+/// Bytes that are compressed where connections are served: that takes a fraction of a millisecond.
+const AT_ONCE: usize = 16 * 1024;
+
 /// Bytes as they are answered, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Rendered(Arc<Inner>);
@@ -73,6 +76,13 @@ impl Rendered {
     #[must_use]
     pub fn content_type(&self) -> &'static str {
         self.0.content_type
+    }
+
+    /// Whether its bytes in a coding are made, or made at once because they are few.
+    #[must_use]
+    pub fn is_at_hand(&self, coding: Coding) -> bool {
+        let made = self.0.encoded.get(coding as usize).is_some_and(|cell| cell.get().is_some());
+        made || self.0.body.len() <= AT_ONCE
     }
 
     /// Its bytes in a coding; made by the first who asks, while others wait. `None`: they would

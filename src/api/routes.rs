@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
-use crate::api::limits::Room;
 use crate::api::memos::Memos;
+use crate::api::notices::Notices;
 pub use crate::api::shortcut::Api;
 use crate::api::state::{ApiState, Draining};
 use crate::api::surroundings::{HttpRules, Surrounded};
@@ -109,12 +109,13 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     for receiver in &receivers {
         metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
     }
+    let notices = Notices::of(receivers.iter().map(|receiver| receiver.source()));
     let state = ApiState {
         catalogue,
         memos,
         artifacts,
         receivers: receivers.into(),
-        notices: Room::of(webhooks::READ_AT_ONCE),
+        notices,
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
         draining,

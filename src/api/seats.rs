@@ -1,11 +1,15 @@
 //! How many requests of one client are answered at once.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use tracing::warn;
 
+use crate::api::client_address::{TrustedProxies, network_of};
 use crate::api::rate_limit::ClientKey;
 
 /// The seats of all clients. Only clients with requests under way are remembered.
@@ -14,6 +18,44 @@ pub struct Seats {
     each: u32,
     taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
 }
+
+/// The share that one address has of all places, so that none takes them all.
+#[derive(Debug)]
+pub struct Share {
+    seats: Seats,
+    /// Whether it was told that an address has reached its share.
+    told: AtomicBool,
+}
+
+impl Share {
+    /// So many places for each address.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { seats: Seats::new(each), told: AtomicBool::new(false) }
+    }
+
+    /// A place out of the share of an address; `None` inside for a trusted proxy, which asks for many
+    /// and is no client.
+    ///
+    /// # Errors
+    /// [`Reached`]: the address has as many places as it may.
+    pub fn take(&self, address: IpAddr, proxies: &TrustedProxies) -> Result<Option<Seat>, Reached> {
+        if proxies.trusts(address) {
+            return Ok(None);
+        }
+        if let Some(seat) = self.seats.take(ClientKey::Network(network_of(address))) {
+            return Ok(Some(seat));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            warn!(%address, "an address has as many requests under way as it may, and more are refused: if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. This is told once");
+        }
+        Err(Reached)
+    }
+}
+
+/// An address has as many places as it may.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached;
 
 /// One request's seat, until it is dropped.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
@@ -19,22 +19,25 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tower::Service;
 
+use crate::api::admission::Entered;
 use crate::api::answers::Answer;
-use crate::api::limits::{Crowded, bound_head};
+use crate::api::limits::Crowded;
 use crate::api::memos::AboutOne as _;
-use crate::api::memos::extension::Question;
+use crate::api::memos::extension::{KeptAnswer, Question};
 use crate::api::panics;
 use crate::api::request_id::{self, REQUEST_ID};
 use crate::api::request_log::{Seen, count_stale, is_told};
 use crate::api::state::ApiState;
-use crate::api::surroundings::{Surrounded, Surroundings};
+use crate::api::surroundings::{Asked, Surrounded, Surroundings};
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::GoodAnswers;
 
 /// Longest target that is known, in bytes; longer ones are rare and go the long way.
 const TARGET_MAX: usize = 256;
 /// Targets that are known: what was asked for the longest ago goes first.
-const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 8 << 20 };
+const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
+/// What they take at most, in bytes.
+pub const BYTES_MAX: usize = 8 << 20;
 
 /// All of the API: what is kept by the short way, everything else by the long one.
 #[derive(Clone)]
@@ -99,32 +102,45 @@ impl Service<Request> for Api {
     fn call(&mut self, mut request: Request) -> Self::Future {
         if self.crowded {
             request.extensions_mut().insert(Crowded);
-        } else if let Some(response) = self.whole.at_once(&request) {
-            return Either::Left(ready(Ok(response)));
         }
-        Either::Right(Arc::clone(&self.whole).answer(request).boxed())
+        // Before anything that is kept is looked at: what is refused is refused alike.
+        let entered = self.whole.around.enter(&request);
+        let entered = match self.whole.at_once(&request, entered) {
+            Ok(response) => return Either::Left(ready(Ok(response))),
+            Err(entered) => entered,
+        };
+        Either::Right(Arc::clone(&self.whole).answer(request, entered).map(Ok).boxed())
     }
 }
 
 impl Whole {
     /// The answer that is there already.
-    fn at_once(&self, request: &Request) -> Option<Response> {
+    ///
+    /// # Errors
+    /// There is none, or the request is not let in: it goes the long way.
+    fn at_once(&self, request: &Request, entered: Entered) -> Result<Response, Entered> {
         // What a page of another origin may read is the long way's to say.
-        if request.method() != Method::GET || request.headers().contains_key(ORIGIN) {
-            return None;
-        }
-        let meaning = self.known.meaning(target(request)?)?;
-        bound_head(request).ok()?;
+        let short = entered.is_let_in()
+            && request.method() == Method::GET
+            && !request.headers().contains_key(ORIGIN);
+        let known = target(request).filter(|_| short).and_then(|target| self.known.meaning(target));
+        let Some(meaning) = known else { return Err(entered) };
         let begun = Instant::now();
-        let answered = catch_unwind(AssertUnwindSafe(|| self.kept(request, &meaning)));
-        let mut response = answered.unwrap_or_else(|panic| {
+        let answering = AssertUnwindSafe(|| self.kept(request, &meaning, entered));
+        let mut response = catch_unwind(answering).unwrap_or_else(|panic| {
             let failure = panics::failure(&*panic, &self.state.metrics);
-            Some(self.around.dressed(failure, request.headers()))
+            Ok(self.dressed(failure, request))
         })?;
         let id = request_id::of(request.headers());
         self.observe(request, &meaning, begun.elapsed(), &id, &response);
         response.headers_mut().insert(REQUEST_ID, id);
-        Some(response)
+        Ok(response)
+    }
+
+    fn dressed(&self, failure: Response, request: &Request) -> Response {
+        let mut failure = self.around.failure(failure, &Asked::of(request.headers()));
+        self.around.dress(&mut failure);
+        failure
     }
 
     /// Counts an answer and writes its line, if anyone reads it.
@@ -148,31 +164,43 @@ impl Whole {
         }
     }
 
-    fn kept(&self, request: &Request, meaning: &Meaning) -> Option<Response> {
+    /// The kept answer.
+    ///
+    /// # Errors
+    /// There is none, or giving it takes work.
+    fn kept(
+        &self,
+        request: &Request,
+        meaning: &Meaning,
+        entered: Entered,
+    ) -> Result<Response, Entered> {
         let ApiState { memos, catalogue, metrics, .. } = &*self.state;
-        let kept = memos.kept(catalogue, &meaning.question, &meaning.key)?;
+        let coding = self.around.coding(request.headers());
+        let kept = memos.kept(catalogue, &meaning.question, &meaning.key);
+        let at_hand = |kept: &KeptAnswer<'_>| coding.is_none_or(|coding| kept.is_at_hand(coding));
+        let Some(kept) = kept.filter(at_hand) else { return Err(entered) };
         let answer = || {
             let (rendered, provenance) = kept.taken();
             metrics.extensions_served(1);
-            let coding = self.around.coding(request.headers());
             Answer::with_head(self.head.clone(), rendered, &provenance)
                 .plain(request.headers(), coding)
         };
-        let dressed = |refusal| self.around.dressed(refusal, request.headers());
-        Some(self.around.admission().admit_at_once(metrics, request, answer, dressed))
+        let many = request.version() >= Version::HTTP_2;
+        let dressed = |refusal| self.dressed(refusal, request);
+        Ok(self.around.admission().admit_at_once(metrics, entered, many, answer, dressed))
     }
 
     /// The answer by the long way, of which the short one learns.
-    async fn answer(self: Arc<Self>, request: Request) -> Result<Response, Infallible> {
+    async fn answer(self: Arc<Self>, request: Request, entered: Entered) -> Response {
         let asked = target(&request).map(|target| (Box::from(target), request.uri().clone()));
-        let mut response = self.long.clone().call(request).await?;
+        let mut response = self.long.clone().answer(request, entered).await;
         let question = response.extensions_mut().remove::<Question>();
         if let Some((question, (target, uri))) = question.zip(asked) {
             let route = self.around.template(uri.path()).to_owned();
             let (key, good) = (question.key(), self.state.metrics.good_answers(&route));
             self.known.learn(target, Meaning { question, key, route, good });
         }
-        Ok(response)
+        response
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::api::limits::Room;
 use crate::api::memos::Memos;
+use crate::api::notices::Notices;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalogue;
@@ -24,7 +24,7 @@ pub struct ApiState {
     /// Who takes change notices.
     pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
     /// Room for the bodies of change notices.
-    pub notices: Room,
+    pub notices: Notices,
     /// What is counted.
     pub metrics: Metrics,
     /// When the service started.

@@ -1,19 +1,23 @@
 //! A stream of known length, and the check that holds its last piece until the digest agrees.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use tokio::io::AsyncRead;
-use tokio_util::io::ReaderStream;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::error::{Error, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
-/// Bytes read from a file at once: large enough for throughput, small enough for many downloads.
-const READ_SIZE: usize = 64 * 1024;
+/// Bytes that are read at once from a file of this machine: little enough for thousands of downloads
+/// that stand still.
+pub const PIECE: usize = 8 * 1024;
 
 /// Bytes on their way from a backend.
 pub struct Download {
@@ -30,14 +34,22 @@ impl Download {
         Self { length: bytes.len() as u64, bytes: stream::iter([Ok(bytes)]).boxed() }
     }
 
-    /// A download that reads a file of this machine.
+    /// A download of a part of a file of this machine, in pieces of [`PIECE`] bytes. Ends early where
+    /// the file does.
     #[must_use]
-    pub fn from_reader(length: u64, reader: impl AsyncRead + Send + 'static) -> Self {
-        let failed = |error: io::Error| Error::faulty("The artifact cannot be read").because(error);
-        let bytes = ReaderStream::with_capacity(reader, READ_SIZE)
-            .map(move |piece| piece.map_err(failed))
-            .boxed();
-        Self { length, bytes }
+    pub fn from_file(file: File, part: Range<u64>) -> Self {
+        let (file, length) = (Arc::new(file), part.end.saturating_sub(part.start));
+        let bytes = stream::try_unfold(part.start, move |at| {
+            let (file, left) = (Arc::clone(&file), part.end.saturating_sub(at));
+            async move {
+                let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let (mut piece, length) =
+                    read_at(&file, vec![0; length], at).await.map_err(unreadable)?;
+                piece.truncate(length);
+                Ok((length > 0).then(|| (Bytes::from(piece), at + length as u64)))
+            }
+        });
+        Self { length, bytes: bytes.boxed() }
     }
 
     /// The same whole artifact, checked while it passes: the piece that completes it is held until
@@ -90,6 +102,30 @@ impl Download {
         }
         Ok(all.into())
     }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::faulty("The artifact cannot be read").because(error)
+}
+
+/// Fills a buffer from this position of a file on, as far as one read does; answers how far. What the
+/// system has in memory is copied at once; a disk is waited for on a thread that may.
+///
+/// # Errors
+/// The file cannot be read.
+pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
+    file: &Arc<File>,
+    mut buffer: B,
+    at: u64,
+) -> io::Result<(B, usize)> {
+    let space = &mut [IoSliceMut::new(buffer.as_mut())];
+    // Nothing: not in memory, not known to this file system, or what reading tells again.
+    if let Ok(length @ 1..) = preadv2(file, space, at, ReadWriteFlags::NOWAIT) {
+        return Ok((buffer, length));
+    }
+    let file = Arc::clone(file);
+    let read = move || file.read_at(buffer.as_mut(), at).map(|length| (buffer, length));
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
 impl fmt::Debug for Download {

@@ -1,7 +1,7 @@
 //! Artifacts on disk, by their digest: fetched once for all who ask at the same time, verified,
 //! bounded. Where there is no disk to keep them on, they are passed through.
 
-mod buffers;
+pub mod buffers;
 mod disk;
 mod fetch;
 mod fill;
@@ -24,13 +24,13 @@ use tracing::warn;
 
 use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
-use crate::cache::artifacts::buffers::Buffers;
+use crate::cache::artifacts::buffers::{Allowance, Buffers};
 use crate::cache::artifacts::disk::{Disk, Found};
 use crate::cache::artifacts::fill::Fill;
 use crate::cache::artifacts::shelf::Shelf;
 pub use crate::cache::artifacts::state::StoreState;
 use crate::cache::artifacts::state::Trouble;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::caches::CacheCounters;
@@ -182,10 +182,16 @@ impl Artifacts {
     /// now. Nobody gets all of an artifact before its size and digest agree.
     ///
     /// # Errors
-    /// The backend's, as long as nothing was passed on.
+    /// The backend's, as long as nothing was passed on; `Overloaded` while as many downloads as may be
+    /// are under way.
     pub async fn open(self: &Arc<Self>, wanted: Wanted) -> Result<Opened> {
+        let allowance = self.buffers.allow().ok_or_else(|| {
+            Error::new(ErrorKind::Overloaded, "As many downloads as may be are under way")
+        })?;
+        let allowance = Arc::new(allowance);
         let part = wanted.range.clone().unwrap_or(0..wanted.artifact.size);
-        if let Some(download) = self.find(&wanted.artifact, part.clone()).await {
+        if let Some((file, part)) = self.find(&wanted.artifact, part.clone()).await {
+            let download = reader::stored(file, part, allowance);
             self.hits.hit();
             wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
             return Ok(Opened { download, origin: Origin::Store });
@@ -194,19 +200,20 @@ impl Artifacts {
         // A file of this machine needs no second one.
         let worth = wanted.source != Source::Local && !part.is_empty();
         if worth
-            && let Some((reader, origin)) = self.join(&wanted, part)
+            && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?
         {
             return Ok(Opened { download, origin });
         }
-        let download = self.pass(wanted).await?;
+        let download = self.pass(wanted, allowance).await?;
         Ok(Opened { download, origin: Origin::Backend })
     }
 
     /// Passes the bytes of a backend on. The whole of an artifact is verified on its way; a part of
     /// it cannot be.
-    async fn pass(self: &Arc<Self>, wanted: Wanted) -> Result<Download> {
+    async fn pass(self: &Arc<Self>, wanted: Wanted, allowance: Arc<Allowance>) -> Result<Download> {
         let opened = (wanted.upstream)(wanted.range.clone()).await?;
+        let opened = reader::allowed(opened, allowance);
         if wanted.range.is_some() {
             return opened.begun().await;
         }

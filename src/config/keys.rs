@@ -162,6 +162,13 @@ pub const KEYS: &[Key] = &[
         "5000",
         "Requests answered at once, downloads included; more are refused.",
     ),
+    unset(
+        "server",
+        "max_requests_per_client",
+        Kind::Whole(1, 1_000_000),
+        "2500",
+        "Of these, requests of one address of IPv4 or /64 of IPv6; more are refused. Half of them unless set. Trusted proxies are no client.",
+    ),
     key(
         "server",
         "trusted_proxies",

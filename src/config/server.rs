@@ -34,6 +34,8 @@ pub struct ServerConfig {
     pub max_connections_per_client: Option<NonZeroUsize>,
     /// Requests answered at once; more are refused.
     pub max_requests: usize,
+    /// Requests of one address answered at once; `None`: half of all.
+    pub max_requests_per_client: Option<NonZeroU32>,
     /// Networks of proxies that say where requests come from.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -62,6 +64,13 @@ impl ServerConfig {
     pub fn connections_per_client(&self) -> usize {
         let usual = (self.max_connections / 4).max(100);
         self.max_connections_per_client.map_or(usual, NonZeroUsize::get)
+    }
+
+    /// Requests of one address answered at once.
+    #[must_use]
+    pub fn requests_per_client(&self) -> NonZeroU32 {
+        let half = u32::try_from(self.max_requests.div_ceil(2)).unwrap_or(u32::MAX);
+        self.max_requests_per_client.or(NonZeroU32::new(half)).unwrap_or(NonZeroU32::MIN)
     }
 
     /// The host without the brackets that people write around an address of IPv6.
@@ -94,6 +103,8 @@ pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option
         max_connections_per_client: whole("max_connections_per_client")
             .and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
         max_requests: usize::try_from(whole("max_requests")?).ok()?,
+        max_requests_per_client: whole("max_requests_per_client")
+            .and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?)),
         trusted_proxies: settings.each(("server", "trusted_proxies"), network_of, problems)?,
     })
 }

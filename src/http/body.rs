@@ -14,6 +14,7 @@ use crate::http::connect::Stream;
 use crate::http::failure;
 use crate::http::pace::Pace;
 use crate::http::room::Room;
+use crate::http::turns::Permit;
 use crate::http::whole::Whole;
 
 /// All of a body; an error as soon as it is known to be longer than `max_bytes`, or than there is
@@ -46,14 +47,14 @@ pub(super) fn stream(
     body: Incoming,
     silence: Duration,
     call: Call,
-    counted: Stream,
+    held: (Stream, Option<Permit>),
 ) -> BoxStream<'static, Result<Bytes>> {
     let pace = Pace::new(call.backend, silence);
-    let pieces = stream::unfold(Some((body, pace, call, counted)), |state| async move {
-        let (mut body, mut pace, call, counted) = state?;
+    let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
+        let (mut body, mut pace, call, held) = state?;
         match pace.next_piece(&mut body).await {
             Ok(None) => None,
-            Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, call, counted)))),
+            Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, call, held)))),
             Err(error) => {
                 call.broke(&error);
                 Some((Err(error), None))

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -10,13 +9,14 @@ use crate::http::HttpClient;
 use crate::http::breaker::Pass;
 use crate::http::request::Request;
 use crate::http::throttle::{Throttle, Ticket};
+use crate::http::turns::Permit;
 
 /// The right to ask now.
 pub(super) struct Turn<'a> {
     pub(super) pass: Pass,
     /// `None` for a probe, which waits for nobody: where every turn is taken by questions that
     /// hang, it is how we learn that they do.
-    pub(super) permit: Option<SemaphorePermit<'a>>,
+    pub(super) permit: Option<Permit>,
     pub(super) throttle: &'a Throttle,
     pub(super) ticket: Ticket,
 }
@@ -31,7 +31,10 @@ impl HttpClient {
             if request.probe && throttle.is_paused() {
                 return Err(self.limits(throttle.pause()).not_asked());
             }
-            let permit = if request.probe { None } else { self.permit(throttle, deadline).await? };
+            let permit = match request.probe {
+                true => None,
+                false => self.permit(throttle, deadline, !request.whole).await?,
+            };
             // A limit may have been told while the other questions were waited for.
             if permit.is_some() && throttle.is_paused() {
                 continue;
@@ -46,14 +49,15 @@ impl HttpClient {
         &self,
         throttle: &Throttle,
         deadline: Instant,
-    ) -> Result<Option<SemaphorePermit<'_>>> {
+        download: bool,
+    ) -> Result<Option<Permit>> {
         let shared = &*self.0;
         let mut contact = shared.breaker.contact();
         let closes = contact.wait_for(|contact| !contact.breaker.lets_through());
         let turn = async {
             let slot = throttle.slot(deadline).await;
             slot.map_err(|pause| self.limits(pause).not_asked())?;
-            Ok(shared.permits.acquire().await.ok())
+            Ok(shared.turns.take(download).await)
         };
         let turn = async {
             tokio::select! {

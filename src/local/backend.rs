@@ -1,7 +1,7 @@
 //! The backend over a directory of image layouts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Seek as _};
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::io::AsyncReadExt as _;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
@@ -127,19 +126,17 @@ impl LocalBackend {
         id: &ExtensionId,
         artifact: &Artifact,
         range: Option<&Range<u64>>,
-    ) -> Result<(std::fs::File, u64)> {
+    ) -> Result<(std::fs::File, Range<u64>)> {
         let digest = artifact.key.as_str().parse().map_err(|error| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
-        let (mut file, size) = self.layout(id)?.1.blob(&digest)?;
-        let Some(range) = range else { return Ok((file, size)) };
+        let (file, size) = self.layout(id)?.1.blob(&digest)?;
+        let Some(range) = range else { return Ok((file, 0..size)) };
         if range.start >= range.end || range.end > size {
             let kind = ErrorKind::RangeNotSatisfiable { size };
             return Err(Error::new(kind, "Range outside the artifact"));
         }
-        let unreadable = |error| Error::faulty("The artifact cannot be read").because(error);
-        file.seek(io::SeekFrom::Start(range.start)).map_err(unreadable)?;
-        Ok((file, range.end - range.start))
+        Ok((file, range.clone()))
     }
 }
 
@@ -174,9 +171,9 @@ impl Backend for LocalBackend {
         range: Option<Range<u64>>,
     ) -> Result<Download> {
         let (id, artifact) = (id.clone(), artifact.clone());
-        let (file, length) =
+        let (file, part) =
             self.ask(move |this| this.open_blob(&id, &artifact, range.as_ref())).await?;
-        Ok(Download::from_reader(length, tokio::fs::File::from_std(file).take(length)))
+        Ok(Download::from_file(file, part))
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {

@@ -1,12 +1,18 @@
 //! What one connection is doing, and until when its client may take to go on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use hyper::Version;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+
+/// What a client takes of an answer within [`Patience::stall`] of waiting for it, in bytes; less cuts it.
+/// A byte now and then keeps no place.
+pub(super) const LEAST: usize = 32 * 1024;
 
 /// How long clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +21,7 @@ pub struct Patience {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// Without taking any of an answer that is ready for it.
+    /// Without taking 32 KiB of an answer that is ready for it: in all, not in a row.
     pub stall: Duration,
 }
 
@@ -31,7 +37,12 @@ impl Default for Patience {
 pub(super) struct Activity {
     patience: Patience,
     state: Mutex<State>,
+    /// Whether the connection is to be cut, whatever its client does.
+    given_up: watch::Sender<bool>,
 }
+
+/// What an answer holds until its last piece is written.
+pub(super) type Held = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
 struct State {
@@ -50,17 +61,28 @@ struct State {
 }
 
 /// An answer that is not yet written whole.
-#[derive(Debug)]
+#[derive(Default)]
 struct Underway {
     number: u64,
     /// Pieces that the connection has and the socket has not.
     pieces: usize,
-    /// Since when none of these was taken.
-    aside: Option<Instant>,
+    /// Since when the client has been waited for, if it is.
+    waiting: Option<Instant>,
+    /// How long it was waited for before, and the bytes it took meanwhile.
+    waited: Duration,
+    taken: usize,
     /// Whether the connection will ask for no more of it.
     ended: bool,
     /// What it was made of, and with that its place among all requests, until the last piece goes.
     body: Option<Body>,
+    /// Its place among all streams.
+    _held: Option<Held>,
+}
+
+impl fmt::Debug for Underway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Underway").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Activity {
@@ -75,7 +97,7 @@ impl Activity {
             begun: 0,
             answers: Vec::new(),
         };
-        Arc::new(Self { patience, state: Mutex::new(state) })
+        Arc::new(Self { patience, state: Mutex::new(state), given_up: watch::Sender::new(false) })
     }
 
     /// Bytes came. Between two requests of HTTP/1 they are the beginning of a head.
@@ -97,20 +119,32 @@ impl Activity {
         }
     }
 
-    /// The head of a request is complete.
-    pub(super) fn begin(self: &Arc<Self>, version: Version) -> Ticket {
+    /// The connection is to be cut.
+    pub(super) fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    /// The head of a request is complete, whose answer holds this.
+    pub(super) fn begin(self: &Arc<Self>, version: Version, held: Option<Held>) -> Ticket {
         let mut state = self.state.lock();
         state.version = Some(version);
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
-        let (pieces, aside, ended, body) = (0, None, false, None);
-        state.answers.push(Underway { number, pieces, aside, ended, body });
+        state.answers.push(Underway { number, _held: held, ..Underway::default() });
         Ticket { activity: Arc::clone(self), number, body: None }
     }
 
-    /// Resolves once the client has taken longer than it may.
+    /// Resolves once the client has taken longer than it may, or is given up.
     pub(super) async fn overdue(&self) {
+        let mut given_up = self.given_up.subscribe();
+        tokio::select! {
+            _ = given_up.wait_for(|given_up| *given_up) => {}
+            () = self.late() => {}
+        }
+    }
+
+    async fn late(&self) {
         loop {
             let now = Instant::now();
             let deadline = self.state.lock().deadline(&self.patience);
@@ -133,9 +167,12 @@ impl State {
             // While its end is full the socket has its own deadline.
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
+        if self.version != Some(Version::HTTP_2) {
+            return None;
+        }
         // In HTTP/2 a client can leave one answer aside without its end being full.
-        let aside = self.answers.iter().filter_map(|answer| answer.aside).min();
-        aside.filter(|_| self.version == Some(Version::HTTP_2)).map(|since| since + patience.stall)
+        let left = |answer: &Underway| patience.stall.saturating_sub(answer.waited);
+        self.answers.iter().filter_map(|answer| Some(answer.waiting? + left(answer))).min()
     }
 }
 
@@ -153,17 +190,32 @@ pub(super) struct Ticket {
 pub(super) struct Mark {
     activity: Arc<Activity>,
     number: u64,
+    bytes: usize,
 }
 
 impl Ticket {
-    /// A piece of the answer is given to the connection.
-    pub(super) fn give(&self) -> Mark {
+    /// A piece of the answer, of so many bytes, is given to the connection.
+    pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
             answer.pieces += 1;
-            answer.aside.get_or_insert_with(Instant::now);
+            answer.waiting.get_or_insert_with(Instant::now);
         }
-        Mark { activity: Arc::clone(&self.activity), number: self.number }
+        Mark { activity: Arc::clone(&self.activity), number: self.number, bytes }
+    }
+}
+
+impl Underway {
+    /// The client took a piece.
+    fn take(&mut self, bytes: usize) {
+        self.pieces = self.pieces.saturating_sub(1);
+        self.taken += bytes;
+        if self.taken >= LEAST {
+            (self.taken, self.waited) = (0, Duration::ZERO);
+            self.waiting = (self.pieces > 0).then(Instant::now);
+        } else if self.pieces == 0 {
+            self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        }
     }
 }
 
@@ -185,8 +237,7 @@ impl Drop for Mark {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
-            answer.pieces = answer.pieces.saturating_sub(1);
-            answer.aside = (answer.pieces > 0).then(Instant::now);
+            answer.take(self.bytes);
         }
         let settled = state.settle(self.number);
         drop(state);
@@ -225,12 +276,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
         let activity = Activity::new(Patience::default());
-        let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2));
-        let _piece = aside.give();
+        let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2, None));
+        let _piece = aside.give(1);
         let taken = async {
             for _ in 0..6 {
                 sleep_until(Instant::now() + MINUTE / 6).await;
-                drop(other.give());
+                drop(other.give(LEAST));
             }
         };
         let (after, ()) = tokio::join!(overdue_after(&activity), taken);
@@ -238,16 +289,64 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn s02_an_answer_that_is_taken_at_a_trickle_is_overdue_within_a_minute_of_waiting() {
+        for (bytes, seconds) in [(1, 7), (16 * 1024, 45), (16 * 1024, 31), (LEAST - 1, 59)] {
+            for ahead in [false, true] {
+                let activity = Activity::new(Patience::default());
+                let ticket = activity.begin(Version::HTTP_2, None);
+                let taking = async {
+                    let mut next = ticket.give(bytes);
+                    loop {
+                        let after = ahead.then(|| ticket.give(bytes));
+                        sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
+                        drop(next);
+                        // We are at work for a while, which does not count.
+                        sleep_until(Instant::now() + MINUTE / 60).await;
+                        next = after.unwrap_or_else(|| ticket.give(bytes));
+                    }
+                };
+                let took = tokio::select! {
+                    took = overdue_after(&activity) => took,
+                    () = taking => MINUTE,
+                };
+                // While we are at work it is looked at each ten seconds.
+                let slack = Duration::from_secs(60 / seconds + 11);
+                assert!(
+                    (MINUTE..=MINUTE + slack).contains(&took),
+                    "{bytes} each {seconds} s: {took:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_enough_within_each_minute_is_waited_for() {
+        let activity = Activity::new(Patience::default());
+        let ticket = activity.begin(Version::HTTP_2, None);
+        let taking = async {
+            for _ in 0..100 {
+                let piece = ticket.give(LEAST / 2);
+                sleep_until(Instant::now() + Duration::from_secs(29)).await;
+                drop(piece);
+            }
+        };
+        tokio::select! {
+            took = overdue_after(&activity) => panic!("overdue after {took:?}"),
+            () = taking => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_answer_lasts_until_its_last_piece_is_written() {
         let activity = Activity::new(Patience::default());
-        let mut ticket = activity.begin(Version::HTTP_2);
+        let mut ticket = activity.begin(Version::HTTP_2, None);
         let place = Arc::new(());
         let held = Arc::clone(&place);
         ticket.body = Some(Body::new(Body::empty().map_err(move |error| {
             let _held = &held;
             error
         })));
-        let [first, last] = [ticket.give(), ticket.give()];
+        let [first, last] = [ticket.give(LEAST), ticket.give(1)];
         drop(ticket);
         sleep_until(Instant::now() + MINUTE / 2).await;
         drop(first);
@@ -262,8 +361,8 @@ mod tests {
     async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
         let activity = Activity::new(Patience::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
-            let ticket = activity.begin(version);
-            drop(ticket.give());
+            let ticket = activity.begin(version, None);
+            drop(ticket.give(1));
             let overdue = tokio::time::timeout(MINUTE * 60, activity.overdue()).await;
             assert!(overdue.is_err(), "{version:?}");
             drop(ticket);
@@ -274,7 +373,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn while_the_clients_end_is_full_the_socket_decides() {
         let activity = Activity::new(Patience::default());
-        drop(activity.begin(Version::HTTP_11));
+        drop(activity.begin(Version::HTTP_11, None));
         activity.full(true);
         assert!(tokio::time::timeout(MINUTE * 60, activity.overdue()).await.is_err());
         activity.full(false);

@@ -35,6 +35,11 @@ impl Clients {
         Self { most, client_of, open: Arc::default() }
     }
 
+    /// The same clients, each with so many of something else.
+    pub(super) fn with(&self, most: usize) -> Self {
+        Self::new(most, Arc::clone(&self.client_of))
+    }
+
     /// Counts a connection from this address, if it is anybody's.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Option<Counted>, Full> {
         let Some(client) = (self.client_of)(address) else { return Ok(None) };

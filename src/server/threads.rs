@@ -9,6 +9,10 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+/// Threads that wait for a disk, for the connections of one thread, or compress. Each costs a stack and
+/// what its allocator keeps.
+pub const WAITING_MAX: usize = 128;
+
 /// Threads for connections; they end when this is dropped.
 pub struct Threads {
     members: Vec<Member>,
@@ -51,7 +55,8 @@ impl Threads {
 
 impl Member {
     fn start(mut alive: watch::Receiver<()>) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(WAITING_MAX).enable_all().build()?;
         let handle = runtime.handle().clone();
         let live = move || {
             // Nothing is ever sent: this waits for the sender's end.

@@ -12,28 +12,28 @@ use hyper::Version;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Duration, Sleep, sleep};
+use tokio::time::{Duration, Instant, Sleep, sleep};
 
-use crate::server::activity::{Activity, Mark, Ticket};
+use crate::server::activity::{Activity, LEAST, Mark, Ticket};
 
-/// What a client takes at least within its patience, in bytes; less counts as nothing, so that
-/// a byte now and then keeps nobody waiting. In HTTP/2 answers are handed out in such pieces.
-const LEAST: usize = 16 * 1024;
+/// The longest piece in which answers are handed out in HTTP/2, in bytes: a frame.
+const PIECE_MAX: usize = 16 * 1024;
 
-/// A socket that fails once its client has taken nothing for too long.
+/// A socket that fails once its client was waited for too long and took too little.
 pub(super) struct Tracked {
     stream: TcpStream,
     activity: Arc<Activity>,
     patience: Duration,
-    /// Runs since the client's end was full.
-    stalled: Option<Pin<Box<Sleep>>>,
-    /// Bytes taken since then.
+    /// Runs while the client's end is full, since this instant.
+    full: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// How long it was full before, and the bytes taken meanwhile.
+    waited: Duration,
     taken: usize,
 }
 
 impl Tracked {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, patience: Duration) -> Self {
-        Self { stream, activity, patience, stalled: None, taken: 0 }
+        Self { stream, activity, patience, full: None, waited: Duration::ZERO, taken: 0 }
     }
 
     /// Judges what became of an attempt to write so many bytes.
@@ -45,9 +45,12 @@ impl Tracked {
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(count)) = written {
             self.taken += count;
-            if count == offered || self.taken >= LEAST {
-                self.stalled = None;
-                self.taken = 0;
+            if self.taken >= LEAST {
+                (self.taken, self.waited, self.full) = (0, Duration::ZERO, None);
+            }
+            if count == offered || self.full.is_none() {
+                let full = self.full.take();
+                self.waited += full.map_or(Duration::ZERO, |(since, _)| since.elapsed());
                 self.activity.full(false);
             }
         }
@@ -55,10 +58,10 @@ impl Tracked {
             return written;
         }
         self.activity.full(true);
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(stalled.as_mut().poll(context));
-        let message = format!("the client took less than {LEAST} bytes in {patience:?}");
+        let left = self.patience.saturating_sub(self.waited);
+        let full = self.full.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
+        ready!(full.1.as_mut().poll(context));
+        let message = format!("the client took less than {LEAST} bytes in {:?}", self.patience);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 }
@@ -125,7 +128,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn new(body: Body, ticket: Ticket, version: Version) -> Self {
         // In HTTP/1 the socket tells how far a client is, byte by byte.
-        let longest = if version < Version::HTTP_2 { usize::MAX } else { LEAST };
+        let longest = if version < Version::HTTP_2 { usize::MAX } else { PIECE_MAX };
         Self { body, left: Bytes::new(), longest, ticket }
     }
 }
@@ -143,7 +146,7 @@ impl HttpBody for Answer {
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(bytes))) => self.left = bytes,
                 Some(Ok(Err(trailers))) => {
-                    let piece = |bytes| Piece { bytes, _mark: self.ticket.give() };
+                    let piece = |bytes| Piece { bytes, _mark: self.ticket.give(0) };
                     return Poll::Ready(Some(Ok(trailers.map_data(piece))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -152,7 +155,7 @@ impl HttpBody for Answer {
         }
         let length = self.left.len().min(self.longest);
         let bytes = self.left.split_to(length);
-        Poll::Ready(Some(Ok(Frame::data(Piece { bytes, _mark: self.ticket.give() }))))
+        Poll::Ready(Some(Ok(Frame::data(Piece { bytes, _mark: self.ticket.give(length) }))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::api::admission::Admission;
+use crate::api::admission::{Admission, guesses};
 use crate::api::auth::{Auth, ClientTokens, InvalidTokens};
 use crate::api::client_address::TrustedProxies;
 use crate::api::limits::Room;
 use crate::api::rate_limit::{Rate, RateLimiter};
-use crate::api::seats::Seats;
+use crate::api::seats::{Seats, Share};
 use crate::config::Config;
 use crate::files;
 use crate::service::rotation::Rotated;
@@ -29,14 +29,16 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
         Ok::<_, io::Error>((Arc::new(Auth::new(tokens.map_err(named)?)), auth.tokens_path.clone()))
     });
     let tokens = tokens.transpose()?;
-    let rate = config.rate_limit.map(|limit| {
-        RateLimiter::new(Rate { per_second: limit.requests_per_second, burst: limit.burst })
-    });
+    let rate = config
+        .rate_limit
+        .map(|limit| Rate { per_second: limit.requests_per_second, burst: limit.burst });
     let seats = config.rate_limit.map(|limit| Seats::new(limit.concurrent));
     let admission = Admission {
         auth: tokens.as_ref().map(|(auth, _)| Arc::clone(auth)),
-        rate,
+        guesses: guesses(rate),
+        rate: rate.map(RateLimiter::new),
         seats,
+        share: Some(Share::new(config.server.requests_per_client())),
         proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
         room: Room::of(config.server.max_requests),
     };

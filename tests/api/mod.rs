@@ -1,6 +1,6 @@
 //! The HTTP API as callers see it.
 
-mod admission;
+pub(crate) mod admission;
 mod bad_input;
 mod codings;
 mod downloads;

@@ -73,13 +73,13 @@ async fn each_form_is_revalidated_by_its_own_tag() {
     let served = served().await;
     for headers in [&[][..], &[HTML]] {
         let first = served.get_with(PATH, headers).await;
-        assert!(first.headers.get_all("vary").iter().any(|vary| vary == "accept"));
+        assert!(first.header("vary").split(", ").any(|vary| vary == "accept"));
         let etag = first.header("etag");
         assert!(etag.starts_with("W/\""), "{etag}");
         let second = [headers, &[("if-none-match", etag)]].concat();
         let second = served.get_with(PATH, &second).await;
         assert_eq!((second.status, second.body.len()), (StatusCode::NOT_MODIFIED, 0));
-        assert!(second.headers.get_all("vary").iter().any(|vary| vary == "accept"));
+        assert!(second.header("vary").split(", ").any(|vary| vary == "accept"));
         let head = served.send(Method::HEAD, PATH, headers).await;
         assert_eq!((head.header("etag"), head.body.len()), (etag, 0));
     }

@@ -1,6 +1,7 @@
 //! What stands in deploy/: held to the specification's own texts, to the metrics there are, and to
 //! the checks of scripts/check-deploy.
 
+mod budget;
 mod files;
 mod kubernetes;
 mod monitoring;

@@ -216,7 +216,8 @@ impl Service {
     }
 
     pub(super) async fn get(&self, path: &str) -> Got {
-        let request = Request::get(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+        let request =
+            Request::get(format!("/api/v1{path}")).header("host", "x").body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();

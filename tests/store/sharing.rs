@@ -182,21 +182,17 @@ fn in_pieces(bytes: &[u8], taken: Arc<AtomicU64>) -> Upstream {
 }
 
 #[tokio::test]
-async fn row_30_a_fetch_stays_close_to_its_fastest_reader() {
+async fn row_30_a_fetch_into_a_file_waits_for_no_reader() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path(), ROOM).await;
     let bytes = vec![7; 16 << 20];
     let taken = Arc::new(AtomicU64::new(0));
     let upstream = in_pieces(&bytes, Arc::clone(&taken));
-    let mut reader = store.open(wanted(&artifact(&bytes), upstream)).await.unwrap();
-    let (mut read, mut ahead) = (0, 0);
-    while let Some(piece) = reader.download.bytes.next().await {
-        read += piece.unwrap().len() as u64;
-        tokio::task::yield_now().await;
-        ahead = ahead.max(taken.load(Ordering::SeqCst).saturating_sub(read));
-    }
-    assert_eq!(read, bytes.len() as u64);
-    assert!((1..=1 << 20).contains(&ahead), "it was {ahead} bytes ahead");
+    let reader = store.open(wanted(&artifact(&bytes), upstream)).await.unwrap();
+    // Nobody reads: the backend is let go all the same.
+    store.settle().await;
+    assert_eq!(taken.load(Ordering::SeqCst), bytes.len() as u64);
+    assert!(read(reader.download).await.unwrap() == bytes);
 }
 
 fn part(file: &Artifact, range: Range<u64>) -> Wanted {

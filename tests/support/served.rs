@@ -238,7 +238,7 @@ impl Served {
 
     /// The same for a task that outlives a borrow of the service.
     pub async fn through(router: Api, path: &str, headers: &[(&str, &str)]) -> Got {
-        let mut request = Request::get(format!("/api/v1{path}"));
+        let mut request = Request::get(format!("/api/v1{path}")).header("host", "x");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -32,7 +32,8 @@ pub struct Health {
     uptime: u64,
     /// Every kind of backend by name, configured or not.
     backends: BTreeMap<&'static str, BackendHealth>,
-    /// Why what is known is not kept on disk for now; null while it is, and where it is not to be.
+    /// Why what is known is not kept on disk for now; null while it is, where it is not to be, and with
+    /// client tokens for who brings none.
     state_error: Option<String>,
     /// Where archives are kept.
     artifact_store: StoreHealth,
@@ -45,7 +46,7 @@ pub struct StoreHealth {
     enabled: bool,
     /// Whether the disk takes them; if not they are passed through.
     healthy: bool,
-    /// What the disk last failed with, while it fails.
+    /// What the disk last failed with, while it fails. With client tokens null for who brings none.
     last_error: Option<String>,
     /// How many archives it has.
     artifacts: usize,
@@ -65,7 +66,7 @@ pub struct BackendHealth {
     /// RFC 3339, UTC.
     #[schema(format = DateTime)]
     last_success: Option<String>,
-    /// What it last failed with, while it fails.
+    /// What it last failed with, while it fails. With client tokens null for who brings none.
     last_error: Option<String>,
     /// Seconds since it was last read.
     age: Option<u64>,
@@ -76,9 +77,9 @@ pub struct BackendHealth {
     breaker: Option<&'static str>,
     /// How many extensions it has.
     extensions: usize,
-    /// What it has and cannot serve, the first hundred of it. With client tokens null for who brings
+    /// What it has and cannot serve, the first hundred of it. With client tokens empty for who brings
     /// none: these are names.
-    faults: Option<Vec<FaultView>>,
+    faults: Vec<FaultView>,
     /// How much there is of it in all.
     faults_total: usize,
 }
@@ -100,21 +101,21 @@ pub async fn health(
     State(api): State<Arc<ApiState>>,
     stranger: Option<Extension<Stranger>>,
 ) -> Json<Health> {
-    let names = stranger.is_none();
-    let absent = || BackendHealth { faults: names.then(Vec::new), ..BackendHealth::default() };
+    let texts = stranger.is_none();
+    let absent = BackendHealth::default;
     let mut backends: BTreeMap<_, _> = Source::ALL.map(|source| (source.as_str(), absent())).into();
     let view = api.catalogue.view();
     for (source, status) in api.catalogue.statuses() {
         let extensions = view.entries(Some(source)).len();
-        backends.insert(source.as_str(), backend_health(status, extensions, names));
+        backends.insert(source.as_str(), backend_health(status, extensions, texts));
     }
     Json(Health {
         status: overall(&api, &backends),
         version: env!("CARGO_PKG_VERSION"),
         uptime: api.started.elapsed().as_secs(),
         backends,
-        state_error: api.catalogue.unkept(),
-        artifact_store: store_health(api.artifacts.state()),
+        state_error: api.catalogue.unkept().filter(|_| texts),
+        artifact_store: store_health(api.artifacts.state(), texts),
     })
 }
 
@@ -143,19 +144,19 @@ pub async fn ready(State(api): State<Arc<ApiState>>) -> StatusCode {
     }
 }
 
-fn store_health(state: StoreState) -> StoreHealth {
+fn store_health(state: StoreState, texts: bool) -> StoreHealth {
     let StoreState { enabled, failure, artifacts, bytes, max_bytes } = state;
     StoreHealth {
         enabled,
         healthy: enabled && failure.is_none(),
-        last_error: failure,
+        last_error: failure.filter(|_| texts),
         artifacts,
         bytes,
         max_bytes,
     }
 }
 
-fn backend_health(status: Status, extensions: usize, names: bool) -> BackendHealth {
+fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
     let view = |Fault { repository, subject, reason }| FaultView {
         repository,
@@ -167,12 +168,12 @@ fn backend_health(status: Status, extensions: usize, names: bool) -> BackendHeal
         enabled: true,
         healthy: status.healthy,
         last_success: status.last_success.map(|at| at.to_string()),
-        last_error: status.last_error,
+        last_error: status.last_error.filter(|_| texts),
         age: status.current_as_of.map(|at| at.elapsed().as_secs()),
         stale: status.stale,
         breaker: status.breaker.map(BreakerState::as_str),
         extensions,
-        faults: names.then(|| faults.collect()),
+        faults: if texts { faults.collect() } else { Vec::new() },
         faults_total,
     }
 }

@@ -6,13 +6,11 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
+use crate::api::notices::Sender;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::webhook::{Delivery, WebhookError};
 
-/// Notices whose bodies are read or held at once, of all backends. Each may be a mebibyte, and whether
-/// its signature is right is known only then.
-pub const READ_AT_ONCE: usize = 16;
 /// The word for a notice that is not taken.
 const REFUSED: &str = "refused";
 
@@ -37,9 +35,9 @@ pub fn outcomes() -> Vec<&'static str> {
         (status = 400, body = ErrorBody, description = "Signed, but not readable"),
         (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
         (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
-        (status = 408, body = ErrorBody, description = "The body did not come within 10 seconds"),
+        (status = 408, body = ErrorBody, description = "The body did not come within 3 seconds"),
         (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
-        (status = 503, body = ErrorBody, description = "16 notices are being read already"),
+        (status = 503, body = ErrorBody, description = "For three seconds 16 notices of this backend, or 8 of this sender, were being read"),
     ),
 )]
 pub async fn receive(
@@ -54,7 +52,8 @@ pub async fn receive(
         count(REFUSED);
         return Err(refused(WebhookError::Unsigned));
     }
-    let Some(_place) = api.notices.enter() else {
+    let sender = request.extensions().get().copied().unwrap_or(Sender(None));
+    let Some(_place) = api.notices.enter(receiver.source(), sender).await else {
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };

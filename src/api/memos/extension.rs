@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::answers::Provenance;
+use crate::api::coding::Coding;
 use crate::api::memos::kept::{Filled, Generation, Kept};
 use crate::api::memos::rules::entry_key;
 use crate::api::memos::{AboutOne, EntryMemo, Memos};
@@ -89,6 +90,12 @@ pub struct KeptAnswer<'a> {
 }
 
 impl KeptAnswer<'_> {
+    /// Whether it can be given in a coding without work.
+    #[must_use]
+    pub fn is_at_hand(&self, coding: Coding) -> bool {
+        self.rendered.is_at_hand(coding)
+    }
+
     /// The answer, which is given now.
     #[must_use]
     pub fn taken(self) -> (Rendered, Provenance) {

@@ -8,7 +8,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// What the answers of one memo may take up together, whatever their number.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(in crate::api) const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How the memos are kept.
 #[derive(Clone, Copy, Debug)]

@@ -18,8 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) type Identity = Arc<str>;
 
 /// What is kept at most.
-const BOUNDS: Bounds =
-    Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: 64 * 1024 * 1024 };
+const BOUNDS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
+/// The most bytes of it.
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Both forms of each text, as far as they were asked for.
 pub(super) struct Texts {

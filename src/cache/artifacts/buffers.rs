@@ -1,86 +1,172 @@
-//! Buffers to read files with: large while few are in use, small when many are.
+//! What downloads may hold in memory, all together: a little each, and some buffers more while few
+//! are under way.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt as _;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::backend::download::{PIECE, read_at};
+
+/// Downloads under way at once. Each has one buffer of [`OWN`] bytes, whatever the others do.
+const DOWNLOADS_MAX: usize = 5_120;
+/// Bytes of that buffer.
+const OWN: usize = PIECE;
+/// KiB of all further buffers together.
+const EXTRA_KIB: usize = 12 * 1024;
+/// KiB of these that no large buffer takes.
+const NOT_LARGE_KIB: usize = 4 * 1024;
 /// Bytes of a large buffer: fewer, longer reads, and it still fits a core's second-level cache.
 const LARGE: usize = 256 * 1024;
-/// Large buffers in use at once, 32 MiB together; downloads beyond them read with small ones.
-const LARGE_MAX: usize = 128;
-/// Bytes of a small buffer. A thousand stalled downloads hold one each.
+/// Bytes of a small further buffer.
 const SMALL: usize = 32 * 1024;
 /// Large buffers kept for the next reader.
 const IDLE_MAX: usize = 8;
 
-/// Hands out buffers, and keeps a few that were used.
-#[derive(Clone, Default)]
-pub(super) struct Buffers(Arc<Mutex<Pool>>);
+/// The most bytes that the buffers of all downloads take.
+pub const BYTES_MAX: usize = DOWNLOADS_MAX * OWN + EXTRA_KIB * 1024;
 
-#[derive(Default)]
+/// The buffers of all downloads.
+#[derive(Clone)]
+pub(super) struct Buffers(Arc<Pool>);
+
 struct Pool {
-    in_use: usize,
-    idle: Vec<Vec<u8>>,
+    downloads: Arc<Semaphore>,
+    extra_kib: Arc<Semaphore>,
+    idle: Mutex<Vec<Vec<u8>>>,
 }
 
-/// Bytes that were read, in a buffer that goes back to its pool.
+/// What one download may hold, until it is dropped.
+pub(super) struct Allowance {
+    pool: Arc<Pool>,
+    /// Its own buffer: one permit, held by the piece that lies in it.
+    own: Arc<Semaphore>,
+    _download: OwnedSemaphorePermit,
+}
+
+/// Room for one piece, until the piece is dropped.
+pub(super) struct Space {
+    length: usize,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Bytes in a buffer that goes back to its pool.
 struct Filled {
     bytes: Vec<u8>,
     length: usize,
-    pool: Option<Buffers>,
+    pool: Arc<Pool>,
+    _space: Space,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        let [downloads, extra_kib] =
+            [DOWNLOADS_MAX, EXTRA_KIB].map(|permits| Arc::new(Semaphore::new(permits)));
+        Self(Arc::new(Pool { downloads, extra_kib, idle: Mutex::default() }))
+    }
 }
 
 impl Buffers {
+    /// Room for one more download; `None`: as many as may be are under way.
+    pub(super) fn allow(&self) -> Option<Allowance> {
+        let download = Arc::clone(&self.0.downloads).try_acquire_owned().ok()?;
+        let (pool, own) = (Arc::clone(&self.0), Arc::new(Semaphore::new(1)));
+        Some(Allowance { pool, own, _download: download })
+    }
+}
+
+impl Allowance {
+    /// Room for a piece of so many bytes or less: as much as the others leave, and at least the
+    /// download's own buffer, once the piece before it was taken.
+    pub(super) async fn space(&self, wanted: usize) -> Space {
+        for (least, length, left_kib) in [(SMALL, LARGE, NOT_LARGE_KIB), (0, SMALL, 0)] {
+            let length = length.min(wanted);
+            if wanted > least
+                && let Some(permit) = self.pool.extra(length, left_kib)
+            {
+                return Space { length, _permit: Some(permit) };
+            }
+        }
+        // Nobody closes it: there is always a permit in the end.
+        let own = Arc::clone(&self.own).acquire_owned().await.ok();
+        Space { length: OWN.min(wanted), _permit: own }
+    }
+
     /// Reads a file from this position on, up to `end` at most: what one buffer takes.
     ///
     /// # Errors
     /// The file cannot be read, or ends before anything was read.
     pub(super) async fn read(&self, file: &Arc<File>, at: u64, end: u64) -> io::Result<Bytes> {
-        let mut buffer = self.take(usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX));
-        // What the system has in memory is copied at once; only a disk is waited for elsewhere.
-        if buffer.fill_from_memory(file, at) {
-            return Ok(Bytes::from_owner(buffer));
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let buffer = self.buffer(self.space(left).await);
+        let (mut buffer, length) = read_at(file, buffer, at).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let file = Arc::clone(file);
-        let read = tokio::task::spawn_blocking(move || buffer.fill(&file, at).map(|()| buffer));
-        read.await.map_err(io::Error::other)?.map(Bytes::from_owner)
+        buffer.length = length;
+        Ok(Bytes::from_owner(buffer))
     }
 
-    fn take(&self, wanted: usize) -> Filled {
-        let mut pool = self.0.lock();
-        if wanted <= SMALL || pool.in_use >= LARGE_MAX {
-            let length = wanted.min(SMALL);
-            return Filled { bytes: vec![0; length], length, pool: None };
+    /// Copies what the space takes. A part of shared bytes would keep all of them in memory.
+    pub(super) fn copy(&self, space: Space, bytes: &Bytes) -> Bytes {
+        let mut buffer = self.buffer(space);
+        buffer.length = buffer.length.min(bytes.len());
+        for (to, from) in buffer.as_mut().iter_mut().zip(bytes) {
+            *to = *from;
         }
-        pool.in_use += 1;
-        let bytes = pool.idle.pop().unwrap_or_else(|| vec![0; LARGE]);
-        Filled { length: wanted.min(LARGE), bytes, pool: Some(self.clone()) }
+        Bytes::from_owner(buffer)
+    }
+
+    fn buffer(&self, space: Space) -> Filled {
+        let (pool, length) = (Arc::clone(&self.pool), space.length);
+        let bytes = if length > SMALL {
+            self.pool.idle.lock().pop().unwrap_or_else(|| vec![0; LARGE])
+        } else {
+            vec![0; length]
+        };
+        Filled { bytes, length, pool, _space: space }
     }
 }
 
-impl Filled {
-    /// Whether at least something could be read without waiting.
-    fn fill_from_memory(&mut self, file: &File, at: u64) -> bool {
-        let Some(space) = self.bytes.get_mut(..self.length) else { return false };
-        let read = preadv2(file, &mut [IoSliceMut::new(space)], at, ReadWriteFlags::NOWAIT);
-        match read {
-            Ok(length) if length > 0 => {
-                self.length = length;
-                true
-            }
-            // Not in memory, not known to this file system, or an error that reading tells again.
-            Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | _) => false,
-        }
+impl Space {
+    /// These bytes, which take the space until they are dropped.
+    pub(super) fn around(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Around { bytes, _space: self })
     }
+}
 
-    fn fill(&mut self, file: &File, at: u64) -> io::Result<()> {
-        let space = self.bytes.get_mut(..self.length).unwrap_or_default();
-        file.read_exact_at(space, at)
+/// Bytes that lie elsewhere, with their space.
+struct Around {
+    bytes: Bytes,
+    _space: Space,
+}
+
+impl AsRef<[u8]> for Around {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Pool {
+    /// Room for a further buffer, if it leaves this much to others.
+    fn extra(&self, bytes: usize, left_kib: usize) -> Option<OwnedSemaphorePermit> {
+        // A buffer that is kept for the next reader is whole.
+        let bytes = if bytes > SMALL { LARGE } else { bytes };
+        let kib = bytes.div_ceil(1024);
+        if self.extra_kib.available_permits() < kib + left_kib {
+            return None;
+        }
+        let kib = u32::try_from(kib).ok()?;
+        Arc::clone(&self.extra_kib).try_acquire_many_owned(kib).ok()
+    }
+}
+
+impl AsMut<[u8]> for Filled {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.length).unwrap_or_default()
     }
 }
 
@@ -92,37 +178,67 @@ impl AsRef<[u8]> for Filled {
 
 impl Drop for Filled {
     fn drop(&mut self) {
-        let Some(buffers) = self.pool.take() else { return };
-        let mut pool = buffers.0.lock();
-        pool.in_use -= 1;
-        if pool.idle.len() < IDLE_MAX {
-            pool.idle.push(std::mem::take(&mut self.bytes));
+        let mut idle = self.pool.idle.lock();
+        if self.bytes.len() == LARGE && idle.len() < IDLE_MAX {
+            idle.push(std::mem::take(&mut self.bytes));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
+    fn file(length: usize) -> Arc<File> {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&vec![7; length], 0).unwrap();
+        Arc::new(file)
+    }
+
     #[tokio::test]
-    async fn buffers_are_small_once_many_are_in_use_and_come_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        std::fs::write(&path, vec![7; 2 * LARGE]).unwrap();
-        let file = Arc::new(File::open(&path).unwrap());
+    async fn buffers_shrink_as_more_downloads_stand_still_and_come_back() {
+        let (file, end) = (file(2 * LARGE), 2 * LARGE as u64);
         let buffers = Buffers::default();
-        let end = 2 * LARGE as u64;
-        let mut held = Vec::new();
-        for _ in 0..LARGE_MAX {
-            held.push(buffers.read(&file, 0, end).await.unwrap());
+        let (mut held, mut lengths) = (Vec::new(), Vec::new());
+        while let Some(allowance) = buffers.allow() {
+            let bytes = allowance.read(&file, 0, end).await.unwrap();
+            lengths.push(bytes.len());
+            held.push((allowance, bytes));
         }
-        assert!(held.iter().all(|bytes| bytes.len() == LARGE));
-        assert_eq!(buffers.read(&file, 0, end).await.unwrap().len(), SMALL);
+        let count = |length| lengths.iter().filter(|found| **found == length).count();
+        assert_eq!(lengths.len(), DOWNLOADS_MAX);
+        assert_eq!((count(LARGE), count(SMALL)), (32, 128));
+        assert_eq!(count(OWN), DOWNLOADS_MAX - 160);
+        assert!(lengths.iter().sum::<usize>() <= BYTES_MAX);
         held.clear();
-        assert_eq!(buffers.0.lock().idle.len(), IDLE_MAX);
-        let rest = buffers.read(&file, end - 5, end).await.unwrap();
+        assert_eq!(buffers.0.idle.lock().len(), IDLE_MAX);
+        let allowance = buffers.allow().unwrap();
+        assert_eq!(allowance.read(&file, 0, end).await.unwrap().len(), LARGE);
+        let rest = allowance.read(&file, end - 5, end).await.unwrap();
         assert_eq!(rest.as_ref(), [7; 5]);
-        assert!(buffers.read(&file, end, end + 1).await.is_err(), "the file is shorter");
+        assert!(allowance.read(&file, end, end + 1).await.is_err(), "the file is shorter");
+    }
+
+    #[tokio::test]
+    async fn without_further_buffers_a_download_goes_on_in_its_own() {
+        let (file, end) = (file(4 * OWN), 4 * OWN as u64);
+        let buffers = Buffers::default();
+        let taken = Arc::clone(&buffers.0.extra_kib).acquire_many_owned(EXTRA_KIB as u32).await;
+        let allowance = buffers.allow().unwrap();
+        let first = allowance.read(&file, 0, end).await.unwrap();
+        assert_eq!(first.len(), OWN);
+        assert!(allowance.read(&file, 0, end).now_or_never().is_none(), "its buffer is in use");
+        let other = buffers.allow().unwrap();
+        assert_eq!(other.read(&file, 0, end).await.unwrap().len(), OWN, "others have theirs");
+        drop(first);
+        let shared = Bytes::from(vec![1; 3 * OWN]);
+        let copied = allowance.copy(allowance.space(shared.len()).await, &shared);
+        assert_eq!(copied, shared.slice(..OWN));
+        drop(taken);
+        assert_eq!(allowance.copy(allowance.space(shared.len()).await, &shared), shared);
     }
 }

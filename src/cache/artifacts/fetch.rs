@@ -1,5 +1,5 @@
 //! The one who fetches: bytes from a backend into a fetch's memory, file and digest, no faster
-//! than its fastest reader, until everything is there or nobody reads any more.
+//! than its readers where there is no file, until everything is there or nobody reads any more.
 
 use std::fs::File;
 use std::io;
@@ -125,8 +125,9 @@ impl<'a> Writer<'a> {
         while self.fill.is_ahead() {
             self.work().await?;
             self.settle().await?;
-            self.fill.rest();
-            self.fill.progress().await;
+            if self.fill.rest() {
+                self.fill.progress().await;
+            }
         }
         Ok(())
     }
@@ -232,10 +233,12 @@ mod tests {
             let bytes = stream::iter(pieces).boxed();
             async move { Ok(Download { length: size, bytes }) }.boxed()
         });
+        let buffers = Buffers::default();
+        let allowance = || Arc::new(buffers.allow().unwrap());
         let fill = Fill::new(size);
         let readers: Vec<_> = (0..3)
             .map(|_| {
-                let reader = fill.join(0..size, Buffers::default()).unwrap();
+                let reader = fill.join(0..size, allowance()).unwrap();
                 tokio::spawn(async move { reader.begun().await?.unwrap().collect().await })
             })
             .collect();
@@ -243,7 +246,7 @@ mod tests {
         let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
         let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
         let fetched = fetch(writer, &upstream).await.unwrap();
-        let joins = fill.join(0..size, Buffers::default()).is_some();
+        let joins = fill.join(0..size, allowance()).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
         fill.finish(End::Verified);
         for read in join_all(readers).await {
@@ -251,5 +254,42 @@ mod tests {
             assert_eq!((read.len() as u64, Digest::sha256(&read)), (size, fetched.digest.clone()));
         }
         fetched.filed
+    }
+
+    #[tokio::test]
+    async fn without_a_file_a_fetch_stays_close_to_its_slowest_reader() {
+        let size = 4 << 20;
+        let taken = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&taken);
+        let upstream: Upstream = Arc::new(move |_| {
+            let counted = Arc::clone(&counted);
+            let pieces = stream::iter(0..256).map(move |_| {
+                counted.fetch_add(16_384, Ordering::SeqCst);
+                Ok(Bytes::from_static(&[7; 16_384]))
+            });
+            async move { Ok(Download { length: size, bytes: pieces.boxed() }) }.boxed()
+        });
+        let (fill, buffers) = (Fill::new(size), Buffers::default());
+        let reader = fill.join(0..size, Arc::new(buffers.allow().unwrap())).unwrap();
+        let file = Arc::clone(fill.file.get_or_init(|| Arc::new(tempfile::tempfile().unwrap())));
+        let space = Left(AtomicU64::new(0));
+        let reading = async {
+            let mut bytes = reader.begun().await.unwrap().unwrap().bytes;
+            let (mut read, mut ahead) = (0, 0);
+            while read < size / 2 {
+                read += bytes.next().await.unwrap().unwrap().len() as u64;
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                ahead = ahead.max(taken.load(Ordering::SeqCst).saturating_sub(read));
+            }
+            ahead
+        };
+        let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
+        let ahead = tokio::select! {
+            fetched = fetch(writer, &upstream) => panic!("{fetched:?}"),
+            ahead = reading => ahead,
+        };
+        assert!((1..=1 << 20).contains(&ahead), "it was {ahead} bytes ahead");
     }
 }

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::cache::artifacts::buffers::Buffers;
+use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::reader::Reader;
 use crate::error::Error;
 
-/// How far a fetch may run ahead of its fastest reader, in bytes: as far as memory holds it.
+/// Bytes of a fetch that memory holds for its readers.
 const AHEAD: u64 = 512 * 1024;
 
 /// A fetch under way.
@@ -71,8 +71,8 @@ pub(super) enum End {
 
 /// What a reader finds at its position.
 pub(super) enum Look {
-    /// These bytes.
-    Here(Bytes),
+    /// So many bytes in memory.
+    Here(usize),
     /// The file has them, up to this position.
     OnDisk(u64),
     /// Nothing yet.
@@ -94,7 +94,11 @@ impl Fill {
     }
 
     /// A reader of this part; `None` if the fetch takes no more.
-    pub(super) fn join(self: &Arc<Self>, part: Range<u64>, buffers: Buffers) -> Option<Reader> {
+    pub(super) fn join(
+        self: &Arc<Self>,
+        part: Range<u64>,
+        allowance: Arc<Allowance>,
+    ) -> Option<Reader> {
         let mut state = self.state.lock();
         if state.closed {
             return None;
@@ -103,7 +107,7 @@ impl Fill {
         state.next_reader += 1;
         state.moved(number, &part);
         let news = self.news.subscribe();
-        Some(Reader::new(Arc::clone(self), number, part, news, buffers))
+        Some(Reader::new(Arc::clone(self), number, part, news, allowance))
     }
 
     /// What is to be had at this position of a part that ends at `end`.
@@ -112,18 +116,24 @@ impl Fill {
     /// of something wrong.
     pub(super) fn look(&self, at: u64, end: u64) -> Look {
         let state = self.state.lock();
-        let limit = match &state.end {
-            Some(End::Verified) => end,
-            Some(other) => return Look::Ended(other.clone()),
-            None => state.passable.min(end - 1),
+        let limit = match state.limit(end) {
+            Ok(limit) => limit,
+            Err(ended) => return Look::Ended(ended),
         };
         if at >= limit {
             return Look::Wait;
         }
         if let Some(bytes) = state.in_window(at, limit) {
-            return Look::Here(bytes);
+            return Look::Here(bytes.len());
         }
         Look::OnDisk(state.on_disk.min(limit))
+    }
+
+    /// What memory has at this position of a part that ends at `end`, if anything.
+    pub(super) fn piece(&self, at: u64, end: u64) -> Option<Bytes> {
+        let state = self.state.lock();
+        let limit = state.limit(end).ok()?;
+        state.in_window(at, limit).filter(|piece| !piece.is_empty())
     }
 
     /// This is left of a reader's part.
@@ -178,20 +188,21 @@ impl Fill {
         state.closed = true;
     }
 
-    /// Whether the fetch is as far ahead of its readers as it may be.
+    /// Whether memory holds as much of the fetch as it may.
     pub(super) fn is_ahead(&self) -> bool {
         let state = self.state.lock();
-        let followed = if state.memory_only { state.slowest() } else { state.fastest };
-        state.passable.saturating_sub(followed) >= AHEAD
+        state.received.saturating_sub(state.window_at) >= AHEAD
     }
 
-    /// Nobody takes what is in memory for now: what the file has of it is dropped.
-    pub(super) fn rest(&self) {
+    /// Drops from memory what the file has, since nobody takes it for now. Answers whether it is kept,
+    /// because there is no file: then the fetch has to wait for its readers.
+    pub(super) fn rest(&self) -> bool {
         let mut state = self.state.lock();
         if !state.memory_only {
             let on_disk = state.on_disk;
             state.drop_before(on_disk);
         }
+        state.memory_only
     }
 
     /// Waits until a reader goes on or leaves.
@@ -243,6 +254,15 @@ impl State {
             begins = ends;
         }
         None
+    }
+
+    /// How far a part that ends at `end` may be passed on.
+    fn limit(&self, end: u64) -> Result<u64, End> {
+        match &self.end {
+            Some(End::Verified) => Ok(end),
+            Some(other) => Err(other.clone()),
+            None => Ok(self.passable.min(end - 1)),
+        }
     }
 
     fn slowest(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::disk::Disk;
 use crate::cache::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
 use crate::cache::artifacts::fill::{End, Fill};
@@ -38,6 +39,7 @@ impl Artifacts {
         self: &Arc<Self>,
         wanted: &Wanted,
         part: Range<u64>,
+        allowance: &Arc<Allowance>,
     ) -> Option<(Reader, Origin)> {
         let disk = self.disk.clone()?;
         let size = wanted.artifact.size;
@@ -47,11 +49,11 @@ impl Artifacts {
         let identity = Identity::of(wanted);
         let mut fills = self.fills.lock();
         let under_way = fills.get(&identity).filter(|fill| fill.size == size);
-        if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), self.buffers.clone())) {
+        if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), Arc::clone(allowance))) {
             return Some((reader, Origin::Shared));
         }
         let fill = Fill::new(size);
-        let reader = fill.join(part, self.buffers.clone())?;
+        let reader = fill.join(part, Arc::clone(allowance))?;
         fills.insert(identity.clone(), Arc::clone(&fill));
         drop(fills);
         self.begin(disk, fill, identity, wanted.clone());

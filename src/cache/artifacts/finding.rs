@@ -1,14 +1,14 @@
 //! Stored files as they are asked for: verified once in a process, and again when they changed.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::backend::download::Download;
+use crate::cache::artifacts::Artifacts;
 use crate::cache::artifacts::disk::{Disk, Stored, digest_of};
 use crate::cache::artifacts::filling::blocking;
-use crate::cache::artifacts::{Artifacts, reader};
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
@@ -25,7 +25,7 @@ impl Artifacts {
         self: &Arc<Self>,
         artifact: &Artifact,
         part: Range<u64>,
-    ) -> Option<Download> {
+    ) -> Option<(File, Range<u64>)> {
         let (digest, disk) = (artifact.digest.as_ref()?, self.disk.as_ref()?);
         let verified = self.shelf.lock().get(digest)?;
         let Stored { file, found, noted } = self.open_file(disk, digest).await?;
@@ -37,7 +37,7 @@ impl Artifacts {
         if !good || found.size != artifact.size {
             return None;
         }
-        Some(reader::stored(file, part, self.buffers.clone()))
+        Some((file, part))
     }
 
     async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<Stored> {

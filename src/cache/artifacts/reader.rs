@@ -10,8 +10,8 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
 use crate::backend::coalesce::copy_of;
-use crate::backend::download::Download;
-use crate::cache::artifacts::buffers::Buffers;
+use crate::backend::download::{Download, PIECE};
+use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::fill::{End, Fill, Look};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,7 +22,7 @@ pub(super) struct Reader {
     at: u64,
     end: u64,
     news: watch::Receiver<()>,
-    buffers: Buffers,
+    allowance: Arc<Allowance>,
 }
 
 impl Reader {
@@ -31,9 +31,9 @@ impl Reader {
         number: u64,
         part: Range<u64>,
         news: watch::Receiver<()>,
-        buffers: Buffers,
+        allowance: Arc<Allowance>,
     ) -> Self {
-        Self { fill, number, at: part.start, end: part.end, news, buffers }
+        Self { fill, number, at: part.start, end: part.end, news, allowance }
     }
 
     /// The part as a stream that has begun; `None` if there is nowhere to keep the artifact.
@@ -66,7 +66,10 @@ impl Reader {
         while self.at < self.end {
             self.news.borrow_and_update();
             let piece = match self.fill.look(self.at, self.end) {
-                Look::Here(piece) => piece,
+                Look::Here(length) => match self.copy(length).await {
+                    Some(piece) => piece,
+                    None => continue,
+                },
                 Look::OnDisk(end) => self.read_file(end).await?,
                 Look::Wait => {
                     // The sender is part of the fetch, which this reader holds.
@@ -84,9 +87,17 @@ impl Reader {
         Ok(Ok(None))
     }
 
+    /// A copy of what is in memory here; `None`: it is not any more.
+    async fn copy(&self, length: usize) -> Option<Bytes> {
+        // First the room, so that nothing is kept in memory for who waits for it.
+        let space = self.allowance.space(length).await;
+        let piece = self.fill.piece(self.at, self.end)?;
+        Some(self.allowance.copy(space, &piece))
+    }
+
     async fn read_file(&self, end: u64) -> Result<Bytes> {
         let file = self.fill.file.get().ok_or_else(|| unreadable("It is not there"))?;
-        self.buffers.read(file, self.at, end).await.map_err(unreadable)
+        self.allowance.read(file, self.at, end).await.map_err(unreadable)
     }
 }
 
@@ -100,21 +111,32 @@ impl Drop for Reader {
 struct Unstorable;
 
 /// A part of a stored file.
-pub(super) fn stored(file: File, part: Range<u64>, buffers: Buffers) -> Download {
+pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) -> Download {
     let length = part.end - part.start;
     let file = Arc::new(file);
     let bytes = stream::try_unfold(part.start, move |at| {
-        let (file, buffers) = (Arc::clone(&file), buffers.clone());
+        let (file, allowance) = (Arc::clone(&file), Arc::clone(&allowance));
         async move {
             if at >= part.end {
                 return Ok(None);
             }
-            let piece = buffers.read(&file, at, part.end).await.map_err(unreadable)?;
+            let piece = allowance.read(&file, at, part.end).await.map_err(unreadable)?;
             let next = at + piece.len() as u64;
             Ok(Some((piece, next)))
         }
     });
     Download { length, bytes: bytes.boxed() }
+}
+
+/// The same bytes, of which no more is held than the download may.
+pub(super) fn allowed(download: Download, allowance: Arc<Allowance>) -> Download {
+    let bytes = stream::try_unfold((download.bytes, allowance), |(mut bytes, allowance)| async {
+        // A piece more than its own, as long as there is room, keeps it from waiting for the client.
+        let space = allowance.space(2 * PIECE).await;
+        let piece = bytes.next().await.transpose()?;
+        Ok(piece.map(|piece| (space.around(piece), (bytes, allowance))))
+    });
+    Download { length: download.length, bytes: bytes.boxed() }
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

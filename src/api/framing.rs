@@ -1,0 +1,57 @@
+//! Heads that a proxy before us may read differently: they are refused, and their connection ends.
+
+use axum::extract::Request;
+use axum::http::header::{HOST, TRANSFER_ENCODING};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
+
+use crate::api::problem::Problem;
+
+/// Refuses requests without one good host, and bodies that are coded otherwise than chunked once
+/// (RFC 9112, sections 3.2 and 6.1).
+///
+/// # Errors
+/// 400, or 501 for a coding that is not known here. The connection is to be closed.
+pub fn one_reading(request: &Request) -> Result<(), Problem> {
+    let (version, headers) = (request.version(), request.headers());
+    host(version, headers)?;
+    if version < Version::HTTP_2 { codings(version, headers) } else { Ok(()) }
+}
+
+fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let refused = |why: &str| Err(Problem::bad_request(format!("The header Host {why}")).closing());
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => refused("is there twice"),
+        (None, _) if version == Version::HTTP_11 => refused("is missing"),
+        (Some(host), None) if !is_authority(host) => refused("is no host and port"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a host is one, with a port or without. It is empty where the target has none.
+fn is_authority(host: &HeaderValue) -> bool {
+    if host.is_empty() {
+        return true;
+    }
+    let authority = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or("@");
+        let good = match port.strip_prefix(':') {
+            Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
+            None => port.is_empty(),
+        };
+        good && !authority.host().contains([',', ';', '(', ')'])
+    })
+}
+
+fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(first) = lines.next() else { return Ok(()) };
+    let is_chunked = first.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if is_chunked && lines.next().is_none() && version == Version::HTTP_11 {
+        return Ok(());
+    }
+    let message = "A body is sent as it is or chunked once: no other Transfer-Encoding is taken";
+    Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message).closing())
+}

@@ -1,0 +1,108 @@
+//! Room for the bodies of change notices: whether a signature is right is known only after its body.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::models::source::Source;
+
+/// Bodies of one backend's notices that are read or held at once. Each may be a mebibyte.
+pub const READ_AT_ONCE: usize = 16;
+/// Of these, bodies from one address.
+pub const OF_ONE_ADDRESS: usize = READ_AT_ONCE / 2;
+/// How long a notice waits for room.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The address that a notice comes from; `None`: that of a trusted proxy, which is no sender.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender(pub Option<IpAddr>);
+
+/// The rooms of all backends. Backends do not share theirs.
+#[derive(Debug, Default)]
+pub struct Notices(HashMap<Source, Room>);
+
+#[derive(Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    /// The places of each address that has or waits for any.
+    shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// Room for one body, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _place: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Notices {
+    /// A room for each of these backends.
+    #[must_use]
+    pub fn of(backends: impl Iterator<Item = Source>) -> Self {
+        let room =
+            || Room { places: Arc::new(Semaphore::new(READ_AT_ONCE)), shares: Mutex::default() };
+        Self(backends.map(|backend| (backend, room())).collect())
+    }
+
+    /// Room for the body of a notice; `None`: there was none for three seconds.
+    pub async fn enter(&self, backend: Source, Sender(address): Sender) -> Option<Place> {
+        let room = self.0.get(&backend)?;
+        let entering = async {
+            // First out of its own share: an address that waits for that keeps nobody else waiting.
+            let share = match address {
+                Some(address) => Some(room.share(address).acquire_owned().await.ok()?),
+                None => None,
+            };
+            let place = Arc::clone(&room.places).acquire_owned().await.ok()?;
+            Some(Place { _place: place, _share: share })
+        };
+        timeout(PATIENCE, entering).await.ok().flatten()
+    }
+}
+
+impl Room {
+    fn share(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock();
+        shares.retain(|_, share| Arc::strong_count(share) > 1);
+        let share = shares.entry(address);
+        Arc::clone(share.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE_ADDRESS))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn backends_and_addresses_have_their_own_room_and_who_waits_gets_it() {
+        let notices = Notices::of([Source::Gitea, Source::Oci].into_iter());
+        let [one, other, third] =
+            [1, 2, 3].map(|number: u32| Sender(Some(IpAddr::V4(number.into()))));
+        let mut held = Vec::new();
+        for _ in 0..OF_ONE_ADDRESS {
+            held.push(notices.enter(Source::Gitea, one).await.unwrap());
+        }
+        assert!(notices.enter(Source::Gitea, one).await.is_none());
+        assert!(notices.enter(Source::Oci, one).await.is_some(), "another backend's room");
+        for _ in 0..OF_ONE_ADDRESS {
+            held.push(notices.enter(Source::Gitea, other).await.unwrap());
+        }
+        assert!(notices.enter(Source::Gitea, Sender(None)).await.is_none(), "all are taken");
+        let waiting = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            held.clear();
+        };
+        let (entered, ()) = tokio::join!(notices.enter(Source::Gitea, third), waiting);
+        assert!(entered.is_some());
+        drop(entered);
+        drop(notices.enter(Source::Gitea, one).await);
+        let room = &notices.0[&Source::Gitea];
+        assert_eq!(room.shares.lock().len(), 1, "who has left is forgotten");
+        assert!(notices.enter(Source::Local, one).await.is_none(), "which sends none");
+    }
+}

@@ -1,0 +1,29 @@
+//! How many files the process may have open: connections and downloads are files.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
+
+use crate::config::ServerConfig;
+use crate::server::SPARE;
+
+/// Files beside connections and downloads: the program, its log, its state, connections to backends.
+const OTHERS: usize = 256;
+
+/// Raises the soft limit of open files to the hard one, and warns if that is too few for what may be
+/// served.
+pub(super) fn allow(server: &ServerConfig) {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        warn!("the limit of open files cannot be raised: {error}");
+    }
+    let Some(most) = getrlimit(Resource::Nofile).current else { return };
+    let ServerConfig { max_connections, max_requests, .. } = server;
+    let needed = max_connections.saturating_add(*max_requests).saturating_add(2 * SPARE + OTHERS);
+    if usize::try_from(most).is_ok_and(|most| most < needed) {
+        warn!(
+            most,
+            needed,
+            "fewer files may be open than server.max_connections and server.max_requests need: raise the limit (LimitNOFILE, ulimit -Hn) or lower them"
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Work by the kilobyte is not done where connections are served.
+
+use std::sync::mpsc;
+
+use axum::body::Body;
+use axum::http::Request;
+use extension_registry::models::source::Source;
+use futures_util::FutureExt as _;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+use tower::ServiceExt as _;
+
+use crate::support::served::{Served, memory};
+
+#[test]
+fn s14_large_answers_are_compressed_aside_and_small_ones_at_once() {
+    // The one thread that may wait is kept busy: what is done aside is not done yet.
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    runtime.unwrap().block_on(async {
+        let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let served = Served::over(vec![memory(Source::Local, &names)]).await;
+        served.catalogue.ready(None).await.unwrap();
+        for coding in ["br", "gzip", "zstd"] {
+            for (path, aside) in [
+                ("/extensions?limit=1000&offset=1", true),
+                ("/extensions?limit=1000", true),
+                ("/extensions/search?q=p&limit=1000", true),
+                ("/extensions?limit=10", false),
+            ] {
+                let accept = [("accept-encoding", coding)];
+                let (release, released) = mpsc::channel::<()>();
+                let busy = spawn_blocking(move || drop(released.recv()));
+                let request = Request::get(format!("/api/v1{path}")).header("host", "x");
+                let request = request.header("accept-encoding", coding).body(Body::empty());
+                let at_once = served.router.clone().oneshot(request.unwrap()).now_or_never();
+                let coded = at_once.is_some_and(|answer| {
+                    answer.unwrap().headers().contains_key("content-encoding")
+                });
+                assert_eq!(coded, !aside, "{path} {coding}");
+                drop(release);
+                busy.await.unwrap();
+                while served.call(path, &accept).await.header("content-encoding") != coding {}
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn s14b_while_all_are_busy_answers_are_plain() {
+    let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let served = Served::over(vec![memory(Source::Local, &names)]).await;
+    served.catalogue.ready(None).await.unwrap();
+    let answers = (0..40).map(|offset| {
+        let path = format!("/extensions?limit=1000&offset={offset}");
+        let router = served.router.clone();
+        async move { Served::through(router, &path, &[("accept-encoding", "br")]).await }
+    });
+    let answers = futures_util::future::join_all(answers).await;
+    let coded = answers.iter().filter(|answer| answer.header("content-encoding") == "br").count();
+    assert!((1..40).contains(&coded), "{coded} of 40 were compressed at the same time");
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.header("vary").contains("accept-encoding")));
+}

@@ -1,0 +1,9 @@
+//! What one client can take from all others, and what strangers learn: the second attack from outside,
+//! each entry as a test of its number.
+
+mod aside;
+mod caches;
+mod framing;
+mod held;
+mod process;
+mod strangers;
