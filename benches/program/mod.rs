@@ -34,6 +34,7 @@ impl Program {
         Self { child, address: address.expect("it ended before it listened") }
     }
 
+    #[allow(dead_code, reason = "not every bench asks by url")]
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/api/v1{path}", self.address)
     }

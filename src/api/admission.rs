@@ -139,7 +139,7 @@ impl Admission {
                 }
                 let response = named(client, answer(request).await);
                 match place {
-                    Some(place) => kept_for(place, response, metrics).unwrap_or_else(dressed),
+                    Some(place) => kept_for(place, response, metrics, dressed),
                     None => response,
                 }
             }
@@ -162,7 +162,7 @@ impl Admission {
         let Inside { client, place, .. } = inside.unwrap_or_default();
         let response = named(client, answer());
         let mut response = match place.filter(|_| many || is_large(&response)) {
-            Some(place) => kept_for(place, response, metrics).unwrap_or_else(dressed),
+            Some(place) => kept_for(place, response, metrics, dressed),
             None => response,
         };
         self.tell(verdict, &mut response);
@@ -292,9 +292,15 @@ impl Admission {
     }
 }
 
-/// The answer with its place, if there is room for it.
-fn kept_for(place: Place, response: Response, metrics: &Metrics) -> Result<Response, Response> {
-    place.keep_for(response).ok_or_else(|| Refused::Room.counted(metrics).into_response())
+/// The answer with its place; a refusal if there is no room for it.
+fn kept_for(
+    place: Place,
+    response: Response,
+    metrics: &Metrics,
+    dressed: impl FnOnce(Response) -> Response,
+) -> Response {
+    let kept = place.keep_for(response);
+    kept.unwrap_or_else(|| dressed(Refused::Room.counted(metrics).into_response()))
 }
 
 /// Says on an answer for whom it is.

@@ -106,35 +106,37 @@ impl Service<Request> for Api {
         // Before anything that is kept is looked at: what is refused is refused alike.
         let entered = self.whole.around.enter(&request);
         let entered = match self.whole.at_once(&request, entered) {
-            Ok(response) => return Either::Left(ready(Ok(response))),
-            Err(entered) => entered,
+            Either::Left(response) => return Either::Left(ready(Ok(response))),
+            Either::Right(entered) => entered,
         };
         Either::Right(Arc::clone(&self.whole).answer(request, entered).map(Ok).boxed())
     }
 }
 
 impl Whole {
-    /// The answer that is there already.
-    ///
-    /// # Errors
-    /// There is none, or the request is not let in: it goes the long way.
-    fn at_once(&self, request: &Request, entered: Entered) -> Result<Response, Entered> {
+    /// The answer that is there already; where there is none, or the request is not let in, it goes the
+    /// long way.
+    fn at_once(&self, request: &Request, entered: Entered) -> Either<Response, Entered> {
         // What a page of another origin may read is the long way's to say.
         let short = entered.is_let_in()
             && request.method() == Method::GET
             && !request.headers().contains_key(ORIGIN);
         let known = target(request).filter(|_| short).and_then(|target| self.known.meaning(target));
-        let Some(meaning) = known else { return Err(entered) };
+        let Some(meaning) = known else { return Either::Right(entered) };
         let begun = Instant::now();
         let answering = AssertUnwindSafe(|| self.kept(request, &meaning, entered));
-        let mut response = catch_unwind(answering).unwrap_or_else(|panic| {
+        let answered = catch_unwind(answering).unwrap_or_else(|panic| {
             let failure = panics::failure(&*panic, &self.state.metrics);
-            Ok(self.dressed(failure, request))
-        })?;
+            Either::Left(self.dressed(failure, request))
+        });
+        let mut response = match answered {
+            Either::Left(response) => response,
+            Either::Right(entered) => return Either::Right(entered),
+        };
         let id = request_id::of(request.headers());
         self.observe(request, &meaning, begun.elapsed(), &id, &response);
         response.headers_mut().insert(REQUEST_ID, id);
-        Ok(response)
+        Either::Left(response)
     }
 
     fn dressed(&self, failure: Response, request: &Request) -> Response {
@@ -164,21 +166,18 @@ impl Whole {
         }
     }
 
-    /// The kept answer.
-    ///
-    /// # Errors
-    /// There is none, or giving it takes work.
+    /// The kept answer, unless there is none or giving it takes work.
     fn kept(
         &self,
         request: &Request,
         meaning: &Meaning,
         entered: Entered,
-    ) -> Result<Response, Entered> {
+    ) -> Either<Response, Entered> {
         let ApiState { memos, catalogue, metrics, .. } = &*self.state;
         let coding = self.around.coding(request.headers());
         let kept = memos.kept(catalogue, &meaning.question, &meaning.key);
         let at_hand = |kept: &KeptAnswer<'_>| coding.is_none_or(|coding| kept.is_at_hand(coding));
-        let Some(kept) = kept.filter(at_hand) else { return Err(entered) };
+        let Some(kept) = kept.filter(at_hand) else { return Either::Right(entered) };
         let answer = || {
             let (rendered, provenance) = kept.taken();
             metrics.extensions_served(1);
@@ -187,7 +186,7 @@ impl Whole {
         };
         let many = request.version() >= Version::HTTP_2;
         let dressed = |refusal| self.dressed(refusal, request);
-        Ok(self.around.admission().admit_at_once(metrics, entered, many, answer, dressed))
+        Either::Left(self.around.admission().admit_at_once(metrics, entered, many, answer, dressed))
     }
 
     /// The answer by the long way, of which the short one learns.
