@@ -1,11 +1,12 @@
 //! A Gitea behind a proxy that limits how fast it is asked.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::catalog::{Catalogue, Merge};
 use extension_registry::gitea::settings::GiteaSettings;
+use tokio::time::Instant;
 
 use super::backend_of;
 use crate::support::canary;
