@@ -17,7 +17,7 @@ use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Bytes that are read at once from a file of this machine: little enough for thousands of downloads
 /// that stand still.
-pub const PIECE: usize = 8 * 1024;
+pub const PIECE: usize = 4 * 1024;
 
 /// Bytes on their way from a backend.
 pub struct Download {

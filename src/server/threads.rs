@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Threads that wait for a disk, for the connections of one thread, or compress. Each costs a stack and
 /// what its allocator keeps.
-pub const WAITING_MAX: usize = 128;
+pub const WAITING_MAX: usize = 96;
 
 /// Threads for connections; they end when this is dropped.
 pub struct Threads {
