@@ -1,8 +1,9 @@
 //! A cold sweep of 1,000 repositories with 10 releases each, and a quiet round after it, against a
 //! fake Gitea with 5 ms latency; beside them the same requests by a client that reads nothing.
 //!
-//! Fails where the promise is broken: at most 1,025 requests, at most 1.3 times the bare client's
-//! time, at most 2 requests for a quiet round.
+//! Fails where the promise is broken: at most 1,050 requests, at most 1.3 times the bare client's
+//! time, at most 22 requests for a quiet round. A round reads the list of repositories, fifty a page,
+//! because a feed does not show what an author hides.
 
 #![allow(
     clippy::unwrap_used,
@@ -68,8 +69,8 @@ async fn main() {
     println!("sweep: {} requests in {ours:.2?}", requests.0);
     println!("bare client: {bare:.2?}, ratio {ratio:.2}");
     println!("quiet round: {} requests", requests.1);
-    assert!(requests.0 <= 1_025, "a sweep of {} requests", requests.0);
-    assert!(requests.1 <= 2, "a quiet round of {} requests", requests.1);
+    assert!(requests.0 <= 1_050, "a sweep of {} requests", requests.0);
+    assert!(requests.1 <= 2 + REPOSITORIES.div_ceil(50), "a quiet round of {} requests", requests.1);
     assert!(ratio <= 1.3, "a sweep takes {ratio:.2} times the bare client's time");
 }
 
