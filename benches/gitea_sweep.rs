@@ -70,7 +70,11 @@ async fn main() {
     println!("bare client: {bare:.2?}, ratio {ratio:.2}");
     println!("quiet round: {} requests", requests.1);
     assert!(requests.0 <= 1_050, "a sweep of {} requests", requests.0);
-    assert!(requests.1 <= 2 + REPOSITORIES.div_ceil(50), "a quiet round of {} requests", requests.1);
+    assert!(
+        requests.1 <= 2 + REPOSITORIES.div_ceil(50),
+        "a quiet round of {} requests",
+        requests.1
+    );
     assert!(ratio <= 1.3, "a sweep takes {ratio:.2} times the bare client's time");
 }
 

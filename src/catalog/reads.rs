@@ -62,6 +62,15 @@ impl Catalogue {
         Err(self.nothing_known(source))
     }
 
+    /// Whether the first rounds of other backends can add nothing to an entry: its owner, or a
+    /// version that is pooled.
+    fn is_certain(&self, entry: &Entry, source: Option<Source>) -> bool {
+        let is_owned = !matches!(entry.standing, Standing::Unsure(..));
+        let pools = self.rules.merge == Merge::Union;
+        let others_are_listed = || self.members.iter().all(|member| self.is_listed(member));
+        source.is_some() || is_owned && (!pools || others_are_listed())
+    }
+
     /// One extension, from one backend or from its owner. A name that is not known is asked for;
     /// one that was read long ago is read again behind the answer.
     ///
@@ -85,7 +94,8 @@ impl Catalogue {
         source: Option<Source>,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let known = self.view().get(id, source).cloned();
+        let known =
+            self.view().get(id, source).filter(|entry| self.is_certain(entry, source)).cloned();
         let known = match known {
             // A read or a notice may have shown it before its backend was listed.
             Some(entry) => Some(entry),
