@@ -40,7 +40,7 @@ const STREAMS_MAX: u32 = 100;
 /// the connection ends. Each costs us work and the client none.
 const RESETS_MAX: usize = 20;
 /// Bytes of an answer that are held for one HTTP/2 stream beside the piece that waits for room.
-const SEND_MAX: usize = 64 * 1024;
+const SEND_MAX: usize = 32 * 1024;
 /// After this long without a word an HTTP/2 client is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// Connections taken beyond the cap, each for one request that needs no room: whoever watches the

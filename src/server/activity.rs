@@ -110,6 +110,12 @@ impl Activity {
         }
     }
 
+    /// Whether an answer in HTTP/1 is under way.
+    pub(super) fn is_answering(&self) -> bool {
+        let state = self.state.lock();
+        !state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2)
+    }
+
     /// The client's end is full, or has room again.
     pub(super) fn full(&self, full: bool) {
         let mut state = self.state.lock();

@@ -19,6 +19,17 @@ use crate::server::activity::{Activity, LEAST, Mark, Ticket};
 /// The longest piece in which answers are handed out in HTTP/2, in bytes: a frame.
 const PIECE_MAX: usize = 16 * 1024;
 
+/// How long a client that ended its part is answered. It may have left: its place is kept no longer.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+/// Pause between two looks at whether a half-closed client has its answers.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A client that ended its part of the connection while answers are under way.
+struct HalfClosed {
+    since: Instant,
+    look_again: Pin<Box<Sleep>>,
+}
+
 /// A socket that fails once its client was waited for too long and took too little.
 pub(super) struct Tracked {
     stream: TcpStream,
@@ -29,11 +40,28 @@ pub(super) struct Tracked {
     /// How long it was full before, and the bytes taken meanwhile.
     waited: Duration,
     taken: usize,
+    half_closed: Option<HalfClosed>,
 }
 
 impl Tracked {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, patience: Duration) -> Self {
-        Self { stream, activity, patience, full: None, waited: Duration::ZERO, taken: 0 }
+        let waited = Duration::ZERO;
+        Self { stream, activity, patience, full: None, waited, taken: 0, half_closed: None }
+    }
+
+    /// Keeps the end of a client's part from hyper while answers are under way: hyper takes the end
+    /// for a client that left, and drops them. Waking is by a timer, since an answer that is
+    /// written wakes no reader.
+    fn end_of_reading(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let half_closed = self.half_closed.get_or_insert_with(|| HalfClosed {
+            since: Instant::now(),
+            look_again: Box::pin(sleep(LOOK_AGAIN)),
+        });
+        while self.activity.is_answering() && half_closed.since.elapsed() < HALF_CLOSED {
+            ready!(half_closed.look_again.as_mut().poll(context));
+            half_closed.look_again.as_mut().reset(Instant::now() + LOOK_AGAIN);
+        }
+        Poll::Ready(())
     }
 
     /// Judges what became of an attempt to write so many bytes.
@@ -72,11 +100,15 @@ impl AsyncRead for Tracked {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.heard();
+        if self.half_closed.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            if buffer.filled().len() > before {
+                self.activity.heard();
+                return Poll::Ready(Ok(()));
+            }
         }
+        ready!(self.end_of_reading(context));
         Poll::Ready(Ok(()))
     }
 }

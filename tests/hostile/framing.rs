@@ -1,8 +1,13 @@
 //! Heads and ends of messages that proxies and we might read differently.
 
-use extension_registry::models::source::Source;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::support::raw::raw;
+use extension_registry::models::source::Source;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::raw::{raw, rest, to};
+use crate::support::scripted::Scripted;
 use crate::support::served::{Served, memory};
 
 const LIVE: &str = "/api/v1/health/live";
@@ -75,4 +80,53 @@ async fn s18c_a_refused_body_ends_its_connection() {
         let answer = raw(&served, &request).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
     }
+}
+
+/// Sends a request, ends the writing, and reads to the end.
+async fn half_closed(address: SocketAddr, path: &str, version: &str) -> String {
+    let mut stream = to(address).await;
+    let request = format!("GET {path} HTTP/{version}\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    String::from_utf8_lossy(&rest(&mut stream).await).into_owned()
+}
+
+#[tokio::test]
+async fn s19_a_client_that_ended_its_part_is_answered() {
+    let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
+    served.catalogue.ready(None).await.unwrap();
+    let address = served.address();
+    for (path, expected) in [
+        (LIVE, "200"),
+        ("/api/v1/extensions", "200"),
+        ("/api/v1/extensions/provider/aws/1.0.0", "200"),
+        ("/api/v1/extensions/provider/none", "404"),
+        ("/api/v1/nowhere", "404"),
+    ] {
+        for version in ["1.1", "1.0"] {
+            for _ in 0..10 {
+                let answer = half_closed(address, path, version).await;
+                let found = answer.get(9..12).unwrap_or_default();
+                assert_eq!(found, expected, "{version} {path}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn s19b_a_client_that_ended_its_part_is_waited_for_while_a_backend_is() {
+    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let served = Served::over(vec![backend.clone()]).await;
+    served.catalogue.ready(None).await.unwrap();
+    backend.gate.shut();
+    let address = served.address();
+    let asked = tokio::spawn(async move {
+        half_closed(address, "/api/v1/extensions/provider/new", "1.1").await
+    });
+    while backend.asked().extensions < 2 {
+        tokio::task::yield_now().await;
+    }
+    backend.gate.open();
+    let answer = asked.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer:?}");
 }
