@@ -2,7 +2,7 @@
 //! leaves thousands of answers unread, while large answers are compressed, and when a thousand connect
 //! at once; beside it a bare hyper server in the same minute.
 //!
-//! Prints the figures, and decides nothing.
+//! Prints the figures. Memory beyond [`GROWN_MAX`] fails; times decide nothing.
 
 #![allow(
     clippy::unwrap_used,
@@ -49,8 +49,12 @@ use support::ids::id;
 use support::layouts::publish;
 
 const EXTENSIONS: usize = 1200;
-const ASKED: usize = 2000;
+const ASKED: usize = 10_000;
+/// Interleaved measurements of liveness, each beside the bare server's.
+const ROUNDS: usize = 7;
 const AT_ONCE: usize = 1000;
+/// MiB by which 5,000 unread answers may make the program grow.
+const GROWN_MAX: u64 = 96;
 const LIVE: &str = "/api/v1/health/live";
 const LIST: &str = "/api/v1/extensions?limit=50";
 
@@ -159,14 +163,21 @@ async fn compressed(address: SocketAddr, bare: SocketAddr) {
             }
         });
     }
-    let ours = waits(address, "127.0.0.1", LIVE).await;
-    let theirs = waits(bare, "127.0.0.1", LIVE).await;
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let ours = waits(address, "127.0.0.1", LIVE).await;
+        let theirs = waits(bare, "127.0.0.1", LIVE).await;
+        tell("S14 liveness, four clients ask for compressed pages", ours);
+        tell("S14 a bare hyper server beside it", theirs);
+        ratios.push(ours[1].as_secs_f64() / theirs[1].as_secs_f64());
+    }
     stop.store(true, Ordering::Relaxed);
     while asking.join_next().await.is_some() {}
-    tell("S14 liveness, four clients ask for compressed pages", ours);
-    tell("S14 a bare hyper server beside it", theirs);
-    let ratio = ours[1].as_secs_f64() / theirs[1].as_secs_f64();
-    println!("S14 p99 is {ratio:.1} times the bare server's (aim: 3)");
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios[ROUNDS / 2];
+    println!(
+        "S14 p99 is {median:.1} times the bare server's, median of {ROUNDS} (aim: 3): {ratios:.1?}"
+    );
 }
 
 /// S4: a thousand connections at the same time.
@@ -206,6 +217,7 @@ async fn stalled(program: &Program) {
             }
         }
         let grown = program.resident().saturating_sub(before) >> 20;
+        assert!(grown <= GROWN_MAX, "unread answers to {target} hold {grown} MiB");
         let beside = waits(address, "127.0.0.2", LIST).await;
         println!(
             "S1 {} answers to {target} unread, {refused} of them refused: {grown} MiB",

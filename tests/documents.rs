@@ -1,12 +1,19 @@
-//! The examples of the README and of docs/: what they ask is asked of the demo, and answered so.
+//! The examples of the README and of docs/: the requests are sent to the demo and answered as shown.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use extension_registry::local::samples::unpack_samples;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::canary;
+use crate::support::fake_gitea::FakeGitea;
+use crate::support::fake_gitea::state::{ORGANIZATION, State};
+use crate::support::played_registry::PlayedRegistry;
+use crate::support::program::Running;
+use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::Served;
 
 const DEMO: &str = "http://127.0.0.1:8082/api/v1";
@@ -55,10 +62,14 @@ async fn demo() -> (TempDir, Served) {
     (dir, served)
 }
 
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
 #[tokio::test]
-async fn the_readmes_requests_are_answered_as_shown() {
+async fn the_requests_of_the_quick_start_are_answered_as_shown() {
     let (_dir, served) = demo().await;
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = read("docs/quick-start.md");
     let examples = examples(text.split("## Serve your own directory").next().unwrap());
     assert!(examples.len() >= 8, "{} examples", examples.len());
     for Example { path, next_line, command } in examples {
@@ -72,9 +83,9 @@ async fn the_readmes_requests_are_answered_as_shown() {
 }
 
 #[tokio::test]
-async fn the_readmes_values_are_those_of_the_demo() {
+async fn the_values_of_the_quick_start_are_those_of_the_demo() {
     let (_dir, served) = demo().await;
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = read("docs/quick-start.md");
     let buildkit = served.get("/extensions/cluster/buildkit").await.json();
     for field in ["description", "author", "repository", "published_at", "href", "digest"] {
         let shown = format!("\"{field}\": {}", buildkit[field]);
@@ -100,8 +111,8 @@ async fn the_readmes_values_are_those_of_the_demo() {
 }
 
 #[test]
-fn the_readmes_problems_are_those_of_config_check() {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+fn the_documented_problems_are_those_of_config_check() {
+    let text = read("docs/configuration.md");
     let part = text.split("For this file").nth(1).unwrap();
     let block = |start: &str| part.split(start).nth(1).unwrap().split("```").next().unwrap();
     let shown = block("```console\n").lines().skip(1).collect::<Vec<_>>().join("\n");
@@ -118,17 +129,102 @@ fn the_readmes_problems_are_those_of_config_check() {
     assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), shown);
 }
 
+/// The configuration of the README, with servers of this machine in place of its hosts.
+#[tokio::test]
+async fn the_readmes_configuration_serves_gitea_and_a_registry() {
+    let text = read("README.md");
+    let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(block.lines().count() <= 10, "the README promises ten lines");
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = State::empty();
+    state.create_released("aws_prov", "1.2.0", b"archive");
+    let gitea = FakeGitea::start(state).await;
+    let played = PlayedRegistry::zot();
+    let registry = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
+    let tokens = dir.path().join("tokens").display().to_string();
+    let mut config = block.to_owned();
+    for (shown, here) in [
+        ("https://gitea.example.com", gitea.url().as_str()),
+        ("provisioning-extensions", ORGANIZATION),
+        ("registry.example.com", registry.url().trim_end_matches('/')),
+        ("/app/tokens", &tokens),
+    ] {
+        assert!(config.contains(shown), "{shown}");
+        config = config.replace(shown, here);
+    }
+    fs::create_dir(&tokens).unwrap();
+    for (file, secret) in [
+        ("gitea-token.txt", gitea.token::<String>("<read>")),
+        ("oci-token.txt", canary::secret_for(&registry.url(), "oci")),
+    ] {
+        let path = dir.path().join("tokens").join(file);
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::write(dir.path().join("config.toml"), config).unwrap();
+    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    let sources = ["gitea", "oci"];
+    for source in sources {
+        let path = format!("/extensions?source={source}");
+        while running.get(&path).await.json().as_array().is_none_or(Vec::is_empty) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    let aws = running.get("/extensions/provider/aws").await.json();
+    assert_eq!((&aws["version"], &aws["source"]), (&"1.2.0".into(), &"gitea".into()));
+}
+
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn the_readme_is_short_and_has_the_headings_of_the_specification() {
+    let text = read("README.md");
+    assert!(text.lines().count() <= 200, "{} lines", text.lines().count());
+    for heading in [
+        "Features",
+        "Installation",
+        "Configuration",
+        "API endpoints",
+        "Extension naming conventions",
+        "Caching strategy",
+        "Deploy",
+        "Troubleshooting",
+        "Development",
+        "License",
+    ] {
+        assert!(text.contains(&format!("\n## {heading}")), "{heading}");
+    }
+}
+
+/// The anchor that a heading has in a rendered page.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.collect::<String>().replace(' ', "-")
+}
+
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+}
+
+#[test]
+fn links_between_documents_lead_to_files_and_headings() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = link.split('#').next().unwrap();
-            if target.is_empty() || target.contains("://") {
+            if link.contains("://") {
                 continue;
             }
-            let path = document.parent().unwrap().join(target);
+            let (target, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let path = match target {
+                "" => document.clone(),
+                target => document.parent().unwrap().join(target),
+            };
             assert!(path.exists(), "{} links to {link}", document.display());
+            if !fragment.is_empty() {
+                let found = anchors(&fs::read_to_string(&path).unwrap());
+                let there = found.iter().any(|anchor| anchor == fragment);
+                assert!(there, "{} links to {link}: {found:?}", document.display());
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Work that takes milliseconds, done where no connection waits for it.
+//! Work that takes milliseconds, done on threads that serve no connection.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -8,15 +8,59 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::api::answers::Uncoded;
+use crate::error::{Error, ErrorKind, Result};
 
-/// Compresses large answers on threads of their own, at most half as many at once as there are cores.
+/// Rows that are rendered where connections are served: a tenth of a millisecond.
+const ROWS_AT_ONCE: usize = 100;
+
+/// Permits for half as many threads as there are cores, one at least.
+fn half_of_the_cores() -> Arc<Semaphore> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new((cores / 2).max(1)))
+}
+
+/// Renders large pages of lists and searches on threads of their own.
+#[derive(Clone, Debug)]
+pub struct Renderer(Arc<Semaphore>);
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self(half_of_the_cores())
+    }
+}
+
+impl Renderer {
+    /// Runs work that renders so many rows; more than a hundred wait for a thread.
+    ///
+    /// # Errors
+    /// Those of the work, or it panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if rows <= ROWS_AT_ONCE {
+            return work();
+        }
+        let failed = || Error::new(ErrorKind::Internal, "An answer cannot be rendered");
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let permit = permit.map_err(|error| failed().because(error))?;
+        let work = move || {
+            let made = work();
+            drop(permit);
+            made
+        };
+        spawn_blocking(work).await.map_err(|error| failed().because(error))?
+    }
+}
+
+/// Compresses large answers on threads of their own.
 #[derive(Clone, Debug)]
 pub struct Compressor(Arc<Semaphore>);
 
 impl Default for Compressor {
     fn default() -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        Self(Arc::new(Semaphore::new((cores / 2).max(1))))
+        Self(half_of_the_cores())
     }
 }
 

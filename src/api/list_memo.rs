@@ -1,4 +1,4 @@
-//! One list as it was answered, and the pages of it that were asked for.
+//! One list as it was answered, and the pages of it that were requested.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -57,14 +57,17 @@ impl ListMemo {
         self.rows.len()
     }
 
-    /// One of its pages.
+    /// A page that was rendered before.
+    #[must_use]
+    pub fn kept(&self, page: Page) -> Option<Rendered> {
+        self.pages.lock().get(&page).cloned()
+    }
+
+    /// Renders a page and keeps it.
     ///
     /// # Errors
-    /// It cannot be rendered, which is our bug.
-    pub fn page(&self, page: Page) -> Result<Rendered> {
-        if let Some(rendered) = self.pages.lock().get(&page) {
-            return Ok(rendered.clone());
-        }
+    /// It cannot be rendered, which is a bug of the service.
+    pub fn render(&self, page: Page) -> Result<Rendered> {
         let rendered = render_rows(page.of(&self.rows), self.source)?;
         self.pages.lock().put(page, rendered.weight(), rendered.clone());
         Ok(rendered)

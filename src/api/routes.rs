@@ -8,6 +8,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::aside::Renderer;
 use crate::api::contract::complete;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
@@ -113,6 +114,7 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let state = ApiState {
         catalogue,
         memos,
+        renderer: Renderer::default(),
         artifacts,
         receivers: receivers.into(),
         notices,

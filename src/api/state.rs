@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::api::aside::Renderer;
 use crate::api::memos::Memos;
 use crate::api::notices::Notices;
 use crate::backend::webhook::WebhookReceiver;
@@ -19,6 +20,8 @@ pub struct ApiState {
     pub catalogue: Arc<Catalogue>,
     /// What was answered.
     pub memos: Memos,
+    /// Renders large pages.
+    pub renderer: Renderer,
     /// What is kept of archives.
     pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.

@@ -46,6 +46,40 @@ fn s14_large_answers_are_compressed_aside_and_small_ones_at_once() {
     });
 }
 
+#[test]
+fn s14c_large_pages_are_rendered_aside_and_small_ones_at_once() {
+    // The one thread that may block is busy: what needs it is not answered yet.
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    runtime.unwrap().block_on(async {
+        let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let served = Served::over(vec![memory(Source::Local, &names)]).await;
+        served.catalogue.ready(None).await.unwrap();
+        for (path, aside) in [
+            ("/extensions?limit=101", true),
+            ("/extensions?limit=1000&offset=500&type=provider", true),
+            ("/extensions/search?q=p&limit=1000", true),
+            ("/extensions/search?q=p&limit=101&offset=3", true),
+            ("/extensions", false),
+            ("/extensions?limit=1000&offset=1150", false),
+            ("/extensions/search?q=p", false),
+        ] {
+            let (release, released) = mpsc::channel::<()>();
+            let busy = spawn_blocking(move || released.recv().is_ok());
+            let request = Request::get(format!("/api/v1{path}")).header("host", "x");
+            let request = request.body(Body::empty()).unwrap();
+            let at_once = served.router.clone().oneshot(request).now_or_never();
+            assert_eq!(at_once.is_none(), aside, "{path}");
+            drop(release);
+            busy.await.unwrap();
+            let first = served.call(path, &[]).await;
+            let again = served.call(path, &[]).await;
+            assert!(first.status == 200 && first.body == again.body, "{path}");
+            assert_eq!(first.headers["x-total-count"], "1200", "{path}");
+        }
+    });
+}
+
 #[tokio::test]
 async fn s14b_while_all_are_busy_answers_are_plain() {
     let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();

@@ -1,7 +1,6 @@
 //! What clients hold that read little or nothing: memory, places, connections to backends.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use extension_registry::api::seats::Share;
 use extension_registry::api::surroundings::HttpRules;
 use extension_registry::models::source::Source;
 use extension_registry::server::Limits;
-use hyper::body::Incoming;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -20,87 +18,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tracing::Level;
 
-use crate::support::figures::figure;
+use super::stalled::DOWNLOAD;
 use crate::support::http2::Http2;
-use crate::support::ids::id;
-use crate::support::layouts::publish;
 use crate::support::log::Lines;
-use crate::support::program::Running;
 use crate::support::raw::{connect, head, rest};
 use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
-
-const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
-/// What stalled downloads may make the program grow by, in KiB.
-const HELD_MAX: u64 = 96 * 1024;
-/// Programs that are measured, at most, until one stays below.
-const TRIES: usize = 3;
-
-/// The most memory that the program had so far, in KiB.
-fn peak(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-fn serving(dir: &Path) -> Running {
-    publish(&dir.join("layouts"), &id("provider/aws"), "1.0.0", "d", &vec![7; 8 << 20]);
-    std::fs::write(dir.join("config.toml"), "[local]\npath = \"layouts\"\n").unwrap();
-    Running::start(dir, &["--host", "127.0.0.1"])
-}
-
-/// Asks for one archive over this many connections of a hundred streams each, and reads nothing.
-async fn stalled(
-    running: &Running,
-    window: u32,
-    connections: usize,
-) -> Vec<hyper::Response<Incoming>> {
-    let mut held = Vec::new();
-    for _ in 0..connections {
-        let (client, _) = Http2::connect(running.address, window).await;
-        let asked: Vec<_> = (0..100)
-            .map(|_| {
-                let client = client.clone();
-                tokio::spawn(async move { client.ask(DOWNLOAD).await.unwrap() })
-            })
-            .collect();
-        for answer in asked {
-            held.push(answer.await.unwrap());
-        }
-    }
-    held
-}
-
-#[tokio::test]
-async fn s01_five_thousand_stalled_downloads_hold_96_mebibytes_at_most() {
-    for window in [0, 1, 100_000] {
-        let mut grown = u64::MAX;
-        // A peak of memory is never too low, and too high beside other tests: the least counts.
-        for _ in 0..TRIES {
-            grown = grown.min(grown_by(window).await);
-            if grown <= HELD_MAX {
-                break;
-            }
-        }
-        assert!(grown <= HELD_MAX, "{grown} KiB are held with windows of {window}");
-    }
-}
-
-/// KiB by which 5,000 stalled downloads make the program grow.
-async fn grown_by(window: u32) -> u64 {
-    let dir = tempfile::tempdir().unwrap();
-    let running = serving(dir.path());
-    while running.get("/extensions").await.column("name") != ["aws"] {}
-    let before = peak(&running);
-    let held = stalled(&running, window, 50).await;
-    let grown = peak(&running) - before;
-    let served = held.iter().filter(|answer| answer.status() == StatusCode::OK).count();
-    assert!(served >= 200, "{served}");
-    figure(&format!(
-        "S1 {grown} KiB held of 5000 downloads with windows of {window}, {served} served"
-    ));
-    grown
-}
 
 /// A service of a list of 200 kB.
 async fn served() -> Served {

@@ -2,8 +2,10 @@
 //! each entry as a test of its number.
 
 mod aside;
+mod behind_proxy;
 mod caches;
 mod framing;
 mod held;
 mod process;
+mod stalled;
 mod strangers;

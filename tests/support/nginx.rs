@@ -1,11 +1,12 @@
 //! A real nginx before a server of a test, from Debian's package. It listens on a socket of its own
-//! directory; a relay leads to that from a free port.
+//! directory. A relay forwards a free port to that socket and passes the client's address on in a
+//! PROXY header (version 1), so that `$remote_addr` is the client.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -54,16 +55,24 @@ impl Nginx {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let relay = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
+            while let Ok((mut client, peer)) = listener.accept().await {
                 let socket = socket.clone();
                 tokio::spawn(async move {
                     if let Ok(mut server) = UnixStream::connect(&socket).await {
+                        let (ip, port) = (peer.ip(), peer.port());
+                        let header = format!("PROXY TCP4 {ip} 127.0.0.1 {port} 80\r\n");
+                        server.write_all(header.as_bytes()).await.ok();
                         copy_bidirectional(&mut client, &mut server).await.ok();
                     }
                 });
             }
         });
         Some(Self { address, directory, relay, _process: process })
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn authority(&self) -> &str {
+        &self.address
     }
 
     /// `http://127.0.0.1:port`.
@@ -91,7 +100,8 @@ fn configuration(directory: &Path, upstream: &str, http: &str, location: &str) -
          events {{}}\nhttp {{\n  log_format status '$status';\n  access_log {at}/access.log status;\n  \
          client_body_temp_path {at}/body;\n  proxy_temp_path {at}/proxy;\n  \
          fastcgi_temp_path {at}/fastcgi;\n  uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n  \
-         {http}\n  server {{\n    listen unix:{at}/socket;\n    location / {{\n      {location}\n      \
+         {http}\n  server {{\n    listen unix:{at}/socket proxy_protocol;\n    \
+         set_real_ip_from unix:;\n    real_ip_header proxy_protocol;\n    location / {{\n      {location}\n      \
          proxy_set_header Host {upstream};\n      proxy_pass http://{upstream};\n    }}\n  }}\n}}\n"
     )
 }

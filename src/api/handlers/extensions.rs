@@ -43,8 +43,12 @@ pub async fn list_extensions(
     let (list, provenance) = api.memos.list(&api.catalogue, extension_type, source).await?;
     let links = page.links("/api/v1/extensions", &params.kept(), list.total());
     api.metrics.extensions_served(page.count(list.total()));
-    let answer = Answer::new(list.page(page)?, &provenance);
-    Ok(answer.paged(list.total(), links.as_deref()).respond(&headers))
+    let total = list.total();
+    let rendered = match list.kept(page) {
+        Some(rendered) => rendered,
+        None => api.renderer.run(page.count(total), move || list.render(page)).await?,
+    };
+    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Search extensions
@@ -73,14 +77,19 @@ pub async fn search_extensions(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = api.catalogue.ready(list.source).await?;
-    let found = view.search(&query, list.extension_type, list.source);
-    let rows = list.page.of(&found);
-    let rendered = render_rows(rows, list.source)?;
-    api.metrics.extensions_served(rows.len());
+    let ListParams { extension_type, source, page } = list;
+    let words = query.clone();
+    let search = move || {
+        let found = view.search(&words, extension_type, source);
+        let rendered = render_rows(page.of(&found), source)?;
+        Ok((rendered, found.len()))
+    };
+    let (rendered, total) = api.renderer.run(page.limit, search).await?;
+    api.metrics.extensions_served(page.count(total));
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
-    let links = list.page.links("/api/v1/extensions/search", &kept, found.len());
-    let provenance = Provenance::of_catalogue(&api.catalogue, list.source);
-    Ok(Answer::new(rendered, &provenance).paged(found.len(), links.as_deref()).respond(&headers))
+    let links = page.links("/api/v1/extensions/search", &kept, total);
+    let provenance = Provenance::of_catalogue(&api.catalogue, source);
+    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Get extension
