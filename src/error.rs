@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::models::brief::brief;
@@ -41,12 +42,13 @@ pub enum ErrorKind {
 }
 
 /// A failure with its kind, the message that callers may see, and the cause that only the log sees.
-#[derive(Debug)]
+/// Copies share the cause.
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     backend: Option<Source>,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
     asked: bool,
     oversized: bool,
     too_long: bool,
@@ -95,7 +97,7 @@ impl Error {
     /// The same with what brought it about, for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(Arc::from(cause.into()));
         self
     }
 

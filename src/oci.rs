@@ -17,7 +17,6 @@ pub mod newest;
 pub mod operations;
 pub mod reading;
 pub mod realm;
-mod remembered;
 pub mod repository;
 pub mod settings;
 pub mod sweep;

@@ -1,8 +1,6 @@
 //! One question for all who ask it at the same time.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -13,7 +11,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::trace;
 
-type Answer<V> = Shared<BoxFuture<'static, Result<V, Arc<Error>>>>;
+type Answer<V> = Shared<BoxFuture<'static, Result<V>>>;
 
 /// Questions under way, by what they ask. Nothing is kept once they are answered.
 pub struct Coalesced<K, V> {
@@ -49,7 +47,7 @@ where
                 answer
             })
         };
-        answer.await.map_err(copy_of)
+        answer.await
     }
 
     /// In a task of its own, so that it goes on when every caller has left.
@@ -66,10 +64,9 @@ where
             answer
         }));
         let answered = async move {
-            let answer = task.await.unwrap_or_else(|error| {
+            task.await.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Internal, "A question broke off").because(error))
-            });
-            answer.map_err(Arc::new)
+            })
         };
         answered.boxed().shared()
     }
@@ -109,32 +106,6 @@ impl<T> Eq for Same<T> {}
 impl<T> Hash for Same<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).hash(state);
-    }
-}
-
-/// The failure again, for one of several callers.
-pub(crate) fn copy_of(error: Arc<Error>) -> Error {
-    let copy = Error::new(error.kind(), error.message());
-    let copy = match error.backend() {
-        Some(backend) => copy.at(backend),
-        None => copy,
-    };
-    if error.source().is_some() { copy.because(Cause(error)) } else { copy }
-}
-
-/// The cause of a failure that several callers share.
-#[derive(Debug)]
-struct Cause(Arc<Error>);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.source().map_or(Ok(()), |cause| write!(f, "{cause}"))
-    }
-}
-
-impl StdError for Cause {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source().and_then(StdError::source)
     }
 }
 

@@ -5,11 +5,6 @@ use hyper::HeaderMap;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-/// Headers in which senders show that they know the secret: signatures of Gitea, Forgejo and GitHub,
-/// and what registries are told to send.
-const SHOWN_IN: [&str; 4] =
-    ["x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256", "authorization"];
-
 /// Reads the notices of one backend. Object safe, so that the API names no backend.
 ///
 /// What it answers is a hint: nothing in a notice is believed but that something changed.
@@ -17,11 +12,9 @@ pub trait WebhookReceiver: Send + Sync {
     /// The kind of backend whose notices these are.
     fn source(&self) -> Source;
 
-    /// Whether a delivery with these headers is worth its body: one that shows nothing is refused
-    /// before anything of it is read.
-    fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
-        SHOWN_IN.iter().any(|name| headers.contains_key(*name))
-    }
+    /// Whether the headers alone do not condemn a delivery. Others are refused before any byte of
+    /// their body is read.
+    fn is_worth_reading(&self, headers: &HeaderMap) -> bool;
 
     /// Verifies a delivery by its headers and the bytes of its body exactly as received, and only
     /// then reads it.

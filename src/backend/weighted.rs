@@ -38,6 +38,14 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         self.by_key.get(key).map(|(_, value)| value)
     }
 
+    /// The value under this key, which does not count as asked for.
+    pub fn peek<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.by_key.peek(key).map(|(_, value)| value)
+    }
+
     /// Forgets a value.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
     where
@@ -119,6 +127,16 @@ mod tests {
         assert_eq!(held.put("c".to_owned(), 5, String::new()), 0);
         assert_eq!(held.get("a"), None);
         assert_eq!(held.values().count(), 2);
+    }
+
+    #[test]
+    fn a_look_is_no_use() {
+        let mut held = bounded(2, 10);
+        held.put("a".to_owned(), 1, String::new());
+        held.put("b".to_owned(), 1, String::new());
+        assert!(held.peek("a").is_some());
+        held.put("c".to_owned(), 1, String::new());
+        assert_eq!((held.peek("a"), held.peek("b").is_some()), (None, true));
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl WebhookReceiver for GiteaWebhooks {
         Source::Gitea
     }
 
+    /// The signature covers the body: before that only its form can be judged.
+    fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
+        claimed(headers).is_some()
+    }
+
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         let signature = self.verify(headers, body)?;
         if self.seen.lock().contains(&signature) {

@@ -5,6 +5,7 @@
 //! be due to what was shown (GHCR and zot answer a stale token so): then the bare request is sent
 //! once, for the challenge it brings.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::backend::coalesce::Coalesced;
+use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, Result};
 use crate::http::HttpClient;
 use crate::http::answer::{Answer, Streamed};
@@ -24,7 +26,6 @@ use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
 use crate::oci::operations;
 use crate::oci::realm::TokenHost;
-use crate::oci::remembered::{Remembered, Weighed};
 use crate::oci::token::{Token, TokenServer, credentials_header};
 
 /// Longest answer to a ping, in bytes.
@@ -46,13 +47,19 @@ struct Door {
     token_hosts: Vec<TokenHost>,
 }
 
+/// The most challenges, and the most tokens, that are kept of a registry: it decides how long each is.
+const BOUNDS: Bounds =
+    Bounds { entries: NonZeroUsize::new(16 * 1024).unwrap(), bytes: 4 * 1024 * 1024 };
+/// What an entry takes beside its texts, in bytes.
+const ENTRY_BYTES: usize = 256;
+
 struct State {
     credentials: Arc<Credentials>,
     /// Whether the registry asks for a password with every request; not known before the first.
     basic: Option<bool>,
     /// What each subject was last challenged for: each repository may have its own.
-    ways: Remembered<String, Way>,
-    tokens: Remembered<BearerChallenge, Token>,
+    ways: Weighted<String, Way>,
+    tokens: Weighted<BearerChallenge, Token>,
     worked_at: Option<Instant>,
 }
 
@@ -62,12 +69,6 @@ struct Way {
     challenge: Challenge,
     /// Whether the registry takes a password as well.
     takes_password: bool,
-}
-
-impl Weighed for Way {
-    fn bytes(&self) -> usize {
-        self.challenge.bytes()
-    }
 }
 
 /// What one question has tried so far.
@@ -96,14 +97,24 @@ impl State {
         Self {
             credentials: Arc::new(credentials),
             basic: None,
-            ways: Remembered::new(),
-            tokens: Remembered::new(),
+            ways: Weighted::new(BOUNDS),
+            tokens: Weighted::new(BOUNDS),
             worked_at: None,
         }
     }
 
     fn good_token(&mut self, challenge: &BearerChallenge) -> Option<Token> {
         self.tokens.get(challenge).cloned().filter(Token::is_good)
+    }
+
+    fn keep_token(&mut self, challenge: BearerChallenge, token: Token) {
+        let weight = ENTRY_BYTES + challenge.bytes() + token.bytes();
+        self.tokens.put(challenge, weight, token);
+    }
+
+    fn keep_way(&mut self, subject: String, way: Way) {
+        let weight = ENTRY_BYTES + subject.len() + way.challenge.bytes();
+        self.ways.put(subject, weight, way);
     }
 }
 
@@ -173,7 +184,7 @@ impl Auth {
     async fn opening(&self, subject: &str, tried: &mut Tried) -> Result<Access> {
         let (credentials, way) = {
             let mut state = self.state.lock();
-            (Arc::clone(&state.credentials), state.ways.get(&subject.to_owned()).cloned())
+            (Arc::clone(&state.credentials), state.ways.get(subject).cloned())
         };
         let takes_password = way.as_ref().is_some_and(|way| way.takes_password);
         match (&*credentials, way.map(|way| way.challenge)) {
@@ -181,7 +192,7 @@ impl Auth {
             (_, Some(Challenge::Bearer(challenge))) => match self.fetched(challenge).await {
                 Err(error) => {
                     // The registry may have another token server by now: next time it is asked.
-                    self.state.lock().ways.forget(&subject.to_owned());
+                    self.state.lock().ways.remove(subject);
                     self.in_place_of_a_token(subject, takes_password, error, tried)
                 }
                 access => access,
@@ -269,7 +280,7 @@ impl Auth {
 
     fn remember(&self, subject: &str, challenge: Challenge, takes_password: bool) {
         let way = Way { challenge, takes_password };
-        self.state.lock().ways.put(subject.to_owned(), way);
+        self.state.lock().keep_way(subject.to_owned(), way);
     }
 
     fn has_password(&self) -> bool {
@@ -293,8 +304,8 @@ impl Auth {
         let mut state = self.state.lock();
         let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
         if is_held {
-            state.tokens.forget(challenge);
-            state.ways.forget(&subject.to_owned());
+            state.tokens.remove(challenge);
+            state.ways.remove(subject);
         }
     }
 
@@ -337,7 +348,7 @@ async fn fetch(
     let token = server.token(&challenge).await?;
     let mut state = state.lock();
     if Arc::ptr_eq(&state.credentials, &credentials) {
-        state.tokens.put(challenge, token.clone());
+        state.keep_token(challenge, token.clone());
     }
     Ok(token)
 }
@@ -388,5 +399,25 @@ impl Refusable for Streamed {
 
     fn left_home(&self) -> bool {
         self.left_home
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_and_tokens_are_bounded_in_number_and_in_bytes() {
+        for (length, most) in [(1, 16 * 1024), (10_000, 4 * 1024 * 1024 / 10_000)] {
+            let mut state = State::new(Credentials::Anonymous);
+            for number in 0..20_000 {
+                let realm = format!("https://{number}.example/{}", "x".repeat(length));
+                let challenge = BearerChallenge { realm, service: None, scopes: Vec::new() };
+                let challenge = Challenge::Bearer(challenge);
+                state.keep_way(number.to_string(), Way { challenge, takes_password: false });
+            }
+            assert!(state.ways.values().count() <= most, "{length}");
+            assert!(state.ways.peek("19999").is_some() && state.ways.peek("0").is_none());
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! `WWW-Authenticate` as registries write it: several challenges in one header, any case, with or
 //! without quotes. What is longer than any registry needs is left out, and so is never remembered.
 
-use crate::oci::remembered::Weighed;
-
 /// Longest header that is read, in bytes.
 const HEADER_MAX: usize = 8 * 1024;
 /// Challenges read of one answer.
@@ -34,8 +32,9 @@ pub struct BearerChallenge {
     pub scopes: Vec<String>,
 }
 
-impl Weighed for Challenge {
-    fn bytes(&self) -> usize {
+impl Challenge {
+    /// Length of its texts, in bytes.
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Basic => 0,
             Self::Bearer(challenge) => challenge.bytes(),
@@ -43,8 +42,9 @@ impl Weighed for Challenge {
     }
 }
 
-impl Weighed for BearerChallenge {
-    fn bytes(&self) -> usize {
+impl BearerChallenge {
+    /// Length of its texts, in bytes.
+    pub(super) fn bytes(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| size_of::<String>() + scope.len()).sum();
         self.realm.len() + self.service.as_ref().map_or(0, String::len) + scopes
     }

@@ -22,7 +22,6 @@ use crate::oci::lenient::value;
 use crate::oci::models::from_object;
 use crate::oci::operations;
 use crate::oci::realm::{self, Realm, TokenHost};
-use crate::oci::remembered::Weighed;
 
 /// Longest answer of a token server, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -61,10 +60,9 @@ impl Token {
     pub fn is_good(&self) -> bool {
         Instant::now() < self.good_until
     }
-}
 
-impl Weighed for Token {
-    fn bytes(&self) -> usize {
+    /// Length of the secret, in bytes.
+    pub(super) fn bytes(&self) -> usize {
         self.secret.expose_secret().len()
     }
 }

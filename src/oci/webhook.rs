@@ -90,6 +90,10 @@ impl WebhookReceiver for OciWebhooks {
         Source::Oci
     }
 
+    fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
+        self.verify(headers).is_ok()
+    }
+
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         self.verify(headers)?;
         let text = |name: &str| headers.get(name)?.to_str().ok().map(ToOwned::to_owned);

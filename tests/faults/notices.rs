@@ -7,6 +7,7 @@ use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::source::Source;
+use extension_registry::oci::webhook::OciWebhooks;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
@@ -20,6 +21,9 @@ use crate::support::liveness::lives_at_once;
 use crate::support::raw::{connect, head, rest};
 use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
+
+/// A signature of the right form.
+const MADE_UP: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Begins a notice whose body does not come.
 async fn begin(served: &Served, backend: &str, headers: &str) -> TcpStream {
@@ -40,6 +44,9 @@ async fn a_notice_that_nobody_wants_or_that_shows_nothing_is_refused_before_its_
         ("nobody", "X-Gitea-Signature: 00\r\n", 404),
         ("gitea", "", 401),
         ("gitea", "X-Gitea-Event: release\r\n", 401),
+        ("gitea", "X-Gitea-Signature: 00\r\n", 401),
+        ("gitea", "X-Gitea-Signature:\r\n", 401),
+        ("gitea", "Authorization: x\r\n", 401),
     ] {
         let head = head(&mut begin(&served, backend, headers).await).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{backend} {headers}: {head}");
@@ -47,7 +54,28 @@ async fn a_notice_that_nobody_wants_or_that_shows_nothing_is_refused_before_its_
     assert_eq!(begun.elapsed(), Duration::ZERO, "no body was waited for");
 }
 
-/// The same from another address of this machine.
+#[tokio::test(start_paused = true)]
+async fn s13b_a_registrys_notice_with_a_wrong_secret_is_refused_before_its_body() {
+    let receiver = OciWebhooks::new(&SECRET.to_owned().into(), "ns".parse().unwrap()).unwrap();
+    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let setup = Setup { receivers, ..Setup::default() };
+    let served = Served::with(vec![memory(Source::Oci, &[])], setup).await;
+    let begun = Instant::now();
+    for headers in
+        ["", "Authorization: x\r\n", "Authorization: Bearer x\r\n", "Authorization: \r\n"]
+    {
+        let head = head(&mut begin(&served, "oci", headers).await).await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{headers}: {head}");
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO, "a body was waited for");
+    // The right one gets the three seconds that a body may take.
+    let right = format!("Authorization: Bearer {SECRET}\r\n");
+    let head = head(&mut begin(&served, "oci", &right).await).await;
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+/// Begins one from another address of this machine.
 async fn begin_at(served: &Served, address: &str, backend: &str, headers: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(address.parse().unwrap()).unwrap();
@@ -62,15 +90,11 @@ async fn begin_at(served: &Served, address: &str, backend: &str, headers: &str) 
 #[tokio::test(start_paused = true)]
 async fn s13_made_up_signatures_with_slow_bodies_keep_no_true_notice_out() {
     let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
-    for signed in [
-        "X-Gitea-Signature: 00\r\n",
-        "X-Forgejo-Signature: 00\r\n",
-        "X-Hub-Signature-256: sha256=00\r\n",
-        "Authorization: x\r\n",
-    ] {
+    for signed in ["X-Gitea-Signature: ", "X-Forgejo-Signature: ", "X-Hub-Signature-256: sha256="] {
+        let signed = format!("{signed}{MADE_UP}\r\n");
         let mut held = Vec::new();
         for _ in 0..16 {
-            held.push(begin_at(&served, "127.0.0.2:0", "gitea", signed).await);
+            held.push(begin_at(&served, "127.0.0.2:0", "gitea", &signed).await);
         }
         // Each is read, and taken or not by what it says.
         for number in 0..20 {
@@ -96,7 +120,8 @@ async fn s13_made_up_signatures_with_slow_bodies_keep_no_true_notice_out() {
 #[tokio::test(start_paused = true)]
 async fn row_31_a_slow_body_is_not_waited_for() {
     let served = served_with_webhooks(memory(Source::Gitea, &[])).await;
-    let mut stream = begin(&served, "gitea", "X-Gitea-Signature: 00\r\n").await;
+    let signed = format!("X-Gitea-Signature: {MADE_UP}\r\n");
+    let mut stream = begin(&served, "gitea", &signed).await;
     let begun = Instant::now();
     let answer = String::from_utf8(rest(&mut stream).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");

@@ -66,7 +66,7 @@ pub(super) enum End {
     /// There is nowhere to keep it; nobody was given a byte.
     Unstorable,
     /// It failed.
-    Failed(Arc<Error>),
+    Failed(Error),
 }
 
 /// What a reader finds at its position.

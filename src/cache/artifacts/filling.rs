@@ -115,7 +115,7 @@ impl Artifacts {
                 self.keep(disk, fill, unfinished, fetched).await
             }
             Err(error) => {
-                fill.finish(End::Failed(Arc::new(error)));
+                fill.finish(End::Failed(error));
                 None
             }
         }

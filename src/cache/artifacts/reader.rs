@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
-use crate::backend::coalesce::copy_of;
 use crate::backend::download::{Download, PIECE};
 use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::fill::{End, Fill, Look};
@@ -77,7 +76,7 @@ impl Reader {
                     continue;
                 }
                 Look::Ended(End::Unstorable) => return Ok(Err(Unstorable)),
-                Look::Ended(End::Failed(error)) => return Err(copy_of(error)),
+                Look::Ended(End::Failed(error)) => return Err(error),
                 Look::Ended(End::Verified) => return Ok(Ok(None)),
             };
             self.at += piece.len() as u64;
