@@ -51,7 +51,7 @@ use crate::models::source::Source;
 pub struct Rules {
     /// What happens to a name that several backends have.
     pub merge: Merge,
-    /// Whether a name passes to the next backend that has it when its owner loses it.
+    /// Whether a name passes to the next backend when its owner loses it.
     pub allow_takeover: bool,
     /// How long a backend's answers are current.
     pub ttl: Duration,
@@ -193,7 +193,7 @@ impl Catalogue {
         freshness
     }
 
-    /// Why what is known does not outlive a restart for now, though it should.
+    /// Why state cannot be saved and would be lost on restart, though it should.
     #[must_use]
     pub fn unkept(&self) -> Option<String> {
         self.unkept.lock().clone()

@@ -76,7 +76,7 @@ pub struct UpstreamConfig {
     pub verify_ssl: bool,
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// Questions under way at once.
+    /// Concurrent requests to the backend.
     pub max_concurrency: usize,
     /// How often a question is asked again.
     pub retries: u32,
@@ -97,7 +97,7 @@ pub struct OciConfig {
     pub auth_token_path: Option<PathBuf>,
     /// Hosts of token servers that may be told who we are.
     pub token_hosts: Vec<String>,
-    /// Repositories to serve beside those of the registry's catalogue.
+    /// Repositories to serve in addition to those that the registry lists.
     pub repositories: Vec<String>,
     /// How it is talked to.
     pub upstream: UpstreamConfig,
@@ -138,7 +138,7 @@ pub struct CacheConfig {
     pub stale_if_error: Duration,
     /// How long a "no" is remembered.
     pub negative_ttl: Duration,
-    /// Whether metadata and versions are kept.
+    /// Whether responses with metadata and versions are cached.
     pub enable_metadata_cache: bool,
     /// Whether lists are kept.
     pub enable_list_cache: bool,
@@ -148,7 +148,7 @@ pub struct CacheConfig {
     pub artifact_bytes: u64,
 }
 
-/// How archives are given out.
+/// Downloads of archives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DownloadsConfig {
     /// Whether a version's archive may become another one.

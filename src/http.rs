@@ -81,7 +81,7 @@ pub struct HttpSettings {
     pub timeout: Duration,
     /// How many questions and downloads may be under way at once; others wait their turn.
     pub max_concurrency: usize,
-    /// How often a question is asked again after a failure that may pass.
+    /// Retries after a temporary failure.
     pub retries: u32,
     /// `false` accepts any certificate: for tests and for laboratories.
     pub verify_tls: bool,

@@ -73,7 +73,7 @@ impl Metrics {
             durations: HistogramVec::new(
                 HistogramOpts::new(
                     "http_request_duration_seconds",
-                    "Time from a request's head to its answer's head",
+                    "Time from the request head to the response head",
                 )
                 .buckets(BUCKETS.to_vec()),
                 &["method", "route"],
@@ -85,12 +85,12 @@ impl Metrics {
             )?,
             webhooks: counters(
                 "extension_registry_webhook_deliveries_total",
-                "Change notices of a backend by what became of them",
+                "Webhook deliveries by backend and outcome",
                 &["backend", "outcome"],
             )?,
             refused: counters(
                 "extension_registry_refused_requests_total",
-                "Requests that were not let in, by what they lacked",
+                "Requests refused before routing, by reason",
                 &["reason"],
             )?,
             backends: BackendMetrics::new(&registry)?,

@@ -132,7 +132,7 @@ pub async fn serve<S: Answers>(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok(None) => debug!("connection closed: its client has too many"),
+            Ok(None) => debug!("connection closed: too many connections from this address"),
             Ok(Some((stream, connection))) => {
                 let Routers { served, crowded } = &routers;
                 let router = if connection.crowded { crowded.clone() } else { served.clone() };
@@ -233,14 +233,14 @@ async fn stopped(stop: &mut watch::Receiver<Stop>, at_least: Stop) {
 }
 
 async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::Receiver<Stop>) {
-    info!(connections = connections.len(), "stopping: letting answers finish");
+    info!(connections = connections.len(), "shutting down: waiting for responses to finish");
     let finished = async { while connections.join_next().await.is_some() {} };
     let in_time = tokio::select! {
         finished = timeout(grace, finished) => finished.is_ok(),
         () = stopped(&mut stop, Stop::Now) => false,
     };
     if !in_time {
-        warn!(connections = connections.len(), "stopping: cutting what is not finished");
+        warn!(connections = connections.len(), "shutting down: aborting unfinished responses");
         connections.shutdown().await;
     }
 }
@@ -282,7 +282,7 @@ impl Connection {
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
-                () = overdue.as_mut() => return debug!("connection cut: the client takes too long"),
+                () = overdue.as_mut() => return debug!("connection closed: the client is too slow"),
                 () = stopped(&mut stop, Stop::Drain), if !draining => {
                     draining = true;
                     connection.as_mut().graceful_shutdown();

@@ -122,7 +122,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
     let most: usize = most_memory(&config).into_iter().map(|(_, bytes)| bytes).sum();
-    info!(mebibytes = most >> 20, "the most memory that the limits of this configuration allow");
+    info!(mebibytes = most >> 20, "memory that the configured limits allow at most");
     let limits = Limits {
         max_connections: config.server.max_connections,
         grace: config.server.shutdown_grace,
@@ -295,7 +295,7 @@ fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             info!(
-                "SIGHUP is ignored: changed secrets are taken up by themselves, and a changed configuration by a restart"
+                "SIGHUP is ignored: changed secret files are reloaded automatically; a changed configuration needs a restart"
             );
         }
     });

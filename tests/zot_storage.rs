@@ -61,7 +61,7 @@ async fn exactly_its_eleven_extensions_are_listed() {
         ]
     );
     let health = served.get("/health").await.json();
-    let reason = "tags that read as no version come after all versions: tmp-arm64, tmp-amd64";
+    let reason = "tags that are not versions are sorted after all versions: tmp-arm64, tmp-amd64";
     let faults =
         json!([{"repository": "taskserv/cilium", "subject": "repository", "reason": reason}]);
     assert_eq!(health["backends"]["local"]["faults"], faults);

@@ -338,7 +338,7 @@ impl IntoResponse for Refused {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""
             }
         };
-        let message = "A valid client token is needed: Authorization: Bearer TOKEN";
+        let message = "A valid client token is required: Authorization: Bearer TOKEN";
         let mut response = Problem::new(StatusCode::UNAUTHORIZED, message).into_response();
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response

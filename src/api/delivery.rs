@@ -202,7 +202,7 @@ impl Delivery {
             Ok(piece) => count.inc_by(piece.len() as u64),
             Err(error) => {
                 let (backend, id) = (self.release.source, &self.id);
-                warn!(%backend, repository = %id, "download cut: {}", error.report());
+                warn!(%backend, repository = %id, "download aborted: {}", error.report());
                 self.report(&catalogue, error);
             }
         });

@@ -72,7 +72,7 @@ fn bad_request(error: impl ToString) -> Problem {
 }
 
 fn unreadable_path() -> Problem {
-    Problem::bad_request("The path is no UTF-8 once decoded")
+    Problem::bad_request("The decoded path is not UTF-8")
 }
 
 /// The parameters of a query string. Those that nobody asks for are ignored; of several of one
@@ -233,7 +233,7 @@ impl<S: Send + Sync> FromRequest<S> for WholeBody {
         let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
         let read = read.map_err(|_| {
             let seconds = BODY_TIMEOUT.as_secs();
-            let message = format!("The body did not come within {seconds} seconds");
+            let message = format!("The request body did not arrive within {seconds} seconds");
             Problem::new(StatusCode::REQUEST_TIMEOUT, message)
         })?;
         read.map(Self).map_err(|rejection| Problem::bare(rejection.status()))

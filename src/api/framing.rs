@@ -52,6 +52,6 @@ fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     if is_chunked && lines.next().is_none() && version == Version::HTTP_11 {
         return Ok(());
     }
-    let message = "A body is sent as it is or chunked once: no other Transfer-Encoding is taken";
+    let message = "Transfer-Encoding must be absent, or chunked once";
     Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message).closing())
 }

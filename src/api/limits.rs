@@ -28,14 +28,15 @@ const HEADERS_SIZE_MAX: usize = 16 * 1024;
 pub fn bound_head(request: &Request) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
-        let message = format!("The address is longer than {TARGET_MAX} bytes");
+        let message = format!("The request target is longer than {TARGET_MAX} bytes");
         return Err(Problem::new(StatusCode::URI_TOO_LONG, message));
     }
     let headers = request.headers();
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > HEADERS_MAX || size > HEADERS_SIZE_MAX {
-        let message =
-            format!("More than {HEADERS_MAX} headers or {HEADERS_SIZE_MAX} bytes of them");
+        let message = format!(
+            "More than {HEADERS_MAX} headers, or headers of more than {HEADERS_SIZE_MAX} bytes"
+        );
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
     }
     Ok(())

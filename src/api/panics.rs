@@ -53,7 +53,7 @@ impl HttpBody for Watched {
             catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.body).poll_frame(context)));
         polled.unwrap_or_else(|panic| {
             self.metrics.process.panicked();
-            error!("panic within an answer, which is cut: {}", text_of(&*panic));
+            error!("handler panicked while streaming; connection closed: {}", text_of(&*panic));
             // It is in an unknown state, and not asked again.
             self.body = Body::empty();
             Poll::Ready(Some(Err(axum::Error::new("a panic"))))

@@ -71,22 +71,22 @@ impl Problem {
     #[must_use]
     pub fn rate_limited(retry_after: Duration) -> Self {
         let beside = Beside::RetryAfter(whole_seconds(retry_after));
-        let message =
-            "This client has used up its share of requests; Retry-After tells when to ask again";
+        let message = "Rate limit exceeded; retry after the seconds in Retry-After";
         Self { beside, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
     /// As many requests of this client are under way as may be.
     #[must_use]
     pub fn crowding() -> Self {
-        let message = "This client has as many requests under way as it may; ask again when one of them has ended";
+        let message =
+            "Too many concurrent requests from this client; retry when one of them has finished";
         Self { beside: Beside::RetryAfter(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
     /// We have more to do than we take on at once, whatever the backends do.
     #[must_use]
     pub fn overloaded() -> Self {
-        let message = "The service answers as many requests as it may; ask again in a moment";
+        let message = "The server is at its request limit; retry later";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
         Self { error: "overloaded", beside: Beside::RetryAfter(1), ..problem }
     }
@@ -108,9 +108,7 @@ impl Problem {
     pub fn bare(status: StatusCode) -> Self {
         let message = match status {
             StatusCode::NOT_FOUND => "Nothing is served at this path",
-            StatusCode::METHOD_NOT_ALLOWED => {
-                "This path does not take that method; Allow names those it takes"
-            }
+            StatusCode::METHOD_NOT_ALLOWED => "Method not allowed; see the Allow header",
             StatusCode::INTERNAL_SERVER_ERROR => "The service failed to answer",
             StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than 1 MiB",
             other => other.canonical_reason().unwrap_or("The request failed"),

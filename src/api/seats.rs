@@ -47,7 +47,7 @@ impl Share {
             return Ok(Some(seat));
         }
         if !self.told.swap(true, Ordering::Relaxed) {
-            warn!(%address, "an address has as many requests under way as it may, and more are refused: if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. This is told once");
+            warn!(%address, "an address reached its limit of concurrent requests (429): if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. Logged once");
         }
         Err(Reached)
     }

@@ -65,7 +65,7 @@ where
         }));
         let answered = async move {
             task.await.unwrap_or_else(|error| {
-                Err(Error::new(ErrorKind::Internal, "A question broke off").because(error))
+                Err(Error::new(ErrorKind::Internal, "A shared request was aborted").because(error))
             })
         };
         answered.boxed().shared()

@@ -141,7 +141,7 @@ impl Artifacts {
         match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok((found, told)) => {
                 this.restock(found);
-                told.iter().for_each(|what| warn!("the store of artifacts: {what}"));
+                told.iter().for_each(|what| warn!("artifact store: {what}"));
             }
             Err(error) => this.failed(&error),
         }
@@ -186,7 +186,7 @@ impl Artifacts {
     /// are under way.
     pub async fn open(self: &Arc<Self>, wanted: Wanted) -> Result<Opened> {
         let allowance = self.buffers.allow().ok_or_else(|| {
-            Error::new(ErrorKind::Overloaded, "As many downloads as may be are under way")
+            Error::new(ErrorKind::Overloaded, "Too many concurrent downloads; retry later")
         })?;
         let allowance = Arc::new(allowance);
         let part = wanted.range.clone().unwrap_or(0..wanted.artifact.size);

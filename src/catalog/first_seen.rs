@@ -258,7 +258,7 @@ fn log_change(id: &ExtensionId, version: &str, pins: &VersionPins) {
     let first = pins.0.first().map(|pin| pin.digest.to_string()).unwrap_or_default();
     warn!(
         extension = %id, version, first,
-        "the archive of a version is not the one that was downloaded first"
+        "the archive of a version differs from its pinned digest"
     );
 }
 

@@ -111,7 +111,7 @@ impl Member {
         self.backend.contact().map_or(Duration::ZERO, |contact| contact.borrow().pause())
     }
 
-    /// Waits until the backend is asked again after it was left alone.
+    /// Waits until the circuit breaker closed after it was left alone.
     pub(super) async fn is_back(&self) {
         let Some(mut contact) = self.backend.contact() else { return pending().await };
         for closed in [false, true] {
@@ -125,14 +125,14 @@ impl Member {
     /// A question was answered, with yes or no.
     pub(super) fn answered(&self, question: Question) {
         if self.status.answered(question) {
-            info!(backend = %self.source(), "backend answers");
+            info!(backend = %self.source(), "backend reachable");
         }
     }
 
     /// Notes and logs a failure; one of the same kind again is noted alone.
     pub(super) fn failed(&self, question: Question, error: &Error) {
         if self.status.failed(question, error) {
-            warn!(backend = %self.source(), "backend fails: {}", error.report());
+            warn!(backend = %self.source(), "backend unavailable: {}", error.report());
         }
     }
 

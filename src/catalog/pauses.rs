@@ -21,7 +21,7 @@ impl Catalogue {
             return error;
         }
         let who = source.map_or_else(|| "A".to_owned(), |source| format!("The {source}"));
-        let held = Error::unavailable(format!("{who} backend limits us"), pause);
+        let held = Error::unavailable(format!("{who} backend limits our request rate"), pause);
         match source {
             Some(source) => held.at(source),
             None => held,

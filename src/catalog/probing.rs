@@ -98,6 +98,6 @@ fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
 }
 
 fn unanswered(source: Source) -> Error {
-    let message = format!("The {source} backend leaves a question unanswered");
+    let message = format!("The {source} backend did not answer in time");
     Error::new(ErrorKind::BackendTimeout, message).at(source)
 }

@@ -217,7 +217,7 @@ impl Catalogue {
 
 /// What a caller is told whose question is one too many just now.
 pub(super) fn asked_too_much(source: Source) -> Error {
-    let message = format!("The {source} backend is asked for too much at once");
+    let message = format!("The {source} backend gets too many lookups; retry in 1 s");
     Error::unavailable(message, Duration::from_secs(1)).at(source)
 }
 
@@ -254,10 +254,8 @@ impl Deadline {
 fn late(source: Option<Source>) -> Error {
     let who =
         source.map_or_else(|| "A backend".to_owned(), |source| format!("The {source} backend"));
-    let error = Error::new(
-        ErrorKind::BackendTimeout,
-        format!("{who} did not answer in time; ask again later"),
-    );
+    let error =
+        Error::new(ErrorKind::BackendTimeout, format!("{who} did not answer in time; retry later"));
     match source {
         Some(source) => error.at(source),
         None => error,

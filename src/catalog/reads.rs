@@ -347,7 +347,7 @@ impl Catalogue {
             let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
             reasons.push(format!("{} ({reason})", member.source()));
         }
-        Error::new(kind, format!("Nothing current is known of {}", reasons.join(", ")))
+        Error::new(kind, format!("No current data from {}", reasons.join(", ")))
     }
 }
 

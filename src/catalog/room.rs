@@ -39,7 +39,9 @@ impl Member {
                 %backend, bytes,
                 "catalog.max_bytes leaves no room for more extensions of this backend"
             ),
-            (1.., 0) => info!(%backend, bytes, "there is room for every extension again"),
+            (1.., 0) => {
+                info!(%backend, bytes, "catalog.max_bytes has room for every extension again")
+            }
             _ => {}
         }
     }

@@ -40,7 +40,7 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// How often a client may ask.
+/// Request rate of each client; without this section there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitConfig {
     /// Requests of a client in a second.

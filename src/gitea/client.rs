@@ -246,10 +246,10 @@ fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> 
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         let message = match permission(operation) {
             Some(unit) => format!(
-                "The gitea backend does not let us read this: the team of our account lacks the \
+                "The gitea backend denies access to this: the team of our account lacks the \
                  permission {unit}"
             ),
-            None => "The gitea backend does not let us read this".to_owned(),
+            None => "The gitea backend denies access to this".to_owned(),
         };
         return Ok(Reply::Forbidden(refusal(message)));
     }

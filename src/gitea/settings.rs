@@ -28,11 +28,11 @@ pub struct GiteaSettings {
     pub timeout: Duration,
     /// `false` accepts any certificate.
     pub verify_ssl: bool,
-    /// A PEM file of certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// Questions under way at once; 8 is what servers bear well.
     pub max_concurrency: usize,
-    /// How often a question is asked again after a failure that may pass.
+    /// Retries after a temporary failure.
     pub retries: u32,
     /// Whether a download may be redirected to a private address (a store beside the server).
     pub allow_private_redirects: bool,

@@ -75,8 +75,7 @@ impl Answer {
         if says_json(&self.headers) {
             return Ok(());
         }
-        let message =
-            format!("The {} backend answered with something else than JSON", self.backend);
+        let message = format!("The {} backend did not answer with JSON", self.backend);
         Err(Error::faulty(message).at(self.backend))
     }
 
@@ -108,7 +107,8 @@ fn says_json(headers: &HeaderMap) -> bool {
 
 fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error {
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
-        return Error::unavailable(format!("The {backend} backend limits us"), pause).at(backend);
+        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
+            .at(backend);
     }
     let error = match status.as_u16() {
         401 => Error::new(
@@ -117,10 +117,10 @@ fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error
         ),
         403 => Error::new(
             ErrorKind::BackendRefused,
-            format!("The {backend} backend does not let us read this"),
+            format!("The {backend} backend denies access to this"),
         ),
         500.. => Error::unavailable(
-            format!("The {backend} backend fails with status {}", status.as_u16()),
+            format!("The {backend} backend answered with status {}", status.as_u16()),
             told_to_wait(headers).unwrap_or(WAIT_DEFAULT),
         ),
         other => Error::faulty(format!(

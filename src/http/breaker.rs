@@ -153,7 +153,8 @@ impl Breaker {
         // Whole seconds are all that an answer can say, and none would mean at once.
         let wait = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
             .max(STEP_FIRST);
-        let message = format!("The {} backend fails and is not asked just now", self.backend);
+        let message =
+            format!("The {} backend is unavailable: its circuit breaker is open", self.backend);
         let cause = self.record.lock().cause.clone();
         Error::unavailable(message, wait).at(self.backend).because(cause).not_asked()
     }
@@ -186,7 +187,7 @@ impl Breaker {
                 {
                     record.step = STEP_FIRST;
                     record.cause = cause;
-                    info!(backend = %self.backend, cause = record.cause, "backend is not asked for a while");
+                    info!(backend = %self.backend, cause = record.cause, "circuit breaker opened");
                     self.open(&mut record, Instant::now(), wait);
                 }
             }
@@ -207,7 +208,7 @@ impl Breaker {
     fn close(&self, record: &mut Record) {
         record.consecutive = 0;
         record.window = Window::default();
-        info!(backend = %self.backend, "backend is asked again");
+        info!(backend = %self.backend, "circuit breaker closed");
         self.become_state(record, BreakerState::Closed);
     }
 

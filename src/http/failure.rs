@@ -26,7 +26,7 @@ pub(super) fn slow(backend: Source) -> Error {
 
 /// A body larger than anything we asked for can be.
 pub(super) fn too_long(max_bytes: usize) -> Error {
-    Error::faulty(format!("A backend's answer is longer than {max_bytes} bytes")).too_long()
+    Error::faulty(format!("A backend's response is longer than {max_bytes} bytes")).too_long()
 }
 
 /// An address on a private network that the operator did not choose.
@@ -53,7 +53,7 @@ pub(super) fn of_sending(backend: Source, error: legacy::Error) -> Error {
 /// An answer that stopped before its end.
 pub(super) fn of_reading(error: hyper::Error) -> Error {
     let not_http = error.is_parse();
-    let message = "A backend's answer broke off";
+    let message = "A backend's response was cut off";
     let failure =
         if not_http { Error::faulty(message) } else { Error::unavailable(message, RETRY) };
     failure.because(error)
@@ -61,7 +61,7 @@ pub(super) fn of_reading(error: hyper::Error) -> Error {
 
 fn broken(backend: Source, not_http: bool, cause: legacy::Error) -> Error {
     let failure = if not_http {
-        Error::faulty(format!("The {backend} backend answered with what is not HTTP"))
+        Error::faulty(format!("The {backend} backend does not speak HTTP at this address"))
     } else {
         Error::unavailable(format!("The {backend} backend closed the connection"), RETRY)
     };

@@ -25,7 +25,7 @@ const DEPTH: usize = 128;
 pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
     let Shape { weight, depth } = shape_of(json);
     if weight > room.of(LITTLE, MUCH) {
-        return Err(room.lacks(Error::faulty("A backend's answer holds too many values")));
+        return Err(room.lacks(Error::faulty("A backend's response has too many values")));
     }
     if depth > DEPTH {
         return Err(too_deep());
@@ -58,11 +58,11 @@ pub fn check_depth(json: &[u8]) -> Result<()> {
 }
 
 fn too_deep() -> Error {
-    Error::faulty("A backend's answer holds values deep within each other")
+    Error::faulty("A backend's response is nested too deeply")
 }
 
 fn broken(error: serde_json::Error) -> Error {
-    Error::faulty("A backend answered with JSON that does not parse").because(error)
+    Error::faulty("A backend's response is not valid JSON").because(error)
 }
 
 struct EachRow<'a, F> {

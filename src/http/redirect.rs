@@ -60,7 +60,7 @@ impl Hop {
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let url = location
             .and_then(|location| self.url.join(location).ok())
-            .ok_or("A backend redirects to nowhere")?;
+            .ok_or("A backend redirects without a usable Location")?;
         let stays = url.origin() == self.url.origin();
         self.check(&url, stays, redirects)?;
         Ok(Some(Self {

@@ -67,8 +67,10 @@ impl HttpClient {
             }
         };
         timeout_at(deadline, turn).await.unwrap_or_else(|_| {
-            let message =
-                format!("The {} backend has too many questions to answer", shared.settings.backend);
+            let message = format!(
+                "The {} backend has too many requests under way; retry later",
+                shared.settings.backend
+            );
             let error = Error::new(ErrorKind::BackendTimeout, message);
             Err(error.at(shared.settings.backend).not_asked())
         })
@@ -77,6 +79,7 @@ impl HttpClient {
     /// The backend limits us, and is to be asked again after this pause.
     pub(super) fn limits(&self, pause: Duration) -> Error {
         let backend = self.0.settings.backend;
-        Error::unavailable(format!("The {backend} backend limits us"), pause).at(backend)
+        Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
+            .at(backend)
     }
 }

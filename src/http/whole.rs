@@ -42,7 +42,7 @@ impl Whole {
     /// Pages that are not written to take no memory, so that the most is asked for at once.
     fn long(bytes: &[u8], most: usize) -> Result<Self> {
         let mut pages = MmapMut::map_anon(most).map_err(|error| {
-            Error::new(ErrorKind::Internal, "There is no memory for an answer").because(error)
+            Error::new(ErrorKind::Internal, "There is no memory for a response").because(error)
         })?;
         if let Some(begin) = pages.get_mut(..bytes.len()) {
             begin.copy_from_slice(bytes);

@@ -30,34 +30,34 @@ impl ArtifactCounters {
         let this = Self {
             downloads: counters(
                 "extension_registry_downloads_total",
-                "Downloads begun, by where their bytes come from",
+                "Downloads started, by origin of the bytes",
                 &["origin"],
             )?,
             bytes: counters(
                 "extension_registry_download_bytes_total",
-                "Bytes of archives given to callers, by where they come from",
+                "Archive bytes sent to clients, by origin",
                 &["origin"],
             )?,
             mismatches: counters(
                 "extension_registry_digest_mismatches_total",
-                "Archives of a backend that failed their digest",
+                "Archives whose bytes did not match their digest",
                 &["backend"],
             )?,
             failures: IntCounter::new(
                 "extension_registry_artifact_store_failures_total",
-                "Archives that could not be stored or read again",
+                "Failures to store an archive on disk or to read it again",
             )?,
             stored_bytes: IntGauge::new(
                 "extension_registry_artifact_store_bytes",
-                "Bytes of the archives that are stored",
+                "Bytes of the archives on disk",
             )?,
             stored: IntGauge::new(
                 "extension_registry_artifact_store_artifacts",
-                "Archives that are stored",
+                "Archives on disk",
             )?,
             changed: IntGauge::new(
                 "extension_registry_changed_versions",
-                "Versions whose archive is another one now than the one first downloaded",
+                "Versions whose archive differs from its pinned digest",
             )?,
         };
         registry.register(Box::new(this.downloads.clone()))?;

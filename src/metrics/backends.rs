@@ -42,57 +42,57 @@ impl BackendMetrics {
         let metrics = Self {
             requests: counters(
                 "extension_registry_upstream_requests_total",
-                "Calls to a backend by how they ended",
+                "Calls to a backend by outcome",
                 &["backend", "outcome"],
             )?,
             durations: HistogramVec::new(
                 HistogramOpts::new(
                     "extension_registry_upstream_request_duration_seconds",
-                    "Time a call to a backend took; for downloads until the head of the answer",
+                    "Duration of a call to a backend; for downloads until the response head",
                 )
                 .buckets(BUCKETS.to_vec()),
                 &["backend", "operation"],
             )?,
             retries: counters(
                 "extension_registry_upstream_retries_total",
-                "Calls to a backend that were made again after a failure",
+                "Retries of calls to a backend",
                 &["backend"],
             )?,
             breaker: gauges(
                 "extension_registry_upstream_breaker_state",
-                "1 for the state that a backend's breaker is in",
+                "1 for the current state of a backend's circuit breaker",
                 &["backend", "state"],
             )?,
             extensions: gauges(
                 "extension_registry_catalogue_extensions",
-                "Extensions known of a backend",
+                "Extensions of a backend in the catalog",
                 &["backend"],
             )?,
             bytes: gauges(
                 "extension_registry_catalogue_bytes",
-                "Memory that the extensions of a backend take, about",
+                "Approximate memory of a backend's extensions",
                 &["backend"],
             )?,
             refused: gauges(
                 "extension_registry_catalogue_refused_extensions",
-                "Extensions of a backend that catalog.max_bytes leaves no room for",
+                "Extensions of a backend refused because of catalog.max_bytes",
                 &["backend"],
             )?,
             age: GaugeVec::new(
                 Opts::new(
                     "extension_registry_catalogue_age_seconds",
-                    "Time since a backend was last read; before the first time, since the start",
+                    "Time since a backend was last read, or since the start",
                 ),
                 &["backend"],
             )?,
             healthy: gauges(
                 "extension_registry_backend_healthy",
-                "1 if the last question to a backend was answered",
+                "1 if the last call to a backend succeeded",
                 &["backend"],
             )?,
             stale: counters(
                 "extension_registry_stale_answers_total",
-                "Answers given although a backend's part of them was stale or missing",
+                "Responses in which a backend's part was stale or missing",
                 &["backend"],
             )?,
         };

@@ -33,19 +33,19 @@ impl CacheFamilies {
             misses: of_cache("cache_misses_total", "Total cache misses")?,
             our_hits: of_cache(
                 "extension_registry_cache_hits_total",
-                "Hits of the caches that cache_hits_total does not name",
+                "Hits of caches that cache_hits_total does not count",
             )?,
             our_misses: of_cache(
                 "extension_registry_cache_misses_total",
-                "Misses of the caches that cache_misses_total does not name",
+                "Misses of caches that cache_misses_total does not count",
             )?,
             evictions: of_cache(
                 "extension_registry_cache_evictions_total",
-                "Entries that left a cache for want of room",
+                "Entries evicted from a cache for lack of space",
             )?,
             coalesced: of_cache(
                 "extension_registry_cache_coalesced_total",
-                "Misses that were answered by what was being made for another request",
+                "Misses coalesced into another request's fill",
             )?,
         })
     }

@@ -24,12 +24,12 @@ impl ProcessMetrics {
             build: IntGaugeVec::new(build, &["version", "commit"])?,
             reloads: counters(
                 "extension_registry_config_reloads_total",
-                "Changed files of secrets, by the key that names them and what became of them",
+                "Reloads of changed secret files, by key and outcome",
                 &["key", "outcome"],
             )?,
             panics: IntCounter::new(
                 "extension_registry_panics_total",
-                "Answers that a bug of ours ended: with 500, or by a cut connection",
+                "Requests aborted by a panic",
             )?,
         };
         registry.register(Box::new(metrics.build.clone()))?;

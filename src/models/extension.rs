@@ -383,8 +383,10 @@ impl Extension {
         let mut tags: Vec<String> = tags.map(str::to_owned).collect();
         let more = unversioned.len().saturating_sub(NAMED_MAX);
         tags.extend((more > 0).then(|| format!("and {more} more")));
-        let reason =
-            format!("tags that read as no version come after all versions: {}", tags.join(", "));
+        let reason = format!(
+            "tags that are not versions are sorted after all versions: {}",
+            tags.join(", ")
+        );
         Some(ExtensionFault::of_repository(reason))
     }
 

@@ -9,7 +9,7 @@ use crate::models::tag::TagStyle;
 /// The kind of a backend, as `source` shows it in JSON and `[catalog] order` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// Releases of a Gitea or Forgejo organisation.
+    /// Releases of a Gitea or Forgejo organization.
     Gitea,
     /// Artifacts of an OCI registry's namespace.
     Oci,

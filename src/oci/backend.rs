@@ -247,7 +247,7 @@ fn is_no_catalogue(error: &Error) -> bool {
 }
 
 fn no_catalogue() -> Error {
-    Error::faulty("The registry has no catalogue: name its repositories in oci.repositories")
+    Error::faulty("The registry does not list its repositories: name them in oci.repositories")
 }
 
 #[async_trait]

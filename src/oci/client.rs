@@ -138,7 +138,9 @@ impl Client {
         let answer = self.fetch(&question, 64 * 1024, Room::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
-            StatusCode::NOT_FOUND => Err(Error::faulty("The address is none of an OCI registry")),
+            StatusCode::NOT_FOUND => {
+                Err(Error::faulty("The address is not that of an OCI registry"))
+            }
             _ => Err(answer.failure()),
         }
     }

@@ -33,11 +33,11 @@ pub struct OciSettings {
     pub timeout: Duration,
     /// `false` accepts any certificate.
     pub verify_ssl: bool,
-    /// A PEM file of certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Questions under way at once.
+    /// Concurrent requests to the backend.
     pub max_concurrency: usize,
-    /// How often a question is asked again after a failure that may pass.
+    /// Retries after a temporary failure.
     pub retries: u32,
     /// Whether a redirect or a token server may be at a private address beside the registry's own.
     pub allow_private_redirects: bool,

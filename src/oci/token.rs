@@ -203,8 +203,7 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         }
     }
     answer.check_json().map_err(|error| {
-        Error::faulty("The registry's token server answered with what cannot be read")
-            .because(error)
+        Error::faulty("The registry's token server sent an unreadable response").because(error)
     })?;
     let (secret, lifetime) = parse(&answer.body)?;
     Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
@@ -215,15 +214,14 @@ pub(crate) fn parse(body: &[u8]) -> Result<(SecretString, Duration)> {
     // What is wrong with it is not told in serde's words, which may hold a part of the token.
     let found: TokenAnswer = from_object(body).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        Error::faulty("The registry's token server answered with what cannot be read")
-            .because(place)
+        Error::faulty("The registry's token server sent an unreadable response").because(place)
     })?;
     let mut tokens = [found.token, found.access_token].into_iter().flatten();
     let secret = tokens
         .find(|token| !token.is_empty())
-        .ok_or_else(|| Error::faulty("The registry's token server answered without token"))?;
+        .ok_or_else(|| Error::faulty("The registry's token server sent no token"))?;
     if secret.len() > TOKEN_MAX {
-        return Err(Error::faulty("The registry's token server answered with too long a token"));
+        return Err(Error::faulty("The registry's token server sent a token that is too long"));
     }
     let lifetime = found.expires_in.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
     Ok((secret.into(), Duration::from_secs(lifetime)))

@@ -201,7 +201,7 @@ pub(super) fn token_hosts(names: &[String]) -> io::Result<Vec<TokenHost>> {
 fn warn_if_unverified(section: &str, upstream: &UpstreamConfig) {
     if !upstream.verify_ssl {
         warn!(
-            "{section}.verify_ssl is false: anyone on the way can read the token and change what is served"
+            "{section}.verify_ssl is false: certificates are not checked, so tokens and archives can be intercepted"
         );
     }
 }

@@ -14,7 +14,7 @@ const OTHERS: usize = 256;
 pub(super) fn allow(server: &ServerConfig) {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        warn!("the limit of open files cannot be raised: {error}");
+        warn!("cannot raise the limit of open files: {error}");
     }
     let Some(most) = getrlimit(Resource::Nofile).current else { return };
     let ServerConfig { max_connections, max_requests, .. } = server;
@@ -23,7 +23,7 @@ pub(super) fn allow(server: &ServerConfig) {
         warn!(
             most,
             needed,
-            "fewer files may be open than server.max_connections and server.max_requests need: raise the limit (LimitNOFILE, ulimit -Hn) or lower them"
+            "the limit of open files is too low for server.max_connections and server.max_requests: raise it (LimitNOFILE, ulimit -Hn) or lower them"
         );
     }
 }

@@ -64,7 +64,7 @@ fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) 
     let (key, path) = (file.key, file.path.display());
     counted.reloaded(key, renewed.is_ok());
     match renewed {
-        Ok(()) => info!(%path, "{key}: the file changed and is used from now on"),
+        Ok(()) => info!(%path, "{key}: the changed file is reloaded"),
         Err(problem) => warn!(
             %path,
             "{key}: the file changed and cannot be used, so that what it held before is used on: \

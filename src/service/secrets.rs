@@ -39,7 +39,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
     let mode = readable(path).map_err(named(key))?.mode() & 0o777;
     if mode & 0o077 != 0 {
-        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: others can read this file; 600 keeps it to its owner");
+        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: other users can read this file; restrict it with chmod 600");
     }
     Ok(())
 }

@@ -32,6 +32,6 @@ pub(super) async fn keep_alive() {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = notify(state) {
-        warn!("the supervisor cannot be told of {state:?}: {error}");
+        warn!("cannot notify systemd of {state:?}: {error}");
     }
 }

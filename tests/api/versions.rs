@@ -51,7 +51,7 @@ async fn g13f_health_names_tags_that_are_no_versions_beside_versions() {
     let health = served.get("/health").await.json();
     let faults = |backend: &str| health["backends"][backend]["faults"].clone();
     let reason =
-        |tags: &str| format!("tags that read as no version come after all versions: {tags}");
+        |tags: &str| format!("tags that are not versions are sorted after all versions: {tags}");
     let told = faults("gitea");
     assert_eq!(told[0]["repository"], "provider/mixed", "{health}");
     assert_eq!(told[0]["reason"], reason("release-2024, 1.2.3.4.5"));

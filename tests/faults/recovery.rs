@@ -93,14 +93,14 @@ async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() 
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
-        assert!(log.contains(" WARN ") && log.contains("backend fails"), "{log}");
+        assert!(log.contains(" WARN ") && log.contains("backend unavailable"), "{log}");
         backend.down.store(false, Ordering::SeqCst);
         for _ in 0..1000 {
             catalogue.round(None).await.unwrap();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
-        assert!(log.contains(" INFO ") && log.contains("backend answers"), "{log}");
+        assert!(log.contains(" INFO ") && log.contains("backend reachable"), "{log}");
     }
 }
 
@@ -138,7 +138,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
     assert!(begun.elapsed() <= Duration::from_millis(2500));
     let retry_after = Duration::from_secs(18);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
-    assert_eq!(error.message(), "A backend limits us");
+    assert_eq!(error.message(), "A backend limits our request rate");
     let probes = backend.probes.load(Ordering::SeqCst);
     pass(17).await;
     assert_eq!(backend.probes.load(Ordering::SeqCst), probes, "no probe within the pause");

@@ -30,7 +30,7 @@ async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
     let calls = |line: &&str| line.contains("upstream call failed");
     let failures: Vec<&str> = log.lines().filter(calls).collect();
     // A bare 503 may be a limit, and is asked once more.
-    let causes = ["401", "503", "503", "broke off"];
+    let causes = ["401", "503", "503", "cut off"];
     assert_eq!(failures.len(), causes.len(), "a page with a success is its reader's\n{log}");
     for (line, cause) in failures.iter().zip(causes) {
         assert!(line.contains("backend=gitea") && line.contains(cause), "{line}");

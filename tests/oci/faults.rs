@@ -42,7 +42,7 @@ async fn registries_that_are_none_are_told_apart() {
         ErrorKind::BackendFaulty
     );
     let none = backend(&elsewhere.url()).listing().await.unwrap_err();
-    assert!(none.message().contains("no catalogue"), "{none}");
+    assert!(none.message().contains("does not list its repositories"), "{none}");
 }
 
 #[tokio::test]

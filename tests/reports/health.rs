@@ -77,10 +77,7 @@ async fn g10_a_list_whose_members_cannot_be_read_is_no_answer() {
     let served = served(backend.clone()).await;
     for minute in 0..3 {
         let got = served.call("/extensions", &[]).await;
-        assert_eq!(
-            error_of(&got),
-            "502 Nothing current is known of gitea (lacks the unit Releases)"
-        );
+        assert_eq!(error_of(&got), "502 No current data from gitea (lacks the unit Releases)");
         let health = health(&served, "gitea").await;
         assert_eq!(health["healthy"], false, "minute {minute}: {health}");
         assert!(health["last_error"].as_str().unwrap().contains("unit Releases"), "{health}");

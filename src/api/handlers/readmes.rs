@@ -56,7 +56,7 @@ pub async fn get_readme(
 }
 
 fn not_acceptable() -> Problem {
-    let message = "A README is given as text/markdown or text/html; Accept admits neither";
+    let message = "A README is available as text/markdown or text/html; Accept allows neither";
     Problem::new(StatusCode::NOT_ACCEPTABLE, message)
 }
 

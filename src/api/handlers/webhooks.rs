@@ -35,7 +35,7 @@ pub fn outcomes() -> Vec<&'static str> {
         (status = 400, body = ErrorBody, description = "Signed, but not readable"),
         (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
         (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
-        (status = 408, body = ErrorBody, description = "The body did not come within 3 seconds"),
+        (status = 408, body = ErrorBody, description = "The request body did not arrive within 3 seconds"),
         (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
         (status = 503, body = ErrorBody, description = "For three seconds 16 notices of this backend, or 8 of this sender, were being read"),
     ),

@@ -23,7 +23,7 @@ pub struct MemoRules {
     pub negative_ttl: Duration,
     /// Whether lists are kept.
     pub lists: bool,
-    /// Whether metadata and versions are kept.
+    /// Whether responses with metadata and versions are cached.
     pub metadata: bool,
 }
 

@@ -88,7 +88,7 @@ impl Disk {
             match root.folder(algorithm.as_str()) {
                 Ok(folder) => found.extend(listed(algorithm, &folder)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => warn!("stored artifacts cannot be used: {error}"),
+                Err(error) => warn!("the artifact store cannot be used: {error}"),
             }
         }
         found.sort_by_key(|found| found.used);

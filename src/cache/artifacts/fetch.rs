@@ -153,9 +153,9 @@ impl<'a> Writer<'a> {
     /// Waits for the batch at work.
     async fn settle(&mut self) -> Result<()> {
         let Some(job) = self.at_work.take() else { return Ok(()) };
-        let (hasher, written) = job
-            .await
-            .map_err(|error| Error::new(ErrorKind::Internal, "A fetch broke off").because(error))?;
+        let (hasher, written) = job.await.map_err(|error| {
+            Error::new(ErrorKind::Internal, "A fetch was aborted").because(error)
+        })?;
         self.hasher = hasher;
         match written {
             Ok(bytes) => self.fill.written(bytes),

@@ -78,7 +78,7 @@ impl Artifacts {
                     true
                 }
                 Some(aside) => {
-                    warn!(%digest, aside = %aside.display(), "a stored artifact is damaged and set aside");
+                    warn!(%digest, aside = %aside.display(), "a stored artifact is damaged and moved aside");
                     this.shelf.lock().remove(&digest);
                     this.counters.failed();
                     this.count();
@@ -98,7 +98,7 @@ impl Artifacts {
         tokio::task::spawn_blocking(move || {
             for digest in left {
                 if let Err(error) = disk.remove(&digest) {
-                    warn!(%digest, "a stored artifact cannot be removed: {error}");
+                    warn!(%digest, "cannot remove a stored artifact: {error}");
                 }
             }
         });

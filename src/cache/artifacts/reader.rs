@@ -54,7 +54,7 @@ impl Reader {
         let pieces = stream::try_unfold(self, |mut reader| async move {
             match reader.next().await? {
                 Ok(piece) => Ok(piece.map(|piece| (piece, reader))),
-                Err(Unstorable) => Err(Error::new(ErrorKind::Internal, "A fetch was given up")),
+                Err(Unstorable) => Err(Error::new(ErrorKind::Internal, "A fetch was aborted")),
             }
         });
         pieces.boxed()

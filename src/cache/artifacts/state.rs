@@ -51,7 +51,7 @@ impl Artifacts {
         self.counters.failed();
         let before = self.trouble.0.lock().replace(failure.to_string());
         if before.is_none() {
-            warn!("artifacts cannot be stored and are passed through: {failure}");
+            warn!("artifacts cannot be stored and are streamed from their backends: {failure}");
         }
     }
 

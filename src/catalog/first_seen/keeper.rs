@@ -49,7 +49,7 @@ impl DigestKeeper {
                     aside.map_or_else(|error| error.to_string(), |p| p.display().to_string());
                 warn!(
                     path = %self.file.path().display(), aside,
-                    "which archives were downloaded first is not known any more: {}", error.report()
+                    "pinned digests are lost: {}", error.report()
                 );
             }
         }
@@ -81,7 +81,7 @@ impl DigestKeeper {
             written
         });
         written.await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, "A write broke off").because(error))
+            Err(Error::new(ErrorKind::Internal, "A write was aborted").because(error))
         })
     }
 }
@@ -91,9 +91,9 @@ fn tell(before: &mut Option<String>, failure: Option<&Error>) {
     let failure = failure.map(Error::report);
     match (&before, &failure) {
         (None, Some(report)) => {
-            warn!("which archives were downloaded first is not kept for now: {report}");
+            warn!("pinned digests cannot be saved: {report}");
         }
-        (Some(_), None) => info!("which archives were downloaded first is kept again"),
+        (Some(_), None) => info!("pinned digests are saved again"),
         _ => {}
     }
     *before = failure;

@@ -71,7 +71,7 @@ impl Keeper {
                 read
             }
             Err(error) => {
-                warn!("the kept catalogue cannot be read: {error}");
+                warn!("cannot read the saved catalog: {error}");
                 Vec::new()
             }
         }
@@ -85,7 +85,7 @@ impl Keeper {
                 let restored = self.catalogue.restore(snapshot, &self.fingerprints, now);
                 for source in &restored {
                     let extensions = self.catalogue.view().entries(Some(*source)).len();
-                    info!(backend = %source, extensions, "known from the last run");
+                    info!(backend = %source, extensions, "catalog loaded from the last run");
                 }
                 restored
             }
@@ -102,10 +102,10 @@ impl Keeper {
         match self.file.set_aside(now) {
             Ok(aside) => {
                 let aside = aside.display();
-                warn!(%path, %aside, reason, "the kept catalogue cannot be used and is set aside");
+                warn!(%path, %aside, reason, "the saved catalog cannot be used and is moved aside");
             }
             Err(error) => {
-                warn!(%path, reason, "the kept catalogue cannot be used, nor set aside: {error}");
+                warn!(%path, reason, "the saved catalog cannot be used and cannot be moved aside: {error}");
             }
         }
     }
@@ -175,9 +175,9 @@ impl Keeper {
             (None, Some(report)) => {
                 let path = self.file.path();
                 let path = path.display();
-                warn!(%path, "what is known does not outlive a restart for now: {report}");
+                warn!(%path, "state cannot be saved and would be lost on restart: {report}");
             }
-            (Some(_), None) => info!("what is known outlives a restart again"),
+            (Some(_), None) => info!("state is saved again"),
             _ => {}
         }
     }
