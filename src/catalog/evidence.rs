@@ -28,18 +28,27 @@ struct Evidence {
     /// Extensions whose last read failed or proved less than everything.
     incomplete: BTreeSet<ExtensionId>,
     faults: Faults,
+    /// Faults of the names of repositories. Apart from the others: they say nothing of what is
+    /// served, and must not take the room of those that do.
+    naming: Vec<Fault>,
 }
 
 impl EvidenceCell {
     /// Takes in what a list of repositories proved. Returns the new faults.
     pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
         let mut evidence = self.0.write();
-        let Listed { coverage, mut faults } = listed;
+        let Listed { coverage, faults } = listed;
+        let (naming, mut faults): (Vec<Fault>, Vec<Fault>) =
+            faults.into_iter().partition(is_of_naming);
         if let Some(reason) = coverage.reason().filter(|_| faults.is_empty()) {
             faults.push(listing_fault(reason));
         }
         evidence.listing = coverage;
-        evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing)
+        let mut news =
+            evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing);
+        news.extend(naming.iter().filter(|fault| !evidence.naming.contains(fault)).cloned());
+        evidence.naming = naming;
+        news
     }
 
     /// Takes in an extension that was read. Returns the new faults.
@@ -141,10 +150,11 @@ impl EvidenceCell {
         evidence.incomplete.contains(id) || evidence.faults.may_name(&id.to_string())
     }
 
-    /// The faults that are kept, and the number of those that are not.
+    /// The faults that are kept, those of names last, and the number of those that are not.
     pub(crate) fn faults(&self) -> (Vec<Fault>, usize) {
         let evidence = self.0.read();
-        (evidence.faults.iter().collect(), evidence.faults.beyond())
+        let naming = evidence.naming.iter().cloned();
+        (evidence.faults.iter().chain(naming).collect(), evidence.faults.beyond())
     }
 
     /// The reason why the last list of repositories proved less than everything.
@@ -162,8 +172,14 @@ impl EvidenceCell {
         let mut evidence = self.0.write();
         evidence.listing = listing;
         evidence.incomplete.extend(incomplete);
+        let (naming, faults): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(is_of_naming);
         evidence.faults = faults.into_iter().collect();
+        evidence.naming = naming;
     }
+}
+
+fn is_of_naming(fault: &Fault) -> bool {
+    fault.subject == FaultSubject::Naming
 }
 
 impl Evidence {
