@@ -75,7 +75,7 @@ pub async fn search_extensions(
     let view = api.catalogue.ready(list.source).await?;
     let found = view.search(&query, list.extension_type, list.source);
     let rows = list.page.of(&found);
-    let rendered = render_rows(rows, list.source)?;
+    let rendered = render_rows(rows, list.source, api.memos.public_url())?;
     api.metrics.extensions_served(rows.len());
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
     let links = list.page.links("/api/v1/extensions/search", &kept, found.len());
