@@ -1,5 +1,6 @@
 //! Public JSON: the shapes that the specification fixes, and what stands beside them.
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -149,7 +150,7 @@ impl<'a> VersionView<'a> {
         let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
-            published_at: release.published_at.map(|at| at.to_string()),
+            published_at: release.published_at.map(in_seconds),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
             size: artifact.and_then(|artifact| artifact.known_size()),
@@ -160,6 +161,11 @@ impl<'a> VersionView<'a> {
             href,
         }
     }
+}
+
+/// RFC 3339 without fractions of a second.
+fn in_seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 /// The path of a release's archive here.

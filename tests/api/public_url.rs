@@ -7,7 +7,7 @@ use extension_registry::local::backend::LocalBackend;
 use serde_json::Value;
 
 use crate::support::ids::id;
-use crate::support::layouts::publish;
+use crate::support::layouts::{publish, publish_annotated};
 use crate::support::served::{Served, Setup};
 
 const PUBLIC_URL: &str = "https://extensions.example.com/registry";
@@ -130,4 +130,17 @@ async fn the_contract_names_the_server() {
     let served = served(dir.path(), Some(PUBLIC_URL), true).await;
     let contract = served.get("/openapi.json").await.json();
     assert_eq!(contract["servers"][0]["url"], PUBLIC_URL);
+}
+
+#[tokio::test]
+async fn times_are_in_whole_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let created = ("org.opencontainers.image.created", "2025-10-06T12:00:00.987654321+02:00");
+    publish_annotated(dir.path(), &id("provider/aws"), "1.0.0", created);
+    let served = served(dir.path(), None, true).await;
+    for question in ["/extensions", AWS, "/extensions/provider/aws/1.0.0/metadata"] {
+        for row in rows(served.get(question).await.json()) {
+            assert_eq!(row["published_at"], "2025-10-06T10:00:00Z", "{question}");
+        }
+    }
 }
