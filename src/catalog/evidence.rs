@@ -206,3 +206,49 @@ impl Evidence {
 pub(super) fn listing_fault(reason: &str) -> Fault {
     Fault { repository: "*".to_owned(), subject: FaultSubject::Listing, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naming(repository: &str) -> Fault {
+        let reason = "is not served".to_owned();
+        Fault { repository: repository.to_owned(), subject: FaultSubject::Naming, reason }
+    }
+
+    fn listed(coverage: Coverage, faults: &[Fault]) -> Listed {
+        Listed { coverage, faults: faults.to_vec() }
+    }
+
+    #[test]
+    fn faults_of_names_say_nothing_of_what_is_served() {
+        let cell = EvidenceCell::default();
+        let advice = [naming("provider/aws_prov"), naming("x_prov")];
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice)), advice, "both are new");
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice)), [], "known");
+        assert_eq!(cell.faults(), (advice.to_vec(), 0));
+        assert!(!cell.lacks_part(None));
+        let id: ExtensionId = "provider/aws_prov".parse().unwrap();
+        assert!(!cell.may_name(&id), "a name in a namespace is no extension");
+        cell.keep(|_| false);
+        assert_eq!(cell.faults().0, advice, "no list proves them away but the next one");
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice[1..])), []);
+        assert_eq!(cell.faults().0, advice[1..]);
+    }
+
+    #[test]
+    fn a_gap_in_a_list_is_told_beside_faults_of_names() {
+        let cell = EvidenceCell::default();
+        let advice = [naming("x_prov")];
+        let news = cell.listed(listed(Coverage::Partial("page 2 is missing".into()), &advice));
+        let expected = [listing_fault("page 2 is missing"), naming("x_prov")];
+        assert_eq!(news, expected);
+        assert_eq!(cell.faults().0, expected, "those of names come last");
+        assert!(cell.lacks_part(None));
+        let restarted = EvidenceCell::default();
+        restarted.restore(Coverage::Complete, [], cell.faults().0);
+        assert_eq!(restarted.faults().0, expected);
+        assert_eq!(restarted.listed(listed(Coverage::Complete, &[])), []);
+        assert_eq!(restarted.faults().0, []);
+    }
+}
