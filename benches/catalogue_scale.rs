@@ -144,7 +144,7 @@ fn service(catalogue: &Arc<Catalogue>) -> Api {
     };
     let parts = Parts {
         catalogue: Arc::clone(catalogue),
-        memos: Memos::new(memos, &metrics),
+        memos: Memos::new(memos, None, &metrics),
         artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
         metrics,

@@ -27,6 +27,8 @@ mod support {
     pub(crate) mod registry_store;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod scripted_registry;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod tools;
 }
 #[path = "downloads/first_byte.rs"]
 mod first_byte;
@@ -43,11 +45,12 @@ use std::time::Duration;
 
 use extension_registry::models::digest::Digest;
 
-use support::docker_registry::{Access, DockerRegistry, is_installed};
+use support::docker_registry::{Access, DockerRegistry};
 use support::played_registry::{Dialect, PlayedRegistry};
 use support::pusher::Pusher;
 use support::registry_store::{Store, manifest_of};
 use support::scripted_registry::{Reply, ScriptedRegistry, Sending};
+use support::tools::is_installed;
 
 use first_byte::Archives;
 use servers::service;

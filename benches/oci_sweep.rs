@@ -21,6 +21,8 @@ mod support {
     pub(crate) mod pusher;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod registry_store;
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod tools;
 }
 
 use std::collections::BTreeMap;

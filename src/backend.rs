@@ -5,6 +5,7 @@ pub mod coalesce;
 pub mod contact;
 pub mod download;
 pub mod memory;
+pub mod naming;
 pub mod webhook;
 pub mod weighted;
 
@@ -107,7 +108,7 @@ pub struct Listing {
     pub ids: Vec<ExtensionId>,
     /// How much of the list is proven. Absence from `ids` means absence only if it is complete.
     pub coverage: Coverage,
-    /// Repositories that look like ours and cannot be read, and why.
+    /// Repositories that look like ours and are not served, and why.
     pub faults: Vec<Fault>,
 }
 

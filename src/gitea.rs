@@ -15,6 +15,7 @@ mod identity;
 mod known;
 mod lists;
 mod models;
+mod named;
 pub mod operations;
 mod organization;
 mod page;

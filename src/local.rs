@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod layout;
+mod overlooked;
 pub mod pack;
 pub mod readme;
 pub mod release;

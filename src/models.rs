@@ -10,6 +10,7 @@ pub mod extension;
 pub mod fault;
 pub mod naming;
 pub mod notes;
+pub mod public_url;
 pub mod readme;
 pub mod source;
 pub mod tag;

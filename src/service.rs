@@ -14,7 +14,6 @@ mod systemd;
 mod upstream;
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -32,7 +31,7 @@ use tracing::{info, warn};
 use crate::api::client_address::TrustedProxies;
 use crate::api::memos::rules::MemoRules;
 use crate::api::memos::{CACHES, Memos};
-use crate::api::routes::{Parts, api, templates};
+use crate::api::routes::{BASE, Parts, api, templates};
 use crate::api::state::Draining;
 use crate::api::surroundings::HttpRules;
 use crate::backend::Backend;
@@ -43,6 +42,7 @@ use crate::config::settings::Settings;
 use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
+use crate::models::public_url::PublicUrl;
 use crate::server::activity::Patience;
 use crate::server::clients::Clients;
 use crate::server::threads::{Threads, WAITING_MAX};
@@ -121,6 +121,9 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
+    if demo {
+        config.server.public_url.get_or_insert_with(|| PublicUrl::of_listener(address));
+    }
     let most: usize = most_memory(&config).into_iter().map(|(_, bytes)| bytes).sum();
     info!(mebibytes = most >> 20, "memory that the configured limits allow at most");
     let limits = Limits {
@@ -146,7 +149,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
         artifacts: Arc::clone(&artifacts),
-        memos: Memos::new(memo_rules(&config), &metrics),
+        memos: Memos::new(memo_rules(&config), config.server.public_url.clone(), &metrics),
         receivers,
         metrics,
         draining: draining.clone(),
@@ -157,8 +160,8 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     sync.spawn(systemd::keep_alive());
     keepers.iter().for_each(|keepers| keepers.run(&mut sync));
     info!(%address, version = build_info::LINE.as_str(), "serving");
-    if demo {
-        greet(address, sample_count)?;
+    if let Some(base) = config.server.public_url.as_ref().filter(|_| demo) {
+        greet(base, sample_count)?;
     }
     systemd::ready();
     let routers = Routers { crowded: api.clone().crowded(), served: api };
@@ -323,11 +326,11 @@ async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Says where to look next.
-fn greet(address: SocketAddr, extensions: usize) -> io::Result<()> {
-    let base = format!("http://{address}/api/v1");
+fn greet(public_url: &PublicUrl, extensions: usize) -> io::Result<()> {
+    let base = public_url.at(BASE);
     writeln!(
         io::stdout(),
-        "\nServing {extensions} sample extensions on http://{address}\n\n\
+        "\nServing {extensions} sample extensions on {public_url}\n\n\
          \x20 all of them       curl {base}/extensions\n\
          \x20 search            curl '{base}/extensions/search?q=kubernetes'\n\
          \x20 versions of one   curl {base}/extensions/provider/aws/versions\n\

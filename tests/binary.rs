@@ -39,6 +39,22 @@ async fn the_demo_runs_from_an_empty_directory_with_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_demo_names_the_address_where_it_listens_unless_told_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let public_url = "https://extensions.example.com/demo";
+    let environment = [("EXTENSION_REGISTRY__SERVER__PUBLIC_URL", public_url)];
+    for (environment, expected) in [(&[][..], None), (&environment[..], Some(public_url))] {
+        let running = Running::start_with(dir.path(), &["--demo"], environment);
+        let here = format!("http://{}", running.address);
+        let expected = expected.unwrap_or(&here);
+        let row = running.get("/extensions/provider/aws").await.json();
+        let path = "/api/v1/extensions/provider/aws/1.2.0";
+        assert_eq!(row["download_url"], format!("{expected}{path}"));
+        assert_eq!(row["href"], path);
+    }
+}
+
+#[tokio::test]
 async fn a_signal_drains_and_the_exit_code_is_zero() {
     for signal in ["-TERM", "-INT"] {
         let dir = tempfile::tempdir().unwrap();

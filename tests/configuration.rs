@@ -258,3 +258,38 @@ fn g07_the_number_of_an_organization_is_a_number() {
         assert!(with(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn the_public_url_is_an_address_and_nothing_more() {
+    let load = |url: &str| load_text(&format!("[server]\npublic_url = {url:?}\n{LOCAL}"), &[]);
+    for (url, expected) in [
+        ("https://extensions.example.com/", "https://extensions.example.com"),
+        ("http://EXTENSIONS.example.com:80/registry/", "http://extensions.example.com/registry"),
+    ] {
+        assert_eq!(load(url).unwrap().server.public_url.unwrap().at(""), expected);
+    }
+    assert_eq!(load_text(LOCAL, &[]).unwrap().server.public_url, None);
+    let environment = [("EXTENSION_REGISTRY__SERVER__PUBLIC_URL", "https://a.example")];
+    let config = load_text(LOCAL, &environment).unwrap();
+    assert_eq!(config.server.public_url.unwrap().at("/x"), "https://a.example/x");
+    for bad in [
+        "",
+        "extensions.example.com",
+        "ftp://extensions.example.com",
+        "https://me:secret@extensions.example.com",
+        "https://extensions.example.com?x=1",
+        "https://extensions.example.com/a#b",
+        "https://extensions.example.com/a/../b",
+        "https://extensions.example.com//a",
+        "https://extensions.example.com/ä",
+        "https://extensions.example.com/a b",
+    ] {
+        let problems = load(bad).unwrap_err();
+        let line = problems.lines().nth(1).unwrap();
+        assert!(
+            problems.starts_with("1 problem ") && line.contains("server.public_url: "),
+            "{line}"
+        );
+        assert!(line.contains("config.toml:2: ") && !line.contains("secret"), "{line}");
+    }
+}

@@ -18,6 +18,7 @@ mod layouts;
 mod oci;
 mod operations;
 mod outbound;
+mod publish;
 mod reports;
 mod search;
 mod serving;

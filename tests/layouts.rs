@@ -343,9 +343,8 @@ async fn row_45_names_that_differ_in_case_alone_are_named() {
 #[tokio::test]
 async fn other_things_in_the_directory_are_ignored() {
     let bench = Bench::new();
-    fs::write(bench.0.path().join("file-provider"), "no directory").unwrap();
+    fs::write(bench.0.path().join("notes.txt"), "no directory").unwrap();
     fs::create_dir(bench.0.path().join("docs")).unwrap();
-    fs::create_dir(bench.0.path().join("-provider")).unwrap();
     symlink("/nonexistent", bench.0.path().join("dangling")).unwrap();
     let served = bench.good_goes_on(&[]).await;
     assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
@@ -458,4 +457,84 @@ async fn s07b_devices_sockets_and_folders_are_no_files_of_a_layout() {
             bench.good_goes_on(&["provider/bad", &told, "regular file"]).await;
         }
     }
+}
+
+/// The faults of names that a directory has, and whether its lists are marked.
+async fn advice(dir: &Path) -> Vec<(String, String)> {
+    let served = Served::local(dir).await;
+    let list = served.get("/extensions").await;
+    assert_eq!(list.header("extension-registry-degraded"), "");
+    let health = served.get("/health").await.json();
+    assert_eq!(health["status"], "healthy");
+    let faults = health["backends"]["local"]["faults"].as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let naming = faults.iter().filter(|fault| fault["subject"] == "naming");
+    naming.map(|fault| (text(&fault["repository"]), text(&fault["reason"]))).collect()
+}
+
+#[tokio::test]
+async fn what_lies_in_the_directory_as_no_layout_has_a_reason() {
+    let bench = Bench::new();
+    for file in ["aws-provider-1.2.0.tar.gz", "aws_prov.zip", "web-cluster", "README.md"] {
+        fs::write(bench.0.path().join(file), "x").unwrap();
+    }
+    symlink("nowhere", bench.0.path().join("lost-taskserv")).unwrap();
+    for ordinary in [".aws_prov", "docs", "backup-2025.tar.gz.d", "terraform-modules"] {
+        fs::create_dir(bench.0.path().join(ordinary)).unwrap();
+    }
+    fs::write(bench.0.path().join("backup-2025.tar.gz"), "x").unwrap();
+    let told = advice(bench.0.path()).await;
+    let names: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["aws-provider-1.2.0.tar.gz", "aws_prov.zip", "lost-taskserv", "web-cluster"]
+    );
+    for (name, reason) in &told[..2] {
+        assert!(reason.contains("put it into one called aws-provider"), "{name}: {reason}");
+    }
+    for (name, reason) in &told[2..] {
+        assert_eq!(reason, "is not served: it is no directory", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_one_level_too_deep_or_too_high_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(&dir.path().join("storage/provisioning"), &id("provider/aws"), "1.0.0", "d", b"aws");
+    fs::create_dir_all(dir.path().join("storage/empty/x-provider")).unwrap();
+    let deep = advice(&dir.path().join("storage/provisioning/aws-provider")).await;
+    assert!(deep.len() == 1 && deep[0].0 == ".", "{deep:?}");
+    assert!(deep[0].1.contains("local.path must be the directory that holds it"), "{deep:?}");
+    let high = advice(&dir.path().join("storage")).await;
+    assert!(high.len() == 1 && high[0].0 == "provisioning", "{high:?}");
+    assert!(high[0].1.contains("set local.path to this directory"), "{high:?}");
+    assert_eq!(advice(&dir.path().join("storage/provisioning")).await, []);
+    // Beside an extension a directory of others is a matter of its own.
+    publish(&dir.path().join("storage"), &id("provider/top"), "1.0.0", "d", b"top");
+    assert_eq!(advice(&dir.path().join("storage")).await, []);
+}
+
+#[tokio::test]
+async fn names_without_regard_to_case_are_served_and_hostile_ones_are_shown_on_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(dir.path(), &id("provider/aws"), "1.0.0", "d", b"aws");
+    fs::rename(dir.path().join("aws-provider"), dir.path().join("AWS-Provider")).unwrap();
+    for hostile in
+        ["a\n\u{1b}[31m-prov", "\u{202e}x_prov", "-provider", "a%2Fb-cluster", "ünï_taskserv"]
+    {
+        fs::create_dir(dir.path().join(hostile)).unwrap();
+    }
+    fs::create_dir(dir.path().join(format!("{}-provider", "a".repeat(240)))).unwrap();
+    let told = advice(dir.path()).await;
+    assert_eq!(told.len(), 6, "{told:?}");
+    for (name, reason) in &told {
+        assert!(reason.starts_with("is not served: it should be called NAME-"), "{name}: {reason}");
+        assert!(
+            name.chars().count() <= 128 && !name.contains(['\n', '\u{1b}', '\u{202e}']),
+            "{name:?}"
+        );
+    }
+    let served = Served::local(dir.path()).await;
+    assert_eq!(served.get("/extensions").await.column("name"), ["AWS"]);
+    assert_eq!(served.get("/extensions/provider/aws/1.0.0").await.text(), "aws");
 }

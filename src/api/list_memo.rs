@@ -13,6 +13,7 @@ use crate::backend::weighted::{Bounds, Weighted};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::models::naming::ExtensionType;
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 
 /// The most of one list's pages that is kept.
@@ -25,6 +26,7 @@ pub struct ListMemo {
     revision: u64,
     rows: Vec<Arc<Entry>>,
     source: Option<Source>,
+    public_url: Option<PublicUrl>,
     pages: Mutex<Weighted<Page, Rendered>>,
 }
 
@@ -40,13 +42,19 @@ impl Perishable for Arc<ListMemo> {
 }
 
 impl ListMemo {
-    /// The list that this view has.
+    /// The list that this view has; `public_url` is where clients reach us, if that is known.
     #[must_use]
-    pub fn new(view: &View, extension_type: Option<ExtensionType>, source: Option<Source>) -> Self {
+    pub fn new(
+        view: &View,
+        extension_type: Option<ExtensionType>,
+        source: Option<Source>,
+        public_url: Option<PublicUrl>,
+    ) -> Self {
         Self {
             revision: view.revision,
             rows: view.list(extension_type, source).cloned().collect(),
             source,
+            public_url,
             pages: Mutex::new(Weighted::new(PAGES)),
         }
     }
@@ -68,7 +76,7 @@ impl ListMemo {
     /// # Errors
     /// It cannot be rendered, which is a bug of the service.
     pub fn render(&self, page: Page) -> Result<Rendered> {
-        let rendered = render_rows(page.of(&self.rows), self.source)?;
+        let rendered = render_rows(page.of(&self.rows), self.source, self.public_url.as_ref())?;
         self.pages.lock().put(page, rendered.weight(), rendered.clone());
         Ok(rendered)
     }
@@ -78,8 +86,12 @@ impl ListMemo {
 ///
 /// # Errors
 /// They cannot be rendered, which is our bug.
-pub fn render_rows(rows: &[impl AsRef<Entry>], source: Option<Source>) -> Result<Rendered> {
+pub fn render_rows(
+    rows: &[impl AsRef<Entry>],
+    source: Option<Source>,
+    public_url: Option<&PublicUrl>,
+) -> Result<Rendered> {
     let rows = rows.iter().map(AsRef::as_ref);
-    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, source)).collect();
+    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, source, public_url)).collect();
     Rendered::json(&views)
 }

@@ -19,6 +19,7 @@ use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 
 /// The names of the caches in metrics.
@@ -42,6 +43,7 @@ pub struct Memos {
     /// By version, and their texts by identity; ours as well.
     pub readmes: Readmes,
     rules: MemoRules,
+    public_url: Option<PublicUrl>,
 }
 
 /// An answer made of one entry of the catalogue.
@@ -63,9 +65,10 @@ impl Perishable for EntryMemo {
 }
 
 impl Memos {
-    /// Empty memos that count into these metrics.
+    /// Empty memos that count into these metrics. What they keep names `public_url` as the address of
+    /// the service; `None`: its paths alone.
     #[must_use]
-    pub fn new(rules: MemoRules, metrics: &Metrics) -> Self {
+    pub fn new(rules: MemoRules, public_url: Option<PublicUrl>, metrics: &Metrics) -> Self {
         let bounds = rules.bounds();
         Self {
             lists: Kept::new(bounds, rules.ttl, metrics.cache("list")),
@@ -74,7 +77,14 @@ impl Memos {
             releases: Kept::new(bounds, rules.ttl, metrics.our_cache("releases")),
             readmes: Readmes::new(rules, metrics.our_cache("readmes")),
             rules,
+            public_url,
         }
+    }
+
+    /// Where clients reach the service, if that is known.
+    #[must_use]
+    pub const fn public_url(&self) -> Option<&PublicUrl> {
+        self.public_url.as_ref()
     }
 
     /// One list, from its memo or the catalogue.
@@ -91,7 +101,8 @@ impl Memos {
             let deadline = Deadline::of_a_read();
             let lacking = catalogue.newest(source, deadline).await;
             let view = catalogue.ready_by(source, deadline).await?;
-            let list = Arc::new(ListMemo::new(&view, extension_type, source));
+            let list = ListMemo::new(&view, extension_type, source, self.public_url.clone());
+            let list = Arc::new(list);
             return Ok((list, Provenance::asked(catalogue, source, None, lacking)));
         }
         let view = catalogue.ready(source).await?;
@@ -99,9 +110,9 @@ impl Memos {
         if let Some(hit) = self.lists.get(&key, &view) {
             return Ok((hit.value, Provenance::kept(catalogue, source, None, hit.age)));
         }
-        let revision = view.revision;
+        let (revision, public_url) = (view.revision, self.public_url.clone());
         let make = || async move {
-            let value = Arc::new(ListMemo::new(&view, extension_type, source));
+            let value = Arc::new(ListMemo::new(&view, extension_type, source, public_url));
             Ok(Filled { value, whole: true, lacking: Vec::new() })
         };
         let filled = self.lists.fill(catalogue, key, revision, make).await?;
@@ -119,7 +130,8 @@ impl Memos {
         if !self.rules.metadata {
             let deadline = Deadline::of_a_read();
             let failing = catalogue.newest_of(id, source, deadline).await;
-            let mut filled = question.clone().answer(Arc::clone(catalogue), deadline).await?;
+            let (question, public_url) = (question.clone(), self.public_url.clone());
+            let mut filled = question.answer(Arc::clone(catalogue), public_url, deadline).await?;
             filled.lacking.extend(failing);
             let provenance = Provenance::asked(catalogue, source, Some(id), filled.lacking);
             return Ok((filled.value.rendered, provenance));
@@ -133,7 +145,8 @@ impl Memos {
             ));
         }
         let generation = generation(&view, id, source);
-        let make = || question.clone().answer(Arc::clone(catalogue), Deadline::of_a_read());
+        let (question, public_url) = (question.clone(), self.public_url.clone());
+        let make = || question.answer(Arc::clone(catalogue), public_url, Deadline::of_a_read());
         let filled = memos.fill(catalogue, key, generation, make).await?;
         Ok((filled.value.rendered, Provenance::asked(catalogue, source, Some(id), filled.lacking)))
     }
@@ -151,6 +164,7 @@ pub(super) trait AboutOne: Clone + Send {
     fn answer(
         self,
         catalogue: Arc<Catalogue>,
+        public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
 }

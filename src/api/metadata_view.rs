@@ -7,6 +7,7 @@ use crate::api::views::{VersionView, asset_href};
 use crate::catalog::index::Entry;
 use crate::models::artifact::Artifact;
 use crate::models::extension::Release;
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 
 /// One version of an extension in full.
@@ -71,9 +72,15 @@ pub struct AssetView<'a> {
 }
 
 impl<'a> MetadataView<'a> {
-    /// A release of an entry; `asked` is the backend it was asked of, if one was named.
+    /// A release of an entry; `asked` and `public_url` as for
+    /// [`ExtensionView::of`](crate::api::views::ExtensionView::of).
     #[must_use]
-    pub fn of(entry: &'a Entry, release: &'a Release, asked: Option<Source>) -> Self {
+    pub fn of(
+        entry: &'a Entry,
+        release: &'a Release,
+        asked: Option<Source>,
+        public_url: Option<&PublicUrl>,
+    ) -> Self {
         let (id, about) = (entry.id(), &release.about);
         let asset = |file: &'a Artifact| AssetView {
             id: file.key.as_str(),
@@ -85,7 +92,7 @@ impl<'a> MetadataView<'a> {
         Self {
             name: id.name.as_str(),
             r#type: id.extension_type.as_str(),
-            version: VersionView::of(id, release, asked),
+            version: VersionView::of(id, release, asked, public_url),
             description: about.description.as_deref(),
             author: about.author.as_deref(),
             repository: about.repository.as_deref(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -75,7 +75,11 @@ pub fn contract() -> OpenApi {
 /// # Errors
 /// It cannot be JSON, which a test excludes.
 pub fn contract_json() -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&contract()).map(|json| json + "\n")
+    json_of(&contract())
+}
+
+fn json_of(contract: &OpenApi) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(contract).map(|json| json + "\n")
 }
 
 /// The templates of all routes, as metrics label them.
@@ -111,6 +115,8 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
         metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
     }
     let notices = Notices::of(receivers.iter().map(|receiver| receiver.source()));
+    let mut served = contract();
+    served.servers = memos.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {
         catalogue,
         memos,
@@ -121,7 +127,7 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
         draining,
-        openapi: Bytes::from(contract_json()?),
+        openapi: Bytes::from(json_of(&served)?),
     };
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();

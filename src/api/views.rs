@@ -1,5 +1,6 @@
 //! Public JSON: the shapes that the specification fixes, and what stands beside them.
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,6 +9,7 @@ use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactKey;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 
 /// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
@@ -44,7 +46,7 @@ pub struct ExtensionView<'a> {
     #[schema(format = DateTime)]
     published_at: Option<String>,
     /// Where its backend serves the archive; may need that backend's credentials. For files of
-    /// this machine the same as `href`.
+    /// this machine the same as `href`, absolute where `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
@@ -73,7 +75,8 @@ pub struct VersionView<'a> {
     /// RFC 3339, UTC.
     #[schema(format = DateTime)]
     published_at: Option<String>,
-    /// Where its backend serves the archive; for files of this machine the same as `href`.
+    /// Where its backend serves the archive; for files of this machine the same as `href`,
+    /// absolute where `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
@@ -90,10 +93,14 @@ pub struct VersionView<'a> {
 }
 
 impl<'a> ExtensionView<'a> {
-    /// An entry of the catalogue; `asked` is the backend it was asked of, if one was named.
-    /// `None`: it has no release.
+    /// An entry of the catalogue; `asked` is the backend it was asked of, if one was named, and
+    /// `public_url` where clients reach us, if that is known. `None`: it has no release.
     #[must_use]
-    pub fn of(entry: &'a Entry, asked: Option<Source>) -> Option<Self> {
+    pub fn of(
+        entry: &'a Entry,
+        asked: Option<Source>,
+        public_url: Option<&PublicUrl>,
+    ) -> Option<Self> {
         let release = entry.extension.latest()?;
         let about = &release.about;
         let VersionView {
@@ -106,7 +113,7 @@ impl<'a> ExtensionView<'a> {
             digest,
             source,
             href,
-        } = VersionView::of(entry.id(), release, asked);
+        } = VersionView::of(entry.id(), release, asked, public_url);
         Some(Self {
             name: entry.id().name.as_str(),
             r#type: entry.id().extension_type.as_str(),
@@ -130,16 +137,22 @@ impl<'a> ExtensionView<'a> {
 }
 
 impl<'a> VersionView<'a> {
-    /// A release of this extension; `asked` as for [`ExtensionView::of`].
+    /// A release of this extension; `asked` and `public_url` as for [`ExtensionView::of`].
     #[must_use]
-    pub fn of(id: &ExtensionId, release: &'a Release, asked: Option<Source>) -> Self {
+    pub fn of(
+        id: &ExtensionId,
+        release: &'a Release,
+        asked: Option<Source>,
+        public_url: Option<&PublicUrl>,
+    ) -> Self {
         let href = href(id, release, asked);
         let artifact = release.artifact.chosen();
+        let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
-            published_at: release.published_at.map(|at| at.to_string()),
+            published_at: release.published_at.map(in_seconds),
             download_url: artifact
-                .map(|artifact| artifact.url.as_deref().unwrap_or(&href).to_owned()),
+                .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
             size: artifact.and_then(|artifact| artifact.known_size()),
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),
@@ -148,6 +161,11 @@ impl<'a> VersionView<'a> {
             href,
         }
     }
+}
+
+/// RFC 3339 without fractions of a second.
+fn in_seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 /// The path of a release's archive here.

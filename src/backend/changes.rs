@@ -28,7 +28,7 @@ impl ChangeCursor {
 pub struct Listed {
     /// How much of the list is proven.
     pub coverage: Coverage,
-    /// The faults that the list shows, all with the subject `Listing`.
+    /// The faults that the list shows, with the subject `Listing` or `Naming`.
     pub faults: Vec<Fault>,
 }
 

@@ -28,18 +28,27 @@ struct Evidence {
     /// Extensions whose last read failed or proved less than everything.
     incomplete: BTreeSet<ExtensionId>,
     faults: Faults,
+    /// Faults of the names of repositories. Apart from the others: they say nothing of what is
+    /// served, and must not take the room of those that do.
+    naming: Vec<Fault>,
 }
 
 impl EvidenceCell {
     /// Takes in what a list of repositories proved. Returns the new faults.
     pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
         let mut evidence = self.0.write();
-        let Listed { coverage, mut faults } = listed;
+        let Listed { coverage, faults } = listed;
+        let (naming, mut faults): (Vec<Fault>, Vec<Fault>) =
+            faults.into_iter().partition(is_of_naming);
         if let Some(reason) = coverage.reason().filter(|_| faults.is_empty()) {
             faults.push(listing_fault(reason));
         }
         evidence.listing = coverage;
-        evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing)
+        let mut news =
+            evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing);
+        news.extend(naming.iter().filter(|fault| !evidence.naming.contains(fault)).cloned());
+        evidence.naming = naming;
+        news
     }
 
     /// Takes in an extension that was read. Returns the new faults.
@@ -141,10 +150,11 @@ impl EvidenceCell {
         evidence.incomplete.contains(id) || evidence.faults.may_name(&id.to_string())
     }
 
-    /// The faults that are kept, and the number of those that are not.
+    /// The faults that are kept, those of names last, and the number of those that are not.
     pub(crate) fn faults(&self) -> (Vec<Fault>, usize) {
         let evidence = self.0.read();
-        (evidence.faults.iter().collect(), evidence.faults.beyond())
+        let naming = evidence.naming.iter().cloned();
+        (evidence.faults.iter().chain(naming).collect(), evidence.faults.beyond())
     }
 
     /// The reason why the last list of repositories proved less than everything.
@@ -162,8 +172,14 @@ impl EvidenceCell {
         let mut evidence = self.0.write();
         evidence.listing = listing;
         evidence.incomplete.extend(incomplete);
+        let (naming, faults): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(is_of_naming);
         evidence.faults = faults.into_iter().collect();
+        evidence.naming = naming;
     }
+}
+
+fn is_of_naming(fault: &Fault) -> bool {
+    fault.subject == FaultSubject::Naming
 }
 
 impl Evidence {
@@ -189,4 +205,50 @@ impl Evidence {
 /// A fault of the list of repositories as a whole.
 pub(super) fn listing_fault(reason: &str) -> Fault {
     Fault { repository: "*".to_owned(), subject: FaultSubject::Listing, reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naming(repository: &str) -> Fault {
+        let reason = "is not served".to_owned();
+        Fault { repository: repository.to_owned(), subject: FaultSubject::Naming, reason }
+    }
+
+    fn listed(coverage: Coverage, faults: &[Fault]) -> Listed {
+        Listed { coverage, faults: faults.to_vec() }
+    }
+
+    #[test]
+    fn faults_of_names_say_nothing_of_what_is_served() {
+        let cell = EvidenceCell::default();
+        let advice = [naming("provider/aws_prov"), naming("x_prov")];
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice)), advice, "both are new");
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice)), [], "known");
+        assert_eq!(cell.faults(), (advice.to_vec(), 0));
+        assert!(!cell.lacks_part(None));
+        let id: ExtensionId = "provider/aws_prov".parse().unwrap();
+        assert!(!cell.may_name(&id), "a name in a namespace is no extension");
+        cell.keep(|_| false);
+        assert_eq!(cell.faults().0, advice, "no list proves them away but the next one");
+        assert_eq!(cell.listed(listed(Coverage::Complete, &advice[1..])), []);
+        assert_eq!(cell.faults().0, advice[1..]);
+    }
+
+    #[test]
+    fn a_gap_in_a_list_is_told_beside_faults_of_names() {
+        let cell = EvidenceCell::default();
+        let advice = [naming("x_prov")];
+        let news = cell.listed(listed(Coverage::Partial("page 2 is missing".into()), &advice));
+        let expected = [listing_fault("page 2 is missing"), naming("x_prov")];
+        assert_eq!(news, expected);
+        assert_eq!(cell.faults().0, expected, "those of names come last");
+        assert!(cell.lacks_part(None));
+        let restarted = EvidenceCell::default();
+        restarted.restore(Coverage::Complete, [], cell.faults().0);
+        assert_eq!(restarted.faults().0, expected);
+        assert_eq!(restarted.listed(listed(Coverage::Complete, &[])), []);
+        assert_eq!(restarted.faults().0, []);
+    }
 }

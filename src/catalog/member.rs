@@ -18,6 +18,7 @@ use crate::catalog::room::HeldCell;
 use crate::catalog::rounds::RoundState;
 use crate::catalog::status::{Question, StatusCell};
 use crate::error::{Error, ErrorKind};
+use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -156,8 +157,11 @@ impl Member {
 
     /// Logs faults that were not known before; of many the first, and how many more.
     pub(super) fn tell(&self, news: &[Fault]) {
-        for Fault { repository, reason, .. } in news.iter().take(TOLD_MAX) {
-            warn!(backend = %self.source(), repository, "{reason}");
+        for Fault { repository, subject, reason } in news.iter().take(TOLD_MAX) {
+            match subject {
+                FaultSubject::Naming => info!(backend = %self.source(), repository, "{reason}"),
+                _ => warn!(backend = %self.source(), repository, "{reason}"),
+            }
         }
         if let Some(more @ 1..) = news.len().checked_sub(TOLD_MAX) {
             warn!(backend = %self.source(), "{more} more faults are new; /health has their number");

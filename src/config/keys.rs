@@ -120,6 +120,13 @@ pub const KEYS: &[Key] = &[
     key("server", "port", Kind::Whole(0, 65_535), "8082", "Port to listen on; 0 takes a free one."),
     unset(
         "server",
+        "public_url",
+        Kind::Url,
+        r#""https://extensions.example.com""#,
+        "Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute.",
+    ),
+    unset(
+        "server",
         "workers",
         Kind::Whole(1, 1024),
         "4",

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::config::addresses::{check_listening, origin_of};
 use crate::config::check::Problem;
 use crate::config::settings::Settings;
+use crate::models::public_url::{InvalidPublicUrl, PublicUrl};
 
 /// How the service listens and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ServerConfig {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Where clients reach it.
+    pub public_url: Option<PublicUrl>,
     /// Threads of the runtime; `None`: one for each core.
     pub workers: Option<NonZeroUsize>,
     /// Whether pages of other origins may read answers.
@@ -87,8 +90,14 @@ pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option
     if let Err(what) = check_listening(&host) {
         problems.push(settings.problem("server", "host", what));
     }
+    let public_url = settings.text("server", "public_url").and_then(|text| {
+        let wrong =
+            |error: InvalidPublicUrl| settings.problem("server", "public_url", error.to_string());
+        text.parse::<PublicUrl>().map_err(|error| problems.push(wrong(error))).ok()
+    });
     Some(ServerConfig {
         host,
+        public_url,
         port: u16::try_from(whole("port")?).ok()?,
         workers: whole("workers").and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?)),
         enable_cors: settings.flag("server", "enable_cors")?,

@@ -14,6 +14,7 @@ use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
 use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
+use crate::models::brief::is_invisible;
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
@@ -238,9 +239,9 @@ fn keyword(text: &str) -> Option<Box<str>> {
 /// A text fit to show: bounded, on one line, without characters that nobody can see or that turn
 /// the reading direction; `None` if nothing is left.
 fn clean(text: &str) -> Option<Box<str>> {
-    let hidden = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.chars().filter(|c| !hidden(c)).map(plain).take(TEXT_MAX).collect();
+    let text: String =
+        text.chars().filter(|c| !is_invisible(*c)).map(plain).take(TEXT_MAX).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.into())
 }

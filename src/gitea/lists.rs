@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::convert::Repository;
 use crate::gitea::models::ReleaseRow;
+use crate::gitea::named::Named;
 use crate::gitea::operations;
 use crate::gitea::page::Bound;
 use crate::gitea::paging::Pages;
@@ -12,10 +12,10 @@ use crate::http::room::Room;
 use crate::models::extension::Release;
 
 impl GiteaClient {
-    /// The repositories of the organization that hold extensions.
-    pub(super) async fn repositories(&self) -> Result<Reply<Rows<Repository>>> {
+    /// The repositories of the organization that hold extensions, or nearly have the name of one.
+    pub(super) async fn repositories(&self) -> Result<Reply<Rows<Named>>> {
         let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
-        let keep = &|row| Ok(Repository::from_row(row, &self.urls));
+        let keep = &|row| Ok(Named::from_row(row, &self.urls));
         let list = |room: Room| async move {
             match room {
                 Room::Little => pages.ahead(keep).await,

@@ -1,14 +1,19 @@
 //! The repositories of the organization, and whether it still is the one that it was.
 
+use std::collections::HashSet;
+
 use crate::backend::Fault;
+use crate::backend::naming::naming_faults;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::backend::GiteaBackend;
 use crate::gitea::convert::Repository;
 use crate::gitea::models::{Account, RepositoryRow};
+use crate::gitea::named::{Named, Overlooked};
 use crate::gitea::operations;
 use crate::gitea::rows::Rows;
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
+use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
 /// What the organization has, as far as it was read.
@@ -26,6 +31,14 @@ impl GiteaBackend {
     /// and not read them.
     pub(super) async fn repositories(&self) -> Result<Found> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
+        let mut overlooked = Vec::new();
+        let rows = rows.keeping(|named| match named {
+            Named::Extension(repository) => Some(*repository),
+            Named::NearMiss(one) => {
+                overlooked.push(one);
+                None
+            }
+        });
         let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
         let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
         let is_ours = |one: &Repository| one.owner_login.eq_ignore_ascii_case(owner);
@@ -45,7 +58,9 @@ impl GiteaBackend {
         if let Some(name) = &renamed {
             notes.push(format!("the organisation is now called {name}: change the configuration"));
         }
-        let faults = notes.into_iter().map(|note| self.note(note)).collect();
+        overlooked.retain(|one| one.owner_login.eq_ignore_ascii_case(owner));
+        let mut faults: Vec<Fault> = notes.into_iter().map(|note| self.note(note)).collect();
+        faults.extend(advice(overlooked, &repositories));
         Ok(Found { repositories, coverage, faults })
     }
 
@@ -110,6 +125,16 @@ impl GiteaBackend {
         let repository = self.organization.as_str().to_owned();
         Fault { repository, subject: FaultSubject::Listing, reason }
     }
+}
+
+/// What to rename repositories to that nearly fit.
+fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
+    let served: HashSet<&ExtensionId> = served.iter().map(|one| &one.extension).collect();
+    let reasons = overlooked.into_iter().map(|Overlooked { name, near_miss, .. }| {
+        let reason = near_miss.reason(|meant| served.contains(meant));
+        (name, reason)
+    });
+    naming_faults(reasons)
 }
 
 /// How much of the list is proven, and what is to be said of it.

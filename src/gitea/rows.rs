@@ -43,6 +43,13 @@ pub(super) struct Collector<K> {
 }
 
 impl<K> Rows<K> {
+    /// The same list, of whose rows these are kept.
+    pub(super) fn keeping<L>(self, keep: impl FnMut(K) -> Option<L>) -> Rows<L> {
+        let Self { rows, seen, total, gaps, cut, unreadable, moved } = self;
+        let rows = rows.into_iter().filter_map(keep).collect();
+        Rows { rows, seen, total, gaps, cut, unreadable, moved }
+    }
+
     /// How many rows the server counts and did not show.
     pub(super) fn missing(&self) -> usize {
         self.total.map_or(0, |total| total.saturating_sub(self.seen + self.unreadable))

@@ -17,6 +17,7 @@ use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
 use crate::local::layout::{Layout, Root, Stamp};
+use crate::local::overlooked;
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::models::artifact::Artifact;
@@ -71,19 +72,22 @@ impl LocalBackend {
     fn list(&self) -> Result<Listing> {
         let mut found: BTreeMap<ExtensionId, String> = BTreeMap::new();
         let mut faults = Vec::new();
-        for name in self.root.names()? {
-            let Some(id) = ExtensionId::from_oci_repository(&name) else { continue };
+        let names = self.root.names()?;
+        for name in &names {
+            let Some(id) = ExtensionId::from_oci_repository(name) else { continue };
             // One that cannot be read is there all the same: its read names the reason.
-            if self.root.layout(&name).is_err_and(|error| error.is_not_found()) {
+            if self.root.layout(name).is_err_and(|error| error.is_not_found()) {
                 continue;
             }
             if let Some(first) = found.get(&id) {
                 let reason = format!("has the name of {first}, which is served");
-                faults.push(Fault { repository: name, subject: FaultSubject::Listing, reason });
+                let repository = name.clone();
+                faults.push(Fault { repository, subject: FaultSubject::Listing, reason });
             } else {
-                found.insert(id, name);
+                found.insert(id, name.clone());
             }
         }
+        faults.extend(overlooked::advice(&self.root, &names, &found));
         Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 

@@ -50,18 +50,25 @@ impl Root {
     /// # Errors
     /// The directory cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
-        let read = || -> io::Result<Vec<String>> {
-            let mut names = Vec::new();
-            for entry in self.dir()?.entries()? {
-                names.extend(entry?.file_name().into_string());
-            }
-            names.sort();
-            Ok(names)
-        };
-        read().map_err(|error| {
+        self.dir().and_then(|dir| names_in(&dir)).map_err(|error| {
             let message = "The directory of local extensions cannot be read";
             Error::unavailable(message, RETRY_AFTER).because(error).at(Source::Local)
         })
+    }
+
+    /// The names of the entries of a sub-directory, sorted.
+    ///
+    /// # Errors
+    /// It is no directory within this one, or cannot be read.
+    pub fn names_below(&self, name: &str) -> io::Result<Vec<String>> {
+        names_in(&self.dir()?.open_dir(name)?)
+    }
+
+    /// Whether an entry is a directory within this one, or a link to such.
+    #[must_use]
+    pub fn is_directory(&self, name: &str) -> bool {
+        let metadata = self.dir().and_then(|dir| dir.metadata(name));
+        metadata.is_ok_and(|metadata| metadata.is_dir())
     }
 
     /// The layout in the sub-directory of this name.
@@ -86,6 +93,15 @@ impl Root {
     fn dir(&self) -> io::Result<Dir> {
         Dir::open_ambient_dir(&self.0, ambient_authority())
     }
+}
+
+fn names_in(dir: &Dir) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in dir.entries()? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// One image layout. Paths go through the root, so that layouts may share blobs by links.
@@ -123,7 +139,7 @@ impl Layout {
             let modified = Timestamp::try_from(modified).map_err(io::Error::other)?;
             Ok(Stamp { modified, length: metadata.len(), inode: metadata.ino() })
         };
-        look().map_err(|error| Error::faulty("index.json cannot be read").because(error))
+        look().map_err(|error| unreadable("index.json", error))
     }
 
     /// Its `index.json`.
@@ -218,7 +234,7 @@ impl Layout {
             let (file, _) = self.file(&self.at(name))?;
             Ok(from_object(&files::read(file, max)?)?)
         };
-        read().map_err(|error| Error::faulty(format!("{name} cannot be read")).because(error))
+        read().map_err(|error| unreadable(name, error))
     }
 
     fn file(&self, path: &str) -> io::Result<(File, Metadata)> {
@@ -227,6 +243,17 @@ impl Layout {
 
     fn at(&self, name: &str) -> String {
         format!("{}/{name}", self.name)
+    }
+}
+
+/// A file that every layout has, and that this one does not show.
+fn unreadable(name: &str, error: io::Error) -> Error {
+    let faulty = Error::faulty(format!("{name} cannot be read"));
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            faulty.because("it is missing, so that the directory is no image layout")
+        }
+        _ => faulty.because(error),
     }
 }
 

@@ -20,6 +20,19 @@ pub fn brief(mut text: String) -> String {
     text
 }
 
+/// The first `max` characters of a name, without those that end a line, turn the reading direction or
+/// show nothing.
+#[must_use]
+pub fn printable(name: &str, max: usize) -> String {
+    name.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(max).collect()
+}
+
+/// Whether a character has no width, or turns the reading direction of those around it.
+#[must_use]
+pub const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// The first of these texts, each [`brief`], and how many more there are.
 #[must_use]
 pub fn first_few(texts: Vec<String>) -> Vec<String> {
@@ -46,6 +59,18 @@ mod tests {
             let cut = brief(text);
             assert_eq!(cut, expected);
             assert_eq!(brief(cut.clone()), cut, "once is enough");
+        }
+    }
+
+    #[test]
+    fn names_of_strangers_fit_on_one_line() {
+        for (name, shown) in [
+            ("aws_prov", "aws_prov"),
+            ("a\nb\u{1b}[31m\u{202e}c\u{feff}", "ab[31mc"),
+            ("é%2Fé", "é%2Fé"),
+            ("123456789012", "1234567890"),
+        ] {
+            assert_eq!(printable(name, 10), shown);
         }
     }
 

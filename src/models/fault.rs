@@ -11,6 +11,8 @@ use crate::models::tag::Tag;
 pub enum FaultSubject {
     /// The list of repositories.
     Listing,
+    /// The name of a repository that nearly fits. Advice: nothing that is served lacks a part.
+    Naming,
     /// Removals that are not believed.
     Removal,
     /// The repository, or its list of releases.
@@ -25,6 +27,7 @@ impl fmt::Display for FaultSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listing => f.write_str("listing"),
+            Self::Naming => f.write_str("naming"),
             Self::Removal => f.write_str("removal"),
             Self::Repository => f.write_str("repository"),
             Self::Release(tag) => write!(f, "release {tag}"),

@@ -1,10 +1,14 @@
 //! Names of extensions, and how repositories of each backend spell them.
 
+pub mod near_miss;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
+
+use crate::models::source::Source;
 
 /// Longest name of an extension, in characters (all of them ASCII).
 pub const NAME_MAX: usize = 100;
@@ -48,19 +52,15 @@ impl ExtensionType {
         }
     }
 
-    const fn gitea_suffix(self) -> &'static str {
-        match self {
-            Self::Provider => "_prov",
-            Self::Taskserv => "_taskserv",
-            Self::Cluster => "_cluster",
-        }
-    }
-
-    const fn oci_suffix(self) -> &'static str {
-        match self {
-            Self::Provider => "-provider",
-            Self::Taskserv => "-taskserv",
-            Self::Cluster => "-cluster",
+    /// The end of the names of its repositories.
+    const fn suffix(self, source: Source) -> &'static str {
+        match (source, self) {
+            (Source::Gitea, Self::Provider) => "_prov",
+            (Source::Gitea, Self::Taskserv) => "_taskserv",
+            (Source::Gitea, Self::Cluster) => "_cluster",
+            (Source::Oci | Source::Local, Self::Provider) => "-provider",
+            (Source::Oci | Source::Local, Self::Taskserv) => "-taskserv",
+            (Source::Oci | Source::Local, Self::Cluster) => "-cluster",
         }
     }
 }
@@ -166,34 +166,35 @@ impl ExtensionId {
     /// as Gitea's own names. `None`: the repository is none of ours.
     #[must_use]
     pub fn from_gitea_repository(repository: &str) -> Option<Self> {
-        Self::from_suffixed(repository, ExtensionType::gitea_suffix)
+        Self::from_repository(repository, Source::Gitea)
     }
 
     /// The extension that an OCI repository holds, from the last segment of its path:
     /// `aws-provider` is the provider `aws`. `None`: the repository is none of ours.
     #[must_use]
     pub fn from_oci_repository(segment: &str) -> Option<Self> {
-        Self::from_suffixed(segment, ExtensionType::oci_suffix)
+        Self::from_repository(segment, Source::Oci)
     }
 
     /// The Gitea repository of this extension, `{name}_prov` and its like.
     #[must_use]
     pub fn gitea_repository(&self) -> String {
-        format!("{}{}", self.name, self.extension_type.gitea_suffix())
+        self.repository(Source::Gitea)
     }
 
     /// The last segment of the OCI repository of this extension, spelled as the name is.
     #[must_use]
     pub fn oci_repository(&self) -> String {
-        format!("{}{}", self.name, self.extension_type.oci_suffix())
+        self.repository(Source::Oci)
     }
 
-    fn from_suffixed(
-        repository: &str,
-        suffix: impl Fn(ExtensionType) -> &'static str,
-    ) -> Option<Self> {
+    fn repository(&self, source: Source) -> String {
+        format!("{}{}", self.name, self.extension_type.suffix(source))
+    }
+
+    fn from_repository(repository: &str, source: Source) -> Option<Self> {
         ExtensionType::ALL.into_iter().find_map(|extension_type| {
-            let suffix = suffix(extension_type);
+            let suffix = extension_type.suffix(source);
             let split = repository.len().checked_sub(suffix.len())?;
             let (stem, tail) = repository.split_at_checked(split)?;
             if !tail.eq_ignore_ascii_case(suffix) {

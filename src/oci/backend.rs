@@ -13,6 +13,7 @@ use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::backend::coalesce::Coalesced;
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
+use crate::backend::naming::naming_faults;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
@@ -159,8 +160,10 @@ impl Inner {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
         let namespace = &self.settings.namespace;
-        let is_ours = |path: &str| namespace.extension_of(path).is_some();
-        match self.client.catalogue(is_ours).await {
+        let is_wanted = |path: &str| {
+            namespace.extension_of(path).is_some() || namespace.near_miss(path).is_some()
+        };
+        match self.client.catalogue(is_wanted).await {
             Ok(found) => Ok(self.listed(ids, &found)),
             Err(error) if !ids.is_empty() && is_no_catalogue(&error) => {
                 let reason = error.report();
@@ -191,7 +194,14 @@ impl Inner {
                 None => *named = Some(ours),
             }
         }
-        listing_of(ids, coverage, reason)
+        let near_misses = found.names.iter().filter_map(|path| {
+            let near = namespace.near_miss(path)?;
+            Some((path.clone(), near.reason(|meant| ids.contains(meant))))
+        });
+        let naming = naming_faults(near_misses);
+        let mut listing = listing_of(ids, coverage, reason);
+        listing.faults.extend(naming);
+        listing
     }
 
     /// What is proven where there is no catalogue for us, but configured repositories. Only a

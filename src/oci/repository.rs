@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::models::naming::ExtensionId;
+use crate::models::naming::near_miss::{NearMiss, near_miss};
+use crate::models::source::Source;
 
 /// Longest name of a repository, in characters.
 const NAME_MAX: usize = 255;
@@ -33,6 +35,22 @@ impl Namespace {
     pub fn extension_of(&self, path: &str) -> Option<ExtensionId> {
         let (namespace, segment) = path.rsplit_once('/')?;
         (namespace == self.as_str()).then(|| ExtensionId::from_oci_repository(segment))?
+    }
+
+    /// How the name of a repository of this full path nearly fits; `None`: it fits, or is a name of
+    /// something else, or in another namespace.
+    #[must_use]
+    pub fn near_miss(&self, path: &str) -> Option<NearMiss> {
+        let (namespace, segment) = path.rsplit_once('/')?;
+        if !namespace.eq_ignore_ascii_case(self.as_str()) {
+            return None;
+        }
+        let in_upper_case = || {
+            let id =
+                ExtensionId::from_oci_repository(segment).filter(|_| namespace != self.as_str());
+            id.map(NearMiss::in_upper_case)
+        };
+        near_miss(segment, Source::Oci).or_else(in_upper_case)
     }
 
     /// The repository of an extension.
@@ -126,6 +144,26 @@ mod tests {
         let deep: Namespace = "a/b".parse().unwrap();
         assert!(deep.extension_of("a/b/x-cluster").is_some());
         assert!(deep.extension_of("b/x-cluster").is_none());
+    }
+
+    #[test]
+    fn only_repositories_in_the_namespace_are_near_misses() {
+        let namespace: Namespace = "provisioning".parse().unwrap();
+        for (path, expected) in [
+            ("provisioning/aws_prov", Some("provider/aws")),
+            ("provisioning/AWS-Provider", Some("provider/aws")),
+            ("Provisioning/aws-provider", Some("provider/aws")),
+            ("provisioning/aws-provider", None),
+            ("provisioning/docs", None),
+            ("provisioning/sub/aws_prov", None),
+            ("provisioningx/aws_prov", None),
+            ("Provisioning/docs", None),
+            ("aws_prov", None),
+        ] {
+            let near = namespace.near_miss(path);
+            let meant = near.as_ref().and_then(NearMiss::meant).map(ToString::to_string);
+            assert_eq!(meant.map(|id| id.to_lowercase()).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why tags and repositories are not listed, in words for `/health`. Shared by registries and image
 //! layouts; no I/O.
 
+use crate::models::brief::printable;
 use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
 
@@ -21,8 +22,7 @@ impl Unfit {
     pub fn note(&mut self, name: &str) {
         self.count = self.count.saturating_add(1);
         if self.named.len() < NAMED_MAX {
-            let printable = name.chars().filter(|c| !c.is_control());
-            self.named.push(printable.take(NAME_MAX).collect());
+            self.named.push(printable(name, NAME_MAX));
         }
     }
 

@@ -10,6 +10,7 @@ mod lists;
 mod memos;
 mod metadata;
 mod ownership;
+mod public_url;
 mod readmes;
 mod resolve;
 mod short_way;

@@ -47,6 +47,8 @@ macro_rules! is_skeptical {
                 releases_that_are_suddenly_gone_stay_after_one_answer
                 a_moved_tag_has_one_digest_in_every_answer
                 what_cannot_be_listed_has_a_reason
+                a_version_is_found_with_and_without_its_v
+                of_two_spellings_each_is_found_as_it_is_written
             );
         }
     };
@@ -232,4 +234,47 @@ pub async fn what_cannot_be_listed_has_a_reason(stage: &impl Breakable) {
     }
     let got = served.get("/extensions/provider/empty").await;
     assert_eq!(got.status, 404, "{}", got.text());
+}
+
+/// What the three paths of one version answer: its archive, its tag, its README.
+async fn of_version(served: &Served, version: &str) -> (String, String, String) {
+    let archive = served.get(&format!("{AWS}/{version}")).await.text();
+    let metadata = served.get(&format!("{AWS}/{version}/metadata")).await.json();
+    let readme = served.get(&format!("{AWS}/readme?version={version}")).await.text();
+    (archive, metadata["tag"].as_str().unwrap_or_default().to_owned(), readme)
+}
+
+pub async fn a_version_is_found_with_and_without_its_v(stage: &impl Breakable) {
+    stage.publish_readme(&aws(), "v1.2.0", "# marked").await;
+    stage.publish_readme(&aws(), "1.3.0", "# plain").await;
+    let served = served(stage).await;
+    for (asked, tag, readme) in [
+        ("1.2.0", "v1.2.0", "# marked"),
+        ("v1.2.0", "v1.2.0", "# marked"),
+        ("V1.2.0", "v1.2.0", "# marked"),
+        ("1.3.0", "1.3.0", "# plain"),
+        ("v1.3.0", "1.3.0", "# plain"),
+    ] {
+        let expected = ("archive".to_owned(), tag.to_owned(), readme.to_owned());
+        assert_eq!(of_version(&served, asked).await, expected, "{asked}");
+    }
+    for absent in ["v1.4.0", "1.2", "vv1.2.0", "v"] {
+        let got = served.get(&format!("{AWS}/{absent}")).await;
+        assert_eq!(got.status, 404, "{absent}: {}", got.text());
+    }
+}
+
+pub async fn of_two_spellings_each_is_found_as_it_is_written(stage: &impl Breakable) {
+    stage.publish_readme(&aws(), "1.0.0", "# plain").await;
+    stage.publish_readme(&aws(), "v1.0.0", "# marked").await;
+    let served = served(stage).await;
+    let versions = served.get(&format!("{AWS}/versions")).await;
+    assert_eq!(versions.column("tag"), ["1.0.0"], "one version is listed once");
+    for (asked, tag, readme) in [("1.0.0", "1.0.0", "# plain"), ("v1.0.0", "v1.0.0", "# marked")] {
+        let expected = ("archive".to_owned(), tag.to_owned(), readme.to_owned());
+        assert_eq!(of_version(&served, asked).await, expected, "{asked}");
+    }
+    // No tag is written like this one.
+    let got = served.get(&format!("{AWS}/V1.0.0/metadata")).await;
+    assert_eq!(got.json()["tag"], "1.0.0", "the listed one goes before the other");
 }

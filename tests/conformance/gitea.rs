@@ -9,7 +9,8 @@ use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::models::naming::ExtensionId;
 
 use super::evidence::{Breakable, Breakage};
-use super::{Stage, behaviours, evidence};
+use super::naming::Nameable;
+use super::{Stage, behaviours, evidence, naming};
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::{FakeGitea, Fault};
 
@@ -96,5 +97,48 @@ impl Breakable for Gitea {
     }
 }
 
+#[async_trait]
+impl Nameable for Gitea {
+    async fn create_named(&self, name: &str) {
+        self.fake.edit(|state| state.create_released(name, "1.0.0", b"bytes"));
+    }
+
+    async fn remove_named(&self, name: &str) {
+        self.fake.edit(|state| state.repositories.retain(|one| one.name() != name));
+    }
+
+    fn right(&self, name: &str) -> String {
+        format!("{name}_prov")
+    }
+
+    fn wrong(&self, name: &str) -> String {
+        format!("{name}-provider")
+    }
+
+    fn section(&self) -> String {
+        format!("[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\n", self.fake.url())
+    }
+}
+
 behaviours::conforms!(gitea, super::Gitea::new().await);
 evidence::is_skeptical!(skeptical_of_gitea, super::Gitea::new().await);
+naming::advises!(advises_on_gitea, super::Gitea::new().await);
+
+#[tokio::test]
+async fn names_of_strangers_are_told_on_one_line() {
+    naming::hostile_names_are_told_on_one_line(&Gitea::new().await).await;
+}
+
+#[tokio::test]
+async fn near_misses_of_another_owner_are_left_alone() {
+    let stage = Gitea::new().await;
+    stage.create_named("aws-provider").await;
+    stage.create_named("gcp-provider").await;
+    stage.fake.edit(|state| {
+        state.repository_mut("gcp-provider").json["owner"]["login"] = "somebody".into();
+    });
+    let listing = stage.backend.listing().await.unwrap();
+    let named: Vec<&str> = listing.faults.iter().map(|one| one.repository.as_str()).collect();
+    assert_eq!(named, ["aws-provider"]);
+    assert!(listing.coverage.is_complete());
+}

@@ -6,6 +6,7 @@
 mod behaviours;
 mod evidence;
 mod gitea;
+mod naming;
 mod oci;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use extension_registry::models::source::Source;
 use tempfile::TempDir;
 
 use self::evidence::{Breakable, Breakage};
+use self::naming::Nameable;
 use crate::support::layouts;
 use crate::support::scripted::Scripted;
 
@@ -209,6 +211,29 @@ impl Breakable for Local {
     }
 }
 
+#[async_trait]
+impl Nameable for Local {
+    async fn create_named(&self, name: &str) {
+        layouts::empty(&self.dir.path().join(name));
+    }
+
+    async fn remove_named(&self, name: &str) {
+        std::fs::remove_dir_all(self.dir.path().join(name)).unwrap();
+    }
+
+    fn right(&self, name: &str) -> String {
+        format!("{name}-provider")
+    }
+
+    fn wrong(&self, name: &str) -> String {
+        format!("{name}_prov")
+    }
+
+    fn section(&self) -> String {
+        format!("[local]\npath = {:?}\n", self.dir.path())
+    }
+}
+
 behaviours::conforms!(
     memory,
     super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::Source::Oci)))
@@ -216,3 +241,4 @@ behaviours::conforms!(
 behaviours::conforms!(local, super::Local::new());
 evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());
 evidence::is_skeptical!(skeptical_of_local, super::Local::new());
+naming::advises!(advises_on_local, super::Local::new());

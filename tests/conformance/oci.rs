@@ -12,7 +12,8 @@ use hyper::Method;
 use parking_lot::Mutex;
 
 use super::evidence::{Breakable, Breakage};
-use super::{Stage, behaviours, evidence};
+use super::naming::Nameable;
+use super::{Stage, behaviours, evidence, naming};
 use crate::support::docker_registry::{Access, DockerRegistry};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::pusher::Pusher;
@@ -56,7 +57,7 @@ struct Played {
     store: Arc<Mutex<Store>>,
     broken: Arc<Mutex<Option<Breakage>>>,
     backend: Arc<OciBackend>,
-    _server: ScriptedRegistry,
+    server: ScriptedRegistry,
 }
 
 impl Played {
@@ -77,7 +78,7 @@ impl Played {
             PlayedRegistry::new(dialect, played.lock().clone()).answer(seen)
         })
         .await;
-        Self { store, broken, backend: backend(&server.url()), _server: server }
+        Self { store, broken, backend: backend(&server.url()), server }
     }
 
     /// Takes over what was released under a tag.
@@ -147,6 +148,33 @@ impl Breakable for Played {
     async fn empty(&self, id: &ExtensionId) {
         let mut store = self.store.lock();
         store.repositories.entry(repository(id)).or_default().tags.clear();
+    }
+}
+
+fn section_of(url: &str) -> String {
+    format!("[oci]\nregistry = \"{url}\"\nnamespace = \"{NAMESPACE}\"\n")
+}
+
+#[async_trait]
+impl Nameable for Played {
+    async fn create_named(&self, name: &str) {
+        self.store.lock().push(&format!("{NAMESPACE}/{name}"), "1.0.0", b"bytes");
+    }
+
+    async fn remove_named(&self, name: &str) {
+        self.store.lock().repositories.remove(&format!("{NAMESPACE}/{name}"));
+    }
+
+    fn right(&self, name: &str) -> String {
+        format!("{name}-provider")
+    }
+
+    fn wrong(&self, name: &str) -> String {
+        format!("{name}_prov")
+    }
+
+    fn section(&self) -> String {
+        section_of(&self.server.url())
     }
 }
 
@@ -239,7 +267,74 @@ impl Stage for Distribution {
     }
 }
 
+#[async_trait]
+impl Nameable for Distribution {
+    async fn create_named(&self, name: &str) {
+        match self {
+            Self::Real { pusher, .. } => {
+                let name = format!("{NAMESPACE}/{name}");
+                pusher.store(&release(&name, "1.0.0", "described", b"bytes")).await;
+            }
+            Self::Played(played) => played.create_named(name).await,
+        }
+    }
+
+    async fn remove_named(&self, name: &str) {
+        match self {
+            Self::Real { registry, .. } => {
+                let repositories =
+                    registry.directory().join("storage/docker/registry/v2/repositories");
+                std::fs::remove_dir_all(repositories.join(NAMESPACE).join(name)).unwrap();
+            }
+            Self::Played(played) => played.remove_named(name).await,
+        }
+    }
+
+    fn right(&self, name: &str) -> String {
+        format!("{name}-provider")
+    }
+
+    fn wrong(&self, name: &str) -> String {
+        format!("{name}_prov")
+    }
+
+    fn section(&self) -> String {
+        match self {
+            Self::Real { registry, .. } => section_of(&registry.url()),
+            Self::Played(played) => played.section(),
+        }
+    }
+}
+
 behaviours::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
 evidence::is_skeptical!(skeptical_of_zot, super::Played::new(super::Dialect::Zot).await);
 behaviours::conforms!(distribution, super::Distribution::second().await);
 behaviours::conforms!(distribution_3, super::Distribution::third().await);
+naming::advises!(advises_on_zot, super::Played::new(super::Dialect::Zot).await);
+naming::advises!(advises_on_distribution, super::Distribution::second().await);
+
+#[tokio::test]
+async fn names_of_strangers_are_told_on_one_line() {
+    naming::hostile_names_are_told_on_one_line(&Played::new(Dialect::Zot).await).await;
+}
+
+#[tokio::test]
+async fn names_in_upper_case_and_of_other_namespaces() {
+    let stage = Played::new(Dialect::Zot).await;
+    for path in [
+        "provisioning/AWS-Provider",
+        "Provisioning/gcp-provider",
+        "provisioning/sub/hcloud_prov",
+        "provisioningx/upcloud_prov",
+        "web_cluster",
+    ] {
+        stage.store.lock().push(path, "1.0.0", b"bytes");
+    }
+    let listing = stage.backend.listing().await.unwrap();
+    let told: Vec<(&str, bool)> = listing
+        .faults
+        .iter()
+        .map(|fault| (fault.repository.as_str(), fault.reason.contains("in lower case")))
+        .collect();
+    assert_eq!(told, [("Provisioning/gcp-provider", true), ("provisioning/AWS-Provider", true)]);
+}

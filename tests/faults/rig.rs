@@ -205,7 +205,7 @@ impl Service {
         };
         let parts = Parts {
             catalogue: Arc::clone(&catalogue),
-            memos: Memos::new(memo_rules, &metrics),
+            memos: Memos::new(memo_rules, None, &metrics),
             artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
             metrics,

@@ -56,7 +56,9 @@ async fn the_organisation_of_the_recorded_exchanges_is_listed_exactly() {
     let backend = backend(&fake);
     let listing = backend.listing().await.unwrap();
     assert!(listing.coverage.is_complete());
-    assert_eq!(listing.faults, []);
+    // The only near miss of the names left out below.
+    let named: Vec<&str> = listing.faults.iter().map(|one| one.repository.as_str()).collect();
+    assert_eq!(named, ["_prov"]);
 
     let mut found = BTreeMap::new();
     for id in &listing.ids {

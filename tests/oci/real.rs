@@ -14,12 +14,13 @@ use tokio::process::Command;
 
 use super::{backend, backend_as, backend_with, credentials_of, everything, id, versions, whole};
 use crate::support::canary::secret_for;
-use crate::support::docker_registry::{Access, DockerRegistry, is_installed};
+use crate::support::docker_registry::{Access, DockerRegistry};
 use crate::support::played_registry::PlayedRegistry;
 use crate::support::pusher::Pusher;
 use crate::support::registry_store::Store;
 use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::token_server::{HOST, TokenServer, USER};
+use crate::support::tools::is_installed;
 
 /// [`USER`], as `htpasswd -B` writes it.
 const USERS: &str = "reader:$2y$04$sa1JqWPSht04NXWnrI4oPuIL1IwZAqTyFnML6a1d0kwrtJzNdAvLe\n";

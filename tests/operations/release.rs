@@ -10,7 +10,7 @@ use extension_registry::models::digest::Digest;
 use serde_json::Value;
 use toml::Table;
 
-use crate::support::docker_registry::is_installed;
+use crate::support::tools::is_installed;
 
 /// What has to be Debian's: it knows TOML, and `scripts/test` installs it.
 const PYTHON: &str = "/usr/bin/python3";

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::{catalogue, keeper, noon, prints};
 use crate::support::ids::id;
@@ -109,7 +110,9 @@ fn extension() -> impl Strategy<Value = Extension> {
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    let fault = ("\\PC{1,8}", "\\PC{0,8}");
+    let subject =
+        select(vec![FaultSubject::Repository, FaultSubject::Listing, FaultSubject::Naming]);
+    let fault = ("\\PC{1,8}", subject, "\\PC{0,8}");
     (
         vec((extension(), time()), 0..6),
         of("\\PC{0,8}"),
@@ -120,11 +123,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         .prop_map(|(mut extensions, cursor, last_success, swept, fault)| {
             extensions.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
             extensions.dedup_by(|(a, _), (b, _)| a.id() == b.id());
-            let faults = fault.map(|(repository, reason)| Fault {
-                repository,
-                subject: FaultSubject::Repository,
-                reason,
-            });
+            let faults =
+                fault.map(|(repository, subject, reason)| Fault { repository, subject, reason });
             let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
             let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
             let owners = owned.map(|id| (id, Source::Gitea)).collect();

@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::support::tools::{installed_by_us, is_installed};
+
 /// Where Debian puts it.
 const PROGRAM: &str = "/usr/bin/docker-registry";
 /// What scripts/test calls version 3.
@@ -45,10 +47,7 @@ impl DockerRegistry {
     /// Starts one of version 3; `None`, and why in the output, where it is not installed: that
     /// takes Go.
     pub(crate) async fn third(access: Access<'_>) -> Option<Self> {
-        let told = std::env::vars().find(|(name, _)| name == "CARGO_TOOLS");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let tools = told.map_or_else(|| target.join("tools"), |(_, tools)| tools.into());
-        let program = tools.join("bin").join(THIRD);
+        let program = installed_by_us(THIRD);
         if !program.exists() {
             println!("{} is not there: this part of the test did not run", program.display());
             return None;
@@ -101,17 +100,6 @@ impl DockerRegistry {
     pub(crate) async fn stop(mut self) {
         self.process.kill().await.unwrap();
     }
-}
-
-/// Whether a program is there; prints why a test does nothing if not, and fails under `CI=true`.
-pub(crate) fn is_installed(program: &str) -> bool {
-    let there = Path::new(program).exists();
-    if !there {
-        println!("{program} is not installed: this part of the test did not run");
-        let ci = std::env::vars().any(|(name, value)| name == "CI" && value == "true");
-        assert!(!ci, "{program} must be installed where CI=true");
-    }
-    there
 }
 
 fn configuration(directory: &Path, access: &Access<'_>) -> String {

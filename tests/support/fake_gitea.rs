@@ -8,12 +8,14 @@ mod routes;
 pub(crate) mod state;
 pub(crate) mod tls;
 mod trees;
+mod writes;
 
 use std::fmt::Debug;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Collected};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -208,7 +210,7 @@ async fn connection(
 ) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let inner = Arc::clone(&inner);
-        async move { inner.respond(&request).await }
+        async move { inner.respond(request).await }
     });
     let server = hyper::server::conn::http1::Builder::new();
     server.serve_connection(TokioIo::new(socket), service).await.ok();
@@ -222,10 +224,11 @@ impl Inner {
 
     async fn respond(
         &self,
-        request: &hyper::Request<hyper::body::Incoming>,
+        request: hyper::Request<hyper::body::Incoming>,
     ) -> Result<hyper::Response<WireBody>, std::convert::Infallible> {
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let (method, headers) = (request.method().to_string(), request.headers().clone());
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let (method, headers) = (head.method.to_string(), head.headers.clone());
         canary::received(target, &headers, b"", None);
         self.seen.lock().push(Seen {
             method: method.clone(),
@@ -236,7 +239,15 @@ impl Inner {
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
         }
-        let reply = self.state.lock().answer(&Ask::new(&method, target, headers));
+        let ask = Ask::new(&method, target, headers);
+        let written = match ask.method.as_str() {
+            "GET" | "HEAD" => None,
+            _ => {
+                let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+                self.state.lock().write(&ask, &body)
+            }
+        };
+        let reply = written.unwrap_or_else(|| self.state.lock().answer(&ask));
         let fault = self.fault_for(target);
         Ok(match fault {
             None => body::whole(reply, method == "HEAD"),

@@ -22,3 +22,4 @@ pub mod scripted;
 pub mod scripted_registry;
 pub mod served;
 pub mod token_server;
+pub mod tools;

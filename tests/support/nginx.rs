@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::support::docker_registry::is_installed;
+use crate::support::tools::is_installed;
 
 /// Where Debian puts it.
 const PROGRAM: &str = "/usr/sbin/nginx";

@@ -23,6 +23,7 @@ use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
+use extension_registry::models::public_url::PublicUrl;
 use extension_registry::models::source::Source;
 use extension_registry::server::activity::Patience;
 use extension_registry::server::clients::Clients;
@@ -76,6 +77,7 @@ pub struct Setup {
     pub accept_changes: bool,
     /// What one backend's extensions may take up.
     pub max_bytes: usize,
+    pub public_url: Option<PublicUrl>,
 }
 
 impl Default for Setup {
@@ -102,6 +104,7 @@ impl Default for Setup {
             store: None,
             accept_changes: false,
             max_bytes: usize::MAX,
+            public_url: None,
         }
     }
 }
@@ -180,7 +183,9 @@ impl Served {
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
         canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
-        let Setup { clients, receivers, state, store, accept_changes, max_bytes, .. } = setup;
+        let Setup {
+            clients, receivers, state, store, accept_changes, max_bytes, public_url, ..
+        } = setup;
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalogue = Catalogue::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
@@ -193,7 +198,7 @@ impl Served {
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
         let memo_rules = MemoRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
-        let memos = Memos::new(memo_rules, &metrics);
+        let memos = Memos::new(memo_rules, public_url, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {

@@ -78,10 +78,10 @@ pub async fn search_extensions(
 ) -> Result<Response, Problem> {
     let view = api.catalogue.ready(list.source).await?;
     let ListParams { extension_type, source, page } = list;
-    let words = query.clone();
+    let (words, shared) = (query.clone(), Arc::clone(&api));
     let search = move || {
         let found = view.search(&words, extension_type, source);
-        let rendered = render_rows(page.of(&found), source)?;
+        let rendered = render_rows(page.of(&found), source, shared.memos.public_url())?;
         Ok((rendered, found.len()))
     };
     let (rendered, total) = api.renderer.run(page.limit, search).await?;

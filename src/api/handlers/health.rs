@@ -88,7 +88,7 @@ pub struct BackendHealth {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
     repository: String,
-    /// `listing`, `removal`, `repository`, `release TAG` or `download TAG`
+    /// `listing`, `naming`, `removal`, `repository`, `release TAG` or `download TAG`
     subject: String,
     reason: String,
 }

@@ -15,6 +15,7 @@ use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
 use crate::models::naming::ExtensionId;
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 
 /// Which of an extension's two answers is wanted.
@@ -52,6 +53,7 @@ impl AboutOne for Question {
     async fn answer(
         self,
         catalogue: Arc<Catalogue>,
+        public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, facet } = self;
@@ -59,7 +61,7 @@ impl AboutOne for Question {
             Facet::Metadata => catalogue.find_by(&id, source, deadline).await?,
             Facet::Versions => catalogue.find_whole(&id, source, deadline).await?,
         };
-        let rendered = render(&entry, source, facet)?;
+        let rendered = render(&entry, source, facet, public_url.as_ref())?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
         let lacking: Vec<Source> = match facet {
             Facet::Metadata => Vec::new(),
@@ -70,13 +72,18 @@ impl AboutOne for Question {
     }
 }
 
-fn render(entry: &Entry, source: Option<Source>, facet: Facet) -> Result<Rendered> {
+fn render(
+    entry: &Entry,
+    source: Option<Source>,
+    facet: Facet,
+    public_url: Option<&PublicUrl>,
+) -> Result<Rendered> {
     match facet {
-        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source)),
+        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source, public_url)),
         Facet::Versions => {
             let releases = entry.extension.releases().iter();
-            let views: Vec<_> =
-                releases.map(|release| VersionView::of(entry.id(), release, source)).collect();
+            let view = |release| VersionView::of(entry.id(), release, source, public_url);
+            let views: Vec<_> = releases.map(|release| view(release)).collect();
             Rendered::json(&views)
         }
     }

@@ -15,6 +15,7 @@ use crate::catalog::questions::Deadline;
 use crate::catalog::resolve::Wanted;
 use crate::error::Result;
 use crate::models::naming::ExtensionId;
+use crate::models::public_url::PublicUrl;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
@@ -41,11 +42,20 @@ impl Question {
         }
     }
 
-    fn render(&self, found: &Details, source: Option<Source>) -> Result<Rendered> {
+    fn render(
+        &self,
+        found: &Details,
+        source: Option<Source>,
+        public_url: Option<&PublicUrl>,
+    ) -> Result<Rendered> {
         let Details { entry, release, .. } = found;
         match self {
-            Self::Metadata(_) => Rendered::json(&MetadataView::of(entry, release, source)),
-            Self::Resolve(_) => Rendered::json(&VersionView::of(entry.id(), release, source)),
+            Self::Metadata(_) => {
+                Rendered::json(&MetadataView::of(entry, release, source, public_url))
+            }
+            Self::Resolve(_) => {
+                Rendered::json(&VersionView::of(entry.id(), release, source, public_url))
+            }
         }
     }
 }
@@ -76,11 +86,12 @@ impl AboutOne for OfRelease {
     async fn answer(
         self,
         catalogue: Arc<Catalogue>,
+        public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, question } = self;
         let found = question.ask(&catalogue, &id, source, deadline).await?;
-        let rendered = question.render(&found, source)?;
+        let rendered = question.render(&found, source, public_url.as_ref())?;
         let lacking = if found.whole { Vec::new() } else { vec![found.release.source] };
         let value = EntryMemo { entry: found.entry, asked: source, rendered };
         Ok(Filled { value, whole: found.whole, lacking })

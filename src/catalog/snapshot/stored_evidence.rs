@@ -15,6 +15,7 @@ use crate::models::fault::{ExtensionFault, FaultSubject};
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredSubject<'a> {
     Listing,
+    Naming,
     Removal,
     Repository,
     #[serde(borrow)]
@@ -34,6 +35,7 @@ impl<'a> StoredSubject<'a> {
     fn of(subject: &'a FaultSubject) -> Self {
         match subject {
             FaultSubject::Listing => Self::Listing,
+            FaultSubject::Naming => Self::Naming,
             FaultSubject::Removal => Self::Removal,
             FaultSubject::Repository => Self::Repository,
             FaultSubject::Release(tag) => Self::Release(tag.as_str().into()),
@@ -48,6 +50,7 @@ impl<'a> StoredSubject<'a> {
     pub(super) fn read(self) -> Result<FaultSubject> {
         Ok(match self {
             Self::Listing => FaultSubject::Listing,
+            Self::Naming => FaultSubject::Naming,
             Self::Removal => FaultSubject::Removal,
             Self::Repository => FaultSubject::Repository,
             Self::Release(tag) => FaultSubject::Release(parsed("tag", &tag)?),

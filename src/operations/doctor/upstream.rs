@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::backend::{Backend, Listing};
+use crate::backend::{Backend, Fault, Listing};
 use crate::config::{Config, UpstreamConfig};
 use crate::error::{Error, ErrorKind};
 use crate::http::inspect::{Inspection, inspect};
 use crate::http::request::Request;
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
+use crate::models::fault::FaultSubject;
 use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
 use crate::operations::doctor::report::Entry;
@@ -70,6 +71,7 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry
         }
     };
     entries.push(listed(source, &listing));
+    entries.extend(misnamed(source, &listing));
     entries.extend(read_one(config, backend, &listing).await);
     entries
 }
@@ -228,7 +230,7 @@ fn listed(source: Source, listing: &Listing) -> Entry {
             ),
         );
     }
-    match listing.faults.first() {
+    match listing.faults.iter().find(|fault| fault.subject != FaultSubject::Naming) {
         Some(fault) => Entry::note(
             about,
             "listing",
@@ -237,6 +239,15 @@ fn listed(source: Source, listing: &Listing) -> Entry {
         ),
         None => Entry::ok(about, "listing", format!("{count} extensions")),
     }
+}
+
+/// What nearly fits the naming.
+fn misnamed(source: Source, listing: &Listing) -> impl Iterator<Item = Entry> {
+    let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
+    advice.map(move |Fault { repository, reason, .. }| {
+        let fix = "do what the line says; nothing if it is no extension";
+        Entry::note(source.as_str(), "naming", format!("{repository} {reason}"), fix)
+    })
 }
 
 /// What a question failed with, and what to do about it.

@@ -45,7 +45,16 @@ pub(crate) struct State {
     pub(crate) gzip: bool,
     /// Waited before each answer.
     pub(crate) latency: Duration,
+    /// Who may change something.
+    pub(crate) publisher: Option<Publisher>,
     next: i64,
+}
+
+/// An account that publishes.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    pub(crate) name: String,
+    pub(crate) token: String,
 }
 
 /// What a token may do.
@@ -113,6 +122,7 @@ impl State {
             store: None,
             gzip: false,
             latency: Duration::ZERO,
+            publisher: None,
             next: 10_000,
         }
     }
@@ -259,7 +269,7 @@ impl State {
         self.feed.push(json);
     }
 
-    fn store_file(&mut self, bytes: &[u8]) -> String {
+    pub(super) fn store_file(&mut self, bytes: &[u8]) -> String {
         let uuid = format!("00000000-0000-4000-8000-{:012}", self.number());
         self.files.insert(uuid.clone(), bytes.to_vec());
         uuid

@@ -44,6 +44,14 @@ impl State {
         });
     }
 
+    /// The files that a tag or branch leads to.
+    pub(super) fn files_at(&self, repository: &str, name: &str) -> Vec<(String, Vec<u8>)> {
+        let tree =
+            self.trees.iter().find(|tree| tree.repository == repository && tree.name == name);
+        let files = tree.into_iter().flat_map(|tree| &tree.files);
+        files.map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
+    }
+
     pub(super) fn tag(&self, repository: &Repository, name: &str) -> Reply {
         let Some(tree) = self.tree(repository, name).filter(|tree| tree.name == name) else {
             return self.error(404, "tag does not exist");

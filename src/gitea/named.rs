@@ -1,0 +1,47 @@
+//! The repositories of a list that matter by their names.
+
+use crate::gitea::convert::Repository;
+use crate::gitea::models::RepositoryRow;
+use crate::gitea::page::Kept;
+use crate::gitea::urls::Urls;
+use crate::models::naming::near_miss::{NearMiss, near_miss};
+use crate::models::source::Source;
+
+/// A repository of the list.
+pub(super) enum Named {
+    /// It holds an extension.
+    Extension(Box<Repository>),
+    /// Its name nearly fits.
+    NearMiss(Overlooked),
+}
+
+/// A repository that nearly fits.
+pub(super) struct Overlooked {
+    pub(super) owner_login: String,
+    pub(super) name: String,
+    pub(super) near_miss: NearMiss,
+}
+
+impl Named {
+    /// `None`: it is a repository of something else.
+    pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
+        match near_miss(&row.name, Source::Gitea) {
+            Some(near_miss) => {
+                let (owner_login, name) = (row.owner.login, row.name);
+                Some(Self::NearMiss(Overlooked { owner_login, name, near_miss }))
+            }
+            None => Repository::from_row(row, urls).map(Box::new).map(Self::Extension),
+        }
+    }
+}
+
+impl Kept for Named {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Extension(repository) => repository.weight(),
+            Self::NearMiss(overlooked) => {
+                size_of::<Self>() + overlooked.owner_login.len() + 2 * overlooked.name.len()
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Where clients reach the service.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use url::Url;
+
+/// The address before `/api/v1`, such as `https://extensions.example.com/registry`: `http` or `https`,
+/// a host, perhaps a port and a path, no slash at the end. Copies share the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(Arc<str>);
+
+/// The text is no such address. Fit for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be http:// or https://, a host, and perhaps a port and a path of A-Z a-z 0-9 - . _ ~, without \
+     credentials, query and fragment, such as https://extensions.example.com/registry"
+)]
+pub struct InvalidPublicUrl;
+
+impl PublicUrl {
+    /// Where a listener on this address is reached from this machine. One on all addresses is reached
+    /// on the loopback address.
+    #[must_use]
+    pub fn of_listener(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Self(format!("http://{}", SocketAddr::new(ip, address.port())).into())
+    }
+
+    /// The address of one of our paths, which begins with a slash.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{self}{path}")
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = InvalidPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPublicUrl> {
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidPublicUrl)?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = path.trim_end_matches('/');
+        // Parsing would resolve what is not allowed here: dots, backslashes, white space.
+        let is_plain = path.split('/').skip(1).all(is_segment);
+        let is_authority =
+            !host.is_empty() && host.chars().all(|c| !c.is_control() && !" \\@?#".contains(c));
+        let url = Url::parse(text).map_err(|_| InvalidPublicUrl)?;
+        let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        if !is_web || !is_plain || !is_authority || url.port() == Some(0) {
+            return Err(InvalidPublicUrl);
+        }
+        Ok(Self(format!("{}{path}", url.origin().ascii_serialization()).into()))
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(is_unreserved)
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_parsed_to_one_form() {
+        for (text, expected) in [
+            ("https://extensions.example.com", "https://extensions.example.com"),
+            ("https://extensions.example.com/", "https://extensions.example.com"),
+            ("HTTPS://Extensions.Example.com:443/", "https://extensions.example.com"),
+            ("http://127.0.0.1:8082", "http://127.0.0.1:8082"),
+            ("http://[::1]:8082//", "http://[::1]:8082"),
+            ("https://a.example/registry/", "https://a.example/registry"),
+            ("https://a.example/a/B.1_c~d-e", "https://a.example/a/B.1_c~d-e"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ] {
+            assert_eq!(
+                text.parse::<PublicUrl>().map(|url| url.to_string()).as_deref(),
+                Ok(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_address_is_refused() {
+        for bad in [
+            "",
+            "extensions.example.com",
+            "//extensions.example.com",
+            "https://",
+            "https:///a",
+            "https:a.example",
+            "ftp://a.example",
+            "https://a.example?x",
+            "https://a.example/?x=1",
+            "https://a.example/#x",
+            "https://a.example#x",
+            "https://me@a.example",
+            "https://me:secret@a.example/",
+            "https://a.example//b",
+            "https://a.example/../b",
+            "https://a.example/%2e%2e/b",
+            "https://a.example/a b",
+            "https://a.example/ä",
+            "https://a.example\\b",
+            "https://a.example/\\b",
+            "https://a.example/\r\nX: y",
+            "https://a\n.example",
+            "https://a.example:99999",
+            "https://a.example:0",
+            " https://a.example",
+        ] {
+            assert_eq!(bad.parse::<PublicUrl>(), Err(InvalidPublicUrl), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_on_this_machine() {
+        for (address, expected) in [
+            ("127.0.0.1:8082", "http://127.0.0.1:8082"),
+            ("0.0.0.0:80", "http://127.0.0.1:80"),
+            ("[::]:8082", "http://[::1]:8082"),
+            ("10.0.0.1:1", "http://10.0.0.1:1"),
+            ("[fe80::1%2]:8082", "http://[fe80::1]:8082"),
+        ] {
+            let url = PublicUrl::of_listener(address.parse().unwrap());
+            assert_eq!(url.at("/x"), format!("{expected}/x"));
+        }
+    }
+}
