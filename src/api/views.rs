@@ -40,7 +40,7 @@ pub struct ExtensionView<'a> {
     /// The backend that answers for it: `gitea`, `oci` or `local`.
     #[schema(example = "local")]
     source: &'static str,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
     /// Where its backend serves the archive; may need that backend's credentials. For files of
@@ -70,7 +70,7 @@ pub struct VersionView<'a> {
     /// The tag less its `v`, or the tag itself where it reads as no version.
     #[schema(example = "1.2.0")]
     version: &'a str,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
     /// Where its backend serves the archive; for files of this machine the same as `href`.
@@ -137,7 +137,8 @@ impl<'a> VersionView<'a> {
         let artifact = release.artifact.chosen();
         Self {
             version: release.version.as_str(),
-            published_at: release.published_at.map(|at| at.to_string()),
+            // A backend may tell fractions of a second, which order releases and are not shown.
+            published_at: release.published_at.map(|at| format!("{at:.0}")),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().unwrap_or(&href).to_owned()),
             size: artifact.and_then(|artifact| artifact.known_size()),

@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod bad_input;
 mod codings;
+mod dates;
 mod downloads;
 mod headers;
 mod leaks;
