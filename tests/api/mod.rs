@@ -11,6 +11,7 @@ mod lists;
 mod memos;
 mod metadata;
 mod ownership;
+mod places;
 mod readmes;
 mod resolve;
 mod short_way;
