@@ -5,4 +5,5 @@ pub mod layout;
 pub mod pack;
 pub mod readme;
 pub mod release;
+pub mod root;
 pub mod samples;
