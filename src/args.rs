@@ -97,7 +97,7 @@ pub enum ConfigAction {
     Show,
     /// Write a configuration to start from, with every key and what it means
     Init {
-        /// File to write, which must not be there; - writes to standard output
+        /// File to write, which must not exist; - writes to standard output
         #[arg(default_value = "config.toml")]
         file: PathBuf,
     },

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::canary;
 use crate::support::served::Got;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
 
 /// The program in an empty environment and this directory.
 pub fn program(dir: &Path) -> Command {
@@ -69,14 +69,15 @@ impl Running {
         Self::of(command)
     }
 
-    /// Starts it by a command that becomes the program.
+    /// Starts it by a command that becomes the program, on a free port.
     pub fn of(mut command: Command) -> Self {
-        let mut child = command
-            .args(["--port", "0", "--json-log"])
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.args(["--port", "0", "--json-log"]);
+        Self::of_exactly(command)
+    }
+
+    /// Starts it by a command that becomes the program, has every argument, and logs JSON.
+    pub fn of_exactly(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
         let mut before = Vec::new();
         let address = log.iter().find_map(|line| {
