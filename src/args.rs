@@ -53,8 +53,13 @@ pub enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
-    /// Ask the running service whether it lives; exit code 0 if it does, else 1
+    /// Ask the running service whether it is alive, or with --ready whether it can serve; exit code
+    /// 0 if so, else 1
     Healthcheck {
+        /// Ask whether it is ready: whether it can answer from any backend, and is not shutting
+        /// down
+        #[arg(long)]
+        ready: bool,
         /// Where it is, such as http://registry:8082; unless given: where this configuration
         /// listens
         #[arg(long, value_name = "URL")]

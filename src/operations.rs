@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 
 use crate::args::{Args, Command, pages};
 use crate::config::Sources;
+use crate::operations::healthcheck::Question;
 use crate::service;
 use crate::telemetry;
 
@@ -62,7 +63,10 @@ pub fn run(
     match &args.command {
         None => serve(args, &sources),
         Some(Command::Config { action }) => configuration::run(action, program, &sources),
-        Some(Command::Healthcheck { url }) => healthcheck::run(url.as_deref(), &sources),
+        Some(Command::Healthcheck { ready, url }) => {
+            let question = if *ready { Question::Ready } else { Question::Alive };
+            healthcheck::run(question, url.as_deref(), &sources)
+        }
         Some(Command::Doctor { output }) => doctor::run(*output, &sources),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
         Some(Command::Man { directory: None }) => print(&pages::manual().map_err(Failure::failed)?),
