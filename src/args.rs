@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     pub json_log: bool,
 
-    /// Serve the sample catalogue that the binary carries, on this machine only
+    /// Serve the sample catalog that the binary carries, on 127.0.0.1 unless --host says otherwise
     #[arg(long, conflicts_with = "config")]
     pub demo: bool,
 

@@ -6,6 +6,7 @@ mod backends;
 mod budget;
 mod checks;
 mod files;
+mod greeting;
 mod receiver;
 mod rotation;
 mod secrets;
@@ -13,8 +14,7 @@ mod state;
 mod systemd;
 mod upstream;
 
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -112,7 +112,10 @@ pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
 async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalogue.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
-    let samples = samples.transpose()?;
+    let samples = samples.transpose().map_err(|error| {
+        let message = format!("--demo needs a directory to write to, which TMPDIR names: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
     let mut sample_count = 0;
     if let Some(dir) = &samples {
         sample_count = unpack_samples(dir.path())?;
@@ -158,7 +161,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     keepers.iter().for_each(|keepers| keepers.run(&mut sync));
     info!(%address, version = build_info::LINE.as_str(), "serving");
     if demo {
-        greet(address, sample_count)?;
+        greeting::print(address, sample_count)?;
     }
     systemd::ready();
     let routers = Routers { crowded: api.clone().crowded(), served: api };
@@ -320,21 +323,6 @@ async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-/// Says where to look next.
-fn greet(address: SocketAddr, extensions: usize) -> io::Result<()> {
-    let base = format!("http://{address}/api/v1");
-    writeln!(
-        io::stdout(),
-        "\nServing {extensions} sample extensions on http://{address}\n\n\
-         \x20 all of them       curl {base}/extensions\n\
-         \x20 search            curl '{base}/extensions/search?q=kubernetes'\n\
-         \x20 versions of one   curl {base}/extensions/provider/aws/versions\n\
-         \x20 download one      curl -OJ {base}/extensions/provider/aws/1.2.0\n\
-         \x20 health            curl {base}/health\n\n\
-         Stop with Ctrl-C. To serve your own, see config.example.toml and the README.\n"
-    )
 }
 
 #[cfg(test)]
