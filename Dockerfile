@@ -43,5 +43,6 @@ WORKDIR /app
 USER 1000:1000
 EXPOSE 8082
 STOPSIGNAL SIGTERM
+# Whether it lives, and not whether it is ready: what is unhealthy is restarted, which mends no backend.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/usr/local/bin/extension-registry", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/extension-registry"]

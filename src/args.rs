@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     pub json_log: bool,
 
-    /// Serve the sample catalogue that the binary carries, on this machine only
+    /// Serve the sample catalog that the binary carries, on 127.0.0.1 unless --host says otherwise
     #[arg(long, conflicts_with = "config")]
     pub demo: bool,
 
@@ -53,8 +53,13 @@ pub enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
-    /// Ask the running service whether it lives; exit code 0 if it does, else 1
+    /// Ask the running service whether it is alive, or with --ready whether it can serve; exit code
+    /// 0 if so, else 1
     Healthcheck {
+        /// Ask whether it is ready: whether it can answer from any backend, and is not shutting
+        /// down
+        #[arg(long)]
+        ready: bool,
         /// Where it is, such as http://registry:8082; unless given: where this configuration
         /// listens
         #[arg(long, value_name = "URL")]
@@ -97,7 +102,7 @@ pub enum ConfigAction {
     Show,
     /// Write a configuration to start from, with every key and what it means
     Init {
-        /// File to write, which must not be there; - writes to standard output
+        /// File to write, which must not exist; - writes to standard output
         #[arg(default_value = "config.toml")]
         file: PathBuf,
     },

@@ -9,6 +9,7 @@ pub mod naming;
 pub mod webhook;
 pub mod weighted;
 
+use std::future::pending;
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -75,6 +76,12 @@ pub trait Backend: Send + Sync {
     ///
     /// A cursor taken before a listing misses nothing that the listing misses.
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes>;
+
+    /// Waits until something may have changed that the next round would find. Never returns where a
+    /// backend does not notice by itself.
+    async fn changed(&self) {
+        pending().await
+    }
 
     /// Whether it answers at all, and accepts our credentials.
     async fn probe(&self) -> Result<()>;

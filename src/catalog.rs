@@ -27,6 +27,7 @@ pub mod snapshot;
 pub mod status;
 mod sweep;
 pub mod sync;
+mod vacancy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,7 +136,11 @@ impl Catalogue {
         let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
         let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
         let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
-        let members = backends.into_iter().map(|backend| Member::new(completed(backend))).collect();
+        let members = backends.into_iter().map(|backend| {
+            let is_last = sources.last() == Some(&backend.source());
+            Member::new(completed(backend), is_last)
+        });
+        let members = members.collect();
         let mut index = Index::new(&sources, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         first_seen.follows(view.subscribe());
@@ -171,7 +176,8 @@ impl Catalogue {
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
             let held = member.held();
             let (mut faults, faults_beyond) = member.evidence.faults();
-            faults.splice(..0, room::no_room_for(member.source(), held.refused));
+            let of_all = room::no_room_for(member.source(), held.refused);
+            faults.splice(..0, of_all.into_iter().chain(member.vacancy()));
             (member.source(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
         self.members.iter().map(status).collect()

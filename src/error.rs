@@ -52,6 +52,7 @@ pub struct Error {
     asked: bool,
     oversized: bool,
     too_long: bool,
+    missing_place: bool,
 }
 
 impl Error {
@@ -66,6 +67,7 @@ impl Error {
             asked: true,
             oversized: false,
             too_long: false,
+            missing_place: false,
         }
     }
 
@@ -139,6 +141,20 @@ impl Error {
     #[must_use]
     pub const fn is_too_long(&self) -> bool {
         self.too_long
+    }
+
+    /// Marks the failure of a backend whose place does not exist, such as a directory that was not
+    /// made yet or is not mounted.
+    #[must_use]
+    pub const fn of_missing_place(mut self) -> Self {
+        self.missing_place = true;
+        self
+    }
+
+    /// Whether the place of the backend does not exist, so that there is nothing to read.
+    #[must_use]
+    pub const fn is_of_missing_place(&self) -> bool {
+        self.missing_place
     }
 
     /// What callers branch on.

@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, OFlags, stat};
 use rustix::io::Errno;
 
 /// A pipe is open at once, and gives nothing; whoever waits for its writer may wait for ever.
@@ -70,6 +70,14 @@ pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+/// What a path that an operator names leads to, in words such as "a file".
+///
+/// # Errors
+/// It leads to nothing, or not all of it may be looked at.
+pub fn kind_of(path: &Path) -> io::Result<&'static str> {
+    Ok(described(FileType::from_raw_mode(stat(path)?.st_mode)))
 }
 
 fn regular(file: File) -> io::Result<(File, Metadata)> {

@@ -6,4 +6,5 @@ mod overlooked;
 pub mod pack;
 pub mod readme;
 pub mod release;
+pub mod root;
 pub mod samples;

@@ -15,7 +15,8 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match run(&args, environment.collect()) {
+    let program = std::env::args_os().next().unwrap_or_default();
+    match run(&args, &program, environment.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody is left to tell if standard error is gone.

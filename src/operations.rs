@@ -3,12 +3,15 @@
 mod configuration;
 mod doctor;
 mod healthcheck;
+mod init;
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use crate::args::{Args, Command, pages};
 use crate::config::Sources;
+use crate::operations::healthcheck::Question;
 use crate::service;
 use crate::telemetry;
 
@@ -42,11 +45,15 @@ impl Failure {
     }
 }
 
-/// Carries out what the command line asks for.
+/// Carries out what the command line asks for. `program` is what the program was started as.
 ///
 /// # Errors
 /// It did not work, or was asked for in the wrong way.
-pub fn run(args: &Args, environment: Vec<(String, String)>) -> Result<(), Failure> {
+pub fn run(
+    args: &Args,
+    program: &OsStr,
+    environment: Vec<(String, String)>,
+) -> Result<(), Failure> {
     let sources = Sources {
         file: args.config.as_deref(),
         environment,
@@ -55,8 +62,11 @@ pub fn run(args: &Args, environment: Vec<(String, String)>) -> Result<(), Failur
     };
     match &args.command {
         None => serve(args, &sources),
-        Some(Command::Config { action }) => configuration::run(action, &sources),
-        Some(Command::Healthcheck { url }) => healthcheck::run(url.as_deref(), &sources),
+        Some(Command::Config { action }) => configuration::run(action, program, &sources),
+        Some(Command::Healthcheck { ready, url }) => {
+            let question = if *ready { Question::Ready } else { Question::Alive };
+            healthcheck::run(question, url.as_deref(), &sources)
+        }
         Some(Command::Doctor { output }) => doctor::run(*output, &sources),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
         Some(Command::Man { directory: None }) => print(&pages::manual().map_err(Failure::failed)?),

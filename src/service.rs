@@ -6,6 +6,7 @@ mod backends;
 mod budget;
 mod checks;
 mod files;
+mod greeting;
 mod receiver;
 mod rotation;
 mod secrets;
@@ -13,7 +14,7 @@ mod state;
 mod systemd;
 mod upstream;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -31,7 +32,7 @@ use tracing::{info, warn};
 use crate::api::client_address::TrustedProxies;
 use crate::api::memos::rules::MemoRules;
 use crate::api::memos::{CACHES, Memos};
-use crate::api::routes::{BASE, Parts, api, templates};
+use crate::api::routes::{Parts, api, templates};
 use crate::api::state::Draining;
 use crate::api::surroundings::HttpRules;
 use crate::backend::Backend;
@@ -112,7 +113,10 @@ pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
 async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalogue.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
-    let samples = samples.transpose()?;
+    let samples = samples.transpose().map_err(|error| {
+        let message = format!("--demo needs a directory to write to, which TMPDIR names: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
     let mut sample_count = 0;
     if let Some(dir) = &samples {
         sample_count = unpack_samples(dir.path())?;
@@ -160,8 +164,8 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     sync.spawn(systemd::keep_alive());
     keepers.iter().for_each(|keepers| keepers.run(&mut sync));
     info!(%address, version = build_info::LINE.as_str(), "serving");
-    if let Some(base) = config.server.public_url.as_ref().filter(|_| demo) {
-        greet(base, sample_count)?;
+    if let Some(url) = config.server.public_url.as_ref().filter(|_| demo) {
+        greeting::print(url, address, sample_count)?;
     }
     systemd::ready();
     let routers = Routers { crowded: api.clone().crowded(), served: api };
@@ -323,21 +327,6 @@ async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-/// Says where to look next.
-fn greet(public_url: &PublicUrl, extensions: usize) -> io::Result<()> {
-    let base = public_url.at(BASE);
-    writeln!(
-        io::stdout(),
-        "\nServing {extensions} sample extensions on {public_url}\n\n\
-         \x20 all of them       curl {base}/extensions\n\
-         \x20 search            curl '{base}/extensions/search?q=kubernetes'\n\
-         \x20 versions of one   curl {base}/extensions/provider/aws/versions\n\
-         \x20 download one      curl -OJ {base}/extensions/provider/aws/1.2.0\n\
-         \x20 health            curl {base}/health\n\n\
-         Stop with Ctrl-C. To serve your own, see config.example.toml and the README.\n"
-    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::Outcome;
 use extension_registry::metrics::Metrics;
 use extension_registry::metrics::backends::CallWords;
+use extension_registry::models::source::Source;
 use extension_registry::{gitea, oci};
+
+use crate::support::served::{Served, memory};
 
 /// Compares a committed file with what the code makes of it now.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, no configuration")]
@@ -53,6 +56,36 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
         assert!(paths.iter().any(|found| found == path), "{path} is not in {paths:?}");
     }
     assert_eq!(templates().len(), paths.len());
+}
+
+/// The schema of a parameter of a GET.
+fn parameter(path: &str, name: &str) -> serde_json::Value {
+    let json: serde_json::Value = serde_json::from_str(&contract_json().unwrap()).unwrap();
+    let parameters = json["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+    let found = parameters.into_iter().find(|one| one["name"] == name);
+    found.unwrap_or_else(|| panic!("{path} has no {name}"))["schema"].take()
+}
+
+#[tokio::test]
+async fn each_limit_is_documented_with_its_bounds_and_the_default_that_is_served() {
+    let releases: Vec<String> = (0..130).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
+    let served = Served::over(vec![memory(Source::Local, &releases)]).await;
+    for (path, query) in [("/extensions", "?"), ("/extensions/search", "?q=p&")] {
+        let schema = parameter(&format!("/api/v1{path}"), "limit");
+        let bound = |name: &str| schema[name].as_u64().unwrap_or_else(|| panic!("{schema}"));
+        assert_eq!((&schema["type"], bound("minimum")), (&"integer".into(), 0), "{path}");
+        let (default, maximum) = (bound("default"), bound("maximum"));
+        let rows = served.get(&format!("{path}{query}")).await.column("name").len();
+        assert_eq!(rows as u64, default, "{path}");
+        for (limit, status) in [(0, 200), (maximum, 200), (maximum + 1, 400)] {
+            let got = served.get(&format!("{path}{query}limit={limit}")).await;
+            assert_eq!(got.status, status, "{path} {limit}");
+        }
+        assert_eq!(parameter(&format!("/api/v1{path}"), "offset")["default"], 0);
+    }
+    let resolve = "/api/v1/extensions/{type}/{name}/resolve";
+    assert_eq!(parameter(resolve, "prerelease")["default"], false);
 }
 
 /// What a scrape shows once every family has a sample.

@@ -174,6 +174,55 @@ async fn the_readmes_configuration_serves_gitea_and_a_registry() {
     assert_eq!((&aws["version"], &aws["source"]), (&"1.2.0".into(), &"gitea".into()));
 }
 
+/// The requests of a document to the demo, by path, each with the error that it shows below.
+fn errors_shown(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = lines.windows(2).filter(|pair| pair[1].starts_with("{\"error\""));
+    let paths = shown.filter_map(|pair| {
+        let target = pair[0].strip_prefix("$ curl -s ")?.trim_matches('\'');
+        let path = target.strip_prefix("http://127.0.0.1:8082")?;
+        Some((path.to_owned(), pair[1].to_owned()))
+    });
+    paths.collect()
+}
+
+#[tokio::test]
+async fn the_errors_of_the_apis_page_are_answered_as_shown() {
+    let (_dir, served) = demo().await;
+    let text = fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let shown = errors_shown(&text);
+    assert!(shown.len() >= 5, "{shown:?}");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (path, expected) in shown {
+        let answer = client.get(format!("{}{path}", served.base)).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), expected, "{path}");
+    }
+}
+
+#[test]
+fn what_config_init_says_is_shown() {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let mut blocks = text.split("```console\n").filter_map(|rest| rest.split("```").next());
+    let block = blocks.find(|block| block.starts_with("$ extension-registry config init")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_extension-registry");
+    let bin = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(program, bin.path().join("extension-registry")).unwrap();
+    let mut said = String::new();
+    for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", command])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("PATH", bin.path())
+            .output()
+            .unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        said += &format!("$ {command}\n{}", String::from_utf8(told).unwrap());
+    }
+    assert_eq!(said, block);
+}
+
 #[test]
 fn the_readme_is_short_and_has_the_headings_of_the_specification() {
     let text = read("README.md");

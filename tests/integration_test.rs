@@ -10,6 +10,7 @@ mod conformance;
 mod connections;
 mod contracts;
 mod deploy;
+mod directory;
 mod documents;
 mod faults;
 mod gitea;

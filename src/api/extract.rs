@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::api::paging::{LIMIT_MAX, Page};
+use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::api::problem::Problem;
 use crate::catalog::resolve::Wanted;
 use crate::models::naming::{ExtensionId, ExtensionType};
@@ -170,8 +170,6 @@ pub struct ListParams {
 }
 
 impl ListParams {
-    const LIMIT: usize = 100;
-
     fn of(params: &Params, default_limit: usize) -> Result<Self, Problem> {
         Ok(Self {
             extension_type: params.extension_type()?,
@@ -193,7 +191,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListParams {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Self::of(&Params::read(parts, state).await?, Self::LIMIT)
+        Self::of(&Params::read(parts, state).await?, LIST_LIMIT)
     }
 }
 
@@ -203,10 +201,6 @@ pub struct SearchParams {
     pub query: String,
     /// What to search and which page of it.
     pub list: ListParams,
-}
-
-impl SearchParams {
-    const LIMIT: usize = 50;
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
@@ -219,7 +213,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
             let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
             return Err(Problem::bad_request(message));
         }
-        Ok(Self { query: query.to_owned(), list: ListParams::of(&params, Self::LIMIT)? })
+        Ok(Self { query: query.to_owned(), list: ListParams::of(&params, SEARCH_LIMIT)? })
     }
 }
 

@@ -1,27 +1,33 @@
 //! What lies around the routes themselves, below their surroundings: it sees what handlers said.
 
+use std::future::ready;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Extensions, HeaderMap, StatusCode, Version};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri, Version};
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
 use crate::api::answers::Coded;
+use crate::api::directions::nothing_at;
+use crate::api::templates::Templates;
 
 /// Largest body of a request that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Routes that read no endless body, and compress if they should.
-pub fn layered(router: Router, compresses: bool) -> Router {
+/// Routes that read no endless body, and compress if they should. Paths without one are told where
+/// these templates lead.
+pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> Router {
     let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, said: &Extensions| {
         compresses && said.get::<Coded>().is_none() && is_text(headers)
     };
     let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
     let layers = ServiceBuilder::new().layer(DefaultBodyLimit::max(BODY_MAX)).layer(compression);
     router
-        .fallback(|| async { StatusCode::NOT_FOUND })
+        .fallback(move |uri: Uri| ready(nothing_at(uri.path(), &templates)))
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(layers)
 }

@@ -4,6 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Largest `limit`.
 pub const LIMIT_MAX: usize = 1000;
+/// `limit` of a list of extensions unless given.
+pub const LIST_LIMIT: usize = 100;
+/// `limit` of a search unless given.
+pub const SEARCH_LIMIT: usize = 50;
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -4,6 +4,8 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, SEARCH_LIMIT};
+
 /// A type of extension.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
@@ -89,21 +91,39 @@ pub struct SourceQueryParam {
     pub source: Option<SourceName>,
 }
 
-/// What a list holds, and which page of it.
+/// What a list holds.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct PageParams {
+pub struct FilterParams {
     /// Only these
     #[param(inline)]
     pub r#type: Option<TypeName>,
     /// Only what this backend has
     #[param(inline)]
     pub source: Option<SourceName>,
-    /// Rows of a page; 100 unless given, of a search 50
-    #[param(minimum = 0, maximum = 1000)]
+}
+
+/// `?limit=` and `?offset=` of the list of all extensions.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListPageParams {
+    /// Rows of a page
+    #[param(schema_with = list_limit)]
     pub limit: Option<u64>,
     /// Rows before the page
-    #[param(schema_with = any_whole_number)]
+    #[param(schema_with = offset)]
+    pub offset: Option<u64>,
+}
+
+/// `?limit=` and `?offset=` of a search.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchPageParams {
+    /// Rows of a page
+    #[param(schema_with = search_limit)]
+    pub limit: Option<u64>,
+    /// Rows before the page
+    #[param(schema_with = offset)]
     pub offset: Option<u64>,
 }
 
@@ -127,13 +147,30 @@ pub struct RangeParams {
         pattern = "^(\\*|(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}(, ?(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}){0,15})$"
     )]
     pub constraint: String,
-    /// Whether a pre-release may be picked; `false` unless given
+    /// Whether a pre-release may be picked
+    #[param(default = false)]
     pub prerelease: Option<bool>,
 }
 
-/// Of any size, which no format of OpenAPI says. What is made by hand is described by hand, too.
-fn any_whole_number() -> Object {
-    let rows = "Rows before the page; 0 unless given";
+fn list_limit() -> Object {
+    limit(LIST_LIMIT)
+}
+
+fn search_limit() -> Object {
+    limit(SEARCH_LIMIT)
+}
+
+// A schema that is made by hand needs a description of its own.
+fn limit(default: usize) -> Object {
+    whole_number("Rows of a page", default).maximum(Some(LIMIT_MAX)).build()
+}
+
+/// Of any size, which no format of OpenAPI says.
+fn offset() -> Object {
+    whole_number("Rows before the page", 0).build()
+}
+
+fn whole_number(description: &str, default: usize) -> ObjectBuilder {
     let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-    schema.description(Some(rows)).build()
+    schema.default(Some(default.into())).description(Some(description))
 }

@@ -91,6 +91,14 @@ impl Problem {
         Self { error: "overloaded", beside: Beside::RetryAfter(1), ..problem }
     }
 
+    /// The service lets its last answers finish and takes no more work.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        let message = "The service is shutting down";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
+        Self { error: "shutting_down", ..problem }
+    }
+
     /// The same, after which nothing is read from the connection.
     #[must_use]
     pub fn closing(self) -> Self {

@@ -131,7 +131,9 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     };
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
-    let routes = layered(router.with_state(Arc::clone(&state)), rules.compression);
-    let long = Surrounded::new(routes, Templates::new(templates()), metrics, rules);
+    let templates = Arc::new(Templates::new(templates()));
+    let router = router.with_state(Arc::clone(&state));
+    let routes = layered(router, rules.compression, Arc::clone(&templates));
+    let long = Surrounded::new(routes, templates, metrics, rules);
     Ok(Api::new(long, state))
 }

@@ -29,6 +29,7 @@ use crate::api::request_id::{self, REQUEST_ID};
 use crate::api::request_log::{Seen, count_stale, is_told};
 use crate::api::state::ApiState;
 use crate::api::surroundings::{Asked, Surrounded, Surroundings};
+use crate::api::target::without_slash;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::GoodAnswers;
 
@@ -103,6 +104,7 @@ impl Service<Request> for Api {
         if self.crowded {
             request.extensions_mut().insert(Crowded);
         }
+        without_slash(&mut request);
         // Before anything that is kept is looked at: what is refused is refused alike.
         let entered = self.whole.around.enter(&request);
         let entered = match self.whole.at_once(&request, entered) {

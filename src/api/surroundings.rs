@@ -66,7 +66,7 @@ pub struct Surrounded {
 
 /// What all answers have in common.
 pub struct Surroundings {
-    templates: Templates,
+    templates: Arc<Templates>,
     metrics: Metrics,
     admission: Arc<Admission>,
     audience: Audience,
@@ -91,7 +91,12 @@ impl Asked {
 impl Surrounded {
     /// Surrounds what answers requests.
     #[must_use]
-    pub fn new(inside: Router, templates: Templates, metrics: Metrics, rules: &HttpRules) -> Self {
+    pub fn new(
+        inside: Router,
+        templates: Arc<Templates>,
+        metrics: Metrics,
+        rules: &HttpRules,
+    ) -> Self {
         let admission = Arc::clone(&rules.admission);
         let closed = admission.auth.is_some();
         let audience = if closed { Audience::TheClient } else { Audience::Anyone };
@@ -285,7 +290,8 @@ mod tests {
         let router: Router = Router::new().route("/", get(|| async { explode() }));
         let rules = HttpRules { compression: true, ..HttpRules::default() };
         let metrics = Metrics::new(&[], &[]).unwrap();
-        let router = Surrounded::new(router, Templates::new(Vec::new()), metrics.clone(), &rules);
+        let templates = Arc::new(Templates::new(Vec::new()));
+        let router = Surrounded::new(router, templates, metrics.clone(), &rules);
         let request = Request::builder().uri("/").header("host", "x").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

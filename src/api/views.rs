@@ -1,6 +1,5 @@
 //! Public JSON: the shapes that the specification fixes, and what stands beside them.
 
-use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,7 +41,7 @@ pub struct ExtensionView<'a> {
     /// The backend that answers for it: `gitea`, `oci` or `local`.
     #[schema(example = "local")]
     source: &'static str,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
     /// Where its backend serves the archive; may need that backend's credentials. For files of
@@ -72,7 +71,7 @@ pub struct VersionView<'a> {
     /// The tag less its `v`, or the tag itself where it reads as no version.
     #[schema(example = "1.2.0")]
     version: &'a str,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
     /// Where its backend serves the archive; for files of this machine the same as `href`,
@@ -150,7 +149,8 @@ impl<'a> VersionView<'a> {
         let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
-            published_at: release.published_at.map(in_seconds),
+            // A backend may tell fractions of a second, which order releases and are not shown.
+            published_at: release.published_at.map(|at| format!("{at:.0}")),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
             size: artifact.and_then(|artifact| artifact.known_size()),
@@ -164,10 +164,6 @@ impl<'a> VersionView<'a> {
 }
 
 /// RFC 3339 without fractions of a second.
-fn in_seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
-}
-
 /// The path of a release's archive here.
 fn href(id: &ExtensionId, release: &Release, asked: Option<Source>) -> String {
     let version = release.version.as_str();

@@ -210,6 +210,6 @@ pub(super) async fn read_all(member: &Member, ids: Vec<ExtensionId>) -> Vec<Read
 }
 
 pub(super) async fn read_one(member: &Member, id: ExtensionId) -> Read {
-    let found = member.backend.extension(&id).await;
+    let found = member.extension(&id).await;
     (id, found)
 }

@@ -17,6 +17,7 @@ use crate::catalog::questions::Budget;
 use crate::catalog::room::HeldCell;
 use crate::catalog::rounds::RoundState;
 use crate::catalog::status::{Question, StatusCell};
+use crate::catalog::vacancy::VacancyCell;
 use crate::error::{Error, ErrorKind};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
@@ -37,12 +38,15 @@ pub(crate) struct Member {
     pub(super) round: RoundState,
     pub(super) budget: Budget,
     pub(super) held: HeldCell,
+    pub(super) vacancy: VacancyCell,
+    /// Whether no backend comes after it, which could answer for its names.
+    pub(super) is_last: bool,
     dirty: Mutex<Dirty>,
     news: Notify,
 }
 
 impl Member {
-    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
+    pub(super) fn new(backend: Arc<dyn Backend>, is_last: bool) -> Self {
         Self {
             backend,
             status: StatusCell::default(),
@@ -50,6 +54,8 @@ impl Member {
             round: RoundState::default(),
             budget: Budget::default(),
             held: HeldCell::default(),
+            vacancy: VacancyCell::default(),
+            is_last,
             dirty: Mutex::default(),
             news: Notify::new(),
         }
@@ -92,7 +98,7 @@ impl Member {
 
     /// Asks whether the backend is there; its health is the answer.
     pub(super) async fn probe(&self) {
-        match timeout(PROBE_TIMEOUT, self.backend.probe()).await {
+        match timeout(PROBE_TIMEOUT, self.contact()).await {
             Ok(Ok(())) => self.answered(Question::Contact),
             Ok(Err(error)) => self.failed(Question::Contact, &error),
             Err(_) => {

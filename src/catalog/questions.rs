@@ -173,7 +173,7 @@ impl Catalogue {
         if budgeted && !member.budget.take() {
             return self.beyond_budget(member, id).map(|()| None);
         }
-        let found = member.backend.extension(id).await;
+        let found = member.extension(id).await;
         member.learned(&found);
         Ok(Some(found))
     }

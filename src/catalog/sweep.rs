@@ -65,7 +65,7 @@ impl Catalogue {
     /// Goes on with a sweep. Returns whether the list that it read is complete.
     async fn sweep_on(self: &Arc<Self>, member: &Member, progress: &mut Progress) -> Outcome<bool> {
         let Listing { ids, coverage, faults } =
-            member.backend.listing().await.and_then(shows_something).map_err(of_listing)?;
+            member.listing().await.and_then(shows_something).map_err(of_listing)?;
         member.answered(Question::Listing);
         let source = member.source();
         let complete = coverage.is_complete();

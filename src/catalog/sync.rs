@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalogue;
 use crate::catalog::dirty::Outcome;
@@ -54,18 +54,25 @@ impl Catalogue {
         loop {
             if self.round(Some(source)).await.is_ok() {
                 retry = RETRY;
+                let mut rest = self.rules.ttl;
                 if member.evidence.incomplete().is_empty() {
                     read_rest = READ_REST;
-                    sleep(self.rules.ttl).await;
                 } else {
                     // Answers are marked until the rest is read. What is broken for good must not
                     // cost more rounds for ever.
-                    sleep(read_rest.min(self.rules.ttl)).await;
+                    rest = rest.min(read_rest);
                     read_rest = (read_rest * 2).min(self.rules.ttl);
                 }
+                timeout(rest, member.backend.changed()).await.unwrap_or_default();
             } else {
                 // Whichever comes first: the pause need not outlast the outage.
-                timeout(retry.min(self.rules.ttl), member.is_back()).await.unwrap_or_default();
+                let ended = async {
+                    tokio::select! {
+                        () = member.is_back() => {}
+                        () = member.backend.changed() => {}
+                    }
+                };
+                timeout(retry.min(self.rules.ttl), ended).await.unwrap_or_default();
                 retry = (retry * 2).min(RETRY_MAX);
             }
         }

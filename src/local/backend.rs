@@ -10,16 +10,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
-use crate::local::layout::{Layout, Root, Stamp};
+use crate::local::layout::{Layout, Stamp};
 use crate::local::overlooked;
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
+use crate::local::root::{Look, Root};
 use crate::models::artifact::Artifact;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
@@ -33,21 +35,47 @@ use crate::models::tag::Tag;
 const QUESTIONS_MAX: usize = 32;
 /// How long each may take, as a backend over HTTP has unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the directory is looked at for entries that came or went.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Serves the layouts below one directory. Reads a layout again only when its `index.json` changed.
 #[derive(Clone)]
 pub struct LocalBackend {
     root: Root,
     known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
+    listed: Arc<Mutex<Seen>>,
+    /// The file system on which the directory lay when it last had an extension.
+    device: Arc<Mutex<Option<u64>>>,
     lane: Lane,
+    /// For looks alone, so that one that hangs keeps no other question waiting.
+    looks: Lane,
+}
+
+/// What the directory looked like when it was last listed; the default is one that is not there.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    look: Option<Look>,
+    /// Whether it may have changed since without looking otherwise.
+    unsettled: bool,
+}
+
+impl Seen {
+    fn of(root: &Root) -> Self {
+        let look = root.look();
+        let now = Timestamp::now();
+        Self { look, unsettled: look.is_some_and(|look| !look.is_settled(now)) }
+    }
 }
 
 impl LocalBackend {
-    /// Serves this directory. It may be missing for now: every question then fails until it is there.
+    /// Serves this directory. It need not exist yet: until it does, every question fails with
+    /// [`Error::is_of_missing_place`].
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let lane = Lane::new(QUESTIONS_MAX, PATIENCE);
-        Self { root: Root::new(path), known: Arc::default(), lane }
+        let looks = Lane::new(1, PATIENCE);
+        let (known, listed, device) = Default::default();
+        Self { root: Root::new(path), known, listed, device, lane, looks }
     }
 
     /// Runs one blocking question where blocking is allowed, for as long as it has patience.
@@ -70,9 +98,11 @@ impl LocalBackend {
     }
 
     fn list(&self) -> Result<Listing> {
+        // Before its entries are read: what changes meanwhile is seen by the next look.
+        *self.listed.lock() = Seen::of(&self.root);
         let mut found: BTreeMap<ExtensionId, String> = BTreeMap::new();
         let mut faults = Vec::new();
-        let names = self.root.names()?;
+        let names = self.names()?;
         for name in &names {
             let Some(id) = ExtensionId::from_oci_repository(name) else { continue };
             // One that cannot be read is there all the same: its read names the reason.
@@ -91,13 +121,28 @@ impl LocalBackend {
         Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 
+    /// The names of all entries of the directory that has our extensions.
+    fn names(&self) -> Result<Vec<String>> {
+        let device = self.root.look().map(|look| look.device());
+        let names = self.root.names()?;
+        let has_extension =
+            names.iter().any(|name| ExtensionId::from_oci_repository(name).is_some());
+        let mut before = self.device.lock();
+        if has_extension {
+            *before = device;
+        } else if before.is_some() && device != *before {
+            return Err(self.root.unmounted());
+        }
+        Ok(names)
+    }
+
     /// The layout of an extension, and its id as the directory spells it.
     fn layout(&self, id: &ExtensionId) -> Result<(ExtensionId, Layout)> {
         match self.root.layout(&id.oci_repository()) {
             Err(error) if error.is_not_found() => {}
             other => return Ok((id.clone(), other?)),
         }
-        let spelled = self.root.names()?.into_iter().find_map(|name| {
+        let spelled = self.names()?.into_iter().find_map(|name| {
             let spelled = ExtensionId::from_oci_repository(&name)?;
             (spelled == *id).then_some((spelled, name))
         });
@@ -195,7 +240,30 @@ impl Backend for LocalBackend {
         Ok(Changes::CannotTell)
     }
 
+    async fn changed(&self) {
+        loop {
+            sleep(LOOK_EVERY).await;
+            let root = self.root.clone();
+            // A look that fails or hangs tells nothing.
+            let Ok(seen) = self.looks.run(move || Seen::of(&root)).await else { continue };
+            // Who adds one entry may be about to add another, or to fill it.
+            if !seen.unsettled && seen != *self.listed.lock() {
+                return;
+            }
+        }
+    }
+
     async fn probe(&self) -> Result<()> {
-        self.ask(|this| this.root.names().map(drop)).await
+        self.ask(|this| this.names().map(drop)).await
+    }
+
+    /// Where its extensions lie. The same path without them on another file system is a mount that is
+    /// missing.
+    fn identity(&self) -> Option<String> {
+        self.device.lock().map(|device| device.to_string())
+    }
+
+    fn resume(&self, identity: &str) {
+        *self.device.lock() = identity.parse().ok();
     }
 }

@@ -5,17 +5,13 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::files;
 use crate::models::digest::Digest;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
 use crate::oci::models::{Descriptor, Document, from_object};
@@ -24,85 +20,6 @@ use crate::oci::models::{Descriptor, Document, from_object};
 const INDEX_MAX: u64 = 16 * 1024 * 1024;
 /// A file changed this recently may change again without its time stamp showing it.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
-/// How soon a directory that cannot be read is worth another try.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
-/// The directory whose sub-directories are layouts. Opened anew for each question, so that a
-/// directory that was moved aside and replaced is the new one.
-#[derive(Clone, Debug)]
-pub struct Root(PathBuf);
-
-impl Root {
-    /// Names the directory; it need not exist yet.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    /// Where it is on this machine; for the log, never for callers.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The names of all entries, sorted.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
-    pub fn names(&self) -> Result<Vec<String>> {
-        self.dir().and_then(|dir| names_in(&dir)).map_err(|error| {
-            let message = "The directory of local extensions cannot be read";
-            Error::unavailable(message, RETRY_AFTER).because(error).at(Source::Local)
-        })
-    }
-
-    /// The names of the entries of a sub-directory, sorted.
-    ///
-    /// # Errors
-    /// It is no directory within this one, or cannot be read.
-    pub fn names_below(&self, name: &str) -> io::Result<Vec<String>> {
-        names_in(&self.dir()?.open_dir(name)?)
-    }
-
-    /// Whether an entry is a directory within this one, or a link to such.
-    #[must_use]
-    pub fn is_directory(&self, name: &str) -> bool {
-        let metadata = self.dir().and_then(|dir| dir.metadata(name));
-        metadata.is_ok_and(|metadata| metadata.is_dir())
-    }
-
-    /// The layout in the sub-directory of this name.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such directory; any other kind if it is none or cannot be opened.
-    pub fn layout(&self, name: &str) -> Result<Layout> {
-        let open = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Error::not_found(format!("No directory {name}")),
-            _ => {
-                Error::faulty("cannot be opened within the directory of extensions").because(error)
-            }
-        };
-        let dir = self.dir().map_err(open)?;
-        let metadata = dir.metadata(name).map_err(open)?;
-        if !metadata.is_dir() {
-            return Err(Error::not_found(format!("{name} is no directory")));
-        }
-        Ok(Layout { dir, name: name.to_owned() })
-    }
-
-    fn dir(&self) -> io::Result<Dir> {
-        Dir::open_ambient_dir(&self.0, ambient_authority())
-    }
-}
-
-fn names_in(dir: &Dir) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in dir.entries()? {
-        names.extend(entry?.file_name().into_string());
-    }
-    names.sort();
-    Ok(names)
-}
 
 /// One image layout. Paths go through the root, so that layouts may share blobs by links.
 #[derive(Debug)]
@@ -128,6 +45,11 @@ impl Stamp {
 }
 
 impl Layout {
+    /// The layout in a sub-directory of this directory, which is there.
+    pub(super) fn new(dir: Dir, name: &str) -> Self {
+        Self { dir, name: name.to_owned() }
+    }
+
     /// How its `index.json` looks now.
     ///
     /// # Errors

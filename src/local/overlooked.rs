@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::backend::Fault;
 use crate::backend::naming::naming_faults;
-use crate::local::layout::Root;
+use crate::local::root::Root;
 use crate::models::artifact::archive_stem;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::near_miss;

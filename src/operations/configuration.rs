@@ -1,16 +1,18 @@
-//! `config check`, `show`, `init` and `schema`.
+//! The commands below `config`, and a configuration that was checked.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::ffi::OsStr;
 
 use crate::args::ConfigAction;
 use crate::config::check::{Problem, Problems};
-use crate::config::{Config, Sources, examined, example, read, schema, show};
-use crate::operations::{Failure, print};
+use crate::config::{Config, Sources, examined, read, schema, show};
+use crate::operations::{Failure, init, print};
 use crate::service;
 
-pub(super) fn run(action: &ConfigAction, sources: &Sources<'_>) -> Result<(), Failure> {
+pub(super) fn run(
+    action: &ConfigAction,
+    program: &OsStr,
+    sources: &Sources<'_>,
+) -> Result<(), Failure> {
     match action {
         ConfigAction::Check => {
             checked(sources).map_err(Failure::misused)?;
@@ -20,10 +22,7 @@ pub(super) fn run(action: &ConfigAction, sources: &Sources<'_>) -> Result<(), Fa
             let (_, settings) = read(sources).map_err(Failure::misused)?;
             print(show::render(&settings).as_bytes())
         }
-        ConfigAction::Init { file } if file.as_os_str() == "-" => {
-            print(example::render().as_bytes())
-        }
-        ConfigAction::Init { file } => init(file),
+        ConfigAction::Init { file } => init::run(file, program),
         ConfigAction::Schema => print(schema::render().as_bytes()),
     }
 }
@@ -44,23 +43,5 @@ pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
         Ok(config) if found.is_empty() => Ok(config),
         Ok(_) => Err(Problems::new(found)),
         Err(problems) => Err(problems.and(found)),
-    }
-}
-
-fn init(path: &Path) -> Result<(), Failure> {
-    let shown = path.display();
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(example::render().as_bytes()));
-    match written {
-        Ok(()) => print(
-            format!("wrote {shown}; check it with: config check --config {shown}\n").as_bytes(),
-        ),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(Failure::Failed(format!("{shown} is there already and is left as it is")))
-        }
-        Err(error) => Err(Failure::Failed(format!("{shown} cannot be written: {error}"))),
     }
 }

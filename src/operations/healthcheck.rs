@@ -1,10 +1,11 @@
-//! `healthcheck`: asks the running service whether it lives, in one request without a client, so
-//! that a container can do it every few seconds.
+//! `healthcheck`: asks the running service whether it lives, or whether it is ready, in one request
+//! without a client, so that a container can do it every few seconds.
 
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -15,45 +16,109 @@ use crate::operations::{Failure, print};
 
 /// Answering takes the service less than a millisecond.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PATH: &str = "/api/v1/health/live";
-/// `HTTP/1.1 200`: more of the answer is not looked at.
+/// How long the body of an answer may take whose status is known.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// `HTTP/1.1 200`: more of a good answer is not looked at.
 const STATUS_END: usize = 12;
+/// Longest head and body of a bad answer that are read, in bytes.
+const ANSWER_MAX: usize = 16 * 1024;
+/// Longest reason that is shown, in characters.
+const REASON_MAX: usize = 500;
+
+/// What the service is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Whether the process answers.
+    Alive,
+    /// Whether it can serve extensions, and goes on to.
+    Ready,
+}
+
+impl Question {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Alive => "/api/v1/health/live",
+            Self::Ready => "/api/v1/health/ready",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+/// An answer of whoever listens there.
+pub(super) struct Answer {
+    /// Such as `200`; the first bytes where it is no HTTP.
+    pub(super) status: String,
+    stream: TcpStream,
+}
+
+/// The part of our errors that says why.
+#[derive(Deserialize)]
+struct Reason {
+    message: String,
+}
 
 /// Every failure has the exit code 1, as container engines want it, a wrong configuration too.
-pub(super) fn run(url: Option<&str>, sources: &Sources<'_>) -> Result<(), Failure> {
+pub(super) fn run(
+    question: Question,
+    url: Option<&str>,
+    sources: &Sources<'_>,
+) -> Result<(), Failure> {
     let url = match url {
-        Some(url) => below(url),
+        Some(url) => below(url, question),
         None => listening(sources).map_err(|problems| problems.to_string()).and_then(|place| {
             let (host, port) = place;
-            own(&host, port)
+            own(&host, port, question)
         }),
     };
     let url = url.map_err(Failure::Failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = async { timeout(PATIENCE, ask(&url)).await };
-    let asked = runtime.map_err(Failure::failed)?.block_on(asked);
-    let status = asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    match status {
-        Ok(status) if status == "200" => print(format!("healthy: {url}\n").as_bytes()),
-        Ok(status) => Err(Failure::Failed(format!("unhealthy: {url} answered {status:?}"))),
-        Err(error) => Err(Failure::Failed(format!("unhealthy: {url}: {error}"))),
+    let word = question.word();
+    match runtime.map_err(Failure::failed)?.block_on(asked(&url)) {
+        Ok(()) => print(format!("{word}: {url}\n").as_bytes()),
+        Err(reason) => Err(Failure::Failed(format!("not {word}: {url}: {reason}"))),
+    }
+}
+
+/// Asks, and tells why the answer is no.
+async fn asked(url: &Url) -> Result<(), String> {
+    let answer = timeout(PATIENCE, ask(url)).await;
+    let answer = match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(answer) => answer,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(format!("{error}; nothing listens there, or it is shutting down"));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    if answer.status == "200" {
+        return Ok(());
+    }
+    let status = format!("answered {:?}", answer.status);
+    match answer.reason().await {
+        Some(reason) => Err(format!("{reason} ({status})")),
+        None => Err(status),
     }
 }
 
 /// The address of our health below an address that was named.
-fn below(base: &str) -> Result<Url, String> {
+fn below(base: &str, question: Question) -> Result<Url, String> {
     let wrong = || format!("--url: {base:?} is no address such as http://registry:8082");
     let mut url: Url = base.parse().map_err(|_| wrong())?;
     if url.scheme() != "http" || url.host().is_none() {
         return Err(wrong());
     }
-    let path = format!("{}{PATH}", url.path().trim_end_matches('/'));
+    let path = format!("{}{}", url.path().trim_end_matches('/'), question.path());
     url.set_path(&path);
     Ok(url)
 }
 
 /// The same for where a configuration listens. Who listens everywhere is asked on this machine.
-pub(super) fn own(host: &str, port: u16) -> Result<Url, String> {
+pub(super) fn own(host: &str, port: u16, question: Question) -> Result<Url, String> {
     if port == 0 {
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());
     }
@@ -63,11 +128,12 @@ pub(super) fn own(host: &str, port: u16) -> Result<Url, String> {
         Ok(IpAddr::V6(address)) => format!("[{address}]"),
         _ => host.to_owned(),
     };
-    format!("http://{host}:{port}{PATH}").parse().map_err(|error| format!("server.host: {error}"))
+    let url = format!("http://{host}:{port}{}", question.path());
+    url.parse().map_err(|error| format!("server.host: {error}"))
 }
 
-/// The status that the address answers with.
-pub(super) async fn ask(url: &Url) -> io::Result<String> {
+/// Asks for an address.
+pub(super) async fn ask(url: &Url) -> io::Result<Answer> {
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = match url.host() {
         Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await?,
@@ -81,7 +147,25 @@ pub(super) async fn ask(url: &Url) -> io::Result<String> {
     let mut head = [0; STATUS_END];
     stream.read_exact(&mut head).await?;
     let head = String::from_utf8_lossy(&head);
-    Ok(head.strip_prefix("HTTP/1.1 ").unwrap_or(&head).to_owned())
+    let status = head.strip_prefix("HTTP/1.1 ").unwrap_or(&head).to_owned();
+    Ok(Answer { status, stream })
+}
+
+impl Answer {
+    /// What our error says; `None` if the body is none of ours, or does not come.
+    async fn reason(mut self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let reading = async {
+            while bytes.len() < ANSWER_MAX && self.stream.read_buf(&mut bytes).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // Whatever ended it, the reason may be there.
+        let _ = timeout(BODY_PATIENCE, reading).await;
+        let head_end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        let Reason { message } = serde_json::from_slice(bytes.get(head_end + 4..)?).ok()?;
+        // It may be another server's, and is shown on a terminal.
+        Some(message.chars().filter(|one| !one.is_control()).take(REASON_MAX).collect())
+    }
 }
 
 #[cfg(test)]
@@ -97,17 +181,20 @@ mod tests {
             ("10.0.0.7", "http://10.0.0.7:8082/api/v1/health/live"),
             ("localhost", "http://localhost:8082/api/v1/health/live"),
         ] {
-            assert_eq!(own(host, 8082).unwrap().as_str(), expected);
+            assert_eq!(own(host, 8082, Question::Alive).unwrap().as_str(), expected);
         }
-        assert!(own("0.0.0.0", 0).unwrap_err().contains("--url"));
+        assert!(own("0.0.0.0", 0, Question::Ready).unwrap_err().contains("--url"));
     }
 
     #[test]
     fn an_address_may_have_a_path_and_no_other_scheme() {
-        let url = below("http://proxy.example/registry/").unwrap();
-        assert_eq!(url.as_str(), "http://proxy.example/registry/api/v1/health/live");
+        for (question, path) in [(Question::Alive, "live"), (Question::Ready, "ready")] {
+            let url = below("http://proxy.example/registry/", question).unwrap();
+            let expected = format!("http://proxy.example/registry/api/v1/health/{path}");
+            assert_eq!(url.as_str(), expected);
+        }
         for wrong in ["https://a.example", "a.example:80", "", "http://"] {
-            assert!(below(wrong).is_err(), "{wrong}");
+            assert!(below(wrong, Question::Alive).is_err(), "{wrong}");
         }
     }
 }

@@ -171,9 +171,6 @@ impl Backends {
 }
 
 fn local(config: &LocalConfig) -> Arc<dyn Backend> {
-    if !config.path.is_dir() {
-        warn!(path = %config.path.display(), "local.path is no directory yet");
-    }
     Arc::new(LocalBackend::new(&config.path))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod bad_input;
 mod codings;
+mod dates;
 mod downloads;
 mod headers;
 mod leaks;
@@ -10,6 +11,7 @@ mod lists;
 mod memos;
 mod metadata;
 mod ownership;
+mod places;
 mod public_url;
 mod readmes;
 mod resolve;

@@ -341,7 +341,7 @@ async fn row_40_hostile_names_are_refused_before_anybody_is_asked() {
         "//api/v1/extensions",
         "/api/v1//extensions",
         "/api/v1/../v1/extensions",
-        "/api/v1/extensions/",
+        "/api/v1/extensions//",
         "*",
         "/api/v1/extensions/provider//versions",
     ] {

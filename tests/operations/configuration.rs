@@ -89,23 +89,6 @@ fn check_tells_what_backends_would_refuse_all_at_once() {
 }
 
 #[test]
-fn init_writes_a_valid_file_and_never_overwrites_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let example = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml"));
-    let example = example.unwrap();
-    assert_eq!(run(dir.path(), &["config", "init", "-"]).stdout, example);
-    assert!(run(dir.path(), &["config", "init"]).status.success());
-    assert!(run(dir.path(), &["config", "check"]).status.success());
-    assert_eq!(std::fs::read(dir.path().join("config.toml")).unwrap(), example);
-    std::fs::write(dir.path().join("config.toml"), "mine").unwrap();
-    let refused = run(dir.path(), &["config", "init"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("config.toml is there already"), "{}", stderr(&refused));
-    assert_eq!(std::fs::read(dir.path().join("config.toml")).unwrap(), b"mine");
-    assert_eq!(run(dir.path(), &["config", "init", "no/such.toml"]).status.code(), Some(1));
-}
-
-#[test]
 fn the_schema_is_current_and_the_program_prints_it() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.schema.json");
     crate::contracts::assert_committed(&path, &schema::render());

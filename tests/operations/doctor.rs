@@ -78,6 +78,29 @@ fn a_service_that_is_well_gets_a_good_report() {
 }
 
 #[test]
+fn a_directory_that_is_missing_empty_or_none_is_told_as_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"state\"\n";
+    let absolute = dir.path().canonicalize().unwrap().join("extensions");
+    let place = format!("[local] path extensions ({})", absolute.display());
+    let path = dir.path().join("extensions");
+    let expect = |what: &str, fix: &str| {
+        let (code, entries) = examined(dir.path(), config, &["--port", "0"]);
+        let (about, step, told) = only_problem(&entries);
+        assert_eq!((code, about.as_str(), step.as_str()), (Some(1), "local", "listing"), "{told}");
+        assert!(told.contains(what), "{told}");
+        let problem = entries.iter().find(|entry| entry["state"] == "problem").unwrap();
+        assert!(problem["fix"].as_str().unwrap().contains(fix), "{problem}");
+    };
+    expect(&format!("does not exist: create {place}"), "mkdir -p");
+    std::fs::write(&path, "").unwrap();
+    expect(&format!("cannot be read: {place} is a file, not a directory"), "local.path");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    expect("it has no extension that we may see", "-provider");
+}
+
+#[test]
 fn a_wrong_configuration_is_told_line_by_line_with_exit_code_two() {
     let dir = tempfile::tempdir().unwrap();
     let (code, entries) = examined(dir.path(), "[local]\npath = 1\n[cach]\n", &[]);

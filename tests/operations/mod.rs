@@ -3,6 +3,7 @@
 mod build_script;
 mod configuration;
 mod doctor;
+mod first_run;
 mod healthcheck;
 mod metrics;
 mod pages;

@@ -2,14 +2,13 @@
 //! `docs/configuration.md` promises.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::program::{Running, program, run, stderr};
+use crate::support::program::{Running, run, stderr, unprivileged};
 
 const GITEA: &str = "[gitea]\nurl = \"https://gitea.example.com\"\norganization = \"ext\"\n";
 
@@ -18,19 +17,6 @@ fn told(output: &Output) -> Vec<String> {
     let lines = stderr(output);
     let lines = lines.lines().filter_map(|line| line.trim().strip_prefix("config.toml:"));
     lines.map(str::to_owned).collect()
-}
-
-/// The program without the right of root to read everybody's files.
-fn unprivileged(dir: &Path) -> Command {
-    let plain = program(dir);
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return plain;
-    }
-    let mut command = Command::new("setpriv");
-    let rights = "-dac_override,-dac_read_search";
-    command.args(["--bounding-set", rights, "--inh-caps", rights, "--"]).arg(plain.get_program());
-    command.current_dir(dir);
-    command
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program itself, as a process of its own.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -11,12 +12,25 @@ use serde_json::Value;
 use crate::support::canary;
 use crate::support::served::Got;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
 
 /// The program in an empty environment and this directory.
 pub fn program(dir: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(dir).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The program without the right of root to read everybody's files.
+pub fn unprivileged(dir: &Path) -> Command {
+    let plain = program(dir);
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return plain;
+    }
+    let mut command = Command::new("setpriv");
+    let rights = "-dac_override,-dac_read_search";
+    command.args(["--bounding-set", rights, "--inh-caps", rights, "--"]).arg(plain.get_program());
+    command.current_dir(dir);
     command
 }
 
@@ -55,14 +69,15 @@ impl Running {
         Self::of(command)
     }
 
-    /// Starts it by a command that becomes the program.
+    /// Starts it by a command that becomes the program, on a free port.
     pub fn of(mut command: Command) -> Self {
-        let mut child = command
-            .args(["--port", "0", "--json-log"])
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.args(["--port", "0", "--json-log"]);
+        Self::of_exactly(command)
+    }
+
+    /// Starts it by a command that becomes the program, has every argument, and logs JSON.
+    pub fn of_exactly(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
         let mut before = Vec::new();
         let address = log.iter().find_map(|line| {

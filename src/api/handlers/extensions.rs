@@ -10,7 +10,9 @@ use crate::api::answers::{Answer, Provenance};
 use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
 use crate::api::list_memo::render_rows;
 use crate::api::memos::extension::{Facet, Question};
-use crate::api::params::{IdParams, PageParams, QueryParam, SourceQueryParam};
+use crate::api::params::{
+    FilterParams, IdParams, ListPageParams, QueryParam, SearchPageParams, SourceQueryParam,
+};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
@@ -22,7 +24,7 @@ use crate::api::views::{ExtensionView, VersionView};
     get,
     path = "/extensions",
     tag = "extensions",
-    params(PageParams),
+    params(FilterParams, ListPageParams),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
@@ -59,7 +61,7 @@ pub async fn list_extensions(
     get,
     path = "/extensions/search",
     tag = "extensions",
-    params(QueryParam, PageParams),
+    params(QueryParam, FilterParams, SearchPageParams),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),

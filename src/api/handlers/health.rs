@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::admission::Stranger;
+use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
@@ -129,18 +130,48 @@ pub async fn live() -> StatusCode {
 
 /// Readiness
 ///
-/// 200 once the catalogue can answer, until the service shuts down.
+/// 200 once the catalog can answer, until the service shuts down.
 #[utoipa::path(
     get,
     path = "/health/ready",
     tag = "system",
-    responses((status = 200), (status = 503, description = "Not yet, or no more")),
+    responses(
+        (status = 200),
+        (status = 503, body = ErrorBody, description = "Not yet, or no more: the message says why"),
+    ),
 )]
-pub async fn ready(State(api): State<Arc<ApiState>>) -> StatusCode {
-    if api.catalogue.can_answer() && !api.draining.is_begun() {
-        StatusCode::OK
+pub async fn ready(
+    State(api): State<Arc<ApiState>>,
+    stranger: Option<Extension<Stranger>>,
+) -> Result<StatusCode, Problem> {
+    if api.draining.is_begun() {
+        return Err(Problem::shutting_down());
+    }
+    if api.catalogue.can_answer() {
+        return Ok(StatusCode::OK);
+    }
+    let texts = stranger.is_none();
+    let statuses = api.catalogue.statuses();
+    let backends = statuses.iter().map(|(source, status)| {
+        let state = unready(status);
+        match status.last_failure.as_ref().filter(|_| texts) {
+            Some((_, message)) => format!("{source} ({state}: {message})"),
+            None => format!("{source} ({state})"),
+        }
+    });
+    let backends = backends.collect::<Vec<_>>().join(", ");
+    let message = format!("Nothing can be answered yet; waiting for {backends}");
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message))
+}
+
+/// Why nothing can be answered from a backend; a state, which callers without a token may see.
+fn unready(status: &Status) -> &'static str {
+    if status.last_error.is_some() {
+        "it fails"
+    } else if status.current_as_of.is_some() {
+        "it was last read too long ago"
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        "it was not read yet"
     }
 }
 

@@ -81,6 +81,10 @@ impl Backend for Completed {
         self.inner.changes(since).await
     }
 
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+
     async fn probe(&self) -> Result<()> {
         self.inner.probe().await
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::config::ServerConfig;
 use crate::operations::doctor::report::Entry;
-use crate::operations::healthcheck::{ask, own};
+use crate::operations::healthcheck::{Question, ask, own};
 
 /// How long whoever has our port may take to say that it is us.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,9 +22,12 @@ pub(super) async fn port(server: &ServerConfig) -> Entry {
         Ok(_) => return Entry::ok("service", "port", format!("{place} is free")),
         Err(error) => error,
     };
-    let running = async { ask(&own(server.address(), *port).ok()?).await.ok() };
-    let ours = timeout(PATIENCE, running).await.ok().flatten();
-    if error.kind() == ErrorKind::AddrInUse && ours.as_deref() == Some("200") {
+    let running = async {
+        let url = own(server.address(), *port, Question::Alive).ok()?;
+        Some(ask(&url).await.ok()?.status == "200")
+    };
+    let is_ours = timeout(PATIENCE, running).await.ok().flatten().unwrap_or(false);
+    if error.kind() == ErrorKind::AddrInUse && is_ours {
         return Entry::ok("service", "port", format!("the service runs on {place}"));
     }
     let fix = match error.kind() {

@@ -217,18 +217,20 @@ fn listed(source: Source, listing: &Listing) -> Entry {
     let about = source.as_str();
     let count = listing.ids.len();
     if count == 0 {
-        let suffixes = match source {
-            Source::Gitea => "_prov, _taskserv or _cluster",
-            Source::Oci | Source::Local => "-provider, -taskserv or -cluster",
+        let fix = match source {
+            Source::Gitea => {
+                "publish a repository whose name ends in _prov, _taskserv or _cluster, or let the \
+                 credentials see it"
+            }
+            Source::Oci => {
+                "publish a repository whose name ends in -provider, -taskserv or -cluster, or let \
+                 the credentials see it"
+            }
+            Source::Local => {
+                "put an image layout into it, whose name ends in -provider, -taskserv or -cluster"
+            }
         };
-        return Entry::problem(
-            about,
-            "listing",
-            "it has no extension that we may see",
-            format!(
-                "publish a repository whose name ends in {suffixes}, or let the credentials see it"
-            ),
-        );
+        return Entry::problem(about, "listing", "it has no extension that we may see", fix);
     }
     match listing.faults.iter().find(|fault| fault.subject != FaultSubject::Naming) {
         Some(fault) => Entry::note(
@@ -260,13 +262,20 @@ fn failure(config: &Config, source: Source, step: &'static str, error: &Error) -
         Source::Local => false,
     };
     let fix = match error.kind() {
+        _ if error.is_of_missing_place() => {
+            "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
+        }
+        _ if source == Source::Local => match step {
+            "listing" => "set local.path to a directory that the service may read".to_owned(),
+            _ => "mend this layout, or remove it".to_owned(),
+        },
         ErrorKind::BackendRefused if has_token => format!(
             "renew the credentials in the file of {about}.{key}, with the right to read \
              (Gitea: read:organization and read:repository)"
         ),
         ErrorKind::BackendRefused => format!("name a file with credentials in {about}.{key}"),
-        ErrorKind::NotFound => "check that the organisation, namespace or directory that is \
-                                configured exists, and that the credentials may see it"
+        ErrorKind::NotFound => "check that the organization or namespace that is configured \
+                                exists, and that the credentials may see it"
             .to_owned(),
         ErrorKind::BackendTimeout | ErrorKind::BackendUnavailable { .. } => {
             "look at the server's log and load, and at a proxy before it".to_owned()

@@ -122,22 +122,39 @@ impl Operation {
         Asked { method: self.method.clone(), target, names_unseen, body }
     }
 
-    /// Every question about every entry.
+    /// Every question about every entry, as it is and with a slash at the end of its path.
     pub(super) fn matrix(&self, entries: &[Entry]) -> Vec<Asked> {
         let mut known = BTreeSet::new();
         let all = entries.iter().flat_map(|entry| {
-            self.filled(entry).into_iter().map(move |filled| self.asked(entry, &filled))
+            self.filled(entry).into_iter().flat_map(move |filled| {
+                let asked = self.asked(entry, &filled);
+                [asked.clone(), asked.with_slash()]
+            })
         });
         all.filter(|asked| known.insert(asked.target.clone())).collect()
     }
 
-    /// Of each entry's questions the one with the most parameters and the one with the fewest.
+    /// Of each entry's questions the one with the most parameters and the one with the fewest, both
+    /// with a slash at the end too.
     pub(super) fn ends<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Asked> {
         let ends = |entry: &Entry| {
             let filled = self.filled(entry);
-            [filled.first(), filled.last()].map(|one| self.asked(entry, one.unwrap()))
+            let ends = [filled.first(), filled.last()].map(|one| self.asked(entry, one.unwrap()));
+            let [first, last] = ends.clone();
+            ends.into_iter().chain([first.with_slash(), last.with_slash()])
         };
         entries.into_iter().flat_map(ends).collect()
+    }
+}
+
+impl Asked {
+    /// The same question with a slash at the end of its path.
+    fn with_slash(self) -> Self {
+        let target = match self.target.split_once('?') {
+            Some((path, query)) => format!("{path}/?{query}"),
+            None => format!("{}/", self.target),
+        };
+        Self { target, ..self }
     }
 }
 

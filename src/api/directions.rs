@@ -1,0 +1,122 @@
+//! Which path a caller means who asks where nothing is served.
+
+use axum::http::StatusCode;
+
+use crate::api::problem::Problem;
+use crate::api::routes::BASE;
+use crate::api::templates::Templates;
+use crate::metrics::UNMATCHED;
+
+/// Where people look first, without a slash at the end.
+const ENTRANCES: [&str; 8] =
+    ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
+/// What other services call something that is called otherwise here.
+const SYNONYMS: [(&str, &str); 13] = [
+    ("/healthz", "/health"),
+    ("/status", "/health"),
+    ("/live", "/health/live"),
+    ("/livez", "/health/live"),
+    ("/ping", "/health/live"),
+    ("/ready", "/health/ready"),
+    ("/readyz", "/health/ready"),
+    ("/search", "/extensions/search"),
+    ("/stats", "/cache/stats"),
+    ("/openapi", "/openapi.json"),
+    ("/openapi.yaml", "/openapi.json"),
+    ("/swagger.json", "/openapi.json"),
+    ("/v3/api-docs", "/openapi.json"),
+];
+/// What callers put before a path instead of [`BASE`], the longest first.
+const PREFIXES: [&str; 4] = [BASE, "/api", "/v1", ""];
+/// Longest path that is repeated to its caller, in bytes.
+const SHOWN_MAX: usize = 200;
+
+/// The 404 of a path without a route, which names the path that is meant where that is clear.
+#[must_use]
+pub fn nothing_at(path: &str, templates: &Templates) -> Problem {
+    let way = way_from(path.strip_suffix('/').unwrap_or(path), templates);
+    Problem::new(StatusCode::NOT_FOUND, format!("Nothing is served at this path; {way}"))
+}
+
+fn way_from(path: &str, templates: &Templates) -> String {
+    if ENTRANCES.contains(&path) {
+        return format!(
+            "start with {BASE}/extensions, {BASE}/openapi.json, which describes every path, or \
+             {BASE}/health"
+        );
+    }
+    let rests = PREFIXES.iter().filter_map(|prefix| path.strip_prefix(prefix));
+    let mut meant = rests.filter(|rest| rest.starts_with('/')).filter_map(|rest| {
+        let synonym = SYNONYMS.iter().find(|(word, _)| *word == rest);
+        match synonym {
+            Some((_, path)) => Some(format!("{BASE}{path}")),
+            None => routed(format!("{BASE}{rest}"), templates),
+        }
+    });
+    match meant.next() {
+        Some(meant) => format!("ask for {meant}"),
+        None => format!("{BASE}/openapi.json describes every path"),
+    }
+}
+
+/// The path if it has a route; its template if it holds anything but plain characters, which are
+/// not repeated.
+fn routed(path: String, templates: &Templates) -> Option<String> {
+    let template = templates.of(&path);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    match template {
+        UNMATCHED => None,
+        _ if path.len() <= SHOWN_MAX && path.bytes().all(is_plain) => Some(path),
+        template => Some(template.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes;
+
+    #[test]
+    fn a_wrong_place_leads_to_the_right_one() {
+        let templates = Templates::new(routes::templates());
+        let long = format!("/extensions/provider/{}", "a".repeat(300));
+        for (path, expected) in [
+            ("/extensions", "/api/v1/extensions"),
+            ("/extensions/provider/aws/1.2.0", "/api/v1/extensions/provider/aws/1.2.0"),
+            ("/api/extensions/search", "/api/v1/extensions/search"),
+            ("/v1/metrics", "/api/v1/metrics"),
+            ("/health", "/api/v1/health"),
+            ("/health/ready", "/api/v1/health/ready"),
+            ("/healthz", "/api/v1/health"),
+            ("/api/v1/readyz", "/api/v1/health/ready"),
+            ("/live", "/api/v1/health/live"),
+            ("/openapi.json", "/api/v1/openapi.json"),
+            ("/search", "/api/v1/extensions/search"),
+            ("/webhooks/gitea", "/api/v1/webhooks/gitea"),
+            ("/extensions/provider/a%0d%0ab", "/api/v1/extensions/{type}/{name}"),
+            ("/extensions/<script>/x", "/api/v1/extensions/{type}/{name}"),
+            (&long, "/api/v1/extensions/{type}/{name}"),
+        ] {
+            assert_eq!(way_from(path, &templates), format!("ask for {expected}"), "{path}");
+        }
+        for path in ["", "/docs", "/api", "/api/v1"] {
+            let way = way_from(path, &templates);
+            for part in ["extensions", "openapi.json", "health"] {
+                assert!(way.contains(&format!("/api/v1/{part}")), "{path}: {way}");
+            }
+        }
+        for path in ["/nope", "/api/v1/extensions/provider", "/extensionsx", "/apihealth", "//"] {
+            let way = way_from(path, &templates);
+            assert_eq!(way, "/api/v1/openapi.json describes every path", "{path}");
+        }
+    }
+
+    #[test]
+    fn every_synonym_leads_to_a_route() {
+        let templates = Templates::new(routes::templates());
+        for (word, path) in SYNONYMS {
+            assert_ne!(templates.of(&format!("{BASE}{path}")), UNMATCHED, "{word}");
+            assert_eq!(templates.of(&format!("{BASE}{word}")), UNMATCHED, "{word} is a path");
+        }
+    }
+}

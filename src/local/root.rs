@@ -1,0 +1,183 @@
+//! The directory whose sub-directories are image layouts, and why it cannot be read where it cannot.
+//! Blocking I/O.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, MetadataExt as _};
+use jiff::{SignedDuration, Timestamp};
+use rustix::process::geteuid;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::local::layout::Layout;
+use crate::models::source::Source;
+
+/// How soon a directory that cannot be read is worth another try.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// A directory changed this recently may change again without its time stamp showing it.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
+
+/// The directory of local extensions. Opened anew for each question, so that a directory that was
+/// moved aside and replaced is the new one.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+/// What a directory looked like: equal looks mean the same entries and rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// When the system last changed anything of it.
+    changed: Timestamp,
+    device: u64,
+    inode: u64,
+}
+
+impl Look {
+    /// The number of the file system that the directory lies on.
+    #[must_use]
+    pub const fn device(&self) -> u64 {
+        self.device
+    }
+
+    /// Whether the directory was left alone long enough for equal looks to be trusted. The time may
+    /// be that of another machine's clock, and lie ahead.
+    #[must_use]
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        now.duration_since(self.changed).abs() > SETTLED_AFTER
+    }
+}
+
+impl Root {
+    /// Names the directory; it need not exist yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The names of all entries, sorted.
+    ///
+    /// # Errors
+    /// The directory does not exist ([`Error::is_of_missing_place`]) or cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        names_in(&self.dir()?).map_err(|error| self.unopened(&error))
+    }
+
+    /// The names of the entries of a sub-directory, sorted.
+    ///
+    /// # Errors
+    /// It is no directory within this one, or cannot be read.
+    pub fn names_below(&self, name: &str) -> io::Result<Vec<String>> {
+        names_in(&self.open()?.open_dir(name)?)
+    }
+
+    /// Whether an entry is a directory within this one, or a link to such.
+    #[must_use]
+    pub fn is_directory(&self, name: &str) -> bool {
+        let metadata = self.open().and_then(|dir| dir.metadata(name));
+        metadata.is_ok_and(|metadata| metadata.is_dir())
+    }
+
+    /// The layout in the sub-directory of this name.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such directory; any other kind if it is none or cannot be opened,
+    /// or if the directory of all cannot.
+    pub fn layout(&self, name: &str) -> Result<Layout> {
+        let open = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::not_found(format!("No directory {name}")),
+            _ => {
+                Error::faulty("cannot be opened within the directory of extensions").because(error)
+            }
+        };
+        let dir = self.dir()?;
+        let metadata = dir.metadata(name).map_err(open)?;
+        if !metadata.is_dir() {
+            return Err(Error::not_found(format!("{name} is no directory")));
+        }
+        Ok(Layout::new(dir, name))
+    }
+
+    /// What the directory looks like now; `None` while it cannot be opened.
+    #[must_use]
+    pub fn look(&self) -> Option<Look> {
+        let metadata = self.open().ok()?.dir_metadata().ok()?;
+        let nanoseconds = i32::try_from(metadata.ctime_nsec()).ok()?;
+        let changed = Timestamp::new(metadata.ctime(), nanoseconds).ok()?;
+        Some(Look { changed, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Why a directory without extensions is not believed: it lies on another file system than the
+    /// one that had some.
+    #[must_use]
+    pub fn unmounted(&self) -> Error {
+        let cause = format!(
+            "{} has no extension, and is on another file system than before; mount the one that has \
+             them",
+            self.place()
+        );
+        let message = "The directory of local extensions is not the one that was read before";
+        Error::unavailable(message, RETRY_AFTER).because(cause).at(Source::Local).of_missing_place()
+    }
+
+    fn dir(&self) -> Result<Dir> {
+        self.open().map_err(|error| self.unopened(&error))
+    }
+
+    fn open(&self) -> io::Result<Dir> {
+        Dir::open_ambient_dir(&self.0, ambient_authority())
+    }
+
+    /// Why the directory cannot be opened. Where it lies is told to operators alone.
+    fn unopened(&self, error: &io::Error) -> Error {
+        let place = self.place();
+        match error.kind() {
+            io::ErrorKind::NotFound => {
+                let message = "The directory of local extensions does not exist";
+                let remedy = format!("create {place}, or set local.path to another directory");
+                let error = Error::unavailable(message, RETRY_AFTER).because(remedy);
+                error.at(Source::Local).of_missing_place()
+            }
+            io::ErrorKind::NotADirectory => match files::kind_of(&self.0) {
+                Ok(kind) => unreadable(format!(
+                    "{place} is {kind}, not a directory; set local.path to a directory"
+                )),
+                Err(_) => unreadable(format!(
+                    "{place} leads through something that is not a directory; correct local.path"
+                )),
+            },
+            io::ErrorKind::PermissionDenied => unreadable(format!(
+                "{place} may not be opened by user {}, whom the service runs as; allow that user to \
+                 read and enter it: {error}",
+                geteuid().as_raw()
+            )),
+            _ => unreadable(format!("{place}: {error}")),
+        }
+    }
+
+    /// The key, the path as it was configured and, where that is relative, where it leads.
+    fn place(&self) -> String {
+        let path = self.0.display();
+        match std::path::absolute(&self.0) {
+            Ok(absolute) if absolute != self.0 => {
+                format!("[local] path {path} ({})", absolute.display())
+            }
+            _ => format!("[local] path {path}"),
+        }
+    }
+}
+
+fn unreadable(cause: String) -> Error {
+    let message = "The directory of local extensions cannot be read";
+    Error::unavailable(message, RETRY_AFTER).because(cause).at(Source::Local)
+}
+
+fn names_in(dir: &Dir) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in dir.entries()? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,115 @@
+//! `config init`: writes a configuration to start from, and says how to serve it.
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::config::{SEARCHED, example};
+use crate::operations::{Failure, print};
+
+/// How the program is called where it is on the search path.
+const NAME: &str = "extension-registry";
+
+/// `program` is what the program was started as, which works again from the same place.
+pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
+    if path.as_os_str() == "-" {
+        return print(example::render().as_bytes());
+    }
+    let failed = |error| Failure::Failed(unwritten(path, &error));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    if let Err(error) = file.write_all(example::render().as_bytes()) {
+        // A part of it would be in the way of the next try.
+        let _ = fs::remove_file(path);
+        return Err(failed(error));
+    }
+    let path = path.as_os_str();
+    let command = command(path, program);
+    print(&[b"wrote ", path.as_bytes(), b"; serve it with: ", &command, b"\n"].concat())
+}
+
+/// Why the file cannot be written, and what to do.
+fn unwritten(path: &Path, error: &io::Error) -> String {
+    let shown = path.display();
+    let elsewhere = "name another file, or - for standard output";
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match (error.kind(), parent) {
+        (ErrorKind::AlreadyExists, _) if !path.is_dir() => {
+            format!("{shown} is there already and is left as it is; {elsewhere}")
+        }
+        (ErrorKind::AlreadyExists | ErrorKind::IsADirectory, _) => {
+            let inside = path.join(SEARCHED[0]);
+            format!("{shown} names a directory; name a file in it: {}", inside.display())
+        }
+        (ErrorKind::NotFound, Some(parent)) => {
+            let word = path_word(parent.as_os_str());
+            let (parent, word) = (parent.display(), String::from_utf8_lossy(&word));
+            format!(
+                "{shown} cannot be written: the directory {parent} does not exist; create it with: \
+                 mkdir -p {word}"
+            )
+        }
+        (ErrorKind::NotADirectory, _) => {
+            let is_file = |above: &&Path| above.symlink_metadata().is_ok() && !above.is_dir();
+            let culprit = path.ancestors().skip(1).find(is_file).unwrap_or(path).display();
+            format!("{shown} cannot be written: {culprit} is not a directory; {elsewhere}")
+        }
+        _ => format!("{shown} cannot be written: {error}; {elsewhere}"),
+    }
+}
+
+/// The command that serves this configuration, as a shell takes it.
+fn command(path: &OsStr, program: &OsStr) -> Vec<u8> {
+    let program = if program.is_empty() { OsStr::new(NAME) } else { program };
+    let mut command = quoted(program.as_bytes());
+    if path != SEARCHED[0] {
+        command.extend_from_slice(b" --config ");
+        command.extend(path_word(path));
+    }
+    command
+}
+
+/// A path as an argument, which is not taken for an option.
+fn path_word(path: &OsStr) -> Vec<u8> {
+    let path = path.as_bytes();
+    let here: &[u8] = if path.starts_with(b"-") { b"./" } else { b"" };
+    quoted(&[here, path].concat())
+}
+
+/// One word for a shell: as it is if it holds nothing that a shell reads, else in single quotes.
+fn quoted(word: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(byte);
+    if !word.is_empty() && word.iter().all(is_plain) {
+        return word.to_vec();
+    }
+    let escaped = word.split(|byte| *byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
+    [b"'", escaped.as_slice(), b"'"].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_one_that_a_shell_takes() {
+        for (path, program, expected) in [
+            ("config.toml", "extension-registry", "extension-registry"),
+            (
+                "config.toml",
+                "target/release/extension-registry",
+                "target/release/extension-registry",
+            ),
+            ("config.toml", "", "extension-registry"),
+            ("./config.toml", "er", "er --config ./config.toml"),
+            ("/etc/x/config.toml", "er", "er --config /etc/x/config.toml"),
+            ("my file.toml", "my dir/er", "'my dir/er' --config 'my file.toml'"),
+            ("it's.toml", "er", "er --config 'it'\\''s.toml'"),
+            ("-c.toml", "er", "er --config ./-c.toml"),
+            ("~a.toml", "er", "er --config '~a.toml'"),
+        ] {
+            let told = command(OsStr::new(path), OsStr::new(program));
+            assert_eq!(String::from_utf8(told).unwrap(), expected, "{path}");
+        }
+    }
+}
