@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{path, read, yaml_document};
 use crate::contracts::sampled_metrics;
 
+const PROMETHEUS: &str = "deploy/prometheus/prometheus.yml";
 const RULES: &str = "deploy/prometheus/rules.yml";
 const DASHBOARD: &str = "deploy/grafana/extension-registry.json";
 const DATASOURCES: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
@@ -177,8 +178,12 @@ fn every_alert_is_played_through_and_has_its_runbook() {
         let fires = played.split(&named).skip(1);
         let fires = fires.filter(|rest| rest.trim_start().starts_with("exp_alerts:")).count();
         assert!(fires > 0, "{alert} fires in no test");
-        let runbook = format!("docs/operations.md#{}", alert.to_lowercase());
-        assert_eq!(rule["annotations"]["runbook"], runbook.as_str());
+        let runbook = format!(
+            "{}/src/branch/main/docs/operations.md#{}",
+            env!("CARGO_PKG_REPOSITORY"),
+            alert.to_lowercase()
+        );
+        assert_eq!(rule["annotations"]["runbook_url"], runbook.as_str());
         assert!(["critical", "warning"].contains(&rule["labels"]["severity"].as_str().unwrap()));
     }
     let sections = operations.lines().filter_map(|line| line.strip_prefix("### "));
@@ -247,6 +252,12 @@ fn compose_mounts_what_there_is_where_it_is_looked_for() {
             mounts.push(to.to_owned());
         }
     }
+    let token = &yaml_document(PROMETHEUS)["scrape_configs"][0]["authorization"];
+    let secret = compose["services"]["prometheus"]["secrets"][0].as_str().unwrap();
+    assert_eq!(token["credentials_file"], format!("/run/secrets/{secret}"));
+    let file = compose["secrets"][secret]["file"].as_str().unwrap();
+    // Where nothing is named it is empty, and there all the same.
+    assert_eq!(file, "${METRICS_TOKEN_FILE:-/dev/null}");
     let folder = &yaml_document(DASHBOARDS)["providers"][0]["options"]["path"];
     let home =
         &compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
