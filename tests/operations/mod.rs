@@ -8,5 +8,6 @@ mod metrics;
 mod pages;
 mod release;
 mod startup;
+mod sums;
 mod supervisor;
 mod trace;
