@@ -19,6 +19,7 @@ mod oci;
 mod operations;
 mod outbound;
 mod reports;
+mod repository;
 mod search;
 mod serving;
 mod snapshot;
