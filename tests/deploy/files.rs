@@ -6,7 +6,7 @@ use super::{path, read};
 
 /// Files that no outside tool checks, and the test that does.
 const CHECKED_HERE: [(&str, &str); 5] = [
-    ("deploy/grafana/provisioning/dashboards/extension-registry.yml", "monitoring.rs"),
+    ("deploy/grafana/provisioning/dashboards/extension-registry.yml", "compose.rs"),
     ("deploy/grafana/provisioning/datasources/prometheus.yml", "monitoring.rs"),
     ("deploy/kubernetes/auth/kustomization.yaml", "kubernetes.rs"),
     ("deploy/kubernetes/kustomization.yaml", "kubernetes.rs"),

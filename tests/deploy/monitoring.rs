@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{path, read, yaml_document};
+use super::{read, yaml_document};
 use crate::contracts::sampled_metrics;
 
-const PROMETHEUS: &str = "deploy/prometheus/prometheus.yml";
 const RULES: &str = "deploy/prometheus/rules.yml";
 const DASHBOARD: &str = "deploy/grafana/extension-registry.json";
 const DATASOURCES: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
-const DASHBOARDS: &str = "deploy/grafana/provisioning/dashboards/extension-registry.yml";
 
 /// Words of a query that are no metrics of the service.
 const LANGUAGE: [&str; 16] = [
@@ -236,38 +234,4 @@ fn no_two_panels_share_a_place() {
             }
         }
     }
-}
-
-#[test]
-fn compose_mounts_what_there_is_where_it_is_looked_for() {
-    let compose = yaml_document("deploy/compose/compose.yml");
-    let mut mounts = Vec::new();
-    for service in compose["services"].as_object().unwrap().values() {
-        for mount in service["volumes"].as_array().unwrap() {
-            let mut parts = mount.as_str().unwrap().split(':');
-            let (from, to) = (parts.next().unwrap(), parts.next().unwrap());
-            let named = compose["volumes"].get(from).is_some();
-            let exists = path("deploy/compose").join(from).exists();
-            assert!(named != exists, "{from}");
-            mounts.push(to.to_owned());
-        }
-    }
-    let token = &yaml_document(PROMETHEUS)["scrape_configs"][0]["authorization"];
-    let secret = compose["services"]["prometheus"]["secrets"][0].as_str().unwrap();
-    assert_eq!(token["credentials_file"], format!("/run/secrets/{secret}"));
-    let file = compose["secrets"][secret]["file"].as_str().unwrap();
-    // Where nothing is named it is empty, and there all the same.
-    assert_eq!(file, "${METRICS_TOKEN_FILE:-/dev/null}");
-    let folder = &yaml_document(DASHBOARDS)["providers"][0]["options"]["path"];
-    let home =
-        &compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
-    for expected in [
-        home.as_str().unwrap(),
-        "/etc/grafana/provisioning",
-        "/etc/prometheus/prometheus.yml",
-        "/etc/prometheus/rules.yml",
-    ] {
-        assert!(mounts.iter().any(|mount| mount == expected), "{expected}");
-    }
-    assert!(home.as_str().unwrap().starts_with(folder.as_str().unwrap()));
 }

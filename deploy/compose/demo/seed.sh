@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fills a registry with the sample extensions, by its API alone. Compose runs it in the service's own
-# image, whose curl, tar and coreutils are all that it needs. Run again, it changes nothing.
+# image: curl and what every Debian has are enough. Run again, it changes nothing.
 #
 #   seed.sh SAMPLES REGISTRY NAMESPACE     seed.sh samples http://127.0.0.1:5000 provisioning
 set -eu
