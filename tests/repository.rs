@@ -142,6 +142,35 @@ fn a_step_that_is_left_out_is_never_ok_and_fails_in_ci() {
     }
 }
 
+/// A directory with these programs alone, as a `PATH`.
+fn only(programs: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for program in programs {
+        let found = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
+        let found = found.into_iter().find(|path| path.exists()).expect(program);
+        std::os::unix::fs::symlink(found, dir.path().join(program)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn without_its_tool_a_check_says_so_and_is_left_out() {
+    let tools = only(&["bash", "dirname", "mktemp", "rm"]);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("/bin/bash");
+        command.current_dir(path("")).args(arguments).env("PATH", tools.path());
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = run(&["scripts/check-deploy", "prometheus"]);
+    assert_eq!(code, Some(77), "{said}");
+    assert!(said.starts_with("NOTICE: promtool is missing"), "{said}");
+    let (code, said) = run(&["-c", "source scripts/steps.sh; check_scripts"]);
+    assert_eq!(code, Some(77), "{said}");
+    assert!(said.starts_with("NOTICE: shellcheck is missing"), "{said}");
+}
+
 #[test]
 fn the_notices_of_a_script_count_among_ours() {
     let dir = tempfile::tempdir().unwrap();
