@@ -8,9 +8,9 @@ pub mod folder;
 pub mod lane;
 pub mod unfinished;
 
-use std::fs::{File, Metadata};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -78,6 +78,14 @@ pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
 /// It leads to nothing, or not all of it may be looked at.
 pub fn kind_of(path: &Path) -> io::Result<&'static str> {
     Ok(described(FileType::from_raw_mode(stat(path)?.st_mode)))
+}
+
+/// Makes a directory with mode 700, and the missing ones above it. One that is there stays as it is.
+///
+/// # Errors
+/// It cannot be made, or something else has its name.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn regular(file: File) -> io::Result<(File, Metadata)> {

@@ -255,9 +255,14 @@ fn anchors(text: &str) -> Vec<String> {
     headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
 }
 
+/// The pages of docs/adr, the list of them among them.
+fn decisions() -> Vec<PathBuf> {
+    fs::read_dir(root().join("docs/adr")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
 #[test]
 fn links_between_documents_lead_to_files_and_headings() {
-    for document in documents() {
+    for document in documents().into_iter().chain(decisions()) {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {
@@ -313,4 +318,30 @@ fn each_promise_and_bound_of_the_threat_model_names_tests_that_are_there() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_list_of_decisions_is_complete_and_explains_its_gaps() {
+    let list = fs::read_to_string(root().join("docs/adr/README.md")).unwrap();
+    let (rows, below) = list.split_once("| --- | --- |\n").unwrap().1.split_once("\n\n").unwrap();
+    let mut pages: Vec<PathBuf> = decisions();
+    pages.retain(|page| !page.ends_with("README.md"));
+    pages.sort();
+    let mut expected = Vec::new();
+    let mut last = 0;
+    for page in &pages {
+        let file = page.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(page).unwrap();
+        let heading = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        let (number, title) = heading.split_once(": ").unwrap();
+        assert_eq!(file.split_once('-').unwrap().0, number, "{file}");
+        expected.push(format!("| [{number}]({file}) | {title} |"));
+        let number: u32 = number.parse().unwrap();
+        for missing in last + 1..number {
+            assert!(below.contains(&format!("{missing:04}")), "{missing:04} is missing, and why");
+        }
+        assert_ne!(number, last, "{file} has the number of another");
+        last = number;
+    }
+    assert_eq!(rows.lines().collect::<Vec<_>>(), expected);
 }

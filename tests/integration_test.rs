@@ -21,6 +21,7 @@ mod operations;
 mod outbound;
 mod publish;
 mod reports;
+mod repository;
 mod search;
 mod serving;
 mod snapshot;

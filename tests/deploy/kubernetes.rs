@@ -1,6 +1,7 @@
 //! deploy/kubernetes: the resources fit each other, and the service that they run.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use extension_registry::api::routes::templates;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use super::{path, read, yaml_document};
 
 const KUSTOMIZATION: &str = "deploy/kubernetes/kustomization.yaml";
 const MONITOR: &str = "deploy/kubernetes/servicemonitor.yaml";
+const AUTH: &str = "deploy/kubernetes/auth/kustomization.yaml";
 
 fn resource(name: &str) -> Value {
     yaml_document(&format!("deploy/kubernetes/{name}"))
@@ -25,8 +27,9 @@ fn the_kustomization_names_every_file_beside_it() {
     let generated = &kustomization["configMapGenerator"][0];
     named.extend(strings(&generated["files"]));
     named.insert("kustomization.yaml".to_owned());
-    let beside = path("deploy/kubernetes").read_dir().unwrap();
-    let beside = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let beside = path("deploy/kubernetes").read_dir().unwrap().map(Result::unwrap);
+    let beside = beside.filter(|entry| entry.file_type().unwrap().is_file());
+    let beside = beside.map(|entry| entry.file_name().into_string().unwrap());
     assert_eq!(named, beside.collect());
     let volumes = &resource("deployment.yaml")["spec"]["template"]["spec"]["volumes"];
     assert_eq!(volumes[0]["configMap"]["name"], generated["name"]);
@@ -89,7 +92,9 @@ fn the_pods_user_is_the_images_and_may_write_nothing_but_its_state() {
     let writable = mounts.iter().filter(|mount| mount["readOnly"] != true);
     let writable: Vec<&Value> = writable.map(|mount| &mount["mountPath"]).collect();
     let config: toml::Table = read("deploy/kubernetes/config.toml").parse().unwrap();
-    assert_eq!(writable, [config["cache"]["state_dir"].as_str().unwrap()]);
+    let state = Path::new(config["cache"]["state_dir"].as_str().unwrap());
+    // Below the mount, which has mode 777: the service makes its own directory there.
+    assert_eq!(writable, [state.parent().unwrap().to_str().unwrap()]);
 }
 
 /// The operator's resource has no schema in what checks the others: its few fields are spelled here.
@@ -113,4 +118,32 @@ fn the_monitor_scrapes_the_services_port() {
         },
     });
     assert_eq!(yaml_document(MONITOR), expected);
+}
+
+/// `auth` is for a service with `[auth]`: the operator's `SafeAuthorization` in the one endpoint.
+#[test]
+fn the_component_auth_hands_the_monitor_a_token() {
+    let component = yaml_document(AUTH);
+    assert_eq!(component["kind"], "Component");
+    let patch = &component["patches"][0];
+    let monitor = yaml_document(MONITOR);
+    assert_eq!(patch["target"]["kind"], monitor["kind"]);
+    assert_eq!(patch["target"]["name"], monitor["metadata"]["name"]);
+    let operations: Value = yaml_serde::from_str(patch["patch"].as_str().unwrap()).unwrap();
+    let expected = json!([{
+        "op": "add",
+        "path": "/spec/endpoints/0/authorization",
+        "value": {
+            "type": "Bearer",
+            "credentials": {"name": "extension-registry-metrics", "key": "token"},
+        },
+    }]);
+    assert_eq!(operations, expected);
+    let endpoints = monitor["spec"]["endpoints"].as_array().unwrap();
+    assert_eq!(endpoints.len(), 1, "each endpoint needs the token");
+    assert_eq!(endpoints[0].get("authorization"), None);
+    // What the page tells to create is what is named here.
+    let operations = read("docs/operations.md");
+    assert!(operations.contains("secret generic extension-registry-metrics --from-file=token"));
+    assert!(operations.contains("components: [../deploy/kubernetes/auth]"));
 }

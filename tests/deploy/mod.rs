@@ -2,6 +2,7 @@
 //! the checks of scripts/check-deploy.
 
 mod budget;
+mod compose;
 mod files;
 mod kubernetes;
 mod monitoring;

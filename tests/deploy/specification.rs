@@ -1,8 +1,11 @@
 //! The deployments that the specification gives: what we ship does all that they do.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use super::{assert_holds, read, yaml, yaml_document};
+use crate::support::program::Running;
 
 const UNIT: &str = "deploy/systemd/extension-registry.service";
 const SPECIFIED_UNIT: &str = "tests/fixtures/specification/extension-registry.service";
@@ -65,4 +68,32 @@ fn the_image_has_the_paths_and_the_port_of_the_specification() {
     }
     let installed = dockerfile.lines().find(|line| line.contains("apt-get install")).unwrap();
     assert!(installed.contains(" curl"), "the specification's health check is curl's: {installed}");
+}
+
+#[test]
+fn the_page_for_operators_has_the_specifications_texts_whole() {
+    let page = read("docs/operations.md");
+    for name in ["compose.yml", "kubernetes.yml"] {
+        let text = read(&format!("tests/fixtures/specification/{name}"));
+        assert!(page.contains(&format!("```yaml\n{text}```\n")), "{name}");
+    }
+}
+
+/// What the page says of them: with a backend that is away the process lives and is not ready, and a
+/// token as the cluster mounts it is used, with a warning.
+#[tokio::test]
+async fn the_specifications_probes_see_a_process_that_lives_and_do_not_see_that_it_knows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "canary-of-the-cluster").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gitea = format!("url = \"http://{away}\"\norganization = \"o\"\ntoken_path = \"token\"");
+    std::fs::write(dir.path().join("config.toml"), format!("[gitea]\n{gitea}\n")).unwrap();
+    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+    assert_eq!(running.get("/health").await.status, 200);
+    assert_eq!(running.get("/health/live").await.status, 200);
+    assert_eq!(running.get("/health/ready").await.status, 503);
+    let warned = |line: &&String| line.contains("WARN") && line.contains("644");
+    assert_eq!(running.before.iter().filter(warned).count(), 1, "{:#?}", running.before);
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::contracts::{assert_committed, sampled_metrics};
+use crate::operations::sums::SECTION;
 use crate::support::fake_gitea::FakeGitea;
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::played_registry::PlayedRegistry;
@@ -194,6 +195,7 @@ fn the_document_of_the_metrics_is_current() {
         let (name, kind) = line.split_once(' ').unwrap();
         write!(document, "{}", row(&text, name, kind)).unwrap();
     }
+    document.push_str(SECTION);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     assert_committed(&path, &document);
 }

@@ -9,5 +9,6 @@ mod metrics;
 mod pages;
 mod release;
 mod startup;
+mod sums;
 mod supervisor;
 mod trace;

@@ -164,6 +164,27 @@ async fn s16i_a_state_dir_that_others_write_is_warned_about_and_what_they_put_th
     assert!(told.starts_with('{'), "and it is kept again: {told}");
 }
 
+/// As a volume of Kubernetes, which everybody in the pod can write.
+#[tokio::test]
+async fn a_state_dir_that_is_made_in_an_open_directory_is_for_the_service_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("extensions")).unwrap();
+    let volume = dir.path().join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    std::fs::set_permissions(&volume, std::fs::Permissions::from_mode(0o2777)).unwrap();
+    let text = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"volume/state\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    for start in ["first", "second"] {
+        let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
+        let warnings = running.before.iter().filter(|line| line.contains("cache.state_dir"));
+        assert_eq!(warnings.collect::<Vec<_>>(), Vec::<&String>::new(), "{start}");
+        running.signal("-TERM");
+        assert_eq!(running.wait().0.code(), Some(0));
+        let mode = volume.join("state").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{start}: {mode:o}");
+    }
+}
+
 /// Tokens and certificates are files of others too.
 #[test]
 fn s07c_a_file_of_secrets_that_never_ends_or_never_begins_stops_the_start_at_once() {

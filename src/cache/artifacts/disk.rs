@@ -1,6 +1,6 @@
 //! The files: one for each artifact, named by its digest, complete or not there.
 
-use std::fs::{self, File, FileTimes, Metadata};
+use std::fs::{File, FileTimes, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use rustix::fs::FileType;
 use tracing::warn;
 
 use crate::cache::artifacts::shelf::Stamp;
+use crate::files;
 use crate::files::folder::{Folder, Identity};
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
@@ -55,7 +56,7 @@ impl Disk {
     /// # Errors
     /// The directory is not there and cannot be made, or is a link.
     pub(super) fn open(&self) -> io::Result<(Vec<Found>, Vec<String>)> {
-        fs::create_dir_all(&self.dir)?;
+        files::private_directory(&self.dir)?;
         let root = self.root()?;
         let mut told = Vec::new();
         for folder in [UNFINISHED, DAMAGED] {

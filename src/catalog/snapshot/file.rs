@@ -1,6 +1,6 @@
 //! A file of state: written whole or not at all, and verified before it is believed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -96,7 +96,7 @@ impl StateFile {
     /// It cannot.
     pub(in crate::catalog) fn prepare(&self) -> Result<()> {
         let tried = || {
-            fs::create_dir_all(&self.dir)?;
+            files::private_directory(&self.dir)?;
             Unfinished::begin(Folder::named(&self.dir)?, &self.unfinished())
         };
         tried().map(drop).map_err(unwritable)

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::config::ServerConfig;
+use crate::files;
 use crate::operations::doctor::report::Entry;
 use crate::operations::healthcheck::{Question, ask, own};
 
@@ -47,7 +48,7 @@ pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
         return Entry::note("service", "state", what, "set cache.state_dir to a directory of ours");
     };
     let shown = dir.display();
-    let written = std::fs::create_dir_all(dir).and_then(|()| tempfile::tempfile_in(dir));
+    let written = files::private_directory(dir).and_then(|()| tempfile::tempfile_in(dir));
     match written {
         Ok(_) => Entry::ok("service", "state", format!("{shown} can be written")),
         Err(error) => Entry::problem(
