@@ -101,7 +101,7 @@ async fn a_directory_that_comes_goes_and_comes_back_is_followed_and_said_once_ea
     fill(&path);
     until(&served, "/extensions", |got| got.column("name") == ["aws", "etcd"]).await;
     let told = lines.take();
-    assert_eq!(told.matches("backend has a place now").count(), 1, "{told}");
+    assert_eq!(told.matches("the directory exists now").count(), 1, "{told}");
     assert_eq!(health(&served).await["backends"]["local"]["faults"], json!([]));
 
     fs::rename(&path, dir.path().join("away")).unwrap();
@@ -124,7 +124,7 @@ async fn a_directory_that_comes_goes_and_comes_back_is_followed_and_said_once_ea
     assert_eq!(unknown.status, 503, "nobody can tell: {}", unknown.text());
     assert!(!unknown.text().contains(path.to_str().unwrap()), "{}", unknown.text());
     let told = lines.take();
-    assert_eq!(told.matches("backend fails: The directory of local").count(), 1, "{told}");
+    assert_eq!(told.matches("backend unavailable: The directory of local").count(), 1, "{told}");
 
     fs::rename(dir.path().join("away"), &path).unwrap();
     until(&served, "/health", |got| !is_failing(got)).await;

@@ -31,7 +31,7 @@ impl Member {
             }
             answer => {
                 if self.vacancy.0.lock().take().is_some() && answer.is_ok() {
-                    info!(backend = %self.source(), "backend has a place now, which is read");
+                    info!(backend = %self.source(), "the directory exists now and is read");
                 }
                 answer
             }

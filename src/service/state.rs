@@ -15,12 +15,12 @@ use crate::catalog::snapshot::keeper::Keeper;
 use crate::config::Config;
 use crate::models::source::Source;
 
-/// Takes over what the last run knew; `None`, with a warning, if nothing is to be kept.
+/// Restores the state of the last run; `None`, with a warning, if no directory is configured.
 pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Option<Keepers> {
     let Some(dir) = &config.cache.state_dir else {
         warn!(
-            "cache.state_dir is not set: after a restart nothing is known until each backend has \
-             been listed again, not even which backend owned a name that it has no more"
+            "cache.state_dir is not set: after a restart the catalog is empty until every backend has \
+             been listed, and the owners of removed names are forgotten"
         );
         return None;
     };

@@ -44,8 +44,8 @@ pub(super) async fn port(server: &ServerConfig) -> Entry {
 /// Whether what is known can be kept over a restart.
 pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
     let Some(dir) = dir else {
-        let what = "cache.state_dir is not set: after a restart nothing is known at first";
-        return Entry::note("service", "state", what, "set cache.state_dir to a directory of ours");
+        let what = "cache.state_dir is not set: after a restart the catalog is empty until every backend has been listed";
+        return Entry::note("service", "state", what, "set cache.state_dir to a directory that the service can write");
     };
     let shown = dir.display();
     let written = files::private_directory(dir).and_then(|()| tempfile::tempfile_in(dir));

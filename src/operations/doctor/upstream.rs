@@ -247,7 +247,7 @@ fn listed(source: Source, listing: &Listing) -> Entry {
 fn misnamed(source: Source, listing: &Listing) -> impl Iterator<Item = Entry> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
-        let fix = "do what the line says; nothing if it is no extension";
+        let fix = "rename it, or ignore this line if it is not an extension";
         Entry::note(source.as_str(), "naming", format!("{repository} {reason}"), fix)
     })
 }
