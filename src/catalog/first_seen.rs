@@ -202,15 +202,15 @@ impl FirstSeen {
     }
 }
 
-/// Under which name the archive of a release is pinned: its version, or its tag where another tag of the
-/// extension stands for that version; `None` for a tag that moves as its publisher likes.
+/// The name that the archive of a release is pinned by: its version, or its tag where another tag of the extension
+/// stands for that version; `None` for a tag that moves as its publisher likes.
 fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
-    let ReleaseVersion::Version(version) = &release.version else { return None };
-    let version = version.as_str();
-    let stands_for_it =
-        |one: &Arc<Release>| one.version.as_str() == version && one.tag != release.tag;
-    let has_another = among.is_some_and(|all| all.releases().iter().any(stands_for_it));
-    Some(if has_another { release.tag.as_str() } else { version })
+    match &release.version {
+        ReleaseVersion::Version(version) => {
+            Some(among.map_or(version.as_str(), |all| all.name_of(release)))
+        }
+        ReleaseVersion::Unversioned(_) => None,
+    }
 }
 
 impl Seen {

@@ -290,6 +290,11 @@ pub async fn two_spellings_with_archives_of_their_own_are_no_change(stage: &impl
             assert_eq!((got.status.as_u16(), got.text().as_str()), (200, bytes), "{asked}");
             let metadata = served.get(&format!("{AWS}/{asked}/metadata")).await.json();
             assert_eq!(metadata["change"], serde_json::Value::Null, "{asked}: {metadata}");
+            let asset = &metadata["assets"][0]["href"];
+            for href in [&metadata["href"], asset].into_iter().filter_map(|href| href.as_str()) {
+                let path = href.strip_prefix("/api/v1").unwrap();
+                assert_eq!(served.get(path).await.text(), bytes, "{asked}: {href}");
+            }
         }
         read_again(&served).await;
     }
