@@ -61,7 +61,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Reply> {
 }
 
 impl State {
-    /// The answer to a request that changes something; `None` where nobody may change anything.
+    /// The answer to a request that changes something; `None` on a server without a publisher.
     pub(super) fn write(&mut self, ask: &Ask, body: &[u8]) -> Option<Reply> {
         let login = self.publisher.clone()?;
         let authorized = ask.headers.get("authorization")?.to_str().ok()?;
