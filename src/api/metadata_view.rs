@@ -87,12 +87,12 @@ impl<'a> MetadataView<'a> {
             name: &file.file_name,
             size: file.known_size(),
             digest: file.digest.as_ref().map(ToString::to_string),
-            href: asset_href(id, release, asked, &file.key),
+            href: asset_href(entry, release, asked, &file.key),
         };
         Self {
             name: id.name.as_str(),
             r#type: id.extension_type.as_str(),
-            version: VersionView::of(id, release, asked, public_url),
+            version: VersionView::of(entry, release, asked, public_url),
             description: about.description.as_deref(),
             author: about.author.as_deref(),
             repository: about.repository.as_deref(),

@@ -112,7 +112,7 @@ impl<'a> ExtensionView<'a> {
             digest,
             source,
             href,
-        } = VersionView::of(entry.id(), release, asked, public_url);
+        } = VersionView::of(entry, release, asked, public_url);
         Some(Self {
             name: entry.id().name.as_str(),
             r#type: entry.id().extension_type.as_str(),
@@ -136,15 +136,15 @@ impl<'a> ExtensionView<'a> {
 }
 
 impl<'a> VersionView<'a> {
-    /// A release of this extension; `asked` and `public_url` as for [`ExtensionView::of`].
+    /// A release of this entry; `asked` and `public_url` as for [`ExtensionView::of`].
     #[must_use]
     pub fn of(
-        id: &ExtensionId,
+        entry: &Entry,
         release: &'a Release,
         asked: Option<Source>,
         public_url: Option<&PublicUrl>,
     ) -> Self {
-        let href = href(id, release, asked);
+        let href = href(entry.id(), entry.extension.name_of(release), asked);
         let artifact = release.artifact.chosen();
         let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
@@ -163,16 +163,14 @@ impl<'a> VersionView<'a> {
     }
 }
 
-/// RFC 3339 without fractions of a second.
-/// The path of a release's archive here.
-fn href(id: &ExtensionId, release: &Release, asked: Option<Source>) -> String {
-    let version = release.version.as_str();
+/// The path here of the archive of the release that goes by this name.
+fn href(id: &ExtensionId, name: &str, asked: Option<Source>) -> String {
     let mut query = Vec::new();
-    let segment = if RESERVED.contains(&version) {
-        query.push(format!("tag={version}"));
+    let segment = if RESERVED.contains(&name) {
+        query.push(format!("tag={name}"));
         "latest".to_owned()
     } else {
-        utf8_percent_encode(version, SEGMENT).to_string()
+        utf8_percent_encode(name, SEGMENT).to_string()
     };
     query.extend(asked.map(|source| format!("source={source}")));
     let path = format!("/api/v1/extensions/{id}/{segment}");
@@ -182,12 +180,12 @@ fn href(id: &ExtensionId, release: &Release, asked: Option<Source>) -> String {
 /// The path of one file of a release here.
 #[must_use]
 pub fn asset_href(
-    id: &ExtensionId,
+    entry: &Entry,
     release: &Release,
     asked: Option<Source>,
     key: &ArtifactKey,
 ) -> String {
-    let path = href(id, release, asked);
+    let path = href(entry.id(), entry.extension.name_of(release), asked);
     let mark = if path.contains('?') { '&' } else { '?' };
     format!("{path}{mark}asset={}", utf8_percent_encode(key.as_str(), VALUE))
 }
@@ -207,7 +205,7 @@ mod tests {
             ("readme", None, "/api/v1/extensions/provider/aws/latest?tag=readme"),
         ] {
             let release = Release::of_tag(Source::Oci, tag.parse().unwrap());
-            assert_eq!(href(&id, &release, asked), expected);
+            assert_eq!(href(&id, release.version.as_str(), asked), expected);
         }
     }
 }

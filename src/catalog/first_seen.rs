@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::catalog::first_seen::bounds::Room;
 use crate::catalog::first_seen::pin::VersionPins;
 pub(super) use crate::catalog::first_seen::told::Completed;
-use crate::catalog::index::View;
+use crate::catalog::index::{Entry, View};
 use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
@@ -43,7 +43,7 @@ type Known = HashMap<Source, Seen>;
 struct Seen {
     /// Of files that the backend tells no digest of.
     digests: HashMap<ArtifactKey, Digest>,
-    /// By extension and version.
+    /// By extension and version; by tag where another tag stands for the version.
     versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
     /// When what is known was last gone through to make room for digests, and for versions.
     digests_looked: Option<Instant>,
@@ -91,6 +91,11 @@ impl FirstSeen {
         versions.filter(|(_, pins)| pins.has_changed()).count()
     }
 
+    /// What is known of the other releases of an extension.
+    fn known_of(&self, source: Source, id: &ExtensionId) -> Option<Arc<Entry>> {
+        self.views.get()?.borrow().get(id, Some(source)).cloned()
+    }
+
     /// A whole file of a release was verified and has this digest. Only of its archive is the
     /// first one remembered, and only under a version: other tags follow their backend.
     pub(super) fn saw(
@@ -106,6 +111,7 @@ impl FirstSeen {
         if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
             return News::None;
         }
+        let entry = self.known_of(release.source, id);
         let mut known = self.known.lock();
         let seen = known.entry(release.source).or_default();
         let mut news = News::None;
@@ -113,8 +119,9 @@ impl FirstSeen {
         if file.digest.is_none() && seen.learn(&file.key, digest, &room) {
             news = News::Shown;
         }
-        if let Some(version) = pinned_version(release).filter(|_| is_archive) {
-            let recorded = seen.record(id, version, release, file, digest, &room);
+        let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
+        if let Some(name) = name.filter(|_| is_archive) {
+            let recorded = seen.record(id, name, release, file, digest, &room);
             news = match recorded {
                 Recorded::Same => news,
                 Recorded::First if news == News::None => News::Kept,
@@ -129,13 +136,20 @@ impl FirstSeen {
         news
     }
 
-    /// Completes what a backend just told of a release; answers whether that changed it.
-    fn told(&self, id: &ExtensionId, release: &mut Release) -> bool {
+    /// Completes what a backend just told of one release; answers whether that changed it.
+    fn told_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
+        let entry = self.known_of(release.source, id);
+        self.told(id, release, entry.as_ref().map(|entry| &*entry.extension))
+    }
+
+    /// The same of a release among these of its extension.
+    fn told(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
+        let name = pinned_name(release, among).map(str::to_owned);
         let mut known = self.known.lock();
         let seen = known.entry(release.source).or_default();
         let mut learned = seen.take_digest(release, &self.room(release.source));
         let completed = seen.complete(release);
-        let Some(pins) = seen.pins_of(id, release) else {
+        let Some(pins) = name.and_then(|name| seen.pins_of(id, &name)) else {
             drop(known);
             if learned {
                 self.learned();
@@ -167,9 +181,9 @@ impl FirstSeen {
             let seen = known.get_mut(&release.source)?;
             let mut amended = release.clone();
             let completed = seen.complete(&mut amended);
-            let shown = seen
-                .pins_of(extension.id(), release)
-                .is_some_and(|pins| pins.show(&mut amended, self.accept));
+            let pins = pinned_name(release, Some(extension))
+                .and_then(|name| seen.pins_of(extension.id(), name));
+            let shown = pins.is_some_and(|pins| pins.show(&mut amended, self.accept));
             (completed || shown).then_some(amended)
         })
     }
@@ -188,10 +202,13 @@ impl FirstSeen {
     }
 }
 
-/// The version that a release stands for; `None` for a tag that moves as its publisher likes.
-fn pinned_version(release: &Release) -> Option<&str> {
+/// The name that the archive of a release is pinned by: its version, or its tag where another tag of the extension
+/// stands for that version; `None` for a tag that moves as its publisher likes.
+fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
     match &release.version {
-        ReleaseVersion::Version(version) => Some(version.as_str()),
+        ReleaseVersion::Version(version) => {
+            Some(among.map_or(version.as_str(), |all| all.name_of(release)))
+        }
         ReleaseVersion::Unversioned(_) => None,
     }
 }
@@ -217,30 +234,29 @@ impl Seen {
     fn record(
         &mut self,
         id: &ExtensionId,
-        version: &str,
+        name: &str,
         release: &Release,
         file: &Artifact,
         digest: &Digest,
         room: &Room<'_>,
     ) -> Recorded {
-        let pins = self.versions.get_mut(id).and_then(|versions| versions.get_mut(version));
-        let Some(pins) = pins else {
+        let Some(pins) = self.pins_of(id, name) else {
             let mut pins = VersionPins::default();
             pins.record(release, file, digest);
-            self.pin(id, version, pins, room);
+            self.pin(id, name, pins, room);
             return Recorded::First;
         };
         if !pins.record(release, file, digest) {
             return Recorded::Same;
         }
         if pins.has_changed() {
-            log_change(id, version, pins);
+            log_change(id, name, pins);
         }
         Recorded::Changed
     }
 
-    fn pins_of(&mut self, id: &ExtensionId, release: &Release) -> Option<&mut VersionPins> {
-        self.versions.get_mut(id)?.get_mut(pinned_version(release)?)
+    fn pins_of(&mut self, id: &ExtensionId, name: &str) -> Option<&mut VersionPins> {
+        self.versions.get_mut(id)?.get_mut(name)
     }
 }
 
@@ -292,7 +308,7 @@ mod tests {
     }
 
     fn told(seen: &FirstSeen, mut release: Release) -> (Option<Digest>, Option<Change>) {
-        seen.told(&id(), &mut release);
+        seen.told(&id(), &mut release, None);
         (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
@@ -350,7 +366,7 @@ mod tests {
         saw(&seen, &release("1.0.0", "k", None), b"a");
         let first = Some(Digest::sha256(b"a"));
         let mut replaced = release("1.0.0", "l", None);
-        seen.told(&id(), &mut replaced);
+        seen.told(&id(), &mut replaced, None);
         assert_eq!(replaced.artifact.chosen().unwrap().digest, first);
         assert_eq!(replaced.change.as_deref(), Some(&change(b"a", None)));
         let file = seen.unverified(&replaced).unwrap();

@@ -414,6 +414,17 @@ impl Extension {
         by_tag().or_else(by_version).or_else(|| self.find_but_for_v(wanted))
     }
 
+    /// The name that means this release alone: its version, or its tag where another release stands for
+    /// that version.
+    #[must_use]
+    pub fn name_of<'a>(&self, release: &'a Release) -> &'a str {
+        let listed = self.listed.binary_search_by(|one| one.cmp_version(release));
+        match listed.ok().and_then(|at| self.listed.get(at)) {
+            Some(one) if one.tag != release.tag => release.tag.as_str(),
+            _ => release.version.as_str(),
+        }
+    }
+
     /// A release that is listed goes before those that it stands for.
     fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
         let is_named = |release: &&Arc<Release>| {
@@ -511,6 +522,20 @@ mod tests {
 
     fn versions(extension: &Extension) -> Vec<&str> {
         extension.releases().iter().map(|release| release.version.as_str()).collect()
+    }
+
+    #[test]
+    fn each_release_is_found_by_its_name() {
+        let tags = ["1.0.0", "v1.0.0", "1.00.0", "V2.0.0", "v2.0.0", "v3.0.0", "nightly", "0.9"];
+        let extension = extension(tags.map(release).into());
+        assert_eq!(extension.all_releases().count(), tags.len());
+        for release in extension.all_releases() {
+            let name = extension.name_of(release);
+            let found = extension.find(&name.parse().unwrap()).unwrap();
+            assert_eq!(found.tag, release.tag, "{name}");
+        }
+        let name = |tag: &str| extension.name_of(&release(tag)).to_owned();
+        assert_eq!((name("v1.0.0").as_str(), name("v3.0.0").as_str()), ("v1.0.0", "3.0.0"));
     }
 
     fn latest(extension: &Extension) -> Option<&str> {

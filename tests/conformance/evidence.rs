@@ -49,6 +49,7 @@ macro_rules! is_skeptical {
                 what_cannot_be_listed_has_a_reason
                 a_version_is_found_with_and_without_its_v
                 of_two_spellings_each_is_found_as_it_is_written
+                two_spellings_with_archives_of_their_own_are_no_change
             );
         }
     };
@@ -277,4 +278,30 @@ pub async fn of_two_spellings_each_is_found_as_it_is_written(stage: &impl Breaka
     // No tag is written like this one.
     let got = served.get(&format!("{AWS}/V1.0.0/metadata")).await;
     assert_eq!(got.json()["tag"], "1.0.0", "the listed one goes before the other");
+}
+
+pub async fn two_spellings_with_archives_of_their_own_are_no_change(stage: &impl Breakable) {
+    stage.publish(&aws(), "1.0.0", "described", b"plain").await;
+    stage.publish(&aws(), "v1.0.0", "described", b"marked").await;
+    let served = served(stage).await;
+    for _ in 0..3 {
+        for (asked, bytes) in [("1.0.0", "plain"), ("v1.0.0", "marked"), ("V1.0.0", "plain")] {
+            let got = served.get(&format!("{AWS}/{asked}")).await;
+            assert_eq!((got.status.as_u16(), got.text().as_str()), (200, bytes), "{asked}");
+            let metadata = served.get(&format!("{AWS}/{asked}/metadata")).await.json();
+            assert_eq!(metadata["change"], serde_json::Value::Null, "{asked}: {metadata}");
+            let asset = &metadata["assets"][0]["href"];
+            for href in [&metadata["href"], asset].into_iter().filter_map(|href| href.as_str()) {
+                let path = href.strip_prefix("/api/v1").unwrap();
+                assert_eq!(served.get(path).await.text(), bytes, "{asked}: {href}");
+            }
+        }
+        read_again(&served).await;
+    }
+    // Under the spelling that stands for the version other bytes are a change all the same.
+    stage.publish(&aws(), "1.0.0", "described", b"other").await;
+    read_again(&served).await;
+    let refused = served.get(&format!("{AWS}/1.0.0")).await;
+    assert_eq!(refused.status.as_u16(), 502, "{}", refused.text());
+    assert_eq!(served.get(&format!("{AWS}/v1.0.0")).await.text(), "marked");
 }

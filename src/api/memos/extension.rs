@@ -82,7 +82,7 @@ fn render(
         Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source, public_url)),
         Facet::Versions => {
             let releases = entry.extension.releases().iter();
-            let view = |release| VersionView::of(entry.id(), release, source, public_url);
+            let view = |release| VersionView::of(entry, release, source, public_url);
             let views: Vec<_> = releases.map(|release| view(release)).collect();
             Rendered::json(&views)
         }

@@ -54,7 +54,7 @@ impl Question {
                 Rendered::json(&MetadataView::of(entry, release, source, public_url))
             }
             Self::Resolve(_) => {
-                Rendered::json(&VersionView::of(entry.id(), release, source, public_url))
+                Rendered::json(&VersionView::of(entry, release, source, public_url))
             }
         }
     }

@@ -65,13 +65,7 @@ impl Seen {
 
     /// Remembers the first archive of a version. Where there is no room, versions that nobody lists
     /// any more are given up for it.
-    pub(super) fn pin(
-        &mut self,
-        id: &ExtensionId,
-        version: &str,
-        pins: VersionPins,
-        room: &Room<'_>,
-    ) {
+    pub(super) fn pin(&mut self, id: &ExtensionId, name: &str, pins: VersionPins, room: &Room<'_>) {
         if self.pins() >= VERSIONS_MAX
             && may_look(&mut self.versions_looked)
             && let Some(extensions) = room.extensions()
@@ -79,7 +73,7 @@ impl Seen {
             let by_id = extensions.iter().map(|extension| (extension.id(), extension));
             self.give_up_pins(&by_id.collect());
         }
-        self.versions.entry(id.clone()).or_default().insert(version.to_owned(), pins);
+        self.versions.entry(id.clone()).or_default().insert(name.to_owned(), pins);
     }
 
     /// Versions first that their extension does not list; if that is not enough, those of
@@ -87,9 +81,10 @@ impl Seen {
     fn give_up_pins(&mut self, known: &HashMap<&ExtensionId, &Arc<Extension>>) {
         self.versions.retain(|id, firsts| {
             let Some(extension) = known.get(id) else { return true };
-            let listed = extension.releases().iter().map(|one| one.version.as_str());
-            let listed: HashSet<&str> = listed.collect();
-            firsts.retain(|version, _| listed.contains(version.as_str()));
+            let versions = extension.releases().iter().map(|one| one.version.as_str());
+            let tags = extension.all_releases().map(|one| one.tag.as_str());
+            let named: HashSet<&str> = versions.chain(tags).collect();
+            firsts.retain(|name, _| named.contains(name.as_str()));
             !firsts.is_empty()
         });
         if self.pins() >= VERSIONS_MAX {

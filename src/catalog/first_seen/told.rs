@@ -33,7 +33,7 @@ impl Completed {
     fn complete(&self, extension: Extension) -> Extension {
         let completed = extension.amended(|release| {
             let mut told = release.clone();
-            self.seen.told(extension.id(), &mut told).then_some(told)
+            self.seen.told(extension.id(), &mut told, Some(&extension)).then_some(told)
         });
         completed.unwrap_or(extension)
     }
@@ -60,7 +60,7 @@ impl Backend for Completed {
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let mut release = self.inner.version(id, tag).await?;
-        self.seen.told(id, &mut release);
+        self.seen.told_alone(id, &mut release);
         Ok(release)
     }
 

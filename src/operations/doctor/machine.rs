@@ -45,7 +45,12 @@ pub(super) async fn port(server: &ServerConfig) -> Entry {
 pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
     let Some(dir) = dir else {
         let what = "cache.state_dir is not set: after a restart the catalog is empty until every backend has been listed";
-        return Entry::note("service", "state", what, "set cache.state_dir to a directory that the service can write");
+        return Entry::note(
+            "service",
+            "state",
+            what,
+            "set cache.state_dir to a directory that the service can write",
+        );
     };
     let shown = dir.display();
     let written = files::private_directory(dir).and_then(|()| tempfile::tempfile_in(dir));

@@ -61,7 +61,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Reply> {
 }
 
 impl State {
-    /// The answer to a request that changes something; `None` where nobody may change anything.
+    /// The answer to a request that changes something; `None` on a server without a publisher.
     pub(super) fn write(&mut self, ask: &Ask, body: &[u8]) -> Option<Reply> {
         let login = self.publisher.clone()?;
         let authorized = ask.headers.get("authorization")?.to_str().ok()?;
@@ -102,7 +102,8 @@ impl State {
     }
 
     fn set_topics(&mut self, name: &str, body: &[u8]) -> Result<Reply, Reply> {
-        let SetTopics { topics } = read(body)?;
+        let SetTopics { mut topics } = read(body)?;
+        topics.sort();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
         if !topics.iter().all(|topic| topic.len() <= 35 && topic.chars().all(plain)) {
             return Err(Reply::json(422, &json!({"message": "Topic names are invalid"})));
@@ -120,8 +121,7 @@ impl State {
         if files.iter().any(|(known, _)| known == file) {
             return Err(Reply::json(422, &json!({"message": "repository file already exists"})));
         }
-        // Gitea looks at the text of the file.
-        if file == "LICENSE" && bytes.starts_with(b"MIT License") {
+        if file == "LICENSE" && is_mit(&String::from_utf8_lossy(&bytes)) {
             self.repository_mut(name).json["licenses"] = json!(["MIT"]);
         }
         files.push((file.to_owned(), bytes));
@@ -195,6 +195,13 @@ impl State {
 
 fn release_mut<'a>(repository: &'a mut Repository, id: &str) -> Option<&'a mut Value> {
     repository.releases.iter_mut().find(|release| release["id"].as_i64() == id.parse().ok())
+}
+
+/// Whether a text is that of the license: Gitea compares all of it, and takes no heading for it.
+fn is_mit(text: &str) -> bool {
+    ["Permission is hereby granted", "all copies or substantial", "IN THE SOFTWARE"]
+        .iter()
+        .all(|part| text.split_whitespace().collect::<Vec<_>>().join(" ").contains(part))
 }
 
 /// The bytes of the field `attachment` of a form.
