@@ -30,7 +30,11 @@ impl Catalogue {
                 extension.amended(|release| is_as_known(release).then(|| retagged(release, read)))
             });
         });
-        self.shown().await;
+        // An unread release told no digest so far, so that no answer has to be taken back before this
+        // one is given. Views follow each other slowly: downloads of many versions would wait in line.
+        if known.manifest_digest.is_some() {
+            self.shown().await;
+        }
     }
 
     /// The entry that an answer about this release is made of: the one of now, if reading the

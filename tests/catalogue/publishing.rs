@@ -55,6 +55,23 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
+    let releases: Vec<String> = (0..30).map(|n| format!("provider/a:1.{n}.0")).collect();
+    let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
+    let mut scripted = Scripted::new(Source::Oci, &releases);
+    scripted.leaves_unread = true;
+    let (catalogue, _tasks) = kept(Arc::new(scripted)).await;
+    let begun = Instant::now();
+    for number in 0..29 {
+        let version = tag(&format!("1.{number}.0"));
+        let found = catalogue.find_download(&id("provider/a"), &version, None).await;
+        assert!(found.unwrap().1.manifest_digest.is_some());
+    }
+    // Five views follow each other at once, and then there are five a second.
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
     let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalogue, _tasks) = kept(first.clone()).await;

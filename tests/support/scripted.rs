@@ -269,7 +269,11 @@ impl Backend for Scripted {
         }
         let told = found.releases().iter().enumerate().map(|(place, release)| match place {
             0 => Release::clone(release),
-            _ => Release { artifact: ArtifactChoice::Unread, ..Release::clone(release) },
+            _ => Release {
+                artifact: ArtifactChoice::Unread,
+                manifest_digest: None,
+                ..Release::clone(release)
+            },
         });
         Ok(Extension::new(id.clone(), told.collect()))
     }
