@@ -1,4 +1,4 @@
-//! Which path a caller means who asks where nothing is served.
+//! The 404 of a path that is not served: it names the path that is probably meant.
 
 use axum::http::StatusCode;
 
@@ -6,6 +6,7 @@ use crate::api::problem::Problem;
 use crate::api::routes::BASE;
 use crate::api::templates::Templates;
 use crate::metrics::UNMATCHED;
+use crate::models::naming::ExtensionType;
 
 /// Where people look first, without a slash at the end.
 const ENTRANCES: [&str; 8] =
@@ -50,13 +51,19 @@ fn way_from(path: &str, templates: &Templates) -> String {
         let synonym = SYNONYMS.iter().find(|(word, _)| *word == rest);
         match synonym {
             Some((_, path)) => Some(format!("{BASE}{path}")),
-            None => routed(format!("{BASE}{rest}"), templates),
+            None => routed(format!("{BASE}{rest}"), templates).or_else(|| list_of(rest)),
         }
     });
     match meant.next() {
         Some(meant) => format!("ask for {meant}"),
         None => format!("{BASE}/openapi.json describes every path"),
     }
+}
+
+/// The list of one type, where only the type is named.
+fn list_of(rest: &str) -> Option<String> {
+    let kind: ExtensionType = rest.strip_prefix("/extensions/")?.parse().ok()?;
+    Some(format!("{BASE}/extensions?type={kind}"))
 }
 
 /// The path if it has a route; its template if it holds anything but plain characters, which are
@@ -93,6 +100,8 @@ mod tests {
             ("/openapi.json", "/api/v1/openapi.json"),
             ("/search", "/api/v1/extensions/search"),
             ("/webhooks/gitea", "/api/v1/webhooks/gitea"),
+            ("/api/v1/extensions/provider", "/api/v1/extensions?type=provider"),
+            ("/extensions/cluster", "/api/v1/extensions?type=cluster"),
             ("/extensions/provider/a%0d%0ab", "/api/v1/extensions/{type}/{name}"),
             ("/extensions/<script>/x", "/api/v1/extensions/{type}/{name}"),
             (&long, "/api/v1/extensions/{type}/{name}"),
@@ -105,7 +114,7 @@ mod tests {
                 assert!(way.contains(&format!("/api/v1/{part}")), "{path}: {way}");
             }
         }
-        for path in ["/nope", "/api/v1/extensions/provider", "/extensionsx", "/apihealth", "//"] {
+        for path in ["/nope", "/api/v1/extensions/providers", "/extensionsx", "/apihealth", "//"] {
             let way = way_from(path, &templates);
             assert_eq!(way, "/api/v1/openapi.json describes every path", "{path}");
         }
