@@ -95,7 +95,7 @@ impl Side {
             Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
         ];
         let served = Served::with(backends, Setup { ttl: TTL, ..Setup::default() }).await;
-        served.catalogue.ready(None).await.unwrap();
+        served.catalog.ready(None).await.unwrap();
         Self { served, registry, _gitea: fake, _played: played }
     }
 

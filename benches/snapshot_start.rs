@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
-use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::extension::About;
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::source::Source;
@@ -88,10 +88,10 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         accept_changes: false,
         max_bytes: usize::MAX,
     };
-    let catalogue = Catalogue::new(vec![Arc::new(backend)], rules);
-    catalogue.round(None).await.unwrap();
+    let catalog = Catalog::new(vec![Arc::new(backend)], rules);
+    catalog.round(None).await.unwrap();
     let fingerprints = vec![(Source::Gitea, fingerprint.to_owned())];
-    Keeper::new(catalogue, dir, fingerprints).save(Timestamp::now()).await.unwrap();
+    Keeper::new(catalog, dir, fingerprints).save(Timestamp::now()).await.unwrap();
 }
 
 /// Starts the program and asks it for a list as soon as it says where it listens.

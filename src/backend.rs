@@ -54,7 +54,7 @@ pub trait Backend: Send + Sync {
         self.extension(id).await
     }
 
-    /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalogue's.
+    /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalog's.
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
 
     /// The bytes of an artifact, or the given part of them, counted from 0, the end excluded.

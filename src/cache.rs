@@ -1,4 +1,4 @@
-//! Memos of answers, and artifacts on disk. Freshness is the catalogue's; what is here only saves
+//! Memos of answers, and artifacts on disk. Freshness is the catalog's; what is here only saves
 //! work.
 
 pub mod artifacts;

@@ -1,4 +1,4 @@
-//! The catalogue: what is known of every backend, merged into one view that reads never wait for.
+//! The catalog: what is known of every backend, merged into one view that reads never wait for.
 
 mod beyond;
 pub mod details;
@@ -95,7 +95,7 @@ pub enum Merge {
 
 /// Everything known of all backends. Reads take the current [`View`]; one writer per backend
 /// (`sync`) changes the index behind it.
-pub struct Catalogue {
+pub struct Catalog {
     members: Vec<Member>,
     rules: Rules,
     index: Mutex<Index>,
@@ -128,8 +128,8 @@ impl Freshness {
     }
 }
 
-impl Catalogue {
-    /// A catalogue over these backends, in the order in which they own names. Nothing is known
+impl Catalog {
+    /// A catalog over these backends, in the order in which they own names. Nothing is known
     /// of them until [`sync::run`] has been started.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {

@@ -50,7 +50,7 @@ pub struct Config {
     pub auth: Option<AuthConfig>,
 }
 
-/// A Gitea or Forgejo organisation.
+/// A Gitea or Forgejo organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GiteaConfig {
     /// Where it is; may carry a sub path.
@@ -164,7 +164,7 @@ pub struct Sources<'a> {
     pub environment: Vec<(String, String)>,
     /// Flags that stand for a key: section, key, value, flag.
     pub flags: Vec<(&'static str, &'static str, String, &'static str)>,
-    /// Whether the sample catalogue is served: no file is read then, and no backend is missing.
+    /// Whether the sample catalog is served: no file is read then, and no backend is missing.
     pub demo: bool,
 }
 

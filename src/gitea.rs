@@ -1,4 +1,4 @@
-//! Extensions from the releases of one organisation of a Gitea or Forgejo server.
+//! Extensions from the releases of one organization of a Gitea or Forgejo server.
 
 mod assets;
 pub mod backend;

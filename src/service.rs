@@ -38,7 +38,7 @@ use crate::api::surroundings::HttpRules;
 use crate::backend::Backend;
 use crate::build_info;
 use crate::cache::artifacts::Artifacts;
-use crate::catalog::{Catalogue, Merge, Rules, sync};
+use crate::catalog::{Catalog, Merge, Rules, sync};
 use crate::config::settings::Settings;
 use crate::config::{Config, LocalConfig, ServerConfig};
 use crate::local::samples::unpack_samples;
@@ -111,7 +111,7 @@ pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
 }
 
 async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
-    // Kept until the end: dropping it removes the sample catalogue.
+    // Kept until the end: dropping it removes the sample catalog.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
     let samples = samples.transpose().map_err(|error| {
         let message = format!("--demo needs a directory to write to, which TMPDIR names: {error}");
@@ -142,16 +142,16 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let Backends { backends, receivers, mut rotated } = Backends::of(&config, &metrics)?;
     let (rules, tokens) = http_rules(&config)?;
     rotated.extend(tokens);
-    let catalogue = Catalogue::new(backends, catalogue_rules(&config));
+    let catalog = Catalog::new(backends, catalog_rules(&config));
     let mut stop = listen_for_signals(draining.clone())?;
     // From here on signals end nothing by themselves, and the disk may hang.
     let opened = tokio::select! {
-        opened = open_state(&config, &catalogue, &metrics, demo) => opened,
+        opened = open_state(&config, &catalog, &metrics, demo) => opened,
         () = asked_to_stop(&mut stop) => return Ok(()),
     };
     let (artifacts, keepers) = opened;
     let parts = Parts {
-        catalogue: Arc::clone(&catalogue),
+        catalog: Arc::clone(&catalog),
         artifacts: Arc::clone(&artifacts),
         memos: Memos::new(memo_rules(&config), config.server.public_url.clone(), &metrics),
         receivers,
@@ -159,7 +159,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         draining: draining.clone(),
     };
     let api = api(parts, &rules).map_err(io::Error::other)?;
-    let mut sync = sync::run(&catalogue);
+    let mut sync = sync::run(&catalog);
     sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
     keepers.iter().for_each(|keepers| keepers.run(&mut sync));
@@ -187,12 +187,12 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
 /// answers at once.
 async fn open_state(
     config: &Config,
-    catalogue: &Arc<Catalogue>,
+    catalog: &Arc<Catalog>,
     metrics: &Metrics,
     demo: bool,
 ) -> (Arc<Artifacts>, Option<Keepers>) {
     let artifacts = artifacts::open(config, metrics, demo).await;
-    let keepers = if demo { None } else { state::restored(config, catalogue).await };
+    let keepers = if demo { None } else { state::restored(config, catalog).await };
     (artifacts, keepers)
 }
 
@@ -248,7 +248,7 @@ fn metrics() -> io::Result<Metrics> {
     Ok(metrics)
 }
 
-fn catalogue_rules(config: &Config) -> Rules {
+fn catalog_rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
     Rules {
         merge,

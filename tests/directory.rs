@@ -208,7 +208,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     let first = Served::local(&path).await;
     until(&first, "/extensions", |got| got.column("name").len() == 2).await;
     let now = Timestamp::now();
-    let keeper = Keeper::new(Arc::clone(&first.catalogue), &state, prints.clone());
+    let keeper = Keeper::new(Arc::clone(&first.catalog), &state, prints.clone());
     keeper.save(now).await.unwrap();
     drop(first);
     fs::rename(&path, dir.path().join("away")).unwrap();
@@ -328,7 +328,7 @@ async fn s08b_the_path_of_a_directory_is_told_to_nobody_without_a_token() {
         let setup = Setup { http, ..Setup::default() };
         let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(place));
         let served = Served::with(vec![backend], setup).await;
-        let _ = served.catalogue.round(None).await;
+        let _ = served.catalog.round(None).await;
         let shown = place.to_str().unwrap();
         let bearer = format!("Bearer {CLIENT}");
         let known = [("authorization", bearer.as_str())];

@@ -4,7 +4,7 @@
 mod api;
 mod architecture;
 mod binary;
-mod catalogue;
+mod catalog;
 mod configuration;
 mod conformance;
 mod connections;
@@ -25,6 +25,7 @@ mod repository;
 mod search;
 mod serving;
 mod snapshot;
+mod spelling;
 mod store;
 mod support;
 mod upstreams;

@@ -12,7 +12,7 @@ use crate::support::ids::{about, id, tag};
 use crate::support::plain_search::{Described, plain_search};
 use crate::support::served::{Served, memory};
 
-const CATALOGUE: &str = include_str!("fixtures/search-catalogue.txt");
+const CATALOG: &str = include_str!("fixtures/search-catalogue.txt");
 const GOLDEN: &str = include_str!("fixtures/search-golden.txt");
 
 /// An extension as lists of tests have it.
@@ -45,7 +45,7 @@ fn found(index: &SearchIndex<Listed>, query: &str) -> Vec<String> {
     index.search(query, None).into_iter().map(|entry| entry.0.id().to_string()).collect()
 }
 
-fn catalogue() -> Vec<Described> {
+fn catalog() -> Vec<Described> {
     let described = |line: &str| {
         let [id, keywords, description] = line.split(" | ").collect::<Vec<_>>().try_into().unwrap();
         Described {
@@ -54,12 +54,12 @@ fn catalogue() -> Vec<Described> {
             description: description.to_owned(),
         }
     };
-    CATALOGUE.lines().map(described).collect()
+    CATALOG.lines().map(described).collect()
 }
 
 #[test]
 fn the_golden_searches_find_what_they_should_in_order() {
-    let described = catalogue();
+    let described = catalog();
     assert_eq!(described.len(), 300);
     let index = SearchIndex::default().next(list(&described));
     let mut wrong = Vec::new();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
-use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::source::Source;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,29 +30,29 @@ fn after(seconds: i64) -> Timestamp {
     noon() + SignedDuration::from_secs(seconds)
 }
 
-fn catalogue(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalogue> {
+fn catalog(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalog> {
     let full_sweep = Duration::from_secs(3600);
-    Catalogue::new(backends, Rules { full_sweep, ..rules(Merge::Owner, TTL) })
+    Catalog::new(backends, Rules { full_sweep, ..rules(Merge::Owner, TTL) })
 }
 
 fn prints() -> Fingerprints {
     Source::ALL.map(|source| (source, format!("the {source}"))).into()
 }
 
-fn keeper(catalogue: &Arc<Catalogue>, dir: &Path) -> Arc<Keeper> {
-    Keeper::new(Arc::clone(catalogue), dir, prints())
+fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
+    Keeper::new(Arc::clone(catalog), dir, prints())
 }
 
 /// A run that knows these releases of Gitea, and has written it at noon.
 async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
     let backend = Arc::new(Scripted::new(Source::Gitea, releases));
-    let known = catalogue(vec![backend.clone()]);
+    let known = catalog(vec![backend.clone()]);
     known.round(None).await.unwrap();
     keeper(&known, dir).save(noon()).await.unwrap();
     backend
 }
 
-/// The names in a directory that are no kept catalogue.
+/// The names in a directory that are no kept catalog.
 fn others(dir: &Path) -> Vec<String> {
     let names = std::fs::read_dir(dir).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());

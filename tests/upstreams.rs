@@ -176,7 +176,7 @@ async fn what_is_known_stays_when_a_backend_goes_away() {
     let before = served.get("/extensions").await;
     assert_eq!(before.column("name").len(), 12);
     fake.fault("/", Fault::Answer(503, Vec::new(), Vec::new()));
-    assert!(served.catalogue.round(None).await.is_err());
+    assert!(served.catalog.round(None).await.is_err());
     assert_eq!(served.get("/extensions").await.body, before.body);
     assert_eq!(served.get("/extensions/provider/hello").await.status, StatusCode::OK);
     let health = served.get("/health").await.json();
@@ -239,9 +239,9 @@ async fn a_password_that_is_refused_takes_nothing_away() {
     assert_eq!(got.json()["error"], "backend_error");
     let unknown = served.get("/extensions/provider/nonexistent").await;
     assert_eq!(unknown.status, StatusCode::BAD_GATEWAY);
-    assert!(served.catalogue.round(None).await.is_err());
+    assert!(served.catalog.round(None).await.is_err());
     for _ in 0..3 {
-        assert!(served.catalogue.refresh(&id("provider/aws"), None).await.is_err());
+        assert!(served.catalog.refresh(&id("provider/aws"), None).await.is_err());
     }
     assert_eq!(served.get("/extensions").await.body, before.body);
     let health = served.get("/health").await.json();
@@ -259,7 +259,7 @@ async fn a_tag_that_moved_is_seen_when_its_extension_is_read_again() {
     let row = |rows: Value| rows.as_array().unwrap().iter().find(|r| r["tag"] == "1.0.0").cloned();
     let before = row(served.get(path).await.json()).unwrap();
     zot.store.lock().push("provisioning/aws-provider", "1.0.0", b"other bytes");
-    served.catalogue.refresh(&id("provider/aws"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/aws"), None).await.unwrap();
     let after = row(served.get(path).await.json()).unwrap();
     assert_ne!(before["digest"], after["digest"]);
     assert_eq!(download(&served, &after).await, b"other bytes");

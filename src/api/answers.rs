@@ -12,7 +12,7 @@ use crate::api::coding::Coding;
 use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
 use crate::api::request_id::REQUEST_ID;
-use crate::catalog::{Catalogue, Freshness};
+use crate::catalog::{Catalog, Freshness};
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
@@ -26,23 +26,23 @@ pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// How old an answer is and where it came from.
 #[derive(Clone, Debug)]
 pub struct Provenance {
-    /// What the catalogue says of its backends.
+    /// What the catalog says of its backends.
     pub freshness: Freshness,
     /// How long ago a memo was made, if one answered.
     pub memo: Option<Duration>,
 }
 
 impl Provenance {
-    /// An answer for which the catalogue was asked, and perhaps backends, of which these lack
+    /// An answer for which the catalog was asked, and perhaps backends, of which these lack
     /// their part.
     #[must_use]
     pub fn asked(
-        catalogue: &Catalogue,
+        catalog: &Catalog,
         source: Option<Source>,
         of: Option<&ExtensionId>,
         lacking: Vec<Source>,
     ) -> Self {
-        let mut freshness = catalogue.freshness(source, of);
+        let mut freshness = catalog.freshness(source, of);
         freshness.lacks(lacking);
         Self { freshness, memo: None }
     }
@@ -50,22 +50,22 @@ impl Provenance {
     /// An answer that was made this long ago.
     #[must_use]
     pub fn kept(
-        catalogue: &Catalogue,
+        catalog: &Catalog,
         source: Option<Source>,
         of: Option<&ExtensionId>,
         age: Duration,
     ) -> Self {
-        Self { freshness: catalogue.freshness(source, of), memo: Some(age) }
+        Self { freshness: catalog.freshness(source, of), memo: Some(age) }
     }
 
-    /// A list made of the catalogue just now; it is what our answers are kept in.
+    /// A list made of the catalog just now; it is what our answers are kept in.
     #[must_use]
-    pub fn of_catalogue(catalogue: &Catalogue, source: Option<Source>) -> Self {
-        Self::kept(catalogue, source, None, Duration::ZERO)
+    pub fn of_catalog(catalog: &Catalog, source: Option<Source>) -> Self {
+        Self::kept(catalog, source, None, Duration::ZERO)
     }
 }
 
-/// An answer to a question of the catalogue.
+/// An answer to a question of the catalog.
 #[derive(Debug)]
 pub struct Answer {
     rendered: Rendered,

@@ -31,7 +31,7 @@ const HEADERS: [(&str, &str); 9] = [
 /// Which of them every answer has, and which those that are made of what is known have.
 const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 const LIMITED: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
-const OF_CATALOGUE: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degraded"];
+const OF_CATALOG: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degraded"];
 
 /// Failures of every operation, by the name of their component.
 const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
@@ -97,7 +97,7 @@ fn surround(path: &str, operation: &mut Operation) {
         let limited: &[&str] = if open { &[] } else { &LIMITED };
         let retry: &[&str] = if status == "503" && !open { &["Retry-After"] } else { &[] };
         let known = response.headers.contains_key("ETag") && path.contains("/extensions");
-        let known: &[&str] = if known { &OF_CATALOGUE } else { &[] };
+        let known: &[&str] = if known { &OF_CATALOG } else { &[] };
         refer(response, &[&ALWAYS, limited, retry, known].concat());
     }
 }

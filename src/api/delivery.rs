@@ -17,7 +17,7 @@ use crate::api::ranges::Wanted;
 use crate::api::state::ApiState;
 use crate::backend::Fault;
 use crate::cache::artifacts::{self, Opened, Origin, Upstream, Witness};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
@@ -50,7 +50,7 @@ impl Delivery {
         source: Option<Source>,
     ) -> Result<Self, Error> {
         let ReleasePath { id, version, asset } = path;
-        let (entry, release) = api.catalogue.find_download(id, version, source).await?;
+        let (entry, release) = api.catalog.find_download(id, version, source).await?;
         let artifact = file_of(id, &release, asset.as_deref())?.clone();
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
@@ -65,9 +65,9 @@ impl Delivery {
             return Ok(self);
         }
         let Self { id, release, artifact, .. } = &self;
-        let opened = api.catalogue.open(id, release, artifact, None).await;
-        let size = opened.inspect_err(|error| self.report(&api.catalogue, error))?.length;
-        api.catalogue.refresh(id, Some(release.source)).await?;
+        let opened = api.catalog.open(id, release, artifact, None).await;
+        let size = opened.inspect_err(|error| self.report(&api.catalog, error))?.length;
+        api.catalog.refresh(id, Some(release.source)).await?;
         let mut again = self.found_again(api, asset).await?;
         if again.artifact.known_size().is_none() {
             Arc::make_mut(&mut again.artifact).size = size;
@@ -81,7 +81,7 @@ impl Delivery {
     /// # Errors
     /// The backend's.
     pub async fn verified(self, api: &ApiState) -> Result<Self, Error> {
-        let unverified = api.catalogue.unverified(&self.release).filter(|_| self.is_archive);
+        let unverified = api.catalog.unverified(&self.release).filter(|_| self.is_archive);
         let Some(file) = unverified else { return Ok(self) };
         if self.artifact.digest.as_ref().is_some_and(|digest| api.artifacts.holds(digest)) {
             return Ok(self);
@@ -89,18 +89,18 @@ impl Delivery {
         let present = Self { artifact: Arc::new(file), ..self };
         let opened = api.artifacts.open(present.wanted(api, None)).await;
         let mut bytes =
-            opened.inspect_err(|error| present.report(&api.catalogue, error))?.download.bytes;
+            opened.inspect_err(|error| present.report(&api.catalog, error))?.download.bytes;
         while let Some(piece) = bytes.next().await {
-            piece.inspect_err(|error| present.report(&api.catalogue, error))?;
+            piece.inspect_err(|error| present.report(&api.catalog, error))?;
         }
-        api.catalogue.shown().await;
+        api.catalog.shown().await;
         present.found_again(api, None).await
     }
 
     /// The same file as the catalog has it now.
     async fn found_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (tag, source) = (&self.release.tag, self.release.source);
-        let (_, release) = api.catalogue.find_release(&self.id, tag, Some(source)).await?;
+        let (_, release) = api.catalog.find_release(&self.id, tag, Some(source)).await?;
         let artifact = file_of(&self.id, &release, asset)?.clone();
         Ok(Self { artifact, release, ..self })
     }
@@ -111,7 +111,7 @@ impl Delivery {
     /// The backend's; `BackendFaulty` if the release still names the file that is not there.
     pub async fn read_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (key, source) = (self.artifact.key.clone(), self.release.source);
-        api.catalogue.refresh(&self.id, Some(source)).await?;
+        api.catalog.refresh(&self.id, Some(source)).await?;
         let again = self.found_again(api, asset).await?;
         if again.artifact.key != key {
             return Ok(again);
@@ -120,7 +120,7 @@ impl Delivery {
         let file = &again.artifact.file_name;
         let message = format!("The {source} backend lists {file} of {id} {version} and lacks it");
         let error = Error::faulty(message).at(source);
-        again.report(&api.catalogue, &error);
+        again.report(&api.catalog, &error);
         Err(error)
     }
 
@@ -139,7 +139,7 @@ impl Delivery {
             }
         };
         let opened = api.artifacts.open(self.wanted(api, range.clone())).await;
-        let opened = opened.inspect_err(|error| self.report(&api.catalogue, error))?;
+        let opened = opened.inspect_err(|error| self.report(&api.catalog, error))?;
         api.metrics.extensions_served(1);
         let mut response = (status, self.clone().body(api, opened)).into_response();
         if let Some(Range { start, end }) = range {
@@ -159,20 +159,20 @@ impl Delivery {
     }
 
     fn witness(&self, api: &ApiState) -> Witness {
-        let (this, catalogue) = (self.clone(), Arc::clone(&api.catalogue));
+        let (this, catalog) = (self.clone(), Arc::clone(&api.catalog));
         Arc::new(move |digest| {
             let Self { id, release, artifact, is_archive } = &this;
-            catalogue.witness(id, release, artifact, *is_archive, digest);
+            catalog.witness(id, release, artifact, *is_archive, digest);
         })
     }
 
     fn upstream(&self, api: &ApiState) -> Upstream {
-        let (this, catalogue) = (self.clone(), Arc::clone(&api.catalogue));
+        let (this, catalog) = (self.clone(), Arc::clone(&api.catalog));
         Arc::new(move |range| {
-            let (this, catalogue) = (this.clone(), Arc::clone(&catalogue));
+            let (this, catalog) = (this.clone(), Arc::clone(&catalog));
             async move {
                 this.refused()?;
-                catalogue.open(&this.id, &this.release, &this.artifact, range).await
+                catalog.open(&this.id, &this.release, &this.artifact, range).await
             }
             .boxed()
         })
@@ -197,13 +197,13 @@ impl Delivery {
     /// A response of these bytes, which are counted; a failure among them cuts the connection.
     fn body(self, api: &ApiState, Opened { download, origin }: Opened) -> Response {
         let count = api.metrics.artifacts().begun(word(origin));
-        let catalogue = Arc::clone(&api.catalogue);
+        let catalog = Arc::clone(&api.catalog);
         let bytes = download.bytes.inspect(move |piece| match piece {
             Ok(piece) => count.inc_by(piece.len() as u64),
             Err(error) => {
                 let (backend, id) = (self.release.source, &self.id);
                 warn!(%backend, repository = %id, "download aborted: {}", error.report());
-                self.report(&catalogue, error);
+                self.report(&catalog, error);
             }
         });
         let length = [(CONTENT_LENGTH, HeaderValue::from(download.length))];
@@ -214,7 +214,7 @@ impl Delivery {
 
     /// Bytes that are not what they should be are named in `/health`; a backend that is away is
     /// there already.
-    fn report(&self, catalogue: &Catalogue, error: &Error) {
+    fn report(&self, catalog: &Catalog, error: &Error) {
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
             let fault = Fault {
@@ -225,7 +225,7 @@ impl Delivery {
                 ),
                 reason,
             };
-            catalogue.report(self.release.source, fault);
+            catalog.report(self.release.source, fault);
         }
     }
 }

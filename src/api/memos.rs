@@ -13,7 +13,7 @@ use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
 use crate::api::memos::rules::MemoRules;
 use crate::api::readmes::{self, Readmes};
 use crate::api::rendered::Rendered;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
@@ -46,7 +46,7 @@ pub struct Memos {
     public_url: Option<PublicUrl>,
 }
 
-/// An answer made of one entry of the catalogue.
+/// An answer made of one entry of the catalog.
 #[derive(Clone, Debug)]
 pub struct EntryMemo {
     entry: Arc<Entry>,
@@ -87,68 +87,65 @@ impl Memos {
         self.public_url.as_ref()
     }
 
-    /// One list, from its memo or the catalogue.
+    /// One list, from its memo or the catalog.
     ///
     /// # Errors
     /// Nothing is known of the backends asked.
     pub async fn list(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         extension_type: Option<ExtensionType>,
         source: Option<Source>,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
         if !self.rules.lists {
             let deadline = Deadline::of_a_read();
-            let lacking = catalogue.newest(source, deadline).await;
-            let view = catalogue.ready_by(source, deadline).await?;
+            let lacking = catalog.newest(source, deadline).await;
+            let view = catalog.ready_by(source, deadline).await?;
             let list = ListMemo::new(&view, extension_type, source, self.public_url.clone());
             let list = Arc::new(list);
-            return Ok((list, Provenance::asked(catalogue, source, None, lacking)));
+            return Ok((list, Provenance::asked(catalog, source, None, lacking)));
         }
-        let view = catalogue.ready(source).await?;
+        let view = catalog.ready(source).await?;
         let key = list_key(extension_type, source);
         if let Some(hit) = self.lists.get(&key, &view) {
-            return Ok((hit.value, Provenance::kept(catalogue, source, None, hit.age)));
+            return Ok((hit.value, Provenance::kept(catalog, source, None, hit.age)));
         }
         let (revision, public_url) = (view.revision, self.public_url.clone());
         let make = || async move {
             let value = Arc::new(ListMemo::new(&view, extension_type, source, public_url));
             Ok(Filled { value, whole: true, lacking: Vec::new() })
         };
-        let filled = self.lists.fill(catalogue, key, revision, make).await?;
-        Ok((filled.value, Provenance::asked(catalogue, source, None, filled.lacking)))
+        let filled = self.lists.fill(catalog, key, revision, make).await?;
+        Ok((filled.value, Provenance::asked(catalog, source, None, filled.lacking)))
     }
 
     /// A question about one extension, through the memo of its answers.
     async fn through<Q: AboutOne>(
         &self,
         memos: &Kept<EntryMemo, Generation>,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         question: &Q,
     ) -> Result<(Rendered, Provenance)> {
         let (id, source) = question.subject();
         if !self.rules.metadata {
             let deadline = Deadline::of_a_read();
-            let failing = catalogue.newest_of(id, source, deadline).await;
+            let failing = catalog.newest_of(id, source, deadline).await;
             let (question, public_url) = (question.clone(), self.public_url.clone());
-            let mut filled = question.answer(Arc::clone(catalogue), public_url, deadline).await?;
+            let mut filled = question.answer(Arc::clone(catalog), public_url, deadline).await?;
             filled.lacking.extend(failing);
-            let provenance = Provenance::asked(catalogue, source, Some(id), filled.lacking);
+            let provenance = Provenance::asked(catalog, source, Some(id), filled.lacking);
             return Ok((filled.value.rendered, provenance));
         }
-        let (key, view) = (question.key(), catalogue.view());
+        let (key, view) = (question.key(), catalog.view());
         if let Some(hit) = memos.get(&key, &view) {
-            catalogue.still_answers(&hit.value.entry, source)?;
-            return Ok((
-                hit.value.rendered,
-                Provenance::kept(catalogue, source, Some(id), hit.age),
-            ));
+            catalog.still_answers(&hit.value.entry, source)?;
+            return Ok((hit.value.rendered, Provenance::kept(catalog, source, Some(id), hit.age)));
         }
         let generation = generation(&view, id, source);
         let (question, public_url) = (question.clone(), self.public_url.clone());
-        let make = || question.answer(Arc::clone(catalogue), public_url, Deadline::of_a_read());
-        let filled = memos.fill(catalogue, key, generation, make).await?;
-        Ok((filled.value.rendered, Provenance::asked(catalogue, source, Some(id), filled.lacking)))
+        let make = || question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read());
+        let filled = memos.fill(catalog, key, generation, make).await?;
+        Ok((filled.value.rendered, Provenance::asked(catalog, source, Some(id), filled.lacking)))
     }
 }
 
@@ -160,10 +157,10 @@ pub(super) trait AboutOne: Clone + Send {
     /// The key of its answer.
     fn key(&self) -> String;
 
-    /// The answer, of the catalogue and its backends.
+    /// The answer, of the catalog and its backends.
     fn answer(
         self,
-        catalogue: Arc<Catalogue>,
+        catalog: Arc<Catalog>,
         public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;

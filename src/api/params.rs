@@ -22,7 +22,7 @@ pub enum TypeName {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum SourceName {
-    /// Releases of an organisation
+    /// Releases of an organization
     Gitea,
     /// A namespace of a registry
     Oci,

@@ -18,7 +18,7 @@ use crate::api::readmes::texts::{Identity, Texts};
 use crate::api::rendered::Rendered;
 use crate::backend::coalesce::Coalesced;
 use crate::cache::lru_cache::{Hit, Memo};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::View;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// What one entry takes up beside its text and its release, which outlives the catalogue's: names.
+/// What one entry takes up beside its text and its release, which outlives the catalog's: names.
 const NAMED_BYTES: usize = 1024;
 
 /// What was answered of READMEs. Versions that share one share its text and its page.
@@ -70,7 +70,7 @@ impl Wanted {
 }
 
 impl Named {
-    /// Whether the catalogue still says the same of the version.
+    /// Whether the catalog still says the same of the version.
     fn holds(&self, view: &View) -> bool {
         let Wanted { id, version, source } = &self.wanted;
         let entry = view.get(id, *source);
@@ -102,17 +102,17 @@ impl Readmes {
     /// answered whatever became of the version, and marked.
     ///
     /// # Errors
-    /// As [`Catalogue::find_release`]; `NotFound` also if the version has none.
+    /// As [`Catalog::find_release`]; `NotFound` also if the version has none.
     pub async fn readme(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         wanted: Wanted,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
-        let view = catalogue.view();
+        let view = catalog.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
         let Some(Hit { value: named, age }) = known else {
-            return self.asked(catalogue, &view, wanted, form).await;
+            return self.asked(catalog, &view, wanted, form).await;
         };
         let fresh = named.is_fresh(age, &self.rules, &view);
         let identity = match &named.readme {
@@ -121,22 +121,22 @@ impl Readmes {
                 self.counters().hit();
                 return Err(Error::not_found(words));
             }
-            Err(_) => return self.asked(catalogue, &view, wanted, form).await,
+            Err(_) => return self.asked(catalog, &view, wanted, form).await,
         };
         let Some(text) = self.texts.get(identity, form).await? else {
-            return self.asked(catalogue, &view, wanted, form).await;
+            return self.asked(catalog, &view, wanted, form).await;
         };
-        let unwell = is_unwell(catalogue, named.release.source);
+        let unwell = is_unwell(catalog, named.release.source);
         if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
             self.counters().hit();
             if !fresh {
                 // Begun, and left to go on behind the answer.
-                let _ = self.ask(catalogue, &view, wanted).now_or_never();
+                let _ = self.ask(catalog, &view, wanted).now_or_never();
             }
-            return Ok((text, kept(catalogue, &named, age, unwell && !fresh)));
+            return Ok((text, kept(catalog, &named, age, unwell && !fresh)));
         }
-        match self.asked(catalogue, &view, wanted, form).await {
-            Err(error) if !error.is_not_found() => Ok((text, kept(catalogue, &named, age, true))),
+        match self.asked(catalog, &view, wanted, form).await {
+            Err(error) if !error.is_not_found() => Ok((text, kept(catalog, &named, age, true))),
             answered => answered,
         }
     }
@@ -155,7 +155,7 @@ impl Readmes {
 
     async fn asked(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         view: &View,
         wanted: Wanted,
         form: Form,
@@ -163,21 +163,21 @@ impl Readmes {
         self.counters().miss();
         let (source, id) = (wanted.source, wanted.id.clone());
         let (identity, markdown) = Deadline::of_a_read()
-            .wait(source, self.ask(catalogue, view, wanted))
+            .wait(source, self.ask(catalog, view, wanted))
             .await?
             .map_err(Error::not_found)?;
         let text = match form {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        Ok((text, Provenance::asked(catalogue, source, Some(&id), Vec::new())))
+        Ok((text, Provenance::asked(catalog, source, Some(&id), Vec::new())))
     }
 
     /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
-    async fn ask(&self, catalogue: &Arc<Catalogue>, view: &View, wanted: Wanted) -> Result<Answer> {
+    async fn ask(&self, catalog: &Arc<Catalog>, view: &View, wanted: Wanted) -> Result<Answer> {
         let key = (wanted.clone(), generation(view, &wanted.id, wanted.source));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
-        let (catalogue, rules) = (Arc::clone(catalogue), self.rules);
+        let (catalog, rules) = (Arc::clone(catalog), self.rules);
         let mut shared = true;
         let question = || {
             shared = false;
@@ -185,12 +185,12 @@ impl Readmes {
                 // Who missed just before the last question ended comes here just after it.
                 let known = named.look_up(&wanted.key(), |_| true);
                 if let Some(answer) = known.and_then(|hit| {
-                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalogue.view());
+                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.view());
                     if fresh { texts.answer(&hit.value.readme) } else { None }
                 }) {
                     return Ok(answer);
                 }
-                let (release, answer) = read(&catalogue, &wanted).await?;
+                let (release, answer) = read(&catalog, &wanted).await?;
                 let readme = answer.as_ref().map(|(identity, text)| {
                     texts.keep(identity, Form::Markdown, text);
                     Arc::clone(identity)
@@ -209,11 +209,11 @@ impl Readmes {
     }
 }
 
-/// What a backend says, and of which release as the catalogue has it.
-async fn read(catalogue: &Arc<Catalogue>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
+/// What a backend says, and of which release as the catalog has it.
+async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
     let Wanted { id, version, source } = wanted;
-    let (entry, release) = catalogue.find_release(id, version, *source).await?;
-    let answer = match catalogue.readme(entry.id(), &release).await {
+    let (entry, release) = catalog.find_release(id, version, *source).await?;
+    let answer = match catalog.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
             let identity = Identity::from(format!("{}:{identity}", release.source));
             Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
@@ -221,19 +221,19 @@ async fn read(catalogue: &Arc<Catalogue>, wanted: &Wanted) -> Result<(Arc<Releas
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
         Err(error) => return Err(error),
     };
-    // As the catalogue has it, which is perhaps not as it was read now.
+    // As the catalog has it, which is perhaps not as it was read now.
     let known = entry.extension.find(version).cloned().unwrap_or(release);
     Ok((known, answer))
 }
 
 /// A kept answer; its backend is marked where it fails.
-fn kept(catalogue: &Catalogue, named: &Named, age: Duration, unwell: bool) -> Provenance {
+fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Provenance {
     let mut provenance =
-        Provenance::kept(catalogue, named.wanted.source, Some(&named.wanted.id), age);
+        Provenance::kept(catalog, named.wanted.source, Some(&named.wanted.id), age);
     provenance.freshness.lacks(unwell.then_some(named.release.source));
     provenance
 }
 
-fn is_unwell(catalogue: &Catalogue, source: Source) -> bool {
-    catalogue.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
+fn is_unwell(catalog: &Catalog, source: Source) -> bool {
+    catalog.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
 }

@@ -20,7 +20,7 @@ use crate::api::surroundings::{HttpRules, Surrounded};
 use crate::api::templates::Templates;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::metrics::Metrics;
 
 /// Where the API lies.
@@ -91,7 +91,7 @@ pub fn templates() -> Vec<String> {
 /// What the API answers from.
 pub struct Parts {
     /// What is known.
-    pub catalogue: Arc<Catalogue>,
+    pub catalog: Arc<Catalog>,
     /// What was answered.
     pub memos: Memos,
     /// What is kept of archives.
@@ -109,8 +109,8 @@ pub struct Parts {
 /// # Errors
 /// The contract cannot be rendered, which a test excludes.
 pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let Parts { catalogue, memos, artifacts, receivers, metrics, draining } = parts;
-    catalogue.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
+    let Parts { catalog, memos, artifacts, receivers, metrics, draining } = parts;
+    catalog.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
     for receiver in &receivers {
         metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
     }
@@ -118,7 +118,7 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let mut served = contract();
     served.servers = memos.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {
-        catalogue,
+        catalog,
         memos,
         renderer: Renderer::default(),
         artifacts,

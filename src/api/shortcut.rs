@@ -175,9 +175,9 @@ impl Whole {
         meaning: &Meaning,
         entered: Entered,
     ) -> Either<Response, Entered> {
-        let ApiState { memos, catalogue, metrics, .. } = &*self.state;
+        let ApiState { memos, catalog, metrics, .. } = &*self.state;
         let coding = self.around.coding(request.headers());
-        let kept = memos.kept(catalogue, &meaning.question, &meaning.key);
+        let kept = memos.kept(catalog, &meaning.question, &meaning.key);
         let at_hand = |kept: &KeptAnswer<'_>| coding.is_none_or(|coding| kept.is_at_hand(coding));
         let Some(kept) = kept.filter(at_hand) else { return Either::Right(entered) };
         let answer = || {

@@ -11,13 +11,13 @@ use crate::api::memos::Memos;
 use crate::api::notices::Notices;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::metrics::Metrics;
 
 /// Shared state.
 pub struct ApiState {
     /// What is known.
-    pub catalogue: Arc<Catalogue>,
+    pub catalog: Arc<Catalog>,
     /// What was answered.
     pub memos: Memos,
     /// Renders large pages.

@@ -92,7 +92,7 @@ pub struct VersionView<'a> {
 }
 
 impl<'a> ExtensionView<'a> {
-    /// An entry of the catalogue; `asked` is the backend it was asked of, if one was named, and
+    /// An entry of the catalog; `asked` is the backend it was asked of, if one was named, and
     /// `public_url` where clients reach us, if that is known. `None`: it has no release.
     #[must_use]
     pub fn of(

@@ -11,7 +11,7 @@ use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::caches::CacheCounters;
 
 /// How often what does not hold any more is looked for. Nobody may ever ask for it again, and what
-/// it was made from, perhaps a whole catalogue of before, lives as long as it does.
+/// it was made from, perhaps a whole catalog of before, lives as long as it does.
 const CLEAR_EVERY: Duration = Duration::from_secs(10);
 
 /// Answers by key. Values are cheap to clone.

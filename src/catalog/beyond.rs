@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, Wanted, What, asked_too_much};
 use crate::catalog::reads::no_version;
@@ -12,7 +12,7 @@ use crate::models::extension::Release;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-impl Catalogue {
+impl Catalog {
     /// The release of a tag that is not known of an extension. `None` where it is known, or where
     /// everything is known of the extension, so that there is nothing to ask for here.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,12 +24,12 @@ pub struct Details {
     pub whole: bool,
 }
 
-impl Catalogue {
+impl Catalog {
     /// One release with its notes and digest, for which its backend is asked. While that does not
     /// answer, what is known of the release.
     ///
     /// # Errors
-    /// As [`Catalogue::find_release`].
+    /// As [`Catalog::find_release`].
     pub async fn find_details(
         self: &Arc<Self>,
         id: &ExtensionId,

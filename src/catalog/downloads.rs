@@ -1,8 +1,8 @@
-//! What a download asks of the catalogue beyond a read, and what it teaches it.
+//! What a download asks of the catalog beyond a read, and what it teaches it.
 
 use std::sync::Arc;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::details::Details;
 use crate::catalog::first_seen::{FirstSeen, News};
 use crate::catalog::index::Entry;
@@ -16,12 +16,12 @@ use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-impl Catalogue {
+impl Catalog {
     /// One release to be downloaded. Where nobody knows the digest of its archive and other files
     /// lie beside it, a checksum may be among them: its backend is asked.
     ///
     /// # Errors
-    /// As [`Catalogue::find_release`].
+    /// As [`Catalog::find_release`].
     pub async fn find_download(
         self: &Arc<Self>,
         id: &ExtensionId,

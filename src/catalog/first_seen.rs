@@ -75,7 +75,7 @@ impl FirstSeen {
 
     /// From now on what is remembered of archives is what these views have, where room is scarce.
     pub(super) fn follows(&self, views: watch::Receiver<Arc<View>>) {
-        // There is one catalogue, which says so once.
+        // There is one catalog, which says so once.
         let _ = self.views.set(views);
     }
 

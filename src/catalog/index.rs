@@ -183,7 +183,7 @@ impl Gone {
     }
 }
 
-/// The writer's side of the catalogue.
+/// The writer's side of the catalog.
 pub struct Index {
     merge: Merge,
     /// Whether a name passes on when its owner loses it.

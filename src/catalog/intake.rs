@@ -8,7 +8,7 @@ use futures_util::stream;
 use tokio::time::Instant;
 
 use crate::backend::Fault;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::{Absence, Gone, Index, Put};
 use crate::catalog::member::Member;
 use crate::error::{Error, ErrorKind, Result};
@@ -50,7 +50,7 @@ pub(super) struct Taken {
     news: Vec<Fault>,
 }
 
-impl Catalogue {
+impl Catalog {
     /// Takes in what was read, and removes what is certainly gone.
     pub(super) async fn take_in(
         self: &Arc<Self>,

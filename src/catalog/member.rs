@@ -1,4 +1,4 @@
-//! One backend of the catalogue, with what is known of its health and what is to be read again.
+//! One backend of the catalog, with what is known of its health and what is to be read again.
 
 use std::future::pending;
 use std::sync::Arc;

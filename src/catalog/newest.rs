@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-impl Catalogue {
+impl Catalog {
     /// Makes a round over each backend asked; answers with those whose round failed, or was not
     /// over in time. Such a round goes on.
     pub async fn newest(

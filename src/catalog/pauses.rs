@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind};
 use crate::models::source::Source;
 
-impl Catalogue {
+impl Catalog {
     /// The longest pause of the backends asked, in whole seconds.
     pub(super) fn pause(&self, source: Option<Source>) -> Duration {
         let longest = self.asked(source).map(|member| member.pause()).max().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::contact::{BreakerState, Contact};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::intake::{Origin, read_one};
 use crate::catalog::member::Member;
 use crate::catalog::status::Question;
@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The least time between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
-impl Catalogue {
+impl Catalog {
     /// Watches over a backend until dropped.
     pub(super) async fn keep_watch(self: Arc<Self>, source: Source) {
         let Some(member) = self.member(source) else { return };

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backend::coalesce::{Coalesced, Same};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
 use crate::catalog::room::no_room;
@@ -59,7 +59,7 @@ pub(super) struct Questions {
     noes: Mutex<LruCache<Wanted, No>>,
 }
 
-/// When a "no" was said, and of which view of the catalogue it holds.
+/// When a "no" was said, and of which view of the catalog it holds.
 #[derive(Clone, Copy)]
 struct No {
     said: Instant,
@@ -100,7 +100,7 @@ impl Budget {
     }
 }
 
-impl Catalogue {
+impl Catalog {
     /// Whether every backend that could have it said no a moment ago, and nothing changed since.
     pub(super) fn was_denied(&self, wanted: &Wanted) -> bool {
         let revision = self.view().revision;
@@ -282,15 +282,15 @@ mod tests {
             max_bytes: usize::MAX,
         };
         let backend = Arc::new(MemoryBackend::new(Source::Oci));
-        let catalogue = Catalogue::new(vec![backend], rules);
-        catalogue.round(None).await.unwrap();
+        let catalog = Catalog::new(vec![backend], rules);
+        catalog.round(None).await.unwrap();
         for number in 0..3 * NOES_MAX.get() {
             let made_up = format!("made-up-{number}-provider");
             let id = ExtensionId::from_oci_repository(&made_up).unwrap();
-            assert!(catalogue.find(&id, None).await.unwrap_err().is_not_found());
+            assert!(catalog.find(&id, None).await.unwrap_err().is_not_found());
         }
-        assert_eq!(catalogue.questions.noes.lock().len(), NOES_MAX.get());
-        assert!(catalogue.index.lock().owners().is_empty());
-        assert_eq!(catalogue.view().revision, catalogue.index.lock().due_revision());
+        assert_eq!(catalog.questions.noes.lock().len(), NOES_MAX.get());
+        assert!(catalog.index.lock().owners().is_empty());
+        assert_eq!(catalog.view().revision, catalog.index.lock().due_revision());
     }
 }

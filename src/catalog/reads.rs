@@ -1,4 +1,4 @@
-//! What callers ask of the catalogue: one extension, one release, its bytes; waiting at most 2.5 s.
+//! What callers ask of the catalog: one extension, one release, its bytes; waiting at most 2.5 s.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::catalog::member::Member;
 use crate::catalog::ownership::Standing;
 use crate::catalog::questions::{Deadline, Wanted, What};
 use crate::catalog::room::no_room;
-use crate::catalog::{Catalogue, Merge};
+use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::brief::first_few;
@@ -29,7 +29,7 @@ use crate::models::tag::Tag;
 /// When asking again may help while a backend is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-impl Catalogue {
+impl Catalog {
     /// What is known of the backends asked, waiting for their first round if there was none yet.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Catalogue {
     /// The same for a read that has begun already.
     ///
     /// # Errors
-    /// As [`Catalogue::ready`].
+    /// As [`Catalog::ready`].
     pub async fn ready_by(&self, source: Option<Source>, deadline: Deadline) -> Result<Arc<View>> {
         let knows = |member: &Member| self.is_listed(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
@@ -87,7 +87,7 @@ impl Catalogue {
     /// The same for a read that has begun already.
     ///
     /// # Errors
-    /// As [`Catalogue::find`].
+    /// As [`Catalog::find`].
     pub async fn find_by(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -124,7 +124,7 @@ impl Catalogue {
     /// is away, stays as it is known.
     ///
     /// # Errors
-    /// As [`Catalogue::find`].
+    /// As [`Catalog::find`].
     pub async fn find_whole(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -169,7 +169,7 @@ impl Catalogue {
     /// One release of an extension, read in full. A version that is not known is asked for.
     ///
     /// # Errors
-    /// As [`Catalogue::find`]; `NotFound` also if the extension has no such version.
+    /// As [`Catalog::find`]; `NotFound` also if the extension has no such version.
     pub async fn find_release(
         self: &Arc<Self>,
         id: &ExtensionId,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::details::Details;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, What};
@@ -21,12 +21,12 @@ pub struct Wanted {
     pub prereleases: bool,
 }
 
-impl Catalogue {
+impl Catalog {
     /// The highest listed version in a range, with its digest where its backend can tell it. Where
     /// none is known, the backend is asked for new ones.
     ///
     /// # Errors
-    /// As [`Catalogue::find`]; `NotFound` also if no version lies in the range, which names the
+    /// As [`Catalog::find`]; `NotFound` also if no version lies in the range, which names the
     /// nearest.
     pub async fn resolve(
         self: &Arc<Self>,

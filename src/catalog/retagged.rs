@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::source::Source;
 
-impl Catalogue {
+impl Catalog {
     /// Takes over what the tag of a release stands for, as it was read just now. Where that is
     /// other than what was known, every answer about the extension is made anew.
     pub(super) async fn stands_for(

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::backend::changes::{ChangeCursor, Changes};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::intake::{Origin, is_the_backends, read_all};
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
@@ -66,7 +66,7 @@ impl RoundState {
     }
 }
 
-impl Catalogue {
+impl Catalog {
     /// Makes one round over a backend, or over all, shared with every caller who asked meanwhile.
     /// The round goes on when its callers leave.
     ///

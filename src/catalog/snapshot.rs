@@ -1,4 +1,4 @@
-//! What is known, as it outlives a restart: taken from the catalogue, and put back at the start.
+//! What is known, as it outlives a restart: taken from the catalog, and put back at the start.
 
 pub(super) mod damage;
 pub(super) mod file;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::Index;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
@@ -79,7 +79,7 @@ pub struct Unsettled {
 /// What each backend is configured to be: the same text means the same upstream.
 pub type Fingerprints = Vec<(Source, String)>;
 
-impl Catalogue {
+impl Catalog {
     /// What is known, where the wall clock shows `now`.
     #[must_use]
     pub fn snapshot(&self, fingerprints: &[(Source, String)], now: Timestamp) -> Snapshot {
@@ -151,7 +151,7 @@ impl Catalogue {
     }
 }
 
-/// How far the catalogue was when a snapshot was taken.
+/// How far the catalog was when a snapshot was taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Knowledge {
     /// The number of the view that shows it, perhaps in a moment.

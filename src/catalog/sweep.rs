@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::backend::Listing;
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::intake::{
     EVERYTHING, Origin, READS_AT_ONCE, Read, is_the_backends, read_all, read_one,
     removal_not_believed,
@@ -36,7 +36,7 @@ pub(super) struct Progress {
     done: HashSet<ExtensionId>,
 }
 
-impl Catalogue {
+impl Catalog {
     /// Reads everything that a backend lists, or the rest of it where the last sweep failed.
     pub(super) async fn sweep(self: &Arc<Self>, member: &Member, begun: Instant) -> Outcome<()> {
         let unfinished = member.round.take_unfinished();

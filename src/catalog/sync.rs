@@ -1,4 +1,4 @@
-//! How the catalogue stays true: two tasks for each backend, the only writers of what it knows.
+//! How the catalog stays true: two tasks for each backend, the only writers of what it knows.
 //! One makes the rounds, the other reads again what notices and old age ask for. A third watches
 //! whether the backend is there.
 
@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::dirty::Outcome;
 use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
 use crate::catalog::member::Member;
@@ -24,21 +24,21 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// the time to live.
 const READ_REST: Duration = Duration::from_secs(15);
 
-/// Keeps the catalogue current until dropped: a round over each backend now and once per time to
+/// Keeps the catalog current until dropped: a round over each backend now and once per time to
 /// live, sooner after a failure.
-pub fn run(catalogue: &Arc<Catalogue>) -> JoinSet<()> {
+pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for source in catalogue.sources() {
-        let this = Arc::clone(catalogue);
+    for source in catalog.sources() {
+        let this = Arc::clone(catalog);
         tasks.spawn(async move { this.keep_current(source).await });
-        let this = Arc::clone(catalogue);
+        let this = Arc::clone(catalog);
         tasks.spawn(async move { this.keep_reading(source).await });
-        tasks.spawn(Arc::clone(catalogue).keep_watch(source));
+        tasks.spawn(Arc::clone(catalog).keep_watch(source));
     }
     tasks
 }
 
-impl Catalogue {
+impl Catalog {
     /// A backend says that these changed: they are read at once, and again by a schedule while
     /// something of them is missing.
     pub fn notice(&self, source: Source, ids: Vec<ExtensionId>) {

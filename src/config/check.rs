@@ -95,7 +95,7 @@ impl Problem {
             what: format!(
                 "no backend is configured (looked in {looked} and the environment): add a section \
                  [gitea], [oci] or [local], for example\n\n    [local]\n    path = \"extensions\"\n\n  \
-                 or try the sample catalogue with --demo"
+                 or try the sample catalog with --demo"
             ),
         }
     }

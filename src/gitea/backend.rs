@@ -33,7 +33,7 @@ use crate::models::readme::Readme;
 use crate::models::source::Source;
 use crate::models::tag::Tag;
 
-/// The extensions of one organisation.
+/// The extensions of one organization.
 pub struct GiteaBackend {
     pub(super) client: GiteaClient,
     pub(super) organization: Organization,
@@ -76,7 +76,7 @@ impl GiteaBackend {
         };
         let found = Repository::from_row(row, &self.client.urls);
         let Some(repository) = self.ours(found).await? else {
-            return Err(gone(format!("Extension {id} has left its organisation")));
+            return Err(gone(format!("Extension {id} has left its organization")));
         };
         let repository = self.known.read(self.with_known_topics(Arc::new(repository)));
         if repository.extension != *id {

@@ -1,4 +1,4 @@
-//! The organisation's feed: one question tells which repositories to read again.
+//! The organization's feed: one question tells which repositories to read again.
 //!
 //! Its entries come newest second first, but inside one second oldest first, so an entry may
 //! appear behind one that was seen before. Hence everything within two seconds of the newest

@@ -56,7 +56,7 @@ impl GiteaBackend {
             notes.push(format!("{} repositories are of another owner", others.len()));
         }
         if let Some(name) = &renamed {
-            notes.push(format!("the organisation is now called {name}: change the configuration"));
+            notes.push(format!("the organization is now called {name}: change the configuration"));
         }
         overlooked.retain(|one| one.owner_login.eq_ignore_ascii_case(owner));
         let mut faults: Vec<Fault> = notes.into_iter().map(|note| self.note(note)).collect();
@@ -105,7 +105,7 @@ impl GiteaBackend {
             None => String::new(),
         };
         let message = format!(
-            "The organisation {name} of gitea had the number {known}, and now has the number \
+            "The organization {name} of gitea had the number {known}, and now has the number \
              {seen}: another one has taken its name.{new_name} Set gitea.organization_id = {seen} \
              to accept the other one"
         );
@@ -148,7 +148,7 @@ fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
     }
     let missing = rows.missing();
     if rows.seen == 0 && missing > 0 {
-        gaps.push("none of the organisation's repositories are visible to us".to_owned());
+        gaps.push("none of the organization's repositories are visible to us".to_owned());
     }
     let coverage = Coverage::with_gaps(&gaps);
     let hidden = Some(missing).filter(|missing| *missing > 0 && rows.gaps.is_empty());
@@ -158,6 +158,6 @@ fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
 
 /// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
 pub(super) fn no_organization() -> Error {
-    let message = "The gitea backend shows us no such organisation: check its name and the token";
+    let message = "The gitea backend shows us no such organization: check its name and the token";
     Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea)
 }

@@ -13,16 +13,16 @@ use crate::files;
 /// Largest file of a token, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
-/// One Gitea or Forgejo organisation, and how to talk to its server.
+/// One Gitea or Forgejo organization, and how to talk to its server.
 #[derive(Clone, Debug)]
 pub struct GiteaSettings {
     /// `http` or `https` address of the server, with its sub path if it has one.
     pub url: Url,
-    /// The organisation whose repositories are the extensions.
+    /// The organization whose repositories are the extensions.
     pub organization: Organization,
     /// The number that the organization has to have. `None`: the first one that is seen.
     pub organization_id: Option<i64>,
-    /// Public organisations need none.
+    /// Public organizations need none.
     pub token: Option<GiteaToken>,
     /// A whole question for metadata; for downloads the time to headers and the longest silence.
     pub timeout: Duration,
@@ -41,7 +41,7 @@ pub struct GiteaSettings {
 }
 
 impl GiteaSettings {
-    /// The given organisation with every other setting at its default.
+    /// The given organization with every other setting at its default.
     #[must_use]
     pub fn new(url: Url, organization: Organization) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl GiteaSettings {
     }
 }
 
-/// The name of an organisation: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
+/// The name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization(String);
 

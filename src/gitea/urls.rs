@@ -10,7 +10,7 @@ use crate::gitea::settings::Organization;
 /// Everything but the unreserved characters of RFC 3986.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Builds addresses under one base and one organisation.
+/// Builds addresses under one base and one organization.
 #[derive(Clone, Debug)]
 pub(super) struct Urls {
     base: Url,

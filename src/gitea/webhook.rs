@@ -25,7 +25,7 @@ const REPLAYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 type Signature = [u8; 32];
 
-/// Takes the deliveries of one organisation.
+/// Takes the deliveries of one organization.
 pub struct GiteaWebhooks {
     key: Hmac<Sha256>,
     organization: Organization,

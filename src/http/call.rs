@@ -53,7 +53,7 @@ impl Call {
             Outcome::Ok | Outcome::Absent => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
-            // An outage is many of these, and one line of the catalogue's: that one is the warning.
+            // An outage is many of these, and one line of the catalog's: that one is the warning.
             _ => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, %cause, "upstream call failed");
             }

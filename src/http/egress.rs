@@ -1,7 +1,7 @@
 //! Addresses that an upstream may not send us to: everything that is not on the public net.
 //!
 //! Checked twice: literals in the address itself, which no resolver ever sees, and what names
-//! resolve to at the moment of dialling.
+//! resolve to at the moment of dialing.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -104,7 +104,7 @@ fn translates_to_public(address: Ipv6Addr) -> bool {
     is_public_v4(last_v4(address)) && other_places.into_iter().all(harmless)
 }
 
-/// A resolver, less the addresses that are not public. What it leaves is what is dialled: nobody
+/// A resolver, less the addresses that are not public. What it leaves is what is dialed: nobody
 /// asks again between the check and the connection, so that a name cannot change its meaning there.
 #[derive(Clone, Debug)]
 pub(super) struct PublicOnly<R = GaiResolver>(R);

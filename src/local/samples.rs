@@ -1,4 +1,4 @@
-//! The sample catalogue that the binary carries, and how its folders become image layouts.
+//! The sample catalog that the binary carries, and how its folders become image layouts.
 
 use std::collections::BTreeMap;
 use std::io;

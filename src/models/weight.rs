@@ -1,7 +1,7 @@
 //! What an extension takes up in memory, estimated without a word from the allocator.
 //!
 //! Held against what a process really takes by `scripts/bench scale`: the estimate of the whole
-//! catalogue must be within a factor of one and a half.
+//! catalog must be within a factor of one and a half.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -16,14 +16,14 @@ use crate::models::fault::ExtensionFault;
 const STEP: usize = 16;
 /// The two counters of an `Arc`.
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// What the catalogue holds of an extension beside what it says: its places on the shelf, in the
+/// What the catalog holds of an extension beside what it says: its places on the shelf, in the
 /// lists, among the owners, and what search knows of its name.
 const BESIDE: usize = 768;
 /// What search holds of a byte of what is searched: words, and where they stand.
 const SEARCHED: usize = 2;
 
 impl Extension {
-    /// About how many bytes it takes up in a catalogue.
+    /// About how many bytes it takes up in a catalog.
     #[must_use]
     pub fn weight(&self) -> usize {
         let mut abouts: HashSet<*const About> = HashSet::new();

@@ -145,7 +145,7 @@ impl Auth {
 
     /// Sends a request until it is let in, or refused for good: four times at most.
     ///
-    /// `subject` is what may need a token of its own: a repository, or the catalogue.
+    /// `subject` is what may need a token of its own: a repository, or the catalog.
     ///
     /// # Errors
     /// What sending brings, and `BackendRefused` where a token server refuses the credentials. A

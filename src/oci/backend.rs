@@ -45,7 +45,7 @@ struct Inner {
     client: Client,
     reader: Reader,
     known: Known,
-    /// What the registry's catalogue named so far; `None`: it never showed us any.
+    /// What the registry's catalog named so far; `None`: it never showed us any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: Coalesced<ExtensionId, Extension>,
     /// Reads of older releases that may be under way, over all extensions: however slow they are,
@@ -155,7 +155,7 @@ impl Inner {
         }
     }
 
-    /// The configured extensions and those of the catalogue, where there is one for us.
+    /// The configured extensions and those of the catalog, where there is one for us.
     async fn listing(&self) -> Result<Listing> {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
@@ -163,13 +163,13 @@ impl Inner {
         let is_wanted = |path: &str| {
             namespace.extension_of(path).is_some() || namespace.near_miss(path).is_some()
         };
-        match self.client.catalogue(is_wanted).await {
+        match self.client.catalog(is_wanted).await {
             Ok(found) => Ok(self.listed(ids, &found)),
-            Err(error) if !ids.is_empty() && is_no_catalogue(&error) => {
+            Err(error) if !ids.is_empty() && is_no_catalog(&error) => {
                 let reason = error.report();
-                Ok(listing_of(ids, self.without_catalogue(&error), Some(reason)))
+                Ok(listing_of(ids, self.without_catalog(&error), Some(reason)))
             }
-            Err(error) if error.is_not_found() => Err(no_catalogue().because(error)),
+            Err(error) if error.is_not_found() => Err(no_catalog().because(error)),
             Err(error) => Err(error),
         }
     }
@@ -181,10 +181,10 @@ impl Inner {
         let is_shown = found.named > 0;
         let (mut coverage, mut reason) =
             (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
-        // What is configured is there, so that an empty catalogue hides it.
+        // What is configured is there, so that an empty catalog hides it.
         if !is_shown && found.gap.is_none() && !ids.is_empty() {
-            reason = Some(EMPTY_CATALOGUE.to_owned());
-            coverage = Coverage::Bounded(EMPTY_CATALOGUE.into());
+            reason = Some(EMPTY_CATALOG.to_owned());
+            coverage = Coverage::Bounded(EMPTY_CATALOG.into());
         }
         ids.extend(ours.iter().cloned());
         if is_shown {
@@ -204,9 +204,9 @@ impl Inner {
         listing
     }
 
-    /// What is proven where there is no catalogue for us, but configured repositories. Only a
-    /// catalogue that was there before can be expected back.
-    fn without_catalogue(&self, error: &Error) -> Coverage {
+    /// What is proven where there is no catalog for us, but configured repositories. Only a
+    /// catalog that was there before can be expected back.
+    fn without_catalog(&self, error: &Error) -> Coverage {
         let reason = error.report().into();
         match error.kind() {
             ErrorKind::BackendFaulty => Coverage::Nonsense(reason),
@@ -216,9 +216,9 @@ impl Inner {
     }
 }
 
-/// What an empty catalogue may mean.
-const EMPTY_CATALOGUE: &str =
-    "The catalogue is empty, which registries also answer to who may not see it";
+/// What an empty catalog may mean.
+const EMPTY_CATALOG: &str =
+    "The catalog is empty, which registries also answer to who may not see it";
 
 fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<String>) -> Listing {
     let fault = |reason| Fault {
@@ -231,7 +231,7 @@ fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<Str
 }
 
 impl Inner {
-    /// A quiet round: the catalogue, and one list of tags for each extension that was read. What
+    /// A quiet round: the catalog, and one list of tags for each extension that was read. What
     /// is new, missing, or fails is to be read again.
     async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {
         let Listing { ids, coverage, faults } = self.listing().await?;
@@ -248,15 +248,15 @@ impl Inner {
     }
 }
 
-/// Whether a registry keeps its catalogue from us, rather than failing just now.
-fn is_no_catalogue(error: &Error) -> bool {
+/// Whether a registry keeps its catalog from us, rather than failing just now.
+fn is_no_catalog(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotFound | ErrorKind::BackendRefused | ErrorKind::BackendFaulty
     )
 }
 
-fn no_catalogue() -> Error {
+fn no_catalog() -> Error {
     Error::faulty("The registry does not list its repositories: name them in oci.repositories")
 }
 

@@ -28,7 +28,7 @@ use crate::oci::documents::{ReadmeAt, notes, readme_of};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::Repository;
 
-/// Releases remembered by tag. They mostly share what they hold with the catalogue.
+/// Releases remembered by tag. They mostly share what they hold with the catalog.
 const READINGS: Bounds =
     Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 64 * 1024 * 1024 };
 /// Manifests and config blobs remembered by digest.

@@ -102,7 +102,7 @@ pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
 /// The token server at this realm, if a registry at this address may send us there.
 ///
 /// # Errors
-/// [`RefusedRealm`]. Private addresses that nobody chose are refused when they are dialled.
+/// [`RefusedRealm`]. Private addresses that nobody chose are refused when they are dialed.
 pub fn check(
     realm: &str,
     registry: &Url,

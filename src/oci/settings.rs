@@ -23,7 +23,7 @@ pub struct OciSettings {
     pub registry: RegistryAddress,
     /// The namespace whose repositories are the extensions.
     pub namespace: Namespace,
-    /// Extensions to serve beside those of the registry's catalogue, for registries without one.
+    /// Extensions to serve beside those of the registry's catalog, for registries without one.
     pub repositories: Vec<ExtensionId>,
     /// Who we are there.
     pub credentials: Credentials,

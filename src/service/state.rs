@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::first_seen::keeper::DigestKeeper;
 use crate::catalog::snapshot::Fingerprints;
 use crate::catalog::snapshot::keeper::Keeper;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::models::source::Source;
 
 /// Restores the state of the last run; `None`, with a warning, if no directory is configured.
-pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Option<Keepers> {
+pub(super) async fn restored(config: &Config, catalog: &Arc<Catalog>) -> Option<Keepers> {
     let Some(dir) = &config.cache.state_dir else {
         warn!(
             "cache.state_dir is not set: after a restart the catalog is empty until every backend has \
@@ -25,15 +25,15 @@ pub(super) async fn restored(config: &Config, catalogue: &Arc<Catalogue>) -> Opt
         return None;
     };
     let now = Timestamp::now();
-    let digests = DigestKeeper::new(Arc::clone(catalogue.first_seen()), dir);
+    let digests = DigestKeeper::new(Arc::clone(catalog.first_seen()), dir);
     let (place, reading) = (dir.clone(), Arc::clone(&digests));
-    // Before the catalogue, which is completed by it. A panic is in the log by now.
+    // Before the catalog, which is completed by it. A panic is in the log by now.
     let _ = spawn_blocking(move || {
         warn_if_open_to_all(&place);
         reading.read(now);
     })
     .await;
-    let known = Keeper::new(Arc::clone(catalogue), dir, fingerprints(config));
+    let known = Keeper::new(Arc::clone(catalog), dir, fingerprints(config));
     known.read(now).await;
     Some(Keepers { known, digests })
 }

@@ -251,7 +251,7 @@ async fn health_is_no_way_to_guess_tokens() {
     let http = HttpRules { admission, ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let faults = async |token: &str| {
         let got = served.get_with("/health", &[("authorization", token)]).await;
         assert_eq!(got.status, StatusCode::OK, "never refused");

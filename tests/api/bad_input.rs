@@ -114,7 +114,7 @@ async fn what_is_large_but_right_is_answered() {
     assert_eq!(served.get("/extensions?limit=1000").await.status, StatusCode::OK);
     let longest = format!("/extensions/search?q={}", "ä".repeat(200));
     assert_eq!(served.get(&longest).await.status, StatusCode::OK);
-    let unknown = served.get("/extensions?colour=blue&type=provider").await;
+    let unknown = served.get("/extensions?color=blue&type=provider").await;
     assert_eq!(unknown.column("name"), ["aws"], "unknown parameters are ignored");
 }
 

@@ -70,7 +70,7 @@ async fn fractions_of_a_second_of_a_directory_are_cut_off_also_after_a_restart()
         expect(&served, "provider/aws", shown).await;
         let prints: Fingerprints = vec![(Source::Local, "here".to_owned())];
         let now = Timestamp::now();
-        let keeper = Keeper::new(Arc::clone(&served.catalogue), &state, prints.clone());
+        let keeper = Keeper::new(Arc::clone(&served.catalog), &state, prints.clone());
         keeper.save(now).await.unwrap();
         std::fs::rename(&layouts, dir.path().join("away")).unwrap();
         let setup = Setup { state: Some((state, prints, now)), ..Setup::default() };
@@ -91,7 +91,7 @@ async fn fractions_of_a_second_of_gitea_are_cut_off() {
     let settings = GiteaSettings { token: Some(fake.token("<read>")), ..settings };
     let backend = Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }
 
@@ -108,6 +108,6 @@ async fn fractions_of_a_second_of_a_registry_are_cut_off() {
     let settings = OciSettings::new(registry.url().parse().unwrap(), namespace);
     let backend = Arc::new(OciBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }

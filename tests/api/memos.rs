@@ -144,7 +144,7 @@ async fn the_least_recently_used_answer_leaves_a_full_memo() {
 }
 
 #[tokio::test]
-async fn an_answer_dies_when_its_part_of_the_catalogue_changes() {
+async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
     let backend = memory(Source::Local, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
     let served = Served::over(vec![backend.clone()]).await;
     for path in ["/extensions", "/extensions/provider/aws", "/extensions/provider/other"] {
@@ -152,7 +152,7 @@ async fn an_answer_dies_when_its_part_of_the_catalogue_changes() {
     }
     assert_eq!(stats(&served).await, [1, 2, 0, 3]);
     backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
-    served.catalogue.refresh(&id("provider/aws"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/aws"), None).await.unwrap();
     assert_eq!(stats(&served).await, [0, 1, 0, 1], "the other extension's answer still holds");
     assert_eq!(served.get("/extensions/provider/aws").await.json()["version"], "1.1.0");
     let other = served.get("/extensions/provider/other").await;

@@ -122,21 +122,21 @@ async fn when_nothing_is_known_of_anyone_lists_say_so() {
 async fn a_name_does_not_pass_on_when_its_owner_loses_it() {
     let first = memory(Source::Gitea, &["provider/aws:1.0.0"]);
     let served = Served::over(vec![first.clone(), oci()]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let aws = id("provider/aws");
     first.remove(&aws);
     // Once is not enough, and twice at once is not either.
     for _ in 0..3 {
-        served.catalogue.refresh(&aws, None).await.unwrap();
-        assert!(served.catalogue.find(&aws, None).await.is_ok());
+        served.catalog.refresh(&aws, None).await.unwrap();
+        assert!(served.catalog.find(&aws, None).await.is_ok());
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    served.catalogue.refresh(&aws, None).await.unwrap();
-    let error = served.catalogue.find(&aws, None).await.unwrap_err();
+    served.catalog.refresh(&aws, None).await.unwrap();
+    let error = served.catalog.find(&aws, None).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
-    let explicit = served.catalogue.find(&aws, Some(Source::Oci)).await.unwrap();
+    let explicit = served.catalog.find(&aws, Some(Source::Oci)).await.unwrap();
     assert_eq!(explicit.extension.latest().unwrap().version.as_str(), "9.0.0");
-    let view = served.catalogue.view();
+    let view = served.catalog.view();
     let names: Vec<String> = view.entries(None).iter().map(|e| e.id().to_string()).collect();
     assert_eq!(names, ["provider/only-oci"], "lists leave it out");
 }

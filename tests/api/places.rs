@@ -21,7 +21,7 @@ async fn served(http: HttpRules) -> Served {
     let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
     let backend = memory(Source::Local, &["provider/aws:1.0.0"]);
     let served = Served::with(vec![backend], Setup { http, receivers, ..Setup::default() }).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     served
 }
 

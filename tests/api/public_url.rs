@@ -17,8 +17,8 @@ async fn served(dir: &Path, public_url: Option<&str>, memos: bool) -> Served {
     let public_url = public_url.map(|url| url.parse().unwrap());
     let setup = Setup { public_url, lists: memos, metadata: memos, ..Setup::default() };
     let served = Served::with(vec![Arc::new(LocalBackend::new(dir))], setup).await;
-    served.catalogue.round(None).await.unwrap();
-    served.catalogue.shown().await;
+    served.catalog.round(None).await.unwrap();
+    served.catalog.shown().await;
     served
 }
 

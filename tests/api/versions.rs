@@ -47,7 +47,7 @@ async fn g13f_health_names_tags_that_are_no_versions_beside_versions() {
     let oci = memory(Source::Oci, &["provider/tags:nightly", "provider/one:1.0.0"]);
     let local = memory(Source::Local, &["provider/local:2024-11-30", "provider/local:v2025.02.03"]);
     let served = Served::over(vec![gitea, oci, local]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let health = served.get("/health").await.json();
     let faults = |backend: &str| health["backends"][backend]["faults"].clone();
     let reason =

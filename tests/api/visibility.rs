@@ -51,7 +51,7 @@ async fn served(world: &World, auth: Option<Auth>) -> Served {
     let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
     let setup = Setup { http, receivers, ..Setup::default() };
     let served = Served::with(world.backends(), setup).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     served
 }
 

@@ -1,5 +1,5 @@
 //! What the service makes of each backend's odd answers: an answer counts as complete, absent or
-//! empty only if it proves that. Run over every backend, as the other behaviours are.
+//! empty only if it proves that. Run over every backend, as the other behaviors are.
 
 use async_trait::async_trait;
 use extension_registry::models::naming::ExtensionId;
@@ -33,7 +33,7 @@ pub trait Breakable: Stage {
     async fn empty(&self, id: &ExtensionId);
 }
 
-/// Every behaviour once more by name; `is_skeptical!` makes a test of each for a backend.
+/// Every behavior once more by name; `is_skeptical!` makes a test of each for a backend.
 macro_rules! is_skeptical {
     ($backend:ident, $stage:expr) => {
         mod $backend {
@@ -56,20 +56,20 @@ macro_rules! is_skeptical {
 }
 
 macro_rules! each_test {
-    ($stage:expr; $($behaviour:ident)+) => {
+    ($stage:expr; $($behavior:ident)+) => {
         $(
             #[tokio::test]
-            async fn $behaviour() {
+            async fn $behavior() {
                 let stage = $stage;
-                $crate::conformance::evidence::$behaviour(&stage).await;
+                $crate::conformance::evidence::$behavior(&stage).await;
             }
         )+
 
         #[test]
-        fn no_behaviour_is_left_out() {
-            let count = [$(stringify!($behaviour)),+].len();
+        fn no_behavior_is_left_out() {
+            let count = [$(stringify!($behavior)),+].len();
             let written = include_str!("evidence.rs").matches("\npub async fn ").count();
-            assert_eq!(count, written, "behaviours listed, and written");
+            assert_eq!(count, written, "behaviors listed, and written");
         }
     };
 }
@@ -84,8 +84,8 @@ const AWS: &str = "/extensions/provider/aws";
 
 async fn served(stage: &impl Breakable) -> Served {
     let served = Served::over(vec![stage.backend()]).await;
-    served.catalogue.round(None).await.unwrap();
-    served.catalogue.shown().await;
+    served.catalog.round(None).await.unwrap();
+    served.catalog.shown().await;
     served
 }
 
@@ -111,8 +111,8 @@ async fn faults(served: &Served, source: Source) -> Vec<String> {
 
 /// Reads the extension again, as a notice or a round does.
 async fn read_again(served: &Served) {
-    let _ = served.catalogue.refresh(&aws(), None).await;
-    served.catalogue.shown().await;
+    let _ = served.catalog.refresh(&aws(), None).await;
+    served.catalog.shown().await;
 }
 
 async fn marked(served: &Served) -> String {
@@ -150,7 +150,7 @@ pub async fn an_empty_backend_is_ready_and_shows_what_is_published(stage: &impl 
     assert_eq!(served.get("/health/ready").await.status, 200);
     assert_eq!(served.get(AWS).await.status, 404);
     publish(stage, 1).await;
-    served.catalogue.notice(source(stage), vec![aws()]);
+    served.catalog.notice(source(stage), vec![aws()]);
     while served.get("/extensions").await.text() == "[]" {
         tokio::task::yield_now().await;
     }
@@ -216,7 +216,7 @@ pub async fn a_moved_tag_has_one_digest_in_every_answer(stage: &impl Breakable) 
     read_again(&served).await;
     let got = served.get(&format!("{AWS}/1.0.0")).await;
     assert_eq!(got.text(), "other bytes");
-    served.catalogue.shown().await;
+    served.catalog.shown().await;
     let digest = extension_registry::models::digest::Digest::sha256(b"other bytes").to_string();
     for known in digests().await {
         assert_eq!(known, digest.as_str());

@@ -10,7 +10,7 @@ use extension_registry::models::naming::ExtensionId;
 
 use super::evidence::{Breakable, Breakage};
 use super::naming::Nameable;
-use super::{Stage, behaviours, evidence, naming};
+use super::{Stage, behaviors, evidence, naming};
 use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::fake_gitea::{FakeGitea, Fault};
 
@@ -120,7 +120,7 @@ impl Nameable for Gitea {
     }
 }
 
-behaviours::conforms!(gitea, super::Gitea::new().await);
+behaviors::conforms!(gitea, super::Gitea::new().await);
 evidence::is_skeptical!(skeptical_of_gitea, super::Gitea::new().await);
 naming::advises!(advises_on_gitea, super::Gitea::new().await);
 

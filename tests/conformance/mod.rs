@@ -1,9 +1,9 @@
-//! What every backend must do, whatever it speaks: one list of behaviours, run over each of them.
+//! What every backend must do, whatever it speaks: one list of behaviors, run over each of them.
 //!
 //! A backend joins by a [`Stage`] that can publish to it, and one `conforms!` line. None can leave
-//! a behaviour out: the list is one macro.
+//! a behavior out: the list is one macro.
 
-mod behaviours;
+mod behaviors;
 mod evidence;
 mod gitea;
 mod naming;
@@ -234,11 +234,11 @@ impl Nameable for Local {
     }
 }
 
-behaviours::conforms!(
+behaviors::conforms!(
     memory,
     super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::Source::Oci)))
 );
-behaviours::conforms!(local, super::Local::new());
+behaviors::conforms!(local, super::Local::new());
 evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());
 evidence::is_skeptical!(skeptical_of_local, super::Local::new());
 naming::advises!(advises_on_local, super::Local::new());

@@ -26,7 +26,7 @@ pub trait Nameable: Stage {
     fn section(&self) -> String;
 }
 
-/// Every behaviour once more by name; `advises!` makes a test of each for a backend.
+/// Every behavior once more by name; `advises!` makes a test of each for a backend.
 macro_rules! advises {
     ($backend:ident, $stage:expr) => {
         mod $backend {
@@ -43,20 +43,20 @@ macro_rules! advises {
 }
 
 macro_rules! each_test {
-    ($stage:expr; $($behaviour:ident)+) => {
+    ($stage:expr; $($behavior:ident)+) => {
         $(
             #[tokio::test]
-            async fn $behaviour() {
+            async fn $behavior() {
                 let stage = $stage;
-                $crate::conformance::naming::$behaviour(&stage).await;
+                $crate::conformance::naming::$behavior(&stage).await;
             }
         )+
 
         #[test]
-        fn no_behaviour_is_left_out() {
-            let count = [$(stringify!($behaviour)),+].len();
+        fn no_behavior_is_left_out() {
+            let count = [$(stringify!($behavior)),+].len();
             let written = include_str!("naming.rs").matches("\npub async fn ").count();
-            assert_eq!(count, written, "behaviours listed, and written");
+            assert_eq!(count, written, "behaviors listed, and written");
         }
     };
 }
@@ -70,8 +70,8 @@ async fn served(stage: &impl Nameable) -> Served {
 }
 
 async fn round(served: &Served) {
-    served.catalogue.round(None).await.unwrap();
-    served.catalogue.shown().await;
+    served.catalog.round(None).await.unwrap();
+    served.catalog.shown().await;
 }
 
 /// Names and reasons of the faults of names, as `/health` shows them.

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::evidence::{Breakable, Breakage};
 use super::naming::Nameable;
-use super::{Stage, behaviours, evidence, naming};
+use super::{Stage, behaviors, evidence, naming};
 use crate::support::docker_registry::{Access, DockerRegistry};
 use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::pusher::Pusher;
@@ -306,10 +306,10 @@ impl Nameable for Distribution {
     }
 }
 
-behaviours::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
+behaviors::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
 evidence::is_skeptical!(skeptical_of_zot, super::Played::new(super::Dialect::Zot).await);
-behaviours::conforms!(distribution, super::Distribution::second().await);
-behaviours::conforms!(distribution_3, super::Distribution::third().await);
+behaviors::conforms!(distribution, super::Distribution::second().await);
+behaviors::conforms!(distribution_3, super::Distribution::third().await);
 naming::advises!(advises_on_zot, super::Played::new(super::Dialect::Zot).await);
 naming::advises!(advises_on_distribution, super::Distribution::second().await);
 

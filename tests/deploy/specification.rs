@@ -45,7 +45,7 @@ fn the_cluster_runs_what_the_specifications_does() {
     let theirs = yaml("tests/fixtures/specification/kubernetes.yml");
     let mut deployment = of_kind(&theirs, "Deployment").clone();
     let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
-    // Ours are finer: a process that answers lives, and one that can answer from its catalogue is
+    // Ours are finer: a process that answers lives, and one that can answer from its catalog is
     // ready. The specification's path stays what its own manifests probe.
     for probe in ["livenessProbe", "readinessProbe"] {
         let probe = container[probe].as_object_mut().unwrap();

@@ -1,4 +1,4 @@
-//! What can go wrong, each row of the catalogue of failures as a test named after its number.
+//! What can go wrong, each row of the catalog of failures as a test named after its number.
 
 mod counted;
 mod inbound;

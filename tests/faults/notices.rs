@@ -157,7 +157,7 @@ async fn deliver(served: &Served, signature: &str, body: &str) -> StatusCode {
 async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_when_is_read() {
     let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]));
     let served = served_with_webhooks(Arc::clone(&backend) as _).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let before = backend.asked();
     let body = notice("published");
     let good = signature(&body);

@@ -40,7 +40,7 @@ async fn answers(rig: &Rig, service: &Service, paths: Vec<String>) -> Vec<(Strin
 /// A service that has read everything, and what it answers.
 async fn read(rig: &Rig) -> (Service, Vec<(String, String)>) {
     let service = rig.service();
-    service.catalogue.round(None).await.unwrap();
+    service.catalog.round(None).await.unwrap();
     // What was never asked for is read now: the versions of a registry.
     for (path, got) in service.known().await {
         assert_eq!(got.status, StatusCode::OK, "{path}: {}", got.body);
@@ -84,7 +84,7 @@ async fn recovers(rig: &Rig, service: &Service) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(31)).await;
     tokio::time::resume();
-    service.catalogue.round(None).await.unwrap();
+    service.catalog.round(None).await.unwrap();
     assert_eq!(service.get(UNKNOWN).await.status, StatusCode::NOT_FOUND);
     assert_eq!(service.get("/health").await.json()["status"], "healthy");
 }
@@ -108,7 +108,7 @@ async fn outage(way: Way) {
     } else {
         // With their own voices, so that the pause of a 429 is heard.
         for source in [Source::Gitea, Source::Oci] {
-            service.catalogue.round(Some(source)).await.unwrap_err();
+            service.catalog.round(Some(source)).await.unwrap_err();
         }
     }
     refused_at_once(&rig, &service).await;
@@ -165,7 +165,7 @@ async fn silence(rig: &Rig, service: &Service) -> Duration {
         assert!(begun.elapsed() < Duration::from_secs(400), "nothing is asked any more");
         tokio::time::advance(Duration::from_millis(100)).await;
         for source in [Source::Gitea, Source::Oci] {
-            drop(service.catalogue.round(Some(source)).await);
+            drop(service.catalog.round(Some(source)).await);
         }
     }
     begun.elapsed()
@@ -184,7 +184,7 @@ async fn row_06_nothing_arrives_within_the_time_that_both_backends_name() {
         rig.set(Way::Answers(429, lines)).await;
         tokio::time::pause();
         let begun = Instant::now();
-        let round = |source| service.catalogue.round(Some(source));
+        let round = |source| service.catalog.round(Some(source));
         let (gitea, oci) = tokio::join!(round(Source::Gitea), round(Source::Oci));
         assert!(gitea.is_err() && oci.is_err());
         // What was answered before is asked again in its turn, twice, where the pause is short.
@@ -231,7 +231,7 @@ async fn row_14_backends_that_refuse_our_credentials_cost_nobody_anything() {
                 assert_eq!(known(&rig, service).await, before);
                 unknown(&rig, service, &[502]).await;
                 for source in [Source::Gitea, Source::Oci] {
-                    service.catalogue.round(Some(source)).await.unwrap_err();
+                    service.catalog.round(Some(source)).await.unwrap_err();
                 }
                 assert_eq!(known(&rig, service).await, before, "after failed rounds");
                 let health = service.get("/health").await.json();
@@ -250,7 +250,7 @@ async fn row_01_an_outage_longer_than_the_time_to_live_is_told_in_every_answer()
     rig.oci.set(Way::Refuses).await;
     let age = i64::try_from(TTL.as_secs()).unwrap() * 2 + 1;
     let service = rig.restarted(Names::Resolve, age).await;
-    service.catalogue.round(Some(Source::Gitea)).await.unwrap();
+    service.catalog.round(Some(Source::Gitea)).await.unwrap();
     for ((path, got), (_, body)) in service.known().await.into_iter().zip(before) {
         assert_eq!((got.status, &got.body), (StatusCode::OK, &body), "{path}");
         let of_oci = path.starts_with("/extensions/taskserv") || !path.contains("provider");
@@ -281,7 +281,7 @@ async fn row_01_what_is_older_than_stale_if_error_answers_no_more() {
     rig.set(Way::Refuses).await;
     let service = rig.restarted(Names::Resolve, 86_401).await;
     for source in [Source::Gitea, Source::Oci] {
-        service.catalogue.round(Some(source)).await.unwrap_err();
+        service.catalog.round(Some(source)).await.unwrap_err();
     }
     for path in ["/extensions", "/extensions/provider/hello", "/extensions/taskserv/redis/1.0.0"] {
         let got = service.get(path).await;

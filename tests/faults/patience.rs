@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
-use extension_registry::catalog::{Catalogue, Merge};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::models::source::Source;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -42,7 +42,7 @@ fn silence(backend: &Scripted, silent: bool) {
 async fn knowing(backends: &[&Arc<Scripted>], setup: Setup) -> Served {
     let dynamic = backends.iter().map(|&backend| Arc::clone(backend) as Arc<dyn Backend>);
     let served = Served::with(dynamic.collect(), setup).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     served
 }
 
@@ -51,7 +51,7 @@ async fn restarted(backend: &Arc<Scripted>, dir: &TempDir) -> Served {
     let of = || vec![(backend.source(), "x".to_owned())];
     let state = || Some((dir.path().to_owned(), of(), Timestamp::now()));
     let first = knowing(&[backend], Setup { state: state(), ..Setup::default() }).await;
-    let keeper = Keeper::new(Arc::clone(&first.catalogue), dir.path(), of());
+    let keeper = Keeper::new(Arc::clone(&first.catalog), dir.path(), of());
     keeper.save(Timestamp::now()).await.unwrap();
     drop(first);
     silence(backend, true);
@@ -182,19 +182,19 @@ async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
 #[tokio::test(start_paused = true)]
 async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_change() {
     let backend = backend(Source::Gitea);
-    let catalogue = Catalogue::new(vec![Arc::clone(&backend) as _], rules(Merge::Owner, TTL));
-    catalogue.round(None).await.unwrap();
+    let catalog = Catalog::new(vec![Arc::clone(&backend) as _], rules(Merge::Owner, TTL));
+    catalog.round(None).await.unwrap();
     backend.inner.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "new");
     // Changes are told, and then every read hits an error of the backend.
     backend.reads_fail.store(true, Ordering::SeqCst);
     advance(Duration::from_secs(60)).await;
-    assert!(catalogue.round(None).await.is_err());
-    assert_eq!(catalogue.freshness(None, None).age, Duration::from_secs(60));
-    let (_, status) = catalogue.statuses().remove(0);
+    assert!(catalog.round(None).await.is_err());
+    assert_eq!(catalog.freshness(None, None).age, Duration::from_secs(60));
+    let (_, status) = catalog.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);
-    catalogue.round(None).await.unwrap();
-    let entry = catalogue.find(&id("provider/aws"), None).await.unwrap();
+    catalog.round(None).await.unwrap();
+    let entry = catalog.find(&id("provider/aws"), None).await.unwrap();
     assert!(entry.extension.find(&tag("2.0.0")).is_some(), "the change is told again");
     assert_eq!(backend.asked().listings, 1, "and needs no sweep");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::{BreakerState, Contact};
 use extension_registry::catalog::Merge;
-use extension_registry::catalog::{Catalogue, sync};
+use extension_registry::catalog::{Catalog, sync};
 use extension_registry::error::ErrorKind;
 use extension_registry::models::source::Source;
 use tokio::sync::watch;
@@ -21,16 +21,16 @@ use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
-/// A catalogue that is kept current, over a backend whose breaker the test plays.
-async fn kept() -> (Arc<Scripted>, Arc<Catalogue>, JoinSet<()>) {
+/// A catalog that is kept current, over a backend whose breaker the test plays.
+async fn kept() -> (Arc<Scripted>, Arc<Catalog>, JoinSet<()>) {
     let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
     scripted.contact = Some(watch::Sender::new(Contact::default()));
     let scripted = Arc::new(scripted);
     let backends: Vec<Arc<dyn Backend>> = vec![scripted.clone()];
-    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
-    let tasks = sync::run(&catalogue);
-    catalogue.ready(None).await.unwrap();
-    (scripted, catalogue, tasks)
+    let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
+    let tasks = sync::run(&catalog);
+    catalog.ready(None).await.unwrap();
+    (scripted, catalog, tasks)
 }
 
 fn set(backend: &Scripted, contact: Contact) {
@@ -48,7 +48,7 @@ async fn pass(seconds: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_asks_when_the_breaker_would_let_a_question_through() {
-    let (backend, _catalogue, _tasks) = kept().await;
+    let (backend, _catalog, _tasks) = kept().await;
     set(&backend, open(4));
     pass(3).await;
     assert_eq!(backend.probes.load(Ordering::SeqCst), 0);
@@ -60,7 +60,7 @@ async fn a_probe_asks_when_the_breaker_would_let_a_question_through() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
-    let (backend, catalogue, _tasks) = kept().await;
+    let (backend, catalog, _tasks) = kept().await;
     backend.down.store(true, Ordering::SeqCst);
     // The next round fails, and so do some more, ever less often.
     pass(TTL.as_secs() + 20).await;
@@ -71,32 +71,28 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
     set(&backend, Contact::default());
     pass(0).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(
-        catalogue.freshness(None, None).age.as_secs(),
-        0,
-        "within two seconds all is current"
-    );
-    assert!(catalogue.statuses()[0].1.healthy);
+    assert_eq!(catalog.freshness(None, None).age.as_secs(), 0, "within two seconds all is current");
+    assert!(catalog.statuses()[0].1.healthy);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() {
     let (lines, _guard) = Lines::capture(Level::INFO);
     let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
-    let catalogue = Catalogue::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
-    catalogue.round(None).await.unwrap();
+    let catalog = Catalog::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
+    catalog.round(None).await.unwrap();
     lines.take();
     for _ in 0..2 {
         backend.down.store(true, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalogue.round(None).await.unwrap_err();
+            catalog.round(None).await.unwrap_err();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
         assert!(log.contains(" WARN ") && log.contains("backend unavailable"), "{log}");
         backend.down.store(false, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalogue.round(None).await.unwrap();
+            catalog.round(None).await.unwrap();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
@@ -106,35 +102,35 @@ async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() 
 
 #[tokio::test(start_paused = true)]
 async fn a_question_kept_waiting_is_a_failure_while_it_runs_on() {
-    let (backend, catalogue, _tasks) = kept().await;
-    assert!(catalogue.statuses()[0].1.healthy);
+    let (backend, catalog, _tasks) = kept().await;
+    assert!(catalog.statuses()[0].1.healthy);
     backend.down.store(true, Ordering::SeqCst);
     set(&backend, Contact { late: 1, ..Contact::default() });
     pass(0).await;
-    let status = &catalogue.statuses()[0].1;
+    let status = &catalog.statuses()[0].1;
     assert!(!status.healthy);
     assert_eq!(backend.probes.load(Ordering::SeqCst), 1, "and whether it is there is asked");
     backend.down.store(false, Ordering::SeqCst);
     set(&backend, Contact::default());
     pass(16).await;
-    assert!(catalogue.statuses()[0].1.healthy, "a silence later it is asked again");
+    assert!(catalog.statuses()[0].1.healthy, "a silence later it is asked again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_backend_is_asked_every_fifteen_seconds_whether_it_is_there() {
-    let (backend, _catalogue, _tasks) = kept().await;
+    let (backend, _catalog, _tasks) = kept().await;
     pass(61).await;
     assert_eq!(backend.probes.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause_is() {
-    let (backend, catalogue, _tasks) = kept().await;
+    let (backend, catalog, _tasks) = kept().await;
     backend.silent.store(true, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
     set(&backend, Contact { paused_until: Some(until), ..Contact::default() });
     let begun = Instant::now();
-    let error = catalogue.find(&id("provider/unknown"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/unknown"), None).await.unwrap_err();
     assert!(begun.elapsed() <= Duration::from_millis(2500));
     let retry_after = Duration::from_secs(18);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
@@ -152,9 +148,9 @@ async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
     scripted.contact = Some(watch::Sender::new(open));
     scripted.down.store(true, Ordering::SeqCst);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(scripted)];
-    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
-    catalogue.round(None).await.unwrap_err();
-    let error = catalogue.ready(None).await.unwrap_err();
+    let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
+    catalog.round(None).await.unwrap_err();
+    let error = catalog.ready(None).await.unwrap_err();
     let retry_after = Duration::from_secs(3600);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
 }

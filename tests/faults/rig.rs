@@ -18,7 +18,7 @@ use extension_registry::backend::contact::BreakerState;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
-use extension_registry::catalog::{Catalogue, Merge};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
@@ -143,14 +143,14 @@ impl Rig {
     pub(super) async fn restarted(&self, names: Names, seconds: i64) -> Service {
         let service = Service::over(self.backends(names));
         let later = noon() + jiff::SignedDuration::from_secs(seconds);
-        let sources = keeper(&service.catalogue, self.state.path()).read(later).await;
+        let sources = keeper(&service.catalog, self.state.path()).read(later).await;
         assert_eq!(sources, [Source::Gitea, Source::Oci]);
         service
     }
 
     /// Writes down what a service knows, for the next one.
     pub(super) async fn keep(&self, service: &Service) {
-        keeper(&service.catalogue, self.state.path()).save(noon()).await.unwrap();
+        keeper(&service.catalog, self.state.path()).save(noon()).await.unwrap();
         shown_in(self.state.path());
     }
 }
@@ -159,14 +159,14 @@ fn noon() -> Timestamp {
     "2025-06-01T12:00:00Z".parse().unwrap()
 }
 
-fn keeper(catalogue: &Arc<Catalogue>, dir: &Path) -> Arc<Keeper> {
+fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
     let prints: Fingerprints = Source::ALL.map(|source| (source, source.to_string())).into();
-    Keeper::new(Arc::clone(catalogue), PathBuf::from(dir), prints)
+    Keeper::new(Arc::clone(catalog), PathBuf::from(dir), prints)
 }
 
 /// The service, without a socket and without a task of its own.
 pub(super) struct Service {
-    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) catalog: Arc<Catalog>,
     router: Api,
 }
 
@@ -190,7 +190,7 @@ impl Got {
 
 impl Service {
     fn over(backends: Vec<Arc<dyn Backend>>) -> Self {
-        let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
+        let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
@@ -204,7 +204,7 @@ impl Service {
             metadata: true,
         };
         let parts = Parts {
-            catalogue: Arc::clone(&catalogue),
+            catalog: Arc::clone(&catalog),
             memos: Memos::new(memo_rules, None, &metrics),
             artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
@@ -212,7 +212,7 @@ impl Service {
             draining: Draining::default(),
         };
         let router = api(parts, &HttpRules::default()).unwrap();
-        Self { catalogue, router }
+        Self { catalog, router }
     }
 
     pub(super) async fn get(&self, path: &str) -> Got {
@@ -236,7 +236,7 @@ impl Service {
     }
 
     pub(super) fn breaker(&self, source: Source) -> BreakerState {
-        let statuses = self.catalogue.statuses();
+        let statuses = self.catalog.statuses();
         let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
         status.breaker.unwrap()
     }
@@ -248,13 +248,13 @@ impl Service {
             if refused(Source::Gitea) && refused(Source::Oci) {
                 return;
             }
-            self.catalogue.round(None).await.unwrap_err();
+            self.catalog.round(None).await.unwrap_err();
         }
         panic!("{:?} {:?}", self.breaker(Source::Gitea), self.breaker(Source::Oci));
     }
 }
 
-/// Every question about what is in the catalogue.
+/// Every question about what is in the catalog.
 pub(super) fn known_paths() -> Vec<String> {
     let mut paths = vec!["/extensions".to_owned(), "/extensions/search?q=e".to_owned()];
     for name in KNOWN {
@@ -263,7 +263,7 @@ pub(super) fn known_paths() -> Vec<String> {
     paths
 }
 
-/// Questions about a release, of which its backend tells more than the catalogue keeps.
+/// Questions about a release, of which its backend tells more than the catalog keeps.
 pub(super) fn detail_paths() -> Vec<String> {
     let rests = ["/resolve?constraint=*", "/1.0.0/metadata"];
     KNOWN.iter().flat_map(|name| rests.map(|rest| format!("/extensions/{name}{rest}"))).collect()

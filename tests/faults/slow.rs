@@ -59,7 +59,7 @@ async fn row_02_a_backend_that_hangs_keeps_nobody_from_another() {
     let limits = Limits { max_connections: 1000, ..Setup::default().limits };
     let setup = Setup { limits, ..Setup::default() };
     let served = Arc::new(Served::with(vec![gitea(fake.url().as_str()), fast], setup).await);
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     fake.fault("", Fault::Hang);
     let mut waiting = JoinSet::new();
     for number in 0..200 {
@@ -140,7 +140,7 @@ async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
     let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&hold));
     let served = Served::over(vec![Arc::new(backend)]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let url = format!("{}/api/v1/extensions/provider/aws/1.0.0", served.base);
     let before = Arc::strong_count(&hold);
     let mut begun = Vec::new();
@@ -158,7 +158,7 @@ async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
 async fn row_45_a_renamed_repository_is_told_by_its_new_name_in_any_case() {
     let fake = FakeGitea::start(State::recorded()).await;
     let served = Served::over(vec![gitea(fake.url().as_str())]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let old = served.get("/extensions/provider/old").await;
     assert_eq!(old.status, StatusCode::NOT_FOUND);
     assert_eq!(old.json()["error"], "not_found");

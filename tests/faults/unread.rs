@@ -26,7 +26,7 @@ async fn served(room: usize) -> Served {
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![memory(Source::Local, &names)], setup).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     served
 }
 

@@ -38,13 +38,13 @@ async fn refused_credentials_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_unknown_organisation_is_an_error_and_not_an_empty_one() {
+async fn an_unknown_organization_is_an_error_and_not_an_empty_one() {
     let fake = two().await;
     let mut settings = settings(&fake);
     settings.organization = "no-such-org".parse().unwrap();
     let backend = backend_of(settings);
     for error in [backend.listing().await.unwrap_err(), backend.probe().await.unwrap_err()] {
-        assert!(error.message().contains("no such organisation"), "{error}");
+        assert!(error.message().contains("no such organization"), "{error}");
         assert!(!error.is_not_found());
     }
 }

@@ -82,7 +82,7 @@ fn case_18_deliveries_may_come_twice_and_in_any_order() {
 }
 
 #[test]
-fn case_19_a_signed_delivery_of_another_organisation_is_ignored() {
+fn case_19_a_signed_delivery_of_another_organization_is_ignored() {
     let receiver = receiver("somebody-else");
     assert_eq!(receive(&receiver, delivery("release")), Ok(Delivery::Ignored));
     assert_eq!(receive(&receiver, delivery("repository")), Ok(Delivery::Ignored));

@@ -1,4 +1,4 @@
-//! Cases of listing an organisation: pages, permissions, names that move.
+//! Cases of listing an organization: pages, permissions, names that move.
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
@@ -56,10 +56,10 @@ async fn case_04_nothing_visible_of_something_is_incomplete_and_not_empty() {
     let listing = backend(&fake).listing().await.unwrap();
     assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (0, false));
     let reason = &listing.faults[0].reason;
-    assert!(reason.contains("none of the organisation's repositories are visible"), "{reason}");
+    assert!(reason.contains("none of the organization's repositories are visible"), "{reason}");
 }
 
-/// That what was known is served on is the catalogue's half, in the issue of its persistence.
+/// That what was known is served on is the catalog's half, in the issue of its persistence.
 #[tokio::test]
 async fn case_05_a_token_revoked_midway_is_refused_and_not_tried_again() {
     let fake = FakeGitea::start(State::recorded()).await;
@@ -127,7 +127,7 @@ async fn case_08_releases_switched_off_are_no_versions_and_no_error() {
     assert_eq!(versions_of(&backend, "cluster/ci").await, ["2.0.0"]);
 }
 
-/// How many such answers it takes is the catalogue's half, in the issue of its deletions.
+/// How many such answers it takes is the catalog's half, in the issue of its deletions.
 #[tokio::test]
 async fn case_09_a_repository_made_private_or_deleted_is_not_found() {
     let fake = FakeGitea::start(State::recorded()).await;
@@ -183,7 +183,7 @@ async fn case_21_an_old_name_used_again_is_a_new_repository() {
 }
 
 #[tokio::test]
-async fn case_22_a_renamed_organisation_is_followed_and_told() {
+async fn case_22_a_renamed_organization_is_followed_and_told() {
     let mut state = State::recorded();
     state.former_organization = Some("provisioning-extensions".to_owned());
     "new-home".clone_into(&mut state.organization);
@@ -196,7 +196,7 @@ async fn case_22_a_renamed_organisation_is_followed_and_told() {
     assert!(listing.coverage.is_complete());
     assert_eq!(
         listing.faults[0].reason,
-        "the organisation is now called new-home: change the configuration"
+        "the organization is now called new-home: change the configuration"
     );
     assert_eq!(versions_of(&backend, "provider/aws").await, ["1.2.0", "1.1.0", "1.0.0"]);
     assert_eq!(versions_of(&backend, "provider/aws").await.len(), 3, "read by itself");

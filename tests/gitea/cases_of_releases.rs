@@ -112,7 +112,7 @@ async fn case_15_a_replaced_asset_is_another_artifact() {
     assert!(error.is_not_found(), "the old bytes are not passed off as the new ones");
 }
 
-/// When it is read again is the catalogue's half, in the issue of its coalescing.
+/// When it is read again is the catalog's half, in the issue of its coalescing.
 #[tokio::test]
 async fn case_16_a_release_is_listed_once_its_asset_is_there() {
     let mut state = State::empty();

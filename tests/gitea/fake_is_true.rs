@@ -22,7 +22,7 @@ async fn the_fake_answers_as_the_recorded_server() {
     assert_eq!(compared(&GITEA).await, GITEA.len() - UNCOVERED.len());
 }
 
-/// Eleven exchanges of each are about another organisation.
+/// Eleven exchanges of each are about another organization.
 #[tokio::test]
 async fn the_fake_answers_as_older_gitea_and_forgejo() {
     for recording in [&GITEA_1_22, &FORGEJO_9] {
@@ -42,7 +42,7 @@ async fn the_fake_answers_as_older_gitea_and_forgejo() {
     }
 }
 
-/// How many exchanges about the main organisation the fake answers as they were recorded.
+/// How many exchanges about the main organization the fake answers as they were recorded.
 async fn compared(recording: &'static Recording) -> usize {
     let fake = FakeGitea::start(State::recorded_as(recording)).await;
     let covered = recording.iter().filter(|exchange| {

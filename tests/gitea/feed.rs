@@ -1,4 +1,4 @@
-//! What the organisation's feed tells, and what a quiet round costs.
+//! What the organization's feed tells, and what a quiet round costs.
 
 use extension_registry::backend::Backend as _;
 use extension_registry::backend::changes::{ChangeCursor, Changes};

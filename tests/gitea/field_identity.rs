@@ -1,4 +1,4 @@
-//! An organisation is its number: whoever takes its name is somebody else.
+//! An organization is its number: whoever takes its name is somebody else.
 
 use extension_registry::backend::Backend as _;
 use extension_registry::backend::changes::Changes;
@@ -9,7 +9,7 @@ use super::{backend, failure_of, id, listed, versions_of};
 use crate::support::fake_gitea::FakeGitea;
 use crate::support::fake_gitea::state::State;
 
-/// The organisation goes by another name now, and a stranger has taken the old one.
+/// The organization goes by another name now, and a stranger has taken the old one.
 fn taken_over(state: &mut State) {
     state.moved_away = std::mem::take(&mut state.repositories);
     for one in &mut state.moved_away {
@@ -27,7 +27,7 @@ fn assert_refused(error: &Error) {
 }
 
 #[tokio::test]
-async fn g07_whoever_takes_the_name_of_the_organisation_is_refused() {
+async fn g07_whoever_takes_the_name_of_the_organization_is_refused() {
     let mut state = State::empty();
     state.create_released("x_prov", "1.0.0", b"ours");
     let fake = FakeGitea::start(state).await;

@@ -139,7 +139,7 @@ async fn g10b_that_the_token_may_read_repositories_is_asked_once() {
 }
 
 #[tokio::test]
-async fn g17_a_private_organisation_is_no_empty_one_without_a_token() {
+async fn g17_a_private_organization_is_no_empty_one_without_a_token() {
     for recording in [&GITEA_1_22, &FORGEJO_9] {
         let fake = FakeGitea::start(State::recorded_privately(recording)).await;
         let nobody = backend_of(GiteaSettings {
@@ -153,7 +153,7 @@ async fn g17_a_private_organisation_is_no_empty_one_without_a_token() {
             nobody.probe().await.err(),
         ] {
             let error = error.unwrap();
-            assert!(error.message().contains("shows us no such organisation"), "{error}");
+            assert!(error.message().contains("shows us no such organization"), "{error}");
             assert_eq!(error.kind(), ErrorKind::BackendRefused);
         }
     }
@@ -171,13 +171,13 @@ async fn g17b_all_access_lost_while_running_is_no_quiet_round() {
     assert_eq!(listed(&backend).await, ["provider/locked"]);
     fake.edit(|state| state.tokens.get_mut("<read>").unwrap().member = false);
     let error = backend.changes(Some(&cursor)).await.unwrap_err();
-    assert!(error.message().contains("shows us no such organisation"), "{error}");
+    assert!(error.message().contains("shows us no such organization"), "{error}");
     assert!(backend.listing().await.is_err());
     assert!(backend.probe().await.is_err());
 }
 
 #[tokio::test]
-async fn g17c_an_organisation_without_repositories_is_an_empty_one() {
+async fn g17c_an_organization_without_repositories_is_an_empty_one() {
     for recording in [&GITEA, &GITEA_1_22, &FORGEJO_9] {
         let fake = FakeGitea::start(State::empty_as(recording)).await;
         let backend = backend(&fake);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
-use extension_registry::catalog::{Catalogue, Merge};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::gitea::settings::GiteaSettings;
 use tokio::time::Instant;
 
@@ -34,10 +34,10 @@ async fn sweep(location: &str) -> Option<(Vec<u16>, Duration)> {
     let backend = backend_of(GiteaSettings { token: Some(token.parse().unwrap()), ..settings });
     let source = backend.source();
     let rules = rules(Merge::Owner, Duration::from_secs(300));
-    let catalogue = Catalogue::new(vec![Arc::new(backend)], rules);
+    let catalog = Catalog::new(vec![Arc::new(backend)], rules);
     let begun = Instant::now();
-    catalogue.round(Some(source)).await.unwrap();
-    assert_eq!(catalogue.view().entries(None).len(), COUNT);
+    catalog.round(Some(source)).await.unwrap();
+    assert_eq!(catalog.view().entries(None).len(), COUNT);
     Some((nginx.statuses(), begun.elapsed()))
 }
 

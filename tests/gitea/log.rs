@@ -35,6 +35,6 @@ async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
     for (line, cause) in failures.iter().zip(causes) {
         assert!(line.contains("backend=gitea") && line.contains(cause), "{line}");
     }
-    // Whether the backend as a whole fails is for the catalogue to say, once.
+    // Whether the backend as a whole fails is for the catalog to say, once.
     assert!(!log.contains(" WARN "), "{log}");
 }

@@ -1,4 +1,4 @@
-//! The organisation of the recorded exchanges, listed exactly as the contract says.
+//! The organization of the recorded exchanges, listed exactly as the contract says.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ const LEFT_OUT: [(&str, &str); 7] = [
 ];
 
 #[tokio::test]
-async fn the_organisation_of_the_recorded_exchanges_is_listed_exactly() {
+async fn the_organization_of_the_recorded_exchanges_is_listed_exactly() {
     let fake = FakeGitea::start(State::recorded()).await;
     let backend = backend(&fake);
     let listing = backend.listing().await.unwrap();
@@ -195,5 +195,5 @@ async fn a_repository_of_another_owner_is_not_taken_though_it_is_listed() {
     assert_eq!((listing.ids, listing.coverage.is_complete()), (vec![id("provider/ours")], true));
     assert_eq!(listing.faults[0].reason, "2 repositories are of another owner");
     let error = backend.extension(&id("provider/theirs")).await.unwrap_err();
-    assert_eq!(error.message(), "Extension provider/theirs has left its organisation");
+    assert_eq!(error.message(), "Extension provider/theirs has left its organization");
 }

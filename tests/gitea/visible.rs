@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalogue, Merge, sync};
+use extension_registry::catalog::{Catalog, Merge, sync};
 use extension_registry::models::source::Source;
 
 use super::{asked, backend, id};
 use crate::support::fake_gitea::{FakeGitea, State};
 use crate::support::served::rules;
 
-async fn kept(fake: &FakeGitea) -> Arc<Catalogue> {
+async fn kept(fake: &FakeGitea) -> Arc<Catalog> {
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(fake))];
-    Catalogue::new(backends, rules(Merge::Owner, Duration::from_secs(300)))
+    Catalog::new(backends, rules(Merge::Owner, Duration::from_secs(300)))
 }
 
 /// Waits for a version with its archive; the reads run behind.
-async fn seen(catalogue: &Arc<Catalogue>, version: &str) {
+async fn seen(catalog: &Arc<Catalog>, version: &str) {
     let is_there = || {
-        let view = catalogue.view();
+        let view = catalog.view();
         let latest = view.get(&id("provider/aws"), None)?.extension.latest()?.clone();
         (latest.version.as_str() == version).then_some(latest.artifact.chosen()?.size)
     };
@@ -31,25 +31,25 @@ async fn seen(catalogue: &Arc<Catalogue>, version: &str) {
 #[tokio::test]
 async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notice_sets_off() {
     let fake = FakeGitea::start(State::recorded()).await;
-    let catalogue = kept(&fake).await;
-    let _tasks = sync::run(&catalogue);
-    catalogue.round(None).await.unwrap();
+    let catalog = kept(&fake).await;
+    let _tasks = sync::run(&catalog);
+    catalog.round(None).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[("aws_prov.tar.gz", b"new")]));
-    catalogue.notice(Source::Gitea, vec![id("provider/aws")]);
-    seen(&catalogue, "9.0.0").await;
+    catalog.notice(Source::Gitea, vec![id("provider/aws")]);
+    seen(&catalog, "9.0.0").await;
     assert_eq!(asked(&fake, "/releases"), 1, "at once, not by a later step of the schedule");
 }
 
 #[tokio::test]
 async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
     let fake = FakeGitea::start(State::recorded()).await;
-    let catalogue = kept(&fake).await;
-    let _tasks = sync::run(&catalogue);
-    catalogue.round(None).await.unwrap();
+    let catalog = kept(&fake).await;
+    let _tasks = sync::run(&catalog);
+    catalog.round(None).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[]));
-    catalogue.notice(Source::Gitea, vec![id("provider/aws")]);
+    catalog.notice(Source::Gitea, vec![id("provider/aws")]);
     while !fake.has_seen("aws_prov/releases") {
         tokio::task::yield_now().await;
     }
@@ -57,6 +57,6 @@ async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
         state.repository_mut("aws_prov").releases.remove(0);
         state.publish("aws_prov", "9.0.0", &[("aws_prov.tar.gz", b"uploaded")]);
     });
-    seen(&catalogue, "9.0.0").await;
+    seen(&catalog, "9.0.0").await;
     assert!(asked(&fake, "/releases") <= 2, "a second after the notice");
 }

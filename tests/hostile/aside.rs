@@ -20,7 +20,7 @@ fn s14_large_answers_are_compressed_aside_and_small_ones_at_once() {
         let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let served = Served::over(vec![memory(Source::Local, &names)]).await;
-        served.catalogue.ready(None).await.unwrap();
+        served.catalog.ready(None).await.unwrap();
         for coding in ["br", "gzip", "zstd"] {
             for (path, aside) in [
                 ("/extensions?limit=1000&offset=1", true),
@@ -54,7 +54,7 @@ fn s14c_large_pages_are_rendered_aside_and_small_ones_at_once() {
         let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let served = Served::over(vec![memory(Source::Local, &names)]).await;
-        served.catalogue.ready(None).await.unwrap();
+        served.catalog.ready(None).await.unwrap();
         for (path, aside) in [
             ("/extensions?limit=101", true),
             ("/extensions?limit=1000&offset=500&type=provider", true),
@@ -85,7 +85,7 @@ async fn s14b_while_all_are_busy_answers_are_plain() {
     let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = Served::over(vec![memory(Source::Local, &names)]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let answers = (0..40).map(|offset| {
         let path = format!("/extensions?limit=1000&offset={offset}");
         let router = served.router.clone();

@@ -94,7 +94,7 @@ async fn half_closed(address: SocketAddr, path: &str, version: &str) -> String {
 #[tokio::test]
 async fn s19_a_client_that_ended_its_part_is_answered() {
     let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     let address = served.address();
     for (path, expected) in [
         (LIVE, "200"),
@@ -117,7 +117,7 @@ async fn s19_a_client_that_ended_its_part_is_answered() {
 async fn s19b_a_client_that_ended_its_part_is_waited_for_while_a_backend_is() {
     let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![backend.clone()]).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     backend.gate.shut();
     let address = served.address();
     let asked = tokio::spawn(async move {

@@ -30,7 +30,7 @@ async fn served() -> Served {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = Served::with(vec![memory(Source::Local, &names)], Setup::default()).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     served
 }
 
@@ -179,7 +179,7 @@ async fn shared(proxies: &[&str]) -> Served {
     };
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
-    served.catalogue.ready(None).await.unwrap();
+    served.catalog.ready(None).await.unwrap();
     served
 }
 

@@ -47,7 +47,7 @@ async fn download(backend: &OciBackend, repository: &str, version: &str) -> Byte
 }
 
 #[tokio::test]
-async fn the_recorded_zot_and_the_same_pushed_to_distribution_are_the_same_catalogue() {
+async fn the_recorded_zot_and_the_same_pushed_to_distribution_are_the_same_catalog() {
     let Some(real) = DockerRegistry::start(Access::Open).await else { return };
     let zot = PlayedRegistry::zot();
     Pusher::new(&real.url(), None).store(&zot.store).await;
@@ -162,7 +162,7 @@ async fn fifty_callers_with_a_stale_token_fetch_one_new_one() {
     let named = vec![host_of("127.0.0.1").unwrap()];
     let client = Arc::new(super::client_trusting(&real.url(), credentials, named));
     let asks =
-        (0..50).map(|_| async { client.catalogue(|_| true).await.map(|found| found.names.len()) });
+        (0..50).map(|_| async { client.catalog(|_| true).await.map(|found| found.names.len()) });
     let answers = futures_util::future::join_all(asks).await;
     assert!(answers.into_iter().all(|answer| answer.is_ok_and(|count| count == 0)));
     assert_eq!(tokens.server.take().len(), 1);

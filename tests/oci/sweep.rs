@@ -63,7 +63,7 @@ async fn a_cold_sweep_asks_twice_for_each_repository() {
 }
 
 #[tokio::test]
-async fn a_quiet_round_asks_for_catalogue_and_tags_only() {
+async fn a_quiet_round_asks_for_catalog_and_tags_only() {
     let (server, store) = play(many(20)).await;
     let backend = backend(&server.url());
     let Changes::These { dirty, cursor, .. } = backend.changes(None).await.unwrap() else {

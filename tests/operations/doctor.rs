@@ -129,7 +129,7 @@ fn a_wrong_port_a_silent_server_and_missing_tls_are_told_apart() {
 }
 
 #[test]
-fn refused_credentials_an_empty_organisation_and_a_page_are_told_apart() {
+fn refused_credentials_an_empty_organization_and_a_page_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let now = date(SignedDuration::ZERO);
     let json = "Content-Type: application/json\r\n";

@@ -113,7 +113,7 @@ async fn check_served(served: &Served, arguments: &'static [&'static str]) -> Ou
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
     let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let ready = check_served(&served, &["--ready"]).await;
     let expected = format!("ready: {}/api/v1/health/ready\n", served.base);
     assert_eq!((ready.status.code(), told(&ready)), (Some(0), expected));
@@ -141,7 +141,7 @@ async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
 async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let reason = "Nothing can be answered yet; waiting for gitea (it fails: connection refused)";
     let served = Served::over(vec![Scripted::down(Source::Gitea)]).await;
-    let _ = served.catalogue.round(None).await;
+    let _ = served.catalog.round(None).await;
     let waits = check_served(&served, &["--ready"]).await;
     assert_eq!(waits.status.code(), Some(1));
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));
@@ -155,7 +155,7 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let http = HttpRules { admission, ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Scripted::down(Source::Gitea)], setup).await;
-    let _ = served.catalogue.round(None).await;
+    let _ = served.catalog.round(None).await;
     let waits = check_served(&served, &["--ready"]).await;
     let reason = "Nothing can be answered yet; waiting for gitea (it fails)";
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));

@@ -32,7 +32,7 @@ fn nothing() -> (String, mpsc::Receiver<String>) {
     (format!("http://{address}"), heads)
 }
 
-/// An empty organisation of a Gitea.
+/// An empty organization of a Gitea.
 fn answer(head: &str) -> String {
     let (status, body) = if head.contains("/settings/api") {
         ("200 OK", "{\"max_response_items\":50}")

@@ -59,7 +59,7 @@ async fn artifact(backend: &OciBackend) -> Arc<Artifact> {
 }
 
 #[tokio::test]
-async fn row_16_redirects_to_private_addresses_are_refused_before_anybody_is_dialled() {
+async fn row_16_redirects_to_private_addresses_are_refused_before_anybody_is_dialed() {
     let canary = Canary::listen();
     let redirect = |to: &str, _| Reply::new(307).header("location", to);
     let (registry, address) = registry(|seen| seen.path().contains("/blobs/"), redirect).await;

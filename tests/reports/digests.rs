@@ -19,14 +19,14 @@ async fn served(fake: &FakeGitea, dir: Option<&Path>) -> Served {
     let store = dir.map(|dir| (dir.join("artifacts"), 1 << 20));
     let state = dir.map(|dir| (dir.to_owned(), Vec::new(), Timestamp::UNIX_EPOCH));
     let served = Served::with(vec![gitea(fake)], Setup { store, state, ..Setup::default() }).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     served
 }
 
 async fn read_again(served: &Served) {
     served.artifacts.settle().await;
-    served.catalogue.refresh(&id("provider/x"), None).await.unwrap();
-    served.catalogue.shown().await;
+    served.catalog.refresh(&id("provider/x"), None).await.unwrap();
+    served.catalog.shown().await;
 }
 
 async fn metadata(served: &Served, version: &str) -> Value {
@@ -119,7 +119,7 @@ async fn g05_a_pin_belongs_to_a_file_and_not_to_the_choice_among_files() {
         let got = served.get(&format!("{X}/1.0.0")).await;
         assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "archive"));
         assert!(got.header("content-disposition").contains("x_prov.tar.gz"));
-        served.catalogue.shown().await;
+        served.catalog.shown().await;
         let metadata = metadata(&served, "1.0.0").await;
         assert_eq!(metadata["change"]["first_digest"], Digest::sha256(b"documents").to_string());
         assert_eq!(metadata["change"]["current_digest"], Digest::sha256(b"archive").to_string());
@@ -174,7 +174,7 @@ async fn g09b_the_same_bytes_uploaded_again_are_no_change() {
             assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "bytes"));
         }
         if dir.is_none() {
-            served.catalogue.shown().await;
+            served.catalog.shown().await;
             assert_eq!(metadata(&served, "1.0.0").await["change"], Value::Null);
         }
     }
@@ -189,7 +189,7 @@ async fn g09c_a_change_outlives_a_restart() {
     replace(&fake, "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
     read_again(&before).await;
     let keeper = extension_registry::catalog::first_seen::keeper::DigestKeeper::new(
-        Arc::clone(before.catalogue.first_seen()),
+        Arc::clone(before.catalog.first_seen()),
         dir.path(),
     );
     keeper.save().await.unwrap();

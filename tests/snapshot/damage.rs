@@ -9,7 +9,7 @@ use extension_registry::catalog::first_seen::keeper::DigestKeeper;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::source::Source;
 
-use super::{FILE, after, catalogue, keeper, noon, others, written};
+use super::{FILE, after, catalog, keeper, noon, others, written};
 use crate::support::log::Lines;
 use crate::support::scripted::Scripted;
 
@@ -25,7 +25,7 @@ async fn started_on(bytes: &[u8]) -> Vec<String> {
 }
 
 async fn starts(dir: &Path) -> Vec<Source> {
-    let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+    let known = catalog(vec![Scripted::down(Source::Gitea)]);
     let restored = keeper(&known, dir).read(after(60)).await;
     assert_eq!(known.can_answer(), !restored.is_empty());
     restored
@@ -128,7 +128,7 @@ async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
     let place = dir.path().join("state");
     fs::write(&place, b"").unwrap();
     let known =
-        catalogue(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
+        catalog(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
     let keeper = keeper(&known, &place);
     let (lines, _guard) = Lines::capture(tracing::Level::INFO);
     assert_eq!(keeper.read(noon()).await, []);
@@ -227,7 +227,7 @@ async fn s16h_a_directory_that_was_made_again_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("state");
     let known =
-        catalogue(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
+        catalog(vec![std::sync::Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]))]);
     let keeper = keeper(&known, &place);
     keeper.read(noon()).await;
     known.round(None).await.unwrap();

@@ -10,7 +10,7 @@ use extension_registry::catalog::sync;
 use extension_registry::models::source::Source;
 use tokio::time::sleep;
 
-use super::{FILE, after, catalogue, keeper, noon, others, prints, written};
+use super::{FILE, after, catalog, keeper, noon, others, prints, written};
 use crate::support::ids::{about, id, tag};
 use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::{Served, Setup};
@@ -22,7 +22,7 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     written(dir.path(), &names).await;
     let down = Scripted::down(Source::Gitea);
-    let known = catalogue(vec![down.clone()]);
+    let known = catalog(vec![down.clone()]);
     assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [Source::Gitea]);
     let view = known.ready(None).await.unwrap();
     assert_eq!(view.list(None, None).count(), 10_000);
@@ -36,7 +36,7 @@ async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
     for (seconds, degraded) in [(600, vec![]), (601, vec![Source::Gitea])] {
-        let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+        let known = catalog(vec![Scripted::down(Source::Gitea)]);
         keeper(&known, dir.path()).read(after(seconds)).await;
         let freshness = known.freshness(None, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
@@ -74,7 +74,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
         (3601, Asked { listings: 1, changes: 1, extensions: 3 }),
     ] {
         let before = backend.asked();
-        let known = catalogue(vec![backend.clone()]);
+        let known = catalog(vec![backend.clone()]);
         keeper(&known, dir.path()).read(after(seconds)).await;
         known.round(None).await.unwrap();
         let now = backend.asked();
@@ -95,7 +95,7 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
     let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
     let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci];
-    let first = catalogue(backends.clone());
+    let first = catalog(backends.clone());
     let tasks = sync::run(&first);
     sleep(Duration::from_secs(1)).await;
     gitea.inner.remove(&id("provider/a"));
@@ -104,13 +104,13 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
     drop(tasks);
     keeper(&first, dir.path()).save(noon()).await.unwrap();
 
-    let second = catalogue(backends.clone());
+    let second = catalog(backends.clone());
     keeper(&second, dir.path()).read(after(60)).await;
     second.round(None).await.unwrap();
     let error = second.find(&id("provider/a"), None).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
 
-    let unkept = catalogue(backends);
+    let unkept = catalog(backends);
     unkept.round(None).await.unwrap();
     assert!(unkept.find(&id("provider/a"), None).await.is_ok(), "only the file knows it");
 }
@@ -119,12 +119,12 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
 async fn a_backend_that_is_another_one_now_is_not_known() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    let known = catalogue(vec![Scripted::down(Source::Gitea)]);
+    let known = catalog(vec![Scripted::down(Source::Gitea)]);
     let elsewhere = vec![(Source::Gitea, "another".to_owned())];
     let moved = Keeper::new(known.clone(), dir.path(), elsewhere);
     assert_eq!(moved.read(after(60)).await, []);
     assert!(known.view().entries(None).is_empty() && !known.can_answer());
-    let other = catalogue(vec![Scripted::down(Source::Oci)]);
+    let other = catalog(vec![Scripted::down(Source::Oci)]);
     assert_eq!(keeper(&other, dir.path()).read(after(60)).await, []);
     assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
 }
@@ -133,7 +133,7 @@ async fn a_backend_that_is_another_one_now_is_not_known() {
 async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
-    let known = catalogue(vec![backend.clone()]);
+    let known = catalog(vec![backend.clone()]);
     let mut tasks = sync::run(&known);
     tasks.spawn(keeper(&known, dir.path()).run());
     let read = || std::fs::read(dir.path().join(FILE)).unwrap_or_default();
@@ -157,7 +157,7 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
         Source::Gitea,
         &["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"],
     ));
-    let first = catalogue(vec![backend.clone()]);
+    let first = catalog(vec![backend.clone()]);
     first.round(None).await.unwrap();
     keeper(&first, dir.path()).save(noon()).await.unwrap();
     // One is said to be gone, another is noticed; then the process ends.
@@ -167,7 +167,7 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
     keeper(&first, dir.path()).save(after(1)).await.unwrap();
 
     // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
-    let second = catalogue(vec![backend.clone()]);
+    let second = catalog(vec![backend.clone()]);
     keeper(&second, dir.path()).read(after(3600)).await;
     let before = backend.asked().extensions;
     let _tasks = sync::run(&second);
@@ -184,7 +184,7 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
 async fn a_notice_alone_is_reason_enough_to_write() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
-    let known = catalogue(vec![backend]);
+    let known = catalog(vec![backend]);
     known.round(None).await.unwrap();
     let keeper = keeper(&known, dir.path());
     keeper.save(noon()).await.unwrap();
@@ -200,7 +200,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let backend = written(dir.path(), &["provider/a:1.0.0"]).await;
     for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {
-        let known = catalogue(vec![backend.clone()]);
+        let known = catalog(vec![backend.clone()]);
         let keeper = keeper(&known, dir.path());
         assert_eq!(keeper.read(after(wrong)).await, [Source::Gitea]);
         assert!(known.find(&id("provider/a"), None).await.is_ok());
@@ -211,7 +211,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         keeper.save(after(wrong)).await.unwrap();
-        let next = catalogue(vec![Scripted::down(Source::Gitea)]);
+        let next = catalog(vec![Scripted::down(Source::Gitea)]);
         super::keeper(&next, dir.path()).read(noon()).await;
         assert!(next.find(&id("provider/a"), None).await.is_ok());
         assert!(next.freshness(None, None).age.as_secs() >= 3600, "never younger than it is");
@@ -223,7 +223,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
 async fn names_that_were_lost_stay_lost_over_many_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]));
-    let first = catalogue(vec![gitea.clone()]);
+    let first = catalog(vec![gitea.clone()]);
     first.round(None).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
@@ -234,7 +234,7 @@ async fn names_that_were_lost_stay_lost_over_many_restarts() {
     let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
     for restart in 1..4 {
         let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
-        let next = catalogue(backends);
+        let next = catalog(backends);
         keeper(&next, dir.path()).read(after(restart * 60)).await;
         next.round(None).await.unwrap();
         let error = next.find(&id("provider/a"), None).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::source::Source;
 
 use super::{TTL, after, keeper, noon, written};
@@ -13,14 +13,14 @@ use crate::support::ids::id;
 use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
-fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalogue> {
+fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalog> {
     let backends: Vec<Arc<dyn Backend>> = vec![backend.clone()];
-    Catalogue::new(backends, Rules { max_bytes, ..rules(Merge::Owner, TTL) })
+    Catalog::new(backends, Rules { max_bytes, ..rules(Merge::Owner, TTL) })
 }
 
-fn held(catalogue: &Catalogue) -> (usize, usize) {
-    let held = catalogue.statuses()[0].1.held;
-    (catalogue.view().entries(None).len(), held.refused)
+fn held(catalog: &Catalog) -> (usize, usize) {
+    let held = catalog.statuses()[0].1.held;
+    (catalog.view().entries(None).len(), held.refused)
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,7 +36,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     assert_eq!(held(&some), (2, 1));
     assert_eq!(some.freshness(None, None).degraded, [Source::Gitea]);
 
-    // The kept catalogue lacks what was refused; that it was is kept.
+    // The kept catalog lacks what was refused; that it was is kept.
     keeper(&some, dir.path()).save(noon()).await.unwrap();
     let again = bounded(&backend, max);
     keeper(&again, dir.path()).read(noon()).await;
@@ -62,17 +62,17 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
         let before = bounded(&backend, usize::MAX);
         before.round(None).await.unwrap();
         keeper(&before, dir.path()).save(noon()).await.unwrap();
-        let catalogue = bounded(&backend, usize::MAX);
-        keeper(&catalogue, dir.path()).read(after(200)).await;
+        let catalog = bounded(&backend, usize::MAX);
+        keeper(&catalog, dir.path()).read(after(200)).await;
         for quiet_rounds in 0..2 {
             let mut said = 0;
             for number in 0..10 {
                 let name = id(&format!("provider/x{quiet_rounds}-{number}"));
-                said += usize::from(catalogue.find(&name, None).await.unwrap_err().is_not_found());
+                said += usize::from(catalog.find(&name, None).await.unwrap_err().is_not_found());
             }
             assert_eq!(said, noes, "cut: {cut}, after {quiet_rounds} rounds");
             tokio::time::advance(Duration::from_secs(60)).await;
-            catalogue.round(None).await.unwrap();
+            catalog.round(None).await.unwrap();
         }
         assert_eq!(backend.asked().listings, 1, "those were rounds of changes");
     }

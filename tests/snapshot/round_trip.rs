@@ -17,7 +17,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{catalogue, keeper, noon, prints};
+use super::{catalog, keeper, noon, prints};
 use crate::support::ids::id;
 use crate::support::scripted::Scripted;
 
@@ -164,10 +164,10 @@ proptest! {
             .enable_all().start_paused(true).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let back = runtime.block_on(async {
-            let first = catalogue(vec![Scripted::down(Source::Gitea)]);
+            let first = catalog(vec![Scripted::down(Source::Gitea)]);
             first.restore(snapshot.clone(), &prints(), noon());
             keeper(&first, dir.path()).save(noon()).await.unwrap();
-            let second = catalogue(vec![Scripted::down(Source::Gitea)]);
+            let second = catalog(vec![Scripted::down(Source::Gitea)]);
             assert_eq!(keeper(&second, dir.path()).read(noon()).await, [Source::Gitea]);
             second.snapshot(&prints(), noon())
         });

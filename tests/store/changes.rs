@@ -38,8 +38,8 @@ async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
         backend.publish(&id("provider/aws"), tag(version), about("d", &[]), "second");
     }
     served.artifacts.settle().await;
-    served.catalogue.round(None).await.unwrap();
-    served.catalogue.shown().await;
+    served.catalog.round(None).await.unwrap();
+    served.catalog.shown().await;
     let nightly = served.get("/extensions/provider/aws/nightly").await;
     assert_eq!(nightly.text(), "second", "a tag that is no version moves");
     let change = served.get(&format!("{AWS}/metadata")).await.json()["change"].clone();
@@ -97,7 +97,7 @@ fn gitea(fake: &FakeGitea) -> Arc<GiteaBackend> {
 }
 
 async fn digest_of(served: &Served) -> String {
-    served.catalogue.shown().await;
+    served.catalog.shown().await;
     served.get("/extensions/provider/x").await.json()["digest"].to_string()
 }
 
@@ -120,7 +120,7 @@ async fn a_digest_is_learned_by_the_first_download_and_outlives_a_restart() {
     assert_eq!(digest_of(&served).await, format!("\"{digest}\""));
     assert_eq!(download(&served).await.header("etag"), format!("\"{digest}\""));
     served.artifacts.settle().await;
-    let keeper = DigestKeeper::new(Arc::clone(served.catalogue.first_seen()), dir.path());
+    let keeper = DigestKeeper::new(Arc::clone(served.catalog.first_seen()), dir.path());
     keeper.save().await.unwrap();
 
     let served = Served::with(vec![gitea(&fake)], setup(Some(dir.path()), false)).await;
@@ -147,13 +147,13 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
         let served = Served::with(vec![gitea(&fake)], setup).await;
         assert_eq!(download(&served).await.text(), "first");
         served.artifacts.settle().await;
-        served.catalogue.shown().await;
+        served.catalog.shown().await;
         fake.edit(|state| {
             state.repository_mut("x_prov").releases.clear();
             state.publish("x_prov", "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
         });
-        served.catalogue.refresh(&id("provider/x"), None).await.unwrap();
-        served.catalogue.shown().await;
+        served.catalog.refresh(&id("provider/x"), None).await.unwrap();
+        served.catalog.shown().await;
         for _ in 0..2 {
             let got = download(&served).await;
             match expected {

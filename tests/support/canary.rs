@@ -139,7 +139,7 @@ fn holds_any(bytes: &[u8]) -> bool {
     text.contains(MARK) || (0..3).any(|offset| text.contains(&coded_at(offset)))
 }
 
-/// The mark in Base64 so many bytes after a multiple of three, less what its neighbours decide.
+/// The mark in Base64 so many bytes after a multiple of three, less what its neighbors decide.
 fn coded_at(offset: usize) -> String {
     let before = "x".repeat(offset);
     let coded = STANDARD.encode(format!("{before}{MARK}"));

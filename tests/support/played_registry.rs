@@ -60,7 +60,7 @@ impl PlayedRegistry {
             "" => self.pong(),
             "_catalog" => {
                 let names = self.store.repositories.keys().cloned().collect();
-                self.troubled(seen, "repositories", names).unwrap_or_else(|| self.catalogue(seen))
+                self.troubled(seen, "repositories", names).unwrap_or_else(|| self.catalog(seen))
             }
             _ => self.in_repository(seen, path),
         }
@@ -112,7 +112,7 @@ impl PlayedRegistry {
         }
     }
 
-    fn catalogue(&self, seen: &Seen) -> Reply {
+    fn catalog(&self, seen: &Seen) -> Reply {
         let names: Vec<String> = self.store.repositories.keys().cloned().collect();
         let limit = seen.query("n").map(|n| n.parse::<usize>().unwrap_or(usize::MAX));
         if self.dialect == Dialect::Distribution && limit.is_some_and(|limit| limit > 1000) {

@@ -129,7 +129,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Asked kindly, so that it takes its sample catalogue with it; it may have ended long ago.
+        // Asked kindly, so that it takes its sample catalog with it; it may have ended long ago.
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.signal("-TERM");
         }

@@ -20,7 +20,7 @@ use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::first_seen::keeper::DigestKeeper;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
-use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::public_url::PublicUrl;
@@ -42,7 +42,7 @@ use tower_http::cors::AllowOrigin;
 use crate::support::canary;
 use crate::support::ids::{about, id, tag};
 
-/// The rules of a catalogue, with what hardly differs from test to test.
+/// The rules of a catalog, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
     let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
     let (stale_while_revalidate, stale_if_error) = (ttl, Duration::from_secs(86_400));
@@ -112,7 +112,7 @@ impl Default for Setup {
 /// A running service.
 pub struct Served {
     pub base: String,
-    pub catalogue: Arc<Catalogue>,
+    pub catalog: Arc<Catalog>,
     pub artifacts: Arc<Artifacts>,
     pub draining: Draining,
     pub metrics: Metrics,
@@ -187,10 +187,10 @@ impl Served {
             clients, receivers, state, store, accept_changes, max_bytes, public_url, ..
         } = setup;
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
-        let catalogue = Catalogue::new(backends, rules_here);
+        let catalog = Catalog::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
-            DigestKeeper::new(Arc::clone(catalogue.first_seen()), &dir).read(now);
-            Keeper::new(Arc::clone(&catalogue), dir, fingerprints).read(now).await;
+            DigestKeeper::new(Arc::clone(catalog.first_seen()), &dir).read(now);
+            Keeper::new(Arc::clone(&catalog), dir, fingerprints).read(now).await;
         }
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
@@ -206,7 +206,7 @@ impl Served {
             None => Artifacts::passing(hits, counters),
         };
         let parts = Parts {
-            catalogue: Arc::clone(&catalogue),
+            catalog: Arc::clone(&catalog),
             artifacts: Arc::clone(&artifacts),
             memos,
             receivers,
@@ -230,8 +230,8 @@ impl Served {
             router,
             admission,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            _sync: sync::run(&catalogue),
-            catalogue,
+            _sync: sync::run(&catalog),
+            catalog,
             artifacts,
         }
     }

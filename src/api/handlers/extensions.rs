@@ -42,7 +42,7 @@ pub async fn list_extensions(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ListParams { extension_type, source, page } = params;
-    let (list, provenance) = api.memos.list(&api.catalogue, extension_type, source).await?;
+    let (list, provenance) = api.memos.list(&api.catalog, extension_type, source).await?;
     let links = page.links("/api/v1/extensions", &params.kept(), list.total());
     api.metrics.extensions_served(page.count(list.total()));
     let total = list.total();
@@ -78,7 +78,7 @@ pub async fn search_extensions(
     SearchParams { query, list }: SearchParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let view = api.catalogue.ready(list.source).await?;
+    let view = api.catalog.ready(list.source).await?;
     let ListParams { extension_type, source, page } = list;
     let (words, shared) = (query.clone(), Arc::clone(&api));
     let search = move || {
@@ -90,7 +90,7 @@ pub async fn search_extensions(
     api.metrics.extensions_served(page.count(total));
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
     let links = page.links("/api/v1/extensions/search", &kept, total);
-    let provenance = Provenance::of_catalogue(&api.catalogue, source);
+    let provenance = Provenance::of_catalog(&api.catalog, source);
     Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
@@ -162,13 +162,13 @@ async fn understood(
 /// One extension, or its versions.
 ///
 /// # Errors
-/// As the catalogue says.
+/// As the catalog says.
 pub async fn answer_about(
     api: &ApiState,
     question: &Question,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.extension(&api.catalogue, question).await?;
+    let (rendered, provenance) = api.memos.extension(&api.catalog, question).await?;
     api.metrics.extensions_served(1);
     Ok(Answer::new(rendered, &provenance).respond(headers))
 }

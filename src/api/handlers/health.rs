@@ -1,4 +1,4 @@
-//! Health: of the process, of the catalogue, of every backend. Never waits for a backend.
+//! Health: of the process, of the catalog, of every backend. Never waits for a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,8 +105,8 @@ pub async fn health(
     let texts = stranger.is_none();
     let absent = BackendHealth::default;
     let mut backends: BTreeMap<_, _> = Source::ALL.map(|source| (source.as_str(), absent())).into();
-    let view = api.catalogue.view();
-    for (source, status) in api.catalogue.statuses() {
+    let view = api.catalog.view();
+    for (source, status) in api.catalog.statuses() {
         let extensions = view.entries(Some(source)).len();
         backends.insert(source.as_str(), backend_health(status, extensions, texts));
     }
@@ -115,7 +115,7 @@ pub async fn health(
         version: env!("CARGO_PKG_VERSION"),
         uptime: api.started.elapsed().as_secs(),
         backends,
-        state_error: api.catalogue.unkept().filter(|_| texts),
+        state_error: api.catalog.unkept().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
     })
 }
@@ -147,11 +147,11 @@ pub async fn ready(
     if api.draining.is_begun() {
         return Err(Problem::shutting_down());
     }
-    if api.catalogue.can_answer() {
+    if api.catalog.can_answer() {
         return Ok(StatusCode::OK);
     }
     let texts = stranger.is_none();
-    let statuses = api.catalogue.statuses();
+    let statuses = api.catalog.statuses();
     let backends = statuses.iter().map(|(source, status)| {
         let state = unready(status);
         match status.last_failure.as_ref().filter(|_| texts) {
@@ -212,7 +212,7 @@ fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHeal
 fn overall(api: &ApiState, backends: &BTreeMap<&'static str, BackendHealth>) -> &'static str {
     let unwell = |backend: &BackendHealth| !backend.healthy || backend.stale;
     let unwell = backends.values().any(|backend| backend.enabled && unwell(backend));
-    if !api.catalogue.can_answer() {
+    if !api.catalog.can_answer() {
         "unhealthy"
     } else if unwell {
         "degraded"

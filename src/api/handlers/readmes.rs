@@ -51,7 +51,7 @@ pub async fn get_readme(
 ) -> Result<Response, Problem> {
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
     let wanted = Wanted { id, version, source };
-    let found = api.memos.readmes.readme(&api.catalogue, wanted, form).await?;
+    let found = api.memos.readmes.readme(&api.catalog, wanted, form).await?;
     Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
 }
 

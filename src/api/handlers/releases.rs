@@ -80,7 +80,7 @@ async fn answer(
     source: Option<Source>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.release(&api.catalogue, id, question, source).await?;
+    let (rendered, provenance) = api.memos.release(&api.catalog, id, question, source).await?;
     api.metrics.extensions_served(1);
     Ok(Answer::new(rendered, &provenance).respond(headers))
 }

@@ -64,7 +64,7 @@ impl From<&CacheCounters> for CacheCounts {
 /// Only entries that would still be answered from count.
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
-    let view = api.catalogue.view();
+    let view = api.catalog.view();
     let memos = &api.memos;
     let list_entries = memos.lists.len(&view);
     let metadata_entries = memos.metadata.len(&view);
@@ -95,7 +95,7 @@ pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
 )]
 pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
-    api.metrics.artifacts().changed(api.catalogue.first_seen().changed());
+    api.metrics.artifacts().changed(api.catalog.first_seen().changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
@@ -104,8 +104,8 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
 
 /// What is only worth knowing when somebody looks.
 fn measure(api: &ApiState) {
-    let view = api.catalogue.view();
-    for (source, status) in api.catalogue.statuses() {
+    let view = api.catalog.view();
+    for (source, status) in api.catalog.statuses() {
         let known = view.entries(Some(source)).len();
         let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
         api.metrics.backends.known(source.as_str(), known, age.as_secs_f64(), status.healthy);

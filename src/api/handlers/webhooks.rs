@@ -62,7 +62,7 @@ pub async fn receive(
     let received = receiver.receive(&headers, &body);
     count(received.as_ref().map_or(REFUSED, Delivery::as_str));
     if let Delivery::Changed(ids) = received.map_err(refused)? {
-        api.catalogue.notice(receiver.source(), ids);
+        api.catalog.notice(receiver.source(), ids);
     }
     Ok(StatusCode::ACCEPTED)
 }

@@ -9,7 +9,7 @@ use crate::api::memos::rules::entry_key;
 use crate::api::memos::{AboutOne, EntryMemo, Memos};
 use crate::api::rendered::Rendered;
 use crate::api::views::{ExtensionView, VersionView};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
@@ -52,14 +52,14 @@ impl AboutOne for Question {
 
     async fn answer(
         self,
-        catalogue: Arc<Catalogue>,
+        catalog: Arc<Catalog>,
         public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, facet } = self;
         let entry = match facet {
-            Facet::Metadata => catalogue.find_by(&id, source, deadline).await?,
-            Facet::Versions => catalogue.find_whole(&id, source, deadline).await?,
+            Facet::Metadata => catalog.find_by(&id, source, deadline).await?,
+            Facet::Versions => catalog.find_whole(&id, source, deadline).await?,
         };
         let rendered = render(&entry, source, facet, public_url.as_ref())?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
@@ -112,16 +112,16 @@ impl KeptAnswer<'_> {
 }
 
 impl Memos {
-    /// One extension's latest version or all its versions, from its memo or the catalogue.
+    /// One extension's latest version or all its versions, from its memo or the catalog.
     ///
     /// # Errors
-    /// As [`Catalogue::find`].
+    /// As [`Catalog::find`].
     pub async fn extension(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         question: &Question,
     ) -> Result<(Rendered, Provenance)> {
-        self.through(self.of(question.facet), catalogue, question).await
+        self.through(self.of(question.facet), catalog, question).await
     }
 
     /// The answer to this question, if it is kept under this key of it and may still be given. It
@@ -129,14 +129,14 @@ impl Memos {
     #[must_use]
     pub fn kept(
         &self,
-        catalogue: &Catalogue,
+        catalog: &Catalog,
         question: &Question,
         key: &str,
     ) -> Option<KeptAnswer<'_>> {
         let memos = self.of(question.facet);
-        let hit = self.rules.metadata.then(|| memos.peek(key, &catalogue.view())).flatten()?;
-        catalogue.still_answers(&hit.value.entry, question.source).ok()?;
-        let provenance = Provenance::kept(catalogue, question.source, Some(&question.id), hit.age);
+        let hit = self.rules.metadata.then(|| memos.peek(key, &catalog.view())).flatten()?;
+        catalog.still_answers(&hit.value.entry, question.source).ok()?;
+        let provenance = Provenance::kept(catalog, question.source, Some(&question.id), hit.age);
         Some(KeptAnswer { rendered: hit.value.rendered, provenance, counters: memos.counters() })
     }
 

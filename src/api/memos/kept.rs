@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::backend::coalesce::{Coalesced, Same};
 use crate::backend::weighted::Bounds;
 use crate::cache::lru_cache::{Hit, Memo};
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
@@ -17,7 +17,7 @@ use crate::models::source::Source;
 
 /// An answer that ends when what it was made from changes.
 pub trait Perishable: Clone + Send + Sync + 'static {
-    /// Whether the catalogue still says the same.
+    /// Whether the catalog still says the same.
     fn holds(&self, view: &View) -> bool;
 
     /// The most that it can take up, in bytes.
@@ -74,7 +74,7 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
     /// The fill's own failure, for each of its callers; the next one tries again.
     pub async fn fill<F>(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         key: String,
         generation: G,
         make: impl FnOnce() -> F,
@@ -85,7 +85,7 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
         let mut shared = true;
         let question = || {
             shared = false;
-            self.made_and_kept(Arc::clone(catalogue), key.clone(), make())
+            self.made_and_kept(Arc::clone(catalog), key.clone(), make())
         };
         let answer = self.fills.ask(&(key.clone(), generation), question).await;
         if shared {
@@ -96,13 +96,13 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
 
     fn made_and_kept(
         &self,
-        catalogue: Arc<Catalogue>,
+        catalog: Arc<Catalog>,
         key: String,
         made: impl Future<Output = Result<Filled<V>>> + Send + 'static,
     ) -> impl Future<Output = Result<Filled<V>>> + Send + 'static {
         let memo = Arc::clone(&self.memo);
         async move {
-            let holds = |value: &V| value.holds(&catalogue.view());
+            let holds = |value: &V| value.holds(&catalog.view());
             // Who missed just before the last fill ended comes here just after it.
             if let Some(hit) = memo.look_up(&key, holds) {
                 return Ok(Filled { value: hit.value, whole: true, lacking: Vec::new() });

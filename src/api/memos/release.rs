@@ -9,7 +9,7 @@ use crate::api::memos::{AboutOne, EntryMemo, Memos};
 use crate::api::metadata_view::MetadataView;
 use crate::api::rendered::Rendered;
 use crate::api::views::VersionView;
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::details::Details;
 use crate::catalog::questions::Deadline;
 use crate::catalog::resolve::Wanted;
@@ -31,14 +31,14 @@ pub enum Question {
 impl Question {
     async fn ask(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         id: &ExtensionId,
         source: Option<Source>,
         deadline: Deadline,
     ) -> Result<Details> {
         match self {
-            Self::Metadata(version) => catalogue.find_details(id, version, source, deadline).await,
-            Self::Resolve(wanted) => catalogue.resolve(id, wanted, source, deadline).await,
+            Self::Metadata(version) => catalog.find_details(id, version, source, deadline).await,
+            Self::Resolve(wanted) => catalog.resolve(id, wanted, source, deadline).await,
         }
     }
 
@@ -85,12 +85,12 @@ impl AboutOne for OfRelease {
 
     async fn answer(
         self,
-        catalogue: Arc<Catalogue>,
+        catalog: Arc<Catalog>,
         public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
         let Self { id, source, question } = self;
-        let found = question.ask(&catalogue, &id, source, deadline).await?;
+        let found = question.ask(&catalog, &id, source, deadline).await?;
         let rendered = question.render(&found, source, public_url.as_ref())?;
         let lacking = if found.whole { Vec::new() } else { vec![found.release.source] };
         let value = EntryMemo { entry: found.entry, asked: source, rendered };
@@ -103,15 +103,15 @@ impl Memos {
     /// and not kept.
     ///
     /// # Errors
-    /// As [`Catalogue::find_details`] and [`Catalogue::resolve`].
+    /// As [`Catalog::find_details`] and [`Catalog::resolve`].
     pub async fn release(
         &self,
-        catalogue: &Arc<Catalogue>,
+        catalog: &Arc<Catalog>,
         id: ExtensionId,
         question: Question,
         source: Option<Source>,
     ) -> Result<(Rendered, Provenance)> {
         let asked = OfRelease { id, source, question };
-        self.through(&self.releases, catalogue, &asked).await
+        self.through(&self.releases, catalog, &asked).await
     }
 }

@@ -1,4 +1,4 @@
-//! What of the backends there is no room for, as the catalogue sees it.
+//! What of the backends there is no room for, as the catalog sees it.
 
 use std::collections::BTreeSet;
 

@@ -61,7 +61,7 @@ impl<'a> NearMisses<'a> {
             && (theirs & !mine).count_ones() as usize <= self.edits
     }
 
-    /// Whether a name is one. Two neighbours swapped are one edit.
+    /// Whether a name is one. Two neighbors swapped are one edit.
     pub(super) fn has(&self, name: &str) -> bool {
         name.len().abs_diff(self.length) <= self.edits
             && strsim::osa_distance(&name.to_ascii_lowercase(), self.word) <= self.edits

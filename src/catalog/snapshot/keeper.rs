@@ -1,4 +1,4 @@
-//! Keeps the catalogue on disk: reads it at the start, writes it after changes and at the end.
+//! Keeps the catalog on disk: reads it at the start, writes it after changes and at the end.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::catalog::Catalogue;
+use crate::catalog::Catalog;
 use crate::catalog::snapshot::file::StateFile;
 use crate::catalog::snapshot::stored::{read_lines, write_lines};
 use crate::catalog::snapshot::{Fingerprints, Knowledge};
@@ -24,12 +24,12 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Rounds that found nothing new are written this often: they only make what is stored younger. A
 /// write that failed is tried again as often.
 const REFRESH: Duration = Duration::from_secs(60);
-/// A large catalogue is written less often, so that writing takes at most this part of the time.
+/// A large catalog is written less often, so that writing takes at most this part of the time.
 const SHARE: u32 = 10;
 
-/// One catalogue and the directory that it is kept in.
+/// One catalog and the directory that it is kept in.
 pub struct Keeper {
-    catalogue: Arc<Catalogue>,
+    catalog: Arc<Catalog>,
     fingerprints: Fingerprints,
     file: StateFile,
     /// Locked while writing, so that two writes cannot overtake each other.
@@ -46,16 +46,16 @@ struct Written {
 }
 
 impl Keeper {
-    /// Keeps this catalogue in this directory. The fingerprints say what each backend is
+    /// Keeps this catalog in this directory. The fingerprints say what each backend is
     /// configured to be.
     #[must_use]
     pub fn new(
-        catalogue: Arc<Catalogue>,
+        catalog: Arc<Catalog>,
         dir: impl Into<PathBuf>,
         fingerprints: Fingerprints,
     ) -> Arc<Self> {
         let (file, written) = (StateFile::new(dir, NAME, VERSION), Mutex::default());
-        Arc::new(Self { catalogue, fingerprints, file, written })
+        Arc::new(Self { catalog, fingerprints, file, written })
     }
 
     /// Takes over what was kept, where the wall clock shows `now`; answers with the backends that
@@ -82,9 +82,9 @@ impl Keeper {
         match self.file.read(read_lines) {
             Ok(None) => Vec::new(),
             Ok(Some(snapshot)) => {
-                let restored = self.catalogue.restore(snapshot, &self.fingerprints, now);
+                let restored = self.catalog.restore(snapshot, &self.fingerprints, now);
                 for source in &restored {
-                    let extensions = self.catalogue.view().entries(Some(*source)).len();
+                    let extensions = self.catalog.view().entries(Some(*source)).len();
                     info!(backend = %source, extensions, "catalog loaded from the last run");
                 }
                 restored
@@ -122,7 +122,7 @@ impl Keeper {
     }
 
     fn is_due(&self) -> bool {
-        let knowledge = self.catalogue.state_of_knowledge();
+        let knowledge = self.catalog.state_of_knowledge();
         let (written, now) = (self.written.lock(), Instant::now());
         let (changes, refresh) = written.next.unwrap_or((now, now));
         (knowledge.is_news_to(&written.knowledge) && now >= changes)
@@ -145,12 +145,12 @@ impl Keeper {
 
     fn save_here(&self, now: Timestamp) -> Result<()> {
         let mut written = self.written.lock();
-        let knowledge = self.catalogue.state_of_knowledge();
+        let knowledge = self.catalog.state_of_knowledge();
         if written.knowledge == knowledge && !written.failed {
             return Ok(());
         }
         let begun = Instant::now();
-        let snapshot = self.catalogue.snapshot(&self.fingerprints, now);
+        let snapshot = self.catalog.snapshot(&self.fingerprints, now);
         // Before anything is known there is nothing to keep, and perhaps something to lose.
         if snapshot.backends.is_empty() {
             return self.file.prepare();
@@ -170,7 +170,7 @@ impl Keeper {
     /// Says a failure, and its end, once in the log, and in `/health` while it lasts.
     fn tell(&self, failure: Option<&Error>) {
         let failure = failure.map(Error::report);
-        let before = self.catalogue.set_unkept(failure.clone());
+        let before = self.catalog.set_unkept(failure.clone());
         match (before, failure) {
             (None, Some(report)) => {
                 let path = self.file.path();

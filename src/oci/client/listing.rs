@@ -1,4 +1,4 @@
-//! Listings in pages: the catalogue of repositories and the tags of one.
+//! Listings in pages: the catalog of repositories and the tags of one.
 
 use std::collections::HashSet;
 
@@ -78,14 +78,14 @@ impl Client {
     /// the registry is asked for what lies behind its last name.
     ///
     /// # Errors
-    /// `NotFound` where the registry has no catalogue, `BackendRefused` where it is not for us, and
+    /// `NotFound` where the registry has no catalog, `BackendRefused` where it is not for us, and
     /// what sending can bring. A failure behind the first page is a gap.
-    pub async fn catalogue(&self, is_wanted: impl Fn(&str) -> bool + Sync) -> Result<Names> {
+    pub async fn catalog(&self, is_wanted: impl Fn(&str) -> bool + Sync) -> Result<Names> {
         let url = self.registry.endpoint("_catalog");
         let walk = Walk {
-            empty_end: Some("The catalogue ended with an empty page"),
+            empty_end: Some("The catalog ended with an empty page"),
             gathered: Gathered::wanted(&is_wanted),
-            ..Walk::new(self, REGISTRY, operations::CATALOGUE, url, Room::Much)
+            ..Walk::new(self, REGISTRY, operations::CATALOG, url, Room::Much)
         };
         self.http.alone(walk.run()).await
     }
@@ -311,14 +311,14 @@ impl<'a> Walk<'a> {
 
     /// The field that holds the names.
     fn field(&self) -> &'static str {
-        if self.operation == operations::CATALOGUE { "repositories" } else { "tags" }
+        if self.operation == operations::CATALOG { "repositories" } else { "tags" }
     }
 
     fn failure(&self, page: &Answer) -> Error {
-        let is_catalogue = self.operation == operations::CATALOGUE;
+        let is_catalog = self.operation == operations::CATALOG;
         let missing = format!("The registry has no such page of {}", self.operation);
         match page.status {
-            StatusCode::METHOD_NOT_ALLOWED if is_catalogue => Error::not_found(missing),
+            StatusCode::METHOD_NOT_ALLOWED if is_catalog => Error::not_found(missing),
             _ => Client::failure(page, missing),
         }
     }

@@ -209,7 +209,7 @@ async fn clock(source: Source, url: &Url, upstream: &UpstreamConfig) -> Entry {
         about,
         "clock",
         format!("our clock is {seconds} s {side} the server's"),
-        "synchronise both clocks (timedatectl set-ntp true)",
+        "synchronize both clocks (timedatectl set-ntp true)",
     )
 }
 

@@ -57,7 +57,7 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new() -> Self {
         let mut entries = vec![entry("provider/nowhere", "1.0.0", "none", false)];
-        let gitea = FakeGitea::start(organisation(&mut entries)).await;
+        let gitea = FakeGitea::start(organization(&mut entries)).await;
         let played = PlayedRegistry::new(Dialect::Zot, namespace(&mut entries));
         let registry = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
         let layouts = tempfile::tempdir().unwrap();
@@ -79,7 +79,7 @@ impl World {
     }
 }
 
-fn organisation(entries: &mut Vec<Entry>) -> State {
+fn organization(entries: &mut Vec<Entry>) -> State {
     let mut state = State::empty();
     state.create("shown_prov", "seen");
     let file = released(&mut state, "shown_prov", "1.0.0", SEEN);

@@ -1,4 +1,4 @@
-//! Catalogues and lists of tags: paging, refusals, emptiness.
+//! Catalogs and lists of tags: paging, refusals, emptiness.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,7 +140,7 @@ async fn case_09_a_page_size_that_is_refused_is_left_out() {
     let played = PlayedRegistry::new(Dialect::Distribution, Store::of_recorded_zot());
     let server = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let client = client(&server.url(), Credentials::Anonymous);
-    assert!(client.catalogue(|_| true).await.unwrap().names.len() > 11);
+    assert!(client.catalog(|_| true).await.unwrap().names.len() > 11);
     assert_eq!(server.take(), ["GET /v2/_catalog?n=100"], "never more than any registry bears");
     for status in [400, 413] {
         let (found, _) = tags_of(move |seen| match seen.query("n") {
@@ -153,7 +153,7 @@ async fn case_09_a_page_size_that_is_refused_is_left_out() {
 }
 
 #[tokio::test]
-async fn case_10_without_a_catalogue_the_configured_repositories_are_served() {
+async fn case_10_without_a_catalog_the_configured_repositories_are_served() {
     for status in [401, 403, 404, 405] {
         let mut store = Store::default();
         store.push("provisioning/aws-provider", "1.0.0", b"archive");
@@ -209,7 +209,7 @@ async fn an_empty_page_behind_an_unchanged_one_is_the_end() {
 }
 
 #[tokio::test]
-async fn case_12_a_catalogue_that_ends_early_proves_nothing() {
+async fn case_12_a_catalog_that_ends_early_proves_nothing() {
     let answers = Arc::new(AtomicUsize::new(0));
     let server = ScriptedRegistry::start(move |_| match answers.fetch_add(1, Ordering::SeqCst) {
         0 => repositories(&["provisioning/aws-provider"])

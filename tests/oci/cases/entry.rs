@@ -233,7 +233,7 @@ async fn case_20_token_servers_where_none_should_be_are_not_asked() {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_only_a_password_opens_is_opened_with_it() {
+async fn a_catalog_that_only_a_password_opens_is_opened_with_it() {
     let server = guarded(
         |seen, realm| match (seen.path(), seen.header("authorization")) {
             ("/v2/_catalog", Some(shown)) if shown.starts_with("Basic ") => {

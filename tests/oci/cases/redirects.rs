@@ -115,7 +115,7 @@ async fn row_17_a_list_that_is_redirected_elsewhere_cannot_be_read_and_nobody_th
     let asking = client(&registry.url(), credentials());
     let aws = repository("aws-provider");
     let ends = [
-        asking.catalogue(|_| true).await.map(|_| ()),
+        asking.catalog(|_| true).await.map(|_| ()),
         asking.tags(&aws).await.map(|_| ()),
         asking.referrers(&aws, &Digest::sha256(b"subject")).await.map(|_| ()),
     ];

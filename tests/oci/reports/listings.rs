@@ -32,7 +32,7 @@ fn tag_page(names: &[String]) -> Reply {
     Reply::json(json!({"name": NAME, "tags": names}).to_string())
 }
 
-fn catalogue_page(names: &[String]) -> Reply {
+fn catalog_page(names: &[String]) -> Reply {
     Reply::json(json!({"repositories": names}).to_string())
 }
 
@@ -46,12 +46,12 @@ fn unlinked(names: &[String], seen: &Seen) -> Vec<String> {
 /// A registry with one archive behind every tag, whose lists come from here.
 async fn listing(
     tags: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-    catalogue: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    catalog: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
 ) -> ScriptedRegistry {
     let mut store = Store::default();
     store.push(NAME, "1.0.0", b"archive");
     ScriptedRegistry::start(move |seen| match seen.path() {
-        path if path.ends_with("/v2/_catalog") => catalogue(seen),
+        path if path.ends_with("/v2/_catalog") => catalog(seen),
         path if path.ends_with("/tags/list") => tags(seen),
         path if path.contains("/manifests/") => {
             let mut any = seen.clone();
@@ -68,7 +68,7 @@ async fn of_tags(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Ext
     backend(&server.url()).extension(&id("aws-provider")).await.unwrap()
 }
 
-async fn of_catalogue(
+async fn of_catalog(
     answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
 ) -> Result<Listing, Error> {
     let server = listing(|_| Reply::new(404), answer).await;
@@ -146,16 +146,16 @@ async fn o02c_a_known_extension_outlives_a_page_that_is_missing() {
             (true, None) => tag_page(&tags(2)).header("link", "</v2/x?last=1>; rel=\"next\""),
             (true, Some(_)) => Reply::new(404),
         },
-        |_| catalogue_page(&[NAME.to_owned()]),
+        |_| catalog_page(&[NAME.to_owned()]),
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let all = served.get("/extensions/provider/aws/versions").await.column("version");
     assert_eq!(all.len(), 4);
     *broken.lock() = true;
     for _ in 0..3 {
-        served.catalogue.round(None).await.unwrap();
+        served.catalog.round(None).await.unwrap();
     }
     let versions = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(versions.column("version"), all);
@@ -163,7 +163,7 @@ async fn o02c_a_known_extension_outlives_a_page_that_is_missing() {
     let faults = served.get("/health").await.json()["backends"]["oci"]["faults"].to_string();
     assert!(faults.contains("provider/aws"), "{faults}");
     *broken.lock() = false;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let mended = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(mended.header("extension-registry-degraded"), "");
     assert_eq!(served.get("/health").await.json()["backends"]["oci"]["faults"], json!([]));
@@ -177,10 +177,9 @@ async fn o03_a_full_page_without_a_link_is_not_the_end() {
         assert!(extension.coverage().is_complete(), "{count}: {:?}", extension.coverage());
         let newest = format!("1.{}.0", 999 + count);
         assert_eq!(extension.latest().unwrap().version.as_str(), newest);
-        let listed =
-            of_catalogue(move |seen| catalogue_page(&unlinked(&repositories(count), seen)))
-                .await
-                .unwrap();
+        let listed = of_catalog(move |seen| catalog_page(&unlinked(&repositories(count), seen)))
+            .await
+            .unwrap();
         assert_eq!((listed.ids.len(), listed.coverage.is_complete()), (count, true));
     }
 }
@@ -250,7 +249,7 @@ async fn o04_nonsense_is_no_empty_list() {
         let error = asked.listing().await.unwrap_err();
         assert!(!error.is_not_found(), "{body}: {error}");
     }
-    let swapped = listing(|_| catalogue_page(&repositories(2)), |_| tag_page(&tags(2))).await;
+    let swapped = listing(|_| catalog_page(&repositories(2)), |_| tag_page(&tags(2))).await;
     assert!(backend(&swapped.url()).extension(&id("aws-provider")).await.is_err());
     assert!(backend(&swapped.url()).listing().await.is_err());
 }
@@ -261,22 +260,22 @@ async fn o04b_what_is_known_outlives_nonsense() {
     let said = Arc::clone(&answer);
     let server = listing(
         move |_| said.lock().clone().unwrap_or_else(|| tag_page(&tags(2))),
-        |_| catalogue_page(&[NAME.to_owned()]),
+        |_| catalog_page(&[NAME.to_owned()]),
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let html = Reply::new(200).header("content-type", "text/html").bytes("<html>");
     let bodies = NONSENSE.iter().map(|body| Reply::json(*body)).chain([html]);
     for reply in bodies.chain([r#"{"tags":null}"#, r#"{"tags":[]}"#].map(Reply::json)) {
         *answer.lock() = Some(reply.clone());
-        served.catalogue.round(None).await.unwrap();
-        served.catalogue.round(None).await.unwrap();
+        served.catalog.round(None).await.unwrap();
+        served.catalog.round(None).await.unwrap();
         let versions = served.get("/extensions/provider/aws/versions").await;
         assert_eq!(versions.column("version").len(), 2, "{reply:?}");
     }
     *answer.lock() = None;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     assert_eq!(served.get("/health").await.json()["backends"]["oci"]["faults"], json!([]));
 }
 
@@ -285,7 +284,7 @@ async fn o04c_an_element_that_is_no_name_costs_itself_and_the_proof() {
     let extension = of_tags(|_| Reply::json(r#"{"tags":["1.0.0",null,5,"1.1.0"]}"#)).await;
     assert_eq!(versions(&extension), ["1.1.0", "1.0.0"]);
     assert!(is_partial(extension.coverage()));
-    let listed = of_catalogue(|_| {
+    let listed = of_catalog(|_| {
         Reply::json(r#"{"repositories":["provisioning/aws-provider",{"name":"x"}]}"#)
     });
     let listed = listed.await.unwrap();
@@ -330,10 +329,10 @@ async fn o14_what_continues_a_list_is_asked_at_our_own_address() {
         "http://internal/some/prefix/v2/_catalog",
         "http://user:secret@internal/v2/_catalog",
     ] {
-        let listed = of_catalogue(move |seen| {
+        let listed = of_catalog(move |seen| {
             let page = unlinked(&repositories(120), seen);
             let link = format!("<{to}?last={}&n=100>; rel=\"next\"", page.last().unwrap());
-            let reply = catalogue_page(&page);
+            let reply = catalog_page(&page);
             if page.len() == 100 { reply.header("link", link) } else { reply }
         });
         let listed = listed.await.unwrap();
@@ -350,10 +349,10 @@ async fn o14_what_continues_a_list_is_asked_at_our_own_address() {
 }
 
 #[tokio::test]
-async fn o14b_a_catalogue_whose_second_page_fails_is_partial() {
+async fn o14b_a_catalog_whose_second_page_fails_is_partial() {
     for (what, failure) in failures() {
-        let listed = of_catalogue(move |seen| match seen.query("last") {
-            None => catalogue_page(&repositories(3)).header("link", "<?last=x&n=3>; rel=next"),
+        let listed = of_catalog(move |seen| match seen.query("last") {
+            None => catalog_page(&repositories(3)).header("link", "<?last=x&n=3>; rel=next"),
             Some(_) => failure.clone(),
         });
         let listed = listed.await.unwrap();
@@ -370,17 +369,17 @@ async fn o14c_a_list_that_is_partial_marks_the_answers_made_of_it() {
     let server = listing(
         |_| tag_page(&tags(1)),
         move |seen| match (*is_broken.lock(), seen.query("last")) {
-            (false, _) => catalogue_page(&repositories(4)),
-            (true, None) => catalogue_page(&repositories(3)).header("link", "<?last=x>; rel=next"),
+            (false, _) => catalog_page(&repositories(4)),
+            (true, None) => catalog_page(&repositories(3)).header("link", "<?last=x>; rel=next"),
             (true, Some(_)) => Reply::new(500),
         },
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     for (is_broken, mark) in [(false, ""), (true, "oci"), (false, ""), (true, "oci"), (false, "")] {
         *broken.lock() = is_broken;
-        served.catalogue.round(None).await.unwrap();
+        served.catalog.round(None).await.unwrap();
         let list = served.get("/extensions").await;
         assert_eq!(list.column("name").len(), 4);
         assert_eq!(list.header("extension-registry-degraded"), mark);
@@ -390,16 +389,16 @@ async fn o14c_a_list_that_is_partial_marks_the_answers_made_of_it() {
 }
 
 #[tokio::test]
-async fn o01_an_empty_catalogue_is_complete() {
+async fn o01_an_empty_catalog_is_complete() {
     for body in [r#"{"repositories":[]}"#, r#"{"repositories":null}"#] {
-        let listed = of_catalogue(move |_| Reply::json(body)).await.unwrap();
+        let listed = of_catalog(move |_| Reply::json(body)).await.unwrap();
         assert_eq!((listed.ids.len(), listed.coverage), (0, Coverage::Complete), "{body}");
     }
 }
 
 #[tokio::test]
-async fn o02d_a_refusal_of_what_the_catalogue_names_is_no_absence() {
-    let server = listing(|_| Reply::new(403), |_| catalogue_page(&[NAME.to_owned()])).await;
+async fn o02d_a_refusal_of_what_the_catalog_names_is_no_absence() {
+    let server = listing(|_| Reply::new(403), |_| catalog_page(&[NAME.to_owned()])).await;
     let asked = backend(&server.url());
     asked.listing().await.unwrap();
     let error = asked.extension(&id("aws-provider")).await.unwrap_err();

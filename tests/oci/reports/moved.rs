@@ -35,7 +35,7 @@ async fn behind(setup: Setup) -> (Served, ScriptedRegistry, Arc<Mutex<Store>>) {
     let (server, store) = play(store).await;
     let setup = Setup { accept_changes: true, ..setup };
     let served = Served::with(vec![Arc::new(backend(&server.url()))], setup).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     (served, server, store)
 }
 
@@ -95,7 +95,7 @@ async fn o09_after_a_notice_every_answer_is_of_what_a_tag_stands_for_now() {
         for bytes in [&b"second"[..], b"third", b"first"] {
             store.lock().push(NAME, "1.0.0", bytes);
             // What a notice does.
-            served.catalogue.refresh(&id("aws-provider"), None).await.unwrap();
+            served.catalog.refresh(&id("aws-provider"), None).await.unwrap();
             let found = digests(&served, &ALL).await;
             assert!(all_are(&found, bytes), "{asked_before:?}: {found:?}");
         }
@@ -200,7 +200,7 @@ async fn o09g_layouts_answer_alike_too() {
         assert!(never_goes_back(&found, &before), "{first}: {found:?}");
         let after = digests(&served, &ALL).await;
         assert!(after.iter().all(|digest| *digest == found[4]), "{first}: {after:?}");
-        served.catalogue.refresh(&aws, None).await.unwrap();
+        served.catalog.refresh(&aws, None).await.unwrap();
         assert!(all_are(&digests(&served, &ALL).await, &bytes), "{first}");
         before = bytes;
     }

@@ -70,8 +70,8 @@ async fn answers_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_catalogue_of_the_smallest_names() {
-    holds("oci, a catalogue of the smallest names", &OCI, |seen| {
+async fn a_catalog_of_the_smallest_names() {
+    holds("oci, a catalog of the smallest names", &OCI, |seen| {
         let names =
             || long("{\"repositories\":[", "]}", PAGE, page_of(seen), |_| "\"\"".to_owned());
         (seen.path() == "/v2/_catalog").then(|| next(seen, Reply::json(names())))
@@ -80,8 +80,8 @@ async fn a_catalogue_of_the_smallest_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_catalogue_of_others_without_end() {
-    holds("oci, a catalogue of others' names without end", &OCI, |seen| {
+async fn a_catalog_of_others_without_end() {
+    holds("oci, a catalog of others' names without end", &OCI, |seen| {
         let name = |number| format!("\"{number:x}\"");
         let names = || long("{\"repositories\":[", "]}", PAGE, page_of(seen), name);
         (seen.path() == "/v2/_catalog").then(|| next(seen, Reply::json(names())))

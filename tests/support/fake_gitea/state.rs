@@ -1,4 +1,4 @@
-//! What a fake Gitea has: an organisation, repositories, releases, tokens, a feed.
+//! What a fake Gitea has: an organization, repositories, releases, tokens, a feed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,16 +19,16 @@ pub(crate) struct State {
     pub(crate) root_url: String,
     pub(crate) sub_path: String,
     pub(crate) organization: String,
-    /// The number of the organisation, which a rename does not change.
+    /// The number of the organization, which a rename does not change.
     pub(crate) organization_number: i64,
-    /// Whether only its members see the organisation.
+    /// Whether only its members see the organization.
     pub(crate) private_organization: bool,
-    /// The former name of the organisation, if it was renamed.
+    /// The former name of the organization, if it was renamed.
     pub(crate) former_organization: Option<String>,
     pub(crate) sign_in_required: bool,
     pub(crate) max_items: usize,
     pub(crate) repositories: Vec<Repository>,
-    /// Repositories of an organisation that gave up its name: they can be asked for by number.
+    /// Repositories of an organization that gave up its name: they can be asked for by number.
     pub(crate) moved_away: Vec<Repository>,
     /// Former names of repositories.
     pub(crate) renamed: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ pub(crate) struct Repository {
 }
 
 impl State {
-    /// An organisation without repositories.
+    /// An organization without repositories.
     pub(crate) fn empty() -> Self {
         Self::empty_as(&GITEA)
     }
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// The organisation of the recorded exchanges.
+    /// The organization of the recorded exchanges.
     pub(crate) fn recorded() -> Self {
         Self::recorded_as(&GITEA)
     }
@@ -151,7 +151,7 @@ impl State {
         state
     }
 
-    /// The private organisation that some of the exchanges are about.
+    /// The private organization that some of the exchanges are about.
     pub(crate) fn recorded_privately(recording: &'static Recording) -> Self {
         let mut state = Self::empty_as(recording);
         "field-org".clone_into(&mut state.organization);

@@ -1,4 +1,4 @@
-//! A catalogue of 100,000 extensions (3 releases each, 12 words of description, 3 keywords), swept
+//! A catalog of 100,000 extensions (3 releases each, 12 words of description, 3 keywords), swept
 //! from a backend that makes them up: the memory of the process, searches through the whole router
 //! in process (parsing, search, rendering, layers; no socket), and one publication.
 //!
@@ -14,7 +14,7 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "catalogue_scale/generated.rs"]
+#[path = "catalog_scale/generated.rs"]
 mod generated;
 
 use std::num::NonZeroUsize;
@@ -28,7 +28,7 @@ use extension_registry::api::routes::{Api, Parts, api, templates};
 use extension_registry::api::state::Draining;
 use extension_registry::api::surroundings::HttpRules;
 use extension_registry::cache::artifacts::Artifacts;
-use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -78,7 +78,7 @@ fn name(n: usize) -> String {
     id(hash(n, 7) % EXTENSIONS).name.to_string()
 }
 
-/// Two neighbours swapped, and a letter left out.
+/// Two neighbors swapped, and a letter left out.
 fn misspelled(name: &str) -> String {
     let mut letters: Vec<char> = name.chars().collect();
     letters.swap(1, 2);
@@ -90,20 +90,20 @@ fn misspelled(name: &str) -> String {
 async fn main() {
     let before = resident_mb();
     let backend = Arc::new(Generated::new(EXTENSIONS));
-    let catalogue = Catalogue::new(vec![backend.clone()], rules());
-    let router = service(&catalogue);
+    let catalog = Catalog::new(vec![backend.clone()], rules());
+    let router = service(&catalog);
     let begun = Instant::now();
-    let _sync = sync::run(&catalogue);
-    while catalogue.view().entries(None).len() < EXTENSIONS {
+    let _sync = sync::run(&catalog);
+    while catalog.view().entries(None).len() < EXTENSIONS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("sweep of {EXTENSIONS} extensions until all are shown: {:.2?}", begun.elapsed());
     let searched = searches(&router).await;
-    publications(&catalogue, &backend).await;
+    publications(&catalog, &backend).await;
     let again = searches(&router).await;
     let (resident, peak) = (resident_mb(), memory_mb("VmHWM:"));
     println!("resident: {resident} MB, {before} MB of them before; at most {peak} MB");
-    let (_, status) = &catalogue.statuses()[0];
+    let (_, status) = &catalog.statuses()[0];
     let (estimated, taken) = (status.held.bytes >> 20, resident - before);
     println!("what catalog.max_bytes counts of it: {estimated} MB, of {taken} MB");
     assert!(resident < RESIDENT_MAX_MB, "{resident} MB are resident");
@@ -129,7 +129,7 @@ fn rules() -> Rules {
 }
 
 /// The whole service but its socket.
-fn service(catalogue: &Arc<Catalogue>) -> Api {
+fn service(catalog: &Arc<Catalog>) -> Api {
     let routes = templates();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
@@ -143,7 +143,7 @@ fn service(catalogue: &Arc<Catalogue>) -> Api {
         metadata: true,
     };
     let parts = Parts {
-        catalogue: Arc::clone(catalogue),
+        catalog: Arc::clone(catalog),
         memos: Memos::new(memos, None, &metrics),
         artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
@@ -207,22 +207,22 @@ fn quantile(sorted: &[Duration], share: f64) -> Duration {
 }
 
 /// Publishes one extension after the other and waits until a view shows it.
-async fn publications(catalogue: &Arc<Catalogue>, backend: &Generated) {
+async fn publications(catalog: &Arc<Catalog>, backend: &Generated) {
     let mut times = Vec::new();
     for n in 0..PUBLICATIONS {
         let number = hash(n, 9) % EXTENSIONS;
         backend.publish(number);
-        let revision = catalogue.view().revision;
+        let revision = catalog.view().revision;
         let begun = Instant::now();
-        catalogue.refresh(&id(number), None).await.unwrap();
-        while catalogue.view().revision == revision {
+        catalog.refresh(&id(number), None).await.unwrap();
+        while catalog.view().revision == revision {
             tokio::task::yield_now().await;
         }
         times.push(begun.elapsed());
         // A view may be held back for a tenth of a second; that is not what is measured.
         tokio::time::sleep(Duration::from_millis(150)).await;
         let found =
-            catalogue.view().search(&format!("revision1 {}", id(number).name), None, None).len();
+            catalog.view().search(&format!("revision1 {}", id(number).name), None, None).len();
         assert_eq!(found, 1, "{}", id(number));
     }
     times.sort();

@@ -19,21 +19,21 @@ async fn a_storm_of_notices_loses_nothing_and_asks_once_a_second() {
     let names: Vec<String> = (0..EXTENSIONS).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let backend = backend(&names);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     // 10,000 in ten seconds: each is about a release of its own.
     for minor in 1..=100 {
         for number in 0..EXTENSIONS {
             let release = tag(&format!("1.{minor}.0"));
             backend.inner.publish(&name(number), release, about("d", &[]), "bytes");
-            catalogue.notice(Source::Gitea, vec![name(number)]);
+            catalog.notice(Source::Gitea, vec![name(number)]);
         }
         pass(Duration::from_millis(90)).await;
     }
     let reads = backend.asked().extensions - before;
     assert!((10 * EXTENSIONS..=11 * EXTENSIONS).contains(&reads), "{reads} reads");
     pass(Duration::from_secs(1)).await;
-    let view = catalogue.view();
+    let view = catalog.view();
     for number in 0..EXTENSIONS {
         let entry = view.get(&name(number), None).unwrap();
         assert_eq!(entry.extension.releases().len(), 101, "nothing is lost of {number}");

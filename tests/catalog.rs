@@ -1,4 +1,4 @@
-//! How the catalogue stays true over time. The clock is virtual; questions are counted.
+//! How the catalog stays true over time. The clock is virtual; questions are counted.
 
 mod faults;
 mod pages;
@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalogue, Merge, sync};
+use extension_registry::catalog::{Catalog, Merge, sync};
 use extension_registry::models::source::Source;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -23,22 +23,22 @@ use crate::support::served::rules;
 
 const TTL: Duration = Duration::from_secs(300);
 
-/// A catalogue that is kept current, its first round made.
-async fn kept(backend: Arc<Scripted>) -> (Arc<Catalogue>, JoinSet<()>) {
+/// A catalog that is kept current, its first round made.
+async fn kept(backend: Arc<Scripted>) -> (Arc<Catalog>, JoinSet<()>) {
     let backends: Vec<Arc<dyn Backend>> = vec![backend];
-    let catalogue = Catalogue::new(backends, rules(Merge::Owner, TTL));
-    let tasks = sync::run(&catalogue);
+    let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
+    let tasks = sync::run(&catalog);
     // An outage is no failure of the test: some begin with one.
-    let _ = catalogue.ready(None).await;
-    (catalogue, tasks)
+    let _ = catalog.ready(None).await;
+    (catalog, tasks)
 }
 
 fn backend(releases: &[&str]) -> Arc<Scripted> {
     Arc::new(Scripted::new(Source::Gitea, releases))
 }
 
-fn listed(catalogue: &Catalogue) -> Vec<String> {
-    catalogue.view().entries(None).iter().map(|entry| entry.id().to_string()).collect()
+fn listed(catalog: &Catalog) -> Vec<String> {
+    catalog.view().entries(None).iter().map(|entry| entry.id().to_string()).collect()
 }
 
 /// Lets the clock run a little past a moment, so that what happens at it has happened.
@@ -49,7 +49,7 @@ async fn pass(duration: Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_quiet_round_asks_one_question_once_per_time_to_live() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    let (_catalog, _tasks) = kept(backend.clone()).await;
     assert_eq!(backend.asked(), Asked { listings: 1, changes: 1, extensions: 2 });
     pass(TTL).await;
     assert_eq!(backend.asked(), Asked { listings: 1, changes: 2, extensions: 2 });
@@ -60,17 +60,17 @@ async fn a_quiet_round_asks_one_question_once_per_time_to_live() {
 #[tokio::test(start_paused = true)]
 async fn a_round_reads_only_what_changed() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     pass(TTL).await;
     assert_eq!(backend.asked(), Asked { listings: 1, changes: 2, extensions: 3 });
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/b", "provider/c"]);
+    assert_eq!(listed(&catalog), ["provider/a", "provider/b", "provider/c"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn everything_is_swept_again_once_an_hour() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    let (_catalog, _tasks) = kept(backend.clone()).await;
     pass(TTL * 11).await;
     assert_eq!(backend.asked().listings, 1);
     pass(TTL * 2).await;
@@ -82,7 +82,7 @@ async fn a_backend_that_cannot_tell_changes_is_swept_each_time() {
     let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
-    let (_catalogue, _tasks) = kept(backend.clone()).await;
+    let (_catalog, _tasks) = kept(backend.clone()).await;
     pass(TTL * 2).await;
     assert_eq!(backend.asked().listings, 3);
 }
@@ -90,65 +90,65 @@ async fn a_backend_that_cannot_tell_changes_is_swept_each_time() {
 #[tokio::test(start_paused = true)]
 async fn row_44_a_removed_repository_goes_after_two_answers_ten_seconds_apart() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
     pass(TTL).await;
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/b"], "once is not enough");
+    assert_eq!(listed(&catalog), ["provider/a", "provider/b"], "once is not enough");
     pass(Duration::from_secs(9)).await;
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/b"]);
+    assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
     pass(Duration::from_secs(1)).await;
-    assert_eq!(listed(&catalogue), ["provider/b"]);
+    assert_eq!(listed(&catalog), ["provider/b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repository_that_comes_back_in_between_stays() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
     pass(TTL + Duration::from_secs(5)).await;
     backend.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "a");
     pass(Duration::from_secs(600)).await;
-    assert_eq!(listed(&catalogue), ["provider/a"]);
+    assert_eq!(listed(&catalog), ["provider/a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.down.store(true, Ordering::SeqCst);
     pass(TTL * 3).await;
-    assert_eq!(listed(&catalogue), ["provider/a"]);
-    let status = &catalogue.statuses()[0].1;
+    assert_eq!(listed(&catalog), ["provider/a"]);
+    let status = &catalog.statuses()[0].1;
     assert!(!status.healthy);
     assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
-    assert_eq!(catalogue.freshness(None, None).degraded, [Source::Gitea]);
+    assert_eq!(catalog.freshness(None, None).degraded, [Source::Gitea]);
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(31)).await;
-    assert!(catalogue.statuses()[0].1.healthy);
-    assert_eq!(catalogue.freshness(None, None).degraded, []);
+    assert!(catalog.statuses()[0].1.healthy);
+    assert_eq!(catalog.freshness(None, None).degraded, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_was_down_at_the_start_is_known_a_second_after_it_is_back() {
     let backend = backend(&["provider/a:1.0.0"]);
     backend.down.store(true, Ordering::SeqCst);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
-    assert!(catalogue.ready(None).await.is_err());
+    let (catalog, _tasks) = kept(backend.clone()).await;
+    assert!(catalog.ready(None).await.is_err());
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(1)).await;
-    assert_eq!(listed(&catalogue), ["provider/a"]);
+    assert_eq!(listed(&catalog), ["provider/a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     for _ in 0..10_000 {
-        catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+        catalog.notice(Source::Gitea, vec![id("provider/a")]);
     }
     pass(Duration::ZERO).await;
-    let view = catalogue.view();
+    let view = catalog.view();
     let entry = view.get(&id("provider/a"), None).unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
     assert_eq!(backend.asked().extensions, 2);
@@ -157,12 +157,12 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_comes_before_its_tag_is_followed_for_three_seconds() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
-    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    let (catalog, _tasks) = kept(backend.clone()).await;
+    catalog.notice(Source::Gitea, vec![id("provider/a")]);
     pass(Duration::from_millis(500)).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "late");
     pass(Duration::from_millis(500)).await;
-    let entry = catalogue.view().get(&id("provider/a"), None).cloned().unwrap();
+    let entry = catalog.view().get(&id("provider/a"), None).cloned().unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
     pass(Duration::from_secs(60)).await;
     assert_eq!(backend.asked().extensions, 1 + 3, "at 0, 1 and 3 seconds, and no more");
@@ -171,11 +171,11 @@ async fn a_notice_that_comes_before_its_tag_is_followed_for_three_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
-    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    catalog.notice(Source::Gitea, vec![id("provider/a")]);
     let begun = Instant::now();
-    while listed(&catalogue).len() == 2 {
+    while listed(&catalog).len() == 2 {
         sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(begun.elapsed().as_secs(), 10);
@@ -189,18 +189,18 @@ async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
 #[tokio::test(start_paused = true)]
 async fn an_extension_that_was_read_long_ago_is_read_again_behind_the_answer() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     pass(TTL - Duration::from_secs(1)).await;
-    catalogue.find(&id("provider/a"), None).await.unwrap();
+    catalog.find(&id("provider/a"), None).await.unwrap();
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 2, "it is current");
     pass(Duration::from_secs(1)).await;
     for _ in 0..5 {
-        catalogue.find(&id("provider/a"), None).await.unwrap();
+        catalog.find(&id("provider/a"), None).await.unwrap();
     }
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 3, "five readers, one question");
-    catalogue.find(&id("provider/a"), None).await.unwrap();
+    catalog.find(&id("provider/a"), None).await.unwrap();
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 3, "it is current again");
 }
@@ -208,12 +208,12 @@ async fn an_extension_that_was_read_long_ago_is_read_again_behind_the_answer() {
 #[tokio::test(start_paused = true)]
 async fn callers_who_want_a_round_share_one() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().changes;
     let mut callers = JoinSet::new();
     for _ in 0..100 {
-        let catalogue = Arc::clone(&catalogue);
-        callers.spawn(async move { catalogue.round(None).await });
+        let catalog = Arc::clone(&catalog);
+        callers.spawn(async move { catalog.round(None).await });
     }
     while let Some(outcome) = callers.join_next().await {
         outcome.unwrap().unwrap();
@@ -230,43 +230,42 @@ async fn a_backend_that_goes_away_within_a_sweep_is_not_asked_for_everything() {
     scripted.listing_survives = true;
     let backend = Arc::new(scripted);
     backend.down.store(true, Ordering::SeqCst);
-    let catalogue =
-        Catalogue::new(vec![backend.clone() as Arc<dyn Backend>], rules(Merge::Owner, TTL));
-    assert!(catalogue.round(None).await.is_err());
+    let catalog = Catalog::new(vec![backend.clone() as Arc<dyn Backend>], rules(Merge::Owner, TTL));
+    assert!(catalog.round(None).await.is_err());
     let asked = backend.asked().extensions;
     assert!(asked < 50, "{asked} questions");
-    assert!(!catalogue.statuses()[0].1.healthy);
+    assert!(!catalog.statuses()[0].1.healthy);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_name_is_asked_for_once_and_the_no_is_remembered() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     let mut callers = JoinSet::new();
     for _ in 0..10_000 {
-        let catalogue = Arc::clone(&catalogue);
-        callers.spawn(async move { catalogue.find(&id("provider/none"), None).await });
+        let catalog = Arc::clone(&catalog);
+        callers.spawn(async move { catalog.find(&id("provider/none"), None).await });
     }
     while let Some(outcome) = callers.join_next().await {
         assert!(outcome.unwrap().unwrap_err().is_not_found());
     }
     assert_eq!(backend.asked().extensions, before + 1, "10,000 callers, one question");
     pass(Duration::from_secs(9)).await;
-    assert!(catalogue.find(&id("provider/none"), None).await.is_err());
+    assert!(catalog.find(&id("provider/none"), None).await.is_err());
     assert_eq!(backend.asked().extensions, before + 1, "remembered");
     backend.inner.publish(&id("provider/none"), tag("1.0.0"), about("d", &[]), "x");
     pass(Duration::from_secs(1)).await;
-    assert!(catalogue.find(&id("provider/none"), None).await.is_ok(), "asked for again");
+    assert!(catalog.find(&id("provider/none"), None).await.is_ok(), "asked for again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_version_is_asked_for_once_and_the_no_is_remembered() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     for _ in 0..100 {
-        let found = catalogue.find_release(&id("provider/a"), &tag("9.9.9"), None).await;
+        let found = catalog.find_release(&id("provider/a"), &tag("9.9.9"), None).await;
         assert!(found.unwrap_err().is_not_found());
     }
     assert_eq!(backend.asked().extensions, before + 1);
@@ -275,15 +274,15 @@ async fn an_unknown_version_is_asked_for_once_and_the_no_is_remembered() {
 #[tokio::test(start_paused = true)]
 async fn row_26_made_up_names_cost_a_backend_five_questions_a_second() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     for n in 0..1000 {
-        let error = catalogue.find(&id(&format!("provider/x{n}")), None).await.unwrap_err();
+        let error = catalog.find(&id(&format!("provider/x{n}")), None).await.unwrap_err();
         assert!(error.is_not_found(), "the listing is complete and current: {error}");
     }
     assert_eq!(backend.asked().extensions, before + 5);
     pass(Duration::from_secs(1)).await;
-    catalogue.find(&id("provider/y"), None).await.unwrap_err();
+    catalog.find(&id("provider/y"), None).await.unwrap_err();
     assert_eq!(backend.asked().extensions, before + 6);
 }
 
@@ -292,13 +291,13 @@ async fn row_26_a_listing_that_was_cut_short_says_no_to_nobody() {
     let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     let mut number = 0;
     let mut ask = async || {
         let mut noes = 0;
         for _ in 0..10 {
             number += 1;
-            let error = catalogue.find(&id(&format!("provider/x{number}")), None).await;
+            let error = catalog.find(&id(&format!("provider/x{number}")), None).await;
             noes += usize::from(error.unwrap_err().is_not_found());
         }
         noes
@@ -317,11 +316,11 @@ async fn rounds_of_changes_make_no_listing_complete_that_was_not() {
     let backend = backend(&["provider/a:1.0.0"]);
     for (cut, noes) in [(true, 5), (false, 10)] {
         backend.cuts_listings.store(cut, Ordering::SeqCst);
-        let (catalogue, _tasks) = kept(backend.clone()).await;
+        let (catalog, _tasks) = kept(backend.clone()).await;
         pass(TTL * 3).await;
         let mut said = 0;
         for number in 0..10 {
-            let error = catalogue.find(&id(&format!("provider/x{number}")), None).await;
+            let error = catalog.find(&id(&format!("provider/x{number}")), None).await;
             said += usize::from(error.unwrap_err().is_not_found());
         }
         assert_eq!(said, noes, "cut: {cut}");
@@ -332,42 +331,42 @@ async fn rounds_of_changes_make_no_listing_complete_that_was_not() {
 async fn what_is_listed_and_cannot_be_read_is_not_absent() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     *backend.faulty.lock() = Some(id("provider/b"));
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     for number in 0..5 {
-        catalogue.find(&id(&format!("provider/x{number}")), None).await.unwrap_err();
+        catalog.find(&id(&format!("provider/x{number}")), None).await.unwrap_err();
     }
-    let error = catalogue.find(&id("provider/B"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/B"), None).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
-    let error = catalogue.find(&id("provider/y"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/y"), None).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_are_never_remembered_as_absence() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     backend.down.store(true, Ordering::SeqCst);
-    let error = catalogue.find(&id("provider/b"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/b"), None).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
     backend.down.store(false, Ordering::SeqCst);
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "x");
-    assert!(catalogue.find(&id("provider/b"), None).await.is_ok());
+    assert!(catalog.find(&id("provider/b"), None).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn made_up_versions_never_remove_an_extension() {
     let backend = backend(&["provider/a:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     for second in 0..30 {
         // These use up the budget, so that the version below is never asked for.
         for n in 0..5 {
             let made_up = id(&format!("provider/x{second}-{n}"));
-            assert!(catalogue.find(&made_up, None).await.unwrap_err().is_not_found());
+            assert!(catalog.find(&made_up, None).await.unwrap_err().is_not_found());
         }
         let version = tag(&format!("9.{second}.0"));
-        let found = catalogue.find_release(&id("provider/a"), &version, None).await;
+        let found = catalog.find_release(&id("provider/a"), &version, None).await;
         assert!(found.unwrap_err().is_not_found());
         pass(Duration::from_secs(1)).await;
     }
-    assert_eq!(listed(&catalogue), ["provider/a"]);
+    assert_eq!(listed(&catalog), ["provider/a"]);
 }

@@ -17,7 +17,7 @@ async fn of_many_faults_the_first_are_shown_and_all_are_counted() {
     };
     *backend.faults.lock() = (0..5000).map(fault).collect();
     let served = Served::over(vec![backend]).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let health = served.get("/health").await;
     assert!(health.body.len() < 20_000, "{} bytes", health.body.len());
     let of_gitea = &health.json()["backends"]["gitea"];

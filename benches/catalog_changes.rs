@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::index::{Index, View};
-use extension_registry::catalog::{Catalogue, Merge, Rules};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::naming::ExtensionId;
@@ -101,19 +101,19 @@ fn changes() {
 async fn made_up_names() {
     let backend = MemoryBackend::new(Source::Gitea);
     backend.publish(&id(0), "1.0.0".parse().unwrap(), About::default(), "bytes");
-    let catalogue = Catalogue::new(vec![Arc::new(backend)], rules());
-    catalogue.round(None).await.unwrap();
-    ask(&catalogue, 1..NAMES / 2).await;
+    let catalog = Catalog::new(vec![Arc::new(backend)], rules());
+    catalog.round(None).await.unwrap();
+    ask(&catalog, 1..NAMES / 2).await;
     let half = resident_kib();
-    ask(&catalogue, NAMES / 2..NAMES).await;
+    ask(&catalog, NAMES / 2..NAMES).await;
     let all = resident_kib();
     println!("resident after {} made-up names {half} KiB, after {NAMES} {all} KiB", NAMES / 2);
     assert!(all.saturating_sub(half) <= GROWTH_MAX_KIB, "made-up names fill the memory");
 }
 
-async fn ask(catalogue: &Arc<Catalogue>, numbers: std::ops::Range<usize>) {
+async fn ask(catalog: &Arc<Catalog>, numbers: std::ops::Range<usize>) {
     for number in numbers {
-        assert!(catalogue.find(&id(number), None).await.unwrap_err().is_not_found());
+        assert!(catalog.find(&id(number), None).await.unwrap_err().is_not_found());
     }
 }
 

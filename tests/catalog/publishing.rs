@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::catalog::{Catalogue, Merge};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::models::source::Source;
 use tokio::time::Instant;
 
@@ -20,10 +20,10 @@ async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
     scripted.latency = Duration::from_millis(10);
     let backend = Arc::new(scripted);
     let begun = Instant::now();
-    let (catalogue, _tasks) = kept(backend).await;
+    let (catalog, _tasks) = kept(backend).await;
     let mut shown = Vec::new();
     while begun.elapsed() < Duration::from_secs(10) {
-        let view = catalogue.view();
+        let view = catalog.view();
         if shown.last().is_none_or(|(revision, _)| *revision != view.revision) {
             shown.push((view.revision, view.entries(None).len()));
         }
@@ -40,18 +40,18 @@ async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
-    let before = catalogue.view();
+    let (catalog, _tasks) = kept(backend.clone()).await;
+    let before = catalog.view();
     backend.inner.publish(&id("provider/B"), tag("2.0.0"), about("d", &[]), "b");
-    catalogue.refresh(&id("provider/b"), None).await.unwrap();
-    let after = catalogue.view();
+    catalog.refresh(&id("provider/b"), None).await.unwrap();
+    let after = catalog.view();
     for source in [None, Some(Source::Gitea)] {
         let same = before.entries(source).iter().zip(after.entries(source));
         let same: Vec<bool> = same.map(|(before, after)| Arc::ptr_eq(before, after)).collect();
         assert_eq!(same, [true, false, true], "{source:?}");
     }
-    catalogue.refresh(&id("provider/b"), None).await.unwrap();
-    assert_eq!(catalogue.view().revision, after.revision, "the same again is no news");
+    catalog.refresh(&id("provider/b"), None).await.unwrap();
+    assert_eq!(catalog.view().revision, after.revision, "the same again is no news");
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,11 +60,11 @@ async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
     let mut scripted = Scripted::new(Source::Oci, &releases);
     scripted.leaves_unread = true;
-    let (catalogue, _tasks) = kept(Arc::new(scripted)).await;
+    let (catalog, _tasks) = kept(Arc::new(scripted)).await;
     let begun = Instant::now();
     for number in 0..29 {
         let version = tag(&format!("1.{number}.0"));
-        let found = catalogue.find_download(&id("provider/a"), &version, None).await;
+        let found = catalog.find_download(&id("provider/a"), &version, None).await;
         assert!(found.unwrap().1.manifest_digest.is_some());
     }
     // Five views follow each other at once, and then there are five a second.
@@ -74,16 +74,16 @@ async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
 #[tokio::test(start_paused = true)]
 async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
     let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(first.clone()).await;
-    let view = catalogue.view();
+    let (catalog, _tasks) = kept(first.clone()).await;
+    let view = catalog.view();
     let lists = [None, Some(Source::Gitea)].map(|source| view.entries(source).as_ptr());
     assert_eq!(lists[0], lists[1], "one backend: one list");
 
     let second = Arc::new(Scripted::new(Source::Oci, &["provider/b:2.0.0", "provider/c:1.0.0"]));
     for (merge, shared) in [(Merge::Owner, [true; 3]), (Merge::Union, [true, false, true])] {
-        let catalogue = Catalogue::new(vec![first.clone(), second.clone()], rules(merge, TTL));
-        catalogue.round(None).await.unwrap();
-        let view = catalogue.view();
+        let catalog = Catalog::new(vec![first.clone(), second.clone()], rules(merge, TTL));
+        catalog.round(None).await.unwrap();
+        let view = catalog.view();
         let same = |(merged, source)| {
             view.entries(Some(source)).iter().any(|own| Arc::ptr_eq(own, merged))
         };
@@ -96,12 +96,12 @@ async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
 #[tokio::test(start_paused = true)]
 async fn a_repository_that_hangs_keeps_no_other_from_being_read() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
-    let (catalogue, _tasks) = kept(backend.clone()).await;
+    let (catalog, _tasks) = kept(backend.clone()).await;
     *backend.hangs.lock() = Some(id("provider/a"));
-    catalogue.notice(Source::Gitea, vec![id("provider/a")]);
+    catalog.notice(Source::Gitea, vec![id("provider/a")]);
     pass(Duration::from_millis(100)).await;
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalogue.notice(Source::Gitea, vec![id("provider/c")]);
+    catalog.notice(Source::Gitea, vec![id("provider/c")]);
     pass(Duration::from_millis(100)).await;
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/b", "provider/c"]);
+    assert_eq!(listed(&catalog), ["provider/a", "provider/b", "provider/c"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::status::Status;
-use extension_registry::catalog::{Catalogue, Merge, Rules, sync};
+use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::error::{Error, ErrorKind};
 use extension_registry::models::source::Source;
 
@@ -17,23 +17,23 @@ use crate::support::served::{Served, Setup, rules};
 
 const AB: [&str; 2] = ["provider/a:1.0.0", "provider/b:1.0.0"];
 
-fn bounded(backends: Vec<Arc<dyn Backend>>, max_bytes: usize) -> Arc<Catalogue> {
-    Catalogue::new(backends, Rules { max_bytes, ..rules(Merge::Owner, TTL) })
+fn bounded(backends: Vec<Arc<dyn Backend>>, max_bytes: usize) -> Arc<Catalog> {
+    Catalog::new(backends, Rules { max_bytes, ..rules(Merge::Owner, TTL) })
 }
 
-fn status(catalogue: &Catalogue) -> Status {
-    catalogue.statuses().remove(0).1
+fn status(catalog: &Catalog) -> Status {
+    catalog.statuses().remove(0).1
 }
 
-fn said(catalogue: &Catalogue) -> Vec<String> {
-    status(catalogue).faults.into_iter().map(|fault| fault.reason).collect()
+fn said(catalog: &Catalog) -> Vec<String> {
+    status(catalog).faults.into_iter().map(|fault| fault.reason).collect()
 }
 
 /// What these take up where there is room for everything.
 async fn weight_of(releases: &[&str]) -> usize {
-    let catalogue = bounded(vec![backend(releases)], usize::MAX);
-    catalogue.round(None).await.unwrap();
-    status(&catalogue).held.bytes
+    let catalog = bounded(vec![backend(releases)], usize::MAX);
+    catalog.round(None).await.unwrap();
+    status(&catalog).held.bytes
 }
 
 #[track_caller]
@@ -45,47 +45,47 @@ fn assert_no_room(error: &Error) {
 #[tokio::test(start_paused = true)]
 async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
     let backend = backend(&AB);
-    let catalogue = bounded(vec![backend.clone()], weight_of(&AB).await);
-    let _tasks = sync::run(&catalogue);
-    catalogue.ready(None).await.unwrap();
-    assert_eq!(said(&catalogue), [""; 0]);
-    assert_eq!(catalogue.freshness(None, None).degraded, []);
+    let catalog = bounded(vec![backend.clone()], weight_of(&AB).await);
+    let _tasks = sync::run(&catalog);
+    catalog.ready(None).await.unwrap();
+    assert_eq!(said(&catalog), [""; 0]);
+    assert_eq!(catalog.freshness(None, None).degraded, []);
 
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     pass(TTL).await;
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/b"]);
-    assert_eq!(said(&catalogue), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
-    assert_eq!(catalogue.freshness(None, None).degraded, [Source::Gitea]);
+    assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
+    assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
+    assert_eq!(catalog.freshness(None, None).degraded, [Source::Gitea]);
     // Within the budget and beyond it, by its own source and by none.
     for number in 0..20 {
         let source = (number % 2 == 0).then_some(Source::Gitea);
-        assert_no_room(&catalogue.find(&id("provider/c"), source).await.unwrap_err());
-        let newer = catalogue.find_release(&id("provider/a"), &tag("1.1.0"), source).await;
+        assert_no_room(&catalog.find(&id("provider/c"), source).await.unwrap_err());
+        let newer = catalog.find_release(&id("provider/a"), &tag("1.1.0"), source).await;
         assert_no_room(&newer.unwrap_err());
     }
-    let known = catalogue.find_release(&id("provider/a"), &tag("1.0.0"), None).await;
+    let known = catalog.find_release(&id("provider/a"), &tag("1.0.0"), None).await;
     assert!(known.is_ok(), "what was known stays");
     pass(Duration::from_secs(1)).await;
-    let made_up = catalogue.find(&id("provider/x"), None).await.unwrap_err();
+    let made_up = catalog.find(&id("provider/x"), None).await.unwrap_err();
     assert!(made_up.is_not_found(), "the backend itself says no: {made_up}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     let backend = backend(&AB);
-    let catalogue = bounded(vec![backend.clone()], weight_of(&AB).await);
-    let _tasks = sync::run(&catalogue);
-    catalogue.ready(None).await.unwrap();
+    let catalog = bounded(vec![backend.clone()], weight_of(&AB).await);
+    let _tasks = sync::run(&catalog);
+    catalog.ready(None).await.unwrap();
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     pass(TTL).await;
-    assert_eq!(said(&catalogue), ["catalog.max_bytes leaves no room for 1 extension of gitea"]);
+    assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 1 extension of gitea"]);
     backend.inner.remove(&id("provider/b"));
     pass(Duration::from_secs(3600) + TTL).await;
-    assert_eq!(listed(&catalogue), ["provider/a", "provider/c"]);
-    assert_eq!(said(&catalogue), [""; 0]);
-    assert_eq!(catalogue.freshness(None, None).degraded, []);
-    assert!(catalogue.find(&id("provider/b"), None).await.unwrap_err().is_not_found());
+    assert_eq!(listed(&catalog), ["provider/a", "provider/c"]);
+    assert_eq!(said(&catalog), [""; 0]);
+    assert_eq!(catalog.freshness(None, None).degraded, []);
+    assert!(catalog.find(&id("provider/b"), None).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,22 +95,22 @@ async fn a_backend_that_names_others_in_each_round_stays_within_its_bound() {
     scripted.cuts_listings.store(true, Ordering::SeqCst);
     let backend = Arc::new(scripted);
     let max = weight_of(&AB).await * 10;
-    let catalogue = bounded(vec![backend.clone()], max);
+    let catalog = bounded(vec![backend.clone()], max);
     for round in 0..10 {
         for number in 0..20 {
             let name = id(&format!("provider/p{round}-{number}"));
             backend.inner.publish(&name, tag("1.0.0"), about("d", &[]), "p");
         }
-        catalogue.round(None).await.unwrap();
+        catalog.round(None).await.unwrap();
         // Its listing is cut short, so that nothing is lost of what it named before.
         for number in 0..20 {
             backend.inner.remove(&id(&format!("provider/p{round}-{number}")));
         }
     }
-    let held = status(&catalogue).held;
+    let held = status(&catalog).held;
     assert!(held.bytes <= max && held.bytes > max / 2, "{held:?} of {max}");
-    assert_eq!(listed(&catalogue).len() + held.refused, 2 + 10 * 20);
-    assert_eq!(listed(&catalogue)[..2], ["provider/a", "provider/b"], "the first stay");
+    assert_eq!(listed(&catalog).len() + held.refused, 2 + 10 * 20);
+    assert_eq!(listed(&catalog)[..2], ["provider/a", "provider/b"], "the first stay");
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,18 +118,18 @@ async fn a_name_that_was_refused_passes_to_no_later_backend() {
     let gitea = backend(&AB);
     let oci = Arc::new(Scripted::new(Source::Oci, &["provider/c:9.0.0"]));
     let max = weight_of(&AB).await;
-    let catalogue = bounded(vec![gitea.clone(), oci], max);
-    catalogue.round(None).await.unwrap();
-    assert!(catalogue.find(&id("provider/c"), None).await.is_ok());
+    let catalog = bounded(vec![gitea.clone(), oci], max);
+    catalog.round(None).await.unwrap();
+    assert!(catalog.find(&id("provider/c"), None).await.is_ok());
     gitea.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalogue.round(None).await.unwrap();
-    let refused = catalogue.find(&id("provider/c"), None).await.unwrap_err();
+    catalog.round(None).await.unwrap();
+    let refused = catalog.find(&id("provider/c"), None).await.unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::BackendUnavailable { .. }), "{refused}");
     assert!(refused.message().contains("?source=oci"), "{refused}");
-    assert!(catalogue.find(&id("provider/c"), Some(Source::Oci)).await.is_ok());
+    assert!(catalog.find(&id("provider/c"), Some(Source::Oci)).await.is_ok());
     gitea.inner.remove(&id("provider/c"));
-    catalogue.round(None).await.unwrap();
-    assert!(catalogue.find(&id("provider/c"), None).await.is_ok(), "it is nobody else's");
+    catalog.round(None).await.unwrap();
+    assert!(catalog.find(&id("provider/c"), None).await.is_ok(), "it is nobody else's");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn callers_and_operators_are_told_what_there_is_no_room_for() {
 
     let setup = Setup { max_bytes: 10, ..Setup::default() };
     let served = Served::with(vec![backend(&AB)], setup).await;
-    served.catalogue.round(None).await.unwrap();
+    served.catalog.round(None).await.unwrap();
     let list = served.get("/extensions").await;
     assert_eq!((list.status.as_u16(), list.text().as_str()), (200, "[]"));
     assert_eq!(list.header("extension-registry-degraded"), "gitea");

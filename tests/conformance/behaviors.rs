@@ -1,4 +1,4 @@
-//! The behaviours themselves, each a function over any [`Stage`].
+//! The behaviors themselves, each a function over any [`Stage`].
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use extension_registry::models::tag::Tag;
 
 use super::Stage;
 
-/// Every behaviour once more by name; `conforms!` makes a test of each for a backend.
+/// Every behavior once more by name; `conforms!` makes a test of each for a backend.
 macro_rules! conforms {
     ($backend:ident, $stage:expr) => {
-        $crate::conformance::behaviours::each_behaviour!($backend, $stage;
+        $crate::conformance::behaviors::each_behavior!($backend, $stage;
             an_empty_backend_lists_nothing
             a_listing_is_complete
             a_listing_names_each_extension_once
@@ -59,30 +59,30 @@ macro_rules! conforms {
     };
 }
 
-macro_rules! each_behaviour {
-    ($backend:ident, $stage:expr; $($behaviour:ident)+) => {
+macro_rules! each_behavior {
+    ($backend:ident, $stage:expr; $($behavior:ident)+) => {
         mod $backend {
-            pub const COUNT: usize = [$(stringify!($behaviour)),+].len();
+            pub const COUNT: usize = [$(stringify!($behavior)),+].len();
             $(
                 #[tokio::test]
-                async fn $behaviour() {
+                async fn $behavior() {
                     let stage = $stage;
-                    $crate::conformance::behaviours::$behaviour(&stage).await;
+                    $crate::conformance::behaviors::$behavior(&stage).await;
                 }
             )+
 
             #[test]
-            fn no_behaviour_is_left_out() {
-                assert!(COUNT >= 25, "{COUNT} behaviours");
-                let source = include_str!("behaviours.rs");
+            fn no_behavior_is_left_out() {
+                assert!(COUNT >= 25, "{COUNT} behaviors");
+                let source = include_str!("behaviors.rs");
                 let written = source.matches("\npub async fn ").count();
-                assert_eq!(COUNT, written, "behaviours listed, and written");
+                assert_eq!(COUNT, written, "behaviors listed, and written");
             }
         }
     };
 }
 
-pub(crate) use {conforms, each_behaviour};
+pub(crate) use {conforms, each_behavior};
 
 fn id(text: &str) -> ExtensionId {
     let (extension_type, name) = text.split_once('/').unwrap();

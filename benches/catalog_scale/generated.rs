@@ -1,5 +1,5 @@
 //! A backend of any number of made-up extensions, which are made anew each time they are read, so
-//! that the memory of the process is the catalogue's.
+//! that the memory of the process is the catalog's.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -23,7 +23,7 @@ const RELEASES: usize = 3;
 const KEYWORDS: usize = 3;
 const DESCRIPTION_WORDS: usize = 12;
 
-const ORGANISATIONS: [&str; 8] = ["", "acme-", "acme-", "acme-", "acme-", "north-", "cloud-", "x"];
+const ORGANIZATIONS: [&str; 8] = ["", "acme-", "acme-", "acme-", "acme-", "north-", "cloud-", "x"];
 const PRODUCTS: [&str; 40] = [
     "postgres",
     "kubernetes",
@@ -125,7 +125,7 @@ pub fn id(number: usize) -> ExtensionId {
     let pick = |words: &[&'static str], salt| words[hash(number, salt) % words.len()];
     let name = format!(
         "{}{}-{}-{number:05}",
-        pick(&ORGANISATIONS, 1),
+        pick(&ORGANIZATIONS, 1),
         pick(&PRODUCTS, 2),
         pick(&ROLES, 3)
     );
