@@ -20,6 +20,9 @@ const PLACES: [(&str, &str); 2] = [
     ("EXTENSION_REGISTRY__SERVER__HOST", "127.0.0.1"),
 ];
 
+/// Length of the archive, in bytes: more than all sockets between the program and a client hold.
+const ARCHIVE: usize = 64 << 20;
+
 /// The shipped configuration of Kubernetes with a directory in place of its backends.
 fn configured(dir: &Path) {
     let shipped = include_str!("../../deploy/kubernetes/config.toml");
@@ -27,7 +30,7 @@ fn configured(dir: &Path) {
     let sections: Vec<&str> = shipped.split("\n[").filter(kept).collect();
     let local = "\n[local]\npath = \"layouts\"\n";
     std::fs::write(dir.join("config.toml"), sections.join("\n[") + local).unwrap();
-    publish(&dir.join("layouts"), &id("provider/aws"), "1.0.0", "d", &vec![7; 8 << 20]);
+    publish(&dir.join("layouts"), &id("provider/aws"), "1.0.0", "d", &vec![7; ARCHIVE]);
 }
 
 /// The header that the documentation tells nginx to set. Answers are passed on as they come, as
