@@ -1,4 +1,4 @@
-//! From the start of the program to its first answer, with 10,000 extensions catalog loaded from the last run
+//! From the start of the program to its first answer, with a catalog of 10,000 extensions
 //! and no backend that can be reached.
 //!
 //! Fails where the promise is broken: under 200 ms, the median of the runs.

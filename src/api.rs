@@ -26,6 +26,7 @@ pub mod notices;
 pub mod paging;
 mod panics;
 pub mod params;
+pub mod paths;
 pub mod problem;
 pub mod ranges;
 pub mod rate_limit;

@@ -199,7 +199,7 @@ impl Catalog {
         freshness
     }
 
-    /// Why state cannot be saved and would be lost on restart, though it should.
+    /// The failure of the last attempt to save state; `None` while state is saved.
     #[must_use]
     pub fn unkept(&self) -> Option<String> {
         self.unkept.lock().clone()

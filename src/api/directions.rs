@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 
+use crate::api::paths::BASE;
 use crate::api::problem::Problem;
-use crate::api::routes::BASE;
 use crate::api::templates::Templates;
 use crate::metrics::UNMATCHED;
 use crate::models::naming::ExtensionType;

@@ -98,7 +98,7 @@ impl Readmes {
     /// The README of a version in this form.
     ///
     /// One that was read before is answered at once while the version is the same; once its time to
-    /// live is over the circuit breaker closed behind the answer. While the backend fails it is
+    /// live is over the backend is asked again behind the answer. While the backend fails it is
     /// answered whatever became of the version, and marked.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::api::handlers::{downloads, extensions, health, readmes, releases, sys
 use crate::api::layers::layered;
 use crate::api::memos::Memos;
 use crate::api::notices::Notices;
+use crate::api::paths::BASE;
 pub use crate::api::shortcut::Api;
 use crate::api::state::{ApiState, Draining};
 use crate::api::surroundings::{HttpRules, Surrounded};
@@ -22,9 +23,6 @@ use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
-
-/// Where the API lies.
-pub const BASE: &str = "/api/v1";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(

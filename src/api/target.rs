@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
-use crate::api::routes::BASE;
+use crate::api::paths::BASE;
 
 /// Takes one slash from the end of a path of the API, so that it means the path without it. Two
 /// slashes stay, and are no path.

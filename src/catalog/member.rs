@@ -118,7 +118,7 @@ impl Member {
         self.backend.contact().map_or(Duration::ZERO, |contact| contact.borrow().pause())
     }
 
-    /// Waits until the circuit breaker closed after it was left alone.
+    /// Waits until the circuit breaker lets requests through again.
     pub(super) async fn is_back(&self) {
         let Some(mut contact) = self.backend.contact() else { return pending().await };
         for closed in [false, true] {

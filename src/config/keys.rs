@@ -423,13 +423,7 @@ pub const KEYS: &[Key] = &[
         "true",
         "Whether responses with metadata and versions are cached.",
     ),
-    key(
-        "cache",
-        "enable_list_cache",
-        Kind::Flag,
-        "true",
-        "Whether responses with lists are cached.",
-    ),
+    key("cache", "enable_list_cache", Kind::Flag, "true", "Whether list responses are cached."),
     unset(
         "cache",
         "state_dir",

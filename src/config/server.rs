@@ -43,7 +43,7 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Request rate of each client; without this section there is no limit.
+/// `[rate_limit]`: the request rate of each client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitConfig {
     /// Requests of a client in a second.

@@ -19,9 +19,6 @@ pub enum InvalidName {
     /// Not one of the three types.
     #[error("type must be one of provider, taskserv, cluster")]
     Type,
-    /// Not one of the kinds of backend.
-    #[error("source must be one of gitea, oci, local")]
-    Source,
     /// Outside the grammar of [`ExtensionName`].
     #[error("name must be 1 to {NAME_MAX} of A-Z a-z 0-9 . _ - and begin with a letter or digit")]
     Name,

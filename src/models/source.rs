@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::models::naming::InvalidName;
 use crate::models::tag::TagStyle;
 
 /// The kind of a backend, as `source` shows it in JSON and `[catalog] order` names it.
@@ -16,6 +15,11 @@ pub enum Source {
     /// OCI image layouts in a directory of this machine.
     Local,
 }
+
+/// A text that is not one of the kinds of backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("source must be one of gitea, oci, local")]
+pub struct InvalidSource;
 
 impl Source {
     /// Every source, in the default order of ownership.
@@ -48,9 +52,9 @@ impl fmt::Display for Source {
 }
 
 impl FromStr for Source {
-    type Err = InvalidName;
+    type Err = InvalidSource;
 
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        Self::ALL.into_iter().find(|source| source.as_str() == text).ok_or(InvalidName::Source)
+    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text).ok_or(InvalidSource)
     }
 }

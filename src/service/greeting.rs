@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use crate::api::routes::BASE;
+use crate::api::paths::BASE;
 use crate::models::public_url::PublicUrl;
 
 /// Prints it.

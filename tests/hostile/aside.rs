@@ -12,15 +12,21 @@ use tower::ServiceExt as _;
 
 use crate::support::served::{Served, memory};
 
+/// A service of 1,200 extensions.
+async fn of_1200() -> Served {
+    let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let served = Served::over(vec![memory(Source::Local, &names)]).await;
+    served.catalog.ready(None).await.unwrap();
+    served
+}
+
 #[test]
 fn s14_large_answers_are_compressed_aside_and_small_ones_at_once() {
     // The one thread that may wait is kept busy: what is done aside is not done yet.
     let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
     runtime.unwrap().block_on(async {
-        let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let served = Served::over(vec![memory(Source::Local, &names)]).await;
-        served.catalog.ready(None).await.unwrap();
+        let served = of_1200().await;
         for coding in ["br", "gzip", "zstd"] {
             for (path, aside) in [
                 ("/extensions?limit=1000&offset=1", true),
@@ -51,10 +57,7 @@ fn s14c_large_pages_are_rendered_aside_and_small_ones_at_once() {
     // The one thread that may block is busy: what needs it is not answered yet.
     let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
     runtime.unwrap().block_on(async {
-        let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let served = Served::over(vec![memory(Source::Local, &names)]).await;
-        served.catalog.ready(None).await.unwrap();
+        let served = of_1200().await;
         for (path, aside) in [
             ("/extensions?limit=101", true),
             ("/extensions?limit=1000&offset=500&type=provider", true),
@@ -82,10 +85,7 @@ fn s14c_large_pages_are_rendered_aside_and_small_ones_at_once() {
 
 #[tokio::test]
 async fn s14b_while_all_are_busy_answers_are_plain() {
-    let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let served = Served::over(vec![memory(Source::Local, &names)]).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = of_1200().await;
     let answers = (0..40).map(|offset| {
         let path = format!("/extensions?limit=1000&offset={offset}");
         let router = served.router.clone();

@@ -43,12 +43,13 @@ pub async fn list_extensions(
 ) -> Result<Response, Problem> {
     let ListParams { extension_type, source, page } = params;
     let (list, provenance) = api.memos.list(&api.catalog, extension_type, source).await?;
-    let links = page.links("/api/v1/extensions", &params.kept(), list.total());
-    api.metrics.extensions_served(page.count(list.total()));
     let total = list.total();
+    let links = page.links("/api/v1/extensions", &params.kept(), total);
+    let served = page.count(total);
+    api.metrics.extensions_served(served);
     let rendered = match list.kept(page) {
         Some(rendered) => rendered,
-        None => api.renderer.run(page.count(total), move || list.render(page)).await?,
+        None => api.renderer.run(served, move || list.render(page)).await?,
     };
     Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }

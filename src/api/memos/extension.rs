@@ -82,8 +82,8 @@ fn render(
         Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source, public_url)),
         Facet::Versions => {
             let releases = entry.extension.releases().iter();
-            let view = |release| VersionView::of(entry, release, source, public_url);
-            let views: Vec<_> = releases.map(|release| view(release)).collect();
+            let views = releases.map(|one| VersionView::of(entry, one, source, public_url));
+            let views: Vec<_> = views.collect();
             Rendered::json(&views)
         }
     }
