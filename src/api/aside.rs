@@ -45,12 +45,11 @@ impl Renderer {
         let failed = || Error::new(ErrorKind::Internal, "An answer cannot be rendered");
         let permit = Arc::clone(&self.0).acquire_owned().await;
         let permit = permit.map_err(|error| failed().because(error))?;
-        let work = move || {
-            let made = work();
-            drop(permit);
-            made
-        };
-        spawn_blocking(work).await.map_err(|error| failed().because(error))?
+        // The permit comes back with the page: pages that no connection has taken yet would pile up
+        // otherwise, where connections are slower than this thread.
+        let made = spawn_blocking(move || (work(), permit)).await;
+        let (made, _permit) = made.map_err(|error| failed().because(error))?;
+        made
     }
 }
 
