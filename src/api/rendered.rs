@@ -37,7 +37,8 @@ impl Rendered {
             Error::new(ErrorKind::Internal, "An answer cannot be rendered").because(error)
         };
         let body = serde_json::to_vec(value).map_err(internal)?;
-        Ok(Self::bytes(body.into()))
+        // serde_json doubles its buffer as it writes. The copy is as long as bounds on memory count it.
+        Ok(Self::bytes(Bytes::copy_from_slice(&body)))
     }
 
     /// Takes JSON as it is.
