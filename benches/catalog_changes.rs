@@ -18,9 +18,9 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::index::{Index, View};
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 use tokio::time::Instant;
 
 const EXTENSIONS: usize = 100_000;
@@ -67,16 +67,16 @@ fn extension(number: usize, patch: usize) -> Extension {
     let release = Release {
         artifact: ArtifactChoice::Chosen(file),
         about: Arc::new(about),
-        ..Release::of_tag(Source::Gitea, format!("1.0.{patch}").parse().unwrap())
+        ..Release::of_tag(BackendKind::Gitea, format!("1.0.{patch}").parse().unwrap())
     };
     Extension::new(id(number), vec![release])
 }
 
 fn changes() {
-    let mut index = Index::new(&[Source::Gitea], &rules());
-    index.listed(Source::Gitea);
+    let mut index = Index::new(&[BackendKind::Gitea], &rules());
+    index.listed(BackendKind::Gitea);
     for number in 0..EXTENSIONS {
-        let _ = index.put(Source::Gitea, extension(number, 0), Instant::now());
+        let _ = index.put(BackendKind::Gitea, extension(number, 0), Instant::now());
     }
     let begun = Instant::now();
     let mut view = index.view(&View::default());
@@ -85,7 +85,7 @@ fn changes() {
     let mut times: Vec<Duration> = (1..=CHANGES)
         .map(|change| {
             let number = change * 7919 % EXTENSIONS;
-            let _ = index.put(Source::Gitea, extension(number, change), Instant::now());
+            let _ = index.put(BackendKind::Gitea, extension(number, change), Instant::now());
             let begun = Instant::now();
             view = index.view(&view);
             begun.elapsed()
@@ -99,7 +99,7 @@ fn changes() {
 }
 
 async fn made_up_names() {
-    let backend = MemoryBackend::new(Source::Gitea);
+    let backend = MemoryBackend::new(BackendKind::Gitea);
     backend.publish(&id(0), "1.0.0".parse().unwrap(), About::default(), "bytes");
     let catalog = Catalog::new(vec![Arc::new(backend)], rules());
     catalog.round(None).await.unwrap();

@@ -18,9 +18,9 @@ use std::time::Duration;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules};
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::extension::About;
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,7 +63,7 @@ async fn main() {
 
 /// What a run that knew that many extensions of this upstream leaves behind.
 async fn write_state(dir: &Path, fingerprint: &str) {
-    let backend = MemoryBackend::new(Source::Gitea);
+    let backend = MemoryBackend::new(BackendKind::Gitea);
     for number in 0..EXTENSIONS {
         let name = format!("extension-{number:05}-taskserv");
         let id = ExtensionId::from_oci_repository(&name).unwrap();
@@ -90,7 +90,7 @@ async fn write_state(dir: &Path, fingerprint: &str) {
     };
     let catalog = Catalog::new(vec![Arc::new(backend)], rules);
     catalog.round(None).await.unwrap();
-    let fingerprints = vec![(Source::Gitea, fingerprint.to_owned())];
+    let fingerprints = vec![(BackendKind::Gitea, fingerprint.to_owned())];
     Keeper::new(catalog, dir, fingerprints).save(Timestamp::now()).await.unwrap();
 }
 

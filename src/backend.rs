@@ -20,12 +20,12 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// One configured upstream.
@@ -35,7 +35,7 @@ use crate::models::tag::Tag;
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// Its kind. There is at most one backend of each kind.
-    fn source(&self) -> Source;
+    fn source(&self) -> BackendKind;
 
     /// Everything it has, by name. An error means that nothing can be said of it.
     async fn listing(&self) -> Result<Listing>;

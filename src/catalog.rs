@@ -44,8 +44,8 @@ use crate::catalog::moment::Moment;
 use crate::catalog::pace::{Pace, Turn};
 use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// How backends share names, and how long what they said stays current.
 #[derive(Clone, Copy, Debug)]
@@ -114,12 +114,12 @@ pub struct Freshness {
     /// Time since the backend asked least recently last answered.
     pub age: Duration,
     /// Backends whose part is stale or missing.
-    pub degraded: Vec<Source>,
+    pub degraded: Vec<BackendKind>,
 }
 
 impl Freshness {
     /// Parts of these backends are stale or missing too; each is named once.
-    pub fn lacks(&mut self, sources: impl IntoIterator<Item = Source>) {
+    pub fn lacks(&mut self, sources: impl IntoIterator<Item = BackendKind>) {
         for source in sources {
             if !self.degraded.contains(&source) {
                 self.degraded.push(source);
@@ -133,7 +133,7 @@ impl Catalog {
     /// of them until [`sync::run`] has been started.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
-        let sources: Vec<Source> = backends.iter().map(|backend| backend.source()).collect();
+        let sources: Vec<BackendKind> = backends.iter().map(|backend| backend.source()).collect();
         let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
         let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
         let members = backends.into_iter().map(|backend| {
@@ -163,13 +163,13 @@ impl Catalog {
     }
 
     /// The configured backends, in order.
-    pub fn sources(&self) -> impl Iterator<Item = Source> {
+    pub fn sources(&self) -> impl Iterator<Item = BackendKind> {
         self.members.iter().map(Member::source)
     }
 
     /// What `/health` says of each backend, in order.
     #[must_use]
-    pub fn statuses(&self) -> Vec<(Source, Status)> {
+    pub fn statuses(&self) -> Vec<(BackendKind, Status)> {
         let status = |member: &Member| {
             let (breaker, status) = (member.breaker(), member.status.get());
             let age = status.current_as_of.map(Moment::elapsed);
@@ -186,7 +186,7 @@ impl Catalog {
     /// How fresh an answer from one backend, or from all, is now: one about this extension, or one
     /// about all of them.
     #[must_use]
-    pub fn freshness(&self, source: Option<Source>, of: Option<&ExtensionId>) -> Freshness {
+    pub fn freshness(&self, source: Option<BackendKind>, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(source) {
             let age = member.status.current_as_of().map(Moment::elapsed);
@@ -230,18 +230,18 @@ impl Catalog {
     }
 
     /// Names something at a backend that cannot be served, found while serving it.
-    pub fn report(&self, source: Source, fault: Fault) {
+    pub fn report(&self, source: BackendKind, fault: Fault) {
         if let Some(member) = self.member(source) {
             member.evidence.found(fault);
         }
     }
 
     /// The backends a question goes to: the one named, or all.
-    fn asked(&self, source: Option<Source>) -> impl Iterator<Item = &Member> {
+    fn asked(&self, source: Option<BackendKind>) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |m| source.is_none_or(|source| source == m.source()))
     }
 
-    fn member(&self, source: Source) -> Option<&Member> {
+    fn member(&self, source: BackendKind) -> Option<&Member> {
         self.members.iter().find(|member| member.source() == source)
     }
 

@@ -22,7 +22,7 @@ use crate::config::server::{rate_limit, server};
 use crate::config::settings::Settings;
 use crate::config::size::bytes_of;
 use crate::config::typed::{Layer, from_environment, from_file, from_flags, from_supervisor};
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// Where a configuration is looked for when none is named.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
@@ -114,7 +114,7 @@ pub struct LocalConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogConfig {
     /// Who is asked first; those left out come last.
-    pub order: Vec<Source>,
+    pub order: Vec<BackendKind>,
     /// Whether versions of several backends are pooled.
     pub union: bool,
     /// Whether a name passes on when its owner loses it.
@@ -302,7 +302,7 @@ fn upstream(settings: &Settings, section: &str) -> Option<UpstreamConfig> {
 }
 
 fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogConfig> {
-    let mut order: Vec<Source> = Vec::new();
+    let mut order: Vec<BackendKind> = Vec::new();
     for name in settings.list("catalog", "order")? {
         match name.parse() {
             Ok(source) if order.contains(&source) => {
@@ -316,7 +316,7 @@ fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogCo
             )),
         }
     }
-    let left_out = Source::ALL.into_iter().filter(|source| !order.contains(source));
+    let left_out = BackendKind::ALL.into_iter().filter(|source| !order.contains(source));
     let order = order.iter().copied().chain(left_out).collect();
     Some(CatalogConfig {
         order,

@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::models::backend_kind::BackendKind;
 use crate::models::brief::brief;
-use crate::models::source::Source;
 
 /// Shorthand used by everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -47,7 +47,7 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    backend: Option<Source>,
+    backend: Option<BackendKind>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     asked: bool,
     oversized: bool,
@@ -91,7 +91,7 @@ impl Error {
 
     /// The same, naming the backend it happened at.
     #[must_use]
-    pub const fn at(mut self, backend: Source) -> Self {
+    pub const fn at(mut self, backend: BackendKind) -> Self {
         self.backend = Some(backend);
         self
     }
@@ -165,7 +165,7 @@ impl Error {
 
     /// The backend it happened at, if it happened at one.
     #[must_use]
-    pub const fn backend(&self) -> Option<Source> {
+    pub const fn backend(&self) -> Option<BackendKind> {
         self.backend
     }
 

@@ -17,10 +17,10 @@ use crate::backend::webhook::WebhookReceiver as _;
 use crate::config::typed;
 use crate::gitea::webhook::GiteaWebhooks;
 use crate::http::{egress, load};
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::naming::near_miss::near_miss;
 use crate::models::naming::{ExtensionId, ExtensionName};
-use crate::models::source::Source;
 use crate::models::tag::{Tag, TagStyle};
 use crate::models::version::Version;
 use crate::oci::artifact::{choose_layer, files};
@@ -74,7 +74,7 @@ fn name(bytes: &[u8]) {
     if let Some(id) = ExtensionId::from_oci_repository(text) {
         assert_eq!(ExtensionId::from_oci_repository(&id.oci_repository()), Some(id));
     }
-    for near in Source::ALL.into_iter().filter_map(|source| near_miss(text, source)) {
+    for near in BackendKind::ALL.into_iter().filter_map(|source| near_miss(text, source)) {
         let reason = near.reason(|_| false);
         assert!(reason.len() < 500 && !reason.contains(char::is_control), "{reason:?}");
     }

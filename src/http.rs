@@ -54,7 +54,7 @@ use crate::http::throttle::{Course, Throttle};
 use crate::http::turn::Turn;
 use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
 /// What one question, or one download, takes while its answer comes, in bytes.
@@ -72,7 +72,7 @@ const LATE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// The backend it is for; named in errors, metrics and logs.
-    pub backend: Source,
+    pub backend: BackendKind,
     /// The configured address. Its origin is trusted, wherever it is; every other one must be
     /// public.
     pub base: Url,

@@ -2,6 +2,8 @@
 
 pub mod archive_name;
 pub mod artifact;
+pub mod backend_id;
+pub mod backend_kind;
 pub mod brief;
 pub mod constraint;
 pub mod coverage;
@@ -12,7 +14,6 @@ pub mod naming;
 pub mod notes;
 pub mod public_url;
 pub mod readme;
-pub mod source;
 pub mod tag;
 pub mod version;
 mod weight;

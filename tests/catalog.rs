@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, sync};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +34,7 @@ async fn kept(backend: Arc<Scripted>) -> (Arc<Catalog>, JoinSet<()>) {
 }
 
 fn backend(releases: &[&str]) -> Arc<Scripted> {
-    Arc::new(Scripted::new(Source::Gitea, releases))
+    Arc::new(Scripted::new(BackendKind::Gitea, releases))
 }
 
 fn listed(catalog: &Catalog) -> Vec<String> {
@@ -79,7 +79,7 @@ async fn everything_is_swept_again_once_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_cannot_tell_changes_is_swept_each_time() {
-    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
     let (_catalog, _tasks) = kept(backend.clone()).await;
@@ -121,7 +121,7 @@ async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
     let status = &catalog.statuses()[0].1;
     assert!(!status.healthy);
     assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
-    assert_eq!(catalog.freshness(None, None).degraded, [Source::Gitea]);
+    assert_eq!(catalog.freshness(None, None).degraded, [BackendKind::Gitea]);
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(31)).await;
     assert!(catalog.statuses()[0].1.healthy);
@@ -145,7 +145,7 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
     let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     for _ in 0..10_000 {
-        catalog.notice(Source::Gitea, vec![id("provider/a")]);
+        catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
     }
     pass(Duration::ZERO).await;
     let view = catalog.view();
@@ -158,7 +158,7 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
 async fn a_notice_that_comes_before_its_tag_is_followed_for_three_seconds() {
     let backend = backend(&["provider/a:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
-    catalog.notice(Source::Gitea, vec![id("provider/a")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
     pass(Duration::from_millis(500)).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "late");
     pass(Duration::from_millis(500)).await;
@@ -173,7 +173,7 @@ async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
-    catalog.notice(Source::Gitea, vec![id("provider/a")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
     let begun = Instant::now();
     while listed(&catalog).len() == 2 {
         sleep(Duration::from_millis(500)).await;
@@ -226,7 +226,7 @@ async fn callers_who_want_a_round_share_one() {
 async fn a_backend_that_goes_away_within_a_sweep_is_not_asked_for_everything() {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(Source::Gitea, &names);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &names);
     scripted.listing_survives = true;
     let backend = Arc::new(scripted);
     backend.down.store(true, Ordering::SeqCst);
@@ -288,7 +288,7 @@ async fn row_26_made_up_names_cost_a_backend_five_questions_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn row_26_a_listing_that_was_cut_short_says_no_to_nobody() {
-    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
     let (catalog, _tasks) = kept(backend.clone()).await;

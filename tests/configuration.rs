@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use extension_registry::config::{Config, Sources, example, load};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::oci::address::RegistryAddress;
 
 /// Loads a file of this text, with these environment variables.
@@ -69,7 +69,7 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(config.server.cors_allowed_origins, ["*"]);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(30));
     assert_eq!(config.server.max_connections, 10_000);
-    assert_eq!(config.catalog.order, Source::ALL);
+    assert_eq!(config.catalog.order, BackendKind::ALL);
     assert!(!config.catalog.union);
     assert_eq!(config.cache.capacity.get(), 1000);
     assert_eq!(config.cache.ttl, Duration::from_secs(300));
@@ -88,7 +88,7 @@ fn later_places_win_over_earlier_ones() {
     ];
     let config = load_text(&text, &environment).unwrap();
     assert_eq!((config.server.port, config.server.host.as_str()), (2, "file"));
-    assert_eq!(config.catalog.order, [Source::Local, Source::Oci, Source::Gitea]);
+    assert_eq!(config.catalog.order, [BackendKind::Local, BackendKind::Oci, BackendKind::Gitea]);
     assert!(!config.cache.enable_list_cache);
 
     let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -204,7 +204,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     let state = dir.path().join("state");
     fs::create_dir(&state).unwrap();
     fill(&path);
-    let prints: Fingerprints = vec![(Source::Local, path.display().to_string())];
+    let prints: Fingerprints = vec![(BackendKind::Local, path.display().to_string())];
     let first = Served::local(&path).await;
     until(&first, "/extensions", |got| got.column("name").len() == 2).await;
     let now = Timestamp::now();
@@ -241,7 +241,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_directory_gives_no_name_of_its_own_to_a_backend_behind_it() {
     let (_dir, path) = nowhere();
-    let oci = memory(Source::Oci, &["provider/aws:9.0.0"]);
+    let oci = memory(BackendKind::Oci, &["provider/aws:9.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(LocalBackend::new(&path)), oci];
     let served = Served::with(backends, Setup::default()).await;
     until(&served, "/health", is_failing).await;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::search::SearchIndex;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::source::Source;
 use proptest::prelude::*;
 
 use crate::support::ids::{about, id, tag};
@@ -29,7 +29,7 @@ fn listed(described: &Described) -> Arc<Listed> {
     let release = Release {
         about: Arc::new(about(&described.description, &keywords)),
         artifact: extension_registry::models::artifact::ArtifactChoice::Unread,
-        ..Release::of_tag(Source::Local, tag("1.0.0"))
+        ..Release::of_tag(BackendKind::Local, tag("1.0.0"))
     };
     Arc::new(Listed(Arc::new(Extension::new(id(&described.id), vec![release]))))
 }
@@ -79,8 +79,8 @@ fn the_golden_searches_find_what_they_should_in_order() {
 
 #[tokio::test]
 async fn searches_are_of_one_type_or_source_and_count_all_that_they_found() {
-    let gitea = memory(Source::Gitea, &["provider/aws:1.0.0", "taskserv/aws-cli:1.0.0"]);
-    let oci = memory(Source::Oci, &["provider/aws:2.0.0", "cluster/aws-web:1.0.0"]);
+    let gitea = memory(BackendKind::Gitea, &["provider/aws:1.0.0", "taskserv/aws-cli:1.0.0"]);
+    let oci = memory(BackendKind::Oci, &["provider/aws:2.0.0", "cluster/aws-web:1.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![gitea, oci];
     let service = Served::over(backends).await;
     for (query, total, names) in [

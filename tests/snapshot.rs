@@ -13,7 +13,7 @@ use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::scripted::Scripted;
@@ -36,7 +36,7 @@ fn catalog(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalog> {
 }
 
 fn prints() -> Fingerprints {
-    Source::ALL.map(|source| (source, format!("the {source}"))).into()
+    BackendKind::ALL.map(|source| (source, format!("the {source}"))).into()
 }
 
 fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
@@ -45,7 +45,7 @@ fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
 
 /// A run that knows these releases of Gitea, and has written it at noon.
 async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
-    let backend = Arc::new(Scripted::new(Source::Gitea, releases));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, releases));
     let known = catalog(vec![backend.clone()]);
     known.round(None).await.unwrap();
     keeper(&known, dir).save(noon()).await.unwrap();

@@ -13,8 +13,8 @@ use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
 use crate::api::request_id::REQUEST_ID;
 use crate::catalog::{Catalog, Freshness};
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Whether and how our memos answered (RFC 9211).
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -38,9 +38,9 @@ impl Provenance {
     #[must_use]
     pub fn asked(
         catalog: &Catalog,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         of: Option<&ExtensionId>,
-        lacking: Vec<Source>,
+        lacking: Vec<BackendKind>,
     ) -> Self {
         let mut freshness = catalog.freshness(source, of);
         freshness.lacks(lacking);
@@ -51,7 +51,7 @@ impl Provenance {
     #[must_use]
     pub fn kept(
         catalog: &Catalog,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         of: Option<&ExtensionId>,
         age: Duration,
     ) -> Self {
@@ -60,7 +60,7 @@ impl Provenance {
 
     /// A list made of the catalog just now; it is what our answers are kept in.
     #[must_use]
-    pub fn of_catalog(catalog: &Catalog, source: Option<Source>) -> Self {
+    pub fn of_catalog(catalog: &Catalog, source: Option<BackendKind>) -> Self {
         Self::kept(catalog, source, None, Duration::ZERO)
     }
 }

@@ -21,10 +21,10 @@ use crate::catalog::Catalog;
 use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::{Change, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// One file of a release, as it was asked for.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Delivery {
     pub async fn find(
         api: &ApiState,
         path: &ReleasePath,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<Self, Error> {
         let ReleasePath { id, version, asset } = path;
         let (entry, release) = api.catalog.find_download(id, version, source).await?;

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::api::problem::Problem;
 use crate::catalog::resolve::Wanted;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// Longest search query, in characters.
@@ -95,7 +95,7 @@ impl Params {
         self.get("type").map(str::parse).transpose().map_err(bad_request)
     }
 
-    fn source(&self) -> Result<Option<Source>, Problem> {
+    fn source(&self) -> Result<Option<BackendKind>, Problem> {
         self.get("source").map(str::parse).transpose().map_err(bad_request)
     }
 
@@ -119,7 +119,7 @@ fn whole_number(text: &str) -> Option<usize> {
 }
 
 /// `?source=`: the backend to ask, instead of the owner.
-pub struct SourceParam(pub Option<Source>);
+pub struct SourceParam(pub Option<BackendKind>);
 
 impl<S: Send + Sync> FromRequestParts<S> for SourceParam {
     type Rejection = Problem;
@@ -164,7 +164,7 @@ pub struct ListParams {
     /// Only extensions of this type.
     pub extension_type: Option<ExtensionType>,
     /// Only those of this backend.
-    pub source: Option<Source>,
+    pub source: Option<BackendKind>,
     /// Which page.
     pub page: Page,
 }

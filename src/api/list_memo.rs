@@ -12,9 +12,9 @@ use crate::api::views::ExtensionView;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionType;
 use crate::models::public_url::PublicUrl;
-use crate::models::source::Source;
 
 /// The most of one list's pages that is kept.
 const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
@@ -25,7 +25,7 @@ pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct ListMemo {
     revision: u64,
     rows: Vec<Arc<Entry>>,
-    source: Option<Source>,
+    source: Option<BackendKind>,
     public_url: Option<PublicUrl>,
     pages: Mutex<Weighted<Page, Rendered>>,
 }
@@ -47,7 +47,7 @@ impl ListMemo {
     pub fn new(
         view: &View,
         extension_type: Option<ExtensionType>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         public_url: Option<PublicUrl>,
     ) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl ListMemo {
 /// They cannot be rendered, which is our bug.
 pub fn render_rows(
     rows: &[impl AsRef<Entry>],
-    source: Option<Source>,
+    source: Option<BackendKind>,
     public_url: Option<&PublicUrl>,
 ) -> Result<Rendered> {
     let rows = rows.iter().map(AsRef::as_ref);

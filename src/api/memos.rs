@@ -18,9 +18,9 @@ use crate::catalog::index::{Entry, View};
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::Metrics;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::public_url::PublicUrl;
-use crate::models::source::Source;
 
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
@@ -50,7 +50,7 @@ pub struct Memos {
 #[derive(Clone, Debug)]
 pub struct EntryMemo {
     entry: Arc<Entry>,
-    asked: Option<Source>,
+    asked: Option<BackendKind>,
     rendered: Rendered,
 }
 
@@ -95,7 +95,7 @@ impl Memos {
         &self,
         catalog: &Arc<Catalog>,
         extension_type: Option<ExtensionType>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
         if !self.rules.lists {
             let deadline = Deadline::of_a_read();
@@ -152,7 +152,7 @@ impl Memos {
 /// A question about one extension whose answer is kept.
 pub(super) trait AboutOne: Clone + Send {
     /// What it is about: an extension, of one backend or of its owner.
-    fn subject(&self) -> (&ExtensionId, Option<Source>);
+    fn subject(&self) -> (&ExtensionId, Option<BackendKind>);
 
     /// The key of its answer.
     fn key(&self) -> String;
@@ -166,7 +166,7 @@ pub(super) trait AboutOne: Clone + Send {
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
 }
 
-fn list_key(extension_type: Option<ExtensionType>, source: Option<Source>) -> String {
+fn list_key(extension_type: Option<ExtensionType>, source: Option<BackendKind>) -> String {
     let extension_type = extension_type.map_or("all", ExtensionType::as_str);
-    format!("list:{extension_type}:{}", source.map_or("all", Source::as_str))
+    format!("list:{extension_type}:{}", source.map_or("all", BackendKind::as_str))
 }

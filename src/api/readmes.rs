@@ -23,10 +23,10 @@ use crate::catalog::index::View;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// What one entry takes up beside its text and its release, which outlives the catalog's: names.
@@ -48,7 +48,7 @@ pub struct Wanted {
     /// Of which version of it, or `latest`.
     pub version: Tag,
     /// Of which backend, instead of the owner.
-    pub source: Option<Source>,
+    pub source: Option<BackendKind>,
 }
 
 /// Which README a version has.
@@ -234,6 +234,6 @@ fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Proven
     provenance
 }
 
-fn is_unwell(catalog: &Catalog, source: Source) -> bool {
+fn is_unwell(catalog: &Catalog, source: BackendKind) -> bool {
     catalog.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
 }

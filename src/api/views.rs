@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactKey;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
-use crate::models::source::Source;
 
 /// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
@@ -97,7 +97,7 @@ impl<'a> ExtensionView<'a> {
     #[must_use]
     pub fn of(
         entry: &'a Entry,
-        asked: Option<Source>,
+        asked: Option<BackendKind>,
         public_url: Option<&PublicUrl>,
     ) -> Option<Self> {
         let release = entry.extension.latest()?;
@@ -129,7 +129,7 @@ impl<'a> ExtensionView<'a> {
             digest,
             keywords: &about.keywords,
             license: about.license.as_deref(),
-            sources: entry.sources().map(Source::as_str).collect(),
+            sources: entry.sources().map(BackendKind::as_str).collect(),
             href,
         })
     }
@@ -141,7 +141,7 @@ impl<'a> VersionView<'a> {
     pub fn of(
         entry: &Entry,
         release: &'a Release,
-        asked: Option<Source>,
+        asked: Option<BackendKind>,
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let href = href(entry.id(), entry.extension.name_of(release), asked);
@@ -164,7 +164,7 @@ impl<'a> VersionView<'a> {
 }
 
 /// The path here of the archive of the release that goes by this name.
-fn href(id: &ExtensionId, name: &str, asked: Option<Source>) -> String {
+fn href(id: &ExtensionId, name: &str, asked: Option<BackendKind>) -> String {
     let mut query = Vec::new();
     let segment = if RESERVED.contains(&name) {
         query.push(format!("tag={name}"));
@@ -182,7 +182,7 @@ fn href(id: &ExtensionId, name: &str, asked: Option<Source>) -> String {
 pub fn asset_href(
     entry: &Entry,
     release: &Release,
-    asked: Option<Source>,
+    asked: Option<BackendKind>,
     key: &ArtifactKey,
 ) -> String {
     let path = href(entry.id(), entry.extension.name_of(release), asked);
@@ -201,10 +201,10 @@ mod tests {
             ("1.0.0", None, "/api/v1/extensions/provider/aws/1.0.0"),
             ("1.0.0_b", None, "/api/v1/extensions/provider/aws/1.0.0+b"),
             ("rel/1", None, "/api/v1/extensions/provider/aws/rel%2F1"),
-            ("v1.0.0", Some(Source::Oci), "/api/v1/extensions/provider/aws/1.0.0?source=oci"),
+            ("v1.0.0", Some(BackendKind::Oci), "/api/v1/extensions/provider/aws/1.0.0?source=oci"),
             ("readme", None, "/api/v1/extensions/provider/aws/latest?tag=readme"),
         ] {
-            let release = Release::of_tag(Source::Oci, tag.parse().unwrap());
+            let release = Release::of_tag(BackendKind::Oci, tag.parse().unwrap());
             assert_eq!(href(&id, release.version.as_str(), asked), expected);
         }
     }

@@ -13,18 +13,18 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// Extensions in memory, honest in every respect of [`Backend`].
 pub struct MemoryBackend {
-    source: Source,
+    source: BackendKind,
     extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
     /// Every change there ever was; a cursor is a length of it.
     history: RwLock<Vec<ExtensionId>>,
@@ -41,7 +41,7 @@ struct Repository {
 impl MemoryBackend {
     /// A backend without extensions that answers as one of this kind.
     #[must_use]
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: BackendKind) -> Self {
         Self { source, extensions: RwLock::default(), history: RwLock::default() }
     }
 
@@ -125,7 +125,7 @@ impl Repository {
 
 #[async_trait]
 impl Backend for MemoryBackend {
-    fn source(&self) -> Source {
+    fn source(&self) -> BackendKind {
         self.source
     }
 
@@ -206,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn changes_are_told_from_a_cursor_on() {
-        let backend = MemoryBackend::new(Source::Oci);
+        let backend = MemoryBackend::new(BackendKind::Oci);
         let ids = ["a-provider", "b-provider"]
             .map(|name| ExtensionId::from_oci_repository(name).unwrap());
         let since = |changes| match changes {

@@ -35,8 +35,8 @@ use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::caches::CacheCounters;
 use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::{Algorithm, Digest};
-use crate::models::source::Source;
 
 /// Stored files that are opened at once.
 const LOOKS_MAX: usize = 64;
@@ -54,7 +54,7 @@ pub type Witness = Arc<dyn Fn(&Digest) + Send + Sync>;
 #[derive(Clone)]
 pub struct Wanted {
     /// The backend that has it.
-    pub source: Source,
+    pub source: BackendKind,
     /// The artifact; what its digest is to be, where that is known.
     pub artifact: Arc<Artifact>,
     /// Which part of it; all of it if `None`.
@@ -107,7 +107,7 @@ pub struct Artifacts {
 /// wants that one would be given what comes of it, or does not.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Identity {
-    source: Source,
+    source: BackendKind,
     key: ArtifactKey,
     digest: Option<Digest>,
 }
@@ -198,7 +198,7 @@ impl Artifacts {
         }
         self.hits.miss();
         // A file of this machine needs no second one.
-        let worth = wanted.source != Source::Local && !part.is_empty();
+        let worth = wanted.source != BackendKind::Local && !part.is_empty();
         if worth
             && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?

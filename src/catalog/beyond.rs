@@ -8,8 +8,8 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, Wanted, What, asked_too_much};
 use crate::catalog::reads::no_version;
 use crate::error::Result;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 impl Catalog {
@@ -22,7 +22,7 @@ impl Catalog {
         self: &Arc<Self>,
         entry: &Entry,
         tag: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Option<Arc<Release>>> {
         let extension = &entry.extension;

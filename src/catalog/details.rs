@@ -7,10 +7,10 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// A release, and how much of it is known.
@@ -34,7 +34,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Details> {
         let (entry, known) = self.find_named(id, version, source, deadline).await?;

@@ -9,11 +9,11 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 impl Catalog {
@@ -26,7 +26,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let deadline = Deadline::of_a_read();
         let (entry, release) = self.find_release_by(id, version, source, deadline).await?;
@@ -72,7 +72,7 @@ impl Catalog {
         &self.first_seen
     }
 
-    fn amend(self: &Arc<Self>, source: Source, id: &ExtensionId) {
+    fn amend(self: &Arc<Self>, source: BackendKind, id: &ExtensionId) {
         self.change(|index| index.amend(source, id, |known| self.first_seen.amended(known)));
     }
 }

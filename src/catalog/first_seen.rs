@@ -20,10 +20,10 @@ use crate::catalog::first_seen::pin::VersionPins;
 pub(super) use crate::catalog::first_seen::told::Completed;
 use crate::catalog::index::{Entry, View};
 use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// What was seen of archives.
 pub struct FirstSeen {
@@ -36,7 +36,7 @@ pub struct FirstSeen {
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
-type Known = HashMap<Source, Seen>;
+type Known = HashMap<BackendKind, Seen>;
 
 /// What was seen of one backend's archives.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl FirstSeen {
         let _ = self.views.set(views);
     }
 
-    fn room(&self, source: Source) -> Room<'_> {
+    fn room(&self, source: BackendKind) -> Room<'_> {
         Room { source, views: self.views.get() }
     }
 
@@ -92,7 +92,7 @@ impl FirstSeen {
     }
 
     /// What is known of the other releases of an extension.
-    fn known_of(&self, source: Source, id: &ExtensionId) -> Option<Arc<Entry>> {
+    fn known_of(&self, source: BackendKind, id: &ExtensionId) -> Option<Arc<Entry>> {
         self.views.get()?.borrow().get(id, Some(source)).cloned()
     }
 
@@ -298,7 +298,7 @@ mod tests {
         };
         Release {
             artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
-            ..Release::of_tag(Source::Gitea, tag.parse().unwrap())
+            ..Release::of_tag(BackendKind::Gitea, tag.parse().unwrap())
         }
     }
 

@@ -22,9 +22,9 @@ use crate::catalog::moment::Moment;
 use crate::catalog::ownership::{Bid, Standing, decide};
 use crate::catalog::search::SearchIndex;
 use crate::catalog::{Merge, Rules};
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
-use crate::models::source::Source;
 
 pub use crate::catalog::index::refused::Held;
 pub use crate::catalog::index::shelf::Absence;
@@ -45,7 +45,7 @@ type Parts = Box<[Part]>;
 /// What one backend has of a name, and when that was last read.
 #[derive(Clone, Debug)]
 struct Part {
-    source: Source,
+    source: BackendKind,
     extension: Arc<Extension>,
     /// About how many bytes it takes up.
     weight: usize,
@@ -60,18 +60,18 @@ impl Entry {
     }
 
     /// Every backend that has it, in order.
-    pub fn sources(&self) -> impl Iterator<Item = Source> {
+    pub fn sources(&self) -> impl Iterator<Item = BackendKind> {
         self.parts.iter().map(|part| part.source)
     }
 
     /// Whether releases of it come from this backend.
     #[must_use]
-    pub fn is_of(&self, source: Source) -> bool {
+    pub fn is_of(&self, source: BackendKind) -> bool {
         self.extension.releases().iter().any(|release| release.source == source)
     }
 
     /// The backends that it was read from this long ago, or longer.
-    pub fn older_than(&self, age: Duration) -> impl Iterator<Item = Source> {
+    pub fn older_than(&self, age: Duration) -> impl Iterator<Item = BackendKind> {
         let old = move |part: &&Part| part.read.lock().elapsed() >= age;
         self.parts.iter().filter(old).map(|part| part.source)
     }
@@ -95,17 +95,17 @@ type Entries = Arc<[Arc<Entry>]>;
 pub struct View {
     /// Counts the views; equal numbers mean equal contents.
     pub revision: u64,
-    known: Vec<Source>,
+    known: Vec<BackendKind>,
     merged: Entries,
     orphans: Entries,
-    by_source: Vec<(Source, Entries)>,
-    searches: Vec<(Option<Source>, Arc<SearchIndex<Entry>>)>,
+    by_source: Vec<(BackendKind, Entries)>,
+    searches: Vec<(Option<BackendKind>, Arc<SearchIndex<Entry>>)>,
 }
 
 impl View {
     /// Every listed extension of one backend, or of all merged, by name and then type.
     #[must_use]
-    pub fn entries(&self, source: Option<Source>) -> &[Arc<Entry>] {
+    pub fn entries(&self, source: Option<BackendKind>) -> &[Arc<Entry>] {
         match source {
             None => &self.merged,
             Some(source) => self.shelf(source),
@@ -116,7 +116,7 @@ impl View {
     pub fn list(
         &self,
         extension_type: Option<ExtensionType>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries(source).iter().filter(move |entry| {
             extension_type.is_none_or(|wanted| wanted == entry.id().extension_type)
@@ -125,23 +125,23 @@ impl View {
 
     /// One extension, from one backend or from its owner. Orphans are found too.
     #[must_use]
-    pub fn get(&self, id: &ExtensionId, source: Option<Source>) -> Option<&Arc<Entry>> {
+    pub fn get(&self, id: &ExtensionId, source: Option<BackendKind>) -> Option<&Arc<Entry>> {
         let orphan = || if source.is_none() { find(&self.orphans, id) } else { None };
         find(self.entries(source), id).or_else(orphan)
     }
 
     /// Whether anything is known of this backend.
     #[must_use]
-    pub fn knows(&self, source: Source) -> bool {
+    pub fn knows(&self, source: BackendKind) -> bool {
         self.known.contains(&source)
     }
 
-    fn shelf(&self, source: Source) -> &[Arc<Entry>] {
+    fn shelf(&self, source: BackendKind) -> &[Arc<Entry>] {
         let shelf = self.by_source.iter().find(|(of, _)| *of == source);
         shelf.map_or(&[], |(_, entries)| entries)
     }
 
-    fn of(&self, source: Source) -> Entries {
+    fn of(&self, source: BackendKind) -> Entries {
         let shelf = self.by_source.iter().find(|(of, _)| *of == source);
         shelf.map_or_else(Entries::default, |(_, entries)| Arc::clone(entries))
     }
@@ -199,7 +199,7 @@ pub struct Index {
 impl Index {
     /// An index that knows nothing of these backends yet.
     #[must_use]
-    pub fn new(sources: &[Source], rules: &Rules) -> Self {
+    pub fn new(sources: &[BackendKind], rules: &Rules) -> Self {
         Self {
             merge: rules.merge,
             takeover: rules.allow_takeover,
@@ -224,7 +224,7 @@ impl Index {
     }
 
     /// The backend was listed: from now on, what it lacks it is known to lack.
-    pub fn listed(&mut self, source: Source) {
+    pub fn listed(&mut self, source: BackendKind) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         if !std::mem::replace(&mut shelf.known, true) {
             self.touch_all();
@@ -232,7 +232,7 @@ impl Index {
     }
 
     /// Takes in an extension that was read at this instant.
-    pub fn put(&mut self, source: Source, extension: Extension, now: Instant) -> Put {
+    pub fn put(&mut self, source: BackendKind, extension: Extension, now: Instant) -> Put {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Put::Taken };
         let id = extension.id().clone();
         match shelf.read(extension, now) {
@@ -250,7 +250,7 @@ impl Index {
     }
 
     /// The backend said that it has no such repository.
-    pub fn missed(&mut self, source: Source, id: &ExtensionId, now: Instant) -> Absence {
+    pub fn missed(&mut self, source: BackendKind, id: &ExtensionId, now: Instant) -> Absence {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Absence::Unknown };
         let refused = shelf.room.lacks(id);
         let absence = shelf.missed(id, now);
@@ -261,7 +261,7 @@ impl Index {
     }
 
     /// Removes an extension, or all its releases, for certain, unless it was seen again since.
-    pub fn remove(&mut self, source: Source, gone: Gone, now: Instant) {
+    pub fn remove(&mut self, source: BackendKind, gone: Gone, now: Instant) {
         let id = gone.id().clone();
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         let removed = match gone {
@@ -275,7 +275,7 @@ impl Index {
 
     /// An extension that a backend has and that has no listed release.
     #[must_use]
-    pub fn without_release(&self, source: Source, id: &ExtensionId) -> Option<Arc<Extension>> {
+    pub fn without_release(&self, source: BackendKind, id: &ExtensionId) -> Option<Arc<Extension>> {
         let part = self.shelf(source)?.extensions.get(id)?;
         part.extension.releases().is_empty().then(|| Arc::clone(&part.extension))
     }
@@ -283,7 +283,7 @@ impl Index {
     /// Number of extensions with releases of this backend, and some of them that it was not said
     /// to lack.
     #[must_use]
-    pub fn undoubted(&self, source: Source, max: usize) -> (usize, Vec<ExtensionId>) {
+    pub fn undoubted(&self, source: BackendKind, max: usize) -> (usize, Vec<ExtensionId>) {
         let Some(shelf) = self.shelf(source) else { return Default::default() };
         let has_release = |(_, part): &(_, &Part)| !part.extension.releases().is_empty();
         let listed = || shelf.extensions.iter().filter(has_release).map(|(id, _)| id);
@@ -294,20 +294,20 @@ impl Index {
     /// Whether everything is known of an extension of this backend, so that a version that it
     /// lacks does not exist.
     #[must_use]
-    pub fn is_whole(&self, source: Source, id: &ExtensionId) -> bool {
+    pub fn is_whole(&self, source: BackendKind, id: &ExtensionId) -> bool {
         let part = self.shelf(source).and_then(|shelf| shelf.extensions.get(id));
         part.is_some_and(|part| part.extension.is_whole())
     }
 
     /// Whether a backend has this extension.
     #[must_use]
-    pub fn has(&self, source: Source, id: &ExtensionId) -> bool {
+    pub fn has(&self, source: BackendKind, id: &ExtensionId) -> bool {
         self.shelf(source).is_some_and(|shelf| shelf.extensions.contains_key(id))
     }
 
     /// Everything known of this backend that is not among these.
     #[must_use]
-    pub fn beyond(&self, source: Source, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
+    pub fn beyond(&self, source: BackendKind, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
         let ids = self.shelf(source).into_iter().flat_map(|shelf| shelf.extensions.keys());
         ids.filter(|id| !listed.contains(*id)).cloned().collect()
     }
@@ -316,7 +316,7 @@ impl Index {
     pub fn view(&mut self, previous: &View) -> View {
         let touched = std::mem::take(&mut self.touched);
         let (mut merged, mut orphans): (Changes, Changes) = Default::default();
-        let mut by_source: Vec<(Source, Changes)> =
+        let mut by_source: Vec<(BackendKind, Changes)> =
             self.shelves.iter().map(|shelf| (shelf.source, Changes::new())).collect();
         for id in touched {
             let named = self.name(&id);
@@ -339,7 +339,7 @@ impl Index {
         self.changed = false;
         self.revision += 1;
         let merged = patched(&previous.merged, &merged);
-        let list = |(source, changes): &(Source, Changes)| {
+        let list = |(source, changes): &(BackendKind, Changes)| {
             let entries = patched(&previous.of(*source), changes);
             // A backend that has everything alone has the merged list.
             let entries = if is_same(&entries, &merged) { Arc::clone(&merged) } else { entries };
@@ -399,21 +399,21 @@ impl Index {
         self.changed = true;
     }
 
-    fn shelf(&self, source: Source) -> Option<&Shelf> {
+    fn shelf(&self, source: BackendKind) -> Option<&Shelf> {
         self.shelves.iter().find(|shelf| shelf.source == source)
     }
 }
 
-fn shelf_of(shelves: &mut [Shelf], source: Source) -> Option<&mut Shelf> {
+fn shelf_of(shelves: &mut [Shelf], source: BackendKind) -> Option<&mut Shelf> {
     shelves.iter_mut().find(|shelf| shelf.source == source)
 }
 
-fn part_of(parts: &Parts, source: Source) -> Option<&Part> {
+fn part_of(parts: &Parts, source: BackendKind) -> Option<&Part> {
     parts.iter().find(|part| part.source == source)
 }
 
 /// The entry of one backend's own list, if it has the name.
-fn part_entry(parts: &Parts, source: Source, previous: &View) -> Option<Arc<Entry>> {
+fn part_entry(parts: &Parts, source: BackendKind, previous: &View) -> Option<Arc<Entry>> {
     let extension = &part_of(parts, source)?.extension;
     let owned = Standing::Owned(source);
     kept(previous.get(extension.id(), Some(source)), parts, owned)
@@ -421,7 +421,7 @@ fn part_entry(parts: &Parts, source: Source, previous: &View) -> Option<Arc<Entr
 }
 
 /// The entry of the name looked at last in the list of its owner; what the owner shows is held once.
-fn latest_of(by_source: &[(Source, Changes)], standing: Standing) -> Option<Arc<Entry>> {
+fn latest_of(by_source: &[(BackendKind, Changes)], standing: Standing) -> Option<Arc<Entry>> {
     let Standing::Owned(owner) = standing else { return None };
     let (_, changes) = by_source.iter().find(|(source, _)| *source == owner)?;
     changes.last()?.1.clone()

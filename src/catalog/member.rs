@@ -19,9 +19,9 @@ use crate::catalog::rounds::RoundState;
 use crate::catalog::status::{Question, StatusCell};
 use crate::catalog::vacancy::VacancyCell;
 use crate::error::{Error, ErrorKind};
+use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// How long a backend may take to say that it is there. Its client gives up a second sooner, and
 /// learns from that; this is for backends that have none.
@@ -61,7 +61,7 @@ impl Member {
         }
     }
 
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> BackendKind {
         self.backend.source()
     }
 

@@ -7,17 +7,17 @@ use futures_util::future::join_all;
 use crate::catalog::Catalog;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 impl Catalog {
     /// Makes a round over each backend asked; answers with those whose round failed, or was not
     /// over in time. Such a round goes on.
     pub async fn newest(
         self: &Arc<Self>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
-    ) -> Vec<Source> {
+    ) -> Vec<BackendKind> {
         self.failing(source, deadline, |source| self.round(Some(source))).await
     }
 
@@ -26,19 +26,19 @@ impl Catalog {
     pub async fn newest_of(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
-    ) -> Vec<Source> {
+    ) -> Vec<BackendKind> {
         let read = async |source| self.ask(id, Some(source), false, deadline).await;
         self.failing(source, deadline, read).await
     }
 
     async fn failing<F: Future<Output = Result<()>>>(
         &self,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
-        question: impl Fn(Source) -> F,
-    ) -> Vec<Source> {
+        question: impl Fn(BackendKind) -> F,
+    ) -> Vec<BackendKind> {
         let asked = self.asked(source).map(|member| {
             let (source, answer) = (member.source(), question(member.source()));
             async move { deadline.wait(Some(source), answer).await.is_err().then_some(source) }

@@ -1,12 +1,12 @@
 //! Which backend answers for a name, so that a later one can never take it over unseen.
 
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// How a backend stands towards one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bid {
     /// The backend.
-    pub source: Source,
+    pub source: BackendKind,
     /// Whether anything is known of the backend at all.
     pub known: bool,
     /// Whether it has a release under that name.
@@ -17,17 +17,17 @@ pub struct Bid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// This backend answers.
-    Owned(Source),
+    Owned(BackendKind),
     /// The first would answer, but nothing is known yet of the second, which comes before it.
-    Unsure(Source, Source),
+    Unsure(BackendKind, BackendKind),
     /// The first answered once and has it no more; the name does not pass to the others.
-    Orphaned(Source),
+    Orphaned(BackendKind),
 }
 
 /// Decides over the bids of all backends, in order, and who owned the name before.
 /// `None`: no backend has it.
 #[must_use]
-pub fn decide(bids: &[Bid], before: Option<Source>) -> Option<Standing> {
+pub fn decide(bids: &[Bid], before: Option<BackendKind>) -> Option<Standing> {
     let position = |source| bids.iter().position(|bid| bid.source == source);
     let first = bids.iter().position(|bid| bid.has)?;
     let (earlier, rest) = bids.split_at_checked(first)?;
@@ -44,7 +44,7 @@ pub fn decide(bids: &[Bid], before: Option<Source>) -> Option<Standing> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Source::{Gitea, Local, Oci};
+    use BackendKind::{Gitea, Local, Oci};
 
     /// `+` has it, `-` has it not, `?` is not known.
     fn bids(text: &str) -> Vec<Bid> {

@@ -12,8 +12,8 @@ use crate::catalog::intake::{Origin, read_one};
 use crate::catalog::member::Member;
 use crate::catalog::status::Question;
 use crate::error::{Error, ErrorKind};
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// After this long without a question a backend is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalog {
     /// Watches over a backend until dropped.
-    pub(super) async fn keep_watch(self: Arc<Self>, source: Source) {
+    pub(super) async fn keep_watch(self: Arc<Self>, source: BackendKind) {
         let Some(member) = self.member(source) else { return };
         let mut contact = member.backend.contact();
         let begun = Instant::now();
@@ -97,7 +97,7 @@ fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
     }
 }
 
-fn unanswered(source: Source) -> Error {
+fn unanswered(source: BackendKind) -> Error {
     let message = format!("The {source} backend did not answer in time");
     Error::new(ErrorKind::BackendTimeout, message).at(source)
 }

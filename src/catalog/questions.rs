@@ -16,9 +16,9 @@ use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
 use crate::catalog::room::no_room;
 use crate::error::{Error, ErrorKind, Result};
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// The longest that a read other than a download waits for a backend (contract §4).
@@ -33,7 +33,7 @@ const NOES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 pub(super) struct Wanted {
     pub(super) id: ExtensionId,
     pub(super) what: What,
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<BackendKind>,
 }
 
 /// What of an extension.
@@ -51,9 +51,9 @@ pub(super) enum What {
 
 /// Questions under way and the answers "no" of late.
 pub(super) struct Questions {
-    under_way: Coalesced<(ExtensionId, Option<Source>), ()>,
+    under_way: Coalesced<(ExtensionId, Option<BackendKind>), ()>,
     /// Extensions of which every release is read.
-    pub(super) whole: Coalesced<(ExtensionId, Source), ()>,
+    pub(super) whole: Coalesced<(ExtensionId, BackendKind), ()>,
     /// Releases that are read, each by what is known of it.
     pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
     noes: Mutex<LruCache<Wanted, No>>,
@@ -121,7 +121,7 @@ impl Catalog {
     pub(super) async fn ask(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         budgeted: bool,
         deadline: Deadline,
     ) -> Result<()> {
@@ -135,7 +135,7 @@ impl Catalog {
     async fn ask_members(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         budgeted: bool,
     ) -> Result<()> {
         let questions = self
@@ -179,7 +179,7 @@ impl Catalog {
     }
 
     /// Why an extension that backends have is not served; `None` if no backend asked has it.
-    pub(super) fn unserved(&self, id: &ExtensionId, source: Option<Source>) -> Option<Error> {
+    pub(super) fn unserved(&self, id: &ExtensionId, source: Option<BackendKind>) -> Option<Error> {
         let index = self.index.lock();
         let mut known = self.asked(source).filter_map(|m| index.without_release(m.source(), id));
         let extension = known.next()?;
@@ -216,7 +216,7 @@ impl Catalog {
 }
 
 /// What a caller is told whose question is one too many just now.
-pub(super) fn asked_too_much(source: Source) -> Error {
+pub(super) fn asked_too_much(source: BackendKind) -> Error {
     let message = format!("The {source} backend gets too many lookups; retry in 1 s");
     Error::unavailable(message, Duration::from_secs(1)).at(source)
 }
@@ -243,7 +243,7 @@ impl Deadline {
     /// The answer's own; `BackendTimeout` if it takes longer.
     pub async fn wait<T>(
         self,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         answer: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         timeout_at(self.0, answer).await.unwrap_or_else(|_| Err(late(source)))
@@ -251,7 +251,7 @@ impl Deadline {
 }
 
 /// A backend took longer than a read waits.
-fn late(source: Option<Source>) -> Error {
+fn late(source: Option<BackendKind>) -> Error {
     let who =
         source.map_or_else(|| "A backend".to_owned(), |source| format!("The {source} backend"));
     let error =
@@ -281,7 +281,7 @@ mod tests {
             accept_changes: false,
             max_bytes: usize::MAX,
         };
-        let backend = Arc::new(MemoryBackend::new(Source::Oci));
+        let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
         let catalog = Catalog::new(vec![backend], rules);
         catalog.round(None).await.unwrap();
         for number in 0..3 * NOES_MAX.get() {

@@ -19,11 +19,11 @@ use crate::catalog::room::no_room;
 use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::brief::first_few;
 use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// When asking again may help while a backend is not there.
@@ -34,7 +34,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Nothing is known of any of them.
-    pub async fn ready(&self, source: Option<Source>) -> Result<Arc<View>> {
+    pub async fn ready(&self, source: Option<BackendKind>) -> Result<Arc<View>> {
         self.ready_by(source, Deadline::of_a_read()).await
     }
 
@@ -42,7 +42,11 @@ impl Catalog {
     ///
     /// # Errors
     /// As [`Catalog::ready`].
-    pub async fn ready_by(&self, source: Option<Source>, deadline: Deadline) -> Result<Arc<View>> {
+    pub async fn ready_by(
+        &self,
+        source: Option<BackendKind>,
+        deadline: Deadline,
+    ) -> Result<Arc<View>> {
         let knows = |member: &Member| self.is_listed(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
@@ -64,7 +68,7 @@ impl Catalog {
 
     /// Whether the first rounds of other backends can add nothing to an entry: its owner, or a
     /// version that is pooled.
-    fn is_certain(&self, entry: &Entry, source: Option<Source>) -> bool {
+    fn is_certain(&self, entry: &Entry, source: Option<BackendKind>) -> bool {
         let is_owned = !matches!(entry.standing, Standing::Unsure(..));
         let pools = self.rules.merge == Merge::Union;
         let others_are_listed = || self.members.iter().all(|member| self.is_listed(member));
@@ -79,7 +83,7 @@ impl Catalog {
     pub async fn find(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<Arc<Entry>> {
         self.find_by(id, source, Deadline::of_a_read()).await
     }
@@ -91,7 +95,7 @@ impl Catalog {
     pub async fn find_by(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let known =
@@ -128,7 +132,7 @@ impl Catalog {
     pub async fn find_whole(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let entry = self.find_by(id, source, deadline).await?;
@@ -150,7 +154,7 @@ impl Catalog {
 
     /// Reads every release of an extension. Shared with everyone who wants them meanwhile; goes on
     /// when its callers leave.
-    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: Source) -> Result<()> {
+    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendKind) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
         let question = || async move {
@@ -174,7 +178,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         self.find_release_by(id, version, source, Deadline::of_a_read()).await
     }
@@ -184,7 +188,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let (entry, mut release) = self.find_named(id, version, source, deadline).await?;
@@ -199,7 +203,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let entry = self.find_by(id, source, deadline).await?;
@@ -219,7 +223,7 @@ impl Catalog {
     pub(super) async fn find_with(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         what: What,
         has: impl Fn(&Extension) -> bool,
         deadline: Deadline,
@@ -273,7 +277,7 @@ impl Catalog {
     }
 
     /// The one backend that can have versions of this name which are not known; `None`: all can.
-    fn owner_of(&self, entry: &Entry) -> Option<Source> {
+    fn owner_of(&self, entry: &Entry) -> Option<BackendKind> {
         match (self.rules.merge, entry.standing) {
             (Merge::Owner, Standing::Owned(owner)) => Some(owner),
             _ => None,
@@ -284,7 +288,7 @@ impl Catalog {
     ///
     /// # Errors
     /// It is not: nothing current is known.
-    pub fn still_answers(&self, entry: &Entry, source: Option<Source>) -> Result<()> {
+    pub fn still_answers(&self, entry: &Entry, source: Option<BackendKind>) -> Result<()> {
         let source = source.or_else(|| self.owner_of(entry));
         let mut of = self.asked(source).filter(|member| entry.is_of(member.source()));
         if of.any(|member| self.answers_for(member)) {
@@ -305,7 +309,11 @@ impl Catalog {
     ///
     /// # Errors
     /// A backend failed otherwise than by saying no.
-    pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, source: Option<Source>) -> Result<()> {
+    pub async fn refresh(
+        self: &Arc<Self>,
+        id: &ExtensionId,
+        source: Option<BackendKind>,
+    ) -> Result<()> {
         self.ask(id, source, false, Deadline::of_a_read()).await
     }
 
@@ -330,7 +338,7 @@ impl Catalog {
 
     /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
     /// other one may be there in a moment.
-    fn nothing_known(&self, source: Option<Source>) -> Error {
+    fn nothing_known(&self, source: Option<BackendKind>) -> Error {
         let retry_after = self.pause(source).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
@@ -404,7 +412,7 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
 }
 
 /// Whether an entry may answer for its name; asked of one backend explicitly it always may.
-fn standing(entry: &Entry, source: Option<Source>) -> Result<()> {
+fn standing(entry: &Entry, source: Option<BackendKind>) -> Result<()> {
     let id = entry.id();
     match entry.standing {
         Standing::Unsure(has, unknown) if source.is_none() => Err(Error::unavailable(
@@ -416,7 +424,7 @@ fn standing(entry: &Entry, source: Option<Source>) -> Result<()> {
         )
         .at(unknown)),
         Standing::Orphaned(owner) if source.is_none() => {
-            let others: Vec<&str> = entry.sources().map(Source::as_str).collect();
+            let others: Vec<&str> = entry.sources().map(BackendKind::as_str).collect();
             Err(Error::not_found(format!(
                 "Extension {id} was removed from {owner}, which owned it; ask for \
                  ?source={} to take it from there",

@@ -7,10 +7,10 @@ use crate::catalog::details::Details;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, What};
 use crate::error::{Error, Result};
+use crate::models::backend_kind::BackendKind;
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// The versions that a caller can use.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         wanted: &Wanted,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Details> {
         let Wanted { constraint, prereleases } = wanted;
@@ -55,7 +55,7 @@ impl Catalog {
         self: &Arc<Self>,
         entry: Arc<Entry>,
         known: Arc<Release>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Details> {
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
@@ -118,7 +118,7 @@ mod tests {
     fn picked(constraint: &str, prereleases: bool, tags: &[&str]) -> Result<String> {
         let release = |tag: &&str| Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(Source::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
         };
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         let extension = Extension::new(id, tags.iter().map(release).collect());

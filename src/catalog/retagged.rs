@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 impl Catalog {
     /// Takes over what the tag of a release stands for, as it was read just now. Where that is
@@ -44,7 +44,7 @@ impl Catalog {
         entry: Arc<Entry>,
         known: &Release,
         read: &Release,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Arc<Entry> {
         let is_as_read = |now: &&Arc<Entry>| {
             let release = now.extension.all_releases().find(|release| release.tag == read.tag);

@@ -10,7 +10,7 @@ use crate::catalog::evidence::listing_fault;
 use crate::catalog::index::Held;
 use crate::catalog::member::Member;
 use crate::error::Error;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// When asking again may help: room comes back when others go, or by an operator.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ impl Member {
 }
 
 /// What an operator is told of extensions that there is no room for, if there are any.
-pub(super) fn no_room_for(source: Source, extensions: usize) -> Option<Fault> {
+pub(super) fn no_room_for(source: BackendKind, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
         format!("catalog.max_bytes leaves no room for {extensions} extension{plural} of {source}");
@@ -56,7 +56,7 @@ pub(super) fn no_room_for(source: Source, extensions: usize) -> Option<Fault> {
 }
 
 /// What a caller is told who asks for one of them: it is there, and cannot be served.
-pub(super) fn no_room(source: Source) -> Error {
+pub(super) fn no_room(source: BackendKind) -> Error {
     let message = format!(
         "The {source} backend has more than there is room for here (catalog.max_bytes), and what \
          is not known of it cannot be answered"

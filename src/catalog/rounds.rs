@@ -17,8 +17,8 @@ use crate::catalog::moment::Moment;
 use crate::catalog::status::Question;
 use crate::catalog::sweep::Progress;
 use crate::error::{Error, ErrorKind, Result};
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// When a round that others waited for, and that failed, is worth asking for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl Catalog {
     ///
     /// # Errors
     /// The first failure of a backend asked; the others' rounds were made nevertheless.
-    pub async fn round(self: &Arc<Self>, source: Option<Source>) -> Result<()> {
+    pub async fn round(self: &Arc<Self>, source: Option<BackendKind>) -> Result<()> {
         let rounds = self.asked(source).map(|member| {
             let (this, source) = (Arc::clone(self), member.source());
             let seen = member.round.begun.load(Ordering::Acquire);
@@ -86,7 +86,7 @@ impl Catalog {
     }
 
     /// `seen` is how many rounds had begun when the caller asked.
-    async fn round_of(self: &Arc<Self>, source: Source, seen: u64) -> Result<()> {
+    async fn round_of(self: &Arc<Self>, source: BackendKind, seen: u64) -> Result<()> {
         let Some(member) = self.member(source) else { return Ok(()) };
         let _running = member.round.running.lock().await;
         if member.round.begun.load(Ordering::Acquire) > seen {

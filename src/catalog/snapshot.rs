@@ -20,10 +20,10 @@ use crate::catalog::index::Index;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
 use crate::catalog::rounds::Place;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// What is known of all backends, with the times of the wall clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +31,14 @@ pub struct Snapshot {
     /// Each backend that was ever listed, in order.
     pub backends: Vec<Kept>,
     /// Who owns which name, also where the owner has it no more.
-    pub owners: Vec<(ExtensionId, Source)>,
+    pub owners: Vec<(ExtensionId, BackendKind)>,
 }
 
 /// What is known of one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Its kind.
-    pub source: Source,
+    pub source: BackendKind,
     /// What it was configured to be; a backend that is configured otherwise is another one.
     pub fingerprint: String,
     /// When its last successful round began.
@@ -77,12 +77,12 @@ pub struct Unsettled {
 }
 
 /// What each backend is configured to be: the same text means the same upstream.
-pub type Fingerprints = Vec<(Source, String)>;
+pub type Fingerprints = Vec<(BackendKind, String)>;
 
 impl Catalog {
     /// What is known, where the wall clock shows `now`.
     #[must_use]
-    pub fn snapshot(&self, fingerprints: &[(Source, String)], now: Timestamp) -> Snapshot {
+    pub fn snapshot(&self, fingerprints: &[(BackendKind, String)], now: Timestamp) -> Snapshot {
         // Cursors are taken before what they lead to: one that is too old only asks twice.
         let places: Vec<Place> = self.members.iter().map(|m| m.round.place()).collect();
         let index = self.index.lock();
@@ -109,9 +109,9 @@ impl Catalog {
     pub fn restore(
         self: &Arc<Self>,
         snapshot: Snapshot,
-        fingerprints: &[(Source, String)],
+        fingerprints: &[(BackendKind, String)],
         now: Timestamp,
-    ) -> Vec<Source> {
+    ) -> Vec<BackendKind> {
         let Snapshot { backends, owners } = snapshot;
         let same = |kept: &Kept| {
             fingerprints.iter().any(|(of, print)| *of == kept.source && *print == kept.fingerprint)

@@ -14,8 +14,8 @@ use crate::catalog::Catalog;
 use crate::catalog::dirty::Outcome;
 use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
 use crate::catalog::member::Member;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// How soon a failed round is tried again, at first and at last.
 const RETRY: Duration = Duration::from_secs(1);
@@ -41,13 +41,13 @@ pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
 impl Catalog {
     /// A backend says that these changed: they are read at once, and again by a schedule while
     /// something of them is missing.
-    pub fn notice(&self, source: Source, ids: Vec<ExtensionId>) {
+    pub fn notice(&self, source: BackendKind, ids: Vec<ExtensionId>) {
         let Some(member) = self.member(source) else { return };
         let now = Instant::now();
         member.mark(|dirty| ids.into_iter().for_each(|id| dirty.noticed(id, now)));
     }
 
-    async fn keep_current(self: Arc<Self>, source: Source) {
+    async fn keep_current(self: Arc<Self>, source: BackendKind) {
         let Some(member) = self.member(source) else { return };
         let mut retry = RETRY;
         let mut read_rest = READ_REST;
@@ -79,7 +79,7 @@ impl Catalog {
     }
 
     /// Reads again what is due, some at once: one that is slow keeps none of the others.
-    async fn keep_reading(self: Arc<Self>, source: Source) {
+    async fn keep_reading(self: Arc<Self>, source: BackendKind) {
         let Some(member) = self.member(source) else { return };
         let mut reads = FuturesUnordered::new();
         loop {

@@ -25,12 +25,12 @@ use crate::http::json;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// The extensions of one organization.
@@ -210,8 +210,8 @@ impl GiteaBackend {
 
 #[async_trait]
 impl Backend for GiteaBackend {
-    fn source(&self) -> Source {
-        Source::Gitea
+    fn source(&self) -> BackendKind {
+        BackendKind::Gitea
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -270,7 +270,7 @@ impl Backend for GiteaBackend {
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let repository = self.remembered(id).await?;
         let found = readme::read(&self.client, &repository.name, &release.tag).await?;
-        found.ok_or_else(|| no_readme(id, release).at(Source::Gitea))
+        found.ok_or_else(|| no_readme(id, release).at(BackendKind::Gitea))
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
@@ -342,5 +342,5 @@ fn absent(id: &ExtensionId) -> Error {
 }
 
 fn gone(message: String) -> Error {
-    Error::not_found(message).at(Source::Gitea)
+    Error::not_found(message).at(BackendKind::Gitea)
 }

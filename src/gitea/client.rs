@@ -22,7 +22,7 @@ use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// Largest answer read: a page of fifty releases with long notes stays below.
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
@@ -71,7 +71,7 @@ impl GiteaClient {
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
-            backend: Source::Gitea,
+            backend: BackendKind::Gitea,
             base: settings.url.clone(),
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
@@ -242,7 +242,7 @@ fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> 
     let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
     let refusal =
-        |message: String| Error::new(ErrorKind::BackendRefused, message).at(Source::Gitea);
+        |message: String| Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea);
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         let message = match permission(operation) {
             Some(unit) => format!(
@@ -293,5 +293,5 @@ fn missing_scope(message: &str) -> String {
 
 fn wrong_address() -> Error {
     let message = "What answers at the address of gitea is not its API: check url and its sub path";
-    Error::faulty(message).at(Source::Gitea)
+    Error::faulty(message).at(BackendKind::Gitea)
 }

@@ -14,11 +14,11 @@ use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
 use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
+use crate::models::backend_kind::BackendKind;
 use crate::models::brief::is_invisible;
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 const TEXT_MAX: usize = 1_000;
@@ -156,7 +156,7 @@ impl<'a> ReleaseReader<'a> {
         if row.assets.len() > FILES_MAX {
             return Err(Error::faulty(format!("release {tag} has more than {FILES_MAX} files")));
         }
-        let release = Release::of_tag(Source::Gitea, tag);
+        let release = Release::of_tag(BackendKind::Gitea, tag);
         let assets = self.assets(&release.tag, &row.assets);
         let repository = self.repository;
         let choice = assets::choose(

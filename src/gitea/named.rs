@@ -4,8 +4,8 @@ use crate::gitea::convert::Repository;
 use crate::gitea::models::RepositoryRow;
 use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
-use crate::models::source::Source;
 
 /// A repository of the list.
 pub(super) enum Named {
@@ -25,7 +25,7 @@ pub(super) struct Overlooked {
 impl Named {
     /// `None`: it is a repository of something else.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
-        match near_miss(&row.name, Source::Gitea) {
+        match near_miss(&row.name, BackendKind::Gitea) {
             Some(near_miss) => {
                 let (owner_login, name) = (row.owner.login, row.name);
                 Some(Self::NearMiss(Overlooked { owner_login, name, near_miss }))

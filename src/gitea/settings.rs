@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::models::backend_id::BackendId;
+use crate::models::backend_kind::BackendKind;
 
 /// Largest file of a token, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
@@ -16,6 +18,8 @@ const TOKEN_FILE_MAX: u64 = 64 * 1024;
 /// One Gitea or Forgejo organization, and how to talk to its server.
 #[derive(Clone, Debug)]
 pub struct GiteaSettings {
+    /// Name of the backend, by default that of its kind.
+    pub id: BackendId,
     /// `http` or `https` address of the server, with its sub path if it has one.
     pub url: Url,
     /// The organization whose repositories are the extensions.
@@ -45,6 +49,7 @@ impl GiteaSettings {
     #[must_use]
     pub fn new(url: Url, organization: Organization) -> Self {
         Self {
+            id: BackendKind::Gitea.into(),
             url,
             organization,
             organization_id: None,

@@ -14,8 +14,8 @@ use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
 use crate::gitea::models::Notice;
 use crate::gitea::settings::Organization;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Where signatures are found: lower-case hex, of which the last has a prefix.
 const SIGNATURES: [(&str, &str); 3] =
@@ -74,8 +74,8 @@ impl GiteaWebhooks {
 }
 
 impl WebhookReceiver for GiteaWebhooks {
-    fn source(&self) -> Source {
-        Source::Gitea
+    fn source(&self) -> BackendKind {
+        BackendKind::Gitea
     }
 
     /// The signature covers the body: before that only its form can be judged.

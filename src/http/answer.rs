@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
 use crate::http::room::Room;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Who answered.
-    pub backend: Source,
+    pub backend: BackendKind,
     /// Any status, success or not.
     pub status: StatusCode,
     /// As sent.
@@ -35,7 +35,7 @@ pub struct Answer {
 /// An answer whose bytes are still on their way.
 pub struct Streamed {
     /// Who answers.
-    pub backend: Source,
+    pub backend: BackendKind,
     /// Any status, success or not.
     pub status: StatusCode,
     /// As sent.
@@ -105,7 +105,7 @@ fn says_json(headers: &HeaderMap) -> bool {
     ends("/json") || ends("+json")
 }
 
-fn failure_of(backend: Source, status: StatusCode, headers: &HeaderMap) -> Error {
+fn failure_of(backend: BackendKind, status: StatusCode, headers: &HeaderMap) -> Error {
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
         return Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
             .at(backend);
@@ -138,7 +138,7 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         Answer {
-            backend: Source::Gitea,
+            backend: BackendKind::Gitea,
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: Bytes::from_static(body.as_bytes()),

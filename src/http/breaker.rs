@@ -13,7 +13,7 @@ use crate::backend::contact::{BreakerState, Contact};
 use crate::error::Error;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::window::Window;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// So many failures in a row open it.
 const CONSECUTIVE_MAX: u32 = 5;
@@ -27,7 +27,7 @@ pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
 /// The breaker of one backend.
 pub(super) struct Breaker {
-    backend: Source,
+    backend: BackendKind,
     record: Mutex<Record>,
     contact: watch::Sender<Contact>,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -71,7 +71,7 @@ pub(super) struct Pass {
 
 impl Breaker {
     /// A closed one.
-    pub(super) fn new(backend: Source, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
+    pub(super) fn new(backend: BackendKind, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
         let record = Mutex::new(Record {
             epoch: 0,
             consecutive: 0,
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     fn breaker() -> Arc<Breaker> {
-        Breaker::new(Source::Gitea, Arc::new(()))
+        Breaker::new(BackendKind::Gitea, Arc::new(()))
     }
 
     fn failed() -> Verdict {

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 
 use crate::backend::contact::BreakerState;
 use crate::error::{Error, ErrorKind};
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// Receives one record for every call, and another for a download that breaks after its headers.
 pub trait UpstreamMetrics: Send + Sync {
@@ -14,17 +14,17 @@ pub trait UpstreamMetrics: Send + Sync {
     fn record(&self, call: &UpstreamCall);
 
     /// A call is about to be made again.
-    fn retried(&self, _backend: Source) {}
+    fn retried(&self, _backend: BackendKind) {}
 
     /// The breaker of a backend is in this state now.
-    fn breaker(&self, _backend: Source, _state: BreakerState) {}
+    fn breaker(&self, _backend: BackendKind, _state: BreakerState) {}
 }
 
 /// One call to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamCall {
     /// Which upstream.
-    pub backend: Source,
+    pub backend: BackendKind,
     /// What was asked, in one of a few words.
     pub operation: &'static str,
     /// How it ended.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, Result};
 use crate::http::failure;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// So many bytes must come within the time that silence may last; less only at the end.
 const PROGRESS: usize = 16 * 1024;
@@ -21,7 +21,7 @@ const PROGRESS: usize = 16 * 1024;
 /// The pace of one body. Time counts only while the backend is waited for: however slowly a client
 /// reads, it is not the backend's fault.
 pub(super) struct Pace {
-    backend: Source,
+    backend: BackendKind,
     patience: Duration,
     /// What is left of it until the next step of progress.
     left: Duration,
@@ -46,7 +46,7 @@ impl Wake for Bell {
 }
 
 impl Pace {
-    pub(super) fn new(backend: Source, patience: Duration) -> Self {
+    pub(super) fn new(backend: BackendKind, patience: Duration) -> Self {
         let bell = Arc::new(Bell(Mutex::new((Waker::noop().clone(), None))));
         Self { backend, patience, left: patience, missing: PROGRESS, bell }
     }

@@ -23,12 +23,12 @@ use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::local::root::{Look, Root};
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// Questions that the file system is asked at once.
@@ -94,7 +94,7 @@ impl LocalBackend {
             };
             Err(Error::new(kind, message).because(error))
         });
-        answer.map_err(|error| error.at(Source::Local))
+        answer.map_err(|error| error.at(BackendKind::Local))
     }
 
     fn list(&self) -> Result<Listing> {
@@ -191,8 +191,8 @@ impl LocalBackend {
 
 #[async_trait]
 impl Backend for LocalBackend {
-    fn source(&self) -> Source {
-        Source::Local
+    fn source(&self) -> BackendKind {
+        BackendKind::Local
     }
 
     async fn listing(&self) -> Result<Listing> {

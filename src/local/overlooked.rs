@@ -6,9 +6,9 @@ use crate::backend::Fault;
 use crate::backend::naming::naming_faults;
 use crate::local::root::Root;
 use crate::models::artifact::archive_stem;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::near_miss;
-use crate::models::source::Source;
 
 /// Sub-directories that are looked into for extensions one level deeper, and entries of each that are
 /// looked at.
@@ -31,7 +31,8 @@ pub(super) fn advice(
                 is_absent.then(|| "is not served: it is no directory".to_owned())
             }
             None => archive_of(name).map(as_layout).or_else(|| {
-                let near = near_miss(name, Source::Local).filter(|_| root.is_directory(name))?;
+                let near =
+                    near_miss(name, BackendKind::Local).filter(|_| root.is_directory(name))?;
                 Some(near.reason(is_served))
             }),
         };
@@ -59,7 +60,7 @@ fn archive_of(name: &str) -> Option<ExtensionId> {
         stem.get(..at).filter(|_| is_version(rest))
     });
     before_version.chain([stem]).find_map(|name| {
-        let nearly = || near_miss(name, Source::Local)?.meant().cloned();
+        let nearly = || near_miss(name, BackendKind::Local)?.meant().cloned();
         ExtensionId::from_oci_repository(name).or_else(nearly)
     })
 }
@@ -84,7 +85,8 @@ fn deeper(root: &Root, names: &[String]) -> Vec<(String, String)> {
         let fitting = below.iter().filter(|one| ExtensionId::from_oci_repository(one).is_some());
         fitting.take(LOOKED_AT_MAX).any(|one| is_layout(format!("{name}/{one}")))
     };
-    let ours = |name: &&String| near_miss(name, Source::Local).is_none() && !name.starts_with('.');
+    let ours =
+        |name: &&String| near_miss(name, BackendKind::Local).is_none() && !name.starts_with('.');
     let looked_into = names.iter().filter(ours).take(LOOKED_INTO_MAX);
     looked_into.filter(holds_some).map(|name| (name.clone(), reason.to_owned())).collect()
 }

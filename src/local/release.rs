@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::local::layout::{Layout, tag_of};
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
     CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
@@ -127,7 +127,7 @@ impl Reader<'_> {
             annotations: std::iter::once(&manifest.annotations).chain(&above).collect(),
             config: config.as_ref(),
         };
-        let release = Release::of_tag(Source::Local, tag);
+        let release = Release::of_tag(BackendKind::Local, tag);
         let artifact = self.artifact(release.version.as_str(), &manifest)?;
         if !artifact.is_usable() {
             let reason = lack_of_archive(&manifest);

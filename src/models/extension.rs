@@ -7,11 +7,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::fault::{ExtensionFault, first_few_faults};
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::models::version::Version;
 
@@ -89,7 +89,7 @@ impl ReleaseVersion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// The kind of backend that has it.
-    pub source: Source,
+    pub source: BackendKind,
     /// As the backend writes it.
     pub tag: Tag,
     /// As callers know it.
@@ -119,7 +119,7 @@ pub struct Release {
 impl Release {
     /// A release of this tag that carries nothing yet.
     #[must_use]
-    pub fn of_tag(source: Source, tag: Tag) -> Self {
+    pub fn of_tag(source: BackendKind, tag: Tag) -> Self {
         let version = tag
             .version(source.tag_style())
             .map_or_else(|| ReleaseVersion::Unversioned(tag.clone()), ReleaseVersion::Version);
@@ -503,7 +503,7 @@ mod tests {
         };
         Release {
             artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
-            ..Release::of_tag(Source::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
         }
     }
 

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// Longest name of an extension, in characters (all of them ASCII).
 pub const NAME_MAX: usize = 100;
@@ -50,14 +50,14 @@ impl ExtensionType {
     }
 
     /// The end of the names of its repositories.
-    const fn suffix(self, source: Source) -> &'static str {
+    const fn suffix(self, source: BackendKind) -> &'static str {
         match (source, self) {
-            (Source::Gitea, Self::Provider) => "_prov",
-            (Source::Gitea, Self::Taskserv) => "_taskserv",
-            (Source::Gitea, Self::Cluster) => "_cluster",
-            (Source::Oci | Source::Local, Self::Provider) => "-provider",
-            (Source::Oci | Source::Local, Self::Taskserv) => "-taskserv",
-            (Source::Oci | Source::Local, Self::Cluster) => "-cluster",
+            (BackendKind::Gitea, Self::Provider) => "_prov",
+            (BackendKind::Gitea, Self::Taskserv) => "_taskserv",
+            (BackendKind::Gitea, Self::Cluster) => "_cluster",
+            (BackendKind::Oci | BackendKind::Local, Self::Provider) => "-provider",
+            (BackendKind::Oci | BackendKind::Local, Self::Taskserv) => "-taskserv",
+            (BackendKind::Oci | BackendKind::Local, Self::Cluster) => "-cluster",
         }
     }
 }
@@ -163,33 +163,33 @@ impl ExtensionId {
     /// as Gitea's own names. `None`: the repository is none of ours.
     #[must_use]
     pub fn from_gitea_repository(repository: &str) -> Option<Self> {
-        Self::from_repository(repository, Source::Gitea)
+        Self::from_repository(repository, BackendKind::Gitea)
     }
 
     /// The extension that an OCI repository holds, from the last segment of its path:
     /// `aws-provider` is the provider `aws`. `None`: the repository is none of ours.
     #[must_use]
     pub fn from_oci_repository(segment: &str) -> Option<Self> {
-        Self::from_repository(segment, Source::Oci)
+        Self::from_repository(segment, BackendKind::Oci)
     }
 
     /// The Gitea repository of this extension, `{name}_prov` and its like.
     #[must_use]
     pub fn gitea_repository(&self) -> String {
-        self.repository(Source::Gitea)
+        self.repository(BackendKind::Gitea)
     }
 
     /// The last segment of the OCI repository of this extension, spelled as the name is.
     #[must_use]
     pub fn oci_repository(&self) -> String {
-        self.repository(Source::Oci)
+        self.repository(BackendKind::Oci)
     }
 
-    fn repository(&self, source: Source) -> String {
+    fn repository(&self, source: BackendKind) -> String {
         format!("{}{}", self.name, self.extension_type.suffix(source))
     }
 
-    fn from_repository(repository: &str, source: Source) -> Option<Self> {
+    fn from_repository(repository: &str, source: BackendKind) -> Option<Self> {
         ExtensionType::ALL.into_iter().find_map(|extension_type| {
             let suffix = extension_type.suffix(source);
             let split = repository.len().checked_sub(suffix.len())?;

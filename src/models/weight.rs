@@ -142,8 +142,8 @@ const fn heap(bytes: usize) -> usize {
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactKey;
+    use crate::models::backend_kind::BackendKind;
     use crate::models::naming::ExtensionId;
-    use crate::models::source::Source;
 
     const MUCH: usize = 100_000;
 
@@ -155,7 +155,7 @@ mod tests {
     fn release(tag: &str) -> Release {
         Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(Source::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
         }
     }
 

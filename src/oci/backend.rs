@@ -20,13 +20,13 @@ use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::client::{Client, Names};
 use crate::oci::credentials::Credentials;
@@ -102,7 +102,7 @@ impl OciBackend {
         let sweep = Sweep::new(&inner.reader, &place, tags, room);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
-        let extension = extension.map_err(|error| error.at(Source::Oci))?;
+        let extension = extension.map_err(|error| error.at(BackendKind::Oci))?;
         inner.known.read_with(place.id, &names, has_gap);
         let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
         let mut faults: Vec<ExtensionFault> = told.collect();
@@ -135,7 +135,7 @@ impl Inner {
         } else {
             error
         };
-        error.at(Source::Oci)
+        error.at(BackendKind::Oci)
     }
 
     /// Whether our credentials are good for another repository, asked now: that they were good a
@@ -262,12 +262,12 @@ fn no_catalog() -> Error {
 
 #[async_trait]
 impl Backend for OciBackend {
-    fn source(&self) -> Source {
-        Source::Oci
+    fn source(&self) -> BackendKind {
+        BackendKind::Oci
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.0.listing().await.map_err(|error| error.at(Source::Oci))
+        self.0.listing().await.map_err(|error| error.at(BackendKind::Oci))
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -284,7 +284,7 @@ impl Backend for OciBackend {
         let place = self.0.place(id);
         match self.0.reader.version(&place, tag).await {
             Ok(release) => Ok(release),
-            Err(error) if error.is_not_found() => Err(error.at(Source::Oci)),
+            Err(error) if error.is_not_found() => Err(error.at(BackendKind::Oci)),
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
@@ -301,15 +301,15 @@ impl Backend for OciBackend {
         })?;
         let opened =
             self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
-        opened.map_err(|error| error.at(Source::Oci))
+        opened.map_err(|error| error.at(BackendKind::Oci))
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let place = self.0.place(id);
         match self.0.reader.readme(&place, release).await {
-            Ok(found) => found.ok_or_else(|| no_readme(id, release).at(Source::Oci)),
+            Ok(found) => found.ok_or_else(|| no_readme(id, release).at(BackendKind::Oci)),
             Err(error) if error.is_not_found() => {
-                Err(no_readme(id, release).because(error).at(Source::Oci))
+                Err(no_readme(id, release).because(error).at(BackendKind::Oci))
             }
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
@@ -324,14 +324,14 @@ impl Backend for OciBackend {
                 // Before anything is read again: a cursor must never be ahead of its asker.
                 let cursor = known.cursor();
                 let (dirty, listed) =
-                    self.0.dirty().await.map_err(|error| error.at(Source::Oci))?;
+                    self.0.dirty().await.map_err(|error| error.at(BackendKind::Oci))?;
                 Ok(Changes::These { dirty, cursor, listed: Some(listed) })
             }
         }
     }
 
     async fn probe(&self) -> Result<()> {
-        self.0.client.ping().await.map_err(|error| error.at(Source::Oci))
+        self.0.client.ping().await.map_err(|error| error.at(BackendKind::Oci))
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

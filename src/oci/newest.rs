@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 use crate::models::tag::Tag;
 use crate::models::version::Version;
 
@@ -10,7 +10,7 @@ use crate::models::version::Version;
 pub fn keep_newest(tags: &mut Vec<Tag>, max: usize) -> usize {
     let beyond = tags.len().saturating_sub(max);
     if beyond > 0 {
-        let versioned = |tag: Tag| (tag.version(Source::Oci.tag_style()), tag);
+        let versioned = |tag: Tag| (tag.version(BackendKind::Oci.tag_style()), tag);
         let mut sorted: Vec<(Option<Version>, Tag)> = tags.drain(..).map(versioned).collect();
         sorted.sort_by(newest_first);
         tags.extend(sorted.into_iter().take(max).map(|(_, tag)| tag));

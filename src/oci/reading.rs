@@ -12,12 +12,12 @@ use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::room::Room;
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
     CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
@@ -220,7 +220,7 @@ impl Reader {
         let mut about = claims.about();
         let registry = self.client.registry();
         about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()).into());
-        let release = Release::of_tag(Source::Oci, tag.clone());
+        let release = Release::of_tag(BackendKind::Oci, tag.clone());
         let version = release.version.as_str();
         let url = |digest: &Digest| {
             let path = format!("{}/blobs/{digest}", place.repository);
@@ -365,7 +365,7 @@ fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
 /// A release that cannot be read: it holds nothing, and says why.
 #[must_use]
 pub fn broken(tag: &Tag, error: &Error) -> Reading {
-    let release = Release::of_tag(Source::Oci, tag.clone());
+    let release = Release::of_tag(BackendKind::Oci, tag.clone());
     Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
 }
 

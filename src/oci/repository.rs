@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
-use crate::models::source::Source;
 
 /// Longest name of a repository, in characters.
 const NAME_MAX: usize = 255;
@@ -50,7 +50,7 @@ impl Namespace {
                 ExtensionId::from_oci_repository(segment).filter(|_| namespace != self.as_str());
             id.map(NearMiss::in_upper_case)
         };
-        near_miss(segment, Source::Oci).or_else(in_upper_case)
+        near_miss(segment, BackendKind::Oci).or_else(in_upper_case)
     }
 
     /// The repository of an extension.

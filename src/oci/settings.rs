@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::http::HttpSettings;
+use crate::models::backend_id::BackendId;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
 use crate::oci::realm::TokenHost;
@@ -19,6 +20,8 @@ const CREDENTIALS_MAX: u64 = 1024 * 1024;
 /// One namespace of a registry, and how to talk to its server.
 #[derive(Clone, Debug)]
 pub struct OciSettings {
+    /// Name of the backend, by default that of its kind.
+    pub id: BackendId,
     /// Where the registry is.
     pub registry: RegistryAddress,
     /// The namespace whose repositories are the extensions.
@@ -52,6 +55,7 @@ impl OciSettings {
     #[must_use]
     pub fn new(registry: RegistryAddress, namespace: Namespace) -> Self {
         Self {
+            id: BackendKind::Oci.into(),
             registry,
             namespace,
             repositories: Vec::new(),
@@ -69,7 +73,7 @@ impl OciSettings {
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
-            backend: Source::Oci,
+            backend: BackendKind::Oci,
             base: self.registry.base().clone(),
             timeout: self.timeout,
             max_concurrency: self.max_concurrency,

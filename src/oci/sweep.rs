@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use crate::error::Result;
 use crate::http::room::Room;
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
 use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
@@ -225,7 +225,7 @@ impl<'a> Sweep<'a> {
 /// A release that is only named, with what its tag stands for where that is known.
 fn unread(tag: Tag, manifest_digest: Option<Digest>) -> Reading {
     let artifact = ArtifactChoice::Unread;
-    let release = Release { artifact, manifest_digest, ..Release::of_tag(Source::Oci, tag) };
+    let release = Release { artifact, manifest_digest, ..Release::of_tag(BackendKind::Oci, tag) };
     Reading { release, faults: Vec::new() }
 }
 

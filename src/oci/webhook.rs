@@ -16,8 +16,8 @@ use sha2::Sha256;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::oci::lenient::{object, present, value, value_or_default};
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
 use crate::oci::repository::Namespace;
@@ -86,8 +86,8 @@ impl OciWebhooks {
 }
 
 impl WebhookReceiver for OciWebhooks {
-    fn source(&self) -> Source {
-        Source::Oci
+    fn source(&self) -> BackendKind {
+        BackendKind::Oci
     }
 
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {

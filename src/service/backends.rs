@@ -17,8 +17,8 @@ use crate::gitea::webhook::GiteaWebhooks;
 use crate::http::metrics::UpstreamMetrics;
 use crate::local::backend::LocalBackend;
 use crate::metrics::Metrics;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 use crate::oci::backend::OciBackend;
 use crate::oci::credentials::Credentials;
 use crate::oci::realm::{TokenHost, host_of};
@@ -49,22 +49,22 @@ impl Backends {
     /// used.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> io::Result<Self> {
         let remote = [
-            config.gitea.as_ref().map(|_| Source::Gitea),
-            config.oci.as_ref().map(|_| Source::Oci),
+            config.gitea.as_ref().map(|_| BackendKind::Gitea),
+            config.oci.as_ref().map(|_| BackendKind::Oci),
         ];
-        let remote: Vec<Source> = remote.into_iter().flatten().collect();
+        let remote: Vec<BackendKind> = remote.into_iter().flatten().collect();
         let calls: Arc<dyn UpstreamMetrics> = Arc::new(Counted::new(metrics.clone(), &remote));
         let mut built = Self::default();
         for source in &config.catalog.order {
             match source {
-                Source::Gitea => {
+                BackendKind::Gitea => {
                     config.gitea.iter().try_for_each(|gitea| built.add_gitea(gitea, &calls))?;
                 }
-                Source::Oci => {
+                BackendKind::Oci => {
                     let ttl = config.cache.ttl;
                     config.oci.iter().try_for_each(|oci| built.add_oci(oci, ttl, &calls))?;
                 }
-                Source::Local => built.backends.extend(config.local.as_ref().map(local)),
+                BackendKind::Local => built.backends.extend(config.local.as_ref().map(local)),
             }
         }
         Ok(built)

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::Error;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 use crate::service::rotation::Renew;
 use crate::service::secrets;
 
@@ -24,7 +24,7 @@ impl<R> Renewable<R> {
 }
 
 impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
-    fn source(&self) -> Source {
+    fn source(&self) -> BackendKind {
         self.current().source()
     }
 

@@ -5,7 +5,7 @@ use crate::gitea;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use crate::metrics::Metrics;
 use crate::metrics::backends::CallWords;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 use crate::oci;
 
 /// Counts every call into the metrics of the process.
@@ -13,12 +13,12 @@ pub(super) struct Counted(Metrics);
 
 impl Counted {
     /// Counters for these backends, every series of theirs at 0.
-    pub(super) fn new(metrics: Metrics, backends: &[Source]) -> Self {
+    pub(super) fn new(metrics: Metrics, backends: &[BackendKind]) -> Self {
         for backend in backends {
             let operations: &[&str] = match backend {
-                Source::Gitea => &gitea::operations::ALL,
-                Source::Oci => &oci::operations::ALL,
-                Source::Local => &[],
+                BackendKind::Gitea => &gitea::operations::ALL,
+                BackendKind::Oci => &oci::operations::ALL,
+                BackendKind::Local => &[],
             };
             let outcomes = Outcome::ALL.map(Outcome::as_str);
             let words =
@@ -36,11 +36,11 @@ impl UpstreamMetrics for Counted {
         self.0.backends.call(backend, call.operation, outcome, seconds);
     }
 
-    fn retried(&self, backend: Source) {
+    fn retried(&self, backend: BackendKind) {
         self.0.backends.retry(backend.as_str());
     }
 
-    fn breaker(&self, backend: Source, state: BreakerState) {
+    fn breaker(&self, backend: BackendKind, state: BreakerState) {
         self.0.backends.breaker(backend.as_str(), state.as_str(), &BreakerState::LABELS);
     }
 }

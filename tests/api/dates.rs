@@ -8,7 +8,7 @@ use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use jiff::Timestamp;
@@ -68,7 +68,7 @@ async fn fractions_of_a_second_of_a_directory_are_cut_off_also_after_a_restart()
         publish_annotated(&layouts, &id("provider/aws"), "1.0.0", (CREATED, told));
         let served = Served::local(&layouts).await;
         expect(&served, "provider/aws", shown).await;
-        let prints: Fingerprints = vec![(Source::Local, "here".to_owned())];
+        let prints: Fingerprints = vec![(BackendKind::Local, "here".to_owned())];
         let now = Timestamp::now();
         let keeper = Keeper::new(Arc::clone(&served.catalog), &state, prints.clone());
         keeper.save(now).await.unwrap();

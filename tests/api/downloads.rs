@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use extension_registry::backend::memory::MemoryBackend;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::digest::Digest;
-use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 
 use crate::support::ids::{about, id, tag};
@@ -21,7 +21,7 @@ async fn served() -> Served {
         "provider/aws:nightly",
         "provider/aws:versions",
     ];
-    Served::over(vec![memory(Source::Local, &releases)]).await
+    Served::over(vec![memory(BackendKind::Local, &releases)]).await
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_moves_is_not_kept() {
 
 #[tokio::test]
 async fn a_tag_with_a_slash_is_downloaded() {
-    let backend = MemoryBackend::new(Source::Gitea);
+    let backend = MemoryBackend::new(BackendKind::Gitea);
     backend.publish(&id("provider/aws"), tag("rel/2025"), about("d", &[]), "slashed");
     let served = Served::over(vec![Arc::new(backend)]).await;
     let href = served.get("/extensions/provider/aws").await.json()["href"].clone();
@@ -121,7 +121,7 @@ async fn a_tag_with_a_slash_is_downloaded() {
 
 #[tokio::test]
 async fn an_empty_archive_is_an_archive() {
-    let backend = MemoryBackend::new(Source::Local);
+    let backend = MemoryBackend::new(BackendKind::Local);
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "");
     let served = Served::over(vec![Arc::new(backend)]).await;
     let got = served.get("/extensions/provider/aws/1.0.0").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use reqwest::StatusCode;
 
 use crate::support::ids::{about, id, tag};
@@ -24,7 +24,7 @@ async fn metric(served: &Served, line: &str) -> u64 {
 
 #[tokio::test]
 async fn answers_are_kept_under_the_keys_of_the_specification() {
-    let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
     assert_eq!(stats(&served).await, [0, 0, 0, 0]);
     for path in ["/extensions", "/extensions?limit=1", "/extensions?offset=1"] {
         served.get(path).await;
@@ -45,7 +45,7 @@ async fn answers_are_kept_under_the_keys_of_the_specification() {
 
 #[tokio::test]
 async fn hits_and_misses_are_counted_and_told() {
-    let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
     for (path, cache) in [
         ("/extensions", "list"),
         ("/extensions/provider/aws", "metadata"),
@@ -66,7 +66,7 @@ async fn hits_and_misses_are_counted_and_told() {
 
 #[tokio::test]
 async fn answers_about_releases_are_counted_beside_the_three() {
-    let backend = memory(Source::Local, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = memory(BackendKind::Local, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     for name in ["provider/a", "provider/b"] {
         backend.write_readme(&id(name), tag("1.0.0"), "# words");
     }
@@ -93,7 +93,7 @@ async fn answers_about_releases_are_counted_beside_the_three() {
 
 #[tokio::test]
 async fn a_kept_answer_asks_no_backend() {
-    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# aws");
     let served = Served::over(vec![backend.clone()]).await;
     let paths = [
@@ -128,7 +128,7 @@ async fn a_kept_answer_asks_no_backend() {
 async fn the_least_recently_used_answer_leaves_a_full_memo() {
     let releases = ["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"];
     let setup = Setup { capacity: 2, ..Setup::default() };
-    let served = Served::with(vec![memory(Source::Local, &releases)], setup).await;
+    let served = Served::with(vec![memory(BackendKind::Local, &releases)], setup).await;
     for name in ["a", "b", "a", "c"] {
         served.get(&format!("/extensions/provider/{name}")).await;
     }
@@ -145,7 +145,7 @@ async fn the_least_recently_used_answer_leaves_a_full_memo() {
 
 #[tokio::test]
 async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
-    let backend = memory(Source::Local, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
+    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
     let served = Served::over(vec![backend.clone()]).await;
     for path in ["/extensions", "/extensions/provider/aws", "/extensions/provider/other"] {
         served.get(path).await;
@@ -161,7 +161,7 @@ async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
 
 #[tokio::test]
 async fn without_the_metadata_memo_each_request_reads_the_extension() {
-    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
     let setup = Setup { metadata: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;
@@ -177,7 +177,7 @@ async fn without_the_metadata_memo_each_request_reads_the_extension() {
 
 #[tokio::test]
 async fn without_the_list_memo_each_request_makes_a_round() {
-    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
     let setup = Setup { lists: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;

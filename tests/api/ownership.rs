@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::Merge;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use reqwest::StatusCode;
 
 use crate::support::ids::id;
@@ -13,11 +13,14 @@ use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
 
 fn gitea() -> Arc<dyn Backend> {
-    memory(Source::Gitea, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])
+    memory(BackendKind::Gitea, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])
 }
 
 fn oci() -> Arc<dyn Backend> {
-    memory(Source::Oci, &["provider/AWS:9.0.0", "provider/aws:1.0.0", "provider/only-oci:1.0.0"])
+    memory(
+        BackendKind::Oci,
+        &["provider/AWS:9.0.0", "provider/aws:1.0.0", "provider/only-oci:1.0.0"],
+    )
 }
 
 #[tokio::test]
@@ -74,7 +77,7 @@ async fn a_union_pools_versions_and_equal_ones_fall_to_the_first() {
 
 #[tokio::test]
 async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
-    let served = Served::over(vec![Scripted::down(Source::Gitea), oci()]).await;
+    let served = Served::over(vec![Scripted::down(BackendKind::Gitea), oci()]).await;
     let list = served.get("/extensions").await;
     assert_eq!(list.status, StatusCode::OK);
     assert_eq!(list.column("name"), ["AWS", "only-oci"]);
@@ -99,7 +102,7 @@ async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
 
 #[tokio::test]
 async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
-    let served = Served::over(vec![gitea(), Scripted::down(Source::Oci)]).await;
+    let served = Served::over(vec![gitea(), Scripted::down(BackendKind::Oci)]).await;
     let aws = served.get("/extensions/provider/aws").await;
     assert_eq!((aws.status, aws.json()["source"].clone()), (StatusCode::OK, "gitea".into()));
     assert_eq!(served.get("/extensions").await.header("extension-registry-degraded"), "oci");
@@ -109,7 +112,7 @@ async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
 
 #[tokio::test]
 async fn when_nothing_is_known_of_anyone_lists_say_so() {
-    let served = Served::over(vec![Scripted::down(Source::Gitea)]).await;
+    let served = Served::over(vec![Scripted::down(BackendKind::Gitea)]).await;
     for path in ["/extensions", "/extensions/search?q=aws", "/extensions/provider/aws"] {
         let got = served.get(path).await;
         assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -120,7 +123,7 @@ async fn when_nothing_is_known_of_anyone_lists_say_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_does_not_pass_on_when_its_owner_loses_it() {
-    let first = memory(Source::Gitea, &["provider/aws:1.0.0"]);
+    let first = memory(BackendKind::Gitea, &["provider/aws:1.0.0"]);
     let served = Served::over(vec![first.clone(), oci()]).await;
     served.catalog.ready(None).await.unwrap();
     let aws = id("provider/aws");
@@ -134,7 +137,7 @@ async fn a_name_does_not_pass_on_when_its_owner_loses_it() {
     served.catalog.refresh(&aws, None).await.unwrap();
     let error = served.catalog.find(&aws, None).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
-    let explicit = served.catalog.find(&aws, Some(Source::Oci)).await.unwrap();
+    let explicit = served.catalog.find(&aws, Some(BackendKind::Oci)).await.unwrap();
     assert_eq!(explicit.extension.latest().unwrap().version.as_str(), "9.0.0");
     let view = served.catalog.view();
     let names: Vec<String> = view.entries(None).iter().map(|e| e.id().to_string()).collect();

@@ -7,7 +7,7 @@ use axum::http::Request;
 use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -19,7 +19,7 @@ use crate::support::served::{Got, Served, Setup, memory};
 async fn served(http: HttpRules) -> Served {
     let receiver = GiteaWebhooks::new(&WEBHOOK.to_owned().into(), "ext".parse().unwrap()).unwrap();
     let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
-    let backend = memory(Source::Local, &["provider/aws:1.0.0"]);
+    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0"]);
     let served = Served::with(vec![backend], Setup { http, receivers, ..Setup::default() }).await;
     served.catalog.ready(None).await.unwrap();
     served

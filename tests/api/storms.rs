@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use extension_registry::api::admission::Admission;
 use extension_registry::api::limits::Room;
 use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::server::Limits;
 use futures_util::FutureExt as _;
 use reqwest::StatusCode;
@@ -26,7 +26,7 @@ const NEW: &str = "/extensions/provider/new";
 
 /// A service that knows nothing of `provider/new`, which its backend has and holds back.
 async fn cold() -> (Arc<Scripted>, Served) {
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/known:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/known:1.0.0"]));
     let limits = Limits { max_connections: 3000, ..Setup::default().limits };
     // More at once than the service lets in by default: what is counted here comes behind the door.
     let admission = Arc::new(Admission { room: Room::of(20_000), ..Admission::default() });
@@ -207,7 +207,7 @@ async fn row_25_two_thousand_connections_hear_of_one_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_answer_is_made_once() {
-    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# AWS");
     let served = Served::over(vec![backend.clone()]).await;
     served.call("/extensions", &[]).await;
@@ -233,7 +233,7 @@ async fn every_kind_of_answer_is_made_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_begun_before_a_change_brings_nothing_old_back() {
-    let backend = Arc::new(Scripted::new(Source::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# before");
     let served = Served::over(vec![backend.clone()]).await;
     served.call("/extensions", &[]).await;

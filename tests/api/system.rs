@@ -1,6 +1,6 @@
 //! Health, metrics, readiness.
 
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::served::{Served, memory};
 
 #[tokio::test]
 async fn test_health_check() {
-    let served = Served::over(vec![memory(Source::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
     served.get("/extensions").await;
     let got = served.get("/health").await;
     assert_eq!(got.status, StatusCode::OK);
@@ -49,7 +49,7 @@ async fn a_backend_that_fails_degrades_health_but_not_its_status() {
 
 #[tokio::test]
 async fn readiness_ends_with_the_drain_and_liveness_does_not() {
-    let served = Served::over(vec![memory(Source::Local, &[])]).await;
+    let served = Served::over(vec![memory(BackendKind::Local, &[])]).await;
     served.get("/extensions").await;
     assert_eq!(served.get("/health/ready").await.status, StatusCode::OK);
     served.draining.begin();
@@ -59,7 +59,7 @@ async fn readiness_ends_with_the_drain_and_liveness_does_not() {
 
 #[tokio::test]
 async fn metrics_count_requests_by_template_and_extensions_by_answer() {
-    let backend = memory(Source::Local, &["provider/aws:1.0.0", "provider/b:1.0.0"]);
+    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0", "provider/b:1.0.0"]);
     backend.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "x");
     let served = Served::over(vec![backend]).await;
     for path in [

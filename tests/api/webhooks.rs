@@ -5,7 +5,7 @@ use std::sync::Arc;
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
@@ -45,7 +45,7 @@ async fn deliver(served: &Served, path: &str, signature: &str, body: &str) -> St
 
 #[tokio::test]
 async fn a_signed_notice_is_taken_and_what_it_names_is_read() {
-    let backend = memory(Source::Gitea, &["provider/aws:1.0.0"]);
+    let backend = memory(BackendKind::Gitea, &["provider/aws:1.0.0"]);
     let served = served(backend.clone()).await;
     backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
     let status = deliver(&served, "/webhooks/gitea", &signature(RELEASE), RELEASE).await;
@@ -62,7 +62,7 @@ async fn a_signed_notice_is_taken_and_what_it_names_is_read() {
 
 #[tokio::test]
 async fn a_notice_that_is_not_signed_by_us_is_refused() {
-    let served = served(memory(Source::Gitea, &[])).await;
+    let served = served(memory(BackendKind::Gitea, &[])).await;
     for wrong in ["", "00", &signature("other"), &signature(RELEASE).to_uppercase()[..10]] {
         let status = deliver(&served, "/webhooks/gitea", wrong, RELEASE).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong:?}");
@@ -71,14 +71,14 @@ async fn a_notice_that_is_not_signed_by_us_is_refused() {
 
 #[tokio::test]
 async fn a_notice_that_cannot_be_read_is_refused_after_its_signature() {
-    let served = served(memory(Source::Gitea, &[])).await;
+    let served = served(memory(BackendKind::Gitea, &[])).await;
     let status = deliver(&served, "/webhooks/gitea", &signature("{"), "{").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn a_backend_without_a_secret_takes_no_notices() {
-    let served = served(memory(Source::Gitea, &[])).await;
+    let served = served(memory(BackendKind::Gitea, &[])).await;
     for path in ["/webhooks/oci", "/webhooks/local", "/webhooks/x"] {
         let status = deliver(&served, path, &signature(RELEASE), RELEASE).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -90,7 +90,7 @@ async fn a_backend_without_a_secret_takes_no_notices() {
 
 #[tokio::test]
 async fn a_notice_of_more_than_a_mebibyte_is_not_read() {
-    let served = served(memory(Source::Gitea, &[])).await;
+    let served = served(memory(BackendKind::Gitea, &[])).await;
     let body = "x".repeat(1024 * 1024 + 1);
     let status = deliver(&served, "/webhooks/gitea", &signature(&body), &body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -99,7 +99,7 @@ async fn a_notice_of_more_than_a_mebibyte_is_not_read() {
 #[tokio::test]
 async fn ten_thousand_deliveries_are_a_line_each_and_hardly_a_question() {
     let (lines, _guard) = Lines::capture(tracing::Level::INFO);
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/aws:1.0.0"]));
     let served = served(backend.clone()).await;
     let begun = tokio::time::Instant::now();
     let before = backend.asked().extensions;

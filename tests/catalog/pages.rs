@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::Merge;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -16,14 +16,14 @@ use serde_json::Value;
 use crate::support::served::{Served, Setup, memory};
 
 /// What each backend has: type, name, version. Few names, so that backends share them.
-type Contents = BTreeMap<Source, BTreeSet<(String, String, u8)>>;
+type Contents = BTreeMap<BackendKind, BTreeSet<(String, String, u8)>>;
 /// Backend, name as it spells it, version; by lower name and type.
-type Merged = BTreeMap<(String, String), Vec<(Source, String, u8)>>;
+type Merged = BTreeMap<(String, String), Vec<(BackendKind, String, u8)>>;
 
 #[derive(Clone, Debug)]
 struct Query {
     extension_type: Option<&'static str>,
-    source: Option<Source>,
+    source: Option<BackendKind>,
     limit: Option<usize>,
     offset: Option<usize>,
 }
@@ -41,12 +41,12 @@ fn contents() -> impl Strategy<Value = Contents> {
         };
         all.into_iter().map(spell).collect::<BTreeSet<_>>()
     });
-    vec(of_one, 3).prop_map(|sets| Source::ALL.into_iter().zip(sets).collect())
+    vec(of_one, 3).prop_map(|sets| BackendKind::ALL.into_iter().zip(sets).collect())
 }
 
 fn query() -> impl Strategy<Value = Query> {
     let types = of(select(vec!["cluster", "provider", "taskserv"]));
-    (types, of(select(Source::ALL.to_vec())), of(0_usize..8), of(0_usize..25)).prop_map(
+    (types, of(select(BackendKind::ALL.to_vec())), of(0_usize..8), of(0_usize..25)).prop_map(
         |(extension_type, source, limit, offset)| Query { extension_type, source, limit, offset },
     )
 }
@@ -76,9 +76,9 @@ impl Query {
                 }
             }
         }
-        let row = |((_, kind), releases): (_, Vec<(Source, String, u8)>)| {
+        let row = |((_, kind), releases): (_, Vec<(BackendKind, String, u8)>)| {
             let (owner, name, _) = releases[0].clone();
-            let owned = |one: &&(Source, String, u8)| merge == Merge::Union || one.0 == owner;
+            let owned = |one: &&(BackendKind, String, u8)| merge == Merge::Union || one.0 == owner;
             // Of equal versions the earlier backend's.
             let best = releases.iter().filter(owned).rev().max_by_key(|one| one.2).unwrap();
             [name, kind, format!("{}.0.0", best.2), best.0.to_string()]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use tokio::time::Instant;
 
 use super::{TTL, backend, kept, listed, pass};
@@ -16,7 +16,7 @@ use crate::support::served::rules;
 async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
     let names: Vec<String> = (0..5000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(Source::Gitea, &names);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &names);
     scripted.latency = Duration::from_millis(10);
     let backend = Arc::new(scripted);
     let begun = Instant::now();
@@ -45,7 +45,7 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
     backend.inner.publish(&id("provider/B"), tag("2.0.0"), about("d", &[]), "b");
     catalog.refresh(&id("provider/b"), None).await.unwrap();
     let after = catalog.view();
-    for source in [None, Some(Source::Gitea)] {
+    for source in [None, Some(BackendKind::Gitea)] {
         let same = before.entries(source).iter().zip(after.entries(source));
         let same: Vec<bool> = same.map(|(before, after)| Arc::ptr_eq(before, after)).collect();
         assert_eq!(same, [true, false, true], "{source:?}");
@@ -58,7 +58,7 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
 async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
     let releases: Vec<String> = (0..30).map(|n| format!("provider/a:1.{n}.0")).collect();
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(Source::Oci, &releases);
+    let mut scripted = Scripted::new(BackendKind::Oci, &releases);
     scripted.leaves_unread = true;
     let (catalog, _tasks) = kept(Arc::new(scripted)).await;
     let begun = Instant::now();
@@ -76,10 +76,11 @@ async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
     let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(first.clone()).await;
     let view = catalog.view();
-    let lists = [None, Some(Source::Gitea)].map(|source| view.entries(source).as_ptr());
+    let lists = [None, Some(BackendKind::Gitea)].map(|source| view.entries(source).as_ptr());
     assert_eq!(lists[0], lists[1], "one backend: one list");
 
-    let second = Arc::new(Scripted::new(Source::Oci, &["provider/b:2.0.0", "provider/c:1.0.0"]));
+    let second =
+        Arc::new(Scripted::new(BackendKind::Oci, &["provider/b:2.0.0", "provider/c:1.0.0"]));
     for (merge, shared) in [(Merge::Owner, [true; 3]), (Merge::Union, [true, false, true])] {
         let catalog = Catalog::new(vec![first.clone(), second.clone()], rules(merge, TTL));
         catalog.round(None).await.unwrap();
@@ -87,7 +88,7 @@ async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
         let same = |(merged, source)| {
             view.entries(Some(source)).iter().any(|own| Arc::ptr_eq(own, merged))
         };
-        let owners = [Source::Gitea, Source::Gitea, Source::Oci];
+        let owners = [BackendKind::Gitea, BackendKind::Gitea, BackendKind::Oci];
         let held: Vec<bool> = view.entries(None).iter().zip(owners).map(same).collect();
         assert_eq!(held, shared, "{merge:?}");
     }
@@ -98,10 +99,10 @@ async fn a_repository_that_hangs_keeps_no_other_from_being_read() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     *backend.hangs.lock() = Some(id("provider/a"));
-    catalog.notice(Source::Gitea, vec![id("provider/a")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
     pass(Duration::from_millis(100)).await;
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalog.notice(Source::Gitea, vec![id("provider/c")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/c")]);
     pass(Duration::from_millis(100)).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b", "provider/c"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 
 use super::{TTL, backend, kept, listed, pass};
 use crate::support::ids::{about, id, tag};
@@ -39,7 +39,7 @@ async fn a_backend_that_says_no_to_everything_it_had_is_not_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_shrinks_to_nothing_removes_nothing_and_costs_nothing() {
-    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
     let (catalog, _tasks) = kept(backend.clone()).await;
@@ -60,7 +60,7 @@ async fn the_only_extension_goes_only_while_our_credentials_work() {
         let (catalog, _tasks) = kept(backend.clone()).await;
         backend.refuses.store(refuses, Ordering::SeqCst);
         backend.inner.remove(&id("provider/a"));
-        catalog.notice(Source::Gitea, vec![id("provider/a")]);
+        catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
         pass(Duration::from_secs(400)).await;
         assert_eq!(listed(&catalog).len(), left, "refuses: {refuses}");
     }
@@ -68,15 +68,16 @@ async fn the_only_extension_goes_only_while_our_credentials_work() {
 
 /// Gitea had a name, and lost it; OCI has it too.
 async fn lost_by_its_owner(rules: Rules) -> (Arc<Catalog>, Arc<Scripted>, Arc<Scripted>) {
-    let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/x:1.0.0"]));
-    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
+    let gitea =
+        Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/x:1.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
     let catalog = Catalog::new(backends, rules);
     catalog.round(None).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
         catalog.round(None).await.unwrap();
-        catalog.refresh(&id("provider/a"), Some(Source::Gitea)).await.unwrap();
+        catalog.refresh(&id("provider/a"), Some(BackendKind::Gitea)).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }
     (catalog, gitea, oci)
@@ -107,7 +108,7 @@ async fn a_name_that_nobody_has_is_still_its_last_owners() {
     oci.inner.remove(&id("provider/a"));
     oci.inner.publish(&id("provider/y"), tag("1.0.0"), about("d", &[]), "y");
     for _ in 0..2 {
-        catalog.refresh(&id("provider/a"), Some(Source::Oci)).await.unwrap();
+        catalog.refresh(&id("provider/a"), Some(BackendKind::Oci)).await.unwrap();
         catalog.round(None).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }

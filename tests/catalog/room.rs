@@ -8,7 +8,7 @@ use extension_registry::backend::Backend;
 use extension_registry::catalog::status::Status;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 
 use super::{TTL, backend, listed, pass};
 use crate::support::ids::{about, id, tag};
@@ -56,10 +56,10 @@ async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
     pass(TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
     assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
-    assert_eq!(catalog.freshness(None, None).degraded, [Source::Gitea]);
+    assert_eq!(catalog.freshness(None, None).degraded, [BackendKind::Gitea]);
     // Within the budget and beyond it, by its own source and by none.
     for number in 0..20 {
-        let source = (number % 2 == 0).then_some(Source::Gitea);
+        let source = (number % 2 == 0).then_some(BackendKind::Gitea);
         assert_no_room(&catalog.find(&id("provider/c"), source).await.unwrap_err());
         let newer = catalog.find_release(&id("provider/a"), &tag("1.1.0"), source).await;
         assert_no_room(&newer.unwrap_err());
@@ -90,7 +90,7 @@ async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_names_others_in_each_round_stays_within_its_bound() {
-    let mut scripted = Scripted::new(Source::Gitea, &AB);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &AB);
     scripted.tells_changes = false;
     scripted.cuts_listings.store(true, Ordering::SeqCst);
     let backend = Arc::new(scripted);
@@ -116,7 +116,7 @@ async fn a_backend_that_names_others_in_each_round_stays_within_its_bound() {
 #[tokio::test(start_paused = true)]
 async fn a_name_that_was_refused_passes_to_no_later_backend() {
     let gitea = backend(&AB);
-    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/c:9.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/c:9.0.0"]));
     let max = weight_of(&AB).await;
     let catalog = bounded(vec![gitea.clone(), oci], max);
     catalog.round(None).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_name_that_was_refused_passes_to_no_later_backend() {
     let refused = catalog.find(&id("provider/c"), None).await.unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::BackendUnavailable { .. }), "{refused}");
     assert!(refused.message().contains("?source=oci"), "{refused}");
-    assert!(catalog.find(&id("provider/c"), Some(Source::Oci)).await.is_ok());
+    assert!(catalog.find(&id("provider/c"), Some(BackendKind::Oci)).await.is_ok());
     gitea.inner.remove(&id("provider/c"));
     catalog.round(None).await.unwrap();
     assert!(catalog.find(&id("provider/c"), None).await.is_ok(), "it is nobody else's");

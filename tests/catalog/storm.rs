@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 
 use super::{backend, kept, pass};
 use crate::support::ids::{about, id, tag};
@@ -26,7 +26,7 @@ async fn a_storm_of_notices_loses_nothing_and_asks_once_a_second() {
         for number in 0..EXTENSIONS {
             let release = tag(&format!("1.{minor}.0"));
             backend.inner.publish(&name(number), release, about("d", &[]), "bytes");
-            catalog.notice(Source::Gitea, vec![name(number)]);
+            catalog.notice(BackendKind::Gitea, vec![name(number)]);
         }
         pass(Duration::from_millis(90)).await;
     }

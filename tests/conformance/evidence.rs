@@ -2,8 +2,8 @@
 //! empty only if it proves that. Run over every backend, as the other behaviors are.
 
 use async_trait::async_trait;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 
 use super::Stage;
 use crate::support::ids::id;
@@ -89,7 +89,7 @@ async fn served(stage: &impl Breakable) -> Served {
     served
 }
 
-fn source(stage: &impl Breakable) -> Source {
+fn source(stage: &impl Breakable) -> BackendKind {
     stage.backend().source()
 }
 
@@ -103,7 +103,7 @@ async fn count_of_versions(served: &Served) -> usize {
     served.get(&format!("{AWS}/versions")).await.json().as_array().map_or(0, Vec::len)
 }
 
-async fn faults(served: &Served, source: Source) -> Vec<String> {
+async fn faults(served: &Served, source: BackendKind) -> Vec<String> {
     let health = served.get("/health").await.json();
     let faults = health["backends"][source.as_str()]["faults"].as_array().unwrap().clone();
     faults.iter().map(|fault| format!("{}: {}", fault["repository"], fault["reason"])).collect()

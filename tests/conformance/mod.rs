@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::local::backend::LocalBackend;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::extension::About;
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 use tempfile::TempDir;
 
 use self::evidence::{Breakable, Breakage};
@@ -78,7 +78,7 @@ struct Obedient(Arc<Scripted>);
 
 impl Obedient {
     fn new() -> Self {
-        Self(Arc::new(Scripted::new(Source::Oci, &[])))
+        Self(Arc::new(Scripted::new(BackendKind::Oci, &[])))
     }
 
     fn memory(&self) -> Memory {
@@ -236,7 +236,7 @@ impl Nameable for Local {
 
 behaviors::conforms!(
     memory,
-    super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::Source::Oci)))
+    super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::BackendKind::Oci)))
 );
 behaviors::conforms!(local, super::Local::new());
 evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use tokio::time::Instant;
 
 use super::rig::{Names, Rig, Service, TTL, detail_paths, known_paths};
@@ -107,7 +107,7 @@ async fn outage(way: Way) {
         tokio::time::resume();
     } else {
         // With their own voices, so that the pause of a 429 is heard.
-        for source in [Source::Gitea, Source::Oci] {
+        for source in [BackendKind::Gitea, BackendKind::Oci] {
             service.catalog.round(Some(source)).await.unwrap_err();
         }
     }
@@ -164,7 +164,7 @@ async fn silence(rig: &Rig, service: &Service) -> Duration {
     while rig.arrived() == 0 {
         assert!(begun.elapsed() < Duration::from_secs(400), "nothing is asked any more");
         tokio::time::advance(Duration::from_millis(100)).await;
-        for source in [Source::Gitea, Source::Oci] {
+        for source in [BackendKind::Gitea, BackendKind::Oci] {
             drop(service.catalog.round(Some(source)).await);
         }
     }
@@ -185,7 +185,7 @@ async fn row_06_nothing_arrives_within_the_time_that_both_backends_name() {
         tokio::time::pause();
         let begun = Instant::now();
         let round = |source| service.catalog.round(Some(source));
-        let (gitea, oci) = tokio::join!(round(Source::Gitea), round(Source::Oci));
+        let (gitea, oci) = tokio::join!(round(BackendKind::Gitea), round(BackendKind::Oci));
         assert!(gitea.is_err() && oci.is_err());
         // What was answered before is asked again in its turn, twice, where the pause is short.
         let times = if seconds > 30 { 1 } else { 3 };
@@ -230,7 +230,7 @@ async fn row_14_backends_that_refuse_our_credentials_cost_nobody_anything() {
             for service in [&service, &restarted] {
                 assert_eq!(known(&rig, service).await, before);
                 unknown(&rig, service, &[502]).await;
-                for source in [Source::Gitea, Source::Oci] {
+                for source in [BackendKind::Gitea, BackendKind::Oci] {
                     service.catalog.round(Some(source)).await.unwrap_err();
                 }
                 assert_eq!(known(&rig, service).await, before, "after failed rounds");
@@ -250,7 +250,7 @@ async fn row_01_an_outage_longer_than_the_time_to_live_is_told_in_every_answer()
     rig.oci.set(Way::Refuses).await;
     let age = i64::try_from(TTL.as_secs()).unwrap() * 2 + 1;
     let service = rig.restarted(Names::Resolve, age).await;
-    service.catalog.round(Some(Source::Gitea)).await.unwrap();
+    service.catalog.round(Some(BackendKind::Gitea)).await.unwrap();
     for ((path, got), (_, body)) in service.known().await.into_iter().zip(before) {
         assert_eq!((got.status, &got.body), (StatusCode::OK, &body), "{path}");
         let of_oci = path.starts_with("/extensions/taskserv") || !path.contains("provider");
@@ -280,7 +280,7 @@ async fn row_01_what_is_older_than_stale_if_error_answers_no_more() {
     read(&rig).await;
     rig.set(Way::Refuses).await;
     let service = rig.restarted(Names::Resolve, 86_401).await;
-    for source in [Source::Gitea, Source::Oci] {
+    for source in [BackendKind::Gitea, BackendKind::Oci] {
         service.catalog.round(Some(source)).await.unwrap_err();
     }
     for path in ["/extensions", "/extensions/provider/hello", "/extensions/taskserv/redis/1.0.0"] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ const ANSWERS: [&str; 7] = [
     "/extensions/provider/aws/1.0.0/metadata",
 ];
 
-fn backend(source: Source) -> Arc<Scripted> {
+fn backend(source: BackendKind) -> Arc<Scripted> {
     Arc::new(Scripted::new(source, &["provider/aws:1.0.0", "provider/aws:1.1.0"]))
 }
 
@@ -72,7 +72,7 @@ async fn timed(served: &Served, path: &str) -> (Got, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn row_03_after_a_restart_in_an_outage_nothing_that_is_known_waits_or_asks() {
-    let (backend, dir) = (backend(Source::Gitea), tempfile::tempdir().unwrap());
+    let (backend, dir) = (backend(BackendKind::Gitea), tempfile::tempdir().unwrap());
     let served = restarted(&backend, &dir).await;
     let asked = backend.questions();
     for path in ANSWERS {
@@ -86,7 +86,7 @@ async fn row_03_after_a_restart_in_an_outage_nothing_that_is_known_waits_or_asks
 
 #[tokio::test(start_paused = true)]
 async fn row_03_with_memos_off_a_backend_that_says_nothing_keeps_nobody_longer_than_any() {
-    let backend = backend(Source::Gitea);
+    let backend = backend(BackendKind::Gitea);
     let setup = Setup { lists: false, metadata: false, ..Setup::default() };
     let served = knowing(&[&backend], setup).await;
     silence(&backend, true);
@@ -107,7 +107,7 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
         backend.leaves_unread = true;
         Arc::new(backend)
     };
-    let backends = [Source::Gitea, Source::Oci].map(unread);
+    let backends = [BackendKind::Gitea, BackendKind::Oci].map(unread);
     let [gitea, oci] = &backends;
     let setup = Setup { merge: Merge::Union, ..Setup::default() };
     let served = knowing(&[gitea, oci], setup).await;
@@ -126,7 +126,7 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_caller_waits_for_no_longer_is_no_failure_of_the_backend() {
-    let backend = backend(Source::Gitea);
+    let backend = backend(BackendKind::Gitea);
     let served = knowing(&[&backend], Setup::default()).await;
     silence(&backend, true);
     for (path, status) in [
@@ -150,7 +150,7 @@ async fn what_a_caller_waits_for_no_longer_is_no_failure_of_the_backend() {
 
 #[tokio::test(start_paused = true)]
 async fn while_nothing_is_known_a_read_waits_once() {
-    let backend = backend(Source::Gitea);
+    let backend = backend(BackendKind::Gitea);
     silence(&backend, true);
     for (lists, metadata) in [(true, true), (false, false)] {
         let setup = Setup { lists, metadata, ..Setup::default() };
@@ -165,7 +165,7 @@ async fn while_nothing_is_known_a_read_waits_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
-    let backend = backend(Source::Gitea);
+    let backend = backend(BackendKind::Gitea);
     let setup = Setup { ttl: Duration::from_secs(200_000), ..Setup::default() };
     let served = knowing(&[&backend], setup).await;
     for path in ANSWERS {
@@ -181,7 +181,7 @@ async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_change() {
-    let backend = backend(Source::Gitea);
+    let backend = backend(BackendKind::Gitea);
     let catalog = Catalog::new(vec![Arc::clone(&backend) as _], rules(Merge::Owner, TTL));
     catalog.round(None).await.unwrap();
     backend.inner.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "new");
@@ -203,7 +203,7 @@ async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_chang
 async fn an_outage_is_no_fault_of_the_extensions_that_were_asked_for_in_it() {
     let names: Vec<String> = (0..50).map(|number| format!("provider/p{number}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let backend = Arc::new(Scripted::new(Source::Gitea, &names));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &names));
     let served = knowing(&[&backend], Setup::default()).await;
     backend.down.store(true, Ordering::SeqCst);
     advance(TTL + Duration::from_secs(1)).await;

@@ -9,7 +9,7 @@ use extension_registry::backend::contact::{BreakerState, Contact};
 use extension_registry::catalog::Merge;
 use extension_registry::catalog::{Catalog, sync};
 use extension_registry::error::ErrorKind;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -23,7 +23,7 @@ use crate::support::served::rules;
 
 /// A catalog that is kept current, over a backend whose breaker the test plays.
 async fn kept() -> (Arc<Scripted>, Arc<Catalog>, JoinSet<()>) {
-    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
     scripted.contact = Some(watch::Sender::new(Contact::default()));
     let scripted = Arc::new(scripted);
     let backends: Vec<Arc<dyn Backend>> = vec![scripted.clone()];
@@ -78,7 +78,7 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() {
     let (lines, _guard) = Lines::capture(Level::INFO);
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
     let catalog = Catalog::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
     catalog.round(None).await.unwrap();
     lines.take();
@@ -142,7 +142,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
 
 #[tokio::test(start_paused = true)]
 async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
-    let mut scripted = Scripted::new(Source::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
     let until = Instant::now() + Duration::from_secs(3600);
     let open = Contact { breaker: BreakerState::Open { until }, ..Contact::default() };
     scripted.contact = Some(watch::Sender::new(open));

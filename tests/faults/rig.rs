@@ -23,7 +23,7 @@ use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::metrics::Metrics;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::settings::OciSettings;
@@ -144,7 +144,7 @@ impl Rig {
         let service = Service::over(self.backends(names));
         let later = noon() + jiff::SignedDuration::from_secs(seconds);
         let sources = keeper(&service.catalog, self.state.path()).read(later).await;
-        assert_eq!(sources, [Source::Gitea, Source::Oci]);
+        assert_eq!(sources, [BackendKind::Gitea, BackendKind::Oci]);
         service
     }
 
@@ -160,7 +160,7 @@ fn noon() -> Timestamp {
 }
 
 fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
-    let prints: Fingerprints = Source::ALL.map(|source| (source, source.to_string())).into();
+    let prints: Fingerprints = BackendKind::ALL.map(|source| (source, source.to_string())).into();
     Keeper::new(Arc::clone(catalog), PathBuf::from(dir), prints)
 }
 
@@ -235,7 +235,7 @@ impl Service {
         answers
     }
 
-    pub(super) fn breaker(&self, source: Source) -> BreakerState {
+    pub(super) fn breaker(&self, source: BackendKind) -> BreakerState {
         let statuses = self.catalog.statuses();
         let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
         status.breaker.unwrap()
@@ -245,12 +245,12 @@ impl Service {
     pub(super) async fn until_open(&self) {
         let refused = |source| !self.breaker(source).lets_through();
         for _ in 0..40 {
-            if refused(Source::Gitea) && refused(Source::Oci) {
+            if refused(BackendKind::Gitea) && refused(BackendKind::Oci) {
                 return;
             }
             self.catalog.round(None).await.unwrap_err();
         }
-        panic!("{:?} {:?}", self.breaker(Source::Gitea), self.breaker(Source::Oci));
+        panic!("{:?} {:?}", self.breaker(BackendKind::Gitea), self.breaker(BackendKind::Oci));
     }
 }
 

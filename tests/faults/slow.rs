@@ -8,7 +8,7 @@ use extension_registry::backend::Backend;
 use extension_registry::error::ErrorKind;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use extension_registry::server::Limits;
@@ -55,7 +55,7 @@ async fn row_02_a_backend_that_hangs_keeps_nobody_from_another() {
     let mut state = State::empty();
     state.create_released("slow_prov", "1.0.0", b"slow");
     let fake = FakeGitea::start(state).await;
-    let fast = memory(Source::Local, &["provider/fast:1.0.0"]);
+    let fast = memory(BackendKind::Local, &["provider/fast:1.0.0"]);
     let limits = Limits { max_connections: 1000, ..Setup::default().limits };
     let setup = Setup { limits, ..Setup::default() };
     let served = Arc::new(Served::with(vec![gitea(fake.url().as_str()), fast], setup).await);
@@ -137,7 +137,7 @@ async fn row_19_an_answer_without_end_is_left_at_its_bound() {
 #[tokio::test]
 async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
     let hold = Arc::new(Notify::new());
-    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&hold));
     let served = Served::over(vec![Arc::new(backend)]).await;
     served.catalog.ready(None).await.unwrap();

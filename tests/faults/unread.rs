@@ -6,7 +6,7 @@ use std::time::Duration;
 use extension_registry::api::admission::Admission;
 use extension_registry::api::limits::Room;
 use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use http_body_util::BodyExt as _;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
@@ -25,7 +25,7 @@ async fn served(room: usize) -> Served {
     let admission = Admission { room: Room::of(room), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
-    let served = Served::with(vec![memory(Source::Local, &names)], setup).await;
+    let served = Served::with(vec![memory(BackendKind::Local, &names)], setup).await;
     served.catalog.ready(None).await.unwrap();
     served
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::Merge;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use serde_json::{Value, json};
 
 use super::{backend, id};
@@ -86,7 +86,7 @@ async fn g08c_a_mark_that_is_taken_away_is_no_more() {
 async fn g08d_pooled_versions_keep_the_mark_of_the_backend_that_they_come_from() {
     let fake = fake(&[("1.0.0", json!(false)), ("3.0.0", json!(true))]).await;
     let others: Arc<MemoryBackend> =
-        memory(Source::Oci, &["provider/aws:3.0.0", "provider/aws:2.0.0"]);
+        memory(BackendKind::Oci, &["provider/aws:3.0.0", "provider/aws:2.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(&fake)), others];
     let served = Served::with(backends, Setup { merge: Merge::Union, ..Setup::default() }).await;
     served.catalog.round(None).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, sync};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 
 use super::{asked, backend, id};
 use crate::support::fake_gitea::{FakeGitea, State};
@@ -36,7 +36,7 @@ async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notic
     catalog.round(None).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[("aws_prov.tar.gz", b"new")]));
-    catalog.notice(Source::Gitea, vec![id("provider/aws")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/aws")]);
     seen(&catalog, "9.0.0").await;
     assert_eq!(asked(&fake, "/releases"), 1, "at once, not by a later step of the schedule");
 }
@@ -49,7 +49,7 @@ async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
     catalog.round(None).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[]));
-    catalog.notice(Source::Gitea, vec![id("provider/aws")]);
+    catalog.notice(BackendKind::Gitea, vec![id("provider/aws")]);
     while !fake.has_seen("aws_prov/releases") {
         tokio::task::yield_now().await;
     }

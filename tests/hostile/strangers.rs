@@ -8,8 +8,8 @@ use extension_registry::api::client_address::TrustedProxies;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
 use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Fault;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::fault::FaultSubject;
-use extension_registry::models::source::Source;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tracing::Level;
@@ -24,7 +24,7 @@ use crate::support::served::{Served, Setup, memory};
 async fn served(admission: Admission) -> Served {
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
-    Served::with(vec![memory(Source::Local, &["provider/aws:1.0.0"])], setup).await
+    Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await
 }
 
 fn ours() -> String {
@@ -131,7 +131,7 @@ async fn s06b_guesses_are_bounded_without_a_rate_limit_too() {
 #[tokio::test]
 async fn s08_strangers_see_states_and_no_texts() {
     let secret = "registry.internal:5000 presented a certificate of corp.example";
-    let backend = Scripted::new(Source::Gitea, &["provider/aws:1.0.0"]);
+    let backend = Scripted::new(BackendKind::Gitea, &["provider/aws:1.0.0"]);
     *backend.faults.lock() = vec![Fault {
         repository: "hidden_prov".to_owned(),
         subject: FaultSubject::Repository,
@@ -168,7 +168,7 @@ async fn s08_strangers_see_states_and_no_texts() {
 
 #[tokio::test]
 async fn s09_every_line_of_a_request_with_a_token_names_its_client() {
-    let mut backend = Scripted::new(Source::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
     backend.leaves_unread = false;
     let backend = Arc::new(backend);
     let http =

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::digest::Digest;
-use extension_registry::models::source::Source;
 use extension_registry::oci::credentials::Credentials;
 
 use super::{backend, backend_as, backend_with, client, id, repository, versions};
@@ -21,7 +21,7 @@ use crate::support::served::Served;
 async fn registries_that_are_none_are_told_apart() {
     let unknown = backend("http://registry.invalid").listing().await.unwrap_err();
     assert!(matches!(unknown.kind(), ErrorKind::BackendUnavailable { .. }), "{unknown:?}");
-    assert_eq!(unknown.backend(), Some(Source::Oci));
+    assert_eq!(unknown.backend(), Some(BackendKind::Oci));
     // Plain HTTP where HTTPS was configured is no registry, and nothing is downgraded.
     let plain = ScriptedRegistry::start(|_| Reply::json("{}")).await;
     let wrong = backend(&plain.url().replace("http://", "https://"));
@@ -35,7 +35,7 @@ async fn registries_that_are_none_are_told_apart() {
     let nonsense = backend(&page.url());
     assert_eq!(nonsense.listing().await.unwrap_err().kind(), ErrorKind::BackendFaulty);
     let error = nonsense.extension(&id("aws-provider")).await.unwrap_err();
-    assert_eq!((error.kind(), error.backend()), (ErrorKind::BackendFaulty, Some(Source::Oci)));
+    assert_eq!((error.kind(), error.backend()), (ErrorKind::BackendFaulty, Some(BackendKind::Oci)));
     let elsewhere = ScriptedRegistry::start(|_| Reply::new(404)).await;
     assert_eq!(
         backend(&elsewhere.url()).probe().await.unwrap_err().kind(),

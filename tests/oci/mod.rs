@@ -19,10 +19,10 @@ use extension_registry::backend::download::Download;
 use extension_registry::error::{Error, Result};
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::artifact::Artifact;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::digest::Algorithm;
 use extension_registry::models::extension::Extension;
 use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::source::Source;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::client::Client;
 use extension_registry::oci::credentials::Credentials;
@@ -75,7 +75,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
 fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHost>) -> Client {
     let settings = settings(url);
     let http = HttpSettings {
-        backend: Source::Oci,
+        backend: BackendKind::Oci,
         base: settings.registry.base().clone(),
         timeout: settings.timeout,
         retries: 2,

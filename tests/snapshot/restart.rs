@@ -7,7 +7,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::sync;
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 use tokio::time::sleep;
 
 use super::{FILE, after, catalog, keeper, noon, others, prints, written};
@@ -21,9 +21,9 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
     let names: Vec<String> = (0..10_000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     written(dir.path(), &names).await;
-    let down = Scripted::down(Source::Gitea);
+    let down = Scripted::down(BackendKind::Gitea);
     let known = catalog(vec![down.clone()]);
-    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [Source::Gitea]);
+    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [BackendKind::Gitea]);
     let view = known.ready(None).await.unwrap();
     assert_eq!(view.list(None, None).count(), 10_000);
     let (_, release) = known.find_release(&id("provider/p7"), &tag("1.0.0"), None).await.unwrap();
@@ -35,8 +35,8 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
 async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    for (seconds, degraded) in [(600, vec![]), (601, vec![Source::Gitea])] {
-        let known = catalog(vec![Scripted::down(Source::Gitea)]);
+    for (seconds, degraded) in [(600, vec![]), (601, vec![BackendKind::Gitea])] {
+        let known = catalog(vec![Scripted::down(BackendKind::Gitea)]);
         keeper(&known, dir.path()).read(after(seconds)).await;
         let freshness = known.freshness(None, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
@@ -50,7 +50,7 @@ async fn the_api_answers_from_the_last_run_while_nothing_is_reachable() {
     written(dir.path(), &["provider/a:1.0.0", "provider/a:1.1.0"]).await;
     let state = Some((dir.path().to_owned(), prints(), after(7200)));
     let served =
-        Served::with(vec![Scripted::down(Source::Gitea)], Setup { state, ..Setup::default() })
+        Served::with(vec![Scripted::down(BackendKind::Gitea)], Setup { state, ..Setup::default() })
             .await;
     for path in ["/extensions", "/extensions/provider/a", "/extensions/provider/a/versions"] {
         let got = served.get(path).await;
@@ -92,8 +92,8 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
 #[tokio::test(start_paused = true)]
 async fn a_name_whose_owner_lost_it_stays_orphaned() {
     let dir = tempfile::tempdir().unwrap();
-    let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
-    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
+    let gitea = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci];
     let first = catalog(backends.clone());
     let tasks = sync::run(&first);
@@ -119,12 +119,12 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
 async fn a_backend_that_is_another_one_now_is_not_known() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    let known = catalog(vec![Scripted::down(Source::Gitea)]);
-    let elsewhere = vec![(Source::Gitea, "another".to_owned())];
+    let known = catalog(vec![Scripted::down(BackendKind::Gitea)]);
+    let elsewhere = vec![(BackendKind::Gitea, "another".to_owned())];
     let moved = Keeper::new(known.clone(), dir.path(), elsewhere);
     assert_eq!(moved.read(after(60)).await, []);
     assert!(known.view().entries(None).is_empty() && !known.can_answer());
-    let other = catalog(vec![Scripted::down(Source::Oci)]);
+    let other = catalog(vec![Scripted::down(BackendKind::Oci)]);
     assert_eq!(keeper(&other, dir.path()).read(after(60)).await, []);
     assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
 }
@@ -132,7 +132,7 @@ async fn a_backend_that_is_another_one_now_is_not_known() {
 #[tokio::test(start_paused = true)]
 async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
     let mut tasks = sync::run(&known);
     tasks.spawn(keeper(&known, dir.path()).run());
@@ -143,7 +143,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     sleep(Duration::from_secs(100)).await;
     assert_eq!(read(), first, "nothing is new");
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
-    known.notice(Source::Gitea, vec![id("provider/b")]);
+    known.notice(BackendKind::Gitea, vec![id("provider/b")]);
     sleep(Duration::from_secs(6)).await;
     assert!(String::from_utf8(read()).unwrap().contains("provider/b"));
     assert_eq!(others(dir.path()), Vec::<String>::new());
@@ -154,7 +154,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
 async fn what_is_not_settled_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(
-        Source::Gitea,
+        BackendKind::Gitea,
         &["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"],
     ));
     let first = catalog(vec![backend.clone()]);
@@ -163,7 +163,7 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
     // One is said to be gone, another is noticed; then the process ends.
     backend.inner.remove(&id("provider/a"));
     first.refresh(&id("provider/a"), None).await.unwrap();
-    first.notice(Source::Gitea, vec![id("provider/b")]);
+    first.notice(BackendKind::Gitea, vec![id("provider/b")]);
     keeper(&first, dir.path()).save(after(1)).await.unwrap();
 
     // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
@@ -183,14 +183,14 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_alone_is_reason_enough_to_write() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend]);
     known.round(None).await.unwrap();
     let keeper = keeper(&known, dir.path());
     keeper.save(noon()).await.unwrap();
     let read = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert!(!read().contains("dirty"));
-    known.notice(Source::Gitea, vec![id("provider/a")]);
+    known.notice(BackendKind::Gitea, vec![id("provider/a")]);
     keeper.save(after(1)).await.unwrap();
     assert!(read().contains(r#""dirty":["provider/a"]"#), "{}", read());
 }
@@ -202,7 +202,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
     for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {
         let known = catalog(vec![backend.clone()]);
         let keeper = keeper(&known, dir.path());
-        assert_eq!(keeper.read(after(wrong)).await, [Source::Gitea]);
+        assert_eq!(keeper.read(after(wrong)).await, [BackendKind::Gitea]);
         assert!(known.find(&id("provider/a"), None).await.is_ok());
         let freshness = known.freshness(None, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
@@ -211,7 +211,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         keeper.save(after(wrong)).await.unwrap();
-        let next = catalog(vec![Scripted::down(Source::Gitea)]);
+        let next = catalog(vec![Scripted::down(BackendKind::Gitea)]);
         super::keeper(&next, dir.path()).read(noon()).await;
         assert!(next.find(&id("provider/a"), None).await.is_ok());
         assert!(next.freshness(None, None).age.as_secs() >= 3600, "never younger than it is");
@@ -222,7 +222,8 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
 #[tokio::test(start_paused = true)]
 async fn names_that_were_lost_stay_lost_over_many_restarts() {
     let dir = tempfile::tempdir().unwrap();
-    let gitea = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]));
+    let gitea =
+        Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]));
     let first = catalog(vec![gitea.clone()]);
     first.round(None).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
@@ -231,7 +232,7 @@ async fn names_that_were_lost_stay_lost_over_many_restarts() {
         sleep(Duration::from_secs(11)).await;
     }
     keeper(&first, dir.path()).save(noon()).await.unwrap();
-    let oci = Arc::new(Scripted::new(Source::Oci, &["provider/a:9.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
     for restart in 1..4 {
         let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
         let next = catalog(backends);

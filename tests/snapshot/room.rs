@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::source::Source;
+use extension_registry::models::backend_kind::BackendKind;
 
 use super::{TTL, after, keeper, noon, written};
 use crate::support::ids::id;
@@ -34,7 +34,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let some = bounded(&backend, max);
     keeper(&some, dir.path()).read(noon()).await;
     assert_eq!(held(&some), (2, 1));
-    assert_eq!(some.freshness(None, None).degraded, [Source::Gitea]);
+    assert_eq!(some.freshness(None, None).degraded, [BackendKind::Gitea]);
 
     // The kept catalog lacks what was refused; that it was is kept.
     keeper(&some, dir.path()).save(noon()).await.unwrap();
@@ -57,7 +57,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
 async fn a_listing_is_as_complete_after_a_restart_as_before() {
     for (cut, noes) in [(false, 10), (true, 5)] {
         let dir = tempfile::tempdir().unwrap();
-        let backend = Arc::new(Scripted::new(Source::Gitea, &["provider/a:1"]));
+        let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1"]));
         backend.cuts_listings.store(cut, Ordering::SeqCst);
         let before = bounded(&backend, usize::MAX);
         before.round(None).await.unwrap();

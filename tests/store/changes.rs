@@ -7,8 +7,8 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::first_seen::keeper::DigestKeeper;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::digest::Digest;
-use extension_registry::models::source::Source;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 
@@ -28,7 +28,7 @@ fn setup(dir: Option<&Path>, accept_changes: bool) -> Setup {
 
 /// A service over a registry whose version was downloaded once and then replaced.
 async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
-    let backend = Arc::new(MemoryBackend::new(Source::Oci));
+    let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "first");
     backend.publish(&id("provider/aws"), tag("nightly"), about("d", &[]), "first");
     let served = Served::with(vec![backend.clone()], setup(dir, accept_changes)).await;
@@ -172,7 +172,7 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
 async fn a_damaged_file_of_what_was_seen_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("digests.json"), "nonsense").unwrap();
-    let backend = Arc::new(MemoryBackend::new(Source::Oci));
+    let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "bytes");
     let served = Served::with(vec![backend], setup(Some(dir.path()), false)).await;
     assert_eq!(served.get(AWS).await.text(), "bytes");

@@ -14,11 +14,11 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Fault, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice};
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
 use extension_registry::models::readme::Readme;
-use extension_registry::models::source::Source;
 use extension_registry::models::tag::Tag;
 use futures_util::{StreamExt as _, future, stream};
 use parking_lot::Mutex;
@@ -120,7 +120,7 @@ impl Gate {
 }
 
 impl Scripted {
-    pub fn new(source: Source, releases: &[&str]) -> Self {
+    pub fn new(source: BackendKind, releases: &[&str]) -> Self {
         Self {
             inner: memory(source, releases),
             down: AtomicBool::new(false),
@@ -157,7 +157,7 @@ impl Scripted {
     }
 
     /// One that is down from the start.
-    pub fn down(source: Source) -> Arc<Self> {
+    pub fn down(source: BackendKind) -> Arc<Self> {
         let backend = Self::new(source, &[]);
         backend.down.store(true, Ordering::SeqCst);
         Arc::new(backend)
@@ -200,7 +200,7 @@ impl Scripted {
 
 #[async_trait]
 impl Backend for Scripted {
-    fn source(&self) -> Source {
+    fn source(&self) -> BackendKind {
         self.inner.source()
     }
 

@@ -23,8 +23,8 @@ use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
+use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::public_url::PublicUrl;
-use extension_registry::models::source::Source;
 use extension_registry::server::activity::Patience;
 use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
@@ -295,7 +295,7 @@ impl Served {
 
 /// A backend in memory with these releases, each `{type}/{name}:{tag}`; an archive's bytes are
 /// its own name at its source.
-pub fn memory(source: Source, releases: &[&str]) -> Arc<MemoryBackend> {
+pub fn memory(source: BackendKind, releases: &[&str]) -> Arc<MemoryBackend> {
     let backend = MemoryBackend::new(source);
     for release in releases {
         let (name, version) = release.split_once(':').unwrap();

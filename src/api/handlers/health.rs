@@ -16,7 +16,7 @@ use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
 use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
-use crate::models::source::Source;
+use crate::models::backend_kind::BackendKind;
 
 /// Faults of one backend that are shown; probes read this page every few seconds.
 const FAULTS_SHOWN: usize = 100;
@@ -104,7 +104,8 @@ pub async fn health(
 ) -> Json<Health> {
     let texts = stranger.is_none();
     let absent = BackendHealth::default;
-    let mut backends: BTreeMap<_, _> = Source::ALL.map(|source| (source.as_str(), absent())).into();
+    let mut backends: BTreeMap<_, _> =
+        BackendKind::ALL.map(|source| (source.as_str(), absent())).into();
     let view = api.catalog.view();
     for (source, status) in api.catalog.statuses() {
         let extensions = view.entries(Some(source)).len();

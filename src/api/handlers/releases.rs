@@ -14,8 +14,8 @@ use crate::api::params::{IdParams, RangeParams, SourceQueryParam, TagParam, Vers
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Get version
 ///
@@ -77,7 +77,7 @@ async fn answer(
     api: &ApiState,
     id: ExtensionId,
     question: Question,
-    source: Option<Source>,
+    source: Option<BackendKind>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let (rendered, provenance) = api.memos.release(&api.catalog, id, question, source).await?;

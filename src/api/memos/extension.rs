@@ -14,9 +14,9 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
-use crate::models::source::Source;
 
 /// Which of an extension's two answers is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +33,13 @@ pub struct Question {
     /// Which extension.
     pub id: ExtensionId,
     /// Of which backend; `None`: of its owner.
-    pub source: Option<Source>,
+    pub source: Option<BackendKind>,
     /// What of it.
     pub facet: Facet,
 }
 
 impl AboutOne for Question {
-    fn subject(&self) -> (&ExtensionId, Option<Source>) {
+    fn subject(&self) -> (&ExtensionId, Option<BackendKind>) {
         (&self.id, self.source)
     }
 
@@ -63,7 +63,7 @@ impl AboutOne for Question {
         };
         let rendered = render(&entry, source, facet, public_url.as_ref())?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
-        let lacking: Vec<Source> = match facet {
+        let lacking: Vec<BackendKind> = match facet {
             Facet::Metadata => Vec::new(),
             Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
         };
@@ -74,7 +74,7 @@ impl AboutOne for Question {
 
 fn render(
     entry: &Entry,
-    source: Option<Source>,
+    source: Option<BackendKind>,
     facet: Facet,
     public_url: Option<&PublicUrl>,
 ) -> Result<Rendered> {

@@ -12,8 +12,8 @@ use crate::catalog::Catalog;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// An answer that ends when what it was made from changes.
 pub trait Perishable: Clone + Send + Sync + 'static {
@@ -33,7 +33,7 @@ pub struct Filled<V> {
     /// may be there in a moment.
     pub whole: bool,
     /// The backends whose part is missing.
-    pub lacking: Vec<Source>,
+    pub lacking: Vec<BackendKind>,
 }
 
 /// What one extension was when a fill of it began; `None`: it was not known.
@@ -41,7 +41,7 @@ pub type Generation = Option<Same<Entry>>;
 
 /// What this view has under a name.
 #[must_use]
-pub fn generation(view: &View, id: &ExtensionId, source: Option<Source>) -> Generation {
+pub fn generation(view: &View, id: &ExtensionId, source: Option<BackendKind>) -> Generation {
     view.get(id, source).cloned().map(Same)
 }
 

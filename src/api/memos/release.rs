@@ -14,9 +14,9 @@ use crate::catalog::details::Details;
 use crate::catalog::questions::Deadline;
 use crate::catalog::resolve::Wanted;
 use crate::error::Result;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// What is asked of a release, and which one.
@@ -33,7 +33,7 @@ impl Question {
         &self,
         catalog: &Arc<Catalog>,
         id: &ExtensionId,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         deadline: Deadline,
     ) -> Result<Details> {
         match self {
@@ -45,7 +45,7 @@ impl Question {
     fn render(
         &self,
         found: &Details,
-        source: Option<Source>,
+        source: Option<BackendKind>,
         public_url: Option<&PublicUrl>,
     ) -> Result<Rendered> {
         let Details { entry, release, .. } = found;
@@ -64,12 +64,12 @@ impl Question {
 #[derive(Clone)]
 struct OfRelease {
     id: ExtensionId,
-    source: Option<Source>,
+    source: Option<BackendKind>,
     question: Question,
 }
 
 impl AboutOne for OfRelease {
-    fn subject(&self) -> (&ExtensionId, Option<Source>) {
+    fn subject(&self) -> (&ExtensionId, Option<BackendKind>) {
         (&self.id, self.source)
     }
 
@@ -109,7 +109,7 @@ impl Memos {
         catalog: &Arc<Catalog>,
         id: ExtensionId,
         question: Question,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Result<(Rendered, Provenance)> {
         let asked = OfRelease { id, source, question };
         self.through(&self.releases, catalog, &asked).await

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::backend::weighted::Bounds;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// What the answers of one memo may take up together, whatever their number.
 pub(in crate::api) const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,7 +36,11 @@ impl MemoRules {
 }
 
 /// `{type}/{name}{what}`, the name without case, `@{source}` appended where one was asked.
-pub(in crate::api) fn entry_key(id: &ExtensionId, what: &str, source: Option<Source>) -> String {
+pub(in crate::api) fn entry_key(
+    id: &ExtensionId,
+    what: &str,
+    source: Option<BackendKind>,
+) -> String {
     let mut key = String::with_capacity(64);
     key.push_str(id.extension_type.as_str());
     key.push('/');

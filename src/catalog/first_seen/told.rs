@@ -13,10 +13,10 @@ use crate::backend::{Backend, Listing};
 use crate::catalog::first_seen::FirstSeen;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::source::Source;
 use crate::models::tag::Tag;
 
 /// The backend, and what was seen.
@@ -42,7 +42,7 @@ impl Completed {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Backend for Completed {
-    fn source(&self) -> Source {
+    fn source(&self) -> BackendKind {
         self.inner.source()
     }
 

@@ -7,15 +7,15 @@ use tokio::time::Instant;
 use crate::catalog::index::{Index, shelf_of};
 use crate::catalog::moment::Moment;
 use crate::catalog::snapshot::Unsettled;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 impl Index {
     /// Puts what is known of an extension in other words; when it was last read stays.
     pub fn amend(
         &mut self,
-        source: Source,
+        source: BackendKind,
         id: &ExtensionId,
         amend: impl FnOnce(&Extension) -> Option<Extension>,
     ) {
@@ -31,7 +31,7 @@ impl Index {
     /// Everything a backend has, by id, with the moment it was last read; `None`: it was never
     /// listed.
     #[must_use]
-    pub fn shelved(&self, source: Source) -> Option<Vec<(Arc<Extension>, Moment)>> {
+    pub fn shelved(&self, source: BackendKind) -> Option<Vec<(Arc<Extension>, Moment)>> {
         let shelf = self.shelf(source).filter(|shelf| shelf.known)?;
         let parts = shelf.extensions.values();
         Some(parts.map(|part| (Arc::clone(&part.extension), *part.read.lock())).collect())
@@ -39,7 +39,7 @@ impl Index {
 
     /// What of a backend was said to be gone, and is not certain to be; ordered.
     #[must_use]
-    pub fn doubted(&self, source: Source) -> Vec<ExtensionId> {
+    pub fn doubted(&self, source: BackendKind) -> Vec<ExtensionId> {
         let absent = self.shelf(source).into_iter().flat_map(|shelf| shelf.absent.keys());
         let mut absent: Vec<ExtensionId> = absent.cloned().collect();
         absent.sort();
@@ -48,12 +48,12 @@ impl Index {
 
     /// Who owns which name, as far as it was ever certain; ordered.
     #[must_use]
-    pub fn owners(&self) -> Vec<(ExtensionId, Source)> {
+    pub fn owners(&self) -> Vec<(ExtensionId, BackendKind)> {
         self.owners.all()
     }
 
     /// Who owned which name before the restart. What is known by now counts more.
-    pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, Source)>) {
+    pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, BackendKind)>) {
         // Each is looked at once, so that those that are lost count as such.
         self.touch_these(owners.iter().map(|(id, _)| id.clone()).collect());
         self.owners.restore(owners);
@@ -64,7 +64,7 @@ impl Index {
     /// be gone once; the clocks of two processes cannot be compared, so that time counts from now.
     pub fn restore(
         &mut self,
-        source: Source,
+        source: BackendKind,
         extensions: Vec<(Arc<Extension>, Moment)>,
         unsettled: &Unsettled,
         now: Instant,

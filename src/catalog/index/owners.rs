@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Names that their owner lost and that are still kept for it; the one lost first is given up first.
 /// Names that come and go by the thousand must not fill the memory.
@@ -14,7 +14,7 @@ const LOST_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
 /// The owner of each name that ever had a certain one.
 pub(super) struct Owners {
-    of: HashMap<ExtensionId, Source>,
+    of: HashMap<ExtensionId, BackendKind>,
     /// Those whose owner has them no more, in the order in which they were lost.
     lost: LruCache<ExtensionId, ()>,
 }
@@ -27,12 +27,12 @@ impl Default for Owners {
 
 impl Owners {
     /// Who owns a name, or owned it last.
-    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<Source> {
+    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendKind> {
         self.of.get(id).copied()
     }
 
     /// This backend has the name, and answers for it.
-    pub(super) fn owned(&mut self, id: &ExtensionId, owner: Source) {
+    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendKind) {
         self.lost.pop(id);
         if self.of.get(id) != Some(&owner) {
             self.of.insert(id.clone(), owner);
@@ -50,14 +50,14 @@ impl Owners {
     }
 
     /// Takes over who owned which name before a restart. What is known by now counts more.
-    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, Source)>) {
+    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendKind)>) {
         for (id, owner) in owners {
             self.of.entry(id).or_insert(owner);
         }
     }
 
     /// Every name with its owner; ordered.
-    pub(super) fn all(&self) -> Vec<(ExtensionId, Source)> {
+    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendKind)> {
         let mut owners: Vec<_> = self.of.iter().map(|(id, of)| (id.clone(), *of)).collect();
         owners.sort();
         owners
@@ -77,16 +77,16 @@ mod tests {
         let mut owners = Owners::default();
         let max = LOST_MAX.get();
         for number in 0..=max {
-            owners.owned(&id(number), Source::Gitea);
+            owners.owned(&id(number), BackendKind::Gitea);
         }
         assert_eq!(owners.all().len(), max + 1, "names that are there have no bound");
         for number in (0..=max).chain([1]) {
             owners.lost(&id(number));
         }
         assert_eq!(owners.owner_of(&id(0)), None);
-        assert_eq!(owners.owner_of(&id(1)), Some(Source::Gitea));
+        assert_eq!(owners.owner_of(&id(1)), Some(BackendKind::Gitea));
         assert_eq!(owners.all().len(), max);
-        owners.owned(&id(1), Source::Gitea);
+        owners.owned(&id(1), BackendKind::Gitea);
         owners.lost(&id(max + 1));
         assert_eq!(owners.all().len(), max, "nobody ever owned that one");
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::index::{Index, shelf_of};
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// What is held of one backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Held {
 impl Index {
     /// What is held of a backend, and what is not.
     #[must_use]
-    pub fn held(&self, source: Source) -> Held {
+    pub fn held(&self, source: BackendKind) -> Held {
         self.shelf(source).map_or_else(Held::default, |shelf| Held {
             bytes: shelf.room.taken(),
             refused: shelf.room.refused(),
@@ -26,14 +26,14 @@ impl Index {
     }
 
     /// Everything of a backend is about to be read.
-    pub fn sweep_begins(&mut self, source: Source) {
+    pub fn sweep_begins(&mut self, source: BackendKind) {
         if let Some(shelf) = shelf_of(&mut self.shelves, source) {
             shelf.room.sweep_begins();
         }
     }
 
     /// Everything of it that its listing named was read; whether that was all it has.
-    pub fn sweep_ended(&mut self, source: Source, complete: bool) {
+    pub fn sweep_ended(&mut self, source: BackendKind, complete: bool) {
         let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
         let admitted = shelf.room.sweep_ended(complete);
         self.touch_elsewhere(source, admitted);
@@ -41,12 +41,12 @@ impl Index {
 
     /// What of a backend there was no room for, as far as it is remembered; ordered.
     #[must_use]
-    pub fn refused(&self, source: Source) -> Vec<ExtensionId> {
+    pub fn refused(&self, source: BackendKind) -> Vec<ExtensionId> {
         self.shelf(source).map_or_else(Vec::new, |shelf| shelf.room.names())
     }
 
     /// Who answers for these may be another one now, where another backend has them.
-    pub(super) fn touch_elsewhere(&mut self, source: Source, mut ids: BTreeSet<ExtensionId>) {
+    pub(super) fn touch_elsewhere(&mut self, source: BackendKind, mut ids: BTreeSet<ExtensionId>) {
         let others = self.shelves.iter().filter(|shelf| shelf.source != source);
         let others: Vec<_> = others.map(|shelf| &shelf.extensions).collect();
         ids.retain(|id| others.iter().any(|extensions| extensions.contains_key(id)));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::catalog::index::{Entry, View};
 use crate::catalog::search::SearchIndex;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
-use crate::models::source::Source;
 
 /// What an entry is found by.
 impl AsRef<Arc<Extension>> for Entry {
@@ -22,7 +22,7 @@ impl View {
         &self,
         query: &str,
         extension_type: Option<ExtensionType>,
-        source: Option<Source>,
+        source: Option<BackendKind>,
     ) -> Vec<&Arc<Entry>> {
         let index = self.search_of(source);
         index.map_or_else(Vec::new, |index| index.search(query, extension_type))
@@ -44,7 +44,7 @@ impl View {
         self
     }
 
-    fn search_of(&self, source: Option<Source>) -> Option<&Arc<SearchIndex<Entry>>> {
+    fn search_of(&self, source: Option<BackendKind>) -> Option<&Arc<SearchIndex<Entry>>> {
         self.searches.iter().find(|(of, _)| *of == source).map(|(_, index)| index)
     }
 }

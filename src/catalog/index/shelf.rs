@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use crate::catalog::index::Part;
 use crate::catalog::index::room::Room;
 use crate::catalog::moment::Moment;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Two answers that it is gone, at least this far apart, make that certain.
 const CERTAIN_AFTER: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub(super) enum Taken {
 
 /// What one backend has.
 pub(super) struct Shelf {
-    pub(super) source: Source,
+    pub(super) source: BackendKind,
     /// Whether it was ever listed.
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
@@ -53,7 +53,7 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn new(source: Source, max_bytes: usize) -> Self {
+    pub(super) fn new(source: BackendKind, max_bytes: usize) -> Self {
         let (extensions, absent) = (BTreeMap::new(), HashMap::new());
         Self { source, known: false, extensions, absent, room: Room::new(max_bytes) }
     }

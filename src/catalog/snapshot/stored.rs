@@ -21,10 +21,10 @@ use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_
 use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::Result;
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
-use crate::models::source::Source;
 
 /// Fewer lines than this are not worth a thread.
 const LINES_MIN: usize = 500;
@@ -121,7 +121,7 @@ pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
     let lines: Vec<&str> = below.split_terminator('\n').collect();
     let mut owners = Vec::new();
     for (owner, ids) in stored.owners {
-        let owner: Source = parsed("owner", &owner)?;
+        let owner: BackendKind = parsed("owner", &owner)?;
         for id in ids {
             owners.push((read_id(&id)?, owner));
         }
@@ -168,7 +168,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
 }
 
 fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
-    let source: Source = parsed("source", &stored.source)?;
+    let source: BackendKind = parsed("source", &stored.source)?;
     let mut subjects = stored.fault_subjects.into_iter();
     let faults = stored.faults.into_iter().map(|(repository, reason)| {
         let subject = subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
@@ -213,7 +213,10 @@ fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'
 
 /// The extensions of these lines, read by as many threads as there are processors: this is most of
 /// the time that a start takes.
-fn read_extensions(source: Source, lines: &[&str]) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
+fn read_extensions(
+    source: BackendKind,
+    lines: &[&str],
+) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let share = lines.len().div_ceil(threads).max(LINES_MIN);
     let read = |lines: &[&str]| -> Result<Vec<_>> {
@@ -232,7 +235,7 @@ fn read_extensions(source: Source, lines: &[&str]) -> Result<Vec<(Arc<Extension>
 }
 
 fn read_extension(
-    source: Source,
+    source: BackendKind,
     stored: StoredExtension<'_>,
 ) -> Result<(Arc<Extension>, Timestamp)> {
     let id = read_id(&stored.id)?;

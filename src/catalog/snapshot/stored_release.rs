@@ -9,8 +9,8 @@ use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::backend_kind::BackendKind;
 use crate::models::extension::{About, Release};
-use crate::models::source::Source;
 
 /// What its publisher says of a release.
 #[derive(Serialize, Deserialize)]
@@ -151,7 +151,7 @@ fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
 /// # Errors
 /// The first value that the domain does not accept, or a place where nothing is.
 pub(super) fn read_release(
-    source: Source,
+    source: BackendKind,
     stored: StoredRelease<'_>,
     abouts: &[Arc<About>],
 ) -> Result<Release> {

@@ -1,7 +1,7 @@
 //! Repositories whose names nearly fit the naming of extensions, and how they should be called.
 
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType, InvalidName};
-use crate::models::source::Source;
 
 /// What people write between the words of a name.
 const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
@@ -26,7 +26,7 @@ const OTHER_WORDS: [&str; 4] = ["clutter", "provide", "provided", "provides"];
 /// A repository whose name nearly fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearMiss {
-    source: Source,
+    source: BackendKind,
     extension_type: ExtensionType,
     wrong: Wrong,
 }
@@ -45,9 +45,10 @@ enum Wrong {
 /// How a name nearly fits the naming of this kind of backend. In a registry the name is the last
 /// segment of the path. `None`: it fits, or is a name of something else.
 #[must_use]
-pub fn near_miss(repository: &str, source: Source) -> Option<NearMiss> {
+pub fn near_miss(repository: &str, source: BackendKind) -> Option<NearMiss> {
     if let Some(id) = ExtensionId::from_repository(repository, source) {
-        let is_upper = source == Source::Oci && repository.bytes().any(|b| b.is_ascii_uppercase());
+        let is_upper =
+            source == BackendKind::Oci && repository.bytes().any(|b| b.is_ascii_uppercase());
         return is_upper.then(|| NearMiss::in_upper_case(id));
     }
     let (stem, extension_type) = split(repository)?;
@@ -63,7 +64,7 @@ impl NearMiss {
     #[must_use]
     pub const fn in_upper_case(id: ExtensionId) -> Self {
         let extension_type = id.extension_type;
-        Self { source: Source::Oci, extension_type, wrong: Wrong::Case(id) }
+        Self { source: BackendKind::Oci, extension_type, wrong: Wrong::Case(id) }
     }
 
     /// The extension that it would be under the right name.
@@ -102,7 +103,7 @@ impl NearMiss {
 
     fn name_of(&self, id: &ExtensionId) -> String {
         let name = id.repository(self.source);
-        if self.source == Source::Oci { name.to_ascii_lowercase() } else { name }
+        if self.source == BackendKind::Oci { name.to_ascii_lowercase() } else { name }
     }
 }
 
@@ -137,11 +138,11 @@ fn misspelled(folded: &str) -> Option<(usize, ExtensionType)> {
 mod tests {
     use super::*;
 
-    fn reason(repository: &str, source: Source) -> Option<String> {
+    fn reason(repository: &str, source: BackendKind) -> Option<String> {
         near_miss(repository, source).map(|near| near.reason(|_| false))
     }
 
-    fn renamed(repository: &str, source: Source) -> Option<String> {
+    fn renamed(repository: &str, source: BackendKind) -> Option<String> {
         let reason = reason(repository, source)?;
         reason.split_once("rename it to ").map(|(_, name)| name.to_owned())
     }
@@ -168,14 +169,14 @@ mod tests {
             ("web-clsuter", Some("web_cluster"), Some("web-cluster")),
             ("web--cluster ", None, None),
         ] {
-            assert_eq!(renamed(repository, Source::Gitea).as_deref(), gitea, "{repository}");
-            assert_eq!(renamed(repository, Source::Local).as_deref(), local, "{repository}");
+            assert_eq!(renamed(repository, BackendKind::Gitea).as_deref(), gitea, "{repository}");
+            assert_eq!(renamed(repository, BackendKind::Local).as_deref(), local, "{repository}");
         }
     }
 
     #[test]
     fn other_repositories_are_left_alone() {
-        for source in Source::ALL {
+        for source in BackendKind::ALL {
             for other in [
                 "",
                 "docs",
@@ -213,7 +214,7 @@ mod tests {
         for bad in
             ["-provider", "_prov", "ünïcode-provider", "a\nb-prov", "a%2Fb_prov", &long, &huge]
         {
-            for source in Source::ALL {
+            for source in BackendKind::ALL {
                 let reason = reason(bad, source).unwrap();
                 assert!(reason.len() < 200 && reason.contains("called NAME"), "{reason}");
                 assert!(!reason.contains(char::is_control), "{reason}");
@@ -223,14 +224,14 @@ mod tests {
 
     #[test]
     fn registries_have_names_in_lower_case() {
-        assert_eq!(renamed("AWS-Provider", Source::Oci).as_deref(), Some("aws-provider"));
-        assert_eq!(renamed("AWS_prov", Source::Oci).as_deref(), Some("aws-provider"));
-        assert_eq!(reason("aws-provider", Source::Oci), None);
+        assert_eq!(renamed("AWS-Provider", BackendKind::Oci).as_deref(), Some("aws-provider"));
+        assert_eq!(renamed("AWS_prov", BackendKind::Oci).as_deref(), Some("aws-provider"));
+        assert_eq!(reason("aws-provider", BackendKind::Oci), None);
     }
 
     #[test]
     fn a_name_that_is_served_already_is_told() {
-        let near = near_miss("aws-provider", Source::Gitea).unwrap();
+        let near = near_miss("aws-provider", BackendKind::Gitea).unwrap();
         assert_eq!(near.meant().unwrap().to_string(), "provider/aws");
         let reason = near.reason(|id| id.name.as_str() == "aws");
         assert!(reason.contains("aws_prov is served under that name"), "{reason}");

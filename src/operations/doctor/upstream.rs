@@ -14,8 +14,8 @@ use crate::http::inspect::{Inspection, inspect};
 use crate::http::request::Request;
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
+use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
-use crate::models::source::Source;
 use crate::oci::address::RegistryAddress;
 use crate::operations::doctor::report::Entry;
 
@@ -93,23 +93,23 @@ async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> 
     first.map(|error| failure(config, source, "releases", &error))
 }
 
-fn remote(config: &Config, source: Source) -> Option<(Url, &UpstreamConfig)> {
+fn remote(config: &Config, source: BackendKind) -> Option<(Url, &UpstreamConfig)> {
     match source {
-        Source::Gitea => {
+        BackendKind::Gitea => {
             let gitea = config.gitea.as_ref()?;
             Some((gitea.url.parse().ok()?, &gitea.upstream))
         }
-        Source::Oci => {
+        BackendKind::Oci => {
             let oci = config.oci.as_ref()?;
             let address: RegistryAddress = oci.registry.parse().ok()?;
             Some((address.endpoint(""), &oci.upstream))
         }
-        Source::Local => None,
+        BackendKind::Local => None,
     }
 }
 
 /// Name, connection and TLS.
-async fn way(source: Source, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
+async fn way(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
     let about = source.as_str();
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
@@ -171,7 +171,7 @@ fn soon() -> jiff::SignedDuration {
 }
 
 /// Whether the backend's clock and ours agree.
-async fn clock(source: Source, url: &Url, upstream: &UpstreamConfig) -> Entry {
+async fn clock(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Entry {
     let about = source.as_str();
     let settings = HttpSettings {
         backend: source,
@@ -213,20 +213,20 @@ async fn clock(source: Source, url: &Url, upstream: &UpstreamConfig) -> Entry {
     )
 }
 
-fn listed(source: Source, listing: &Listing) -> Entry {
+fn listed(source: BackendKind, listing: &Listing) -> Entry {
     let about = source.as_str();
     let count = listing.ids.len();
     if count == 0 {
         let fix = match source {
-            Source::Gitea => {
+            BackendKind::Gitea => {
                 "publish a repository whose name ends in _prov, _taskserv or _cluster, or let the \
                  credentials see it"
             }
-            Source::Oci => {
+            BackendKind::Oci => {
                 "publish a repository whose name ends in -provider, -taskserv or -cluster, or let \
                  the credentials see it"
             }
-            Source::Local => {
+            BackendKind::Local => {
                 "put an image layout into it, whose name ends in -provider, -taskserv or -cluster"
             }
         };
@@ -244,7 +244,7 @@ fn listed(source: Source, listing: &Listing) -> Entry {
 }
 
 /// What nearly fits the naming.
-fn misnamed(source: Source, listing: &Listing) -> impl Iterator<Item = Entry> {
+fn misnamed(source: BackendKind, listing: &Listing) -> impl Iterator<Item = Entry> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
         let fix = "rename it, or ignore this line if it is not an extension";
@@ -253,19 +253,19 @@ fn misnamed(source: Source, listing: &Listing) -> impl Iterator<Item = Entry> {
 }
 
 /// What a question failed with, and what to do about it.
-fn failure(config: &Config, source: Source, step: &'static str, error: &Error) -> Entry {
+fn failure(config: &Config, source: BackendKind, step: &'static str, error: &Error) -> Entry {
     let about = source.as_str();
-    let key = if source == Source::Oci { "auth_token_path" } else { "token_path" };
+    let key = if source == BackendKind::Oci { "auth_token_path" } else { "token_path" };
     let has_token = match source {
-        Source::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
-        Source::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
-        Source::Local => false,
+        BackendKind::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
+        BackendKind::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
+        BackendKind::Local => false,
     };
     let fix = match error.kind() {
         _ if error.is_of_missing_place() => {
             "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
         }
-        _ if source == Source::Local => match step {
+        _ if source == BackendKind::Local => match step {
             "listing" => "set local.path to a directory that the service may read".to_owned(),
             _ => "mend this layout, or remove it".to_owned(),
         },

@@ -7,7 +7,7 @@ use crate::models::tag::TagStyle;
 
 /// The kind of a backend, as `source` shows it in JSON and `[catalog] order` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
+pub enum BackendKind {
     /// Releases of a Gitea or Forgejo organization.
     Gitea,
     /// Artifacts of an OCI registry's namespace.
@@ -19,9 +19,9 @@ pub enum Source {
 /// A text that is not one of the kinds of backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("source must be one of gitea, oci, local")]
-pub struct InvalidSource;
+pub struct InvalidBackendKind;
 
-impl Source {
+impl BackendKind {
     /// Every source, in the default order of ownership.
     pub const ALL: [Self; 3] = [Self::Gitea, Self::Oci, Self::Local];
 
@@ -45,16 +45,16 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for BackendKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl FromStr for Source {
-    type Err = InvalidSource;
+impl FromStr for BackendKind {
+    type Err = InvalidBackendKind;
 
-    fn from_str(text: &str) -> Result<Self, InvalidSource> {
-        Self::ALL.into_iter().find(|source| source.as_str() == text).ok_or(InvalidSource)
+    fn from_str(text: &str) -> Result<Self, InvalidBackendKind> {
+        Self::ALL.into_iter().find(|source| source.as_str() == text).ok_or(InvalidBackendKind)
     }
 }
