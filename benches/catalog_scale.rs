@@ -30,6 +30,7 @@ use extension_registry::api::surroundings::HttpRules;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
+use extension_registry::models::scope::Scope;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::time::{ClockId, clock_gettime};
@@ -94,7 +95,7 @@ async fn main() {
     let router = service(&catalog);
     let begun = Instant::now();
     let _sync = sync::run(&catalog);
-    while catalog.view().entries(None).len() < EXTENSIONS {
+    while catalog.view().entries(Scope::All).len() < EXTENSIONS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("sweep of {EXTENSIONS} extensions until all are shown: {:.2?}", begun.elapsed());
@@ -214,15 +215,17 @@ async fn publications(catalog: &Arc<Catalog>, backend: &Generated) {
         backend.publish(number);
         let revision = catalog.view().revision;
         let begun = Instant::now();
-        catalog.refresh(&id(number), None).await.unwrap();
+        catalog.refresh(&id(number), Scope::All).await.unwrap();
         while catalog.view().revision == revision {
             tokio::task::yield_now().await;
         }
         times.push(begun.elapsed());
         // A view may be held back for a tenth of a second; that is not what is measured.
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let found =
-            catalog.view().search(&format!("revision1 {}", id(number).name), None, None).len();
+        let found = catalog
+            .view()
+            .search(&format!("revision1 {}", id(number).name), None, Scope::All)
+            .len();
         assert_eq!(found, 1, "{}", id(number));
     }
     times.sort();

@@ -20,7 +20,7 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
@@ -35,7 +35,7 @@ use crate::models::tag::Tag;
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// Its kind. There is at most one backend of each kind.
-    fn source(&self) -> BackendKind;
+    fn id(&self) -> BackendId;
 
     /// Everything it has, by name. An error means that nothing can be said of it.
     async fn listing(&self) -> Result<Listing>;

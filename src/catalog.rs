@@ -44,8 +44,9 @@ use crate::catalog::moment::Moment;
 use crate::catalog::pace::{Pace, Turn};
 use crate::catalog::questions::Questions;
 use crate::catalog::status::Status;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// How backends share names, and how long what they said stays current.
 #[derive(Clone, Copy, Debug)]
@@ -114,15 +115,15 @@ pub struct Freshness {
     /// Time since the backend asked least recently last answered.
     pub age: Duration,
     /// Backends whose part is stale or missing.
-    pub degraded: Vec<BackendKind>,
+    pub degraded: Vec<BackendId>,
 }
 
 impl Freshness {
     /// Parts of these backends are stale or missing too; each is named once.
-    pub fn lacks(&mut self, sources: impl IntoIterator<Item = BackendKind>) {
-        for source in sources {
-            if !self.degraded.contains(&source) {
-                self.degraded.push(source);
+    pub fn lacks(&mut self, backends: impl IntoIterator<Item = BackendId>) {
+        for backend in backends {
+            if !self.degraded.contains(&backend) {
+                self.degraded.push(backend);
             }
         }
     }
@@ -133,15 +134,15 @@ impl Catalog {
     /// of them until [`sync::run`] has been started.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
-        let sources: Vec<BackendKind> = backends.iter().map(|backend| backend.source()).collect();
+        let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
         let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
         let members = backends.into_iter().map(|backend| {
-            let is_last = sources.last() == Some(&backend.source());
+            let is_last = ids.last() == Some(&backend.id());
             Member::new(completed(backend), is_last)
         });
         let members = members.collect();
-        let mut index = Index::new(&sources, &rules);
+        let mut index = Index::new(&ids, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         first_seen.follows(view.subscribe());
         Arc::new(Self {
@@ -163,22 +164,29 @@ impl Catalog {
     }
 
     /// The configured backends, in order.
-    pub fn sources(&self) -> impl Iterator<Item = BackendKind> {
-        self.members.iter().map(Member::source)
+    pub fn backends(&self) -> impl Iterator<Item = BackendId> {
+        self.members.iter().map(Member::id)
+    }
+
+    /// The scope of one backend. The only backend of a kind has the scope of its kind.
+    #[must_use]
+    pub fn scope_of(&self, backend: BackendId) -> Scope {
+        let kind = Scope::Kind(backend.kind());
+        if self.asked(kind).nth(1).is_none() { kind } else { backend.into() }
     }
 
     /// What `/health` says of each backend, in order.
     #[must_use]
-    pub fn statuses(&self) -> Vec<(BackendKind, Status)> {
+    pub fn statuses(&self) -> Vec<(BackendId, Status)> {
         let status = |member: &Member| {
             let (breaker, status) = (member.breaker(), member.status.get());
             let age = status.current_as_of.map(Moment::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
             let held = member.held();
             let (mut faults, faults_beyond) = member.evidence.faults();
-            let of_all = room::no_room_for(member.source(), held.refused);
+            let of_all = room::no_room_for(member.id(), held.refused);
             faults.splice(..0, of_all.into_iter().chain(member.vacancy()));
-            (member.source(), Status { breaker, stale, held, faults, faults_beyond, ..status })
+            (member.id(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
         self.members.iter().map(status).collect()
     }
@@ -186,13 +194,13 @@ impl Catalog {
     /// How fresh an answer from one backend, or from all, is now: one about this extension, or one
     /// about all of them.
     #[must_use]
-    pub fn freshness(&self, source: Option<BackendKind>, of: Option<&ExtensionId>) -> Freshness {
+    pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
-        for member in self.asked(source) {
+        for member in self.asked(scope) {
             let age = member.status.current_as_of().map(Moment::elapsed);
             let lacks_part = member.held().refused > 0 || member.evidence.lacks_part(of);
             if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
-                freshness.degraded.push(member.source());
+                freshness.degraded.push(member.id());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
         }
@@ -213,14 +221,14 @@ impl Catalog {
 
     /// Whether a backend was listed, and not too long ago for that to be served.
     fn is_listed(&self, member: &Member) -> bool {
-        self.view().knows(member.source()) && !self.is_too_old(member)
+        self.view().knows(member.id()) && !self.is_too_old(member)
     }
 
     /// Whether a backend was listed or showed an extension by a notice or a read, and not too long
     /// ago for that to be served.
     fn answers_for(&self, member: &Member) -> bool {
-        let (view, source) = (self.view(), member.source());
-        let shows = view.knows(source) || !view.entries(Some(source)).is_empty();
+        let (view, source) = (self.view(), member.id());
+        let shows = view.knows(source) || !view.entries(source.into()).is_empty();
         shows && !self.is_too_old(member)
     }
 
@@ -230,26 +238,26 @@ impl Catalog {
     }
 
     /// Names something at a backend that cannot be served, found while serving it.
-    pub fn report(&self, source: BackendKind, fault: Fault) {
-        if let Some(member) = self.member(source) {
+    pub fn report(&self, backend: BackendId, fault: Fault) {
+        if let Some(member) = self.member(backend) {
             member.evidence.found(fault);
         }
     }
 
     /// The backends a question goes to: the one named, or all.
-    fn asked(&self, source: Option<BackendKind>) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(move |m| source.is_none_or(|source| source == m.source()))
+    fn asked(&self, scope: Scope) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| scope.includes(member.id()))
     }
 
-    fn member(&self, source: BackendKind) -> Option<&Member> {
-        self.members.iter().find(|member| member.source() == source)
+    fn member(&self, backend: BackendId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id() == backend)
     }
 
     /// Changes the index. What is known now is shown at once, or as soon as the pace allows.
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
-        self.members.iter().for_each(|member| member.holds(index.held(member.source())));
+        self.members.iter().for_each(|member| member.holds(index.held(member.id())));
         if index.has_changed() {
             self.show(&mut index);
         }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::models::backend_kind::BackendKind;
 use crate::models::brief::brief;
 
 /// Shorthand used by everything that can fail here.
@@ -47,7 +46,6 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    backend: Option<BackendKind>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     asked: bool,
     oversized: bool,
@@ -62,7 +60,6 @@ impl Error {
         Self {
             kind,
             message: message.into(),
-            backend: None,
             cause: None,
             asked: true,
             oversized: false,
@@ -87,13 +84,6 @@ impl Error {
     #[must_use]
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(ErrorKind::BackendUnavailable { retry_after }, message)
-    }
-
-    /// The same, naming the backend it happened at.
-    #[must_use]
-    pub const fn at(mut self, backend: BackendKind) -> Self {
-        self.backend = Some(backend);
-        self
     }
 
     /// The same with what brought it about, for the log.
@@ -161,12 +151,6 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
-    }
-
-    /// The backend it happened at, if it happened at one.
-    #[must_use]
-    pub const fn backend(&self) -> Option<BackendKind> {
-        self.backend
     }
 
     /// The sentence for callers.

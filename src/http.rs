@@ -54,7 +54,7 @@ use crate::http::throttle::{Course, Throttle};
 use crate::http::turn::Turn;
 use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
 /// What one question, or one download, takes while its answer comes, in bytes.
@@ -72,7 +72,7 @@ const LATE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// The backend it is for; named in errors, metrics and logs.
-    pub backend: BackendKind,
+    pub backend: BackendId,
     /// The configured address. Its origin is trusted, wherever it is; every other one must be
     /// public.
     pub base: Url,
@@ -255,7 +255,7 @@ impl HttpClient {
         let question = async { read(self.send(request).await?).await };
         let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
-        let answer = answer.map_err(|error| error.at(backend));
+        let answer = answer;
         // A body that is streamed keeps its turn; what is asked again waits for another one.
         let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         let permit = permit.filter(|_| streams && !request.whole);

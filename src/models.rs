@@ -14,6 +14,7 @@ pub mod naming;
 pub mod notes;
 pub mod public_url;
 pub mod readme;
+pub mod scope;
 pub mod tag;
 pub mod version;
 mod weight;

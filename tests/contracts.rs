@@ -9,7 +9,7 @@ use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::Outcome;
 use extension_registry::metrics::Metrics;
 use extension_registry::metrics::backends::CallWords;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::{gitea, oci};
 
 use crate::support::served::{Served, memory};
@@ -70,7 +70,7 @@ fn parameter(path: &str, name: &str) -> serde_json::Value {
 async fn each_limit_is_documented_with_its_bounds_and_the_default_that_is_served() {
     let releases: Vec<String> = (0..130).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
-    let served = Served::over(vec![memory(BackendKind::Local, &releases)]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &releases)]).await;
     for (path, query) in [("/extensions", "?"), ("/extensions/search", "?q=p&")] {
         let schema = parameter(&format!("/api/v1{path}"), "limit");
         let bound = |name: &str| schema[name].as_u64().unwrap_or_else(|| panic!("{schema}"));

@@ -15,7 +15,7 @@ use extension_registry::cache::artifacts::{Artifacts, Upstream, Wanted};
 use extension_registry::error::Result;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -44,7 +44,7 @@ fn artifact(bytes: &[u8]) -> Artifact {
 fn wanted(artifact: &Artifact, upstream: Upstream) -> Wanted {
     let witness = Arc::new(|_: &Digest| {});
     Wanted {
-        source: BackendKind::Oci,
+        backend: BackendId::OCI,
         artifact: Arc::new(artifact.clone()),
         range: None,
         upstream,

@@ -13,8 +13,9 @@ use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
 use crate::api::request_id::REQUEST_ID;
 use crate::catalog::{Catalog, Freshness};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// Whether and how our memos answered (RFC 9211).
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -38,30 +39,25 @@ impl Provenance {
     #[must_use]
     pub fn asked(
         catalog: &Catalog,
-        source: Option<BackendKind>,
+        scope: Scope,
         of: Option<&ExtensionId>,
-        lacking: Vec<BackendKind>,
+        lacking: Vec<BackendId>,
     ) -> Self {
-        let mut freshness = catalog.freshness(source, of);
+        let mut freshness = catalog.freshness(scope, of);
         freshness.lacks(lacking);
         Self { freshness, memo: None }
     }
 
     /// An answer that was made this long ago.
     #[must_use]
-    pub fn kept(
-        catalog: &Catalog,
-        source: Option<BackendKind>,
-        of: Option<&ExtensionId>,
-        age: Duration,
-    ) -> Self {
-        Self { freshness: catalog.freshness(source, of), memo: Some(age) }
+    pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
+        Self { freshness: catalog.freshness(scope, of), memo: Some(age) }
     }
 
     /// A list made of the catalog just now; it is what our answers are kept in.
     #[must_use]
-    pub fn of_catalog(catalog: &Catalog, source: Option<BackendKind>) -> Self {
-        Self::kept(catalog, source, None, Duration::ZERO)
+    pub fn of_catalog(catalog: &Catalog, scope: Scope) -> Self {
+        Self::kept(catalog, scope, None, Duration::ZERO)
     }
 }
 

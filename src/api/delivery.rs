@@ -21,10 +21,10 @@ use crate::catalog::Catalog;
 use crate::catalog::reads::file_of;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::{Change, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// One file of a release, as it was asked for.
 #[derive(Clone)]
@@ -44,13 +44,9 @@ impl Delivery {
     ///
     /// # Errors
     /// There is no such release, or no such file of it.
-    pub async fn find(
-        api: &ApiState,
-        path: &ReleasePath,
-        source: Option<BackendKind>,
-    ) -> Result<Self, Error> {
+    pub async fn find(api: &ApiState, path: &ReleasePath, scope: Scope) -> Result<Self, Error> {
         let ReleasePath { id, version, asset } = path;
-        let (entry, release) = api.catalog.find_download(id, version, source).await?;
+        let (entry, release) = api.catalog.find_download(id, version, scope).await?;
         let artifact = file_of(id, &release, asset.as_deref())?.clone();
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
@@ -67,7 +63,7 @@ impl Delivery {
         let Self { id, release, artifact, .. } = &self;
         let opened = api.catalog.open(id, release, artifact, None).await;
         let size = opened.inspect_err(|error| self.report(&api.catalog, error))?.length;
-        api.catalog.refresh(id, Some(release.source)).await?;
+        api.catalog.refresh(id, release.backend.into()).await?;
         let mut again = self.found_again(api, asset).await?;
         if again.artifact.known_size().is_none() {
             Arc::make_mut(&mut again.artifact).size = size;
@@ -99,8 +95,8 @@ impl Delivery {
 
     /// The same file as the catalog has it now.
     async fn found_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
-        let (tag, source) = (&self.release.tag, self.release.source);
-        let (_, release) = api.catalog.find_release(&self.id, tag, Some(source)).await?;
+        let (tag, backend) = (&self.release.tag, self.release.backend);
+        let (_, release) = api.catalog.find_release(&self.id, tag, backend.into()).await?;
         let artifact = file_of(&self.id, &release, asset)?.clone();
         Ok(Self { artifact, release, ..self })
     }
@@ -110,16 +106,16 @@ impl Delivery {
     /// # Errors
     /// The backend's; `BackendFaulty` if the release still names the file that is not there.
     pub async fn read_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
-        let (key, source) = (self.artifact.key.clone(), self.release.source);
-        api.catalog.refresh(&self.id, Some(source)).await?;
+        let (key, backend) = (self.artifact.key.clone(), self.release.backend);
+        api.catalog.refresh(&self.id, backend.into()).await?;
         let again = self.found_again(api, asset).await?;
         if again.artifact.key != key {
             return Ok(again);
         }
         let (id, version) = (&again.id, again.release.version.as_str());
         let file = &again.artifact.file_name;
-        let message = format!("The {source} backend lists {file} of {id} {version} and lacks it");
-        let error = Error::faulty(message).at(source);
+        let message = format!("The {backend} backend lists {file} of {id} {version} and lacks it");
+        let error = Error::faulty(message);
         again.report(&api.catalog, &error);
         Err(error)
     }
@@ -150,7 +146,7 @@ impl Delivery {
 
     fn wanted(&self, api: &ApiState, range: Option<Range<u64>>) -> artifacts::Wanted {
         artifacts::Wanted {
-            source: self.release.source,
+            backend: self.release.backend,
             artifact: self.artifact.clone(),
             range,
             upstream: self.upstream(api),
@@ -191,7 +187,7 @@ impl Delivery {
             "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
              has {now} now; publish a new version, or set downloads.on_change = \"accept\""
         );
-        Err(Error::faulty(message).at(self.release.source))
+        Err(Error::faulty(message))
     }
 
     /// A response of these bytes, which are counted; a failure among them cuts the connection.
@@ -201,7 +197,7 @@ impl Delivery {
         let bytes = download.bytes.inspect(move |piece| match piece {
             Ok(piece) => count.inc_by(piece.len() as u64),
             Err(error) => {
-                let (backend, id) = (self.release.source, &self.id);
+                let (backend, id) = (self.release.backend, &self.id);
                 warn!(%backend, repository = %id, "download aborted: {}", error.report());
                 self.report(&catalog, error);
             }
@@ -225,7 +221,7 @@ impl Delivery {
                 ),
                 reason,
             };
-            catalog.report(self.release.source, fault);
+            catalog.report(self.release.backend, fault);
         }
     }
 }

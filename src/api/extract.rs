@@ -1,5 +1,6 @@
 //! From a request's path and query to parsed types; what does not parse is a 400 that names it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -10,9 +11,13 @@ use tokio::time::timeout;
 
 use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::api::problem::Problem;
+use crate::api::state::ApiState;
+use crate::catalog::Catalog;
 use crate::catalog::resolve::Wanted;
+use crate::models::backend_id::BackendName;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// Longest search query, in characters.
@@ -95,8 +100,24 @@ impl Params {
         self.get("type").map(str::parse).transpose().map_err(bad_request)
     }
 
-    fn source(&self) -> Result<Option<BackendKind>, Problem> {
-        self.get("source").map(str::parse).transpose().map_err(bad_request)
+    /// The backends that `?source=` and `?backend=` ask for.
+    fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
+        let kind: Option<BackendKind> =
+            self.get("source").map(str::parse).transpose().map_err(bad_request)?;
+        let name: Option<BackendName> =
+            self.get("backend").map(str::parse).transpose().map_err(bad_request)?;
+        let Some(name) = name else { return Ok(kind.map_or(Scope::All, Scope::Kind)) };
+        let Some(backend) = catalog.backends().find(|backend| backend.name() == name) else {
+            return Ok(Scope::Nothing);
+        };
+        if let Some(kind) = kind.filter(|kind| *kind != backend.kind()) {
+            let message = format!(
+                "backend {name} is of the kind {}, not {kind}; give source or backend alone",
+                backend.kind()
+            );
+            return Err(Problem::bad_request(message));
+        }
+        Ok(catalog.scope_of(backend))
     }
 
     fn page(&self, default_limit: usize) -> Result<Page, Problem> {
@@ -118,14 +139,14 @@ fn whole_number(text: &str) -> Option<usize> {
     digits.then(|| text.parse().unwrap_or(usize::MAX))
 }
 
-/// `?source=`: the backend to ask, instead of the owner.
-pub struct SourceParam(pub Option<BackendKind>);
+/// `?source=` and `?backend=`: the backends to ask, instead of the owner.
+pub struct ScopeParam(pub Scope);
 
-impl<S: Send + Sync> FromRequestParts<S> for SourceParam {
+impl FromRequestParts<Arc<ApiState>> for ScopeParam {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Params::read(parts, state).await?.source().map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        Params::read(parts, state).await?.scope(&state.catalog).map(Self)
     }
 }
 
@@ -163,35 +184,34 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
 pub struct ListParams {
     /// Only extensions of this type.
     pub extension_type: Option<ExtensionType>,
-    /// Only those of this backend.
-    pub source: Option<BackendKind>,
+    /// Only those of these backends.
+    pub scope: Scope,
     /// Which page.
     pub page: Page,
 }
 
 impl ListParams {
-    fn of(params: &Params, default_limit: usize) -> Result<Self, Problem> {
+    fn of(params: &Params, catalog: &Catalog, default_limit: usize) -> Result<Self, Problem> {
         Ok(Self {
             extension_type: params.extension_type()?,
-            source: params.source()?,
+            scope: params.scope(catalog)?,
             page: params.page(default_limit)?,
         })
     }
 
     /// The parameters that stay the same from page to page, as a query string has them.
     #[must_use]
-    pub fn kept(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn kept(&self) -> Vec<(&'static str, &str)> {
         let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str()));
-        let source = self.source.map(|source| ("source", source.as_str()));
-        extension_type.into_iter().chain(source).collect()
+        extension_type.into_iter().chain(self.scope.parameter()).collect()
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for ListParams {
+impl FromRequestParts<Arc<ApiState>> for ListParams {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Self::of(&Params::read(parts, state).await?, LIST_LIMIT)
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        Self::of(&Params::read(parts, state).await?, &state.catalog, LIST_LIMIT)
     }
 }
 
@@ -203,17 +223,20 @@ pub struct SearchParams {
     pub list: ListParams,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
+impl FromRequestParts<Arc<ApiState>> for SearchParams {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
         let params = Params::read(parts, state).await?;
         let query = params.get("q").unwrap_or_default();
         if query.trim().is_empty() || query.chars().count() > QUERY_MAX {
             let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
             return Err(Problem::bad_request(message));
         }
-        Ok(Self { query: query.to_owned(), list: ListParams::of(&params, SEARCH_LIMIT)? })
+        Ok(Self {
+            query: query.to_owned(),
+            list: ListParams::of(&params, &state.catalog, SEARCH_LIMIT)?,
+        })
     }
 }
 

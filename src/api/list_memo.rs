@@ -12,9 +12,9 @@ use crate::api::views::ExtensionView;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionType;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
 /// The most of one list's pages that is kept.
 const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
@@ -25,7 +25,7 @@ pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct ListMemo {
     revision: u64,
     rows: Vec<Arc<Entry>>,
-    source: Option<BackendKind>,
+    scope: Scope,
     public_url: Option<PublicUrl>,
     pages: Mutex<Weighted<Page, Rendered>>,
 }
@@ -47,13 +47,13 @@ impl ListMemo {
     pub fn new(
         view: &View,
         extension_type: Option<ExtensionType>,
-        source: Option<BackendKind>,
+        scope: Scope,
         public_url: Option<PublicUrl>,
     ) -> Self {
         Self {
             revision: view.revision,
-            rows: view.list(extension_type, source).cloned().collect(),
-            source,
+            rows: view.list(extension_type, scope).cloned().collect(),
+            scope,
             public_url,
             pages: Mutex::new(Weighted::new(PAGES)),
         }
@@ -76,7 +76,7 @@ impl ListMemo {
     /// # Errors
     /// It cannot be rendered, which is a bug of the service.
     pub fn render(&self, page: Page) -> Result<Rendered> {
-        let rendered = render_rows(page.of(&self.rows), self.source, self.public_url.as_ref())?;
+        let rendered = render_rows(page.of(&self.rows), self.scope, self.public_url.as_ref())?;
         self.pages.lock().put(page, rendered.weight(), rendered.clone());
         Ok(rendered)
     }
@@ -88,10 +88,10 @@ impl ListMemo {
 /// They cannot be rendered, which is our bug.
 pub fn render_rows(
     rows: &[impl AsRef<Entry>],
-    source: Option<BackendKind>,
+    scope: Scope,
     public_url: Option<&PublicUrl>,
 ) -> Result<Rendered> {
     let rows = rows.iter().map(AsRef::as_ref);
-    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, source, public_url)).collect();
+    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, scope, public_url)).collect();
     Rendered::json(&views)
 }

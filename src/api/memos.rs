@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::api::answers::Provenance;
 use crate::api::list_memo::{self, ListMemo};
 use crate::api::memos::kept::{Filled, Generation, Kept, Perishable, generation};
-use crate::api::memos::rules::MemoRules;
+use crate::api::memos::rules::{MemoRules, scope_key};
 use crate::api::readmes::{self, Readmes};
 use crate::api::rendered::Rendered;
 use crate::catalog::Catalog;
@@ -18,9 +18,9 @@ use crate::catalog::index::{Entry, View};
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::Metrics;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
 /// The names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
@@ -31,7 +31,7 @@ pub const BYTES_MAX: usize = 16 * list_memo::BYTES_MAX + 4 * rules::BYTES_MAX + 
 
 /// Lists, metadata and versions as they were last answered.
 pub struct Memos {
-    /// Key `list:{type}:{source}`; a fill is of one revision of the view.
+    /// Key `list:{type}:{scope}`; a fill is of one revision of the view.
     pub lists: Kept<Arc<ListMemo>, u64>,
     /// Key `{type}/{name}`.
     pub metadata: Kept<EntryMemo, Generation>,
@@ -50,7 +50,7 @@ pub struct Memos {
 #[derive(Clone, Debug)]
 pub struct EntryMemo {
     entry: Arc<Entry>,
-    asked: Option<BackendKind>,
+    asked: Scope,
     rendered: Rendered,
 }
 
@@ -95,28 +95,28 @@ impl Memos {
         &self,
         catalog: &Arc<Catalog>,
         extension_type: Option<ExtensionType>,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
         if !self.rules.lists {
             let deadline = Deadline::of_a_read();
-            let lacking = catalog.newest(source, deadline).await;
-            let view = catalog.ready_by(source, deadline).await?;
-            let list = ListMemo::new(&view, extension_type, source, self.public_url.clone());
+            let lacking = catalog.newest(scope, deadline).await;
+            let view = catalog.ready_by(scope, deadline).await?;
+            let list = ListMemo::new(&view, extension_type, scope, self.public_url.clone());
             let list = Arc::new(list);
-            return Ok((list, Provenance::asked(catalog, source, None, lacking)));
+            return Ok((list, Provenance::asked(catalog, scope, None, lacking)));
         }
-        let view = catalog.ready(source).await?;
-        let key = list_key(extension_type, source);
+        let view = catalog.ready(scope).await?;
+        let key = list_key(extension_type, scope);
         if let Some(hit) = self.lists.get(&key, &view) {
-            return Ok((hit.value, Provenance::kept(catalog, source, None, hit.age)));
+            return Ok((hit.value, Provenance::kept(catalog, scope, None, hit.age)));
         }
         let (revision, public_url) = (view.revision, self.public_url.clone());
         let make = || async move {
-            let value = Arc::new(ListMemo::new(&view, extension_type, source, public_url));
+            let value = Arc::new(ListMemo::new(&view, extension_type, scope, public_url));
             Ok(Filled { value, whole: true, lacking: Vec::new() })
         };
         let filled = self.lists.fill(catalog, key, revision, make).await?;
-        Ok((filled.value, Provenance::asked(catalog, source, None, filled.lacking)))
+        Ok((filled.value, Provenance::asked(catalog, scope, None, filled.lacking)))
     }
 
     /// A question about one extension, through the memo of its answers.
@@ -126,33 +126,33 @@ impl Memos {
         catalog: &Arc<Catalog>,
         question: &Q,
     ) -> Result<(Rendered, Provenance)> {
-        let (id, source) = question.subject();
+        let (id, scope) = question.subject();
         if !self.rules.metadata {
             let deadline = Deadline::of_a_read();
-            let failing = catalog.newest_of(id, source, deadline).await;
+            let failing = catalog.newest_of(id, scope, deadline).await;
             let (question, public_url) = (question.clone(), self.public_url.clone());
             let mut filled = question.answer(Arc::clone(catalog), public_url, deadline).await?;
             filled.lacking.extend(failing);
-            let provenance = Provenance::asked(catalog, source, Some(id), filled.lacking);
+            let provenance = Provenance::asked(catalog, scope, Some(id), filled.lacking);
             return Ok((filled.value.rendered, provenance));
         }
         let (key, view) = (question.key(), catalog.view());
         if let Some(hit) = memos.get(&key, &view) {
-            catalog.still_answers(&hit.value.entry, source)?;
-            return Ok((hit.value.rendered, Provenance::kept(catalog, source, Some(id), hit.age)));
+            catalog.still_answers(&hit.value.entry, scope)?;
+            return Ok((hit.value.rendered, Provenance::kept(catalog, scope, Some(id), hit.age)));
         }
-        let generation = generation(&view, id, source);
+        let generation = generation(&view, id, scope);
         let (question, public_url) = (question.clone(), self.public_url.clone());
         let make = || question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read());
         let filled = memos.fill(catalog, key, generation, make).await?;
-        Ok((filled.value.rendered, Provenance::asked(catalog, source, Some(id), filled.lacking)))
+        Ok((filled.value.rendered, Provenance::asked(catalog, scope, Some(id), filled.lacking)))
     }
 }
 
 /// A question about one extension whose answer is kept.
 pub(super) trait AboutOne: Clone + Send {
     /// What it is about: an extension, of one backend or of its owner.
-    fn subject(&self) -> (&ExtensionId, Option<BackendKind>);
+    fn subject(&self) -> (&ExtensionId, Scope);
 
     /// The key of its answer.
     fn key(&self) -> String;
@@ -166,7 +166,7 @@ pub(super) trait AboutOne: Clone + Send {
     ) -> impl Future<Output = Result<Filled<EntryMemo>>> + Send + 'static;
 }
 
-fn list_key(extension_type: Option<ExtensionType>, source: Option<BackendKind>) -> String {
+fn list_key(extension_type: Option<ExtensionType>, scope: Scope) -> String {
     let extension_type = extension_type.map_or("all", ExtensionType::as_str);
-    format!("list:{extension_type}:{}", source.map_or("all", BackendKind::as_str))
+    format!("list:{extension_type}:{}", scope_key(scope))
 }

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use crate::api::views::{VersionView, asset_href};
 use crate::catalog::index::Entry;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
 /// One version of an extension in full.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,7 +78,7 @@ impl<'a> MetadataView<'a> {
     pub fn of(
         entry: &'a Entry,
         release: &'a Release,
-        asked: Option<BackendKind>,
+        asked: Scope,
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let (id, about) = (entry.id(), &release.about);

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// Bodies of one backend's notices that are read or held at once. Each may be a mebibyte.
 pub const READ_AT_ONCE: usize = 16;
@@ -24,7 +24,7 @@ pub struct Sender(pub Option<IpAddr>);
 
 /// The rooms of all backends. Backends do not share theirs.
 #[derive(Debug, Default)]
-pub struct Notices(HashMap<BackendKind, Room>);
+pub struct Notices(HashMap<BackendId, Room>);
 
 #[derive(Debug)]
 struct Room {
@@ -43,14 +43,14 @@ pub struct Place {
 impl Notices {
     /// A room for each of these backends.
     #[must_use]
-    pub fn of(backends: impl Iterator<Item = BackendKind>) -> Self {
+    pub fn of(backends: impl Iterator<Item = BackendId>) -> Self {
         let room =
             || Room { places: Arc::new(Semaphore::new(READ_AT_ONCE)), shares: Mutex::default() };
         Self(backends.map(|backend| (backend, room())).collect())
     }
 
     /// Room for the body of a notice; `None`: there was none for three seconds.
-    pub async fn enter(&self, backend: BackendKind, Sender(address): Sender) -> Option<Place> {
+    pub async fn enter(&self, backend: BackendId, Sender(address): Sender) -> Option<Place> {
         let room = self.0.get(&backend)?;
         let entering = async {
             // First out of its own share: an address that waits for that keeps nobody else waiting.
@@ -80,29 +80,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn backends_and_addresses_have_their_own_room_and_who_waits_gets_it() {
-        let notices = Notices::of([BackendKind::Gitea, BackendKind::Oci].into_iter());
+        let notices = Notices::of([BackendId::GITEA, BackendId::OCI].into_iter());
         let [one, other, third] =
             [1, 2, 3].map(|number: u32| Sender(Some(IpAddr::V4(number.into()))));
         let mut held = Vec::new();
         for _ in 0..OF_ONE_ADDRESS {
-            held.push(notices.enter(BackendKind::Gitea, one).await.unwrap());
+            held.push(notices.enter(BackendId::GITEA, one).await.unwrap());
         }
-        assert!(notices.enter(BackendKind::Gitea, one).await.is_none());
-        assert!(notices.enter(BackendKind::Oci, one).await.is_some(), "another backend's room");
+        assert!(notices.enter(BackendId::GITEA, one).await.is_none());
+        assert!(notices.enter(BackendId::OCI, one).await.is_some(), "another backend's room");
         for _ in 0..OF_ONE_ADDRESS {
-            held.push(notices.enter(BackendKind::Gitea, other).await.unwrap());
+            held.push(notices.enter(BackendId::GITEA, other).await.unwrap());
         }
-        assert!(notices.enter(BackendKind::Gitea, Sender(None)).await.is_none(), "all are taken");
+        assert!(notices.enter(BackendId::GITEA, Sender(None)).await.is_none(), "all are taken");
         let waiting = async {
             tokio::time::sleep(PATIENCE / 2).await;
             held.clear();
         };
-        let (entered, ()) = tokio::join!(notices.enter(BackendKind::Gitea, third), waiting);
+        let (entered, ()) = tokio::join!(notices.enter(BackendId::GITEA, third), waiting);
         assert!(entered.is_some());
         drop(entered);
-        drop(notices.enter(BackendKind::Gitea, one).await);
-        let room = &notices.0[&BackendKind::Gitea];
+        drop(notices.enter(BackendId::GITEA, one).await);
+        let room = &notices.0[&BackendId::GITEA];
         assert_eq!(room.shares.lock().len(), 1, "who has left is forgotten");
-        assert!(notices.enter(BackendKind::Local, one).await.is_none(), "which sends none");
+        assert!(notices.enter(BackendId::LOCAL, one).await.is_none(), "which sends none");
     }
 }

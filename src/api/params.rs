@@ -82,13 +82,16 @@ pub struct AssetParam {
     pub asset: Option<String>,
 }
 
-/// `?source=`
+/// `?source=` and `?backend=`
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct SourceQueryParam {
-    /// Ask this backend instead of the owner
+pub struct ScopeParams {
+    /// Ask the backends of this kind instead of the owner
     #[param(inline)]
     pub source: Option<SourceName>,
+    /// Ask the backend of this name instead of the owner
+    #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
+    pub backend: Option<String>,
 }
 
 /// What a list holds.
@@ -98,9 +101,12 @@ pub struct FilterParams {
     /// Only these
     #[param(inline)]
     pub r#type: Option<TypeName>,
-    /// Only what this backend has
+    /// Only what the backends of this kind have
     #[param(inline)]
     pub source: Option<SourceName>,
+    /// Only what the backend of this name has
+    #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
+    pub backend: Option<String>,
 }
 
 /// `?limit=` and `?offset=` of the list of all extensions.

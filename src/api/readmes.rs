@@ -23,10 +23,11 @@ use crate::catalog::index::View;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// What one entry takes up beside its text and its release, which outlives the catalog's: names.
@@ -48,7 +49,7 @@ pub struct Wanted {
     /// Of which version of it, or `latest`.
     pub version: Tag,
     /// Of which backend, instead of the owner.
-    pub source: Option<BackendKind>,
+    pub scope: Scope,
 }
 
 /// Which README a version has.
@@ -65,15 +66,15 @@ type Answer = std::result::Result<(Identity, Rendered), String>;
 
 impl Wanted {
     fn key(&self) -> String {
-        entry_key(&self.id, &format!("/{}/readme", self.version), self.source)
+        entry_key(&self.id, &format!("/{}/readme", self.version), self.scope)
     }
 }
 
 impl Named {
     /// Whether the catalog still says the same of the version.
     fn holds(&self, view: &View) -> bool {
-        let Wanted { id, version, source } = &self.wanted;
-        let entry = view.get(id, *source);
+        let Wanted { id, version, scope } = &self.wanted;
+        let entry = view.get(id, *scope);
         entry.and_then(|entry| entry.extension.find(version)) == Some(&self.release)
     }
 
@@ -126,7 +127,7 @@ impl Readmes {
         let Some(text) = self.texts.get(identity, form).await? else {
             return self.asked(catalog, &view, wanted, form).await;
         };
-        let unwell = is_unwell(catalog, named.release.source);
+        let unwell = is_unwell(catalog, named.release.backend);
         if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
             self.counters().hit();
             if !fresh {
@@ -161,21 +162,21 @@ impl Readmes {
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         self.counters().miss();
-        let (source, id) = (wanted.source, wanted.id.clone());
+        let (scope, id) = (wanted.scope, wanted.id.clone());
         let (identity, markdown) = Deadline::of_a_read()
-            .wait(source, self.ask(catalog, view, wanted))
+            .wait(scope, self.ask(catalog, view, wanted))
             .await?
             .map_err(Error::not_found)?;
         let text = match form {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        Ok((text, Provenance::asked(catalog, source, Some(&id), Vec::new())))
+        Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
 
     /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
     async fn ask(&self, catalog: &Arc<Catalog>, view: &View, wanted: Wanted) -> Result<Answer> {
-        let key = (wanted.clone(), generation(view, &wanted.id, wanted.source));
+        let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
         let (catalog, rules) = (Arc::clone(catalog), self.rules);
         let mut shared = true;
@@ -211,11 +212,11 @@ impl Readmes {
 
 /// What a backend says, and of which release as the catalog has it.
 async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
-    let Wanted { id, version, source } = wanted;
-    let (entry, release) = catalog.find_release(id, version, *source).await?;
+    let Wanted { id, version, scope } = wanted;
+    let (entry, release) = catalog.find_release(id, version, *scope).await?;
     let answer = match catalog.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
-            let identity = Identity::from(format!("{}:{identity}", release.source));
+            let identity = Identity::from(format!("{}:{identity}", release.backend));
             Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
         }
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
@@ -228,12 +229,11 @@ async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, 
 
 /// A kept answer; its backend is marked where it fails.
 fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Provenance {
-    let mut provenance =
-        Provenance::kept(catalog, named.wanted.source, Some(&named.wanted.id), age);
-    provenance.freshness.lacks(unwell.then_some(named.release.source));
+    let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
+    provenance.freshness.lacks(unwell.then_some(named.release.backend));
     provenance
 }
 
-fn is_unwell(catalog: &Catalog, source: BackendKind) -> bool {
-    catalog.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
+fn is_unwell(catalog: &Catalog, backend: BackendId) -> bool {
+    catalog.statuses().iter().any(|(of, status)| *of == backend && !status.healthy)
 }

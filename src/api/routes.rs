@@ -23,6 +23,7 @@ use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
+use crate::models::backend_id::BackendId;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -95,7 +96,7 @@ pub struct Parts {
     /// What is kept of archives.
     pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.
-    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the service is shutting down.
@@ -108,11 +109,11 @@ pub struct Parts {
 /// The contract cannot be rendered, which a test excludes.
 pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let Parts { catalog, memos, artifacts, receivers, metrics, draining } = parts;
-    catalog.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
-    for receiver in &receivers {
-        metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
+    catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
+    for (backend, _) in &receivers {
+        metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
     }
-    let notices = Notices::of(receivers.iter().map(|receiver| receiver.source()));
+    let notices = Notices::of(receivers.iter().map(|(backend, _)| *backend));
     let mut served = contract();
     served.servers = memos.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {

@@ -13,6 +13,7 @@ use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
+use crate::models::backend_id::BackendId;
 
 /// Shared state.
 pub struct ApiState {
@@ -25,7 +26,7 @@ pub struct ApiState {
     /// What is kept of archives.
     pub artifacts: Arc<Artifacts>,
     /// Who takes change notices.
-    pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
+    pub receivers: Arc<[(BackendId, Arc<dyn WebhookReceiver>)]>,
     /// Room for the bodies of change notices.
     pub notices: Notices,
     /// What is counted.

@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactKey;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
 /// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
@@ -38,9 +38,12 @@ pub struct ExtensionView<'a> {
     author: Option<&'a str>,
     /// Where its source is kept.
     repository: Option<&'a str>,
-    /// The backend that answers for it: `gitea`, `oci` or `local`.
+    /// Kind of the backend that answers for it: `gitea`, `oci` or `local`.
     #[schema(example = "local")]
     source: &'static str,
+    /// Name of the backend that answers for it.
+    #[schema(example = "local")]
+    backend: &'a str,
     /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
@@ -58,8 +61,10 @@ pub struct ExtensionView<'a> {
     keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
     license: Option<&'a str>,
-    /// Every backend that has it, in the order of ownership.
+    /// Kinds of the backends that have it, in the order of ownership.
     sources: Vec<&'static str>,
+    /// Names of the backends that have it, in the order of ownership.
+    backends: Vec<String>,
     /// Path of the archive here; needs no backend's credentials.
     href: String,
 }
@@ -85,8 +90,10 @@ pub struct VersionView<'a> {
     prerelease: bool,
     /// `sha256:` and the digest of the archive, where it is known.
     digest: Option<String>,
-    /// The backend that has it.
+    /// Kind of the backend that has it.
     source: &'static str,
+    /// Name of the backend that has it.
+    backend: &'a str,
     /// Path of the archive here; needs no backend's credentials.
     href: String,
 }
@@ -95,11 +102,7 @@ impl<'a> ExtensionView<'a> {
     /// An entry of the catalog; `asked` is the backend it was asked of, if one was named, and
     /// `public_url` where clients reach us, if that is known. `None`: it has no release.
     #[must_use]
-    pub fn of(
-        entry: &'a Entry,
-        asked: Option<BackendKind>,
-        public_url: Option<&PublicUrl>,
-    ) -> Option<Self> {
+    pub fn of(entry: &'a Entry, asked: Scope, public_url: Option<&PublicUrl>) -> Option<Self> {
         let release = entry.extension.latest()?;
         let about = &release.about;
         let VersionView {
@@ -111,6 +114,7 @@ impl<'a> ExtensionView<'a> {
             prerelease,
             digest,
             source,
+            backend,
             href,
         } = VersionView::of(entry, release, asked, public_url);
         Some(Self {
@@ -121,6 +125,7 @@ impl<'a> ExtensionView<'a> {
             author: about.author.as_deref(),
             repository: about.repository.as_deref(),
             source,
+            backend,
             published_at,
             download_url,
             size,
@@ -129,7 +134,8 @@ impl<'a> ExtensionView<'a> {
             digest,
             keywords: &about.keywords,
             license: about.license.as_deref(),
-            sources: entry.sources().map(BackendKind::as_str).collect(),
+            sources: kinds(entry),
+            backends: entry.backends().map(|backend| backend.to_string()).collect(),
             href,
         })
     }
@@ -141,7 +147,7 @@ impl<'a> VersionView<'a> {
     pub fn of(
         entry: &Entry,
         release: &'a Release,
-        asked: Option<BackendKind>,
+        asked: Scope,
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let href = href(entry.id(), entry.extension.name_of(release), asked);
@@ -157,14 +163,27 @@ impl<'a> VersionView<'a> {
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),
             digest: artifact.and_then(|artifact| artifact.digest.as_ref()).map(ToString::to_string),
-            source: release.source.as_str(),
+            source: release.backend.kind().as_str(),
+            backend: release.backend.as_str(),
             href,
         }
     }
 }
 
+/// The kinds of the backends that have an extension, each once.
+fn kinds(entry: &Entry) -> Vec<&'static str> {
+    let mut kinds: Vec<&'static str> = Vec::new();
+    for backend in entry.backends() {
+        let kind = backend.kind().as_str();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
 /// The path here of the archive of the release that goes by this name.
-fn href(id: &ExtensionId, name: &str, asked: Option<BackendKind>) -> String {
+fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     let mut query = Vec::new();
     let segment = if RESERVED.contains(&name) {
         query.push(format!("tag={name}"));
@@ -172,19 +191,14 @@ fn href(id: &ExtensionId, name: &str, asked: Option<BackendKind>) -> String {
     } else {
         utf8_percent_encode(name, SEGMENT).to_string()
     };
-    query.extend(asked.map(|source| format!("source={source}")));
+    query.extend(asked.parameter().map(|(name, value)| format!("{name}={value}")));
     let path = format!("/api/v1/extensions/{id}/{segment}");
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
 /// The path of one file of a release here.
 #[must_use]
-pub fn asset_href(
-    entry: &Entry,
-    release: &Release,
-    asked: Option<BackendKind>,
-    key: &ArtifactKey,
-) -> String {
+pub fn asset_href(entry: &Entry, release: &Release, asked: Scope, key: &ArtifactKey) -> String {
     let path = href(entry.id(), entry.extension.name_of(release), asked);
     let mark = if path.contains('?') { '&' } else { '?' };
     format!("{path}{mark}asset={}", utf8_percent_encode(key.as_str(), VALUE))
@@ -193,18 +207,25 @@ pub fn asset_href(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::backend_id::BackendId;
+    use crate::models::backend_kind::BackendKind;
 
     #[test]
     fn hrefs_lead_to_the_release_whatever_it_is_called() {
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         for (tag, asked, expected) in [
-            ("1.0.0", None, "/api/v1/extensions/provider/aws/1.0.0"),
-            ("1.0.0_b", None, "/api/v1/extensions/provider/aws/1.0.0+b"),
-            ("rel/1", None, "/api/v1/extensions/provider/aws/rel%2F1"),
-            ("v1.0.0", Some(BackendKind::Oci), "/api/v1/extensions/provider/aws/1.0.0?source=oci"),
-            ("readme", None, "/api/v1/extensions/provider/aws/latest?tag=readme"),
+            ("1.0.0", Scope::All, "/api/v1/extensions/provider/aws/1.0.0"),
+            ("1.0.0_b", Scope::All, "/api/v1/extensions/provider/aws/1.0.0+b"),
+            ("rel/1", Scope::All, "/api/v1/extensions/provider/aws/rel%2F1"),
+            (
+                "v1.0.0",
+                Scope::Kind(BackendKind::Oci),
+                "/api/v1/extensions/provider/aws/1.0.0?source=oci",
+            ),
+            ("v1.0.0", BackendId::OCI.into(), "/api/v1/extensions/provider/aws/1.0.0?backend=oci"),
+            ("readme", Scope::All, "/api/v1/extensions/provider/aws/latest?tag=readme"),
         ] {
-            let release = Release::of_tag(BackendKind::Oci, tag.parse().unwrap());
+            let release = Release::of_tag(BackendId::OCI, tag.parse().unwrap());
             assert_eq!(href(&id, release.version.as_str(), asked), expected);
         }
     }

@@ -13,7 +13,7 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
@@ -24,7 +24,7 @@ use crate::models::tag::Tag;
 
 /// Extensions in memory, honest in every respect of [`Backend`].
 pub struct MemoryBackend {
-    source: BackendKind,
+    id: BackendId,
     extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
     /// Every change there ever was; a cursor is a length of it.
     history: RwLock<Vec<ExtensionId>>,
@@ -41,8 +41,8 @@ struct Repository {
 impl MemoryBackend {
     /// A backend without extensions that answers as one of this kind.
     #[must_use]
-    pub fn new(source: BackendKind) -> Self {
-        Self { source, extensions: RwLock::default(), history: RwLock::default() }
+    pub fn new(id: BackendId) -> Self {
+        Self { id, extensions: RwLock::default(), history: RwLock::default() }
     }
 
     /// Publishes a release, or replaces the one of that tag.
@@ -62,7 +62,7 @@ impl MemoryBackend {
             artifact: ArtifactChoice::Chosen(file),
             manifest_digest: Some(digest),
             about: Arc::new(about),
-            ..Release::of_tag(self.source, tag.clone())
+            ..Release::of_tag(self.id, tag.clone())
         };
         self.put(id, tag, release, key, archive);
     }
@@ -106,9 +106,7 @@ impl MemoryBackend {
     fn with<T>(&self, id: &ExtensionId, read: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
         let extensions = self.extensions.read();
         let repository = extensions.get(id);
-        repository
-            .map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
-            .map_err(|error| error.at(self.source))
+        repository.map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
     }
 }
 
@@ -125,8 +123,8 @@ impl Repository {
 
 #[async_trait]
 impl Backend for MemoryBackend {
-    fn source(&self) -> BackendKind {
-        self.source
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -206,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn changes_are_told_from_a_cursor_on() {
-        let backend = MemoryBackend::new(BackendKind::Oci);
+        let backend = MemoryBackend::new(BackendId::OCI);
         let ids = ["a-provider", "b-provider"]
             .map(|name| ExtensionId::from_oci_repository(name).unwrap());
         let since = |changes| match changes {

@@ -2,16 +2,12 @@
 
 use hyper::HeaderMap;
 
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 
 /// Reads the notices of one backend. Object safe, so that the API names no backend.
 ///
 /// What it answers is a hint: nothing in a notice is believed but that something changed.
 pub trait WebhookReceiver: Send + Sync {
-    /// The kind of backend whose notices these are.
-    fn source(&self) -> BackendKind;
-
     /// Whether the headers alone do not condemn a delivery. Others are refused before any byte of
     /// their body is read.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool;

@@ -35,6 +35,7 @@ use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::caches::CacheCounters;
 use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::digest::{Algorithm, Digest};
 
@@ -54,7 +55,7 @@ pub type Witness = Arc<dyn Fn(&Digest) + Send + Sync>;
 #[derive(Clone)]
 pub struct Wanted {
     /// The backend that has it.
-    pub source: BackendKind,
+    pub backend: BackendId,
     /// The artifact; what its digest is to be, where that is known.
     pub artifact: Arc<Artifact>,
     /// Which part of it; all of it if `None`.
@@ -107,7 +108,7 @@ pub struct Artifacts {
 /// wants that one would be given what comes of it, or does not.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Identity {
-    source: BackendKind,
+    backend: BackendId,
     key: ArtifactKey,
     digest: Option<Digest>,
 }
@@ -115,7 +116,7 @@ struct Identity {
 impl Identity {
     fn of(wanted: &Wanted) -> Self {
         let Artifact { key, digest, .. } = &*wanted.artifact;
-        Self { source: wanted.source, key: key.clone(), digest: digest.clone() }
+        Self { backend: wanted.backend, key: key.clone(), digest: digest.clone() }
     }
 }
 
@@ -198,7 +199,7 @@ impl Artifacts {
         }
         self.hits.miss();
         // A file of this machine needs no second one.
-        let worth = wanted.source != BackendKind::Local && !part.is_empty();
+        let worth = wanted.backend.kind() != BackendKind::Local && !part.is_empty();
         if worth
             && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?
@@ -231,9 +232,9 @@ impl Artifacts {
     fn judge(&self, wanted: &Wanted, found: &Digest) -> Result<()> {
         match &wanted.artifact.digest {
             Some(expected) if expected != found => {
-                self.counters.mismatch(wanted.source.as_str());
+                self.counters.mismatch(wanted.backend.as_str());
                 let message = format!("The artifact's digest is {found}, not {expected}");
-                Err(Error::faulty(message).at(wanted.source))
+                Err(Error::faulty(message))
             }
             _ => Ok(()),
         }

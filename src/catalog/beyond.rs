@@ -8,8 +8,8 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, Wanted, What, asked_too_much};
 use crate::catalog::reads::no_version;
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 impl Catalog {
@@ -22,25 +22,31 @@ impl Catalog {
         self: &Arc<Self>,
         entry: &Entry,
         tag: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Option<Arc<Release>>> {
         let extension = &entry.extension;
-        let source = source.or_else(|| entry.sources().next());
-        let Some(member) = source.and_then(|source| self.member(source)) else { return Ok(None) };
+        let backend = entry.backends().find(|backend| scope.includes(*backend));
+        let Some(member) = backend.and_then(|backend| self.member(backend)) else {
+            return Ok(None);
+        };
         // Hidden tags stay hidden, and an alias cannot be told from a version here.
         let is_hidden = tag.is_housekeeping() || tag.may_float();
         if extension.is_whole() || is_hidden || extension.find(tag).is_some() {
             return Ok(None);
         }
-        let wanted = Wanted { id: entry.id().clone(), what: What::Tag(tag.clone()), source };
+        let wanted = Wanted {
+            id: entry.id().clone(),
+            what: What::Tag(tag.clone()),
+            scope: member.id().into(),
+        };
         if self.was_denied(&wanted) {
             return Err(no_version(entry.id(), tag));
         }
         if !member.budget.take() {
-            return Err(asked_too_much(member.source()));
+            return Err(asked_too_much(member.id()));
         }
-        let bare = Arc::new(Release::of_tag(member.source(), tag.clone()));
+        let bare = Arc::new(Release::of_tag(member.id(), tag.clone()));
         match self.read_now(entry.id(), &bare, deadline).await {
             Ok(release) if release.artifact.is_usable() => Ok(Some(release)),
             Err(error) if !error.is_not_found() => Err(error),

@@ -7,10 +7,10 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// A release, and how much of it is known.
@@ -34,12 +34,12 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
-        let (entry, known) = self.find_named(id, version, source, deadline).await?;
+        let (entry, known) = self.find_named(id, version, scope, deadline).await?;
         let found = self.details(entry, Arc::clone(&known), deadline).await?;
-        let entry = self.entry_of(found.entry, &known, &found.release, source);
+        let entry = self.entry_of(found.entry, &known, &found.release, scope);
         Ok(Details { entry, ..found })
     }
 
@@ -49,12 +49,12 @@ impl Catalog {
     /// # Errors
     /// `NotFound` if it has none; the backend's other failures.
     pub async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        let Some(member) = self.member(release.source) else {
+        let Some(member) = self.member(release.backend) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
         let read = member.backend.readme(id, release).await;
         member.learned(&read);
-        read.map_err(|error| error.at(member.source()))
+        read
     }
 
     /// A release with what its backend tells of it now, where that is worth a wait.
@@ -65,7 +65,7 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
-        let there = self.member(known.source).is_some_and(|member| member.status.is_healthy());
+        let there = self.member(known.backend).is_some_and(|member| member.status.is_healthy());
         // Who knows the release need not wait for a backend that is away, or has not said a word
         // since the start.
         if readable && !there {

@@ -9,11 +9,12 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 impl Catalog {
@@ -26,17 +27,17 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let deadline = Deadline::of_a_read();
-        let (entry, release) = self.find_release_by(id, version, source, deadline).await?;
+        let (entry, release) = self.find_release_by(id, version, scope, deadline).await?;
         let unknown = release.artifact.chosen().is_some_and(|file| file.digest.is_none());
         if !unknown || release.assets.len() < 2 {
             return Ok((entry, release));
         }
         let Details { entry, release, .. } = self.details(entry, release, deadline).await?;
         if release.artifact.chosen().is_some_and(|file| file.digest.is_some()) {
-            self.amend(release.source, entry.id());
+            self.amend(release.backend, entry.id());
         }
         Ok((entry, release))
     }
@@ -50,12 +51,12 @@ impl Catalog {
         is_archive: bool,
         digest: &Digest,
     ) {
-        if let Some(member) = self.member(release.source) {
+        if let Some(member) = self.member(release.backend) {
             let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
             member.evidence.mended(&id.to_string(), &subject);
         }
         if self.first_seen.saw(id, release, file, is_archive, digest) == News::Shown {
-            self.amend(release.source, id);
+            self.amend(release.backend, id);
         }
     }
 
@@ -72,7 +73,7 @@ impl Catalog {
         &self.first_seen
     }
 
-    fn amend(self: &Arc<Self>, source: BackendKind, id: &ExtensionId) {
-        self.change(|index| index.amend(source, id, |known| self.first_seen.amended(known)));
+    fn amend(self: &Arc<Self>, backend: BackendId, id: &ExtensionId) {
+        self.change(|index| index.amend(backend, id, |known| self.first_seen.amended(known)));
     }
 }

@@ -20,7 +20,7 @@ use crate::catalog::first_seen::pin::VersionPins;
 pub(super) use crate::catalog::first_seen::told::Completed;
 use crate::catalog::index::{Entry, View};
 use crate::models::artifact::{Artifact, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
@@ -36,7 +36,7 @@ pub struct FirstSeen {
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
-type Known = HashMap<BackendKind, Seen>;
+type Known = HashMap<BackendId, Seen>;
 
 /// What was seen of one backend's archives.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,8 +79,8 @@ impl FirstSeen {
         let _ = self.views.set(views);
     }
 
-    fn room(&self, source: BackendKind) -> Room<'_> {
-        Room { source, views: self.views.get() }
+    fn room(&self, backend: BackendId) -> Room<'_> {
+        Room { backend, views: self.views.get() }
     }
 
     /// How many versions have another archive now than at first.
@@ -92,8 +92,8 @@ impl FirstSeen {
     }
 
     /// What is known of the other releases of an extension.
-    fn known_of(&self, source: BackendKind, id: &ExtensionId) -> Option<Arc<Entry>> {
-        self.views.get()?.borrow().get(id, Some(source)).cloned()
+    fn known_of(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Entry>> {
+        self.views.get()?.borrow().get(id, backend.into()).cloned()
     }
 
     /// A whole file of a release was verified and has this digest. Only of its archive is the
@@ -111,11 +111,11 @@ impl FirstSeen {
         if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
             return News::None;
         }
-        let entry = self.known_of(release.source, id);
+        let entry = self.known_of(release.backend, id);
         let mut known = self.known.lock();
-        let seen = known.entry(release.source).or_default();
+        let seen = known.entry(release.backend).or_default();
         let mut news = News::None;
-        let room = self.room(release.source);
+        let room = self.room(release.backend);
         if file.digest.is_none() && seen.learn(&file.key, digest, &room) {
             news = News::Shown;
         }
@@ -138,7 +138,7 @@ impl FirstSeen {
 
     /// Completes what a backend just told of one release; answers whether that changed it.
     fn told_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
-        let entry = self.known_of(release.source, id);
+        let entry = self.known_of(release.backend, id);
         self.told(id, release, entry.as_ref().map(|entry| &*entry.extension))
     }
 
@@ -146,8 +146,8 @@ impl FirstSeen {
     fn told(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
         let name = pinned_name(release, among).map(str::to_owned);
         let mut known = self.known.lock();
-        let seen = known.entry(release.source).or_default();
-        let mut learned = seen.take_digest(release, &self.room(release.source));
+        let seen = known.entry(release.backend).or_default();
+        let mut learned = seen.take_digest(release, &self.room(release.backend));
         let completed = seen.complete(release);
         let Some(pins) = name.and_then(|name| seen.pins_of(id, &name)) else {
             drop(known);
@@ -178,7 +178,7 @@ impl FirstSeen {
             return None;
         }
         extension.amended(|release| {
-            let seen = known.get_mut(&release.source)?;
+            let seen = known.get_mut(&release.backend)?;
             let mut amended = release.clone();
             let completed = seen.complete(&mut amended);
             let pins = pinned_name(release, Some(extension))
@@ -298,7 +298,7 @@ mod tests {
         };
         Release {
             artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
-            ..Release::of_tag(BackendKind::Gitea, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::GITEA, tag.parse().unwrap())
         }
     }
 

@@ -75,7 +75,7 @@ impl Catalog {
         let answers = read.iter().any(|(_, found)| !found.as_ref().is_err_and(is_the_backends));
         self.change(|index| {
             for (id, found) in read {
-                let known = origin == Origin::Backend || index.has(member.source(), &id);
+                let known = origin == Origin::Backend || index.has(member.id(), &id);
                 match found {
                     Ok(extension) => taken.take(index, member, id, extension),
                     Err(error) if error.is_not_found() => taken.miss(index, member, id),
@@ -104,7 +104,7 @@ impl Catalog {
                     Gone::Repository(id) => member.evidence.absent(id),
                     Gone::Releases(extension) => drop(member.evidence.read(extension)),
                 }
-                index.remove(member.source(), gone, Instant::now());
+                index.remove(member.id(), gone, Instant::now());
             }
         });
         Vec::new()
@@ -114,7 +114,7 @@ impl Catalog {
     /// its disk, says no to everything: so it has to show another extension now, or, where there is
     /// no other, to accept our credentials.
     async fn is_believed(self: &Arc<Self>, member: &Member) -> bool {
-        let (all, witnesses) = self.index.lock().undoubted(member.source(), WITNESSES_MAX);
+        let (all, witnesses) = self.index.lock().undoubted(member.id(), WITNESSES_MAX);
         if all <= 1 {
             member.probe().await;
             return !member.status.is_failing();
@@ -138,7 +138,7 @@ impl Taken {
         if found.awaits_archive() {
             self.lacking.push(id.clone());
         }
-        match index.put(member.source(), found, Instant::now()) {
+        match index.put(member.id(), found, Instant::now()) {
             Put::Taken => self.news.extend(news),
             Put::NoRoom => {
                 self.no_room += 1;
@@ -155,7 +155,7 @@ impl Taken {
     }
 
     fn miss(&mut self, index: &mut Index, member: &Member, id: ExtensionId) {
-        match index.missed(member.source(), &id, Instant::now()) {
+        match index.missed(member.id(), &id, Instant::now()) {
             Absence::Unknown => member.evidence.absent(&id),
             Absence::Doubted(from) => self.doubted.push((id, from)),
             Absence::Certain => self.gone.push(Gone::Repository(id)),

@@ -19,7 +19,7 @@ use crate::catalog::rounds::RoundState;
 use crate::catalog::status::{Question, StatusCell};
 use crate::catalog::vacancy::VacancyCell;
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
@@ -61,8 +61,8 @@ impl Member {
         }
     }
 
-    pub(super) fn source(&self) -> BackendKind {
-        self.backend.source()
+    pub(super) fn id(&self) -> BackendId {
+        self.backend.id()
     }
 
     /// Changes what is to be read again, and wakes who reads it.
@@ -132,14 +132,14 @@ impl Member {
     /// A question was answered, with yes or no.
     pub(super) fn answered(&self, question: Question) {
         if self.status.answered(question) {
-            info!(backend = %self.source(), "backend reachable");
+            info!(backend = %self.id(), "backend reachable");
         }
     }
 
     /// Notes and logs a failure; one of the same kind again is noted alone.
     pub(super) fn failed(&self, question: Question, error: &Error) {
         if self.status.failed(question, error) {
-            warn!(backend = %self.source(), "backend unavailable: {}", error.report());
+            warn!(backend = %self.id(), "backend unavailable: {}", error.report());
         }
     }
 
@@ -165,12 +165,12 @@ impl Member {
     pub(super) fn tell(&self, news: &[Fault]) {
         for Fault { repository, subject, reason } in news.iter().take(TOLD_MAX) {
             match subject {
-                FaultSubject::Naming => info!(backend = %self.source(), repository, "{reason}"),
-                _ => warn!(backend = %self.source(), repository, "{reason}"),
+                FaultSubject::Naming => info!(backend = %self.id(), repository, "{reason}"),
+                _ => warn!(backend = %self.id(), repository, "{reason}"),
             }
         }
         if let Some(more @ 1..) = news.len().checked_sub(TOLD_MAX) {
-            warn!(backend = %self.source(), "{more} more faults are new; /health has their number");
+            warn!(backend = %self.id(), "{more} more faults are new; /health has their number");
         }
     }
 }

@@ -7,18 +7,15 @@ use futures_util::future::join_all;
 use crate::catalog::Catalog;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 impl Catalog {
     /// Makes a round over each backend asked; answers with those whose round failed, or was not
     /// over in time. Such a round goes on.
-    pub async fn newest(
-        self: &Arc<Self>,
-        source: Option<BackendKind>,
-        deadline: Deadline,
-    ) -> Vec<BackendKind> {
-        self.failing(source, deadline, |source| self.round(Some(source))).await
+    pub async fn newest(self: &Arc<Self>, scope: Scope, deadline: Deadline) -> Vec<BackendId> {
+        self.failing(scope, deadline, |backend| self.round(backend.into())).await
     }
 
     /// Reads one extension again from each backend asked; answers with those that failed, or did
@@ -26,22 +23,22 @@ impl Catalog {
     pub async fn newest_of(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
-    ) -> Vec<BackendKind> {
-        let read = async |source| self.ask(id, Some(source), false, deadline).await;
-        self.failing(source, deadline, read).await
+    ) -> Vec<BackendId> {
+        let read = async |backend: BackendId| self.ask(id, backend.into(), false, deadline).await;
+        self.failing(scope, deadline, read).await
     }
 
     async fn failing<F: Future<Output = Result<()>>>(
         &self,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
-        question: impl Fn(BackendKind) -> F,
-    ) -> Vec<BackendKind> {
-        let asked = self.asked(source).map(|member| {
-            let (source, answer) = (member.source(), question(member.source()));
-            async move { deadline.wait(Some(source), answer).await.is_err().then_some(source) }
+        question: impl Fn(BackendId) -> F,
+    ) -> Vec<BackendId> {
+        let asked = self.asked(scope).map(|member| {
+            let (backend, answer) = (member.id(), question(member.id()));
+            async move { deadline.wait(backend.into(), answer).await.is_err().then_some(backend) }
         });
         join_all(asked).await.into_iter().flatten().collect()
     }

@@ -12,7 +12,7 @@ use crate::catalog::intake::{Origin, read_one};
 use crate::catalog::member::Member;
 use crate::catalog::status::Question;
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
 /// After this long without a question a backend is asked whether it is still there.
@@ -22,7 +22,7 @@ const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalog {
     /// Watches over a backend until dropped.
-    pub(super) async fn keep_watch(self: Arc<Self>, source: BackendKind) {
+    pub(super) async fn keep_watch(self: Arc<Self>, source: BackendId) {
         let Some(member) = self.member(source) else { return };
         let mut contact = member.backend.contact();
         let begun = Instant::now();
@@ -76,7 +76,7 @@ impl Catalog {
     /// A known extension whose last read succeeded, else one whose last read failed.
     pub(super) fn canary(&self, member: &Member) -> Option<ExtensionId> {
         let incomplete = member.evidence.incomplete();
-        let (_, known) = self.index.lock().undoubted(member.source(), usize::MAX);
+        let (_, known) = self.index.lock().undoubted(member.id(), usize::MAX);
         let readable = known.into_iter().find(|id| incomplete.binary_search(id).is_err());
         readable.or_else(|| incomplete.into_iter().next())
     }
@@ -97,7 +97,7 @@ fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
     }
 }
 
-fn unanswered(source: BackendKind) -> Error {
+fn unanswered(source: BackendId) -> Error {
     let message = format!("The {source} backend did not answer in time");
-    Error::new(ErrorKind::BackendTimeout, message).at(source)
+    Error::new(ErrorKind::BackendTimeout, message)
 }

@@ -16,9 +16,10 @@ use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
 use crate::catalog::room::no_room;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// The longest that a read other than a download waits for a backend (contract §4).
@@ -33,7 +34,7 @@ const NOES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 pub(super) struct Wanted {
     pub(super) id: ExtensionId,
     pub(super) what: What,
-    pub(super) source: Option<BackendKind>,
+    pub(super) scope: Scope,
 }
 
 /// What of an extension.
@@ -51,9 +52,9 @@ pub(super) enum What {
 
 /// Questions under way and the answers "no" of late.
 pub(super) struct Questions {
-    under_way: Coalesced<(ExtensionId, Option<BackendKind>), ()>,
+    under_way: Coalesced<(ExtensionId, Scope), ()>,
     /// Extensions of which every release is read.
-    pub(super) whole: Coalesced<(ExtensionId, BackendKind), ()>,
+    pub(super) whole: Coalesced<(ExtensionId, BackendId), ()>,
     /// Releases that are read, each by what is known of it.
     pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
     noes: Mutex<LruCache<Wanted, No>>,
@@ -121,25 +122,25 @@ impl Catalog {
     pub(super) async fn ask(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         budgeted: bool,
         deadline: Deadline,
     ) -> Result<()> {
-        let (this, key) = (Arc::clone(self), (id.clone(), source));
+        let (this, key) = (Arc::clone(self), (id.clone(), scope));
         let wanted = id.clone();
-        let question = move || async move { this.ask_members(&wanted, source, budgeted).await };
-        let answer = deadline.wait(source, self.questions.under_way.ask(&key, question)).await;
-        answer.map_err(|error| self.held_back(source, error))
+        let question = move || async move { this.ask_members(&wanted, scope, budgeted).await };
+        let answer = deadline.wait(scope, self.questions.under_way.ask(&key, question)).await;
+        answer.map_err(|error| self.held_back(scope, error))
     }
 
     async fn ask_members(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         budgeted: bool,
     ) -> Result<()> {
         let questions = self
-            .asked(source)
+            .asked(scope)
             .map(|member| async move { (member, self.ask_member(member, id, budgeted).await) });
         let mut failure = None;
         for (member, found) in join_all(questions).await {
@@ -149,7 +150,7 @@ impl Catalog {
                     let mut taken = self.take_in(member, read, Origin::Caller).await;
                     failure = failure.or(taken.failures.pop().map(|(_, error)| error));
                     if taken.no_room > 0 {
-                        failure = failure.or_else(|| Some(no_room(member.source())));
+                        failure = failure.or_else(|| Some(no_room(member.id())));
                     }
                     taken.confirm(member);
                 }
@@ -179,9 +180,9 @@ impl Catalog {
     }
 
     /// Why an extension that backends have is not served; `None` if no backend asked has it.
-    pub(super) fn unserved(&self, id: &ExtensionId, source: Option<BackendKind>) -> Option<Error> {
+    pub(super) fn unserved(&self, id: &ExtensionId, scope: Scope) -> Option<Error> {
         let index = self.index.lock();
-        let mut known = self.asked(source).filter_map(|m| index.without_release(m.source(), id));
+        let mut known = self.asked(scope).filter_map(|m| index.without_release(m.id(), id));
         let extension = known.next()?;
         let faults = extension.faults();
         let reasons: Vec<&str> = faults.iter().map(|fault| fault.reason.as_str()).collect();
@@ -199,9 +200,9 @@ impl Catalog {
     /// A complete listing that is current says no as well as an answer; without one nothing can.
     fn beyond_budget(&self, member: &Member, id: &ExtensionId) -> Result<()> {
         if member.held().refused > 0 {
-            return Err(no_room(member.source()));
+            return Err(no_room(member.id()));
         }
-        let (source, index) = (member.source(), self.index.lock());
+        let (source, index) = (member.id(), self.index.lock());
         let is_listed = index.has(source, id);
         let proven =
             if is_listed { index.is_whole(source, id) } else { !member.evidence.may_name(id) };
@@ -211,14 +212,14 @@ impl Catalog {
         if has_no_release || age.is_some_and(|age| age <= self.rules.ttl) {
             return Ok(());
         }
-        Err(asked_too_much(member.source()))
+        Err(asked_too_much(member.id()))
     }
 }
 
 /// What a caller is told whose question is one too many just now.
-pub(super) fn asked_too_much(source: BackendKind) -> Error {
+pub(super) fn asked_too_much(source: BackendId) -> Error {
     let message = format!("The {source} backend gets too many lookups; retry in 1 s");
-    Error::unavailable(message, Duration::from_secs(1)).at(source)
+    Error::unavailable(message, Duration::from_secs(1))
 }
 
 /// Until when a read waits for backends, however many questions it asks one after the other.
@@ -241,25 +242,15 @@ impl Deadline {
     ///
     /// # Errors
     /// The answer's own; `BackendTimeout` if it takes longer.
-    pub async fn wait<T>(
-        self,
-        source: Option<BackendKind>,
-        answer: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        timeout_at(self.0, answer).await.unwrap_or_else(|_| Err(late(source)))
+    pub async fn wait<T>(self, scope: Scope, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout_at(self.0, answer).await.unwrap_or_else(|_| Err(late(scope)))
     }
 }
 
 /// A backend took longer than a read waits.
-fn late(source: Option<BackendKind>) -> Error {
-    let who =
-        source.map_or_else(|| "A backend".to_owned(), |source| format!("The {source} backend"));
-    let error =
-        Error::new(ErrorKind::BackendTimeout, format!("{who} did not answer in time; retry later"));
-    match source {
-        Some(source) => error.at(source),
-        None => error,
-    }
+fn late(scope: Scope) -> Error {
+    let message = format!("{} did not answer in time; retry later", scope.subject());
+    Error::new(ErrorKind::BackendTimeout, message)
 }
 
 #[cfg(test)]
@@ -281,13 +272,13 @@ mod tests {
             accept_changes: false,
             max_bytes: usize::MAX,
         };
-        let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
+        let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
         let catalog = Catalog::new(vec![backend], rules);
-        catalog.round(None).await.unwrap();
+        catalog.round(Scope::All).await.unwrap();
         for number in 0..3 * NOES_MAX.get() {
             let made_up = format!("made-up-{number}-provider");
             let id = ExtensionId::from_oci_repository(&made_up).unwrap();
-            assert!(catalog.find(&id, None).await.unwrap_err().is_not_found());
+            assert!(catalog.find(&id, Scope::All).await.unwrap_err().is_not_found());
         }
         assert_eq!(catalog.questions.noes.lock().len(), NOES_MAX.get());
         assert!(catalog.index.lock().owners().is_empty());

@@ -13,17 +13,18 @@ use crate::backend::download::Download;
 use crate::catalog::index::{Entry, View};
 use crate::catalog::intake::Origin;
 use crate::catalog::member::Member;
-use crate::catalog::ownership::Standing;
+use crate::catalog::ownership::Ownership;
 use crate::catalog::questions::{Deadline, Wanted, What};
 use crate::catalog::room::no_room;
 use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::brief::first_few;
 use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// When asking again may help while a backend is not there.
@@ -34,45 +35,40 @@ impl Catalog {
     ///
     /// # Errors
     /// Nothing is known of any of them.
-    pub async fn ready(&self, source: Option<BackendKind>) -> Result<Arc<View>> {
-        self.ready_by(source, Deadline::of_a_read()).await
+    pub async fn ready(&self, scope: Scope) -> Result<Arc<View>> {
+        self.ready_by(scope, Deadline::of_a_read()).await
     }
 
     /// The same for a read that has begun already.
     ///
     /// # Errors
     /// As [`Catalog::ready`].
-    pub async fn ready_by(
-        &self,
-        source: Option<BackendKind>,
-        deadline: Deadline,
-    ) -> Result<Arc<View>> {
+    pub async fn ready_by(&self, scope: Scope, deadline: Deadline) -> Result<Arc<View>> {
         let knows = |member: &Member| self.is_listed(member);
         // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
-        if !self.asked(source).all(settled) {
+        if !self.asked(scope).all(settled) {
             let mut news = self.view.subscribe();
             let first_rounds = async {
-                while !self.asked(source).all(settled) && news.changed().await.is_ok() {}
+                while !self.asked(scope).all(settled) && news.changed().await.is_ok() {}
                 Ok(())
             };
             // Past the patience the answer is made of what is known by then.
-            let _ = deadline.wait(source, first_rounds).await;
+            let _ = deadline.wait(scope, first_rounds).await;
         }
-        let nobody_asked = self.asked(source).next().is_none();
-        if nobody_asked || self.asked(source).any(|member| self.answers_for(member)) {
+        let nobody_asked = self.asked(scope).next().is_none();
+        if nobody_asked || self.asked(scope).any(|member| self.answers_for(member)) {
             return Ok(self.view());
         }
-        Err(self.nothing_known(source))
+        Err(self.nothing_known(scope))
     }
 
     /// Whether the first rounds of other backends can add nothing to an entry: its owner, or a
     /// version that is pooled.
-    fn is_certain(&self, entry: &Entry, source: Option<BackendKind>) -> bool {
-        let is_owned = !matches!(entry.standing, Standing::Unsure(..));
-        let pools = self.rules.merge == Merge::Union;
-        let others_are_listed = || self.members.iter().all(|member| self.is_listed(member));
-        source.is_some() || is_owned && (!pools || others_are_listed())
+    fn is_certain(&self, entry: &Entry, scope: Scope) -> bool {
+        let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
+        let pools = self.rules.merge == Merge::Union && self.asked(scope).nth(1).is_some();
+        is_owned && (!pools || self.asked(scope).all(|member| self.is_listed(member)))
     }
 
     /// One extension, from one backend or from its owner. A name that is not known is asked for;
@@ -80,12 +76,8 @@ impl Catalog {
     ///
     /// # Errors
     /// `NotFound` only if every backend that could own it said no.
-    pub async fn find(
-        self: &Arc<Self>,
-        id: &ExtensionId,
-        source: Option<BackendKind>,
-    ) -> Result<Arc<Entry>> {
-        self.find_by(id, source, Deadline::of_a_read()).await
+    pub async fn find(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<Arc<Entry>> {
+        self.find_by(id, scope, Deadline::of_a_read()).await
     }
 
     /// The same for a read that has begun already.
@@ -95,30 +87,30 @@ impl Catalog {
     pub async fn find_by(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let known =
-            self.view().get(id, source).filter(|entry| self.is_certain(entry, source)).cloned();
+            self.view().get(id, scope).filter(|entry| self.is_certain(entry, scope)).cloned();
         let known = match known {
             // A read or a notice may have shown it before its backend was listed.
             Some(entry) => Some(entry),
-            None => self.ready_by(source, deadline).await?.get(id, source).cloned(),
+            None => self.ready_by(scope, deadline).await?.get(id, scope).cloned(),
         };
         if let Some(entry) = &known {
             self.read_again_if_old(entry);
-            standing(entry, source)?;
-            return self.still_answers(entry, source).map(|()| Arc::clone(entry));
+            self.check_owner(entry)?;
+            return self.still_answers(entry, scope).map(|()| Arc::clone(entry));
         }
-        let wanted = Wanted { id: id.clone(), what: What::Extension, source };
+        let wanted = Wanted { id: id.clone(), what: What::Extension, scope };
         if self.was_denied(&wanted) {
             return Err(not_found(id));
         }
-        self.ask(id, source, true, deadline).await?;
-        if let Some(entry) = self.view().get(id, source) {
-            return standing(entry, source).map(|()| Arc::clone(entry));
+        self.ask(id, scope, true, deadline).await?;
+        if let Some(entry) = self.view().get(id, scope) {
+            return self.check_owner(entry).map(|()| Arc::clone(entry));
         }
-        Err(self.unserved(id, source).unwrap_or_else(|| {
+        Err(self.unserved(id, scope).unwrap_or_else(|| {
             self.deny(wanted);
             not_found(id)
         }))
@@ -132,29 +124,29 @@ impl Catalog {
     pub async fn find_whole(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find_by(id, source, deadline).await?;
+        let entry = self.find_by(id, scope, deadline).await?;
         if !entry.extension.has_unread() {
             return Ok(entry);
         }
-        let has_it = self.members.iter().filter(|member| entry.is_of(member.source()));
+        let has_it = self.members.iter().filter(|member| entry.is_of(member.id()));
         // Of a backend that has not said a word since the start nobody knows whether it is there,
         // and one that is away is asked behind the answer.
         let reads = has_it.filter(|member| member.status.last_asked().is_some()).map(|member| {
             let there = member.status.is_healthy();
             let deadline = if there { deadline } else { Deadline::passed() };
-            deadline.wait(Some(member.source()), self.read_whole(entry.id(), member.source()))
+            deadline.wait(member.id().into(), self.read_whole(entry.id(), member.id()))
         });
         join_all(reads).await;
         self.shown().await;
-        self.find_by(id, source, deadline).await
+        self.find_by(id, scope, deadline).await
     }
 
     /// Reads every release of an extension. Shared with everyone who wants them meanwhile; goes on
     /// when its callers leave.
-    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendKind) -> Result<()> {
+    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendId) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
         let question = || async move {
@@ -178,9 +170,9 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        self.find_release_by(id, version, source, Deadline::of_a_read()).await
+        self.find_release_by(id, version, scope, Deadline::of_a_read()).await
     }
 
     /// The same for a read that has begun already.
@@ -188,10 +180,10 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let (entry, mut release) = self.find_named(id, version, source, deadline).await?;
+        let (entry, mut release) = self.find_named(id, version, scope, deadline).await?;
         if release.artifact == ArtifactChoice::Unread {
             release = self.read_now(entry.id(), &release, deadline).await?;
         }
@@ -203,16 +195,16 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let entry = self.find_by(id, source, deadline).await?;
-        if let Some(found) = self.find_beyond(&entry, version, source, deadline).await? {
+        let entry = self.find_by(id, scope, deadline).await?;
+        if let Some(found) = self.find_beyond(&entry, version, scope, deadline).await? {
             return Ok((entry, found));
         }
         let what = What::Version(version.clone());
         let has = |extension: &Extension| extension.find(version).is_some();
-        let entry = self.find_with(id, source, what, has, deadline).await?;
+        let entry = self.find_with(id, scope, what, has, deadline).await?;
         let release = entry.extension.find(version).cloned();
         let release = release.ok_or_else(|| no_version(id, version))?;
         Ok((entry, release))
@@ -223,18 +215,18 @@ impl Catalog {
     pub(super) async fn find_with(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         what: What,
         has: impl Fn(&Extension) -> bool,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find_by(id, source, deadline).await?;
-        let wanted = Wanted { id: id.clone(), what, source };
+        let entry = self.find_by(id, scope, deadline).await?;
+        let wanted = Wanted { id: id.clone(), what, scope };
         if has(&entry.extension) || self.was_denied(&wanted) {
             return Ok(entry);
         }
-        self.ask(id, source.or_else(|| self.owner_of(&entry)), true, deadline).await?;
-        let entry = self.find_by(id, source, deadline).await?;
+        self.ask(id, self.narrowed(scope, &entry), true, deadline).await?;
+        let entry = self.find_by(id, scope, deadline).await?;
         if !has(&entry.extension) {
             self.deny(wanted);
         }
@@ -255,7 +247,7 @@ impl Catalog {
         let key = Same(Arc::clone(release));
         let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
         let question = || async move {
-            let Some(member) = this.member(known.source) else { return Ok(known) };
+            let Some(member) = this.member(known.backend) else { return Ok(known) };
             let read = member.backend.version(&id, &known.tag).await;
             member.learned(&read);
             let release = read?;
@@ -268,19 +260,47 @@ impl Catalog {
             }
             // What holds nothing is shown on no path, and its extension is read without it. If that
             // fails it is still not shown.
-            let _ = this.refresh(&id, Some(known.source)).await;
+            let _ = this.refresh(&id, known.backend.into()).await;
             Err(no_version(&id, &known.tag))
         };
         let answer = self.questions.releases.ask(&key, question);
-        let answer = deadline.wait(Some(release.source), answer).await;
-        answer.map_err(|error| self.held_back(Some(release.source), error))
+        let answer = deadline.wait(release.backend.into(), answer).await;
+        answer.map_err(|error| self.held_back(release.backend.into(), error))
     }
 
-    /// The one backend that can have versions of this name which are not known; `None`: all can.
-    fn owner_of(&self, entry: &Entry) -> Option<BackendKind> {
-        match (self.rules.merge, entry.standing) {
-            (Merge::Owner, Standing::Owned(owner)) => Some(owner),
-            _ => None,
+    /// The backends of a scope that can have versions of this name which are not known.
+    fn narrowed(&self, scope: Scope, entry: &Entry) -> Scope {
+        match (self.rules.merge, entry.ownership) {
+            (Merge::Owner, Ownership::Owned(owner)) => owner.into(),
+            _ => scope,
+        }
+    }
+
+    /// Fails where no backend may answer for a name within the scope that the entry is from.
+    fn check_owner(&self, entry: &Entry) -> Result<()> {
+        let id = entry.id();
+        match entry.ownership {
+            Ownership::Owned(_) => Ok(()),
+            Ownership::Undetermined(has, unknown) => Err(Error::unavailable(
+                format!(
+                    "The {unknown} backend comes first and has not been listed yet, or has more \
+                     than there is room for, so it is not known who owns {id}; ask for ?{} to take \
+                     it from there",
+                    parameter(self.scope_of(has))
+                ),
+                RETRY_AFTER,
+            )),
+            Ownership::Orphaned(owner) => {
+                let others: Vec<String> = entry
+                    .backends()
+                    .map(|other| format!("?{}", parameter(self.scope_of(other))))
+                    .collect();
+                Err(Error::not_found(format!(
+                    "Extension {id} was removed from {owner}, which owned it; ask for {} to take \
+                     it from there",
+                    others.join(" or ")
+                )))
+            }
         }
     }
 
@@ -288,13 +308,13 @@ impl Catalog {
     ///
     /// # Errors
     /// It is not: nothing current is known.
-    pub fn still_answers(&self, entry: &Entry, source: Option<BackendKind>) -> Result<()> {
-        let source = source.or_else(|| self.owner_of(entry));
-        let mut of = self.asked(source).filter(|member| entry.is_of(member.source()));
+    pub fn still_answers(&self, entry: &Entry, scope: Scope) -> Result<()> {
+        let scope = self.narrowed(scope, entry);
+        let mut of = self.asked(scope).filter(|member| entry.is_of(member.id()));
         if of.any(|member| self.answers_for(member)) {
             return Ok(());
         }
-        Err(self.nothing_known(source))
+        Err(self.nothing_known(scope))
     }
 
     fn read_again_if_old(&self, entry: &Entry) {
@@ -309,12 +329,8 @@ impl Catalog {
     ///
     /// # Errors
     /// A backend failed otherwise than by saying no.
-    pub async fn refresh(
-        self: &Arc<Self>,
-        id: &ExtensionId,
-        source: Option<BackendKind>,
-    ) -> Result<()> {
-        self.ask(id, source, false, Deadline::of_a_read()).await
+    pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<()> {
+        self.ask(id, scope, false, Deadline::of_a_read()).await
     }
 
     /// The bytes of one file of a release, or a part of them, as its backend sends them.
@@ -328,35 +344,39 @@ impl Catalog {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        let Some(member) = self.member(release.source) else {
+        let Some(member) = self.member(release.backend) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
         let opened = member.backend.open(id, artifact, range).await;
         member.learned(&opened);
-        opened.map_err(|error| error.at(member.source()))
+        opened
     }
 
     /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
     /// other one may be there in a moment.
-    fn nothing_known(&self, source: Option<BackendKind>) -> Error {
-        let retry_after = self.pause(source).max(RETRY_AFTER);
+    fn nothing_known(&self, scope: Scope) -> Error {
+        let retry_after = self.pause(scope).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
-        for member in self.asked(source) {
+        for member in self.asked(scope) {
             let failure = member.status.get().last_failure;
             if let Some((ErrorKind::BackendRefused, _)) = failure {
                 kind = ErrorKind::BackendRefused;
             }
-            let unread = if self.view().knows(member.source()) {
+            let unread = if self.view().knows(member.id()) {
                 "it was not read for too long"
             } else {
                 "it was not read yet"
             };
             let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
-            reasons.push(format!("{} ({reason})", member.source()));
+            reasons.push(format!("{} ({reason})", member.id()));
         }
         Error::new(kind, format!("No current data from {}", reasons.join(", ")))
     }
+}
+
+fn parameter(scope: Scope) -> String {
+    scope.parameter().map_or_else(String::new, |(name, value)| format!("{name}={value}"))
 }
 
 fn not_found(id: &ExtensionId) -> Error {
@@ -408,30 +428,6 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
         ArtifactChoice::Unread | ArtifactChoice::Nothing => {
             Err(Error::not_found(format!("Extension {id} {version} has no archive")))
         }
-    }
-}
-
-/// Whether an entry may answer for its name; asked of one backend explicitly it always may.
-fn standing(entry: &Entry, source: Option<BackendKind>) -> Result<()> {
-    let id = entry.id();
-    match entry.standing {
-        Standing::Unsure(has, unknown) if source.is_none() => Err(Error::unavailable(
-            format!(
-                "The {unknown} backend comes first and has not been listed yet, or has more than \
-                 there is room for, so it is not known who owns {id}; ask for ?source={has} to take it from there"
-            ),
-            RETRY_AFTER,
-        )
-        .at(unknown)),
-        Standing::Orphaned(owner) if source.is_none() => {
-            let others: Vec<&str> = entry.sources().map(BackendKind::as_str).collect();
-            Err(Error::not_found(format!(
-                "Extension {id} was removed from {owner}, which owned it; ask for \
-                 ?source={} to take it from there",
-                others.join(" or ")
-            )))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -7,10 +7,10 @@ use crate::catalog::details::Details;
 use crate::catalog::index::Entry;
 use crate::catalog::questions::{Deadline, What};
 use crate::error::{Error, Result};
-use crate::models::backend_kind::BackendKind;
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// The versions that a caller can use.
 #[derive(Clone, Debug)]
@@ -32,20 +32,20 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         wanted: &Wanted,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
         let Wanted { constraint, prereleases } = wanted;
         let what = What::Range(format!("{constraint}&{prereleases}"));
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
-        let entry = self.find_with(id, source, what, has, deadline).await?;
+        let entry = self.find_with(id, scope, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
-        match self.picked(entry, known, source, deadline).await {
+        match self.picked(entry, known, scope, deadline).await {
             // A version that was only named holds no archive, and so may the next ones.
             Err(error) if error.is_not_found() => {
-                let entry = self.find_whole(id, source, deadline).await?;
+                let entry = self.find_whole(id, scope, deadline).await?;
                 let known = Arc::clone(pick(&entry.extension, wanted)?);
-                self.picked(entry, known, source, deadline).await
+                self.picked(entry, known, scope, deadline).await
             }
             found => found,
         }
@@ -55,14 +55,14 @@ impl Catalog {
         self: &Arc<Self>,
         entry: Arc<Entry>,
         known: Arc<Release>,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }
         let found = self.details(entry, Arc::clone(&known), deadline).await?;
-        let entry = self.entry_of(found.entry, &known, &found.release, source);
+        let entry = self.entry_of(found.entry, &known, &found.release, scope);
         Ok(Details { entry, ..found })
     }
 }
@@ -114,11 +114,12 @@ fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactChoice;
+    use crate::models::backend_id::BackendId;
 
     fn picked(constraint: &str, prereleases: bool, tags: &[&str]) -> Result<String> {
         let release = |tag: &&str| Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         };
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         let extension = Extension::new(id, tags.iter().map(release).collect());

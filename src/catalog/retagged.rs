@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 impl Catalog {
     /// Takes over what the tag of a release stands for, as it was read just now. Where that is
@@ -22,7 +22,7 @@ impl Catalog {
             return;
         }
         self.change(|index| {
-            index.amend(read.source, id, |extension| {
+            index.amend(read.backend, id, |extension| {
                 // What was learned meanwhile may be newer.
                 let is_as_known = |release: &Release| {
                     release.tag == read.tag && release.manifest_digest == known.manifest_digest
@@ -44,14 +44,14 @@ impl Catalog {
         entry: Arc<Entry>,
         known: &Release,
         read: &Release,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Arc<Entry> {
         let is_as_read = |now: &&Arc<Entry>| {
             let release = now.extension.all_releases().find(|release| release.tag == read.tag);
             release.is_some_and(|release| release.manifest_digest == read.manifest_digest)
         };
         let view = self.view();
-        let now = view.get(entry.id(), source).filter(is_as_read);
+        let now = view.get(entry.id(), scope).filter(is_as_read);
         match now.filter(|_| is_other(known, read)) {
             Some(now) => Arc::clone(now),
             None => entry,

@@ -10,7 +10,7 @@ use crate::catalog::evidence::listing_fault;
 use crate::catalog::index::Held;
 use crate::catalog::member::Member;
 use crate::error::Error;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// When asking again may help: room comes back when others go, or by an operator.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ impl Member {
     pub(super) fn holds(&self, held: Held) {
         self.held.bytes.store(held.bytes, Ordering::Relaxed);
         let before = self.held.refused.swap(held.refused, Ordering::Relaxed);
-        let (backend, bytes) = (self.source(), held.bytes);
+        let (backend, bytes) = (self.id(), held.bytes);
         match (before, held.refused) {
             (0, 1..) => warn!(
                 %backend, bytes,
@@ -48,18 +48,18 @@ impl Member {
 }
 
 /// What an operator is told of extensions that there is no room for, if there are any.
-pub(super) fn no_room_for(source: BackendKind, extensions: usize) -> Option<Fault> {
+pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
-        format!("catalog.max_bytes leaves no room for {extensions} extension{plural} of {source}");
+        format!("catalog.max_bytes leaves no room for {extensions} extension{plural} of {backend}");
     (extensions > 0).then(|| listing_fault(&reason))
 }
 
 /// What a caller is told who asks for one of them: it is there, and cannot be served.
-pub(super) fn no_room(source: BackendKind) -> Error {
+pub(super) fn no_room(source: BackendId) -> Error {
     let message = format!(
         "The {source} backend has more than there is room for here (catalog.max_bytes), and what \
          is not known of it cannot be answered"
     );
-    Error::unavailable(message, RETRY_AFTER).at(source)
+    Error::unavailable(message, RETRY_AFTER)
 }

@@ -17,8 +17,9 @@ use crate::catalog::moment::Moment;
 use crate::catalog::status::Question;
 use crate::catalog::sweep::Progress;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// When a round that others waited for, and that failed, is worth asking for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -72,11 +73,11 @@ impl Catalog {
     ///
     /// # Errors
     /// The first failure of a backend asked; the others' rounds were made nevertheless.
-    pub async fn round(self: &Arc<Self>, source: Option<BackendKind>) -> Result<()> {
-        let rounds = self.asked(source).map(|member| {
-            let (this, source) = (Arc::clone(self), member.source());
+    pub async fn round(self: &Arc<Self>, scope: Scope) -> Result<()> {
+        let rounds = self.asked(scope).map(|member| {
+            let (this, scope) = (Arc::clone(self), member.id());
             let seen = member.round.begun.load(Ordering::Acquire);
-            tokio::spawn(async move { this.round_of(source, seen).await })
+            tokio::spawn(async move { this.round_of(scope, seen).await })
         });
         let cut_short = |error: tokio::task::JoinError| {
             Err(Error::new(ErrorKind::Internal, "A round was cut short").because(error))
@@ -86,8 +87,8 @@ impl Catalog {
     }
 
     /// `seen` is how many rounds had begun when the caller asked.
-    async fn round_of(self: &Arc<Self>, source: BackendKind, seen: u64) -> Result<()> {
-        let Some(member) = self.member(source) else { return Ok(()) };
+    async fn round_of(self: &Arc<Self>, backend: BackendId, seen: u64) -> Result<()> {
+        let Some(member) = self.member(backend) else { return Ok(()) };
         let _running = member.round.running.lock().await;
         if member.round.begun.load(Ordering::Acquire) > seen {
             return shared_outcome(member);
@@ -172,6 +173,6 @@ fn shared_outcome(member: &Member) -> Result<()> {
     if !member.status.is_failing() {
         return Ok(());
     }
-    let message = format!("The {} backend did not answer", member.source());
-    Err(Error::unavailable(message, RETRY_AFTER).at(member.source()))
+    let message = format!("The {} backend did not answer", member.id());
+    Err(Error::unavailable(message, RETRY_AFTER))
 }

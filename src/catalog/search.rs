@@ -276,7 +276,7 @@ fn begins_with(name: &str, word: &str) -> bool {
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactChoice;
-    use crate::models::backend_kind::BackendKind;
+    use crate::models::backend_id::BackendId;
     use crate::models::extension::Release;
 
     struct Listed(Arc<Extension>);
@@ -291,7 +291,7 @@ mod tests {
         let id = format!("e{number:04}-provider");
         let release = Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, "1.0.0".parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, "1.0.0".parse().unwrap())
         };
         let id = crate::models::naming::ExtensionId::from_oci_repository(&id).unwrap();
         Arc::new(Listed(Arc::new(Extension::new(id, vec![release]))))

@@ -20,7 +20,7 @@ use crate::catalog::index::Index;
 use crate::catalog::member::Member;
 use crate::catalog::moment::Moment;
 use crate::catalog::rounds::Place;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
@@ -31,14 +31,14 @@ pub struct Snapshot {
     /// Each backend that was ever listed, in order.
     pub backends: Vec<Kept>,
     /// Who owns which name, also where the owner has it no more.
-    pub owners: Vec<(ExtensionId, BackendKind)>,
+    pub owners: Vec<(ExtensionId, BackendId)>,
 }
 
 /// What is known of one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Its kind.
-    pub source: BackendKind,
+    /// Its name and kind.
+    pub backend: BackendId,
     /// What it was configured to be; a backend that is configured otherwise is another one.
     pub fingerprint: String,
     /// When its last successful round began.
@@ -77,23 +77,23 @@ pub struct Unsettled {
 }
 
 /// What each backend is configured to be: the same text means the same upstream.
-pub type Fingerprints = Vec<(BackendKind, String)>;
+pub type Fingerprints = Vec<(BackendId, String)>;
 
 impl Catalog {
     /// What is known, where the wall clock shows `now`.
     #[must_use]
-    pub fn snapshot(&self, fingerprints: &[(BackendKind, String)], now: Timestamp) -> Snapshot {
+    pub fn snapshot(&self, fingerprints: &[(BackendId, String)], now: Timestamp) -> Snapshot {
         // Cursors are taken before what they lead to: one that is too old only asks twice.
         let places: Vec<Place> = self.members.iter().map(|m| m.round.place()).collect();
         let index = self.index.lock();
-        let shelves: Vec<_> = self.members.iter().map(|m| index.shelved(m.source())).collect();
+        let shelves: Vec<_> = self.members.iter().map(|m| index.shelved(m.id())).collect();
         let unsettled = self.members.iter().map(|member| unsettled(member, &index));
         let unsettled: Vec<Unsettled> = unsettled.collect();
         let owners = index.owners();
         drop(index);
         let members = self.members.iter().zip(places).zip(shelves).zip(unsettled);
         let backends = members.filter_map(|(((member, place), shelf), unsettled)| {
-            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == member.source())?;
+            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == member.id())?;
             let known = kept(member, fingerprint.clone(), place, shelf?, now)?;
             Some(Kept { unsettled, ..known })
         });
@@ -109,17 +109,17 @@ impl Catalog {
     pub fn restore(
         self: &Arc<Self>,
         snapshot: Snapshot,
-        fingerprints: &[(BackendKind, String)],
+        fingerprints: &[(BackendId, String)],
         now: Timestamp,
-    ) -> Vec<BackendKind> {
+    ) -> Vec<BackendId> {
         let Snapshot { backends, owners } = snapshot;
         let same = |kept: &Kept| {
-            fingerprints.iter().any(|(of, print)| *of == kept.source && *print == kept.fingerprint)
+            fingerprints.iter().any(|(of, print)| *of == kept.backend && *print == kept.fingerprint)
         };
         let usable = backends.into_iter().filter(same);
         let usable: Vec<(&Member, Kept)> =
-            usable.filter_map(|kept| Some((self.member(kept.source)?, kept))).collect();
-        let restored = usable.iter().map(|(member, _)| member.source()).collect();
+            usable.filter_map(|kept| Some((self.member(kept.backend)?, kept))).collect();
+        let restored = usable.iter().map(|(member, _)| member.id()).collect();
         self.change(|index| {
             index.restore_owners(owners);
             for (member, kept) in usable {
@@ -129,7 +129,7 @@ impl Catalog {
                         *extension = Arc::new(amended);
                     }
                 }
-                index.restore(member.source(), extensions, &unsettled, Instant::now());
+                index.restore(member.id(), extensions, &unsettled, Instant::now());
             }
         });
         restored
@@ -169,8 +169,8 @@ impl Knowledge {
 }
 
 fn unsettled(member: &Member, index: &Index) -> Unsettled {
-    let source = member.source();
-    let (doubted, refused) = (index.doubted(source), index.refused(source));
+    let backend = member.id();
+    let (doubted, refused) = (index.doubted(backend), index.refused(backend));
     let incomplete = member.evidence.incomplete();
     Unsettled { doubted, dirty: member.scheduled(), refused, incomplete }
 }
@@ -192,7 +192,7 @@ fn kept(
             _ => at.to_wall_clock(now),
         });
     Some(Kept {
-        source: member.source(),
+        backend: member.id(),
         fingerprint,
         current_as_of,
         complete_as_of,

@@ -67,7 +67,7 @@ impl Catalog {
         let Listing { ids, coverage, faults } =
             member.listing().await.and_then(shows_something).map_err(of_listing)?;
         member.answered(Question::Listing);
-        let source = member.source();
+        let source = member.id();
         let complete = coverage.is_complete();
         member.evidence.sweep_begins();
         member.tell(&member.evidence.listed(Listed { coverage, faults }));
@@ -97,7 +97,7 @@ impl Catalog {
         listed: &BTreeSet<ExtensionId>,
         complete: bool,
     ) -> Vec<ExtensionId> {
-        let unlisted = self.index.lock().beyond(member.source(), listed);
+        let unlisted = self.index.lock().beyond(member.id(), listed);
         if !complete {
             return Vec::new();
         }

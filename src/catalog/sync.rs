@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::catalog::dirty::Outcome;
 use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
 use crate::catalog::member::Member;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
 /// How soon a failed round is tried again, at first and at last.
@@ -28,7 +28,7 @@ const READ_REST: Duration = Duration::from_secs(15);
 /// live, sooner after a failure.
 pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for source in catalog.sources() {
+    for source in catalog.backends() {
         let this = Arc::clone(catalog);
         tasks.spawn(async move { this.keep_current(source).await });
         let this = Arc::clone(catalog);
@@ -41,18 +41,18 @@ pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
 impl Catalog {
     /// A backend says that these changed: they are read at once, and again by a schedule while
     /// something of them is missing.
-    pub fn notice(&self, source: BackendKind, ids: Vec<ExtensionId>) {
-        let Some(member) = self.member(source) else { return };
+    pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
+        let Some(member) = self.member(backend) else { return };
         let now = Instant::now();
         member.mark(|dirty| ids.into_iter().for_each(|id| dirty.noticed(id, now)));
     }
 
-    async fn keep_current(self: Arc<Self>, source: BackendKind) {
+    async fn keep_current(self: Arc<Self>, source: BackendId) {
         let Some(member) = self.member(source) else { return };
         let mut retry = RETRY;
         let mut read_rest = READ_REST;
         loop {
-            if self.round(Some(source)).await.is_ok() {
+            if self.round(source.into()).await.is_ok() {
                 retry = RETRY;
                 let mut rest = self.rules.ttl;
                 if member.evidence.incomplete().is_empty() {
@@ -79,8 +79,8 @@ impl Catalog {
     }
 
     /// Reads again what is due, some at once: one that is slow keeps none of the others.
-    async fn keep_reading(self: Arc<Self>, source: BackendKind) {
-        let Some(member) = self.member(source) else { return };
+    async fn keep_reading(self: Arc<Self>, backend: BackendId) {
+        let Some(member) = self.member(backend) else { return };
         let mut reads = FuturesUnordered::new();
         loop {
             tokio::select! {

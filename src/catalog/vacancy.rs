@@ -24,14 +24,14 @@ impl Member {
             Err(error) if self.is_vacant(&error) => {
                 let reason = error.report();
                 if self.vacancy.0.lock().replace(reason.clone()).is_none() {
-                    warn!(backend = %self.source(), "backend serves nothing: {reason}");
+                    warn!(backend = %self.id(), "backend serves nothing: {reason}");
                 }
                 let (ids, faults) = (Vec::new(), Vec::new());
                 Ok(Listing { ids, coverage: Coverage::Complete, faults })
             }
             answer => {
                 if self.vacancy.0.lock().take().is_some() && answer.is_ok() {
-                    info!(backend = %self.source(), "the directory exists now and is read");
+                    info!(backend = %self.id(), "the directory exists now and is read");
                 }
                 answer
             }

@@ -25,7 +25,7 @@ use crate::http::json;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
@@ -35,6 +35,7 @@ use crate::models::tag::Tag;
 
 /// The extensions of one organization.
 pub struct GiteaBackend {
+    id: BackendId,
     pub(super) client: GiteaClient,
     pub(super) organization: Organization,
     pub(super) identity: Identity,
@@ -49,6 +50,7 @@ impl GiteaBackend {
     /// `Invalid` for an address or a certificate file that cannot be used.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         Ok(Self {
+            id: settings.id,
             client: GiteaClient::new(&settings, metrics)?,
             organization: settings.organization,
             identity: Identity::new(settings.organization_id),
@@ -174,7 +176,8 @@ impl GiteaBackend {
     }
 
     fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
-        let reader = ReleaseReader::new(repository, &self.client.urls, &self.external_hosts);
+        let reader =
+            ReleaseReader::new(self.id, repository, &self.client.urls, &self.external_hosts);
         reader.with_known(&self.known)
     }
 
@@ -210,8 +213,8 @@ impl GiteaBackend {
 
 #[async_trait]
 impl Backend for GiteaBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Gitea
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -270,7 +273,7 @@ impl Backend for GiteaBackend {
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let repository = self.remembered(id).await?;
         let found = readme::read(&self.client, &repository.name, &release.tag).await?;
-        found.ok_or_else(|| no_readme(id, release).at(BackendKind::Gitea))
+        found.ok_or_else(|| no_readme(id, release))
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
@@ -342,5 +345,5 @@ fn absent(id: &ExtensionId) -> Error {
 }
 
 fn gone(message: String) -> Error {
-    Error::not_found(message).at(BackendKind::Gitea)
+    Error::not_found(message)
 }

@@ -4,7 +4,7 @@ use crate::models::digest::Digest;
 
 /// What a checksum file is by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum ChecksumScope {
     /// Of the archive alone. The one digest in it is the archive's, whatever name stands beside it.
     Archive,
     /// Of several files, each named.
@@ -36,12 +36,14 @@ struct Entry<'a> {
 pub(super) fn find(
     file: &[u8],
     archive: &str,
-    scope: Scope,
+    scope: ChecksumScope,
 ) -> Result<Option<Digest>, &'static str> {
     let text = decode(file).ok_or("is neither UTF-8 nor UTF-16")?;
     let all: Vec<Entry<'_>> = text.split(['\n', '\r']).filter_map(Entry::of_line).collect();
     let mut ours: Vec<&Entry<'_>> = all.iter().filter(|entry| entry.names(archive)).collect();
-    if ours.is_empty() && (scope == Scope::Archive || all.iter().all(|one| one.name.is_none())) {
+    if ours.is_empty()
+        && (scope == ChecksumScope::Archive || all.iter().all(|one| one.name.is_none()))
+    {
         ours = all.iter().collect();
     }
     match (ours.is_empty(), all.is_empty()) {
@@ -159,7 +161,7 @@ mod tests {
         digit.repeat(64)
     }
 
-    fn stated(text: &str, scope: Scope) -> Result<Option<String>, &'static str> {
+    fn stated(text: &str, scope: ChecksumScope) -> Result<Option<String>, &'static str> {
         let found = find(text.as_bytes(), ARCHIVE, scope)?;
         Ok(found.map(|digest| digest.hex().to_owned()))
     }
@@ -186,7 +188,7 @@ mod tests {
             format!("{b}  x.tar\n{a}  {ARCHIVE}"),
             format!("{a}  -"),
         ] {
-            assert_eq!(stated(&text, Scope::List), Ok(Some(a.clone())), "{text}");
+            assert_eq!(stated(&text, ChecksumScope::List), Ok(Some(a.clone())), "{text}");
         }
     }
 
@@ -203,7 +205,7 @@ mod tests {
             ),
             format!("{ARCHIVE}-{}: {a}", "0".repeat(40)),
         ] {
-            assert_eq!(stated(&text, Scope::Archive), Ok(Some(a.clone())), "{text}");
+            assert_eq!(stated(&text, ChecksumScope::Archive), Ok(Some(a.clone())), "{text}");
         }
     }
 
@@ -211,26 +213,41 @@ mod tests {
     fn what_cannot_be_told_says_why() {
         let (a, b) = (hex("a"), hex("b"));
         for (text, scope, why) in [
-            (String::new(), Scope::Archive, "holds no checksum"),
-            ("<html>".to_owned(), Scope::List, "holds no checksum"),
-            (format!("12  {ARCHIVE}"), Scope::List, "holds no checksum"),
-            (format!("{}  {ARCHIVE}", "c".repeat(32)), Scope::List, "states no SHA-256 or SHA-512"),
-            (format!("BLAKE2b-256 ({ARCHIVE}) = {a}"), Scope::List, "states no SHA-256 or SHA-512"),
-            (format!("SHA3-256 ({ARCHIVE}) = {a}"), Scope::Archive, "states no SHA-256 or SHA-512"),
+            (String::new(), ChecksumScope::Archive, "holds no checksum"),
+            ("<html>".to_owned(), ChecksumScope::List, "holds no checksum"),
+            (format!("12  {ARCHIVE}"), ChecksumScope::List, "holds no checksum"),
+            (
+                format!("{}  {ARCHIVE}", "c".repeat(32)),
+                ChecksumScope::List,
+                "states no SHA-256 or SHA-512",
+            ),
+            (
+                format!("BLAKE2b-256 ({ARCHIVE}) = {a}"),
+                ChecksumScope::List,
+                "states no SHA-256 or SHA-512",
+            ),
+            (
+                format!("SHA3-256 ({ARCHIVE}) = {a}"),
+                ChecksumScope::Archive,
+                "states no SHA-256 or SHA-512",
+            ),
             (
                 format!("{a}  {ARCHIVE}\n{b}  {ARCHIVE}"),
-                Scope::List,
+                ChecksumScope::List,
                 "states several digests for one file",
             ),
-            (format!("{a}\n{b}"), Scope::Archive, "states several digests for one file"),
+            (format!("{a}\n{b}"), ChecksumScope::Archive, "states several digests for one file"),
         ] {
             assert_eq!(stated(&text, scope), Err(why), "{text}");
         }
         assert_eq!(
-            find(&[0xff, 0xfe, 0x00, 0xd8], ARCHIVE, Scope::List),
+            find(&[0xff, 0xfe, 0x00, 0xd8], ARCHIVE, ChecksumScope::List),
             Err("is neither UTF-8 nor UTF-16")
         );
-        assert_eq!(find(&[0xc3, 0x28], ARCHIVE, Scope::List), Err("is neither UTF-8 nor UTF-16"));
-        assert_eq!(stated(&format!("{b}  y.tar.gz"), Scope::List), Ok(None));
+        assert_eq!(
+            find(&[0xc3, 0x28], ARCHIVE, ChecksumScope::List),
+            Err("is neither UTF-8 nor UTF-16")
+        );
+        assert_eq!(stated(&format!("{b}  y.tar.gz"), ChecksumScope::List), Ok(None));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::gitea::checksum_file::{Scope, find};
+use crate::gitea::checksum_file::{ChecksumScope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
 use crate::models::artifact::{Artifact, archive_stem, is_archive_name};
@@ -89,7 +89,7 @@ async fn stated(
     client: &GiteaClient,
     file: &Artifact,
     archive: &str,
-    scope: Scope,
+    scope: ChecksumScope,
 ) -> Result<Option<Digest>, String> {
     let too_long = || format!("is longer than {SIZE_MAX} bytes");
     if file.known_size().is_some_and(|size| size > SIZE_MAX) {
@@ -108,19 +108,19 @@ async fn stated(
 fn candidates<'a>(
     archive: &'a str,
     assets: &'a [Arc<Artifact>],
-) -> impl Iterator<Item = (&'a Artifact, Scope)> {
+) -> impl Iterator<Item = (&'a Artifact, ChecksumScope)> {
     let names = [Some(archive), archive_stem(archive)];
     let is_own = move |file: &str, ending: &str| {
         without_ending(file, ending).is_some_and(|base| names.contains(&Some(base)))
     };
     let own = ENDINGS.into_iter().flat_map(move |ending| {
         let own = assets.iter().filter(move |file| is_own(&file.file_name, ending));
-        own.map(|file| (Arc::as_ref(file), Scope::Archive))
+        own.map(|file| (Arc::as_ref(file), ChecksumScope::Archive))
     });
     let is_other = move |name: &str| !ENDINGS.iter().any(|ending| is_own(name, ending));
     let lists =
         assets.iter().filter(move |file| is_other(&file.file_name) && is_list(&file.file_name));
-    own.chain(lists.map(|file| (Arc::as_ref(file), Scope::List))).take(FILES_MAX)
+    own.chain(lists.map(|file| (Arc::as_ref(file), ChecksumScope::List))).take(FILES_MAX)
 }
 
 fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {

@@ -22,7 +22,6 @@ use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
-use crate::models::backend_kind::BackendKind;
 
 /// Largest answer read: a page of fifty releases with long notes stays below.
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
@@ -71,7 +70,7 @@ impl GiteaClient {
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
-            backend: BackendKind::Gitea,
+            backend: settings.id,
             base: settings.url.clone(),
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
@@ -241,8 +240,7 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
 fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> {
     let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
-    let refusal =
-        |message: String| Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea);
+    let refusal = |message: String| Error::new(ErrorKind::BackendRefused, message);
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         let message = match permission(operation) {
             Some(unit) => format!(
@@ -293,5 +291,5 @@ fn missing_scope(message: &str) -> String {
 
 fn wrong_address() -> Error {
     let message = "What answers at the address of gitea is not its API: check url and its sub path";
-    Error::faulty(message).at(BackendKind::Gitea)
+    Error::faulty(message)
 }

@@ -14,7 +14,7 @@ use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
 use crate::gitea::page::Kept;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::brief::is_invisible;
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
@@ -116,6 +116,7 @@ impl Kept for Release {
 
 /// Turns the releases of one repository into ours, sharing what they have in common.
 pub(super) struct ReleaseReader<'a> {
+    backend: BackendId,
     repository: &'a Repository,
     urls: &'a Urls,
     external_hosts: &'a [String],
@@ -127,12 +128,13 @@ pub(super) struct ReleaseReader<'a> {
 
 impl<'a> ReleaseReader<'a> {
     pub(super) fn new(
+        backend: BackendId,
         repository: &'a Repository,
         urls: &'a Urls,
         external_hosts: &'a [String],
     ) -> Self {
         let (known, abouts) = (None, Mutex::default());
-        Self { repository, urls, external_hosts, known, notes: false, abouts }
+        Self { backend, repository, urls, external_hosts, known, notes: false, abouts }
     }
 
     /// The same with sizes that were learned before.
@@ -156,7 +158,7 @@ impl<'a> ReleaseReader<'a> {
         if row.assets.len() > FILES_MAX {
             return Err(Error::faulty(format!("release {tag} has more than {FILES_MAX} files")));
         }
-        let release = Release::of_tag(BackendKind::Gitea, tag);
+        let release = Release::of_tag(self.backend, tag);
         let assets = self.assets(&release.tag, &row.assets);
         let repository = self.repository;
         let choice = assets::choose(

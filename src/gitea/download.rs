@@ -18,7 +18,6 @@ use crate::gitea::operations;
 use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
 
 /// Opens an asset, or the given part of it.
 ///
@@ -34,7 +33,7 @@ pub(super) async fn open(
     let part = range.clone().unwrap_or(0..size);
     if range.is_some() && (part.start >= part.end || part.end > size) {
         let kind = ErrorKind::RangeNotSatisfiable { size };
-        return Err(Error::new(kind, "Range outside the artifact").at(BackendKind::Gitea));
+        return Err(Error::new(kind, "Range outside the artifact"));
     }
     let mut request =
         Request::get(operations::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
@@ -47,7 +46,7 @@ pub(super) async fn open(
     }
     let answer = client.bytes(request).await?;
     let length = check(&answer, range.is_some(), &part, artifact.known_size());
-    let length = length.map_err(|error| error.at(BackendKind::Gitea))?;
+    let length = length?;
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
@@ -112,7 +111,7 @@ fn exactly(
 }
 
 fn cut(message: &str) -> Error {
-    Error::faulty(message).at(BackendKind::Gitea)
+    Error::faulty(message)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::urls::Urls;
 use crate::models::artifact::ArtifactChoice;
+use crate::models::backend_id::BackendId;
 
 const REPOSITORY: &[u8] = br#"{"id": 1, "name": "aws_prov", "owner": {"id": 1, "login": "team"}}"#;
 
@@ -12,7 +13,7 @@ pub fn release(bytes: &[u8]) {
     let rows = serde_json::from_slice::<Vec<ReleaseRow>>(bytes)
         .or_else(|_| serde_json::from_slice::<ReleaseRow>(bytes).map(|row| vec![row]));
     let (Ok(rows), Some((repository, urls))) = (rows, repository()) else { return };
-    let reader = ReleaseReader::new(&repository, &urls, &[]);
+    let reader = ReleaseReader::new(BackendId::GITEA, &repository, &urls, &[]);
     for release in rows.into_iter().filter_map(|row| reader.read(row).ok().flatten()) {
         if let ArtifactChoice::Chosen(artifact) = &release.artifact {
             assert!(release.assets.iter().any(|asset| asset.key == artifact.key));

@@ -11,7 +11,6 @@ use crate::gitea::models::{Account, RepositoryRow};
 use crate::gitea::named::{Named, Overlooked};
 use crate::gitea::operations;
 use crate::gitea::rows::Rows;
-use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
@@ -109,7 +108,7 @@ impl GiteaBackend {
              {seen}: another one has taken its name.{new_name} Set gitea.organization_id = {seen} \
              to accept the other one"
         );
-        Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea)
+        Error::new(ErrorKind::BackendRefused, message)
     }
 
     /// The name that the account of this number has now, asked of a repository that was its own.
@@ -159,5 +158,5 @@ fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
 /// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
 pub(super) fn no_organization() -> Error {
     let message = "The gitea backend shows us no such organization: check its name and the token";
-    Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea)
+    Error::new(ErrorKind::BackendRefused, message)
 }

@@ -10,7 +10,6 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::models::backend_id::BackendId;
-use crate::models::backend_kind::BackendKind;
 
 /// Largest file of a token, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
@@ -49,7 +48,7 @@ impl GiteaSettings {
     #[must_use]
     pub fn new(url: Url, organization: Organization) -> Self {
         Self {
-            id: BackendKind::Gitea.into(),
+            id: BackendId::GITEA,
             url,
             organization,
             organization_id: None,

@@ -14,7 +14,6 @@ use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
 use crate::gitea::models::Notice;
 use crate::gitea::settings::Organization;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 
 /// Where signatures are found: lower-case hex, of which the last has a prefix.
@@ -74,10 +73,6 @@ impl GiteaWebhooks {
 }
 
 impl WebhookReceiver for GiteaWebhooks {
-    fn source(&self) -> BackendKind {
-        BackendKind::Gitea
-    }
-
     /// The signature covers the body: before that only its form can be judged.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
         claimed(headers).is_some()

@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
 use crate::http::room::Room;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Who answered.
-    pub backend: BackendKind,
+    pub backend: BackendId,
     /// Any status, success or not.
     pub status: StatusCode,
     /// As sent.
@@ -35,7 +35,7 @@ pub struct Answer {
 /// An answer whose bytes are still on their way.
 pub struct Streamed {
     /// Who answers.
-    pub backend: BackendKind,
+    pub backend: BackendId,
     /// Any status, success or not.
     pub status: StatusCode,
     /// As sent.
@@ -54,7 +54,7 @@ impl Answer {
     /// that does not parse, and for one that becomes too large for this room.
     pub fn json<T: DeserializeOwned>(&self, room: Room) -> Result<T> {
         self.check_json()?;
-        json::document(&self.body, room).map_err(|error| error.at(self.backend))
+        json::document(&self.body, room)
     }
 
     /// The rows of a list, one after the other, if the body says that it is JSON.
@@ -64,7 +64,7 @@ impl Answer {
     /// a row, which ends it.
     pub fn each_row(&self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.check_json()?;
-        json::each_row(&self.body, take).map_err(|error| error.at(self.backend))
+        json::each_row(&self.body, take)
     }
 
     /// Whether the body says that it is JSON, for callers who read it themselves.
@@ -76,7 +76,7 @@ impl Answer {
             return Ok(());
         }
         let message = format!("The {} backend did not answer with JSON", self.backend);
-        Err(Error::faulty(message).at(self.backend))
+        Err(Error::faulty(message))
     }
 
     /// What a status means that the caller has no other meaning for.
@@ -105,10 +105,9 @@ fn says_json(headers: &HeaderMap) -> bool {
     ends("/json") || ends("+json")
 }
 
-fn failure_of(backend: BackendKind, status: StatusCode, headers: &HeaderMap) -> Error {
+fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Error {
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
-        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
-            .at(backend);
+        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause);
     }
     let error = match status.as_u16() {
         401 => Error::new(
@@ -127,7 +126,7 @@ fn failure_of(backend: BackendKind, status: StatusCode, headers: &HeaderMap) -> 
             "The {backend} backend answered with the unexpected status {other}"
         )),
     };
-    error.at(backend)
+    error
 }
 
 #[cfg(test)]
@@ -138,7 +137,7 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         Answer {
-            backend: BackendKind::Gitea,
+            backend: BackendId::GITEA,
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: Bytes::from_static(body.as_bytes()),

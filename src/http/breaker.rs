@@ -13,7 +13,7 @@ use crate::backend::contact::{BreakerState, Contact};
 use crate::error::Error;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::window::Window;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// So many failures in a row open it.
 const CONSECUTIVE_MAX: u32 = 5;
@@ -27,7 +27,7 @@ pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
 /// The breaker of one backend.
 pub(super) struct Breaker {
-    backend: BackendKind,
+    backend: BackendId,
     record: Mutex<Record>,
     contact: watch::Sender<Contact>,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -71,7 +71,7 @@ pub(super) struct Pass {
 
 impl Breaker {
     /// A closed one.
-    pub(super) fn new(backend: BackendKind, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
+    pub(super) fn new(backend: BackendId, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
         let record = Mutex::new(Record {
             epoch: 0,
             consecutive: 0,
@@ -156,7 +156,7 @@ impl Breaker {
         let message =
             format!("The {} backend is unavailable: its circuit breaker is open", self.backend);
         let cause = self.record.lock().cause.clone();
-        Error::unavailable(message, wait).at(self.backend).because(cause).not_asked()
+        Error::unavailable(message, wait).because(cause).not_asked()
     }
 
     fn end(&self, pass: &Pass, verdict: Verdict) {
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     fn breaker() -> Arc<Breaker> {
-        Breaker::new(BackendKind::Gitea, Arc::new(()))
+        Breaker::new(BackendId::GITEA, Arc::new(()))
     }
 
     fn failed() -> Verdict {

@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::trace::{self, Trace};
 
 /// A call under way.
 #[derive(Clone)]
 pub(super) struct Call {
-    pub(super) backend: BackendKind,
+    pub(super) backend: BackendId,
     operation: &'static str,
     begun: Instant,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -21,7 +21,7 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn begin(
-        backend: BackendKind,
+        backend: BackendId,
         operation: &'static str,
         metrics: Arc<dyn UpstreamMetrics>,
     ) -> Self {

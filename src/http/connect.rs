@@ -23,7 +23,7 @@ use crate::http::egress::{self, PublicOnly};
 use crate::http::failure;
 use crate::http::redirect::Hop;
 use crate::http::tls;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// TCP and TLS together may take this long, less where the deadline is shorter.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub(super) struct Pool {
     trusted: Wires,
     foreign: Wires,
     allow_private: bool,
-    backend: BackendKind,
+    backend: BackendId,
     /// Held once by this and once by each streamed answer.
     streams: Arc<()>,
 }

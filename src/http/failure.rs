@@ -7,21 +7,21 @@ use hyper_util::client::legacy;
 
 use crate::error::{Error, ErrorKind};
 use crate::http::egress::PrivateAddress;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// When asking again may help, where nobody says.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Nothing came within the deadline.
-pub(super) fn silent(backend: BackendKind) -> Error {
+pub(super) fn silent(backend: BackendId) -> Error {
     let message = format!("The {backend} backend did not answer in time");
-    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+    Error::new(ErrorKind::BackendTimeout, message)
 }
 
 /// Something came, and so little that it would never end.
-pub(super) fn slow(backend: BackendKind) -> Error {
+pub(super) fn slow(backend: BackendId) -> Error {
     let message = format!("The {backend} backend sends too slowly");
-    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+    Error::new(ErrorKind::BackendTimeout, message)
 }
 
 /// A body larger than anything we asked for can be.
@@ -30,7 +30,7 @@ pub(super) fn too_long(max_bytes: usize) -> Error {
 }
 
 /// An address on a private network that the operator did not choose.
-pub(super) fn private_address(backend: BackendKind) -> Error {
+pub(super) fn private_address(backend: BackendId) -> Error {
     Error::faulty(format!(
         "The {backend} backend redirects to a private address, which \
          {backend}.allow_private_redirects = true allows"
@@ -38,7 +38,7 @@ pub(super) fn private_address(backend: BackendKind) -> Error {
 }
 
 /// A request that got no answer.
-pub(super) fn of_sending(backend: BackendKind, error: legacy::Error) -> Error {
+pub(super) fn of_sending(backend: BackendId, error: legacy::Error) -> Error {
     if caused_by::<PrivateAddress>(&error).is_some() {
         return private_address(backend).because(error);
     }
@@ -59,7 +59,7 @@ pub(super) fn of_reading(error: hyper::Error) -> Error {
     failure.because(error)
 }
 
-fn broken(backend: BackendKind, not_http: bool, cause: legacy::Error) -> Error {
+fn broken(backend: BackendId, not_http: bool, cause: legacy::Error) -> Error {
     let failure = if not_http {
         Error::faulty(format!("The {backend} backend does not speak HTTP at this address"))
     } else {

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 
 use crate::backend::contact::BreakerState;
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// Receives one record for every call, and another for a download that breaks after its headers.
 pub trait UpstreamMetrics: Send + Sync {
@@ -14,17 +14,17 @@ pub trait UpstreamMetrics: Send + Sync {
     fn record(&self, call: &UpstreamCall);
 
     /// A call is about to be made again.
-    fn retried(&self, _backend: BackendKind) {}
+    fn retried(&self, _backend: BackendId) {}
 
     /// The breaker of a backend is in this state now.
-    fn breaker(&self, _backend: BackendKind, _state: BreakerState) {}
+    fn breaker(&self, _backend: BackendId, _state: BreakerState) {}
 }
 
 /// One call to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamCall {
     /// Which upstream.
-    pub backend: BackendKind,
+    pub backend: BackendId,
     /// What was asked, in one of a few words.
     pub operation: &'static str,
     /// How it ended.

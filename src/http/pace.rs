@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, Result};
 use crate::http::failure;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// So many bytes must come within the time that silence may last; less only at the end.
 const PROGRESS: usize = 16 * 1024;
@@ -21,7 +21,7 @@ const PROGRESS: usize = 16 * 1024;
 /// The pace of one body. Time counts only while the backend is waited for: however slowly a client
 /// reads, it is not the backend's fault.
 pub(super) struct Pace {
-    backend: BackendKind,
+    backend: BackendId,
     patience: Duration,
     /// What is left of it until the next step of progress.
     left: Duration,
@@ -46,7 +46,7 @@ impl Wake for Bell {
 }
 
 impl Pace {
-    pub(super) fn new(backend: BackendKind, patience: Duration) -> Self {
+    pub(super) fn new(backend: BackendId, patience: Duration) -> Self {
         let bell = Arc::new(Bell(Mutex::new((Waker::noop().clone(), None))));
         Self { backend, patience, left: patience, missing: PROGRESS, bell }
     }
@@ -58,7 +58,7 @@ impl Pace {
             self.bell.0.lock().1 = None;
             let frame = timeout(self.left, self.frame(body)).await.map_err(|_| self.failure())?;
             let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(|error| failure::of_reading(error).at(self.backend))?;
+            let frame = frame.map_err(failure::of_reading)?;
             let piece = frame.into_data().unwrap_or_default();
             let came = self.bell.0.lock().1.unwrap_or(begun);
             self.came(piece.len(), came.saturating_duration_since(begun));

@@ -72,7 +72,7 @@ impl HttpClient {
                 shared.settings.backend
             );
             let error = Error::new(ErrorKind::BackendTimeout, message);
-            Err(error.at(shared.settings.backend).not_asked())
+            Err(error.not_asked())
         })
     }
 
@@ -80,6 +80,5 @@ impl HttpClient {
     pub(super) fn limits(&self, pause: Duration) -> Error {
         let backend = self.0.settings.backend;
         Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
-            .at(backend)
     }
 }

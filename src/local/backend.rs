@@ -23,7 +23,7 @@ use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
 use crate::local::root::{Look, Root};
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
@@ -41,6 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Serves the layouts below one directory. Reads a layout again only when its `index.json` changed.
 #[derive(Clone)]
 pub struct LocalBackend {
+    id: BackendId,
     root: Root,
     known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
     listed: Arc<Mutex<Seen>>,
@@ -71,11 +72,11 @@ impl LocalBackend {
     /// Serves this directory. It need not exist yet: until it does, every question fails with
     /// [`Error::is_of_missing_place`].
     #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub fn new(id: BackendId, path: impl Into<PathBuf>) -> Self {
         let lane = Lane::new(QUESTIONS_MAX, PATIENCE);
         let looks = Lane::new(1, PATIENCE);
         let (known, listed, device) = Default::default();
-        Self { root: Root::new(path), known, listed, device, lane, looks }
+        Self { id, root: Root::new(path), known, listed, device, lane, looks }
     }
 
     /// Runs one blocking question where blocking is allowed, for as long as it has patience.
@@ -94,7 +95,7 @@ impl LocalBackend {
             };
             Err(Error::new(kind, message).because(error))
         });
-        answer.map_err(|error| error.at(BackendKind::Local))
+        answer
     }
 
     fn list(&self) -> Result<Listing> {
@@ -162,7 +163,7 @@ impl LocalBackend {
             return Ok(extension.clone());
         }
         let now = Timestamp::now();
-        let extension = read_extension(&layout, &id, now)?;
+        let extension = read_extension(self.id, &layout, &id, now)?;
         // Faults may heal without the index changing, and a fresh index may change unnoticed.
         if extension.faults().is_empty() && stamp.is_settled(now) {
             self.known.lock().insert(id, (stamp, extension.clone()));
@@ -191,8 +192,8 @@ impl LocalBackend {
 
 #[async_trait]
 impl Backend for LocalBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Local
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -208,7 +209,7 @@ impl Backend for LocalBackend {
         let (id, tag) = (id.clone(), tag.clone());
         self.ask(move |this| {
             let (id, layout) = this.layout(&id)?;
-            read_version(&layout, &id, &tag, Timestamp::now())
+            read_version(this.id, &layout, &id, &tag, Timestamp::now())
         })
         .await
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::local::layout::{Layout, tag_of};
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
@@ -28,9 +28,14 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 ///
 /// # Errors
 /// The layout's index cannot be read, so that nothing can be said.
-pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Result<Extension> {
+pub fn read_extension(
+    backend: BackendId,
+    layout: &Layout,
+    id: &ExtensionId,
+    now: Timestamp,
+) -> Result<Extension> {
     let index = layout.index()?;
-    let reader = Reader { layout, id, now };
+    let reader = Reader { backend, layout, id, now };
     let mut releases = Vec::new();
     let mut faults: Vec<ExtensionFault> = unfit(&index).fault().into_iter().collect();
     let tagged: Vec<(Tag, &Descriptor)> = tags(&index).collect();
@@ -66,6 +71,7 @@ fn unfit(index: &Document) -> Unfit {
 /// # Errors
 /// `NotFound` if the layout has no such tag; any other kind if it cannot be read.
 pub fn read_version(
+    backend: BackendId,
     layout: &Layout,
     id: &ExtensionId,
     wanted: &Tag,
@@ -73,7 +79,7 @@ pub fn read_version(
 ) -> Result<Release> {
     let index = layout.index()?;
     let entry = entry_of(&index, id, wanted)?;
-    Reader { layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
+    Reader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
 }
 
 /// The entry of a tag.
@@ -100,6 +106,7 @@ fn tags(index: &Document) -> impl Iterator<Item = (Tag, &Descriptor)> {
 }
 
 struct Reader<'a> {
+    backend: BackendId,
     layout: &'a Layout,
     id: &'a ExtensionId,
     now: Timestamp,
@@ -127,7 +134,7 @@ impl Reader<'_> {
             annotations: std::iter::once(&manifest.annotations).chain(&above).collect(),
             config: config.as_ref(),
         };
-        let release = Release::of_tag(BackendKind::Local, tag);
+        let release = Release::of_tag(self.backend, tag);
         let artifact = self.artifact(release.version.as_str(), &manifest)?;
         if !artifact.is_usable() {
             let reason = lack_of_archive(&manifest);

@@ -13,7 +13,6 @@ use rustix::process::geteuid;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::local::layout::Layout;
-use crate::models::backend_kind::BackendKind;
 
 /// How soon a directory that cannot be read is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -118,10 +117,7 @@ impl Root {
             self.place()
         );
         let message = "The directory of local extensions is not the one that was read before";
-        Error::unavailable(message, RETRY_AFTER)
-            .because(cause)
-            .at(BackendKind::Local)
-            .of_missing_place()
+        Error::unavailable(message, RETRY_AFTER).because(cause).of_missing_place()
     }
 
     fn dir(&self) -> Result<Dir> {
@@ -140,7 +136,7 @@ impl Root {
                 let message = "The directory of local extensions does not exist";
                 let remedy = format!("create {place}, or set local.path to another directory");
                 let error = Error::unavailable(message, RETRY_AFTER).because(remedy);
-                error.at(BackendKind::Local).of_missing_place()
+                error.of_missing_place()
             }
             io::ErrorKind::NotADirectory => match files::kind_of(&self.0) {
                 Ok(kind) => unreadable(format!(
@@ -173,7 +169,7 @@ impl Root {
 
 fn unreadable(cause: String) -> Error {
     let message = "The directory of local extensions cannot be read";
-    Error::unavailable(message, RETRY_AFTER).because(cause).at(BackendKind::Local)
+    Error::unavailable(message, RETRY_AFTER).because(cause)
 }
 
 fn names_in(dir: &Dir) -> io::Result<Vec<String>> {

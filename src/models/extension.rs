@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::fault::{ExtensionFault, first_few_faults};
@@ -88,8 +88,8 @@ impl ReleaseVersion {
 /// One tag of an extension with what it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// The kind of backend that has it.
-    pub source: BackendKind,
+    /// The backend that has it.
+    pub backend: BackendId,
     /// As the backend writes it.
     pub tag: Tag,
     /// As callers know it.
@@ -119,12 +119,12 @@ pub struct Release {
 impl Release {
     /// A release of this tag that carries nothing yet.
     #[must_use]
-    pub fn of_tag(source: BackendKind, tag: Tag) -> Self {
+    pub fn of_tag(backend: BackendId, tag: Tag) -> Self {
         let version = tag
-            .version(source.tag_style())
+            .version(backend.kind().tag_style())
             .map_or_else(|| ReleaseVersion::Unversioned(tag.clone()), ReleaseVersion::Version);
         Self {
-            source,
+            backend,
             tag,
             version,
             marked_prerelease: false,
@@ -503,7 +503,7 @@ mod tests {
         };
         Release {
             artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         }
     }
 

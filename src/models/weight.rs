@@ -142,7 +142,7 @@ const fn heap(bytes: usize) -> usize {
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactKey;
-    use crate::models::backend_kind::BackendKind;
+    use crate::models::backend_id::BackendId;
     use crate::models::naming::ExtensionId;
 
     const MUCH: usize = 100_000;
@@ -155,7 +155,7 @@ mod tests {
     fn release(tag: &str) -> Release {
         Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         }
     }
 

@@ -20,7 +20,7 @@ use crate::http::HttpClient;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::room::Room;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
@@ -102,7 +102,7 @@ impl OciBackend {
         let sweep = Sweep::new(&inner.reader, &place, tags, room);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
-        let extension = extension.map_err(|error| error.at(BackendKind::Oci))?;
+        let extension = extension?;
         inner.known.read_with(place.id, &names, has_gap);
         let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
         let mut faults: Vec<ExtensionFault> = told.collect();
@@ -123,7 +123,7 @@ impl Inner {
         let namespace = &self.settings.namespace;
         let repository = namespace.repository_of(id);
         let id = namespace.extension_of(repository.as_str()).unwrap_or_else(|| id.clone());
-        Place { id, repository }
+        Place { backend: self.settings.id, id, repository }
     }
 
     /// A failure for one repository. Many registries refuse what they do not have: that is a "no"
@@ -135,7 +135,7 @@ impl Inner {
         } else {
             error
         };
-        error.at(BackendKind::Oci)
+        error
     }
 
     /// Whether our credentials are good for another repository, asked now: that they were good a
@@ -262,12 +262,12 @@ fn no_catalog() -> Error {
 
 #[async_trait]
 impl Backend for OciBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Oci
+    fn id(&self) -> BackendId {
+        self.0.settings.id
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.0.listing().await.map_err(|error| error.at(BackendKind::Oci))
+        self.0.listing().await
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -284,7 +284,7 @@ impl Backend for OciBackend {
         let place = self.0.place(id);
         match self.0.reader.version(&place, tag).await {
             Ok(release) => Ok(release),
-            Err(error) if error.is_not_found() => Err(error.at(BackendKind::Oci)),
+            Err(error) if error.is_not_found() => Err(error),
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
@@ -301,16 +301,14 @@ impl Backend for OciBackend {
         })?;
         let opened =
             self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
-        opened.map_err(|error| error.at(BackendKind::Oci))
+        opened
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let place = self.0.place(id);
         match self.0.reader.readme(&place, release).await {
-            Ok(found) => found.ok_or_else(|| no_readme(id, release).at(BackendKind::Oci)),
-            Err(error) if error.is_not_found() => {
-                Err(no_readme(id, release).because(error).at(BackendKind::Oci))
-            }
+            Ok(found) => found.ok_or_else(|| no_readme(id, release)),
+            Err(error) if error.is_not_found() => Err(no_readme(id, release).because(error)),
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
@@ -323,15 +321,14 @@ impl Backend for OciBackend {
             Some(_) => {
                 // Before anything is read again: a cursor must never be ahead of its asker.
                 let cursor = known.cursor();
-                let (dirty, listed) =
-                    self.0.dirty().await.map_err(|error| error.at(BackendKind::Oci))?;
+                let (dirty, listed) = self.0.dirty().await?;
                 Ok(Changes::These { dirty, cursor, listed: Some(listed) })
             }
         }
     }
 
     async fn probe(&self) -> Result<()> {
-        self.0.client.ping().await.map_err(|error| error.at(BackendKind::Oci))
+        self.0.client.ping().await
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

@@ -16,7 +16,7 @@ const TITLE_MAX: usize = 255;
 const ENDING_MAX: usize = 10;
 /// First words of the names of files that lie beside archives.
 const COMPANIONS: [&str; 8] =
-    ["readme", "license", "license", "copying", "notice", "changelog", "checksum", "checksums"];
+    ["readme", "licence", "license", "copying", "notice", "changelog", "checksum", "checksums"];
 
 /// How much says that a layer is an archive. A greater one is chosen before a smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

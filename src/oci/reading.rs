@@ -12,7 +12,7 @@ use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::room::Room;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::ExtensionFault;
@@ -42,6 +42,8 @@ const CONTENT_COST: usize = 256;
 /// An extension and where the registry keeps it.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// The backend that reads the registry.
+    pub backend: BackendId,
     /// The extension, spelled as its repository is.
     pub id: ExtensionId,
     /// Its repository.
@@ -126,7 +128,7 @@ impl Reader {
         let outcome = self.read_anew(place, tag, room).await;
         let kept = match &outcome {
             Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
-            Err(error) if is_lasting(error) => (None, broken(tag, error)),
+            Err(error) if is_lasting(error) => (None, broken(place.backend, tag, error)),
             Err(_) => return outcome,
         };
         let weight = kept.1.weight();
@@ -220,7 +222,7 @@ impl Reader {
         let mut about = claims.about();
         let registry = self.client.registry();
         about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()).into());
-        let release = Release::of_tag(BackendKind::Oci, tag.clone());
+        let release = Release::of_tag(place.backend, tag.clone());
         let version = release.version.as_str();
         let url = |digest: &Digest| {
             let path = format!("{}/blobs/{digest}", place.repository);
@@ -364,8 +366,8 @@ fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
 
 /// A release that cannot be read: it holds nothing, and says why.
 #[must_use]
-pub fn broken(tag: &Tag, error: &Error) -> Reading {
-    let release = Release::of_tag(BackendKind::Oci, tag.clone());
+pub fn broken(backend: BackendId, tag: &Tag, error: &Error) -> Reading {
+    let release = Release::of_tag(backend, tag.clone());
     Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
 }
 

@@ -7,7 +7,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::http::HttpSettings;
 use crate::models::backend_id::BackendId;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
@@ -55,7 +54,7 @@ impl OciSettings {
     #[must_use]
     pub fn new(registry: RegistryAddress, namespace: Namespace) -> Self {
         Self {
-            id: BackendKind::Oci.into(),
+            id: BackendId::OCI,
             registry,
             namespace,
             repositories: Vec::new(),
@@ -73,7 +72,7 @@ impl OciSettings {
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
-            backend: BackendKind::Oci,
+            backend: self.id,
             base: self.registry.base().clone(),
             timeout: self.timeout,
             max_concurrency: self.max_concurrency,

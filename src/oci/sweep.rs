@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use crate::error::Result;
 use crate::http::room::Room;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::tag::Tag;
@@ -43,7 +43,7 @@ impl<'a> Sweep<'a> {
         let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
         let known = |tag: Tag| {
             let known = reader.remembered(place, &tag);
-            (tag.clone(), known.unwrap_or_else(|| unread(tag, None)))
+            (tag.clone(), known.unwrap_or_else(|| unread(place.backend, tag, None)))
         };
         Self { reader, place, room, readings: shown.map(known).collect() }
     }
@@ -74,7 +74,7 @@ impl<'a> Sweep<'a> {
     /// A failure that may pass.
     pub async fn all(mut self, permits: &Semaphore) -> Result<Extension> {
         for (tag, reading) in &mut self.readings {
-            *reading = unread(tag.clone(), None);
+            *reading = unread(self.place.backend, tag.clone(), None);
         }
         self.read_some(RELEASES_MAX, permits).await?;
         Ok(self.extension())
@@ -111,7 +111,7 @@ impl<'a> Sweep<'a> {
             .await?;
         for (tag, now) in moved.into_iter().flatten() {
             // With its digest: that is how it is seen that the release is another one.
-            self.readings.insert(tag.clone(), unread(tag, now));
+            self.readings.insert(tag.clone(), unread(self.place.backend, tag, now));
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl<'a> Sweep<'a> {
             let Some(reading) = self.readings.get_mut(&tag) else { continue };
             let known = &reading.release.manifest_digest;
             if digest.is_some() && *known != digest {
-                *reading = unread(tag, digest);
+                *reading = unread(self.place.backend, tag, digest);
             }
         }
         Ok(())
@@ -214,7 +214,7 @@ impl<'a> Sweep<'a> {
     fn take(&mut self, tag: &Tag, outcome: Result<Reading>) -> Result<()> {
         let reading = match outcome {
             Ok(reading) => reading,
-            Err(error) if is_lasting(&error) => broken(tag, &error),
+            Err(error) if is_lasting(&error) => broken(self.place.backend, tag, &error),
             Err(error) => return Err(error),
         };
         self.readings.insert(tag.clone(), reading);
@@ -223,9 +223,9 @@ impl<'a> Sweep<'a> {
 }
 
 /// A release that is only named, with what its tag stands for where that is known.
-fn unread(tag: Tag, manifest_digest: Option<Digest>) -> Reading {
+fn unread(backend: BackendId, tag: Tag, manifest_digest: Option<Digest>) -> Reading {
     let artifact = ArtifactChoice::Unread;
-    let release = Release { artifact, manifest_digest, ..Release::of_tag(BackendKind::Oci, tag) };
+    let release = Release { artifact, manifest_digest, ..Release::of_tag(backend, tag) };
     Reading { release, faults: Vec::new() }
 }
 

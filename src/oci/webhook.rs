@@ -16,7 +16,6 @@ use sha2::Sha256;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::lenient::{object, present, value, value_or_default};
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
@@ -86,10 +85,6 @@ impl OciWebhooks {
 }
 
 impl WebhookReceiver for OciWebhooks {
-    fn source(&self) -> BackendKind {
-        BackendKind::Oci
-    }
-
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
         self.verify(headers).is_ok()
     }

@@ -17,6 +17,7 @@ use crate::gitea::webhook::GiteaWebhooks;
 use crate::http::metrics::UpstreamMetrics;
 use crate::local::backend::LocalBackend;
 use crate::metrics::Metrics;
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::backend::OciBackend;
@@ -36,7 +37,7 @@ pub(super) struct Backends {
     /// In the order in which they own names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
     /// Only of backends with a webhook secret.
-    pub(super) receivers: Vec<Arc<dyn WebhookReceiver>>,
+    pub(super) receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
     /// Files whose secrets may change while the service runs.
     pub(super) rotated: Vec<Rotated>,
 }
@@ -49,10 +50,10 @@ impl Backends {
     /// used.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> io::Result<Self> {
         let remote = [
-            config.gitea.as_ref().map(|_| BackendKind::Gitea),
-            config.oci.as_ref().map(|_| BackendKind::Oci),
+            config.gitea.as_ref().map(|_| BackendId::GITEA),
+            config.oci.as_ref().map(|_| BackendId::OCI),
         ];
-        let remote: Vec<BackendKind> = remote.into_iter().flatten().collect();
+        let remote: Vec<BackendId> = remote.into_iter().flatten().collect();
         let calls: Arc<dyn UpstreamMetrics> = Arc::new(Counted::new(metrics.clone(), &remote));
         let mut built = Self::default();
         for source in &config.catalog.order {
@@ -109,7 +110,7 @@ impl Backends {
             self.rotated.push(Rotated { key: "gitea.token_path", path, renew: Box::new(renew) });
         }
         let receiver = move |secret: &_| GiteaWebhooks::new(secret, organization.clone());
-        self.receive("gitea.webhook_secret_path", upstream, receiver)
+        self.receive(BackendId::GITEA, "gitea.webhook_secret_path", upstream, receiver)
     }
 
     fn add_oci(
@@ -152,26 +153,27 @@ impl Backends {
             self.rotated.push(Rotated { key: "oci.auth_token_path", path, renew: Box::new(renew) });
         }
         let receiver = move |secret: &_| OciWebhooks::new(secret, namespace.clone());
-        self.receive("oci.webhook_secret_path", upstream, receiver)
+        self.receive(BackendId::OCI, "oci.webhook_secret_path", upstream, receiver)
     }
 
     /// Takes change notices if there is a secret for them, and a changed secret when it changes.
     fn receive<R: WebhookReceiver + 'static>(
         &mut self,
+        backend: BackendId,
         key: &'static str,
         upstream: &UpstreamConfig,
         receiver: impl Fn(&SecretString) -> Result<R, Error> + Send + Sync + 'static,
     ) -> io::Result<()> {
         let Some(path) = upstream.webhook_secret_path.clone() else { return Ok(()) };
         let (receiver, renew) = receiver::renewable(key, path.clone(), receiver)?;
-        self.receivers.push(receiver);
+        self.receivers.push((backend, receiver));
         self.rotated.push(Rotated { key, path, renew });
         Ok(())
     }
 }
 
 fn local(config: &LocalConfig) -> Arc<dyn Backend> {
-    Arc::new(LocalBackend::new(&config.path))
+    Arc::new(LocalBackend::new(BackendId::LOCAL, &config.path))
 }
 
 /// The extensions of the repositories that are listed in the configuration.

@@ -10,7 +10,6 @@ use secrecy::SecretString;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::Error;
-use crate::models::backend_kind::BackendKind;
 use crate::service::rotation::Renew;
 use crate::service::secrets;
 
@@ -24,10 +23,6 @@ impl<R> Renewable<R> {
 }
 
 impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
-    fn source(&self) -> BackendKind {
-        self.current().source()
-    }
-
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
         self.current().is_worth_reading(headers)
     }

@@ -5,6 +5,7 @@ use crate::gitea;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use crate::metrics::Metrics;
 use crate::metrics::backends::CallWords;
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::oci;
 
@@ -13,9 +14,9 @@ pub(super) struct Counted(Metrics);
 
 impl Counted {
     /// Counters for these backends, every series of theirs at 0.
-    pub(super) fn new(metrics: Metrics, backends: &[BackendKind]) -> Self {
+    pub(super) fn new(metrics: Metrics, backends: &[BackendId]) -> Self {
         for backend in backends {
-            let operations: &[&str] = match backend {
+            let operations: &[&str] = match backend.kind() {
                 BackendKind::Gitea => &gitea::operations::ALL,
                 BackendKind::Oci => &oci::operations::ALL,
                 BackendKind::Local => &[],
@@ -36,11 +37,11 @@ impl UpstreamMetrics for Counted {
         self.0.backends.call(backend, call.operation, outcome, seconds);
     }
 
-    fn retried(&self, backend: BackendKind) {
+    fn retried(&self, backend: BackendId) {
         self.0.backends.retry(backend.as_str());
     }
 
-    fn breaker(&self, backend: BackendKind, state: BreakerState) {
+    fn breaker(&self, backend: BackendId, state: BreakerState) {
         self.0.backends.breaker(backend.as_str(), state.as_str(), &BreakerState::LABELS);
     }
 }

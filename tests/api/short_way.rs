@@ -8,7 +8,7 @@ use extension_registry::api::admission::Admission;
 use extension_registry::api::limits::Room;
 use extension_registry::api::routes::Api;
 use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use futures_util::future::Either;
 use tower::Service as _;
 use tower_http::cors::AllowOrigin;
@@ -47,7 +47,7 @@ async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) 
 
 async fn served(http: HttpRules) -> Served {
     let names = ["provider/aws:1.0.0"];
-    Served::with(vec![memory(BackendKind::Local, &names)], Setup { http, ..Setup::default() }).await
+    Served::with(vec![memory(BackendId::LOCAL, &names)], Setup { http, ..Setup::default() }).await
 }
 
 fn admitting(admission: Admission) -> HttpRules {

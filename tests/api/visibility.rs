@@ -4,6 +4,8 @@
 mod matrix;
 mod world;
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -48,10 +50,11 @@ async fn served(world: &World, auth: Option<Auth>) -> Served {
     let defaults = Setup::default();
     let http = HttpRules { admission: Arc::new(admission), ..defaults.http };
     let receiver = GiteaWebhooks::new(&WEBHOOK.to_owned().into(), "ext".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
     let setup = Setup { http, receivers, ..Setup::default() };
     let served = Served::with(world.backends(), setup).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served
 }
 

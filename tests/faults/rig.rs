@@ -23,7 +23,9 @@ use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::metrics::Metrics;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::scope::Scope;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::settings::OciSettings;
@@ -144,7 +146,7 @@ impl Rig {
         let service = Service::over(self.backends(names));
         let later = noon() + jiff::SignedDuration::from_secs(seconds);
         let sources = keeper(&service.catalog, self.state.path()).read(later).await;
-        assert_eq!(sources, [BackendKind::Gitea, BackendKind::Oci]);
+        assert_eq!(sources, [BackendId::GITEA, BackendId::OCI]);
         service
     }
 
@@ -160,7 +162,8 @@ fn noon() -> Timestamp {
 }
 
 fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
-    let prints: Fingerprints = BackendKind::ALL.map(|source| (source, source.to_string())).into();
+    let prints: Fingerprints =
+        BackendKind::ALL.map(BackendId::from).map(|source| (source, source.to_string())).into();
     Keeper::new(Arc::clone(catalog), PathBuf::from(dir), prints)
 }
 
@@ -235,7 +238,7 @@ impl Service {
         answers
     }
 
-    pub(super) fn breaker(&self, source: BackendKind) -> BreakerState {
+    pub(super) fn breaker(&self, source: BackendId) -> BreakerState {
         let statuses = self.catalog.statuses();
         let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
         status.breaker.unwrap()
@@ -245,12 +248,12 @@ impl Service {
     pub(super) async fn until_open(&self) {
         let refused = |source| !self.breaker(source).lets_through();
         for _ in 0..40 {
-            if refused(BackendKind::Gitea) && refused(BackendKind::Oci) {
+            if refused(BackendId::GITEA) && refused(BackendId::OCI) {
                 return;
             }
-            self.catalog.round(None).await.unwrap_err();
+            self.catalog.round(Scope::All).await.unwrap_err();
         }
-        panic!("{:?} {:?}", self.breaker(BackendKind::Gitea), self.breaker(BackendKind::Oci));
+        panic!("{:?} {:?}", self.breaker(BackendId::GITEA), self.breaker(BackendId::OCI));
     }
 }
 

@@ -9,7 +9,7 @@ use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
 use extension_registry::http::room::Room;
 use extension_registry::http::{HttpClient, HttpSettings};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -32,7 +32,7 @@ impl UpstreamMetrics for Watched {
         *self.tries.lock() += 1;
     }
 
-    fn breaker(&self, _: BackendKind, state: BreakerState) {
+    fn breaker(&self, _: BackendId, state: BreakerState) {
         self.states.lock().push((Instant::now(), state));
     }
 }
@@ -75,7 +75,7 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     let watched = Arc::<Watched>::default();
     let base = chaos.url().parse().unwrap();
     let settings = HttpSettings {
-        backend: BackendKind::Gitea,
+        backend: BackendId::GITEA,
         base,
         timeout: Duration::from_secs(30),
         max_concurrency: 8,

@@ -19,7 +19,7 @@ use extension_registry::backend::download::Download;
 use extension_registry::error::{Error, Result};
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::artifact::Artifact;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Algorithm;
 use extension_registry::models::extension::Extension;
 use extension_registry::models::naming::ExtensionId;
@@ -75,7 +75,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
 fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHost>) -> Client {
     let settings = settings(url);
     let http = HttpSettings {
-        backend: BackendKind::Oci,
+        backend: BackendId::OCI,
         base: settings.registry.base().clone(),
         timeout: settings.timeout,
         retries: 2,

@@ -1,12 +1,13 @@
 //! `healthcheck` against a service that lives, one that does not, and what is no service.
 
+use extension_registry::models::scope::Scope;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Output;
 use std::sync::Arc;
 
 use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Stop;
 use serde_json::json;
 
@@ -112,8 +113,8 @@ async fn check_served(served: &Served, arguments: &'static [&'static str]) -> Ou
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
-    served.catalog.round(None).await.unwrap();
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
+    served.catalog.round(Scope::All).await.unwrap();
     let ready = check_served(&served, &["--ready"]).await;
     let expected = format!("ready: {}/api/v1/health/ready\n", served.base);
     assert_eq!((ready.status.code(), told(&ready)), (Some(0), expected));
@@ -140,8 +141,8 @@ async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let reason = "Nothing can be answered yet; waiting for gitea (it fails: connection refused)";
-    let served = Served::over(vec![Scripted::down(BackendKind::Gitea)]).await;
-    let _ = served.catalog.round(None).await;
+    let served = Served::over(vec![Scripted::down(BackendId::GITEA)]).await;
+    let _ = served.catalog.round(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
     assert_eq!(waits.status.code(), Some(1));
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));
@@ -154,8 +155,8 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let admission = Arc::new(tokens(&[("ci", CLIENT)]));
     let http = HttpRules { admission, ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
-    let served = Served::with(vec![Scripted::down(BackendKind::Gitea)], setup).await;
-    let _ = served.catalog.round(None).await;
+    let served = Served::with(vec![Scripted::down(BackendId::GITEA)], setup).await;
+    let _ = served.catalog.round(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
     let reason = "Nothing can be answered yet; waiting for gitea (it fails)";
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));

@@ -10,7 +10,7 @@ use extension_registry::backend::download::Download;
 use extension_registry::cache::artifacts::{Opened, Origin, Upstream, Wanted};
 use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -132,9 +132,9 @@ async fn who_claims_the_digest_of_another_backends_archive_touches_nobodys_fetch
     let file = artifact(b"good bytes");
     // A checksum file of a release may say anything; what it names drips, and is something else.
     let (upstream, mut openings) = tapped();
-    for (source, key) in [(BackendKind::Gitea, "uuid"), (BackendKind::Oci, "another file")] {
+    for (backend, key) in [(BackendId::GITEA, "uuid"), (BackendId::OCI, "another file")] {
         let claimed = Artifact { key: ArtifactKey::new(key), ..file.clone() };
-        let claimed = Wanted { source, ..wanted(&claimed, Arc::clone(&upstream)) };
+        let claimed = Wanted { backend, ..wanted(&claimed, Arc::clone(&upstream)) };
         let ours = Arc::clone(&store);
         let evil = tokio::spawn(async move { ours.open(claimed).await.unwrap() });
         let opening = openings.recv().await.unwrap();

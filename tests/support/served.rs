@@ -23,7 +23,7 @@ use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::public_url::PublicUrl;
 use extension_registry::server::activity::Patience;
 use extension_registry::server::clients::Clients;
@@ -69,7 +69,7 @@ pub struct Setup {
     pub http: HttpRules,
     pub limits: Limits,
     pub clients: Clients,
-    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
     /// The directory of what was known, the backends' fingerprints and what the wall clock shows.
     pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
     /// The directory of archives, and the most bytes in it.
@@ -177,7 +177,7 @@ impl Served {
     }
 
     pub async fn local(dir: &Path) -> Self {
-        Self::over(vec![Arc::new(LocalBackend::new(dir))]).await
+        Self::over(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir))]).await
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
@@ -295,7 +295,7 @@ impl Served {
 
 /// A backend in memory with these releases, each `{type}/{name}:{tag}`; an archive's bytes are
 /// its own name at its source.
-pub fn memory(source: BackendKind, releases: &[&str]) -> Arc<MemoryBackend> {
+pub fn memory(source: BackendId, releases: &[&str]) -> Arc<MemoryBackend> {
     let backend = MemoryBackend::new(source);
     for release in releases {
         let (name, version) = release.split_once(':').unwrap();

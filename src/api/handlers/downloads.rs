@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use crate::api::artifact_headers::{describe, etag_of};
 use crate::api::conditional::client_has;
 use crate::api::delivery::Delivery;
-use crate::api::extract::{ReleasePath, SourceParam};
-use crate::api::params::{AssetParam, IdParams, SourceQueryParam, TagParam, VersionPathParam};
+use crate::api::extract::{ReleasePath, ScopeParam};
+use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::wanted;
 use crate::api::state::ApiState;
@@ -25,7 +25,7 @@ use crate::error::Error;
     get,
     path = "/extensions/{type}/{name}/{version}",
     tag = "extensions",
-    params(IdParams, VersionPathParam, TagParam, AssetParam, SourceQueryParam),
+    params(IdParams, VersionPathParam, TagParam, AssetParam, ScopeParams),
     responses(
         (status = 200, content_type = "application/octet-stream", body = Vec<u8>, headers(
             ("ETag" = String, description = "Strong"),
@@ -46,10 +46,10 @@ pub async fn download(
     State(api): State<Arc<ApiState>>,
     method: Method,
     path: ReleasePath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = Delivery::find(&api, &path, source).await?;
+    let found = Delivery::find(&api, &path, scope).await?;
     if method == Method::HEAD {
         let found = found.sized(&api, path.asset.as_deref()).await?;
         return Ok(head(&path, &found, &headers));

@@ -7,11 +7,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::api::answers::{Answer, Provenance};
-use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
+use crate::api::extract::{IdPath, ListParams, ScopeParam, SearchParams};
 use crate::api::list_memo::render_rows;
 use crate::api::memos::extension::{Facet, Question};
 use crate::api::params::{
-    FilterParams, IdParams, ListPageParams, QueryParam, SearchPageParams, SourceQueryParam,
+    FilterParams, IdParams, ListPageParams, QueryParam, ScopeParams, SearchPageParams,
 };
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
@@ -41,8 +41,8 @@ pub async fn list_extensions(
     params: ListParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let ListParams { extension_type, source, page } = params;
-    let (list, provenance) = api.memos.list(&api.catalog, extension_type, source).await?;
+    let ListParams { extension_type, scope, page } = params;
+    let (list, provenance) = api.memos.list(&api.catalog, extension_type, scope).await?;
     let total = list.total();
     let links = page.links("/api/v1/extensions", &params.kept(), total);
     let served = page.count(total);
@@ -79,19 +79,19 @@ pub async fn search_extensions(
     SearchParams { query, list }: SearchParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let view = api.catalog.ready(list.source).await?;
-    let ListParams { extension_type, source, page } = list;
+    let view = api.catalog.ready(list.scope).await?;
+    let ListParams { extension_type, scope, page } = list;
     let (words, shared) = (query.clone(), Arc::clone(&api));
     let search = move || {
-        let found = view.search(&words, extension_type, source);
-        let rendered = render_rows(page.of(&found), source, shared.memos.public_url())?;
+        let found = view.search(&words, extension_type, scope);
+        let rendered = render_rows(page.of(&found), scope, shared.memos.public_url())?;
         Ok((rendered, found.len()))
     };
     let (rendered, total) = api.renderer.run(page.limit, search).await?;
     api.metrics.extensions_served(page.count(total));
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
     let links = page.links("/api/v1/extensions/search", &kept, total);
-    let provenance = Provenance::of_catalog(&api.catalog, source);
+    let provenance = Provenance::of_catalog(&api.catalog, scope);
     Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
@@ -102,7 +102,7 @@ pub async fn search_extensions(
     get,
     path = "/extensions/{type}/{name}",
     tag = "extensions",
-    params(IdParams, SourceQueryParam),
+    params(IdParams, ScopeParams),
     responses(
         (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -116,10 +116,10 @@ pub async fn search_extensions(
 pub async fn get_extension(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, source, facet: Facet::Metadata }, &headers).await
+    understood(&api, Question { id, scope, facet: Facet::Metadata }, &headers).await
 }
 
 /// List versions
@@ -129,7 +129,7 @@ pub async fn get_extension(
     get,
     path = "/extensions/{type}/{name}/versions",
     tag = "extensions",
-    params(IdParams, SourceQueryParam),
+    params(IdParams, ScopeParams),
     responses(
         (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -143,10 +143,10 @@ pub async fn get_extension(
 pub async fn list_versions(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, source, facet: Facet::Versions }, &headers).await
+    understood(&api, Question { id, scope, facet: Facet::Versions }, &headers).await
 }
 
 /// Answers, and says on the answer what was asked, so that the same target is known next time.

@@ -16,6 +16,7 @@ use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
 use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
 /// Faults of one backend that are shown; probes read this page every few seconds.
@@ -31,8 +32,9 @@ pub struct Health {
     version: &'static str,
     /// Seconds since the start.
     uptime: u64,
-    /// Every kind of backend by name, configured or not.
-    backends: BTreeMap<&'static str, BackendHealth>,
+    /// Every backend by name. `gitea`, `oci` and `local` are always there: where no backend has that
+    /// name, they sum up the backends of the kind.
+    backends: BTreeMap<String, BackendHealth>,
     /// Why what is known is not kept on disk for now; null while it is, where it is not to be, and with
     /// client tokens for who brings none.
     state_error: Option<String>,
@@ -58,8 +60,10 @@ pub struct StoreHealth {
 }
 
 /// How one backend is.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct BackendHealth {
+    /// `gitea`, `oci` or `local`.
+    kind: &'static str,
     /// Whether it is configured.
     enabled: bool,
     /// Whether it answered its last question.
@@ -85,6 +89,41 @@ pub struct BackendHealth {
     faults_total: usize,
 }
 
+impl BackendHealth {
+    /// A kind of which no backend is configured.
+    const fn of_none(kind: BackendKind) -> Self {
+        Self {
+            kind: kind.as_str(),
+            enabled: false,
+            healthy: false,
+            last_success: None,
+            last_error: None,
+            age: None,
+            stale: false,
+            breaker: None,
+            extensions: 0,
+            faults: Vec::new(),
+            faults_total: 0,
+        }
+    }
+
+    /// Adds one more backend of the kind: the sum is healthy if all are, and as old as the oldest.
+    /// Names stay with the backends: errors and faults are not repeated.
+    fn add(&mut self, other: &Self) {
+        self.healthy = other.healthy && (self.healthy || !self.enabled);
+        self.last_success = match (self.last_success.take(), &other.last_success) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs.clone())),
+            (None, Some(theirs)) if !self.enabled => Some(theirs.clone()),
+            _ => None,
+        };
+        self.enabled = true;
+        self.age = self.age.max(other.age);
+        self.stale |= other.stale;
+        self.extensions += other.extensions;
+        self.faults_total += other.faults_total;
+    }
+}
+
 /// Something at a backend that cannot be served.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
@@ -103,14 +142,7 @@ pub async fn health(
     stranger: Option<Extension<Stranger>>,
 ) -> Json<Health> {
     let texts = stranger.is_none();
-    let absent = BackendHealth::default;
-    let mut backends: BTreeMap<_, _> =
-        BackendKind::ALL.map(|source| (source.as_str(), absent())).into();
-    let view = api.catalog.view();
-    for (source, status) in api.catalog.statuses() {
-        let extensions = view.entries(Some(source)).len();
-        backends.insert(source.as_str(), backend_health(status, extensions, texts));
-    }
+    let backends = backends(&api, texts);
     Json(Health {
         status: overall(&api, &backends),
         version: env!("CARGO_PKG_VERSION"),
@@ -119,6 +151,26 @@ pub async fn health(
         state_error: api.catalog.unkept().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
     })
+}
+
+fn backends(api: &ApiState, texts: bool) -> BTreeMap<String, BackendHealth> {
+    let view = api.catalog.view();
+    let mut backends: BTreeMap<String, BackendHealth> =
+        BackendKind::ALL.map(|kind| (kind.to_string(), BackendHealth::of_none(kind))).into();
+    let statuses = api.catalog.statuses();
+    let named: Vec<(BackendId, BackendHealth)> = statuses
+        .into_iter()
+        .map(|(id, status)| {
+            (id, backend_health(id.kind(), status, view.entries(id.into()).len(), texts))
+        })
+        .collect();
+    for (id, health) in &named {
+        if let Some(sum) = backends.get_mut(id.kind().as_str()) {
+            sum.add(health);
+        }
+    }
+    backends.extend(named.into_iter().map(|(id, health)| (id.to_string(), health)));
+    backends
 }
 
 /// Liveness
@@ -188,7 +240,12 @@ fn store_health(state: StoreState, texts: bool) -> StoreHealth {
     }
 }
 
-fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHealth {
+fn backend_health(
+    kind: BackendKind,
+    status: Status,
+    extensions: usize,
+    texts: bool,
+) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
     let view = |Fault { repository, subject, reason }| FaultView {
         repository,
@@ -197,6 +254,7 @@ fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHeal
     };
     let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
     BackendHealth {
+        kind: kind.as_str(),
         enabled: true,
         healthy: status.healthy,
         last_success: status.last_success.map(|at| at.to_string()),
@@ -210,7 +268,7 @@ fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHeal
     }
 }
 
-fn overall(api: &ApiState, backends: &BTreeMap<&'static str, BackendHealth>) -> &'static str {
+fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealth>) -> &'static str {
     let unwell = |backend: &BackendHealth| !backend.healthy || backend.stale;
     let unwell = backends.values().any(|backend| backend.enabled && unwell(backend));
     if !api.catalog.can_answer() {

@@ -9,8 +9,8 @@ use axum::response::Response;
 
 use crate::api::accept::Form;
 use crate::api::answers::Answer;
-use crate::api::extract::{IdPath, SourceParam, VersionParam};
-use crate::api::params::{IdParams, SourceQueryParam, VersionQueryParam};
+use crate::api::extract::{IdPath, ScopeParam, VersionParam};
+use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::readmes::Wanted;
 use crate::api::state::ApiState;
@@ -27,7 +27,7 @@ const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-
     get,
     path = "/extensions/{type}/{name}/readme",
     tag = "extensions",
-    params(IdParams, VersionQueryParam, SourceQueryParam),
+    params(IdParams, VersionQueryParam, ScopeParams),
     responses(
         (status = 200, description = "The README", content((String = "text/markdown"), (String = "text/html")), headers(
             ("ETag" = String, description = "Weak"),
@@ -46,11 +46,11 @@ pub async fn get_readme(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     VersionParam(version): VersionParam,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
-    let wanted = Wanted { id, version, source };
+    let wanted = Wanted { id, version, scope };
     let found = api.memos.readmes.readme(&api.catalog, wanted, form).await?;
     Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
 }

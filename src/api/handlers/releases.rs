@@ -7,15 +7,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::api::answers::Answer;
-use crate::api::extract::{IdPath, ReleasePath, SourceParam, WantedParams};
+use crate::api::extract::{IdPath, ReleasePath, ScopeParam, WantedParams};
 use crate::api::memos::release::Question;
 use crate::api::metadata_view::MetadataView;
-use crate::api::params::{IdParams, RangeParams, SourceQueryParam, TagParam, VersionPathParam};
+use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// Get version
 ///
@@ -24,7 +24,7 @@ use crate::models::naming::ExtensionId;
     get,
     path = "/extensions/{type}/{name}/{version}/metadata",
     tag = "extensions",
-    params(IdParams, VersionPathParam, TagParam, SourceQueryParam),
+    params(IdParams, VersionPathParam, TagParam, ScopeParams),
     responses(
         (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -38,10 +38,10 @@ use crate::models::naming::ExtensionId;
 pub async fn get_version(
     State(api): State<Arc<ApiState>>,
     ReleasePath { id, version, .. }: ReleasePath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Metadata(version), source, &headers).await
+    answer(&api, id, Question::Metadata(version), scope, &headers).await
 }
 
 /// Resolve a range
@@ -52,7 +52,7 @@ pub async fn get_version(
     get,
     path = "/extensions/{type}/{name}/resolve",
     tag = "extensions",
-    params(IdParams, RangeParams, SourceQueryParam),
+    params(IdParams, RangeParams, ScopeParams),
     responses(
         (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -67,20 +67,20 @@ pub async fn resolve(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     WantedParams(wanted): WantedParams,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Resolve(wanted), source, &headers).await
+    answer(&api, id, Question::Resolve(wanted), scope, &headers).await
 }
 
 async fn answer(
     api: &ApiState,
     id: ExtensionId,
     question: Question,
-    source: Option<BackendKind>,
+    scope: Scope,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.release(&api.catalog, id, question, source).await?;
+    let (rendered, provenance) = api.memos.release(&api.catalog, id, question, scope).await?;
     api.metrics.extensions_served(1);
     Ok(Answer::new(rendered, &provenance).respond(headers))
 }

@@ -105,11 +105,11 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
 /// What is only worth knowing when somebody looks.
 fn measure(api: &ApiState) {
     let view = api.catalog.view();
-    for (source, status) in api.catalog.statuses() {
-        let known = view.entries(Some(source)).len();
+    for (backend, status) in api.catalog.statuses() {
+        let known = view.entries(backend.into()).len();
         let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
-        api.metrics.backends.known(source.as_str(), known, age.as_secs_f64(), status.healthy);
-        api.metrics.backends.held(source.as_str(), status.held.bytes, status.held.refused);
+        api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
+        api.metrics.backends.held(backend.as_str(), status.held.bytes, status.held.refused);
     }
 }
 

@@ -28,7 +28,7 @@ pub fn outcomes() -> Vec<&'static str> {
     post,
     path = "/webhooks/{backend}",
     tag = "webhooks",
-    params(("backend" = String, Path, description = "`gitea` or `oci`")),
+    params(("backend" = String, Path, description = "The name of the backend")),
     request_body(content = Object, description = "As the backend sends it"),
     responses(
         (status = 202, description = "Taken"),
@@ -45,15 +45,15 @@ pub async fn receive(
     Path(backend): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
-    let receiver = receiver.ok_or_else(unknown_receiver)?;
-    let count = |outcome| api.metrics.webhook(receiver.source().as_str(), outcome);
+    let known = api.receivers.iter().find(|(id, _)| id.as_str() == backend);
+    let (backend, receiver) = known.ok_or_else(unknown_receiver)?;
+    let count = |outcome| api.metrics.webhook(backend.as_str(), outcome);
     if !receiver.is_worth_reading(request.headers()) {
         count(REFUSED);
         return Err(refused(WebhookError::Unsigned));
     }
     let sender = request.extensions().get().copied().unwrap_or(Sender(None));
-    let Some(_place) = api.notices.enter(receiver.source(), sender).await else {
+    let Some(_place) = api.notices.enter(*backend, sender).await else {
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };
@@ -62,7 +62,7 @@ pub async fn receive(
     let received = receiver.receive(&headers, &body);
     count(received.as_ref().map_or(REFUSED, Delivery::as_str));
     if let Delivery::Changed(ids) = received.map_err(refused)? {
-        api.catalog.notice(receiver.source(), ids);
+        api.catalog.notice(*backend, ids);
     }
     Ok(StatusCode::ACCEPTED)
 }

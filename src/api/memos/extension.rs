@@ -14,9 +14,10 @@ use crate::catalog::index::Entry;
 use crate::catalog::questions::Deadline;
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
 /// Which of an extension's two answers is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,20 +34,20 @@ pub struct Question {
     /// Which extension.
     pub id: ExtensionId,
     /// Of which backend; `None`: of its owner.
-    pub source: Option<BackendKind>,
+    pub scope: Scope,
     /// What of it.
     pub facet: Facet,
 }
 
 impl AboutOne for Question {
-    fn subject(&self) -> (&ExtensionId, Option<BackendKind>) {
-        (&self.id, self.source)
+    fn subject(&self) -> (&ExtensionId, Scope) {
+        (&self.id, self.scope)
     }
 
     fn key(&self) -> String {
         match self.facet {
-            Facet::Metadata => entry_key(&self.id, "", self.source),
-            Facet::Versions => entry_key(&self.id, "/versions", self.source),
+            Facet::Metadata => entry_key(&self.id, "", self.scope),
+            Facet::Versions => entry_key(&self.id, "/versions", self.scope),
         }
     }
 
@@ -56,33 +57,33 @@ impl AboutOne for Question {
         public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
-        let Self { id, source, facet } = self;
+        let Self { id, scope, facet } = self;
         let entry = match facet {
-            Facet::Metadata => catalog.find_by(&id, source, deadline).await?,
-            Facet::Versions => catalog.find_whole(&id, source, deadline).await?,
+            Facet::Metadata => catalog.find_by(&id, scope, deadline).await?,
+            Facet::Versions => catalog.find_whole(&id, scope, deadline).await?,
         };
-        let rendered = render(&entry, source, facet, public_url.as_ref())?;
+        let rendered = render(&entry, scope, facet, public_url.as_ref())?;
         // What could not be read in time is told, and not kept: it may be there in a moment.
-        let lacking: Vec<BackendKind> = match facet {
+        let lacking: Vec<BackendId> = match facet {
             Facet::Metadata => Vec::new(),
-            Facet::Versions => entry.extension.unread().map(|release| release.source).collect(),
+            Facet::Versions => entry.extension.unread().map(|release| release.backend).collect(),
         };
-        let value = EntryMemo { entry, asked: source, rendered };
+        let value = EntryMemo { entry, asked: scope, rendered };
         Ok(Filled { value, whole: lacking.is_empty(), lacking })
     }
 }
 
 fn render(
     entry: &Entry,
-    source: Option<BackendKind>,
+    scope: Scope,
     facet: Facet,
     public_url: Option<&PublicUrl>,
 ) -> Result<Rendered> {
     match facet {
-        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, source, public_url)),
+        Facet::Metadata => Rendered::json(&ExtensionView::of(entry, scope, public_url)),
         Facet::Versions => {
             let releases = entry.extension.releases().iter();
-            let views = releases.map(|one| VersionView::of(entry, one, source, public_url));
+            let views = releases.map(|one| VersionView::of(entry, one, scope, public_url));
             let views: Vec<_> = views.collect();
             Rendered::json(&views)
         }
@@ -135,8 +136,8 @@ impl Memos {
     ) -> Option<KeptAnswer<'_>> {
         let memos = self.of(question.facet);
         let hit = self.rules.metadata.then(|| memos.peek(key, &catalog.view())).flatten()?;
-        catalog.still_answers(&hit.value.entry, question.source).ok()?;
-        let provenance = Provenance::kept(catalog, question.source, Some(&question.id), hit.age);
+        catalog.still_answers(&hit.value.entry, question.scope).ok()?;
+        let provenance = Provenance::kept(catalog, question.scope, Some(&question.id), hit.age);
         Some(KeptAnswer { rendered: hit.value.rendered, provenance, counters: memos.counters() })
     }
 

@@ -12,8 +12,9 @@ use crate::catalog::Catalog;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// An answer that ends when what it was made from changes.
 pub trait Perishable: Clone + Send + Sync + 'static {
@@ -33,7 +34,7 @@ pub struct Filled<V> {
     /// may be there in a moment.
     pub whole: bool,
     /// The backends whose part is missing.
-    pub lacking: Vec<BackendKind>,
+    pub lacking: Vec<BackendId>,
 }
 
 /// What one extension was when a fill of it began; `None`: it was not known.
@@ -41,8 +42,8 @@ pub type Generation = Option<Same<Entry>>;
 
 /// What this view has under a name.
 #[must_use]
-pub fn generation(view: &View, id: &ExtensionId, source: Option<BackendKind>) -> Generation {
-    view.get(id, source).cloned().map(Same)
+pub fn generation(view: &View, id: &ExtensionId, scope: Scope) -> Generation {
+    view.get(id, scope).cloned().map(Same)
 }
 
 /// A memo with its fills; `G` tells apart fills that began before and after a change.

@@ -14,9 +14,9 @@ use crate::catalog::details::Details;
 use crate::catalog::questions::Deadline;
 use crate::catalog::resolve::Wanted;
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 /// What is asked of a release, and which one.
@@ -33,29 +33,27 @@ impl Question {
         &self,
         catalog: &Arc<Catalog>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
         match self {
-            Self::Metadata(version) => catalog.find_details(id, version, source, deadline).await,
-            Self::Resolve(wanted) => catalog.resolve(id, wanted, source, deadline).await,
+            Self::Metadata(version) => catalog.find_details(id, version, scope, deadline).await,
+            Self::Resolve(wanted) => catalog.resolve(id, wanted, scope, deadline).await,
         }
     }
 
     fn render(
         &self,
         found: &Details,
-        source: Option<BackendKind>,
+        scope: Scope,
         public_url: Option<&PublicUrl>,
     ) -> Result<Rendered> {
         let Details { entry, release, .. } = found;
         match self {
             Self::Metadata(_) => {
-                Rendered::json(&MetadataView::of(entry, release, source, public_url))
+                Rendered::json(&MetadataView::of(entry, release, scope, public_url))
             }
-            Self::Resolve(_) => {
-                Rendered::json(&VersionView::of(entry, release, source, public_url))
-            }
+            Self::Resolve(_) => Rendered::json(&VersionView::of(entry, release, scope, public_url)),
         }
     }
 }
@@ -64,13 +62,13 @@ impl Question {
 #[derive(Clone)]
 struct OfRelease {
     id: ExtensionId,
-    source: Option<BackendKind>,
+    scope: Scope,
     question: Question,
 }
 
 impl AboutOne for OfRelease {
-    fn subject(&self) -> (&ExtensionId, Option<BackendKind>) {
-        (&self.id, self.source)
+    fn subject(&self) -> (&ExtensionId, Scope) {
+        (&self.id, self.scope)
     }
 
     fn key(&self) -> String {
@@ -80,7 +78,7 @@ impl AboutOne for OfRelease {
                 format!("/resolve?{constraint}&{prereleases}")
             }
         };
-        entry_key(&self.id, &what, self.source)
+        entry_key(&self.id, &what, self.scope)
     }
 
     async fn answer(
@@ -89,11 +87,11 @@ impl AboutOne for OfRelease {
         public_url: Option<PublicUrl>,
         deadline: Deadline,
     ) -> Result<Filled<EntryMemo>> {
-        let Self { id, source, question } = self;
-        let found = question.ask(&catalog, &id, source, deadline).await?;
-        let rendered = question.render(&found, source, public_url.as_ref())?;
-        let lacking = if found.whole { Vec::new() } else { vec![found.release.source] };
-        let value = EntryMemo { entry: found.entry, asked: source, rendered };
+        let Self { id, scope, question } = self;
+        let found = question.ask(&catalog, &id, scope, deadline).await?;
+        let rendered = question.render(&found, scope, public_url.as_ref())?;
+        let lacking = if found.whole { Vec::new() } else { vec![found.release.backend] };
+        let value = EntryMemo { entry: found.entry, asked: scope, rendered };
         Ok(Filled { value, whole: found.whole, lacking })
     }
 }
@@ -109,9 +107,9 @@ impl Memos {
         catalog: &Arc<Catalog>,
         id: ExtensionId,
         question: Question,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Result<(Rendered, Provenance)> {
-        let asked = OfRelease { id, source, question };
+        let asked = OfRelease { id, scope, question };
         self.through(&self.releases, catalog, &asked).await
     }
 }

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::backend::weighted::Bounds;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// What the answers of one memo may take up together, whatever their number.
 pub(in crate::api) const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -35,20 +35,27 @@ impl MemoRules {
     }
 }
 
-/// `{type}/{name}{what}`, the name without case, `@{source}` appended where one was asked.
-pub(in crate::api) fn entry_key(
-    id: &ExtensionId,
-    what: &str,
-    source: Option<BackendKind>,
-) -> String {
+/// `{type}/{name}{what}`, the name without case, `@` and the scope appended where not all backends were asked.
+pub(in crate::api) fn entry_key(id: &ExtensionId, what: &str, scope: Scope) -> String {
     let mut key = String::with_capacity(64);
     key.push_str(id.extension_type.as_str());
     key.push('/');
     key.extend(id.name.as_str().chars().map(|c| c.to_ascii_lowercase()));
     key.push_str(what);
-    if let Some(source) = source {
+    if scope != Scope::All {
         key.push('@');
-        key.push_str(source.as_str());
+        key.push_str(&scope_key(scope));
     }
     key
+}
+
+/// The part of a key that tells scopes apart.
+pub(in crate::api) fn scope_key(scope: Scope) -> String {
+    match scope {
+        Scope::All => "all".to_owned(),
+        Scope::Kind(kind) => kind.to_string(),
+        // Backends may be named like their kind, of which there may be others.
+        Scope::Backend(one) => format!("{}/{one}", one.kind()),
+        Scope::Nothing => "nothing".to_owned(),
+    }
 }

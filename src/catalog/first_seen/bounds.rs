@@ -12,7 +12,7 @@ use crate::catalog::first_seen::Seen;
 use crate::catalog::first_seen::pin::VersionPins;
 use crate::catalog::index::View;
 use crate::models::artifact::ArtifactKey;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
@@ -28,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is known of a backend, for who has to decide what is worth remembering.
 pub(super) struct Room<'a> {
-    pub(super) source: BackendKind,
+    pub(super) backend: BackendId,
     pub(super) views: Option<&'a watch::Receiver<Arc<View>>>,
 }
 
@@ -36,8 +36,8 @@ impl Room<'_> {
     /// Everything that is known of it; `None`: it was not listed yet.
     fn extensions(&self) -> Option<Vec<Arc<Extension>>> {
         let view = Arc::clone(&self.views?.borrow());
-        let entries = view.entries(Some(self.source)).iter();
-        view.knows(self.source).then(|| entries.map(|one| Arc::clone(&one.extension)).collect())
+        let entries = view.entries(self.backend.into()).iter();
+        view.knows(self.backend).then(|| entries.map(|one| Arc::clone(&one.extension)).collect())
     }
 }
 
@@ -160,18 +160,18 @@ mod tests {
         };
         let release = Release {
             artifact: ArtifactChoice::Chosen(Arc::new(archive)),
-            ..Release::of_tag(BackendKind::Gitea, "1.0.0".parse().unwrap())
+            ..Release::of_tag(BackendId::GITEA, "1.0.0".parse().unwrap())
         };
-        let mut index = Index::new(&[BackendKind::Gitea], &RULES);
-        index.put(BackendKind::Gitea, Extension::new(id("a"), vec![release]), Instant::now());
-        index.listed(BackendKind::Gitea);
+        let mut index = Index::new(&[BackendId::GITEA], &RULES);
+        index.put(BackendId::GITEA, Extension::new(id("a"), vec![release]), Instant::now());
+        index.listed(BackendId::GITEA);
         watch::Sender::new(Arc::new(index.view(&View::default())))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_key_in_each_answer_leaves_a_bounded_trace_and_no_known_file_is_forgotten() {
         let views = views("listed").subscribe();
-        let room = Room { source: BackendKind::Gitea, views: Some(&views) };
+        let room = Room { backend: BackendId::GITEA, views: Some(&views) };
         let (mut seen, digest) = (Seen::default(), Digest::sha256(b"a"));
         assert!(seen.learn(&ArtifactKey::new("listed"), &digest, &room));
         assert!(!seen.learn(&ArtifactKey::new("k".repeat(KEY_MAX + 1)), &digest, &room));
@@ -184,7 +184,7 @@ mod tests {
         assert!(learned > DIGESTS_MAX, "room was made once: {learned}");
         assert!(seen.digests.contains_key(&ArtifactKey::new("listed")));
         // Of a backend that was not listed yet nobody knows what it has.
-        let unknown = Room { source: BackendKind::Oci, views: Some(&views) };
+        let unknown = Room { backend: BackendId::OCI, views: Some(&views) };
         tokio::time::advance(LOOK_AGAIN).await;
         assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, &unknown));
         tokio::time::advance(LOOK_AGAIN).await;
@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pin_of_a_version_that_is_listed_is_never_given_up() {
         let views = views("listed").subscribe();
-        let room = Room { source: BackendKind::Gitea, views: Some(&views) };
+        let room = Room { backend: BackendId::GITEA, views: Some(&views) };
         let mut seen = Seen::default();
         for version in ["1.0.0", "0.9.0"] {
             seen.pin(&id("a"), version, first(), &room);

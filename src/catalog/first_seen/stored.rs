@@ -10,7 +10,7 @@ use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::stored::read_id;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactKey;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
 /// By backend.
@@ -72,7 +72,7 @@ struct StoredFirst {
 /// None that ours can bring about.
 pub(super) fn to_json(known: &Known) -> Result<Vec<u8>> {
     let stored: StoredKnown =
-        known.iter().map(|(source, seen)| (source.to_string(), StoredSeen::of(seen))).collect();
+        known.iter().map(|(backend, seen)| (backend.qualified(), StoredSeen::of(seen))).collect();
     serde_json::to_vec(&stored)
         .map_err(|error| Error::new(ErrorKind::Internal, "It cannot be written").because(error))
 }
@@ -85,7 +85,7 @@ pub(super) fn from_json(json: &[u8]) -> Result<Known> {
     let stored: StoredKnown = serde_json::from_slice(json)
         .map_err(|error| damaged("its content is of another shape").because(error))?;
     let read = |(source, seen): (String, StoredSeen)| {
-        let source: BackendKind = parsed("source", &source)?;
+        let source: BackendId = parsed("source", &source)?;
         Ok((source, seen.read()?))
     };
     stored.into_iter().map(read).collect()
@@ -202,7 +202,7 @@ mod tests {
             replaced_by: Some(Replacement { key: None, size: 8, digest: Some(b) }),
         };
         let mut known = Known::new();
-        let seen = known.entry(BackendKind::Gitea).or_default();
+        let seen = known.entry(BackendId::GITEA).or_default();
         seen.digests.insert(ArtifactKey::new("uuid"), a);
         seen.versions.entry(id).or_default().insert("1.0.0+b".to_owned(), VersionPins(vec![pin]));
         let json = to_json(&known).unwrap();
@@ -221,7 +221,7 @@ mod tests {
                 {{"digest":"{digest}","size":7}}}}}}}}}}"#
         );
         let known = from_json(json.as_bytes()).unwrap();
-        let pins = known[&BackendKind::Gitea].versions.values().next().unwrap()["1.0.0"].clone();
+        let pins = known[&BackendId::GITEA].versions.values().next().unwrap()["1.0.0"].clone();
         assert_eq!((pins.0[0].digest.clone(), pins.0[0].file_name.clone()), (digest, None));
     }
 }

@@ -13,7 +13,7 @@ use crate::backend::{Backend, Listing};
 use crate::catalog::first_seen::FirstSeen;
 use crate::error::Result;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
@@ -42,8 +42,8 @@ impl Completed {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Backend for Completed {
-    fn source(&self) -> BackendKind {
-        self.inner.source()
+    fn id(&self) -> BackendId {
+        self.inner.id()
     }
 
     async fn listing(&self) -> Result<Listing> {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
 /// Names that their owner lost and that are still kept for it; the one lost first is given up first.
@@ -14,7 +14,7 @@ const LOST_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
 /// The owner of each name that ever had a certain one.
 pub(super) struct Owners {
-    of: HashMap<ExtensionId, BackendKind>,
+    of: HashMap<ExtensionId, BackendId>,
     /// Those whose owner has them no more, in the order in which they were lost.
     lost: LruCache<ExtensionId, ()>,
 }
@@ -27,12 +27,12 @@ impl Default for Owners {
 
 impl Owners {
     /// Who owns a name, or owned it last.
-    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendKind> {
+    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendId> {
         self.of.get(id).copied()
     }
 
     /// This backend has the name, and answers for it.
-    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendKind) {
+    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) {
         self.lost.pop(id);
         if self.of.get(id) != Some(&owner) {
             self.of.insert(id.clone(), owner);
@@ -50,14 +50,14 @@ impl Owners {
     }
 
     /// Takes over who owned which name before a restart. What is known by now counts more.
-    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendKind)>) {
+    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
         for (id, owner) in owners {
             self.of.entry(id).or_insert(owner);
         }
     }
 
     /// Every name with its owner; ordered.
-    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendKind)> {
+    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendId)> {
         let mut owners: Vec<_> = self.of.iter().map(|(id, of)| (id.clone(), *of)).collect();
         owners.sort();
         owners
@@ -77,16 +77,16 @@ mod tests {
         let mut owners = Owners::default();
         let max = LOST_MAX.get();
         for number in 0..=max {
-            owners.owned(&id(number), BackendKind::Gitea);
+            owners.owned(&id(number), BackendId::GITEA);
         }
         assert_eq!(owners.all().len(), max + 1, "names that are there have no bound");
         for number in (0..=max).chain([1]) {
             owners.lost(&id(number));
         }
         assert_eq!(owners.owner_of(&id(0)), None);
-        assert_eq!(owners.owner_of(&id(1)), Some(BackendKind::Gitea));
+        assert_eq!(owners.owner_of(&id(1)), Some(BackendId::GITEA));
         assert_eq!(owners.all().len(), max);
-        owners.owned(&id(1), BackendKind::Gitea);
+        owners.owned(&id(1), BackendId::GITEA);
         owners.lost(&id(max + 1));
         assert_eq!(owners.all().len(), max, "nobody ever owned that one");
     }

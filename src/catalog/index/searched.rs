@@ -1,14 +1,15 @@
-//! The lists of a view, made ready to be searched.
+//! The list of one scope, ready to be searched.
 
 use std::sync::Arc;
 
-use crate::catalog::index::{Entry, View};
-use crate::catalog::search::SearchIndex;
-use crate::models::backend_kind::BackendKind;
+use crate::catalog::index::patch::{Changes, is_same, patched};
+use crate::catalog::index::{Entries, Entry, List, View};
+use crate::catalog::ownership::Ownership;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
+use crate::models::scope::Scope;
 
-/// What an entry is found by.
+/// Entries are searched by their extensions.
 impl AsRef<Arc<Extension>> for Entry {
     fn as_ref(&self) -> &Arc<Extension> {
         &self.extension
@@ -16,35 +17,47 @@ impl AsRef<Arc<Extension>> for Entry {
 }
 
 impl View {
-    /// The entries of one list, and of one type, that match a query; best first.
+    /// The entries of one scope, and of one type, that match a query; best first.
     #[must_use]
     pub fn search(
         &self,
         query: &str,
         extension_type: Option<ExtensionType>,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Vec<&Arc<Entry>> {
-        let index = self.search_of(source);
-        index.map_or_else(Vec::new, |index| index.search(query, extension_type))
+        let list = self.list_of(scope);
+        list.map_or_else(Vec::new, |list| list.search.search(query, extension_type))
     }
+}
 
-    /// This view with its lists ready to be searched. Takes from the previous one what did not
-    /// change. Lists that are the same share one index.
-    pub(super) fn searched(mut self, previous: &Self) -> Self {
-        let lists = self.by_source.iter().map(|(source, entries)| (Some(*source), entries));
-        for (source, entries) in [(None, &self.merged)].into_iter().chain(lists) {
-            let index = match (self.searches.first(), previous.search_of(source)) {
-                (Some((_, merged)), _) if merged.is_of(entries) => Arc::clone(merged),
-                (_, Some(index)) if index.is_of(entries) => Arc::clone(index),
-                (_, Some(index)) => Arc::new(index.next(Arc::clone(entries))),
-                (_, None) => Arc::new(SearchIndex::default().next(Arc::clone(entries))),
-            };
-            self.searches.push((source, index));
+impl List {
+    /// The list after these changes. Shares entries and search index with the list of all backends
+    /// where both have the same entries, and with the previous list where nothing changed.
+    pub(super) fn next(
+        scope: Scope,
+        changes: &Changes,
+        previous: Option<&Self>,
+        all: Option<&Self>,
+    ) -> Self {
+        let none = Self::default();
+        let previous = previous.unwrap_or(&none);
+        let [entries, orphans] = [false, true].map(|orphaned| {
+            let shown =
+                |entry: &Arc<Entry>| matches!(entry.ownership, Ownership::Orphaned(_)) == orphaned;
+            let changes =
+                changes.iter().map(|(id, entry)| (id.clone(), entry.clone().filter(shown)));
+            let before = if orphaned { &previous.orphans } else { &previous.entries };
+            patched(before, &changes.collect())
+        });
+        if let Some(all) = all.filter(|all| is_same(&all.entries, &entries)) {
+            let (entries, search) = (Arc::clone(&all.entries), Arc::clone(&all.search));
+            return Self { scope, entries, orphans, search };
         }
-        self
-    }
-
-    fn search_of(&self, source: Option<BackendKind>) -> Option<&Arc<SearchIndex<Entry>>> {
-        self.searches.iter().find(|(of, _)| *of == source).map(|(_, index)| index)
+        let search = if previous.search.is_of(&entries) {
+            Arc::clone(&previous.search)
+        } else {
+            Arc::new(previous.search.next(Entries::clone(&entries)))
+        };
+        Self { scope, entries, orphans, search }
     }
 }

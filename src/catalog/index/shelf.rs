@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::catalog::index::Part;
 use crate::catalog::index::room::Room;
 use crate::catalog::moment::Moment;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
@@ -43,7 +43,7 @@ pub(super) enum Taken {
 
 /// What one backend has.
 pub(super) struct Shelf {
-    pub(super) source: BackendKind,
+    pub(super) backend: BackendId,
     /// Whether it was ever listed.
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
@@ -53,9 +53,15 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn new(source: BackendKind, max_bytes: usize) -> Self {
+    pub(super) fn new(backend: BackendId, max_bytes: usize) -> Self {
         let (extensions, absent) = (BTreeMap::new(), HashMap::new());
-        Self { source, known: false, extensions, absent, room: Room::new(max_bytes) }
+        Self { backend, known: false, extensions, absent, room: Room::new(max_bytes) }
+    }
+
+    /// The backend's part of a name that has a release to be listed.
+    pub(super) fn listed(&self, id: &ExtensionId) -> Option<Part> {
+        let part = self.extensions.get(id)?;
+        (!part.extension.releases().is_empty()).then(|| part.clone())
     }
 
     /// Takes in an extension as it was read, if there is room for it.
@@ -130,7 +136,7 @@ impl Shelf {
 
     fn part(&self, extension: Arc<Extension>, read: Moment) -> Part {
         let (weight, read) = (extension.weight(), Arc::new(Mutex::new(read)));
-        Part { source: self.source, extension, weight, read }
+        Part { backend: self.backend, extension, weight, read }
     }
 
     /// Takes in that the backend said "no such repository", or listed no release.

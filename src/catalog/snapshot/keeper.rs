@@ -14,7 +14,7 @@ use crate::catalog::snapshot::file::StateFile;
 use crate::catalog::snapshot::stored::{read_lines, write_lines};
 use crate::catalog::snapshot::{Fingerprints, Knowledge};
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
 /// The form of the file. A new one is given out whenever an older service would misread it.
 const VERSION: u32 = 2;
@@ -60,7 +60,7 @@ impl Keeper {
 
     /// Takes over what was kept, where the wall clock shows `now`; answers with the backends that
     /// something was known of. A file that cannot be used is set aside and named in the log.
-    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<BackendKind> {
+    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<BackendId> {
         let this = Arc::clone(self);
         let reading = move || (this.file.prepare(), this.read_here(now));
         match tokio::task::spawn_blocking(reading).await {
@@ -77,15 +77,15 @@ impl Keeper {
         }
     }
 
-    fn read_here(&self, now: Timestamp) -> Vec<BackendKind> {
+    fn read_here(&self, now: Timestamp) -> Vec<BackendId> {
         self.file.remove_unfinished();
         match self.file.read(read_lines) {
             Ok(None) => Vec::new(),
             Ok(Some(snapshot)) => {
                 let restored = self.catalog.restore(snapshot, &self.fingerprints, now);
-                for source in &restored {
-                    let extensions = self.catalog.view().entries(Some(*source)).len();
-                    info!(backend = %source, extensions, "catalog loaded from the last run");
+                for backend in &restored {
+                    let extensions = self.catalog.view().entries((*backend).into()).len();
+                    info!(%backend, extensions, "catalog loaded from the last run");
                 }
                 restored
             }

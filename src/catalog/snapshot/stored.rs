@@ -21,7 +21,7 @@ use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_
 use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
@@ -99,7 +99,7 @@ struct StoredExtension<'a> {
 pub(super) fn write_lines(snapshot: &Snapshot, mut out: &mut dyn Write) -> io::Result<()> {
     let mut owners: BTreeMap<String, Vec<Text<'_>>> = BTreeMap::new();
     for (id, owner) in &snapshot.owners {
-        owners.entry(owner.to_string()).or_default().push(id.to_string().into());
+        owners.entry(owner.qualified()).or_default().push(id.to_string().into());
     }
     let backends = snapshot.backends.iter().map(stored_backend).collect();
     serde_json::to_writer(&mut out, &StoredSnapshot { backends, owners })?;
@@ -121,7 +121,7 @@ pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
     let lines: Vec<&str> = below.split_terminator('\n').collect();
     let mut owners = Vec::new();
     for (owner, ids) in stored.owners {
-        let owner: BackendKind = parsed("owner", &owner)?;
+        let owner: BackendId = parsed("owner", &owner)?;
         for id in ids {
             owners.push((read_id(&id)?, owner));
         }
@@ -148,7 +148,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
     let faults = kept.faults.iter();
     let ids = |ids: &[ExtensionId]| ids.iter().map(|id| id.to_string().into()).collect();
     StoredBackend {
-        source: kept.source.as_str().into(),
+        source: kept.backend.qualified().into(),
         fingerprint: kept.fingerprint.as_str().into(),
         current_as_of: kept.current_as_of,
         complete_as_of: kept.complete_as_of,
@@ -168,7 +168,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
 }
 
 fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
-    let source: BackendKind = parsed("source", &stored.source)?;
+    let backend: BackendId = parsed("source", &stored.source)?;
     let mut subjects = stored.fault_subjects.into_iter();
     let faults = stored.faults.into_iter().map(|(repository, reason)| {
         let subject = subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
@@ -176,7 +176,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
     });
     let faults = faults.collect::<Result<_>>()?;
     Ok(Kept {
-        source,
+        backend,
         fingerprint: stored.fingerprint.into(),
         current_as_of: stored.current_as_of,
         complete_as_of: stored.complete_as_of,
@@ -186,7 +186,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         identity: stored.identity.map(Into::into),
         listing_gap: stored.listing_gap.map(Into::into),
         faults,
-        extensions: read_extensions(source, lines)?,
+        extensions: read_extensions(backend, lines)?,
         unsettled: Unsettled {
             doubted: read_ids(&stored.doubted)?,
             dirty: read_ids(&stored.dirty)?,
@@ -213,14 +213,11 @@ fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'
 
 /// The extensions of these lines, read by as many threads as there are processors: this is most of
 /// the time that a start takes.
-fn read_extensions(
-    source: BackendKind,
-    lines: &[&str],
-) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
+fn read_extensions(backend: BackendId, lines: &[&str]) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let share = lines.len().div_ceil(threads).max(LINES_MIN);
     let read = |lines: &[&str]| -> Result<Vec<_>> {
-        lines.iter().map(|line| read_extension(source, from_json(line)?)).collect()
+        lines.iter().map(|line| read_extension(backend, from_json(line)?)).collect()
     };
     thread::scope(|scope| {
         let parts = lines.chunks(share).map(|part| scope.spawn(move || read(part)));
@@ -235,13 +232,14 @@ fn read_extensions(
 }
 
 fn read_extension(
-    source: BackendKind,
+    backend: BackendId,
     stored: StoredExtension<'_>,
 ) -> Result<(Arc<Extension>, Timestamp)> {
     let id = read_id(&stored.id)?;
     let abouts: Vec<_> = stored.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
     let releases = stored.releases.into_iter();
-    let releases = releases.map(|one| read_release(source, one, &abouts)).collect::<Result<_>>()?;
+    let releases =
+        releases.map(|one| read_release(backend, one, &abouts)).collect::<Result<_>>()?;
     let faults = stored.faults.into_iter().map(StoredFault::read);
     let extension = Extension::new(id, releases)
         .awaiting_archive(stored.awaits_archive)

@@ -9,7 +9,7 @@ use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{About, Release};
 
 /// What its publisher says of a release.
@@ -151,7 +151,7 @@ fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
 /// # Errors
 /// The first value that the domain does not accept, or a place where nothing is.
 pub(super) fn read_release(
-    source: BackendKind,
+    backend: BackendId,
     stored: StoredRelease<'_>,
     abouts: &[Arc<About>],
 ) -> Result<Release> {
@@ -177,7 +177,7 @@ pub(super) fn read_release(
         assets,
         manifest_digest: digest.transpose()?,
         about: Arc::clone(abouts.get(stored.about).ok_or_else(nowhere)?),
-        ..Release::of_tag(source, parsed("tag", &stored.tag)?)
+        ..Release::of_tag(backend, parsed("tag", &stored.tag)?)
     })
 }
 

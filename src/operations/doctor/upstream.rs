@@ -14,6 +14,7 @@ use crate::http::inspect::{Inspection, inspect};
 use crate::http::request::Request;
 use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
 use crate::oci::address::RegistryAddress;
@@ -46,7 +47,7 @@ pub(super) fn impatient(config: &Config) -> Config {
 
 /// Everything about one backend.
 pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry> {
-    let source = backend.source();
+    let source = backend.id();
     let mut entries = Vec::new();
     if let Some((url, upstream)) = remote(config, source) {
         entries.extend(way(source, &url, upstream).await);
@@ -79,7 +80,7 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry
 /// Whether what is listed can be read: rights to the one are no rights to the other. The first
 /// extensions are asked for, since one that fails may be ill by itself.
 async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> Option<Entry> {
-    let source = backend.source();
+    let source = backend.id();
     let mut first = None;
     for id in listing.ids.iter().take(TRIED_MAX) {
         match backend.extension(id).await {
@@ -93,8 +94,8 @@ async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> 
     first.map(|error| failure(config, source, "releases", &error))
 }
 
-fn remote(config: &Config, source: BackendKind) -> Option<(Url, &UpstreamConfig)> {
-    match source {
+fn remote(config: &Config, backend: BackendId) -> Option<(Url, &UpstreamConfig)> {
+    match backend.kind() {
         BackendKind::Gitea => {
             let gitea = config.gitea.as_ref()?;
             Some((gitea.url.parse().ok()?, &gitea.upstream))
@@ -109,8 +110,8 @@ fn remote(config: &Config, source: BackendKind) -> Option<(Url, &UpstreamConfig)
 }
 
 /// Name, connection and TLS.
-async fn way(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
-    let about = source.as_str();
+async fn way(backend: BackendId, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
+    let about = backend.as_str();
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
         Err(error) => {
@@ -171,7 +172,7 @@ fn soon() -> jiff::SignedDuration {
 }
 
 /// Whether the backend's clock and ours agree.
-async fn clock(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Entry {
+async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> Entry {
     let about = source.as_str();
     let settings = HttpSettings {
         backend: source,
@@ -213,11 +214,11 @@ async fn clock(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Ent
     )
 }
 
-fn listed(source: BackendKind, listing: &Listing) -> Entry {
-    let about = source.as_str();
+fn listed(backend: BackendId, listing: &Listing) -> Entry {
+    let about = backend.as_str();
     let count = listing.ids.len();
     if count == 0 {
-        let fix = match source {
+        let fix = match backend.kind() {
             BackendKind::Gitea => {
                 "publish a repository whose name ends in _prov, _taskserv or _cluster, or let the \
                  credentials see it"
@@ -244,19 +245,19 @@ fn listed(source: BackendKind, listing: &Listing) -> Entry {
 }
 
 /// What nearly fits the naming.
-fn misnamed(source: BackendKind, listing: &Listing) -> impl Iterator<Item = Entry> {
+fn misnamed(backend: BackendId, listing: &Listing) -> impl Iterator<Item = Entry> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
         let fix = "rename it, or ignore this line if it is not an extension";
-        Entry::note(source.as_str(), "naming", format!("{repository} {reason}"), fix)
+        Entry::note(backend.as_str(), "naming", format!("{repository} {reason}"), fix)
     })
 }
 
 /// What a question failed with, and what to do about it.
-fn failure(config: &Config, source: BackendKind, step: &'static str, error: &Error) -> Entry {
-    let about = source.as_str();
-    let key = if source == BackendKind::Oci { "auth_token_path" } else { "token_path" };
-    let has_token = match source {
+fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Error) -> Entry {
+    let about = backend.as_str();
+    let key = if backend.kind() == BackendKind::Oci { "auth_token_path" } else { "token_path" };
+    let has_token = match backend.kind() {
         BackendKind::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
         BackendKind::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
         BackendKind::Local => false,
@@ -265,7 +266,7 @@ fn failure(config: &Config, source: BackendKind, step: &'static str, error: &Err
         _ if error.is_of_missing_place() => {
             "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
         }
-        _ if source == BackendKind::Local => match step {
+        _ if backend.kind() == BackendKind::Local => match step {
             "listing" => "set local.path to a directory that the service may read".to_owned(),
             _ => "mend this layout, or remove it".to_owned(),
         },
