@@ -85,7 +85,7 @@ async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
         let catalog = Catalog::new(vec![first.clone(), second.clone()], rules(merge, TTL));
         catalog.round(Scope::All).await.unwrap();
         let view = catalog.view();
-        let same = |(merged, backend): (&Arc<Entry>, BackendId)| {
+        let same = |(merged, backend): (_, BackendId)| {
             view.entries(backend.into()).iter().any(|own| Arc::ptr_eq(own, merged))
         };
         let owners = [BackendId::GITEA, BackendId::GITEA, BackendId::OCI];
