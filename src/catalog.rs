@@ -1,4 +1,5 @@
-//! The catalog: what is known of every backend, merged into one view that reads never wait for.
+//! The catalog: the cached state of every backend, merged into one view that reads take without
+//! waiting.
 
 mod beyond;
 pub mod details;
@@ -48,78 +49,79 @@ use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
-/// How backends share names, and how long what they said stays current.
+/// Rules for names that several backends share, and lifetimes of cached data.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// What happens to a name that several backends have.
+    /// Resolution of a name that several backends have.
     pub merge: Merge,
-    /// Whether a name passes to the next backend when its owner loses it.
+    /// If true, a name passes to the next backend when its owner loses it.
     pub allow_takeover: bool,
-    /// How long a backend's answers are current.
+    /// Time to live of a backend's data.
     pub ttl: Duration,
-    /// How much longer they go unmarked while they are made current.
+    /// Time beyond `ttl` in which data is served without a staleness mark while it is refreshed.
     pub stale_while_revalidate: Duration,
-    /// How old what is known of a backend may be and still answer for it.
+    /// Maximum age at which the data of an unreachable backend is still served.
     pub stale_if_error: Duration,
-    /// How long change rounds may go on before everything is swept again.
+    /// Maximum time between two full sweeps; only changes are read in between.
     pub full_sweep: Duration,
-    /// How long a "no" to a name or version that is not known is remembered.
+    /// Time to live of a negative cache entry for an unknown name or version.
     pub negative_ttl: Duration,
-    /// Whether a version's archive may become another one than the one first downloaded.
+    /// If true, the archive of a version may differ from the one that was downloaded first.
     pub accept_changes: bool,
-    /// About how many bytes the extensions of one backend may take up.
+    /// Approximate memory limit for the extensions of one backend, in bytes.
     pub max_bytes: usize,
 }
 
 impl Rules {
-    /// Whether answers of this age are marked.
+    /// Returns true if a response with data of this age carries a staleness mark.
     #[must_use]
     pub fn is_stale(&self, age: Duration) -> bool {
+        // `stale_if_error` caps the sum: data that may not be served cannot be "not stale yet".
         age > (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
     }
 
-    /// Whether something of this age answers no more.
+    /// Returns true if data of this age may not be served.
     fn is_too_old(&self, age: Duration) -> bool {
         age > self.stale_if_error
     }
 }
 
-/// What happens to a name that several backends have.
+/// Resolution of a name that several backends have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Merge {
-    /// The first in order answers for it alone.
+    /// The first backend in the configured order owns the name, and only its releases are served.
     #[default]
     Owner,
-    /// Their versions are pooled; equal versions fall to the first in order.
+    /// The releases of all backends are pooled. Of equal versions, the first backend's is served.
     Union,
 }
 
-/// Everything known of all backends. Reads take the current [`View`]; one writer per backend
-/// (`sync`) changes the index behind it.
+/// Cached state of all backends. Reads take the current [`View`]; one writer per backend (`sync`)
+/// changes the index behind it.
 pub struct Catalog {
     members: Vec<Member>,
     rules: Rules,
     index: Mutex<Index>,
-    /// Locked within the index.
+    /// Lock order: `index` first, then `pace`.
     pace: Mutex<Pace>,
     view: watch::Sender<Arc<View>>,
     questions: Questions,
-    /// Why what is known is not kept on disk, while it should be and is not.
+    /// Failure of the last attempt to save the state. `None` while state is saved or saving is off.
     unkept: Mutex<Option<String>>,
     first_seen: Arc<FirstSeen>,
 }
 
-/// How old an answer is, and which backends' part of it is stale or missing.
+/// Age of a response, and the backends whose part is stale or missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// Time since the backend asked least recently last answered.
+    /// Time since the last successful round; the longest one, if several backends contribute.
     pub age: Duration,
     /// Backends whose part is stale or missing.
     pub degraded: Vec<BackendId>,
 }
 
 impl Freshness {
-    /// Parts of these backends are stale or missing too; each is named once.
+    /// Adds backends whose part is stale or missing. Each backend is listed once.
     pub fn lacks(&mut self, backends: impl IntoIterator<Item = BackendId>) {
         for backend in backends {
             if !self.degraded.contains(&backend) {
@@ -130,8 +132,8 @@ impl Freshness {
 }
 
 impl Catalog {
-    /// A catalog over these backends, in the order in which they own names. Nothing is known
-    /// of them until [`sync::run`] has been started.
+    /// Creates a catalog over these backends, in the order in which they own names. It is empty
+    /// until [`sync::run`] has been started.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
@@ -157,13 +159,13 @@ impl Catalog {
         })
     }
 
-    /// What is known now.
+    /// Returns the current view.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.view.borrow().clone()
     }
 
-    /// The configured backends, in order.
+    /// Returns the configured backends, in order.
     pub fn backends(&self) -> impl Iterator<Item = BackendId> {
         self.members.iter().map(Member::id)
     }
@@ -175,29 +177,33 @@ impl Catalog {
         if self.asked(kind).nth(1).is_none() { kind } else { backend.into() }
     }
 
-    /// What `/health` says of each backend, in order.
+    /// Returns the status of each backend for `/health`, in order.
     #[must_use]
     pub fn statuses(&self) -> Vec<(BackendId, Status)> {
         let status = |member: &Member| {
             let (breaker, status) = (member.breaker(), member.status.get());
+            // A backend that was never read has no age and counts as stale.
             let age = status.current_as_of.map(Moment::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
             let held = member.held();
             let (mut faults, faults_beyond) = member.evidence.faults();
             let of_all = room::no_room_for(member.id(), held.refused);
+            // These concern the whole backend, so they precede the faults of single repositories.
             faults.splice(..0, of_all.into_iter().chain(member.vacancy()));
             (member.id(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
         self.members.iter().map(status).collect()
     }
 
-    /// How fresh an answer from one backend, or from all, is now: one about this extension, or one
-    /// about all of them.
+    /// Returns the freshness of a response from one backend or from all, about one extension (`of`)
+    /// or about all extensions.
     #[must_use]
     pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for member in self.asked(scope) {
             let age = member.status.current_as_of().map(Moment::elapsed);
+            // Refused extensions count for every response: the missing one may be the extension in
+            // question.
             let lacks_part = member.held().refused > 0 || member.evidence.lacks_part(of);
             if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
                 freshness.degraded.push(member.id());
@@ -207,44 +213,46 @@ impl Catalog {
         freshness
     }
 
-    /// The failure of the last attempt to save state; `None` while state is saved.
+    /// Returns the failure of the last attempt to save state; `None` while state is saved.
     #[must_use]
     pub fn unkept(&self) -> Option<String> {
         self.unkept.lock().clone()
     }
 
-    /// Whether anything is known of any backend that can still be served.
+    /// Returns true if at least one backend has data that can still be served.
     #[must_use]
     pub fn can_answer(&self) -> bool {
         self.members.iter().any(|member| self.answers_for(member))
     }
 
-    /// Whether a backend was listed, and not too long ago for that to be served.
+    /// Returns true if the backend was listed and its data is young enough to be served.
     fn is_listed(&self, member: &Member) -> bool {
         self.view().knows(member.id()) && !self.is_too_old(member)
     }
 
-    /// Whether a backend was listed or showed an extension by a notice or a read, and not too long
-    /// ago for that to be served.
+    /// Returns true if the backend was listed, or a webhook or a read has shown an extension of
+    /// this backend, and its data is young enough to be served.
     fn answers_for(&self, member: &Member) -> bool {
         let (view, source) = (self.view(), member.id());
+        // Before the first listing, a webhook or a read may have filled in some extensions already.
         let shows = view.knows(source) || !view.entries(source.into()).is_empty();
         shows && !self.is_too_old(member)
     }
 
     fn is_too_old(&self, member: &Member) -> bool {
         let age = member.status.current_as_of().map(Moment::elapsed);
+        // A backend without an age was never read. It has nothing to be too old.
         age.is_some_and(|age| self.rules.is_too_old(age))
     }
 
-    /// Names something at a backend that cannot be served, found while serving it.
+    /// Records a fault that was found while serving this backend's data.
     pub fn report(&self, backend: BackendId, fault: Fault) {
         if let Some(member) = self.member(backend) {
             member.evidence.found(fault);
         }
     }
 
-    /// The backends a question goes to: the one named, or all.
+    /// Returns the backends that a request concerns: the named one, or all.
     fn asked(&self, scope: Scope) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |member| scope.includes(member.id()))
     }
@@ -253,10 +261,11 @@ impl Catalog {
         self.members.iter().find(|member| member.id() == backend)
     }
 
-    /// Changes the index. What is known now is shown at once, or as soon as the pace allows.
+    /// Changes the index. Publishes a new view at once, or as soon as the pace allows.
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
+        // Copied while the index is locked, so that `/health` need not take that lock.
         self.members.iter().for_each(|member| member.holds(index.held(member.id())));
         if index.has_changed() {
             self.show(&mut index);
@@ -265,15 +274,16 @@ impl Catalog {
     }
 
     fn show(self: &Arc<Self>, index: &mut Index) {
-        // Decided before the match: it must not be locked while the view is made.
+        // Decided before the match: `pace` must not stay locked while the view is made.
         let turn = self.pace.lock().turn(Instant::now());
         match turn {
             Turn::Now => {
-                // Made before it is sent: readers wait for a send.
+                // Made before it is sent: readers of the channel wait during a send.
                 let view = index.view(&self.view());
                 drop(self.view.send_replace(Arc::new(view)));
             }
             Turn::At(at) => {
+                // One timer covers every change until then, so bursts of changes cost one view.
                 let this = Arc::clone(self);
                 tokio::spawn(async move {
                     sleep_until(at).await;
@@ -284,11 +294,11 @@ impl Catalog {
         }
     }
 
-    /// Waits until everything that is known now is shown, a fraction of a second at most.
+    /// Waits until a view shows every change made so far, at most a fraction of a second.
     pub async fn shown(&self) {
         let due = self.index.lock().due_revision();
         let mut views = self.view.subscribe();
-        // The sender lives as long as we do.
+        // Never an error: the sender lives as long as `self`.
         let _ = views.wait_for(|view| view.revision >= due).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Extensions from the releases of one organization of a Gitea or Forgejo server.
+//! Backend for the releases of one organization on a Gitea or Forgejo server.
 
 mod assets;
 pub mod backend;

@@ -1,4 +1,4 @@
-//! What an OCI registry or image layout holds, and how it reads as an extension.
+//! Backend for extensions in an OCI registry, and the conversions that image layouts share.
 
 pub mod address;
 pub mod artifact;

@@ -1,5 +1,5 @@
-//! A version of an extension of which not everything is known: asked for by its tag before it is
-//! said to be absent. A list of tags can be too long to be kept, or have a part that cannot be read.
+//! Versions of an incompletely known extension. Before a 404, such a version is read by its tag: a
+//! list of tags can be too long to keep, or have a part that cannot be read.
 
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 impl Catalog {
-    /// The release of a tag that is not known of an extension. `None` where it is known, or where
-    /// everything is known of the extension, so that there is nothing to ask for here.
+    /// Reads the release of a tag that is not cached. Returns `None` if the tag is cached or the
+    /// extension is completely known, so there is nothing to read.
     ///
     /// # Errors
-    /// `NotFound` where its backend says no to the tag.
+    ///
+    /// `NotFound` if the backend does not have the tag.
     pub(super) async fn find_beyond(
         self: &Arc<Self>,
         entry: &Entry,
@@ -30,7 +31,7 @@ impl Catalog {
         let Some(member) = backend.and_then(|backend| self.member(backend)) else {
             return Ok(None);
         };
-        // Hidden tags stay hidden, and an alias cannot be told from a version here.
+        // Hidden tags stay hidden, and a tag such as `1.2` may be an alias that moves.
         let is_hidden = tag.is_housekeeping() || tag.may_float();
         if extension.is_whole() || is_hidden || extension.find(tag).is_some() {
             return Ok(None);
@@ -43,6 +44,7 @@ impl Catalog {
         if self.was_denied(&wanted) {
             return Err(no_version(entry.id(), tag));
         }
+        // A caller can make up any number of tags, and each one costs the backend a request.
         if !member.budget.take() {
             return Err(asked_too_much(member.id()));
         }

@@ -1,5 +1,5 @@
-//! Which repositories are to be read again, and when: at once after a notice, and by a schedule
-//! while their release still lacks its archive, since uploads follow without a word.
+//! Refresh queue of one backend: extensions to read again, at once after a webhook, and by a
+//! schedule while a release lacks its archive, since uploads follow without a further webhook.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::models::naming::ExtensionId;
 
-/// After a notice a repository is read again this long after it, while something is missing.
+/// Delays after a webhook at which an extension is read again while something is missing.
 const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
@@ -18,42 +18,42 @@ const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(300),
 ];
 
-/// A repository of which notice follows upon notice is read this often: each of them is followed by
-/// a read, and a storm of them is not a storm of reads.
+/// Minimum time between two reads of one extension, so that a flood of webhooks is not a flood of
+/// reads.
 const BREATH: Duration = Duration::from_secs(1);
-/// When a backend that could not be asked is asked again.
+/// Pause before a failed read is repeated.
 const PUT_OFF: Duration = Duration::from_secs(30);
 
-/// The repositories of one backend that are to be read again, each once.
+/// Extensions of one backend to read again, each listed once.
 #[derive(Debug, Default)]
 pub struct Dirty {
     waiting: BTreeMap<ExtensionId, Due>,
-    /// The same by time.
+    /// The waiting extensions, ordered by time.
     queue: BTreeSet<(Instant, ExtensionId)>,
-    /// Those that are being read now; what comes up meanwhile waits for its end.
+    /// Extensions being read now. A webhook during the read waits for its end.
     reading: BTreeMap<ExtensionId, Due>,
 }
 
-/// When one of them is to be read, and how often it was since its notice.
+/// Time of the next read of an extension, and the number of reads since its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Due {
     at: Instant,
     notice: Instant,
     reads: usize,
-    /// When it was last taken to be read, if it was.
+    /// Start of the last read, if there was one.
     taken: Option<Instant>,
 }
 
-/// What came of a read.
+/// The outcome of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything is there.
+    /// Every release has its archive.
     Whole,
-    /// Something is still missing.
+    /// A release still lacks its archive.
     Lacking,
-    /// The backend said that it is gone; from this moment on another answer confirms that.
+    /// The backend reported it as gone; a second response from this time on confirms that.
     Doubted(Instant),
-    /// The backend could not be asked.
+    /// The backend could not be reached.
     Failed,
 }
 
@@ -62,8 +62,8 @@ impl Due {
         Self { at: now, notice: now, reads: 0, taken: None }
     }
 
-    /// Whether it is read again whatever the answer was: some registries tell of a tag a moment
-    /// before it is there.
+    /// Returns true if it is read again whatever the outcome: some registries announce a tag a
+    /// moment before they serve it.
     const fn is_fresh(self) -> bool {
         self.reads < 2
     }
@@ -74,33 +74,36 @@ impl Due {
 }
 
 impl Dirty {
-    /// A notice says that this one changed: it is read at once, and by the schedule from now on.
+    /// Records a webhook: the extension is read at once, and by the schedule from now on.
     pub fn noticed(&mut self, id: ExtensionId, now: Instant) {
         let before = self.waiting.remove(&id);
         if let Some(before) = before {
             self.queue.remove(&(before.at, id.clone()));
         }
+        // The time of the last read survives the replacement, or each webhook would cause a read.
         let taken = self.reading.get(&id).copied().or(before).and_then(|due| due.taken);
         let at = taken.map_or(now, |taken| now.max(taken + BREATH));
         self.wait(id, Due { at, notice: at, reads: 0, taken });
     }
 
-    /// This one is old: it is read at once, and only once, unless it is to be read anyway.
+    /// Schedules a single read of an outdated extension, at once, unless one is scheduled already.
     pub fn aged(&mut self, id: ExtensionId, now: Instant) {
+        // The read in progress brings the present state.
         if !self.reading.contains_key(&id) {
             self.wait(id, Due { reads: SCHEDULE.len(), ..Due::first(now) });
         }
     }
 
-    /// Something of this one was missing when it was read just now: it is read again by the
-    /// schedule, unless it is to be read anyway.
+    /// Schedules reads of an extension that lacked something when it was read just now, unless one
+    /// is scheduled already.
     pub fn lacking(&mut self, id: ExtensionId, now: Instant) {
         self.again(id, Due::first(now), None);
     }
 
-    /// The backend just said that this one is gone: it is read again by the schedule, and at the
-    /// moment from which an answer confirms that.
+    /// Schedules reads of an extension that was just reported as gone: by the schedule, and at the
+    /// time from which a second report confirms it.
     pub fn doubted(&mut self, id: ExtensionId, confirmed_from: Instant, now: Instant) {
+        // A later read that waits already would keep the extension listed for longer than needed.
         if let Some(due) = self.waiting.get(&id).filter(|due| due.at > confirmed_from).copied() {
             self.queue.remove(&(due.at, id.clone()));
             self.waiting.remove(&id);
@@ -108,9 +111,10 @@ impl Dirty {
         self.again(id, Due::first(now), Some(confirmed_from));
     }
 
-    /// One that was taken has been read: it is read once more while something is missing, until the
-    /// schedule ends. What a notice said is not given up because the backend was away.
+    /// Records the end of a read. The extension is read again while something is missing, until the
+    /// schedule ends. A failed read does not end the schedule.
     pub fn done(&mut self, id: ExtensionId, outcome: Outcome, now: Instant) {
+        // A webhook during the read has its own entry in `waiting`, which `wait` keeps.
         let Some(due) = self.reading.remove(&id) else { return };
         if let Outcome::Doubted(confirmed_from) = outcome {
             self.again(id, due, Some(confirmed_from));
@@ -121,10 +125,11 @@ impl Dirty {
         }
     }
 
-    /// Waits for the next time of the schedule, and no longer than until `at_latest`.
+    /// Schedules the next read, no later than `at_latest`.
     fn again(&mut self, id: ExtensionId, due: Due, at_latest: Option<Instant>) {
         let scheduled = SCHEDULE.get(due.reads).map(|delay| due.notice + *delay);
-        // A schedule that just misses the moment would leave what is gone for its next step.
+        // A schedule that just misses the time of confirmation would delay the removal to its next
+        // step.
         match (scheduled, at_latest) {
             (Some(at), Some(latest)) if latest < at => self.wait(id, Due { at: latest, ..due }),
             (Some(at), _) => self.wait(id, Due { at, reads: due.reads + 1, ..due }),
@@ -133,7 +138,7 @@ impl Dirty {
         }
     }
 
-    /// Unless it waits already.
+    /// Adds an extension to the queue unless it waits already.
     fn wait(&mut self, id: ExtensionId, due: Due) {
         if let Entry::Vacant(place) = self.waiting.entry(id.clone()) {
             place.insert(due);
@@ -141,19 +146,21 @@ impl Dirty {
         }
     }
 
-    /// Those that are read by the schedule, not once for their age alone; ordered.
+    /// Returns the extensions that are read by the schedule, without those that are only old;
+    /// ordered.
     pub fn scheduled(&self) -> impl Iterator<Item = &ExtensionId> {
         let all: BTreeMap<_, _> = self.reading.iter().chain(&self.waiting).collect();
         all.into_iter().filter(|(_, due)| due.is_scheduled()).map(|(id, _)| id)
     }
 
-    /// When the next one is to be read.
+    /// Returns the time of the next read.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.free().map(|(at, _)| *at)
     }
 
-    /// Takes one that is to be read now, the one due first; it is [`Dirty::done`] when it is read.
+    /// Takes the first extension that is due. The caller reports the end of the read with
+    /// [`Dirty::done`].
     pub fn take_due(&mut self, now: Instant) -> Option<ExtensionId> {
         let next = self.free().filter(|(at, _)| *at <= now)?.clone();
         self.queue.remove(&next);
@@ -176,7 +183,8 @@ mod tests {
         ExtensionId::from_oci_repository(name).unwrap()
     }
 
-    /// The seconds at which one repository is read while every read ends like this; ten at most.
+    /// Returns the seconds at which one extension is read while every read ends with `outcome`; ten
+    /// at most.
     fn reads(dirty: &mut Dirty, begun: Instant, outcome: Outcome) -> Vec<u64> {
         let mut seconds = Vec::new();
         while let Some(at) = dirty.next().filter(|_| seconds.len() < 10) {

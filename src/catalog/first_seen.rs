@@ -1,5 +1,5 @@
-//! Which archive a version had when it was first downloaded, and the digests of files whose backend
-//! tells none: so that nothing changes under its version unnoticed.
+//! Digest pinning: the archive that each version had at its first download, and digests of files
+//! for which the backend reports none. No version changes its bytes unnoticed.
 
 mod bounds;
 pub mod keeper;
@@ -25,44 +25,44 @@ use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
 
-/// What was seen of archives.
+/// Pins and learned digests of all backends.
 pub struct FirstSeen {
     known: Mutex<Known>,
-    /// Whether a version's archive may become another one.
+    /// If true, the archive of a version may be replaced by another one.
     accept: bool,
-    /// Counts what was learned.
+    /// Number of changes of the pins and digests.
     news: watch::Sender<u64>,
-    /// What is known of the backends, which decides what is worth remembering.
+    /// Views of the catalog, which decide what is worth keeping.
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
 type Known = HashMap<BackendId, Seen>;
 
-/// What was seen of one backend's archives.
+/// Pins and learned digests of one backend.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
-    /// Of files that the backend tells no digest of.
+    /// Digests of files for which the backend reports none.
     digests: HashMap<ArtifactKey, Digest>,
-    /// By extension and version; by tag where another tag stands for the version.
+    /// Pins by extension and version; by tag if another tag stands for the version.
     versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
-    /// When what is known was last gone through to make room for digests, and for versions.
+    /// Time of the last search for entries to drop, for digests and for versions.
     digests_looked: Option<Instant>,
     versions_looked: Option<Instant>,
 }
 
-/// What a verified download told.
+/// Effect of a verified download on the pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// Nothing new.
     None,
-    /// Something to remember.
+    /// A new pin or digest, which responses do not show.
     Kept,
-    /// Something that answers show.
+    /// A new pin or digest that responses show.
     Shown,
 }
 
 impl FirstSeen {
-    /// Nothing seen yet. `accept`: a version's archive may become another one.
+    /// Creates an empty store. With `accept`, the archive of a version may be replaced.
     #[must_use]
     pub fn new(accept: bool) -> Self {
         Self {
@@ -73,9 +73,9 @@ impl FirstSeen {
         }
     }
 
-    /// From now on what is remembered of archives is what these views have, where room is scarce.
+    /// Uses these views to decide which pins and digests to keep when space is short.
     pub(super) fn follows(&self, views: watch::Receiver<Arc<View>>) {
-        // There is one catalog, which says so once.
+        // Set once: there is one catalog per store, and it calls this when it is created.
         let _ = self.views.set(views);
     }
 
@@ -83,7 +83,7 @@ impl FirstSeen {
         Room { backend, views: self.views.get() }
     }
 
-    /// How many versions have another archive now than at first.
+    /// Returns the number of versions whose archive differs from the pinned one.
     #[must_use]
     pub fn changed(&self) -> usize {
         let known = self.known.lock();
@@ -91,13 +91,13 @@ impl FirstSeen {
         versions.filter(|(_, pins)| pins.has_changed()).count()
     }
 
-    /// What is known of the other releases of an extension.
+    /// Returns the extension as the backend's list has it, with its other releases.
     fn known_of(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Entry>> {
         self.views.get()?.borrow().get(id, backend.into()).cloned()
     }
 
-    /// A whole file of a release was verified and has this digest. Only of its archive is the
-    /// first one remembered, and only under a version: other tags follow their backend.
+    /// Records the digest of a verified file of a release. Only the archive is pinned, and only
+    /// under a version: other tags follow their backend.
     pub(super) fn saw(
         &self,
         id: &ExtensionId,
@@ -106,7 +106,8 @@ impl FirstSeen {
         is_archive: bool,
         digest: &Digest,
     ) -> News {
-        // The pinned archive, from the store, says nothing about the file in its place.
+        // A download of the pinned archive from the store proves nothing about the file in its
+        // place.
         let change = release.change.as_deref().filter(|change| change.in_place && !self.accept);
         if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
             return News::None;
@@ -120,6 +121,7 @@ impl FirstSeen {
             news = News::Shown;
         }
         let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
+        // An asset requested by name is verified, but it does not stand for the version.
         if let Some(name) = name.filter(|_| is_archive) {
             let recorded = seen.record(id, name, release, file, digest, &room);
             news = match recorded {
@@ -129,6 +131,7 @@ impl FirstSeen {
                 Recorded::Changed => News::Shown,
             };
         }
+        // Released first: the keeper of the file locks `known` as soon as it is notified.
         drop(known);
         if news != News::None {
             self.learned();
@@ -136,13 +139,14 @@ impl FirstSeen {
         news
     }
 
-    /// Completes what a backend just told of one release; answers whether that changed it.
+    /// Completes one release that the backend just returned. Returns true if that changed it.
     fn told_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
         let entry = self.known_of(release.backend, id);
         self.told(id, release, entry.as_ref().map(|entry| &*entry.extension))
     }
 
-    /// The same of a release among these of its extension.
+    /// Completes a release, given the other releases of the extension. Returns true if that changed
+    /// it.
     fn told(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
         let name = pinned_name(release, among).map(str::to_owned);
         let mut known = self.known.lock();
@@ -159,6 +163,8 @@ impl FirstSeen {
         let changed_before = pins.has_changed();
         if pins.compare(release) {
             learned = true;
+            // Logged only on the transition, so that one replaced archive does not log at each
+            // read.
             if pins.has_changed() && !changed_before {
                 log_change(id, release.version.as_str(), pins);
             }
@@ -171,9 +177,11 @@ impl FirstSeen {
         completed || shown
     }
 
-    /// An extension that is known, with what was learned since; `None` if that is nothing.
+    /// Returns an extension with the pins and digests learned since it was read; `None` if they
+    /// change nothing.
     pub(super) fn amended(&self, extension: &Extension) -> Option<Extension> {
         let mut known = self.known.lock();
+        // Most deployments start without pins: this saves a pass over all releases.
         if known.is_empty() {
             return None;
         }
@@ -188,8 +196,8 @@ impl FirstSeen {
         })
     }
 
-    /// The file in the place of a pinned archive whose digest is not known, so that only its bytes
-    /// tell whether it is another one. `None`: there is nothing to find out.
+    /// Returns the file in place of a pinned archive if its digest is unknown, so that only its
+    /// bytes can show whether it changed. Returns `None` if there is nothing to verify.
     pub(super) fn unverified(&self, release: &Release) -> Option<Artifact> {
         let file = release.artifact.chosen()?;
         let change = release.change.as_deref()?;
@@ -202,8 +210,9 @@ impl FirstSeen {
     }
 }
 
-/// The name that the archive of a release is pinned by: its version, or its tag where another tag of the extension
-/// stands for that version; `None` for a tag that moves as its publisher likes.
+/// Returns the name under which the archive of a release is pinned: its version, or its tag if
+/// another tag of the extension stands for that version. Returns `None` for a tag that is not a
+/// version, because publishers move it.
 fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
     match &release.version {
         ReleaseVersion::Version(version) => {
@@ -214,23 +223,23 @@ fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'
 }
 
 impl Seen {
-    /// Gives files the digests that are known of them.
+    /// Fills in the learned digests of a release's files. Returns true if that changed it.
     fn complete(&self, release: &mut Release) -> bool {
         release.learn_digests(|file| self.digests.get(&file.key).cloned())
     }
 
-    /// Takes the digest that a checksum beside the archive tells. One that is the file's own
-    /// identity need not be remembered.
+    /// Takes over the digest from a checksum file beside the archive. Returns true if it is new.
     fn take_digest(&mut self, release: &Release, room: &Room<'_>) -> bool {
         let Some(file) = release.artifact.chosen() else { return false };
         let Some(digest) = &file.digest else { return false };
+        // An OCI registry's key of a file is its digest, so there is nothing to remember.
         if file.key.as_str() == digest.to_string() || self.digests.get(&file.key) == Some(digest) {
             return false;
         }
         self.learn(&file.key, digest, room)
     }
 
-    /// Notes the digest of an archive that was downloaded.
+    /// Records the digest of an archive that was downloaded.
     fn record(
         &mut self,
         id: &ExtensionId,
@@ -262,11 +271,11 @@ impl Seen {
 
 /// The result of recording a download.
 enum Recorded {
-    /// It was known.
+    /// The digest was known.
     Same,
-    /// It is the first of its version.
+    /// The first download of this version.
     First,
-    /// It is not the file that was downloaded first.
+    /// The archive differs from the one that was downloaded first.
     Changed,
 }
 
@@ -312,7 +321,7 @@ mod tests {
         (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
-    /// A change between two files of five bytes each.
+    /// Returns a change between two files of five bytes each.
     fn change(first: &[u8], now: Option<&[u8]>) -> Change {
         Change {
             first: Digest::sha256(first),

@@ -1,4 +1,4 @@
-//! What is known: a shelf for each backend, and the merged view that readers share.
+//! The index: a shelf for each backend, and the merged view that readers share.
 
 mod kept;
 mod owners;
@@ -31,37 +31,37 @@ use crate::models::scope::Scope;
 pub use crate::catalog::index::refused::Held;
 pub use crate::catalog::index::shelf::Absence;
 
-/// One extension as a reader sees it.
+/// One extension as readers see it.
 #[derive(Debug)]
 pub struct Entry {
-    /// The releases of its owner, or those of all backends pooled.
+    /// The releases of the owner, or those of all backends pooled.
     pub extension: Arc<Extension>,
     /// The backend that answers for it.
     pub ownership: Ownership,
     parts: Parts,
 }
 
-/// What each backend has of one name, in order; never empty.
+/// The part of each backend that has a name, in order; never empty.
 type Parts = Box<[Part]>;
 
-/// What one backend has of a name, and when that was last read.
+/// The extension as one backend has it, and when it was last read.
 #[derive(Clone, Debug)]
 struct Part {
     backend: BackendId,
     extension: Arc<Extension>,
-    /// About how many bytes it takes up.
+    /// Approximate memory use in bytes.
     weight: usize,
     read: Arc<Mutex<Moment>>,
 }
 
 impl Entry {
-    /// Type and name.
+    /// Returns type and name.
     #[must_use]
     pub fn id(&self) -> &ExtensionId {
         self.extension.id()
     }
 
-    /// Every backend that has it, in order.
+    /// Returns every backend that has this extension, in order.
     pub fn backends(&self) -> impl Iterator<Item = BackendId> {
         self.parts.iter().map(|part| part.backend)
     }
@@ -78,6 +78,7 @@ impl Entry {
         self.parts.iter().filter(old).map(|part| part.backend)
     }
 
+    // Pointers suffice: a shelf keeps the `Arc` of an extension that was read again unchanged.
     fn is_made_of(&self, parts: &Parts, ownership: Ownership) -> bool {
         let same = |mine: &Part, theirs: &Part| {
             mine.backend == theirs.backend && Arc::ptr_eq(&mine.extension, &theirs.extension)
@@ -95,7 +96,7 @@ type Entries = Arc<[Arc<Entry>]>;
 /// from one view to the next, by which cached responses see whether they are still valid.
 #[derive(Debug, Default)]
 pub struct View {
-    /// Counts the views; equal numbers mean equal contents.
+    /// Number of the view. Equal numbers mean equal contents.
     pub revision: u64,
     known: Vec<BackendId>,
     lists: Vec<List>,
@@ -132,6 +133,8 @@ impl View {
     /// One extension, from its owner within the scope. Orphans are found too.
     #[must_use]
     pub fn get(&self, id: &ExtensionId, scope: Scope) -> Option<&Arc<Entry>> {
+        // A named backend serves what it has, without regard to ownership, so orphans are in its
+        // list.
         let list = self.list_of(scope)?;
         find(&list.entries, id).or_else(|| find(&list.orphans, id))
     }
@@ -163,13 +166,13 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
 pub enum Put {
     /// It is in the index.
     Taken,
-    /// There is no room: what was known stays.
+    /// No room. The previous state stays.
     NoRoom,
-    /// Its list of releases is suddenly empty: what was known stays until [`Index::remove`].
+    /// Its list of releases is suddenly empty. The previous state stays until [`Index::remove`].
     Emptied(Absence, Extension),
 }
 
-/// Something that two answers of a backend say is gone.
+/// Something that two responses of a backend reported as gone.
 #[derive(Debug)]
 pub enum Gone {
     /// The repository.
@@ -179,7 +182,7 @@ pub enum Gone {
 }
 
 impl Gone {
-    /// The extension.
+    /// Returns the id of the extension.
     #[must_use]
     pub const fn id(&self) -> &ExtensionId {
         match self {
@@ -192,20 +195,20 @@ impl Gone {
 /// The writer's side of the catalog.
 pub struct Index {
     merge: Merge,
-    /// Whether a name passes on when its owner loses it.
+    /// If true, a name passes to the next backend when its owner loses it.
     takeover: bool,
     shelves: Vec<Shelf>,
     /// Scopes with a list of their own, single backends first and all of them last.
     scopes: Vec<Scope>,
     owners: Owners,
-    /// The names of which something changed since the last view.
+    /// Names that changed since the last view.
     touched: BTreeSet<ExtensionId>,
     changed: bool,
     revision: u64,
 }
 
 impl Index {
-    /// An index that knows nothing of these backends yet.
+    /// Creates an empty index for these backends.
     #[must_use]
     pub fn new(backends: &[BackendId], rules: &Rules) -> Self {
         Self {
@@ -220,21 +223,22 @@ impl Index {
         }
     }
 
-    /// Whether anything changed since the last view.
+    /// Returns true if anything changed since the last view.
     #[must_use]
     pub const fn has_changed(&self) -> bool {
         self.changed
     }
 
-    /// The number of the view that shows everything known now; perhaps it is yet to be made.
+    /// Returns the number of the view that shows all changes, which may not have been made yet.
     #[must_use]
     pub fn due_revision(&self) -> u64 {
         self.revision + u64::from(self.changed)
     }
 
-    /// The backend was listed: from now on, what it lacks it is known to lack.
+    /// Marks a backend as listed: extensions it lacks are absent from now on, not unknown.
     pub fn listed(&mut self, backend: BackendId) {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
+        // Only the first listing changes who may own a name; later ones change single names.
         if !std::mem::replace(&mut shelf.known, true) {
             self.touch_all();
         }
@@ -251,6 +255,8 @@ impl Index {
                 Put::Taken
             }
             Taken::Refused => {
+                // A refused name may belong to this backend, which makes the owner of the others
+                // unsure.
                 self.touch_elsewhere(backend, [id].into());
                 Put::NoRoom
             }
@@ -258,18 +264,19 @@ impl Index {
         }
     }
 
-    /// The backend said that it has no such repository.
+    /// Records that the backend reported "no such repository".
     pub fn missed(&mut self, backend: BackendId, id: &ExtensionId, now: Instant) -> Absence {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Absence::Unknown };
         let refused = shelf.room.lacks(id);
         let absence = shelf.missed(id, now);
+        // The name was refused for lack of room. Now that it is gone, another backend may own it.
         if refused && absence == Absence::Unknown {
             self.touch_elsewhere(backend, [id.clone()].into());
         }
         absence
     }
 
-    /// Removes an extension, or all its releases, for certain, unless it was seen again since.
+    /// Removes an extension, or all its releases, unless it was seen again in the meantime.
     pub fn remove(&mut self, backend: BackendId, gone: Gone, now: Instant) {
         let id = gone.id().clone();
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
@@ -282,15 +289,15 @@ impl Index {
         }
     }
 
-    /// An extension that a backend has and that has no listed release.
+    /// Returns an extension that the backend has and that lists no release.
     #[must_use]
     pub fn without_release(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Extension>> {
         let part = self.shelf(backend)?.extensions.get(id)?;
         part.extension.releases().is_empty().then(|| Arc::clone(&part.extension))
     }
 
-    /// Number of extensions with releases of this backend, and some of them that it was not said
-    /// to lack.
+    /// Returns the number of this backend's extensions with releases, and up to `max` ids that are
+    /// not doubted.
     #[must_use]
     pub fn undoubted(&self, backend: BackendId, max: usize) -> (usize, Vec<ExtensionId>) {
         let Some(shelf) = self.shelf(backend) else { return Default::default() };
@@ -300,28 +307,28 @@ impl Index {
         (listed().count(), undoubted.take(max).cloned().collect())
     }
 
-    /// Whether everything is known of an extension of this backend, so that a version that it
-    /// lacks does not exist.
+    /// Returns true if every release of this extension is known, so that an unlisted version does
+    /// not exist.
     #[must_use]
     pub fn is_whole(&self, backend: BackendId, id: &ExtensionId) -> bool {
         let part = self.shelf(backend).and_then(|shelf| shelf.extensions.get(id));
         part.is_some_and(|part| part.extension.is_whole())
     }
 
-    /// Whether a backend has this extension.
+    /// Returns true if the backend has this extension.
     #[must_use]
     pub fn has(&self, backend: BackendId, id: &ExtensionId) -> bool {
         self.shelf(backend).is_some_and(|shelf| shelf.extensions.contains_key(id))
     }
 
-    /// Everything known of this backend that is not among these.
+    /// Returns the ids held for this backend that are not in `listed`.
     #[must_use]
     pub fn beyond(&self, backend: BackendId, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
         let ids = self.shelf(backend).into_iter().flat_map(|shelf| shelf.extensions.keys());
         ids.filter(|id| !listed.contains(*id)).cloned().collect()
     }
 
-    /// The picture of what is known now: the previous one, with the names that changed since.
+    /// Makes the view of the current state from the previous view and the names that changed since.
     pub fn view(&mut self, previous: &View) -> View {
         let touched = std::mem::take(&mut self.touched);
         let scopes = self.scopes.clone();
@@ -368,6 +375,8 @@ impl Index {
         let claims: Vec<Claim> = claims.collect();
         let before = match self.merge {
             Merge::Owner if !self.takeover => self.owners.owner_of(id),
+            // With takeover or pooling, a former owner has no claim over the backends that have it
+            // now.
             Merge::Owner | Merge::Union => None,
         };
         let ownership = resolve_owner(&claims, before);
@@ -401,7 +410,7 @@ impl Index {
         self.touch_these(ids.cloned().collect());
     }
 
-    /// Many at once: sets are joined in one pass.
+    /// Takes many ids at once: `BTreeSet::append` joins sets in one pass.
     fn touch_these(&mut self, mut ids: BTreeSet<ExtensionId>) {
         self.touched.append(&mut ids);
         self.changed = true;
@@ -432,7 +441,7 @@ fn part_of(parts: &Parts, backend: BackendId) -> Option<&Part> {
     parts.iter().find(|part| part.backend == backend)
 }
 
-/// The entry of the previous view, if it would be made of the same again.
+/// Returns the entry of the previous view if a new one would be equal.
 fn kept(previous: Option<&Arc<Entry>>, parts: &Parts, ownership: Ownership) -> Option<Arc<Entry>> {
     previous.filter(|entry| entry.is_made_of(parts, ownership)).cloned()
 }

@@ -1,4 +1,4 @@
-//! How reads change the catalog: the one place that decides what is kept, marked and removed.
+//! Intake of reads: the one place that decides what is kept, marked and removed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,31 +16,31 @@ use crate::models::extension::Extension;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Extensions of one backend that are read at once.
+/// Maximum number of concurrent reads of extensions at one backend.
 pub(super) const READS_AT_ONCE: usize = 8;
-/// Extensions that are read before a backend's "no" is believed.
+/// Maximum number of other extensions that are read before a removal is carried out.
 const WITNESSES_MAX: usize = 3;
-/// Pause before a removal that was not believed is tried again.
+/// Pause before a rejected removal is tried again.
 const DOUBT_AGAIN: Duration = Duration::from_secs(60);
 
 /// An extension that was read, and the result.
 pub(super) type Read = (ExtensionId, Result<Extension>);
 
-/// Why an extension was read.
+/// The reason why an extension was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The backend named it: in a list, a change or a notice.
+    /// The backend named it in a listing, a change or a webhook.
     Backend,
-    /// A caller named it, who may have made it up.
+    /// A caller named it, and may have made the name up.
     Caller,
 }
 
 /// The outcome of reads that were taken in.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Extensions of which some release lacks its archive.
+    /// Extensions with a release that lacks its archive.
     pub(super) lacking: Vec<ExtensionId>,
-    /// Extensions that were said to be gone, each with the moment from which an answer confirms it.
+    /// Extensions that were reported as gone, with the time from which a second report confirms it.
     pub(super) doubted: Vec<(ExtensionId, Instant)>,
     /// Reads that failed otherwise than by "no such repository".
     pub(super) failures: Vec<(ExtensionId, Error)>,
@@ -51,7 +51,7 @@ pub(super) struct Taken {
 }
 
 impl Catalog {
-    /// Takes in what was read, and removes what is certainly gone.
+    /// Takes in reads, and removes extensions whose absence is certain.
     pub(super) async fn take_in(
         self: &Arc<Self>,
         member: &Member,
@@ -60,6 +60,7 @@ impl Catalog {
     ) -> Taken {
         let mut taken = self.take_over(member, read, origin);
         member.tell(&std::mem::take(&mut taken.news));
+        // Outside the change of the index: to check a removal, other extensions are read.
         let gone = std::mem::take(&mut taken.gone);
         if !gone.is_empty() {
             let disbelieved = self.settle(member, gone).await;
@@ -71,10 +72,12 @@ impl Catalog {
 
     fn take_over(self: &Arc<Self>, member: &Member, read: Vec<Read>, origin: Origin) -> Taken {
         let mut taken = Taken::default();
-        // Of a backend that answers nothing, a failure says nothing about one repository.
+        // If every read failed, the failures concern the backend, not single repositories.
         let answers = read.iter().any(|(_, found)| !found.as_ref().is_err_and(is_the_backends));
         self.change(|index| {
             for (id, found) in read {
+                // A failed read of an unknown name proves nothing: it must not mark an extension as
+                // incomplete.
                 let known = origin == Origin::Backend || index.has(member.id(), &id);
                 match found {
                     Ok(extension) => taken.take(index, member, id, extension),
@@ -87,11 +90,13 @@ impl Catalog {
         taken
     }
 
-    /// Removes what two answers say is gone, if the backend is to be believed. Returns what stays.
+    /// Removes what two responses reported as gone, if other reads show that the backend still
+    /// serves its content. Returns the ids that stay.
     async fn settle(self: &Arc<Self>, member: &Member, gone: Vec<Gone>) -> Vec<ExtensionId> {
         if !self.is_believed(member).await {
             member.tell(member.evidence.found(removal_not_believed()).as_slice());
             let disbelieved: Vec<_> = gone.iter().map(|gone| gone.id().clone()).collect();
+            // Kept and marked as incomplete, so responses about it name the backend as degraded.
             for id in &disbelieved {
                 member.evidence.unread(id, None);
             }
@@ -110,11 +115,12 @@ impl Catalog {
         Vec::new()
     }
 
-    /// Whether a backend's "no" means that something is gone. One that withdrew our rights, or lost
-    /// its disk, says no to everything: so it has to show another extension now, or, where there is
-    /// no other, to accept our credentials.
+    /// Returns true if the backend's "not found" can be trusted. A backend that withdrew our rights
+    /// or lost its disk returns 404 for everything, so it must serve another extension now, or, if
+    /// there is no other, accept the credentials.
     async fn is_believed(self: &Arc<Self>, member: &Member) -> bool {
         let (all, witnesses) = self.index.lock().undoubted(member.id(), WITNESSES_MAX);
+        // With a single extension there is no other one to read, so accepted credentials suffice.
         if all <= 1 {
             member.probe().await;
             return !member.status.is_failing();
@@ -122,6 +128,7 @@ impl Catalog {
         for witness in witnesses {
             let read = read_one(member, witness).await;
             let has_release = read.1.as_ref().is_ok_and(|found| !found.releases().is_empty());
+            // Taken in without its removals: this check must not start another one.
             let taken = self.take_over(member, vec![read], Origin::Backend);
             member.tell(&taken.news);
             if has_release {
@@ -150,6 +157,7 @@ impl Taken {
                 self.news.extend(member.evidence.unread(&id, Some(&error)));
                 self.doubted.push((id, from));
             }
+            // Not reached: only a known extension can become empty.
             Put::Emptied(Absence::Unknown, _) => {}
         }
     }
@@ -162,16 +170,18 @@ impl Taken {
         }
     }
 
-    /// Notes that an extension that exists could not be read.
+    /// Records that a known extension could not be read.
     fn fail(&mut self, member: &Member, id: ExtensionId, error: Error, backend_answers: bool) {
         let is_of_repository =
             matches!(error.kind(), ErrorKind::BackendFaulty | ErrorKind::BackendRefused);
+        // A timeout of one repository among readable ones is its own fault; one that the circuit
+        // breaker held back was never sent and proves nothing.
         let fault = (is_of_repository || backend_answers && error.was_asked()).then_some(&error);
         self.news.extend(member.evidence.unread(&id, fault));
         self.failures.push((id, error));
     }
 
-    /// Has everything read again that was said to be gone.
+    /// Schedules a second read for everything that was reported as gone.
     pub(super) fn confirm(self, member: &Member) {
         let now = Instant::now();
         member.mark(|dirty| {
@@ -180,10 +190,10 @@ impl Taken {
     }
 }
 
-/// Stands for the whole backend in the place of a repository.
+/// Stands for the whole backend in place of a repository.
 pub(super) const EVERYTHING: &str = "*";
 
-/// A fault of a backend that lost everything at once.
+/// Returns the fault of a backend that seems to have lost everything at once.
 pub(super) fn removal_not_believed() -> Fault {
     Fault {
         repository: EVERYTHING.to_owned(),
@@ -198,12 +208,12 @@ fn suddenly_empty() -> Error {
     Error::faulty("Its list of releases is suddenly empty, which another answer has to confirm")
 }
 
-/// Whether a failure says something about the backend rather than about one repository.
+/// Returns true if a failure concerns the backend rather than one repository.
 pub(super) fn is_the_backends(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
 }
 
-/// Reads these extensions, some at once.
+/// Reads these extensions, [`READS_AT_ONCE`] at a time.
 pub(super) async fn read_all(member: &Member, ids: Vec<ExtensionId>) -> Vec<Read> {
     let reads = stream::iter(ids).map(|id| read_one(member, id));
     reads.buffer_unordered(READS_AT_ONCE).collect().await

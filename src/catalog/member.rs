@@ -1,4 +1,4 @@
-//! One backend of the catalog, with what is known of its health and what is to be read again.
+//! One backend of the catalog, with its status, its evidence and its refresh queue.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::models::backend_id::BackendId;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// How long a backend may take to say that it is there. Its client gives up a second sooner, and
-/// learns from that; this is for backends that have none.
+/// Timeout of a probe. An HTTP client gives up a second sooner and reports that to the circuit
+/// breaker; this one is for backends without a client.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Lines of the log that the faults of one round may take.
+/// Maximum number of log lines for the faults of one round.
 const TOLD_MAX: usize = 100;
 
-/// One backend.
+/// One backend and its state in the catalog.
 pub(crate) struct Member {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) status: StatusCell,
@@ -39,7 +39,7 @@ pub(crate) struct Member {
     pub(super) budget: Budget,
     pub(super) held: HeldCell,
     pub(super) vacancy: VacancyCell,
-    /// Whether no backend comes after it, which could answer for its names.
+    /// True if no backend comes after it that could take over its names.
     pub(super) is_last: bool,
     dirty: Mutex<Dirty>,
     news: Notify,
@@ -65,18 +65,18 @@ impl Member {
         self.backend.id()
     }
 
-    /// Changes what is to be read again, and wakes who reads it.
+    /// Changes the refresh queue and wakes the task that reads it.
     pub(super) fn mark(&self, mark: impl FnOnce(&mut Dirty)) {
         mark(&mut self.dirty.lock());
         self.news.notify_one();
     }
 
-    /// What is to be read again by the schedule.
+    /// Returns the extensions in the refresh queue that are read by the schedule.
     pub(super) fn scheduled(&self) -> Vec<ExtensionId> {
         self.dirty.lock().scheduled().cloned().collect()
     }
 
-    /// Waits until something is to be read again, and takes it.
+    /// Waits until an extension is due for a refresh, and takes it from the queue.
     pub(super) async fn due(&self) -> ExtensionId {
         loop {
             let next = {
@@ -87,7 +87,8 @@ impl Member {
                 dirty.next()
             };
             match next {
-                // Either the time comes or other news do; both are looked at in the next turn.
+                // A change of the queue may bring the time forward, so the loop looks at the queue
+                // again.
                 Some(at) => {
                     tokio::time::timeout_at(at, self.news.notified()).await.unwrap_or_default();
                 }
@@ -96,7 +97,7 @@ impl Member {
         }
     }
 
-    /// Asks whether the backend is there; its health is the answer.
+    /// Probes the backend and stores the result in its status.
     pub(super) async fn probe(&self) {
         match timeout(PROBE_TIMEOUT, self.contact()).await {
             Ok(Ok(())) => self.answered(Question::Contact),
@@ -108,12 +109,13 @@ impl Member {
         }
     }
 
-    /// Whether the backend is asked; `None` where nothing stands between it and us.
+    /// Returns the state of the circuit breaker; `None` for a backend without one.
     pub(super) fn breaker(&self) -> Option<BreakerState> {
         self.backend.contact().map(|contact| contact.borrow().breaker)
     }
 
-    /// How long from now on the backend is not asked, because it fails or limits us.
+    /// Returns the remaining time for which no request is sent, because the backend fails or limits
+    /// the request rate.
     pub(super) fn pause(&self) -> Duration {
         self.backend.contact().map_or(Duration::ZERO, |contact| contact.borrow().pause())
     }
@@ -121,30 +123,32 @@ impl Member {
     /// Waits until the circuit breaker lets requests through again.
     pub(super) async fn is_back(&self) {
         let Some(mut contact) = self.backend.contact() else { return pending().await };
+        // The breaker may still be closed when the failure arrives, so an opening is awaited first.
         for closed in [false, true] {
             let reached = |contact: &Contact| (contact.breaker == BreakerState::Closed) == closed;
             if contact.wait_for(reached).await.is_err() {
+                // The sender is gone, so no change will come; the caller has a timeout.
                 pending().await
             }
         }
     }
 
-    /// A question was answered, with yes or no.
+    /// Records a response, positive or negative.
     pub(super) fn answered(&self, question: Question) {
         if self.status.answered(question) {
             info!(backend = %self.id(), "backend reachable");
         }
     }
 
-    /// Notes and logs a failure; one of the same kind again is noted alone.
+    /// Records a failure. Logs it unless a failure of the same kind was logged during this outage.
     pub(super) fn failed(&self, question: Question, error: &Error) {
         if self.status.failed(question, error) {
             warn!(backend = %self.id(), "backend unavailable: {}", error.report());
         }
     }
 
-    /// Takes in how a question about one extension ended. Nonsense is that of one repository, and
-    /// a range outside a file that of its caller.
+    /// Updates the status from the outcome of a request about one extension. A malformed response
+    /// concerns one repository, and an invalid range its caller, so neither counts.
     pub(super) fn learned<T>(&self, outcome: &Result<T, Error>) {
         match outcome.as_ref().map_err(Error::kind) {
             Ok(_) | Err(ErrorKind::NotFound) => self.answered(Question::Read),
@@ -161,10 +165,11 @@ impl Member {
         }
     }
 
-    /// Logs faults that were not known before; of many the first, and how many more.
+    /// Logs new faults: the first [`TOLD_MAX`], and the number of the others.
     pub(super) fn tell(&self, news: &[Fault]) {
         for Fault { repository, subject, reason } in news.iter().take(TOLD_MAX) {
             match subject {
+                // Advice about a name that nearly fits: nothing served is affected, so no warning.
                 FaultSubject::Naming => info!(backend = %self.id(), repository, "{reason}"),
                 _ => warn!(backend = %self.id(), repository, "{reason}"),
             }

@@ -1,18 +1,18 @@
-//! A moment of the past that may lie before this process, told by how long ago it was.
+//! A point in time that may lie before the start of the process.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// How far ahead of ours a clock may be that wrote a time down, without being wrong.
+/// Tolerated lead of the clock that wrote a timestamp.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
-/// What is said to be of a later time than now is taken for this old: nothing is known of its age,
-/// and an answer must not look younger than it is.
+/// Assumed age of a timestamp that lies further ahead: its true age is unknown, and a response must
+/// not look younger than it is.
 const UNKNOWN_AGE: Duration = Duration::from_secs(86_400);
 
-/// A moment of the past. Unlike an [`Instant`], which cannot go back before the machine was
-/// started, it can be any time ago.
+/// A point in time in the past. An [`Instant`] cannot lie before the start of the machine; this
+/// can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     noted: Instant,
@@ -20,38 +20,41 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// This very moment.
+    /// Returns the present moment.
     #[must_use]
     pub fn now() -> Self {
         Instant::now().into()
     }
 
-    /// The moment that was this long ago.
+    /// Returns the moment that lies `age` ago.
     #[must_use]
     pub fn ago(age: Duration) -> Self {
         Self { noted: Instant::now(), age_then: age }
     }
 
-    /// How long ago it was.
+    /// Returns the time since this moment.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.noted.elapsed() + self.age_then
     }
 
-    /// The moment of a time written down earlier, where the wall clock shows `now`. One that lies
-    /// ahead was written by a clock that was wrong, and counts as a day ago.
+    /// Converts a stored timestamp, given the present wall clock `now`. A timestamp from the future
+    /// comes from a wrong clock and counts as a day old.
     #[must_use]
     pub fn of_wall_clock(written: Timestamp, now: Timestamp) -> Self {
         let age = now.duration_since(written);
         let ahead = if -age <= SKEW { Duration::ZERO } else { UNKNOWN_AGE };
+        // A negative duration does not convert, so this is where timestamps from the future end up.
         Self::ago(Duration::try_from(age).unwrap_or(ahead))
     }
 
-    /// The time to write down, where the wall clock shows `now`; to the second before.
+    /// Converts to a timestamp to store, given the present wall clock `now`; rounded down to a
+    /// second.
     #[must_use]
     pub fn to_wall_clock(self, now: Timestamp) -> Timestamp {
         let age = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
         let then = now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Rounded down: stored data must not look fresher than it is.
         Timestamp::from_second(then.as_second()).unwrap_or(then)
     }
 }

@@ -1,4 +1,5 @@
-//! What is asked before an answer that no memo may give: a round, or a read of one extension.
+//! Fresh reads for requests with `no-cache`: a round, or a read of one extension, before the
+//! response.
 
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
 impl Catalog {
-    /// Makes a round over each backend asked; answers with those whose round failed, or was not
-    /// over in time. Such a round goes on.
+    /// Makes a round over each requested backend. Returns the backends whose round failed or was
+    /// not over by the deadline; such a round continues in the background.
     pub async fn newest(self: &Arc<Self>, scope: Scope, deadline: Deadline) -> Vec<BackendId> {
         self.failing(scope, deadline, |backend| self.round(backend.into())).await
     }
 
-    /// Reads one extension again from each backend asked; answers with those that failed, or did
-    /// not answer in time.
+    /// Reads one extension again from each requested backend. Returns the backends that failed or
+    /// sent no response by the deadline.
     pub async fn newest_of(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -36,6 +37,7 @@ impl Catalog {
         deadline: Deadline,
         question: impl Fn(BackendId) -> F,
     ) -> Vec<BackendId> {
+        // Each backend has its own wait, so that a slow one does not hide the result of another.
         let asked = self.asked(scope).map(|member| {
             let (backend, answer) = (member.id(), question(member.id()));
             async move { deadline.wait(backend.into(), answer).await.is_err().then_some(backend) }

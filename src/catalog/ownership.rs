@@ -1,26 +1,28 @@
-//! Which backend answers for a name, so that a later one can never take it over unseen.
+//! Ownership of names: the backend that serves a name, so that another one cannot take it over
+//! unnoticed.
 
 use crate::models::backend_id::BackendId;
 
-/// How a backend stands towards one name.
+/// Claim of a backend to one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The backend.
     pub backend: BackendId,
-    /// Whether anything is known of the backend at all.
+    /// True if the backend was listed and had room for the name, so that `has` is certain.
     pub known: bool,
-    /// Whether it has a release under that name.
+    /// True if the backend has a release under that name.
     pub has: bool,
 }
 
-/// What the merged view says of a name.
+/// Ownership of a name in the merged view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// This backend answers.
+    /// This backend owns the name.
     Owned(BackendId),
-    /// The first would answer, but nothing is known yet of the second, which comes before it.
+    /// The first backend has the name. The second comes before it and may own the name, because it
+    /// was not listed yet or had no room.
     Undetermined(BackendId, BackendId),
-    /// The first answered once and has it no more; the name does not pass to the others.
+    /// This backend owned the name and lost it. The name does not pass to the others.
     Orphaned(BackendId),
 }
 
@@ -32,9 +34,11 @@ pub fn resolve_owner(claims: &[Claim], before: Option<BackendId>) -> Option<Owne
     let first = claims.iter().position(|claim| claim.has)?;
     let (earlier, rest) = claims.split_at_checked(first)?;
     let owner = rest.first()?.backend;
+    // A first listing that comes late must not turn into a change of owner.
     if let Some(unknown) = earlier.iter().find(|claim| !claim.known) {
         return Some(Ownership::Undetermined(owner, unknown.backend));
     }
+    // A former owner that comes after the first one does not keep the name.
     Some(match before.map(|before| (before, position(before))) {
         Some((before, Some(at))) if at < first => Ownership::Orphaned(before),
         _ => Ownership::Owned(owner),
@@ -49,7 +53,7 @@ mod tests {
     const OCI: BackendId = BackendId::OCI;
     const LOCAL: BackendId = BackendId::LOCAL;
 
-    /// `+` has it, `-` has it not, `?` is not known.
+    /// Parses bids: `+` has the name, `-` does not have it, `?` was not listed.
     fn claims(text: &str) -> Vec<Claim> {
         let backends = [GITEA, OCI, LOCAL];
         let claim = |(backend, mark)| Claim { backend, known: mark != '?', has: mark == '+' };

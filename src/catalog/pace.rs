@@ -1,37 +1,40 @@
-//! How often a new view is shown: at most ten in any second, whatever changes how fast.
+//! Rate limit for new views: at most ten per second, however fast the index changes.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many views may follow each other at once, so that single changes are seen without delay.
+/// Burst: number of views that may follow each other at once, so that single changes show without
+/// delay.
 const AT_ONCE: u32 = 5;
-/// Beyond that there is one in this time: five at once and five more make ten in a second.
+/// Time per view beyond the burst. A burst of five and five more views make ten in the first
+/// second.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Counts the views that were shown.
+/// Token bucket for new views.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When all views shown so far would have been shown evenly.
+    /// End of the time that the views made so far use up at one per [`INTERVAL`].
     spent_until: Option<Instant>,
     awaited: bool,
 }
 
-/// Whether a view may be shown.
+/// Permission for a new view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may, and counts as shown.
+    /// Granted, and counted.
     Now,
-    /// Not before this; whoever is told so has to see to it then.
+    /// Not before this time. The caller must make the view then.
     At(Instant),
-    /// Somebody else sees to it already.
+    /// Another caller makes the view when it is due.
     Awaited,
 }
 
 impl Pace {
-    /// Asks for a turn.
+    /// Requests permission for a view now.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
         let spent_until = self.spent_until.map_or(now, |until| until.max(now));
+        // `checked_sub`: an `Instant` cannot lie before the start of the machine.
         let free = spent_until.checked_sub(INTERVAL * (AT_ONCE - 1)).unwrap_or(now);
         if free <= now {
             self.spent_until = Some(spent_until + INTERVAL);

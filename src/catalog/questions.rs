@@ -1,5 +1,5 @@
-//! Questions for what is not known: one for all who ask at the same time, a "no" that is
-//! remembered for a while, and a budget, so that made-up names cost a backend nothing.
+//! Requests for unknown names: single flight, a negative cache and a budget, so that made-up names
+//! cost a backend nothing.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// The longest that a read other than a download waits for a backend (contract §4).
+/// Maximum time that a read other than a download waits for a backend (contract §4).
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// Names and versions that a backend may be asked for in a second, though nothing is known of them.
+/// Budget: requests per second and backend for names and versions that are not cached.
 const PER_SECOND: u32 = 5;
-/// A "no" that is remembered; the least recently used is forgotten first.
+/// Capacity of the negative cache; the least recently used entry is evicted first.
 const NOES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// What was asked for and is not there.
+/// Key of the negative cache: what was requested and is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Wanted {
     pub(super) id: ExtensionId,
@@ -37,30 +37,30 @@ pub(super) struct Wanted {
     pub(super) scope: Scope,
 }
 
-/// What of an extension.
+/// The requested part of an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum What {
-    /// Anything.
+    /// The extension itself.
     Extension,
     /// This version.
     Version(Tag),
     /// A version in this range.
     Range(String),
-    /// This tag, asked for by itself.
+    /// This tag, read by itself.
     Tag(Tag),
 }
 
-/// Questions under way and the answers "no" of late.
+/// Requests in progress and the negative cache.
 pub(super) struct Questions {
     under_way: Coalesced<(ExtensionId, Scope), ()>,
-    /// Extensions of which every release is read.
+    /// Extensions whose releases are all being read.
     pub(super) whole: Coalesced<(ExtensionId, BackendId), ()>,
-    /// Releases that are read, each by what is known of it.
+    /// Releases that are being read, each identified by its cached state.
     pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
     noes: Mutex<LruCache<Wanted, No>>,
 }
 
-/// When a "no" was said, and of which view of the catalog it holds.
+/// Time of a negative response, and the revision of the view for which it holds.
 #[derive(Clone, Copy)]
 struct No {
     said: Instant,
@@ -78,7 +78,7 @@ impl Default for Questions {
     }
 }
 
-/// Lets so many questions a second through, and as many at once after a pause.
+/// Rate limit of [`PER_SECOND`] requests per second, with a burst of the same size after a pause.
 #[derive(Debug)]
 pub(super) struct Budget(Mutex<(u32, Instant)>);
 
@@ -92,6 +92,7 @@ impl Budget {
     pub(super) fn take(&self) -> bool {
         let (left, since) = &mut *self.0.lock();
         let second = Duration::from_secs(1);
+        // A fixed window: at its border twice the burst passes, which is still few requests.
         if since.elapsed() >= second {
             (*left, *since) = (PER_SECOND, Instant::now());
         }
@@ -102,23 +103,27 @@ impl Budget {
 }
 
 impl Catalog {
-    /// Whether every backend that could have it said no a moment ago, and nothing changed since.
+    /// Returns true if every backend that could have it reported its absence within the
+    /// `negative_ttl`, and the view has not changed since.
     pub(super) fn was_denied(&self, wanted: &Wanted) -> bool {
+        // Any change ends a negative entry, so a new extension is found as soon as it shows.
         let revision = self.view().revision;
         let no = self.questions.noes.lock().get(wanted).copied();
         no.is_some_and(|no| no.revision == revision && no.said.elapsed() < self.rules.negative_ttl)
     }
 
-    /// Remembers a "no".
+    /// Adds an entry to the negative cache.
     pub(super) fn deny(&self, wanted: Wanted) {
         let no = No { said: Instant::now(), revision: self.view().revision };
         self.questions.noes.lock().put(wanted, no);
     }
 
-    /// Asks backends for one extension and takes over what they say. Shared with everyone who asks the same meanwhile; goes on when its callers leave.
+    /// Requests one extension from the backends and takes in the responses. Concurrent callers for
+    /// the same extension share one request, which continues when they leave.
     ///
     /// # Errors
-    /// A backend answered neither yes nor no, or none in time.
+    ///
+    /// A backend failed otherwise than by `NotFound`, or sent no response in time.
     pub(super) async fn ask(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -154,17 +159,19 @@ impl Catalog {
                     }
                     taken.confirm(member);
                 }
-                // Not asked: the listing says no to a new name, and nothing to one that is known.
+                // No request was sent. The listing proves the absence of an unknown name, and
+                // changes nothing for a known one.
                 Ok(None) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
+        // Callers look the extension up in the view next.
         self.shown().await;
         failure.map_or(Ok(()), Err)
     }
 
-    /// The answer of a backend. `None`: it was not asked, for want of budget, and its current
-    /// listing stands for its answer; that is never a "no" to a name that is known.
+    /// Requests an extension from one backend. Returns `None` if the budget is used up and a
+    /// current listing stands in for the response; that never reports a known name as absent.
     async fn ask_member(
         &self,
         member: &Member,
@@ -179,7 +186,7 @@ impl Catalog {
         Ok(Some(found))
     }
 
-    /// Why an extension that backends have is not served; `None` if no backend asked has it.
+    /// Returns the reason why an extension that exists is not served; `None` if no backend has it.
     pub(super) fn unserved(&self, id: &ExtensionId, scope: Scope) -> Option<Error> {
         let index = self.index.lock();
         let mut known = self.asked(scope).filter_map(|m| index.without_release(m.id(), id));
@@ -190,6 +197,7 @@ impl Catalog {
             Some(reason) => format!(": {reason}"),
             None => String::new(),
         };
+        // A release may exist that could not be read, so a 404 would be a guess.
         if faults.iter().any(|fault| fault.unreadable) || !extension.coverage().is_complete() {
             let message = format!("Extension {id} has no release that can be read");
             return Some(Error::faulty(message).because(reasons.join("; ")));
@@ -197,8 +205,10 @@ impl Catalog {
         Some(Error::not_found(format!("Extension {id} has no release{because}")))
     }
 
-    /// A complete listing that is current says no as well as an answer; without one nothing can.
+    /// Checks that a current and complete listing proves absence, which it does as well as a
+    /// response. Without one, the request fails.
     fn beyond_budget(&self, member: &Member, id: &ExtensionId) -> Result<()> {
+        // The name may be among those without room, which no listing in memory can rule out.
         if member.held().refused > 0 {
             return Err(no_room(member.id()));
         }
@@ -207,6 +217,7 @@ impl Catalog {
         let proven =
             if is_listed { index.is_whole(source, id) } else { !member.evidence.may_name(id) };
         let has_no_release = index.without_release(source, id).is_some();
+        // Released before the error is made; the rest needs only the status.
         drop(index);
         let age = member.status.complete_age().filter(|_| proven);
         if has_no_release || age.is_some_and(|age| age <= self.rules.ttl) {
@@ -216,38 +227,39 @@ impl Catalog {
     }
 }
 
-/// What a caller is told whose question is one too many just now.
+/// Returns the error for a request beyond the budget.
 pub(super) fn asked_too_much(source: BackendId) -> Error {
     let message = format!("The {source} backend gets too many lookups; retry in 1 s");
     Error::unavailable(message, Duration::from_secs(1))
 }
 
-/// Until when a read waits for backends, however many questions it asks one after the other.
+/// Time until which a read waits for backends, however many requests it sends one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// That of a read which begins now.
+    /// Returns the deadline of a read that begins now.
     #[must_use]
     pub fn of_a_read() -> Self {
         Self(Instant::now() + PATIENCE)
     }
 
-    /// That of who does not wait at all: what is asked is begun.
+    /// Returns a deadline that has passed: a request is started, but not awaited.
     pub(super) fn passed() -> Self {
         Self(Instant::now())
     }
 
-    /// An answer, if it comes in time. What is asked must go on by itself.
+    /// Waits for a result until the deadline. The work must continue by itself when the wait ends.
     ///
     /// # Errors
-    /// The answer's own; `BackendTimeout` if it takes longer.
+    ///
+    /// The result's own error; `BackendTimeout` after the deadline.
     pub async fn wait<T>(self, scope: Scope, answer: impl Future<Output = Result<T>>) -> Result<T> {
         timeout_at(self.0, answer).await.unwrap_or_else(|_| Err(late(scope)))
     }
 }
 
-/// A backend took longer than a read waits.
+/// Returns the error for a backend that took longer than a read waits.
 fn late(scope: Scope) -> Error {
     let message = format!("{} did not answer in time; retry later", scope.subject());
     Error::new(ErrorKind::BackendTimeout, message)

@@ -1,4 +1,4 @@
-//! What callers ask of the catalog: one extension, one release, its bytes; waiting at most 2.5 s.
+//! Reads of the catalog: one extension, one release, or its bytes. A read waits 2.5 s at most.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,25 +27,29 @@ use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// When asking again may help while a backend is not there.
+/// `Retry-After` of responses while a backend is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Catalog {
-    /// What is known of the backends asked, waiting for their first round if there was none yet.
+    /// Returns the current view. Waits for the first round of the requested backends if there was
+    /// none yet.
     ///
     /// # Errors
-    /// Nothing is known of any of them.
+    ///
+    /// `BackendUnavailable` or `BackendRefused` if no requested backend has data that can be
+    /// served.
     pub async fn ready(&self, scope: Scope) -> Result<Arc<View>> {
         self.ready_by(scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns the current view like [`Catalog::ready`], within the deadline of a read in progress.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::ready`].
     pub async fn ready_by(&self, scope: Scope, deadline: Deadline) -> Result<Arc<View>> {
         let knows = |member: &Member| self.is_listed(member);
-        // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
+        // A failed round ends the wait for a backend as well, so that an outage delays no response.
         let settled = |member: &Member| knows(member) || member.status.is_failing();
         if !self.asked(scope).all(settled) {
             let mut news = self.view.subscribe();
@@ -53,9 +57,10 @@ impl Catalog {
                 while !self.asked(scope).all(settled) && news.changed().await.is_ok() {}
                 Ok(())
             };
-            // Past the patience the answer is made of what is known by then.
+            // After the deadline the response is made of the data that is there by then.
             let _ = deadline.wait(scope, first_rounds).await;
         }
+        // With no backend configured an empty catalog is the correct response, not an outage.
         let nobody_asked = self.asked(scope).next().is_none();
         if nobody_asked || self.asked(scope).any(|member| self.answers_for(member)) {
             return Ok(self.view());
@@ -63,26 +68,29 @@ impl Catalog {
         Err(self.nothing_known(scope))
     }
 
-    /// Whether the first rounds of other backends can add nothing to an entry: its owner, or a
-    /// version that is pooled.
+    /// Returns true if the first rounds of other backends cannot change an entry: neither its owner
+    /// nor the pooled versions.
     fn is_certain(&self, entry: &Entry, scope: Scope) -> bool {
         let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
         let pools = self.rules.merge == Merge::Union && self.asked(scope).nth(1).is_some();
         is_owned && (!pools || self.asked(scope).all(|member| self.is_listed(member)))
     }
 
-    /// One extension, from one backend or from its owner. A name that is not known is asked for;
-    /// one that was read long ago is read again behind the answer.
+    /// Returns one extension, from one backend or from its owner. An unknown name is requested from
+    /// the backends; an extension that was last read longer ago than the `ttl` is refreshed in the
+    /// background.
     ///
     /// # Errors
-    /// `NotFound` only if every backend that could own it said no.
+    ///
+    /// `NotFound` only if every backend that could own the name reported its absence.
     pub async fn find(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<Arc<Entry>> {
         self.find_by(id, scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns one extension like [`Catalog::find`], within the deadline of a read in progress.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`].
     pub async fn find_by(
         self: &Arc<Self>,
@@ -93,33 +101,38 @@ impl Catalog {
         let known =
             self.view().get(id, scope).filter(|entry| self.is_certain(entry, scope)).cloned();
         let known = match known {
-            // A read or a notice may have shown it before its backend was listed.
+            // A read or a webhook may have added it before its backend was listed.
             Some(entry) => Some(entry),
             None => self.ready_by(scope, deadline).await?.get(id, scope).cloned(),
         };
         if let Some(entry) = &known {
+            // Stale data is served while it is refreshed: a read never waits for a known extension.
             self.read_again_if_old(entry);
             self.check_owner(entry)?;
             return self.still_answers(entry, scope).map(|()| Arc::clone(entry));
         }
         let wanted = Wanted { id: id.clone(), what: What::Extension, scope };
+        // Requests for names that do not exist must not reach the backends again and again.
         if self.was_denied(&wanted) {
             return Err(not_found(id));
         }
+        // Budgeted, because a caller may have made the name up.
         self.ask(id, scope, true, deadline).await?;
         if let Some(entry) = self.view().get(id, scope) {
             return self.check_owner(entry).map(|()| Arc::clone(entry));
         }
+        // An extension without releases exists, so it does not enter the negative cache.
         Err(self.unserved(id, scope).unwrap_or_else(|| {
             self.deny(wanted);
             not_found(id)
         }))
     }
 
-    /// The same with every release in full. What cannot be read in time, or not from a backend that
-    /// is away, stays as it is known.
+    /// Returns one extension with every release in full. A release stays as it is known if it
+    /// cannot be read in time or its backend is unavailable.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`].
     pub async fn find_whole(
         self: &Arc<Self>,
@@ -128,12 +141,13 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let entry = self.find_by(id, scope, deadline).await?;
+        // A backend that gives every release in full with its listing needs no further request.
         if !entry.extension.has_unread() {
             return Ok(entry);
         }
         let has_it = self.members.iter().filter(|member| entry.is_of(member.id()));
-        // Of a backend that has not said a word since the start nobody knows whether it is there,
-        // and one that is away is asked behind the answer.
+        // A backend without any contact since the start may be down, so it is not read. One that is
+        // unavailable is read in the background, without a wait.
         let reads = has_it.filter(|member| member.status.last_asked().is_some()).map(|member| {
             let there = member.status.is_healthy();
             let deadline = if there { deadline } else { Deadline::passed() };
@@ -144,8 +158,8 @@ impl Catalog {
         self.find_by(id, scope, deadline).await
     }
 
-    /// Reads every release of an extension. Shared with everyone who wants them meanwhile; goes on
-    /// when its callers leave.
+    /// Reads every release of an extension. Concurrent callers share one read (single flight),
+    /// which continues when they leave.
     async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendId) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
@@ -155,6 +169,8 @@ impl Catalog {
             member.learned(&read);
             let mut taken = this.take_in(member, vec![(id, read)], Origin::Backend).await;
             let failure = taken.failures.pop().map(|(_, error)| error);
+            // A refused extension was read, but its releases are not in the view that the caller
+            // takes.
             let failure = failure.or_else(|| (taken.no_room > 0).then(|| no_room(source)));
             taken.confirm(member);
             failure.map_or(Ok(()), Err)
@@ -162,9 +178,10 @@ impl Catalog {
         self.questions.whole.ask(&key, question).await
     }
 
-    /// One release of an extension, read in full. A version that is not known is asked for.
+    /// Returns one release in full. An unknown version is requested from the backend.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`]; `NotFound` also if the extension has no such version.
     pub async fn find_release(
         self: &Arc<Self>,
@@ -175,7 +192,7 @@ impl Catalog {
         self.find_release_by(id, version, scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns one release in full, within the deadline of a read in progress.
     pub(super) async fn find_release_by(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -184,13 +201,14 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let (entry, mut release) = self.find_named(id, version, scope, deadline).await?;
+        // A listing may name tags without their content, which costs a request for each tag.
         if release.artifact == ArtifactChoice::Unread {
             release = self.read_now(entry.id(), &release, deadline).await?;
         }
         Ok((entry, release))
     }
 
-    /// The same as it is known, perhaps not read yet.
+    /// Returns one release as it is cached; its content may be unread.
     pub(super) async fn find_named(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -199,6 +217,7 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let entry = self.find_by(id, scope, deadline).await?;
+        // A list that is cut off at its limit never shows old versions, so these are read by tag.
         if let Some(found) = self.find_beyond(&entry, version, scope, deadline).await? {
             return Ok((entry, found));
         }
@@ -210,8 +229,8 @@ impl Catalog {
         Ok((entry, release))
     }
 
-    /// An extension, of which something is wanted that it may not have: what is not known is asked
-    /// for once.
+    /// Returns an extension for which `has` should hold. If it does not, the extension is read
+    /// again once, and a failure to find it enters the negative cache.
     pub(super) async fn find_with(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -225,6 +244,7 @@ impl Catalog {
         if has(&entry.extension) || self.was_denied(&wanted) {
             return Ok(entry);
         }
+        // Only the owner is read where it alone can have more versions.
         self.ask(id, self.narrowed(scope, &entry), true, deadline).await?;
         let entry = self.find_by(id, scope, deadline).await?;
         if !has(&entry.extension) {
@@ -233,11 +253,12 @@ impl Catalog {
         Ok(entry)
     }
 
-    /// A release as its backend has it now, with all that it tells of it. Shared with everyone who
-    /// asks the same meanwhile; goes on when its callers leave.
+    /// Reads a release again from its backend, with notes and checksum. Concurrent callers for the
+    /// same release share one read, which continues when they leave.
     ///
     /// # Errors
-    /// The backend's; `NotFound` also if the release holds no archive.
+    ///
+    /// The backend's errors; `NotFound` also if the release holds no archive.
     pub(super) async fn read_now(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -252,14 +273,15 @@ impl Catalog {
             member.learned(&read);
             let release = read?;
             let subject = FaultSubject::Release(release.tag.clone());
+            // The release could be read, so an earlier fault of this tag no longer applies.
             member.evidence.mended(&id.to_string(), &subject);
             judge_checksum(member, &id, &release);
             if release.artifact.is_usable() {
                 this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
-            // What holds nothing is shown on no path, and its extension is read without it. If that
-            // fails it is still not shown.
+            // A release without an archive is never shown, so its extension is read again without
+            // it. If that read fails, the release is still not shown.
             let _ = this.refresh(&id, known.backend.into()).await;
             Err(no_version(&id, &known.tag))
         };
@@ -304,10 +326,12 @@ impl Catalog {
         }
     }
 
-    /// Whether what is known of one of its backends, or of its owner, is young enough to be served.
+    /// Checks that the data of one of the entry's backends, or of the owner, is young enough to be
+    /// served.
     ///
     /// # Errors
-    /// It is not: nothing current is known.
+    ///
+    /// `BackendUnavailable` or `BackendRefused` if it is not.
     pub fn still_answers(&self, entry: &Entry, scope: Scope) -> Result<()> {
         let scope = self.narrowed(scope, entry);
         let mut of = self.asked(scope).filter(|member| entry.is_of(member.id()));
@@ -320,23 +344,27 @@ impl Catalog {
     fn read_again_if_old(&self, entry: &Entry) {
         for source in entry.older_than(self.rules.ttl) {
             if let Some(member) = self.member(source) {
+                // Queued for the sync task, which reads each name once, however many requests find
+                // it old.
                 member.mark(|dirty| dirty.aged(entry.id().clone(), Instant::now()));
             }
         }
     }
 
-    /// Reads one extension again from the backends asked, whatever is known of it.
+    /// Reads one extension again from the requested backends, whatever is cached.
     ///
     /// # Errors
-    /// A backend failed otherwise than by saying no.
+    ///
+    /// Any failure of a backend except `NotFound`.
     pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<()> {
         self.ask(id, scope, false, Deadline::of_a_read()).await
     }
 
-    /// The bytes of one file of a release, or a part of them, as its backend sends them.
+    /// Opens one file of a release, or a byte range, at its backend.
     ///
     /// # Errors
-    /// The backend's.
+    ///
+    /// The backend's errors.
     pub async fn open(
         &self,
         id: &ExtensionId,
@@ -348,18 +376,20 @@ impl Catalog {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
         let opened = member.backend.open(id, artifact, range).await;
+        // Downloads count as contact too: the status of a backend must not depend on lists alone.
         member.learned(&opened);
         opened
     }
 
-    /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
-    /// other one may be there in a moment.
+    /// Returns the error for a lack of current data. A backend that refuses the credentials needs
+    /// an operator; any other may be back shortly, so the error carries a `Retry-After`.
     fn nothing_known(&self, scope: Scope) -> Error {
         let retry_after = self.pause(scope).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
         for member in self.asked(scope) {
             let failure = member.status.get().last_failure;
+            // Refusal outranks an outage, because waiting does not help.
             if let Some((ErrorKind::BackendRefused, _)) = failure {
                 kind = ErrorKind::BackendRefused;
             }
@@ -387,10 +417,11 @@ pub(super) fn no_version(id: &ExtensionId, version: &Tag) -> Error {
     Error::not_found(format!("Extension {id} has no version {version}"))
 }
 
-/// The file of a release that is asked for: its one archive, or the asset of this key or name.
+/// Returns the requested file of a release: its archive, or the asset with this key or name.
 ///
 /// # Errors
-/// `NotFound`, naming the candidates where there are several.
+///
+/// `NotFound`, naming the candidates if there are several.
 pub fn file_of<'a>(
     id: &ExtensionId,
     release: &'a Release,
@@ -404,6 +435,7 @@ pub fn file_of<'a>(
 
 fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Arc<Artifact>> {
     let assets = || release.assets.iter();
+    // Publishers choose the names of assets, so two files of a release may share one.
     let mut named = assets().filter(|one| *one.file_name == *asset);
     let by_name = match (named.next(), named.next()) {
         (Some(one), None) => Some(one),
@@ -424,19 +456,21 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
              ask for one of them with ?asset=: {}",
             first_few(names.clone()).join(", ")
         ))),
-        // Whoever asks for the archive has read the release first; see `find_release`.
+        // A release is read before its archive is requested, so `Unread` does not occur; see
+        // `find_release`.
         ArtifactChoice::Unread | ArtifactChoice::Nothing => {
             Err(Error::not_found(format!("Extension {id} {version} has no archive")))
         }
     }
 }
 
-/// Keeps or ends the fault of a checksum beside an archive that was just read.
+/// Records or clears the fault of a checksum beside an archive that was just read.
 fn judge_checksum(member: &Member, id: &ExtensionId, release: &Release) {
     let repository = id.to_string();
     let subject = |file: &ArtifactKey| FaultSubject::Download(release.tag.clone(), file.clone());
     let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
         let archive = release.artifact.chosen().map(|archive| &archive.key);
+        // Any file other than the archive may have been the faulty checksum.
         let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
         beside.for_each(|file| member.evidence.mended(&repository, &subject(&file.key)));
         return;

@@ -1,4 +1,4 @@
-//! What there is no room for, in the words of operators and of callers.
+//! Messages about extensions without room, for operators and callers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::catalog::member::Member;
 use crate::error::Error;
 use crate::models::backend_id::BackendId;
 
-/// When asking again may help: room comes back when others go, or by an operator.
+/// `Retry-After` for an extension without room: room is freed by removals or by an operator.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// What is held of one backend, for readers who wait for no writer.
+/// Memory use of one backend's extensions, readable without the lock of the index.
 #[derive(Debug, Default)]
 pub(super) struct HeldCell {
     bytes: AtomicUsize,
@@ -23,13 +23,13 @@ pub(super) struct HeldCell {
 }
 
 impl Member {
-    /// What is held of it.
+    /// Returns the memory use and the number of refused extensions.
     pub(super) fn held(&self) -> Held {
         let HeldCell { bytes, refused } = &self.held;
         Held { bytes: bytes.load(Ordering::Relaxed), refused: refused.load(Ordering::Relaxed) }
     }
 
-    /// This is held of it now. Only that there is no room any more is news, and that there is again.
+    /// Stores the memory use. Logs when the first extension is refused and when all fit again.
     pub(super) fn holds(&self, held: Held) {
         self.held.bytes.store(held.bytes, Ordering::Relaxed);
         let before = self.held.refused.swap(held.refused, Ordering::Relaxed);
@@ -47,7 +47,7 @@ impl Member {
     }
 }
 
-/// What an operator is told of extensions that there is no room for, if there are any.
+/// Returns the fault for `/health` about extensions without room, if there are any.
 pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
@@ -55,7 +55,8 @@ pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault
     (extensions > 0).then(|| listing_fault(&reason))
 }
 
-/// What a caller is told who asks for one of them: it is there, and cannot be served.
+/// Returns the error for a request that may concern an extension without room: it exists, but
+/// cannot be served.
 pub(super) fn no_room(source: BackendId) -> Error {
     let message = format!(
         "The {source} backend has more than there is room for here (catalog.max_bytes), and what \

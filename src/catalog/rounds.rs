@@ -1,4 +1,4 @@
-//! Rounds over a backend: a sweep of everything, or only the changes since the last round.
+//! Rounds over a backend: a full sweep, or only the changes since the last round.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,37 +21,37 @@ use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
-/// When a round that others waited for, and that failed, is worth asking for again.
+/// `Retry-After` for callers that waited for a round which failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How far the rounds over one backend are. Callers who want a round share one: a round that
-/// begins after a caller asked is theirs too.
+/// Progress of the rounds over one backend. Callers share rounds: one that begins after a request
+/// came in serves that request too.
 #[derive(Default)]
 pub(crate) struct RoundState {
     begun: AtomicU64,
     running: tokio::sync::Mutex<()>,
-    /// Beside the lock of the running round, so that it can be looked at during one.
+    /// Apart from `running`, so that it can be read during a round.
     place: Mutex<Place>,
     /// A sweep that failed half way.
     unfinished: Mutex<Option<Progress>>,
 }
 
-/// Where the next round goes on.
+/// The position from which the next round continues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// What the backend is asked for changes since.
+    /// Cursor for the backend's changes.
     pub(super) cursor: Option<ChangeCursor>,
-    /// When everything was last read.
+    /// Start of the last full sweep.
     pub(super) swept: Option<Moment>,
 }
 
 impl RoundState {
-    /// Where the next round goes on.
+    /// Returns the position for the next round.
     pub(super) fn place(&self) -> Place {
         self.place.lock().clone()
     }
 
-    /// From now on rounds go on from here.
+    /// Sets the position for the next round.
     pub(super) fn go_on_from(&self, place: Place) {
         *self.place.lock() = place;
     }
@@ -68,14 +68,17 @@ impl RoundState {
 }
 
 impl Catalog {
-    /// Makes one round over a backend, or over all, shared with every caller who asked meanwhile.
-    /// The round goes on when its callers leave.
+    /// Makes one round over a backend, or over all. Concurrent callers share it, and it continues
+    /// when they leave.
     ///
     /// # Errors
-    /// The first failure of a backend asked; the others' rounds were made nevertheless.
+    ///
+    /// The first failure of a backend. The rounds of the other backends are completed nevertheless.
     pub async fn round(self: &Arc<Self>, scope: Scope) -> Result<()> {
         let rounds = self.asked(scope).map(|member| {
             let (this, scope) = (Arc::clone(self), member.id());
+            // Read before the task starts: a round that begins from now on sees the caller's
+            // changes.
             let seen = member.round.begun.load(Ordering::Acquire);
             tokio::spawn(async move { this.round_of(scope, seen).await })
         });
@@ -86,20 +89,23 @@ impl Catalog {
         outcomes.map(|outcome| outcome.unwrap_or_else(cut_short)).fold(Ok(()), Result::and)
     }
 
-    /// `seen` is how many rounds had begun when the caller asked.
+    /// Makes a round unless one has begun since. `seen` is the number of rounds begun at the
+    /// request.
     async fn round_of(self: &Arc<Self>, backend: BackendId, seen: u64) -> Result<()> {
         let Some(member) = self.member(backend) else { return Ok(()) };
         let _running = member.round.running.lock().await;
+        // A round that began while this one waited for the lock has covered the request.
         if member.round.begun.load(Ordering::Acquire) > seen {
             return shared_outcome(member);
         }
         member.round.begun.fetch_add(1, Ordering::AcqRel);
         let made = self.changes_or_sweep(member).await;
+        // Callers read the view right after the round, and must find its result there.
         self.shown().await;
         if let Err((question, error)) = &made {
             member.failed(*question, error);
         }
-        // Perhaps nothing new to see, but who waits for a round need not wait on.
+        // Wakes readers that wait for the first round, even if it brought nothing new or failed.
         self.view.send_modify(|_| ());
         made.map_err(|(_, error)| error)
     }
@@ -107,6 +113,8 @@ impl Catalog {
     async fn changes_or_sweep(self: &Arc<Self>, member: &Member) -> Outcome<()> {
         let begun = Instant::now();
         let place = member.round.place();
+        // Changes may be lost, for example a webhook while this service was down; a sweep finds
+        // them.
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
         if let Some(cursor) = place.cursor.filter(|_| recent)
             && let Changes::These { dirty, cursor, listed } =
@@ -124,8 +132,8 @@ impl Catalog {
         self.sweep(member, begun).await
     }
 
-    /// Reads what changed, and again what the last read did not prove. A backend that tells what
-    /// changed and then answers no read is not current.
+    /// Reads what changed, and again what the last read left incomplete. Fails if the backend
+    /// reports changes and then responds to no read.
     async fn read_changes(
         self: &Arc<Self>,
         member: &Member,
@@ -141,13 +149,15 @@ impl Catalog {
         if asked > in_vain {
             member.answered(Question::Read);
         } else if asked > 0 && !self.shows_another(member).await {
+            // No read succeeded, not even that of another extension: the backend is down.
             let failure = taken.failures.pop().map(|(_, error)| of_read(error));
             taken.confirm(member);
             return failure.map_or(Ok(()), Err);
         }
-        // A read that failed is tried soon: the next round may be minutes away.
+        // A failed read is repeated soon: the next round may be minutes away.
         let failed = std::mem::take(&mut taken.failures).into_iter().map(|(id, _)| id);
         let soon = failed.chain(std::mem::take(&mut taken.lacking));
+        // Incomplete extensions are read in every round anyway, so only changed ones are scheduled.
         let soon: Vec<ExtensionId> = soon.filter(|id| changed.contains(id)).collect();
         member.mark(|dirty| soon.into_iter().for_each(|id| dirty.lacking(id, begun)));
         taken.confirm(member);
@@ -155,20 +165,20 @@ impl Catalog {
     }
 }
 
-/// The result of a part of a round; a failure with the question that failed.
+/// The result of a part of a round; a failure comes with the kind of request that failed.
 pub(super) type Outcome<T> = Result<T, (Question, Error)>;
 
-/// A failed list or change question.
+/// Attributes a failure to a request for the list or the changes.
 pub(super) const fn of_listing(error: Error) -> (Question, Error) {
     (Question::Listing, error)
 }
 
-/// A failed read.
+/// Attributes a failure to a read.
 pub(super) const fn of_read(error: Error) -> (Question, Error) {
     (Question::Read, error)
 }
 
-/// How the round ended that another caller had begun.
+/// Returns the outcome of a round that another caller had begun.
 fn shared_outcome(member: &Member) -> Result<()> {
     if !member.status.is_failing() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The health of one backend: the results of its last questions, by what they asked.
+//! Health of one backend: the results of the last requests, by kind of request.
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
@@ -14,40 +14,40 @@ use crate::catalog::index::Held;
 use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 
-/// One backend's health.
+/// Health of one backend.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Whether its last questions were answered; `false` before the first.
+    /// True if its last requests succeeded; `false` before the first.
     pub healthy: bool,
-    /// When it last answered.
+    /// Time of the last successful response.
     pub last_success: Option<Timestamp>,
-    /// The report of its failure, while it fails.
+    /// Report of the current failure; `None` while the backend succeeds.
     pub last_error: Option<String>,
-    /// The moment of its last successful round; may lie before this process.
+    /// Start of the last successful round; may lie before this process.
     pub current_as_of: Option<Moment>,
-    /// The moment since which names that a complete listing lacked are known to be absent, kept up
-    /// by change rounds. A partial listing proves no absence.
+    /// Time up to which a name that a complete listing lacks is known to be absent; change rounds
+    /// move it forward. A partial listing proves no absence.
     pub complete_as_of: Option<Moment>,
-    /// When it was last asked anything.
+    /// Time of the last request.
     pub last_asked: Option<Instant>,
-    /// Whether its answers are marked as stale.
+    /// True if responses with its data are marked as stale.
     pub stale: bool,
-    /// The state of its circuit breaker; `None` for a backend without one.
+    /// State of the circuit breaker; `None` for a backend without one.
     pub breaker: Option<BreakerState>,
-    /// The kind of the failure, and its message for callers.
+    /// Kind of the current failure, and its message for callers.
     pub last_failure: Option<(ErrorKind, String)>,
-    /// Repositories and releases that are not served, and why.
+    /// Repositories and releases that are not served, with the reasons.
     pub faults: Vec<Fault>,
     /// Number of further faults.
     pub faults_beyond: usize,
-    /// Bytes that its extensions take, and the number of extensions without room.
+    /// Size of the extensions in bytes, and the number of extensions without room.
     pub held: Held,
 }
 
-/// What a question to a backend asks. A success proves only what it asked.
+/// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Question {
-    /// Whether the backend is there and accepts the credentials.
+    /// A probe: the backend responds and accepts the credentials.
     Contact,
     /// The list of repositories, or the changes since a cursor.
     Listing,
@@ -63,18 +63,18 @@ struct Failure {
     report: String,
 }
 
-/// A [`Status`] that questions update and health reads.
+/// A [`Status`] that requests update and `/health` reads.
 #[derive(Default)]
 pub(crate) struct StatusCell(RwLock<Inner>);
 
 #[derive(Default)]
 struct Inner {
     status: Status,
-    /// Failures that only a success of the same question ends.
+    /// Failures that only a success of the same kind of request ends.
     failures: BTreeMap<Question, Failure>,
-    /// A failure that any answer ends: the backend was away.
+    /// A failure that any response ends: the backend was unreachable.
     outage: Option<Failure>,
-    /// Whether a refused read is yet to be checked by a read of another extension.
+    /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
     /// Kinds of failure that were logged since the last success.
     logged: Vec<Discriminant<ErrorKind>>,
@@ -83,6 +83,7 @@ struct Inner {
 impl Inner {
     /// Derives the public status from the failures.
     fn settle(&mut self) {
+        // The last kind in order is `Read`, whose failure says more than that of a probe.
         let failure = self.outage.as_ref().or_else(|| self.failures.values().next_back());
         self.status.healthy = failure.is_none();
         self.status.last_error = failure.map(|failure| failure.report.clone());
@@ -96,47 +97,47 @@ impl StatusCell {
         self.0.read().status.clone()
     }
 
-    /// The moment of the last successful round.
+    /// Returns the start of the last successful round.
     pub(crate) fn current_as_of(&self) -> Option<Moment> {
         self.0.read().status.current_as_of
     }
 
-    /// How long ago a complete listing proved absence.
+    /// Returns the time since a complete listing proved absence.
     pub(crate) fn complete_age(&self) -> Option<Duration> {
         self.0.read().status.complete_as_of.map(Moment::elapsed)
     }
 
-    /// When it was last asked anything.
+    /// Returns the time of the last request.
     pub(crate) fn last_asked(&self) -> Option<Instant> {
         self.0.read().status.last_asked
     }
 
-    /// Whether its last questions were answered; not before the first.
+    /// Returns true if the last requests succeeded; false before the first.
     pub(crate) fn is_healthy(&self) -> bool {
         self.0.read().status.healthy
     }
 
-    /// Whether a question failed and was not answered since.
+    /// Returns true if a request failed and no request of that kind has succeeded since.
     pub(crate) fn is_failing(&self) -> bool {
         self.0.read().status.last_error.is_some()
     }
 
-    /// Whether reads are refused, and whether that is yet to be checked by another read.
+    /// Returns two flags: reads are refused, and that has to be confirmed by another read.
     pub(crate) fn refuses_reads(&self) -> (bool, bool) {
         let inner = self.0.read();
         (inner.failures.contains_key(&Question::Read), inner.refusal_unchecked)
     }
 
-    /// Notes that a refused read is checked now.
+    /// Records that a refused read is being confirmed.
     pub(crate) fn refusal_is_checked(&self) {
         self.0.write().refusal_unchecked = false;
     }
 
-    /// Takes in an answer. Returns whether the backend failed before.
+    /// Records a response. Returns true if the backend failed before.
     pub(crate) fn answered(&self, question: Question) -> bool {
         let inner = &mut *self.0.write();
         inner.outage = None;
-        // Whatever was answered, the credentials were accepted.
+        // A response of any kind shows that the credentials were accepted.
         inner.failures.remove(&Question::Contact);
         inner.failures.remove(&question);
         if question == Question::Read {
@@ -145,17 +146,18 @@ impl StatusCell {
         let was_healthy = inner.status.healthy;
         inner.settle();
         inner.status.last_success = Some(now_in_seconds());
+        // Kept while one kind of request still fails, so that its failure is not logged twice.
         if inner.status.healthy {
             inner.logged.clear();
         }
         inner.status.healthy && !was_healthy
     }
 
-    /// Takes in a failure. Returns whether it is to be logged: an outage is logged once for each
-    /// way in which it fails, however they alternate.
+    /// Records a failure. Returns true if it has to be logged: an outage is logged once for each
+    /// kind of failure, even if kinds alternate.
     pub(crate) fn failed(&self, question: Question, error: &Error) -> bool {
         let inner = &mut *self.0.write();
-        // A question that the breaker held back says nothing new.
+        // A request that the circuit breaker held back was not sent, and proves nothing new.
         if !error.was_asked() && inner.status.last_error.is_some() {
             return false;
         }
@@ -169,6 +171,7 @@ impl StatusCell {
             message: error.message().to_owned(),
             report: error.report(),
         };
+        // A refusal is no outage: it lasts until the same kind of request succeeds.
         if is_passing(error) {
             inner.outage = Some(failure);
         } else {
@@ -179,17 +182,17 @@ impl StatusCell {
         is_news
     }
 
-    /// A round that began at this instant went well.
+    /// Records a successful change round that began at this instant.
     pub(crate) fn changed_since(&self, begun: Instant) {
         let status = &mut self.0.write().status;
-        // Changes tell the news since the last sweep, and nothing that the sweep did not see.
+        // Changes cover the time since the last sweep. They prove absence only if that sweep did.
         if status.complete_as_of == status.current_as_of {
             status.complete_as_of = Some(begun.into());
         }
         status.current_as_of = Some(begun.into());
     }
 
-    /// A sweep that began at this instant went well, over a complete listing or not.
+    /// Records a successful sweep that began at this instant, over a complete or a partial listing.
     pub(crate) fn swept(&self, begun: Instant, complete: bool) {
         let status = &mut self.0.write().status;
         status.current_as_of = Some(begun.into());
@@ -198,8 +201,8 @@ impl StatusCell {
         }
     }
 
-    /// Takes over the times from before a restart, unless a round was made since. Returns whether
-    /// they were taken over.
+    /// Restores the times from before a restart unless a round was made since. Returns true if they
+    /// were restored.
     pub(crate) fn restore(
         &self,
         current_as_of: Moment,
@@ -217,12 +220,12 @@ impl StatusCell {
     }
 }
 
-/// Whether any answer ends a failure: the backend was away, and is back.
+/// Returns true if any response ends a failure: the backend was unreachable, and is back.
 fn is_passing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
-/// The time without fractions: finer times say nothing more.
+/// Returns the present time in whole seconds; fractions carry no information for operators.
 fn now_in_seconds() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! A sweep: everything that a backend lists is read. A sweep that fails half way is gone on with.
+//! Full sweep: reads everything that a backend lists. A sweep that failed half way is continued.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -22,24 +22,26 @@ use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Extensions that become visible together: a sweep of thousands must not show thousands of views.
+/// Number of extensions that become visible together, so that a sweep of thousands does not make
+/// thousands of views.
 const BATCH: usize = 500;
-/// A sweep ends after this many failures without an answer.
+/// Number of failures in a row after which a sweep ends.
 const FAILURES_MAX: usize = 8;
 
-/// How far a sweep is.
+/// Progress of a sweep.
 pub(super) struct Progress {
     begun: Instant,
-    /// Taken before the first list, so that later changes are seen by the round after the sweep.
+    /// Taken before the first listing, so that the round after the sweep sees later changes.
     cursor: Option<ChangeCursor>,
-    /// Extensions that were read in it.
+    /// Extensions that the sweep has read.
     done: HashSet<ExtensionId>,
 }
 
 impl Catalog {
-    /// Reads everything that a backend lists, or the rest of it where the last sweep failed.
+    /// Reads everything that a backend lists, or the rest if the last sweep failed.
     pub(super) async fn sweep(self: &Arc<Self>, member: &Member, begun: Instant) -> Outcome<()> {
         let unfinished = member.round.take_unfinished();
+        // Reads of a sweep that began too long ago are not current, so it starts over.
         let unfinished = unfinished.filter(|one| one.begun.elapsed() < self.rules.full_sweep);
         let mut progress = match unfinished {
             Some(progress) => progress,
@@ -50,6 +52,7 @@ impl Catalog {
         };
         match self.sweep_on(member, &mut progress).await {
             Ok(complete) => {
+                // The start counts, not the end: data read at the start has that age.
                 member.status.swept(progress.begun, complete);
                 let swept = Some(progress.begun.into());
                 member.round.go_on_from(Place { cursor: progress.cursor, swept });
@@ -62,7 +65,7 @@ impl Catalog {
         }
     }
 
-    /// Goes on with a sweep. Returns whether the list that it read is complete.
+    /// Continues a sweep. Returns true if its listing is complete.
     async fn sweep_on(self: &Arc<Self>, member: &Member, progress: &mut Progress) -> Outcome<bool> {
         let Listing { ids, coverage, faults } =
             member.listing().await.and_then(shows_something).map_err(of_listing)?;
@@ -76,7 +79,7 @@ impl Catalog {
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
         let unlisted = self.unlisted(member, &listed, complete);
         self.read_listed(member, ids, progress).await?;
-        // What a complete list lacks is asked for by its name before it is believed to be gone.
+        // An extension that a complete listing lacks is read by name before it counts as gone.
         let doubted = read_all(member, unlisted).await;
         self.take_in(member, doubted, Origin::Backend).await.confirm(member);
 
@@ -84,13 +87,14 @@ impl Catalog {
             index.sweep_ended(source, complete);
             index.listed(source);
             if complete {
+                // Faults of repositories that are gone would stay in `/health` for good.
                 member.evidence.keep(|id| listed.contains(id) || index.has(source, id));
             }
         });
         Ok(complete)
     }
 
-    /// Known extensions that a complete list lacks and that are worth asking for by name.
+    /// Returns known extensions that a complete listing lacks and that should be read by name.
     fn unlisted(
         &self,
         member: &Member,
@@ -102,8 +106,8 @@ impl Catalog {
             return Vec::new();
         }
         if listed.is_empty() && unlisted.len() > 1 {
-            // Asking for each of them would not tell a backend that lost its repositories from one
-            // that hides them from us.
+            // A read of each would not show if the backend lost its repositories or hides them from
+            // this account.
             member.tell(member.evidence.found(removal_not_believed()).as_slice());
             return Vec::new();
         }
@@ -111,7 +115,7 @@ impl Catalog {
         unlisted
     }
 
-    /// Reads what was listed and not read in this sweep yet.
+    /// Reads the listed extensions that this sweep has not read yet.
     async fn read_listed(
         self: &Arc<Self>,
         member: &Member,
@@ -124,12 +128,14 @@ impl Catalog {
             .map(|id| read_one(member, id))
             .buffer_unordered(READS_AT_ONCE)
             .map(|read| patience.judge(read));
+        // Chunks of what is ready: a slow read does not hold back those that are finished.
         let mut batches = std::pin::pin!(reads.try_ready_chunks(BATCH));
         while let Some(batch) = batches.next().await {
             let (batch, failure) = match batch {
                 Ok(batch) => (batch, None),
                 Err(TryReadyChunksError(batch, error)) => (batch, Some(error)),
             };
+            // A read that failed because of the backend is repeated when the sweep continues.
             let read = |(id, found): &Read| {
                 (!found.as_ref().is_err_and(is_the_backends)).then(|| id.clone())
             };
@@ -142,13 +148,14 @@ impl Catalog {
         if patience.answers() {
             member.answered(Question::Read);
         }
+        // Reads of other extensions may work although every listed one failed.
         match patience.failure() {
             Some(error) if !self.shows_another(member).await => Err(of_read(error)),
             _ => Ok(()),
         }
     }
 
-    /// Whether a backend shows an extension that it was not just asked for in vain.
+    /// Returns true if the backend serves an extension other than those that just failed.
     pub(super) async fn shows_another(self: &Arc<Self>, member: &Member) -> bool {
         let incomplete = member.evidence.incomplete();
         let canary = self.canary(member).filter(|id| incomplete.binary_search(id).is_err());
@@ -163,25 +170,27 @@ impl Catalog {
     }
 }
 
-/// The cursor from which changes are asked for after the sweep. A backend that cannot give one is
-/// swept each time.
+/// Returns the cursor for changes after the sweep; `None` for a backend that has none and is swept
+/// every time.
 async fn first_cursor(member: &Member) -> Result<Option<ChangeCursor>> {
     match member.backend.changes(None).await {
         Ok(Changes::These { cursor, .. }) => Ok(Some(cursor)),
         Err(error) if is_away(&error) => Err(error),
+        // Any other failure, such as a server without this API, still allows a sweep.
         Ok(Changes::CannotTell) | Err(_) => Ok(None),
     }
 }
 
-/// Whether the backend cannot be reached at all, so that there is no use in a second question.
+/// Returns true if the backend cannot be reached, so that a second request is of no use.
 fn is_away(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
-/// A list that names nothing and does not prove that there is nothing is no answer.
+/// Rejects a listing that is empty without proof that the backend is empty.
 fn shows_something(listing: Listing) -> Result<Listing> {
     let kind = match &listing.coverage {
         _ if !listing.ids.is_empty() => return Ok(listing),
+        // An empty backend is a valid state, for example right after an installation.
         Coverage::Complete => return Ok(listing),
         Coverage::Refused(_) => ErrorKind::BackendRefused,
         Coverage::Bounded(_) | Coverage::Partial(_) | Coverage::Nonsense(_) => {
@@ -192,8 +201,9 @@ fn shows_something(listing: Listing) -> Result<Listing> {
     Err(Error::new(kind, format!("The list of repositories shows nothing: {reason}")))
 }
 
-/// Ends a sweep in which nothing is answered, or nothing from some read on: a backend that went
-/// away, or refuses us, after it was listed would cost a question for each of its extensions.
+/// Ends a sweep in which no read succeeds, from the start or from some point on. A backend that
+/// became unreachable or refuses access after its listing would otherwise cost a request for each
+/// extension.
 #[derive(Default)]
 struct Patience {
     answered: usize,
@@ -207,6 +217,8 @@ impl Patience {
             Err(error) if is_the_backends(&error) => {
                 self.failed += 1;
                 let copy = Error::new(error.kind(), error.message()).because(error.report());
+                // Failures between successes, such as timeouts of large repositories, do not end
+                // the sweep.
                 let gone = self.answered == 0 || !error.was_asked();
                 if gone && self.failed >= FAILURES_MAX {
                     return Err(copy);
@@ -226,7 +238,7 @@ impl Patience {
         self.answered > 0
     }
 
-    /// The failure of a sweep in which every read failed.
+    /// Returns the last failure if every read failed.
     fn failure(self) -> Option<Error> {
         self.last.filter(|_| self.answered == 0)
     }

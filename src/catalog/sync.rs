@@ -1,6 +1,6 @@
-//! How the catalog stays true: two tasks for each backend, the only writers of what it knows.
-//! One makes the rounds, the other reads again what notices and old age ask for. A third watches
-//! whether the backend is there.
+//! Synchronization with the backends: three tasks for each backend. The first makes the rounds, the
+//! second reads single extensions after webhooks and when they are old, and the third probes the
+//! backend.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::catalog::member::Member;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// How soon a failed round is tried again, at first and at last.
+/// Pause after a failed round. It doubles up to [`RETRY_MAX`] with each further failure.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Pause before the next round while some extensions could not be read, at first; it doubles up to
-/// the time to live.
+/// Pause before the next round while some extensions could not be read. It doubles up to the time
+/// to live.
 const READ_REST: Duration = Duration::from_secs(15);
 
-/// Keeps the catalog current until dropped: a round over each backend now and once per time to
-/// live, sooner after a failure.
+/// Starts the tasks that keep the catalog current until the set is dropped. A round over each
+/// backend begins now and then once per time to live, sooner after a failure.
 pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for source in catalog.backends() {
@@ -39,8 +39,8 @@ pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
 }
 
 impl Catalog {
-    /// A backend says that these changed: they are read at once, and again by a schedule while
-    /// something of them is missing.
+    /// Takes in a webhook: these extensions are read at once, and again by a schedule while a
+    /// release lacks its archive.
     pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
         let Some(member) = self.member(backend) else { return };
         let now = Instant::now();
@@ -58,14 +58,15 @@ impl Catalog {
                 if member.evidence.incomplete().is_empty() {
                     read_rest = READ_REST;
                 } else {
-                    // Answers are marked until the rest is read. What is broken for good must not
-                    // cost more rounds for ever.
+                    // Responses carry a degraded mark until the rest is read. A permanently broken
+                    // repository must not cause rounds at this rate forever, so the pause doubles.
                     rest = rest.min(read_rest);
                     read_rest = (read_rest * 2).min(self.rules.ttl);
                 }
+                // A directory backend notices changes by itself and cuts the pause short.
                 timeout(rest, member.backend.changed()).await.unwrap_or_default();
             } else {
-                // Whichever comes first: the pause need not outlast the outage.
+                // Waits for the first event: a long pause must not outlast a short outage.
                 let ended = async {
                     tokio::select! {
                         () = member.is_back() => {}
@@ -78,7 +79,8 @@ impl Catalog {
         }
     }
 
-    /// Reads again what is due, some at once: one that is slow keeps none of the others.
+    /// Reads extensions that are due, several at once, so that a slow one does not delay the
+    /// others.
     async fn keep_reading(self: Arc<Self>, backend: BackendId) {
         let Some(member) = self.member(backend) else { return };
         let mut reads = FuturesUnordered::new();
@@ -94,6 +96,7 @@ impl Catalog {
 
     async fn read_again(self: &Arc<Self>, member: &Member, id: ExtensionId) {
         let read = read_one(member, id.clone()).await;
+        // The status learns from every read, so an outage is noticed between two rounds.
         member.learned(&read.1);
         let failed = matches!(&read.1, Err(error) if is_the_backends(error));
         let taken = self.take_in(member, vec![read], Origin::Backend).await;

@@ -1,5 +1,6 @@
-//! A backend whose place does not exist, such as a directory that is yet to be made. It has nothing,
-//! unless something is known of it: then its place is lost, and the backend fails.
+//! Backends whose place does not exist, such as a directory that is not created yet. Such a backend
+//! is empty. If the catalog holds extensions from it, the place was lost, and the backend fails
+//! instead.
 
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -13,16 +14,17 @@ use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// Why a backend has no place, while it has none and that is no failure.
+/// The reason why a backend is vacant; `None` while its place exists.
 #[derive(Debug, Default)]
 pub(super) struct VacancyCell(Mutex<Option<String>>);
 
 impl Member {
-    /// Everything the backend lists: nothing, while it is vacant.
+    /// Returns the backend's listing; a complete and empty one while it is vacant.
     pub(super) async fn listing(&self) -> Result<Listing> {
         match self.backend.listing().await {
             Err(error) if self.is_vacant(&error) => {
                 let reason = error.report();
+                // Logged once per vacancy, not in every round.
                 if self.vacancy.0.lock().replace(reason.clone()).is_none() {
                     warn!(backend = %self.id(), "backend serves nothing: {reason}");
                 }
@@ -38,7 +40,7 @@ impl Member {
         }
     }
 
-    /// One extension of the backend: none, while it is vacant.
+    /// Reads one extension; `NotFound` while the backend is vacant.
     pub(super) async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         self.backend.extension(id).await.map_err(|error| match self.is_vacant(&error) {
             true => Error::not_found(format!("Extension {id} not found")).because(error),
@@ -46,7 +48,7 @@ impl Member {
         })
     }
 
-    /// Whether the backend answers, which one that is vacant does.
+    /// Probes the backend. A vacant one counts as reachable.
     pub(super) async fn contact(&self) -> Result<()> {
         match self.backend.probe().await {
             Err(error) if self.is_vacant(&error) => Ok(()),
@@ -54,13 +56,13 @@ impl Member {
         }
     }
 
-    /// The fault of a vacant backend, for `/health`.
+    /// Returns the fault of a vacant backend, for `/health`.
     pub(super) fn vacancy(&self) -> Option<Fault> {
         self.vacancy.0.lock().as_deref().map(listing_fault)
     }
 
-    /// Whether a failure says that there is nothing, rather than that something is lost. A backend
-    /// before others owns the names that it has: its absence would give them away.
+    /// Returns true if a failure means "nothing there yet" rather than "lost". A backend before
+    /// others owns the names that it has, so its absence would give them away.
     fn is_vacant(&self, error: &Error) -> bool {
         error.is_of_missing_place() && self.is_last && self.held() == Held::default()
     }

@@ -1,4 +1,4 @@
-//! Gitea as a backend: what its repositories and releases mean here.
+//! Gitea backend: maps repositories and releases to extensions and versions.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// The extensions of one organization.
+/// Backend for the extensions of one organization.
 pub struct GiteaBackend {
     id: BackendId,
     pub(super) client: GiteaClient,
@@ -44,10 +44,10 @@ pub struct GiteaBackend {
 }
 
 impl GiteaBackend {
-    /// A backend that has asked nothing yet.
+    /// Creates a backend without sending a request.
     ///
     /// # Errors
-    /// `Invalid` for an address or a certificate file that cannot be used.
+    /// `Invalid` if the address or a certificate file is not usable.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         Ok(Self {
             id: settings.id,
@@ -59,16 +59,16 @@ impl GiteaBackend {
         })
     }
 
-    /// From the next question on, asks with this token: for a token file that has changed.
+    /// Replaces the token for all further requests, after its file has changed.
     ///
     /// # Errors
-    /// A token that cannot be sent; the one before it stays.
+    /// Returns an error if the token is not valid in a header. The previous token then stays.
     pub fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         self.client.replace_token(token)
     }
 
-    /// The repository of an extension as it is now. Redirects of renamed repositories are followed
-    /// to see what became of them: one that goes by another name is another extension.
+    /// Fetches the current repository of an extension. Redirects of renamed repositories are
+    /// followed: a repository with another name is another extension.
     async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
         let row = self.client.document(operations::REPOSITORY, &url).await?.granted()?;
@@ -87,12 +87,13 @@ impl GiteaBackend {
         Ok(repository)
     }
 
-    /// A repository that was asked for by name, if it is the organization's.
+    /// Returns a repository that was requested by name, if it belongs to the organization.
     ///
     /// # Errors
-    /// The name of the organization is another one's now.
+    /// Returns an error if another organization has taken the name.
     async fn ours(&self, found: Option<Repository>) -> Result<Option<Repository>> {
         let Some(repository) = found else { return Ok(None) };
+        // After a rename only the number matches; before it is known, only the name does.
         let by_name = repository.owner_login.eq_ignore_ascii_case(self.organization.as_str());
         let by_number = self.identity.number() == Some(repository.owner);
         if !by_name && !by_number {
@@ -102,8 +103,8 @@ impl GiteaBackend {
         Ok(Some(repository))
     }
 
-    /// The repository of an extension as it last was, if the organization's name cannot be
-    /// another one's by now.
+    /// Returns the cached repository of an extension if the organization's name was verified a
+    /// moment ago, and fetches it otherwise.
     async fn remembered(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
         match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
             Some(repository) => Ok(repository),
@@ -118,8 +119,8 @@ impl GiteaBackend {
         }
     }
 
-    /// The same with its topics, where its row does not tell them; with a fault if they are
-    /// refused. They are asked for once a sweep.
+    /// Adds the topics to a repository if its row lacks them. They are fetched once per sweep. If
+    /// the server refuses them, the repository is returned with a fault.
     async fn with_topics(
         &self,
         repository: Arc<Repository>,
@@ -131,6 +132,7 @@ impl GiteaBackend {
             Some(topics) => topics,
             None => match self.ask_topics(&repository).await {
                 Ok(topics) => self.known.learn_topics(repository.number, topics),
+                // Topics are keywords only, so that a missing right hides no extension.
                 Err(error) if error.kind() == ErrorKind::BackendRefused => {
                     let fault = format!("its topics cannot be read: {}", error.report());
                     return Ok((repository, Some(ExtensionFault::of_repository(fault))));
@@ -147,8 +149,8 @@ impl GiteaBackend {
         Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
     }
 
-    /// All the releases of a repository, if it still goes by its name; `None` if they are switched
-    /// off.
+    /// Fetches all releases of a repository, and verifies that it still has its name. `None` if
+    /// releases are switched off.
     async fn releases(
         &self,
         repository: &Repository,
@@ -163,14 +165,15 @@ impl GiteaBackend {
             }
             Reply::Forbidden(refusal) => return self.off_or(refusal, id).await,
         };
+        // A redirect means a rename, and the releases may belong to another extension by now.
         if rows.moved.is_some() {
             self.repository(id).await?;
         }
         Ok(Some(rows))
     }
 
-    /// Nothing, if the repository has its releases switched off; else the refusal. Both look the
-    /// same but for what its row says.
+    /// Returns `None` if the repository has its releases switched off, or the refusal otherwise.
+    /// The response is the same in both cases; only the repository's row tells them apart.
     async fn off_or<T>(&self, refusal: Error, id: &ExtensionId) -> Result<Option<T>> {
         if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
@@ -181,7 +184,7 @@ impl GiteaBackend {
         reader.with_known(&self.known)
     }
 
-    /// One release as the API finds it, which does not mind the case of a tag.
+    /// Fetches one release from the API, which ignores the case of a tag.
     async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
@@ -196,7 +199,8 @@ impl GiteaBackend {
             }
             Ok(Reply::Absent) => Ok(None),
             Ok(Reply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
-            // Some proxies decode the slash and make another address of it: look in the list.
+            // Some proxies decode the slash in a tag and request another path: search the list
+            // instead.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
             {
@@ -227,6 +231,7 @@ impl Backend for GiteaBackend {
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        // The listing contained this row a moment ago, which saves one request per extension.
         let fresh = self.known.take_fresh(id).filter(|_| self.identity.is_confirmed());
         let repository = match fresh {
             Some(repository) => repository,
@@ -252,6 +257,7 @@ impl Backend for GiteaBackend {
         let repository = self.remembered(id).await?;
         let found = self.release(&repository, tag).await?;
         let release = found
+            // The API ignores case, and a tag in another case is another version.
             .filter(|release| release.tag == *tag)
             .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
         Ok(checksums::with_digest(&self.client, release).await)
@@ -265,6 +271,7 @@ impl Backend for GiteaBackend {
     ) -> Result<Download> {
         let opened = download::open(&self.client, artifact, range).await?;
         if artifact.known_size().is_none() {
+            // A later range request needs the size, which the release lacks for external files.
             self.known.learn_size(artifact.key.as_str(), opened.length);
         }
         Ok(opened)
@@ -282,6 +289,7 @@ impl Backend for GiteaBackend {
 
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
+        // One row proves access at the lowest cost.
         url.set_query(Some("page=1&limit=1"));
         let found = self.client.find(operations::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
@@ -307,7 +315,7 @@ impl Backend for GiteaBackend {
     }
 }
 
-/// The first row of a list that can be read.
+/// Returns the first readable row of a list.
 fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
     let mut first = None;
     answer.each_row(|row| {
@@ -317,9 +325,11 @@ fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
     Ok(first)
 }
 
-/// How much of the list of releases is proven, and what is to be said of it.
+/// Returns the coverage of a list of releases, and its faults.
 fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
     let mut gaps = found.gaps.clone();
+    // A truncated list lacks rows by design, so that only a complete one is compared with the
+    // total.
     if found.unreadable > 0 {
         gaps.push(format!("{} of its releases cannot be read", found.unreadable));
     } else if found.missing() > 0 && !found.cut && gaps.is_empty() {

@@ -1,6 +1,6 @@
-//! What changed since a cursor, by two signals: the organization's feed, and the list of its
-//! repositories. The feed does not show what members do who hide their activity, and the list does
-//! not show every tag.
+//! Change detection since a cursor, from two signals: the organization's feed and the list of
+//! repositories. The feed lacks the actions of members who hide their activity, and the list does
+//! not reflect every tag.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use crate::gitea::feed::{self, Position, Read};
 use crate::gitea::known::Roster;
 use crate::gitea::organization::Found;
 
-/// A place in both signals.
+/// Position in both signals.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
-    /// `None`: there was no feed for us.
+    /// Position in the feed. `None` if the feed was not accessible.
     feed: Option<Position>,
-    /// The fingerprint of the list.
+    /// Fingerprint of the list of repositories.
     roster: u64,
 }
 
 impl GiteaBackend {
-    /// What may have changed since the cursor was given out.
+    /// Returns the extensions that may have changed since the cursor.
     ///
     /// # Errors
-    /// Those of the questions. A server without a feed for us is no error.
+    /// Returns the errors of the requests. An inaccessible feed is not an error.
     pub(super) async fn changes_since(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         let since = match since.map(Place::read) {
             Some(None) => return Ok(Changes::CannotTell),
@@ -39,12 +39,13 @@ impl GiteaBackend {
         };
         let Found { repositories, coverage, faults } = self.repositories().await?;
         let before = since.as_ref().and_then(|place| self.known.roster(place.roster));
+        // A partial list must not report the missing repositories as removed.
         let lacking = if coverage.is_complete() { None } else { before.as_deref() };
         let now = Roster::of(&repositories, lacking);
         let roster = now.fingerprint();
         match (&since, &before) {
             (Some(_), Some(before)) => dirty.append(&mut now.differences(before)),
-            // The list before a restart is known by its fingerprint alone.
+            // After a restart only the fingerprint of the earlier list is available.
             (Some(place), None) if place.roster != roster => return Ok(Changes::CannotTell),
             _ => {}
         }
@@ -64,6 +65,7 @@ impl Place {
 
     fn read(cursor: &ChangeCursor) -> Option<Self> {
         let (roster, feed) = cursor.as_str().split_once(':')?;
+        // Exactly 16 digits: a cursor comes from a file and may be damaged.
         let roster = u64::from_str_radix(Some(roster).filter(|text| text.len() == 16)?, 16).ok()?;
         let feed = if feed == "-" { None } else { Some(Position::read(feed)?) };
         Some(Self { feed, roster })

@@ -1,4 +1,4 @@
-//! The bytes of an asset, and what must be true of them before and while they pass.
+//! Downloads of assets, and the checks before and during the transfer.
 
 use std::ops::Range;
 
@@ -19,11 +19,11 @@ use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
 
-/// Opens an asset, or the given part of it.
+/// Opens an asset, or a byte range within an asset.
 ///
 /// # Errors
-/// `NotFound` if it is gone, `RangeNotSatisfiable` for a part outside it, `BackendFaulty` for
-/// anything that is not these bytes, a page in their place above all.
+/// `NotFound` if the asset is gone. `RangeNotSatisfiable` if the part lies outside. `BackendFaulty`
+/// if the response is something else, such as a login page.
 pub(super) async fn open(
     client: &GiteaClient,
     artifact: &Artifact,
@@ -37,6 +37,7 @@ pub(super) async fn open(
     }
     let mut request =
         Request::get(operations::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
+            // Compressed bytes would match neither the length nor the digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if range.is_some() {
         let value = format!("bytes={}-{}", part.start, part.end - 1);
@@ -50,7 +51,7 @@ pub(super) async fn open(
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
-/// Whether these are the bytes that were asked for; answers how many they are.
+/// Checks that the response holds the requested bytes, and returns their number.
 fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
     let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
     match (answer.status, partial) {
@@ -58,12 +59,13 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
             return Err(Error::not_found("The artifact is not there any more"));
         }
+        // Callers append the part at its offset, so that the whole file cannot replace it.
         (StatusCode::OK, true) => {
             return Err(Error::faulty("The gitea backend does not give parts of artifacts"));
         }
         _ => return Err(answer.failure()),
     }
-    // A login page, a blocked account and a proxy's challenge all come as a success.
+    // A login page, a blocked account and a proxy's challenge all come with status 200.
     if text(CONTENT_TYPE)
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     {
@@ -74,6 +76,7 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
     if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Error::faulty("The gitea backend answered with an encoded artifact"));
     }
+    // Another part would splice wrong bytes into a resumed download.
     let begins = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
     if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
         return Err(Error::faulty("The gitea backend answered with another part of the artifact"));
@@ -84,13 +87,14 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         (None, None) => {
             Err(Error::faulty("The server of the external file does not tell how long it is"))
         }
+        // A chunked response has no length; the stream is checked against the release's size.
         (None, Some(_)) => Ok(length),
         (Some(Ok(told)), Some(_)) if told == length => Ok(length),
         (Some(_), _) => Err(Error::faulty("The artifact is not as long as its release says")),
     }
 }
 
-/// The same bytes, with an error in place of an end that comes too early or too late.
+/// Fails the stream if it ends before or continues after `length` bytes.
 fn exactly(
     length: u64,
     bytes: BoxStream<'static, Result<Bytes>>,

@@ -1,4 +1,4 @@
-//! Releases from made-up bytes, for fuzzing.
+//! Entry point for fuzzing the conversion of releases.
 
 use crate::gitea::convert::{ReleaseReader, Repository};
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
@@ -8,7 +8,7 @@ use crate::models::backend_id::BackendId;
 
 const REPOSITORY: &[u8] = br#"{"id": 1, "name": "aws_prov", "owner": {"id": 1, "login": "team"}}"#;
 
-/// Reads one release, or a list of them; whatever is chosen of it is one of its assets.
+/// Converts one release or a list, and asserts that a chosen archive is one of the assets.
 pub fn release(bytes: &[u8]) {
     let rows = serde_json::from_slice::<Vec<ReleaseRow>>(bytes)
         .or_else(|_| serde_json::from_slice::<ReleaseRow>(bytes).map(|row| vec![row]));

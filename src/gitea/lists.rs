@@ -1,4 +1,4 @@
-//! The two lists that are read to their end: repositories, and the releases of one.
+//! The two complete lists: the organization's repositories, and the releases of one repository.
 
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
@@ -12,7 +12,7 @@ use crate::http::room::Room;
 use crate::models::extension::Release;
 
 impl GiteaClient {
-    /// The repositories of the organization that hold extensions, or nearly have the name of one.
+    /// Lists the repositories whose names are, or nearly are, those of an extension.
     pub(super) async fn repositories(&self) -> Result<Reply<Rows<Named>>> {
         let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
         let keep = &|row| Ok(Named::from_row(row, &self.urls));
@@ -25,7 +25,7 @@ impl GiteaClient {
         self.roomy(list).await
     }
 
-    /// Every release of a repository, read by `keep`.
+    /// Lists the releases of a repository, converted by `keep`.
     pub(super) async fn releases(
         &self,
         name: &str,

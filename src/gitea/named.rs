@@ -1,4 +1,4 @@
-//! The repositories of a list that matter by their names.
+//! Classification of repositories by name.
 
 use crate::gitea::convert::Repository;
 use crate::gitea::models::RepositoryRow;
@@ -7,15 +7,15 @@ use crate::gitea::urls::Urls;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
 
-/// A repository of the list.
+/// Repository with a relevant name.
 pub(super) enum Named {
-    /// It holds an extension.
+    /// Repository of an extension.
     Extension(Box<Repository>),
-    /// Its name nearly fits.
+    /// Repository whose name nearly fits.
     NearMiss(Overlooked),
 }
 
-/// A repository that nearly fits.
+/// Repository whose name nearly fits.
 pub(super) struct Overlooked {
     pub(super) owner_login: String,
     pub(super) name: String,
@@ -23,7 +23,7 @@ pub(super) struct Overlooked {
 }
 
 impl Named {
-    /// `None`: it is a repository of something else.
+    /// Classifies a row. `None` if the repository is unrelated.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         match near_miss(&row.name, BackendKind::Gitea) {
             Some(near_miss) => {

@@ -1,4 +1,4 @@
-//! What a Gitea is asked, in the words of metrics and log.
+//! Operation labels of requests to Gitea, for metrics and logs.
 
 pub(super) const CONTENTS: &str = "contents";
 pub(super) const DOWNLOAD: &str = "download";
@@ -14,7 +14,7 @@ pub(super) const SETTINGS: &str = "settings";
 pub(super) const TAG: &str = "tag";
 pub(super) const TOPICS: &str = "topics";
 
-/// Every word, so that each series can exist from the start.
+/// All labels, so that every series exists from the start.
 pub const ALL: [&str; 13] = [
     CONTENTS,
     DOWNLOAD,

@@ -1,4 +1,4 @@
-//! The repositories of the organization, and whether it still is the one that it was.
+//! Repositories of the organization, and verification of the organization's identity.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// What the organization has, as far as it was read.
+/// Repositories of the organization, as far as they could be read.
 pub(super) struct Found {
     pub(super) repositories: Vec<Repository>,
     pub(super) coverage: Coverage,
@@ -23,11 +23,11 @@ pub(super) struct Found {
 }
 
 impl GiteaBackend {
-    /// Its repositories that hold extensions.
+    /// Lists the repositories that hold extensions.
     ///
     /// # Errors
-    /// Those of the questions; another organization has the name; the token may list repositories
-    /// and not read them.
+    /// Returns the errors of the requests, and an error if another organization has the name or if
+    /// the token can list repositories but not read them.
     pub(super) async fn repositories(&self) -> Result<Found> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
@@ -38,6 +38,7 @@ impl GiteaBackend {
                 None
             }
         });
+        // A redirect of the list means a rename: the rows then carry the new name.
         let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
         let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
         let is_ours = |one: &Repository| one.owner_login.eq_ignore_ascii_case(owner);
@@ -45,6 +46,8 @@ impl GiteaBackend {
             self.confirm(ours.owner).await?;
         }
         match rows.rows.iter().find(|one| is_ours(one)) {
+            // A token may list repositories without the right to read them; all releases would seem
+            // absent.
             Some(ours) => self.client.check_scope(operations::REPOSITORY, &ours.name).await?,
             None => self.check_organization(rows.seen == 0).await?,
         }
@@ -63,9 +66,8 @@ impl GiteaBackend {
         Ok(Found { repositories, coverage, faults })
     }
 
-    /// Whether the organization that the name leads to is there for us, and is the one that it was:
-    /// asked where no repository tells. Servers answer an empty list for an organization that they
-    /// do not show.
+    /// Checks that the organization is visible and has the expected number. Needed only if no
+    /// repository shows it: servers respond with an empty list for a hidden organization.
     pub(super) async fn check_organization(&self, shows_nothing: bool) -> Result<()> {
         let url = self.client.urls.organization();
         match self.client.document::<Account>(operations::ORGANIZATION, &url).await {
@@ -74,18 +76,18 @@ impl GiteaBackend {
                 None if shows_nothing => Err(no_organization()),
                 None => Ok(()),
             },
-            // What serves a part of the API alone cannot tell.
+            // Some servers implement only a part of the API.
             Err(error) if error.kind() == ErrorKind::BackendFaulty => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes in the number of the account that the organization's name leads to.
+    /// Verifies the number of the account that the organization's name leads to.
     ///
     /// # Errors
-    /// It is not the organization's number.
+    /// Returns an error if it is not the organization's number.
     pub(super) async fn confirm(&self, number: i64) -> Result<()> {
-        // Some rows name no number.
+        // Rows of some servers have no owner number.
         if number == 0 {
             return Ok(());
         }
@@ -111,11 +113,12 @@ impl GiteaBackend {
         Error::new(ErrorKind::BackendRefused, message)
     }
 
-    /// The name that the account of this number has now, asked of a repository that was its own.
+    /// Returns the current name of an account, from a repository that it owned.
     async fn name_of(&self, number: i64) -> Option<String> {
         let url = self.client.urls.by_number(self.known.any_number()?);
         let found = self.client.document::<RepositoryRow>(operations::REPOSITORY, &url).await;
         let owner = found.ok()?.granted().ok()??.owner;
+        // The name goes into a message that administrators read.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         (owner.id == number && owner.login.chars().all(plain)).then_some(owner.login)
     }
@@ -126,7 +129,7 @@ impl GiteaBackend {
     }
 }
 
-/// What to rename repositories to that nearly fit.
+/// Returns a rename hint for each repository whose name nearly fits.
 fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
     let served: HashSet<&ExtensionId> = served.iter().map(|one| &one.extension).collect();
     let reasons = overlooked.into_iter().map(|Overlooked { name, near_miss, .. }| {
@@ -136,7 +139,7 @@ fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
     naming_faults(reasons)
 }
 
-/// How much of the list is proven, and what is to be said of it.
+/// Returns the coverage of the list, and its faults.
 fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
@@ -149,13 +152,15 @@ fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
     if rows.seen == 0 && missing > 0 {
         gaps.push("none of the organization's repositories are visible to us".to_owned());
     }
+    // Hidden repositories do not count as gaps: a team may be meant to see only some.
     let coverage = Coverage::with_gaps(&gaps);
     let hidden = Some(missing).filter(|missing| *missing > 0 && rows.gaps.is_empty());
     gaps.extend(hidden.map(|missing| format!("{missing} repositories are not visible to us")));
     (coverage, gaps)
 }
 
-/// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
+/// Returns the error for an invisible organization. Not `NotFound`, because the configuration is
+/// wrong and no extension is absent.
 pub(super) fn no_organization() -> Error {
     let message = "The gitea backend shows us no such organization: check its name and the token";
     Error::new(ErrorKind::BackendRefused, message)

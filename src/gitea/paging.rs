@@ -1,8 +1,8 @@
-//! Lists in pages, as Gitea cuts them: before it takes out what we may not see.
+//! Paged lists. Gitea cuts pages first and then removes the rows that the account may not see.
 //!
-//! A page may therefore be short or empty in the middle, and the total counts rows that never
-//! come. A list ends where nothing says that it goes on: no link to a next page, no total beyond
-//! what was asked for, and, where a proxy drops those headers, an empty page.
+//! So a page may be short or empty in the middle of a list, and the total counts hidden rows. A
+//! list ends if nothing indicates more: no link to a next page, no total beyond the requested rows,
+//! and, if a proxy drops those headers, an empty page.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,17 +16,16 @@ use crate::gitea::page::{Bound, Kept, Page};
 use crate::gitea::rows::{Collector, Rows};
 use crate::http::room::Room;
 
-/// No list is followed further.
+/// Maximum number of pages in a list.
 const PAGES_MAX: usize = 2_000;
-/// What the rows of one page may take in memory, in bytes, where several are read ahead of their
-/// turn.
+/// Maximum memory for the rows of one page, in bytes, while several pages are read ahead.
 const KEPT_AHEAD: usize = 512 * 1024;
 
-/// Answers of one list that may be too long: each is read up to its bound in vain. Enough for two
-/// rows of a page that are too long by themselves.
+/// Maximum number of responses in a list that may exceed the size limit, since each is read up to
+/// it in vain. Enough for two oversized rows in a page.
 const TOO_LONG_MAX: usize = 8;
 
-/// One list to be read.
+/// A list to read.
 pub(super) struct Pages<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
@@ -39,8 +38,8 @@ impl<'a> Pages<'a> {
         Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
-    /// Every page, several at once as far as the total promises them. A page that cannot be read
-    /// leaves a gap; a refusal ends it all.
+    /// Reads all pages, several at once as far as the total is known. An unreadable page leaves a
+    /// gap; a refusal ends the list.
     pub(super) async fn ahead<R: Row, K: Kept>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
@@ -71,7 +70,7 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all.end()))
     }
 
-    /// The same one page after the other, so that no more than one of them is held.
+    /// Reads all pages one after the other, so that only one page is in memory.
     pub(super) async fn one_by_one<R: Row, K: Kept>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
@@ -94,7 +93,7 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all.end()))
     }
 
-    /// One page, counted from 1. A page that is longer than an answer may be is asked for in parts.
+    /// Reads one page, counted from 1. A page that exceeds the size limit is split.
     pub(super) async fn page<R: Row, K: Kept>(
         &self,
         number: usize,
@@ -109,6 +108,7 @@ impl<'a> Pages<'a> {
                     && self.too_long.fetch_add(1, Ordering::Relaxed) < TOO_LONG_MAX =>
             {
                 match size {
+                    // A single row that exceeds the limit cannot be split further.
                     1 => Ok(Reply::Found(Page::of_unreadable())),
                     _ => Box::pin(self.in_parts(number, size, keep, within)).await,
                 }
@@ -117,7 +117,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// The rows of one page by smaller pages.
+    /// Reads the rows of one page as several smaller pages.
     async fn in_parts<R: Row, K: Kept>(
         &self,
         number: usize,
@@ -132,6 +132,7 @@ impl<'a> Pages<'a> {
             other => return Ok(other),
         };
         for number in first + 1..first + parts {
+            // Each part costs a request, so that those beyond the total are skipped.
             if !all.next && all.total.is_some_and(|total| (number - 1) * size >= total) {
                 break;
             }
@@ -162,16 +163,16 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// In how many parts a page is cut: pages of the part's size then begin where the page does.
+/// Returns the number of parts for a page. A divisor keeps the parts aligned with the page.
 fn smallest_factor(size: usize) -> usize {
     (2..size).find(|factor| size.is_multiple_of(*factor)).unwrap_or(size)
 }
 
-/// How far a list is followed.
+/// Limits on following a list.
 struct Walk {
-    /// Pages that the total promises.
+    /// Number of pages according to the total.
     expected: usize,
-    /// Pages after which it has no end.
+    /// Number of pages after which the list counts as endless.
     bound: usize,
 }
 
@@ -180,7 +181,7 @@ impl Walk {
         let expected = first.total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
         let bound = match first.total {
             Some(_) if confirmed => expected + 1,
-            // A server that does not tell its page size may cut pages smaller than asked.
+            // A server with unknown page size may return smaller pages than requested.
             Some(total) => (total + 1).clamp(expected, PAGES_MAX),
             None => PAGES_MAX,
         };

@@ -1,4 +1,4 @@
-//! What an operator says of a Gitea, in types that cannot hold nonsense.
+//! Settings of a Gitea backend, as validated types.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,40 +11,41 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::models::backend_id::BackendId;
 
-/// Largest file of a token, in bytes.
+/// Maximum size of a token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
-/// One Gitea or Forgejo organization, and how to talk to its server.
+/// Settings of one organization on a Gitea or Forgejo server.
 #[derive(Clone, Debug)]
 pub struct GiteaSettings {
     /// Name of the backend, by default that of its kind.
     pub id: BackendId,
-    /// `http` or `https` address of the server, with its sub path if it has one.
+    /// `http` or `https` address of the server, including its sub path.
     pub url: Url,
-    /// The organization whose repositories are the extensions.
+    /// Organization whose repositories are the extensions.
     pub organization: Organization,
-    /// The number that the organization has to have. `None`: the first one that is seen.
+    /// Expected number of the organization. `None` accepts the first one observed.
     pub organization_id: Option<i64>,
-    /// Public organizations need none.
+    /// Access token. Optional for public organizations.
     pub token: Option<GiteaToken>,
-    /// A whole question for metadata; for downloads the time to headers and the longest silence.
+    /// Deadline of a metadata request. For downloads, the time until the headers and the longest
+    /// silence.
     pub timeout: Duration,
-    /// `false` accepts any certificate.
+    /// Verification of TLS certificates. `false` accepts any certificate.
     pub verify_ssl: bool,
-    /// A PEM file with certificates to trust in addition to the system's.
+    /// PEM file of certificates that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Questions under way at once; 8 is what servers bear well.
+    /// Maximum number of concurrent requests; 8 is a moderate load for a server.
     pub max_concurrency: usize,
-    /// Retries after a temporary failure.
+    /// Maximum number of retries after a temporary failure.
     pub retries: u32,
-    /// Whether a download may be redirected to a private address (a store beside the server).
+    /// Allows downloads to be redirected to a private address, such as an internal object store.
     pub allow_private_redirects: bool,
-    /// Forgejo's external assets are ignored unless the host of their address is one of these.
+    /// Hosts of Forgejo's external assets that may be downloaded. Others are ignored.
     pub external_asset_hosts: Vec<String>,
 }
 
 impl GiteaSettings {
-    /// The given organization with every other setting at its default.
+    /// Creates settings for an organization, with defaults for everything else.
     #[must_use]
     pub fn new(url: Url, organization: Organization) -> Self {
         Self {
@@ -64,12 +65,12 @@ impl GiteaSettings {
     }
 }
 
-/// The name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
+/// Name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization(String);
 
 impl Organization {
-    /// As configured.
+    /// Returns the name as configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -91,16 +92,17 @@ impl FromStr for Organization {
     }
 }
 
-/// An access token: one word. Gitea takes anything else for nobody, without a complaint, so
-/// anything else is refused here.
+/// Access token: a single word. Gitea treats a malformed token as anonymous without an error, so
+/// that it is rejected here.
 #[derive(Clone, Debug)]
 pub struct GiteaToken(SecretString);
 
 impl GiteaToken {
-    /// The token in a file, less the white space around it.
+    /// Reads a token from a file, without surrounding white space.
     ///
     /// # Errors
-    /// A file that cannot be read, is empty, or holds more than one word; the message names it.
+    /// Returns an error that names the file if it cannot be read, is empty, or holds more than one
+    /// word.
     pub fn read(path: &Path) -> Result<Self> {
         let named = |problem: &str| {
             Error::new(ErrorKind::Invalid, format!("token file {} {problem}", path.display()))
@@ -131,15 +133,15 @@ impl FromStr for GiteaToken {
     }
 }
 
-/// Why a text is no token. Says nothing of the text.
+/// Reason why a text is not a valid token. It never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token {}", self.problem())]
 pub enum InvalidToken {
-    /// Nothing but white space.
+    /// Only white space.
     Empty,
     /// White space inside.
     SeveralWords,
-    /// Characters that no header can carry.
+    /// Characters that are not valid in a header.
     Unprintable,
 }
 

@@ -1,4 +1,4 @@
-//! Bodies: read whole within a bound, or passed on with a limit to silence and slowness.
+//! Response bodies: read whole within a bound, or streamed with limits on silence and slowness.
 
 use std::time::Duration;
 
@@ -17,19 +17,20 @@ use crate::http::room::Room;
 use crate::http::turns::Permit;
 use crate::http::whole::Whole;
 
-/// All of a body; an error as soon as it is known to be longer than `max_bytes`, or than there is
-/// room for.
+/// Reads a whole body. Fails as soon as the body is known to exceed `max_bytes` or `room`.
 pub(super) async fn read_bounded(
     mut body: Incoming,
     max_bytes: usize,
     room: Room,
 ) -> Result<Bytes> {
     let most = room.body(max_bytes);
+    // If the room is the limit, the error allows another attempt with more room.
     let too_long = || {
         let error = failure::too_long(most);
         if most < max_bytes { room.lacks(error) } else { error }
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // A `Content-Length` beyond the bound fails before a byte is read.
     if announced > most {
         return Err(too_long());
     }
@@ -41,8 +42,8 @@ pub(super) async fn read_bounded(
     Ok(whole.into_bytes())
 }
 
-/// A body as it comes; an error ends it, also one of longer silence than allowed, or of a backend
-/// that keeps a download open with a byte now and then.
+/// Streams a body. The stream ends with an error if the backend is silent for longer than allowed,
+/// or keeps the download open with a few bytes now and then.
 pub(super) fn stream(
     body: Incoming,
     silence: Duration,
@@ -51,6 +52,8 @@ pub(super) fn stream(
 ) -> BoxStream<'static, Result<Bytes>> {
     let pace = Pace::new(call.backend, silence);
     let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
+        // The connection guard and the permit live in the state, so that dropping the stream frees
+        // both.
         let (mut body, mut pace, call, held) = state?;
         match pace.next_piece(&mut body).await {
             Ok(None) => None,

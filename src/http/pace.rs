@@ -1,4 +1,5 @@
-//! How fast a body has to come: some progress within the time that silence may last, never a total.
+//! Minimum rate of a streamed body: some progress within each timeout, without a limit on the total
+//! time.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,23 +16,23 @@ use crate::error::{Error, Result};
 use crate::http::failure;
 use crate::models::backend_id::BackendId;
 
-/// So many bytes must come within the time that silence may last; less only at the end.
+/// Bytes that must arrive within one timeout, except at the end of the body.
 const PROGRESS: usize = 16 * 1024;
 
-/// The pace of one body. Time counts only while the backend is waited for: however slowly a client
-/// reads, it is not the backend's fault.
+/// Progress of one body. Only time spent waiting for the backend counts, so that a slow client
+/// causes no timeout.
 pub(super) struct Pace {
     backend: BackendId,
     patience: Duration,
-    /// What is left of it until the next step of progress.
+    /// Time left until the next step of progress is due.
     left: Duration,
-    /// Bytes until then.
+    /// Bytes missing to that step.
     missing: usize,
     bell: Arc<Bell>,
 }
 
-/// Notes when what is waited for came. Whoever waits may look much later: a client that stopped
-/// reading keeps us from it, and that time is its own.
+/// Waker that records the time at which data arrived. The task may be polled much later if its
+/// client stopped reading, and that delay is not the backend's.
 struct Bell(Mutex<(Waker, Option<Instant>)>);
 
 impl Wake for Bell {
@@ -41,6 +42,7 @@ impl Wake for Bell {
             bell.1.get_or_insert_with(Instant::now);
             bell.0.clone()
         };
+        // The lock is free by now: waking may poll the task at once, which takes it again.
         listener.wake();
     }
 }
@@ -51,7 +53,7 @@ impl Pace {
         Self { backend, patience, left: patience, missing: PROGRESS, bell }
     }
 
-    /// The next piece of a body; `None` at its end.
+    /// Returns the next piece of the body, or `None` at its end.
     pub(super) async fn next_piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>> {
         loop {
             let begun = Instant::now();
@@ -60,8 +62,10 @@ impl Pace {
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(failure::of_reading)?;
             let piece = frame.into_data().unwrap_or_default();
+            // Data that was there before the first poll woke nothing and cost no wait.
             let came = self.bell.0.lock().1.unwrap_or(begun);
             self.came(piece.len(), came.saturating_duration_since(begun));
+            // Trailers and empty frames carry no data; the wait goes on.
             if !piece.is_empty() {
                 return Ok(Some(piece));
             }
@@ -85,7 +89,7 @@ impl Pace {
         }
     }
 
-    /// What a wait that was too long shows of the backend.
+    /// Returns the error for a timeout: silence, or too slow a rate.
     fn failure(&self) -> Error {
         if self.missing == PROGRESS {
             failure::silent(self.backend)

@@ -1,34 +1,34 @@
-//! Room in memory for what a backend answers: little for each of many questions at once, much for
-//! one at a time. Whatever a backend sends, its answers then take a bounded part of the memory.
+//! Memory budget for responses: little for each of many concurrent requests, much for one at a
+//! time. This bounds the memory of a backend's responses, even if the backend is hostile.
 
 use crate::error::{Error, Result};
 use crate::http::HttpClient;
 
-/// Longest body, in bytes, of one answer among many.
+/// Maximum body, in bytes, of one response with [`Room::Little`].
 const BODY: usize = 512 * 1024;
 
-/// How much a question may take while it is answered and read.
+/// Memory budget of a request while its response is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// As much as each of all questions under way may take.
+    /// Budget of each concurrent request.
     Little,
-    /// As much as is ever taken, by one question of a backend at a time.
+    /// Largest budget, used by one request of a backend at a time.
     Much,
 }
 
 impl Room {
-    /// Longest body to read, in bytes, of what may be this long at all.
+    /// Returns the maximum body to read, in bytes, for a response that may be `max` bytes long.
     pub(super) fn body(self, max: usize) -> usize {
         self.of(max.min(BODY), max)
     }
 
-    /// A failure for want of room: with much room it is one for good.
+    /// Returns the error of an exceeded budget. With [`Room::Much`] it is final.
     #[must_use]
     pub fn lacks(self, error: Error) -> Error {
         if self == Self::Little { error.oversized() } else { error }
     }
 
-    /// This much, or that.
+    /// Selects a value by the size of the room.
     #[must_use]
     pub fn of<T>(self, little: T, much: T) -> T {
         match self {
@@ -39,11 +39,11 @@ impl Room {
 }
 
 impl HttpClient {
-    /// Answers a question in little room; what does not fit is asked for once more, alone in its
-    /// kind, in much. A question must not put another one through here: it would wait for itself.
+    /// Runs a request with little room, and again with much room if the response does not fit.
+    /// Calls must not be nested: the inner one would wait for the lock of the outer one.
     ///
     /// # Errors
-    /// The question's own.
+    /// Returns the error of the request.
     pub async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -54,8 +54,11 @@ impl HttpClient {
         }
     }
 
-    /// Answers a question that takes much room, when no other one does. As above: not within one.
+    /// Runs a request that needs much room, one at a time. Calls must not be nested, as for
+    /// [`HttpClient::roomy`].
     pub async fn alone<T>(&self, question: impl Future<Output = T>) -> T {
+        // One holder at a time, instead of permits for bytes: two requests that each hold some and
+        // wait for more would deadlock (docs/adr/0025).
         let _alone = self.0.large.lock().await;
         question.await
     }

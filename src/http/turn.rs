@@ -1,4 +1,5 @@
-//! Waiting for a turn: few questions are under way at once, and none while the breaker is open.
+//! Admission of a request: it waits for a permit and a throttle slot, and fails while the circuit
+//! breaker is open.
 
 use std::time::Duration;
 
@@ -11,23 +12,25 @@ use crate::http::request::Request;
 use crate::http::throttle::{Throttle, Ticket};
 use crate::http::turns::Permit;
 
-/// The right to ask now.
+/// Admission of one request.
 pub(super) struct Turn<'a> {
     pub(super) pass: Pass,
-    /// `None` for a probe, which waits for nobody: where every turn is taken by questions that
-    /// hang, it is how we learn that they do.
+    /// `None` for a probe, which never waits. A probe detects hanging requests even if they hold
+    /// every permit.
     pub(super) permit: Option<Permit>,
     pub(super) throttle: &'a Throttle,
     pub(super) ticket: Ticket,
 }
 
 impl HttpClient {
-    /// Waits for a turn until the deadline, and no longer than the breaker stays closed.
+    /// Waits for admission until the deadline, or until the breaker opens.
     pub(super) async fn turn(&self, request: &Request, deadline: Instant) -> Result<Turn<'_>> {
         let shared = &*self.0;
         let throttle = shared.throttle_of(request);
         loop {
             shared.breaker.check()?;
+            // A probe never waits, and a request during the pause would violate the backend's rate
+            // limit.
             if request.probe && throttle.is_paused() {
                 return Err(self.limits(throttle.pause()).not_asked());
             }
@@ -35,16 +38,18 @@ impl HttpClient {
                 true => None,
                 false => self.permit(throttle, deadline, !request.whole).await?,
             };
-            // A limit may have been told while the other questions were waited for.
+            // The backend may have sent a rate limit while this request waited for its permit.
             if permit.is_some() && throttle.is_paused() {
                 continue;
             }
+            // The breaker decides again: it may have opened during the wait, and only one trial is
+            // admitted.
             let (pass, ticket) = (shared.breaker.enter()?, throttle.sent());
             return Ok(Turn { pass, permit, throttle, ticket });
         }
     }
 
-    /// Waits for a slot and for a place; `None`: the breaker opened meanwhile.
+    /// Waits for a throttle slot and for a permit. Returns `None` if the breaker opened meanwhile.
     async fn permit(
         &self,
         throttle: &Throttle,
@@ -53,8 +58,12 @@ impl HttpClient {
     ) -> Result<Option<Permit>> {
         let shared = &*self.0;
         let mut contact = shared.breaker.contact();
+        // Waiting requests fail at once when the breaker opens, instead of holding their callers
+        // until the deadline.
         let closes = contact.wait_for(|contact| !contact.breaker.lets_through());
         let turn = async {
+            // The slot comes first: a permit held through a pause would block downloads and other
+            // requests.
             let slot = throttle.slot(deadline).await;
             slot.map_err(|pause| self.limits(pause).not_asked())?;
             Ok(shared.turns.take(download).await)
@@ -76,7 +85,7 @@ impl HttpClient {
         })
     }
 
-    /// The backend limits us, and is to be asked again after this pause.
+    /// Returns the error of a rate limit that ends after this pause.
     pub(super) fn limits(&self, pause: Duration) -> Error {
         let backend = self.0.settings.backend;
         Error::unavailable(format!("The {backend} backend limits our request rate"), pause)

@@ -1,27 +1,27 @@
-//! How many questions and downloads of one backend are under way at once.
+//! Concurrency limit of one backend, for requests and downloads.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The turns of a backend: of questions whose answers are read whole, and of downloads, which keep
-/// theirs for as long as they stream.
+/// Permits of a backend: for responses that are read whole, and for downloads, which keep theirs
+/// while they stream.
 pub(super) struct Turns {
     all: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
-    /// Whether a download needs one of all turns. Not where there is only one, which a client that reads
-    /// slowly would keep from every question.
+    /// True if a download needs a general permit too. False if there is only one, which a slow
+    /// client would withhold from every request.
     shared: bool,
 }
 
-/// A turn, until it is dropped.
+/// A permit, released when it is dropped.
 pub(super) struct Permit {
     _of_all: Option<OwnedSemaphorePermit>,
     _of_downloads: Option<OwnedSemaphorePermit>,
 }
 
 impl Turns {
-    /// So many in all. Downloads leave a quarter of them to questions.
+    /// Creates `most` permits. Downloads may use three quarters.
     pub(super) fn new(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
         let downloads = (most - most.div_ceil(4)).max(1);
@@ -29,8 +29,10 @@ impl Turns {
         Self { all, downloads, shared: most > 1 }
     }
 
-    /// The next turn. `None` is never answered: nobody closes the semaphores.
+    /// Waits for a permit. Never returns `None` in practice, because the semaphores are never
+    /// closed.
     pub(super) async fn take(&self, download: bool) -> Option<Permit> {
+        // The downloads' own permit comes first: a download that waits must not hold a general one.
         let of_downloads = match download {
             true => Some(Arc::clone(&self.downloads).acquire_owned().await.ok()?),
             false => None,

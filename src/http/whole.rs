@@ -1,21 +1,21 @@
-//! A body while it is put together. A long one lies in pages of its own, which go back to the system
-//! with it: freed by another thread than the one that asked for it, the allocator would keep each.
+//! Buffer for a body that is read whole. A long body lies in its own memory mapping, which returns
+//! to the system when it is dropped. The allocator would keep blocks that another thread frees.
 
 use bytes::Bytes;
 use memmap2::MmapMut;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Longer bodies have pages of their own.
+/// Length, in bytes, beyond which a body gets a memory mapping.
 const LONG: usize = 64 * 1024;
 
-/// What came so far.
+/// The part of a body received so far.
 pub(super) enum Whole {
     Short { bytes: Vec<u8>, most: usize },
     Long { pages: MmapMut, length: usize },
 }
 
-/// The bytes of a long body.
+/// Owner of the memory mapping of a long body.
 struct Pages {
     pages: MmapMut,
     length: usize,
@@ -28,10 +28,10 @@ impl AsRef<[u8]> for Pages {
 }
 
 impl Whole {
-    /// Nothing yet, of a body that is at least that long, and at most this.
+    /// Creates an empty buffer for a body of at least `least` and at most `most` bytes.
     ///
     /// # Errors
-    /// The system has no memory left.
+    /// Returns an error if the system has no memory left.
     pub(super) fn new(least: usize, most: usize) -> Result<Self> {
         if least > LONG {
             return Self::long(&[], most);
@@ -39,7 +39,7 @@ impl Whole {
         Ok(Self::Short { bytes: Vec::with_capacity(least), most })
     }
 
-    /// Pages that are not written to take no memory, so that the most is asked for at once.
+    /// Maps `most` bytes at once: pages take no memory until they are written.
     fn long(bytes: &[u8], most: usize) -> Result<Self> {
         let mut pages = MmapMut::map_anon(most).map_err(|error| {
             Error::new(ErrorKind::Internal, "There is no memory for a response").because(error)
@@ -50,10 +50,10 @@ impl Whole {
         Ok(Self::Long { pages, length: bytes.len() })
     }
 
-    /// The same and another piece; `None` if that is too long.
+    /// Appends a piece. Returns `None` if the body becomes too long.
     ///
     /// # Errors
-    /// The system has no memory left.
+    /// Returns an error if the system has no memory left.
     pub(super) fn with(self, piece: &[u8]) -> Result<Option<Self>> {
         match self {
             Self::Short { bytes, most } if bytes.len() + piece.len() > most => Ok(None),

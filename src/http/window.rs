@@ -1,4 +1,4 @@
-//! How the questions of the last ten seconds went. Exact counts a second: an average that decays
+//! Outcomes of the requests in the last ten seconds. Exact counts per second: a decaying average
 //! would hide a burst.
 
 use std::collections::VecDeque;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const SPAN: Duration = Duration::from_secs(10);
-/// Fewer questions than this say nothing.
+/// Minimum number of requests for a verdict.
 const ENOUGH: u32 = 20;
 
-/// The questions of the last ten seconds.
+/// Counts of the requests in the last ten seconds.
 #[derive(Debug, Default)]
 pub(super) struct Window(VecDeque<Slot>);
 
-/// The questions that ended within one second.
+/// Counts of the requests that ended within one second.
 #[derive(Debug)]
 struct Slot {
     since: Instant,
@@ -23,7 +23,7 @@ struct Slot {
 }
 
 impl Window {
-    /// Counts a question that ended now.
+    /// Records a request that ended now.
     pub(super) fn note(&mut self, good: bool) {
         let now = Instant::now();
         self.0.retain(|slot| now - slot.since < SPAN);
@@ -36,7 +36,7 @@ impl Window {
         }
     }
 
-    /// Whether there were enough questions, and less than half of them went well.
+    /// Returns true if there were enough requests and fewer than half of them succeeded.
     pub(super) fn is_bad(&self) -> bool {
         let (good, bad) =
             self.0.iter().fold((0, 0), |(good, bad), slot| (good + slot.good, bad + slot.bad));

@@ -1,4 +1,4 @@
-//! The backend over one namespace of an OCI registry.
+//! Backend for one namespace of an OCI registry.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -36,7 +36,7 @@ use crate::oci::settings::OciSettings;
 use crate::oci::sweep::{AT_ONCE, Sweep};
 use crate::oci::unlisted::nothing_listed;
 
-/// Serves the extensions of one namespace. Cheap to clone.
+/// Backend for the extensions in one namespace. Cheap to clone.
 #[derive(Clone)]
 pub struct OciBackend(Arc<Inner>);
 
@@ -45,19 +45,19 @@ struct Inner {
     client: Client,
     reader: Reader,
     known: Known,
-    /// What the registry's catalog named so far; `None`: it never showed us any.
+    /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: Coalesced<ExtensionId, Extension>,
-    /// Reads of older releases that may be under way, over all extensions: however slow they are,
-    /// half of the connections are left for everything else.
+    /// Permits for reads of older releases, across all extensions. They use half of the connections
+    /// at most, so that slow ones do not block other requests.
     whole_reads: Semaphore,
 }
 
 impl OciBackend {
-    /// A backend that has not asked anything yet.
+    /// Creates a backend without sending a request.
     ///
     /// # Errors
-    /// `Invalid` for a certificate file that cannot be used.
+    /// `Invalid` if a certificate file is not usable.
     pub fn new(settings: OciSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let http = HttpClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
@@ -73,7 +73,7 @@ impl OciBackend {
         })))
     }
 
-    /// Uses other credentials from now on.
+    /// Replaces the credentials for all further requests.
     pub fn renew_credentials(&self, credentials: Credentials) {
         self.0.client.renew_credentials(credentials);
     }
@@ -87,6 +87,7 @@ impl OciBackend {
         let place = inner.place(id);
         let found = match inner.client.tags_in(&place.repository, room).await {
             Ok(found) => found,
+            // The caller repeats it with much room; it says nothing about the repository.
             Err(error) if error.is_oversized() => return Err(error),
             Err(error) => {
                 let error = inner.told_apart(error, id).await;
@@ -106,6 +107,7 @@ impl OciBackend {
         inner.known.read_with(place.id, &names, has_gap);
         let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
         let mut faults: Vec<ExtensionFault> = told.collect();
+        // An empty extension must have a reason in `/health`.
         if extension.releases().is_empty() && faults.is_empty() && !has_gap {
             faults.extend(nothing_listed(tags_of(&names).iter()));
         }
@@ -118,7 +120,7 @@ fn tags_of(names: &[String]) -> Vec<Tag> {
 }
 
 impl Inner {
-    /// The extension as the registry spells it, and its repository.
+    /// Returns the extension in the registry's spelling, and its repository.
     fn place(&self, id: &ExtensionId) -> Place {
         let namespace = &self.settings.namespace;
         let repository = namespace.repository_of(id);
@@ -126,8 +128,9 @@ impl Inner {
         Place { backend: self.settings.id, id, repository }
     }
 
-    /// A failure for one repository. Many registries refuse what they do not have: that is a "no"
-    /// where the repository was never read and the same credentials serve elsewhere.
+    /// Classifies a failure for one repository. Many registries refuse access to unknown
+    /// repositories. This counts as absence if the repository was never read and the same
+    /// credentials work for another one.
     async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
         let error = if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
@@ -138,8 +141,8 @@ impl Inner {
         error
     }
 
-    /// Whether our credentials are good for another repository, asked now: that they were good a
-    /// minute ago says nothing once a refusal came. Never where this one is known to be there.
+    /// Returns true if the credentials work for another repository at this moment: an earlier
+    /// success is outdated by the refusal. Returns false if this repository is known to exist.
     async fn is_elsewhere_served(&self, id: &ExtensionId) -> bool {
         let known = self.known.ids();
         let is_named = self.named.lock().as_ref().is_some_and(|named| named.contains(id));
@@ -149,13 +152,14 @@ impl Inner {
         match known.first() {
             Some(other) => {
                 let found = self.client.tags_in(&self.place(other).repository, Room::Little).await;
+                // An oversized list is a list, so that the credentials work.
                 found.map_or_else(|error| error.is_oversized(), |_| true)
             }
             None => self.client.worked_within(self.settings.ttl),
         }
     }
 
-    /// The configured extensions and those of the catalog, where there is one for us.
+    /// Lists the configured extensions, and those of the catalog if it is accessible.
     async fn listing(&self) -> Result<Listing> {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
@@ -181,7 +185,7 @@ impl Inner {
         let is_shown = found.named > 0;
         let (mut coverage, mut reason) =
             (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
-        // What is configured is there, so that an empty catalog hides it.
+        // Configured repositories exist, so that an empty catalog must be hiding them.
         if !is_shown && found.gap.is_none() && !ids.is_empty() {
             reason = Some(EMPTY_CATALOG.to_owned());
             coverage = Coverage::Bounded(EMPTY_CATALOG.into());
@@ -189,6 +193,7 @@ impl Inner {
         ids.extend(ours.iter().cloned());
         if is_shown {
             let mut named = self.named.lock();
+            // A partial catalog must not remove the names that an earlier one listed.
             match named.as_mut().filter(|_| !coverage.is_complete()) {
                 Some(named) => named.extend(ours),
                 None => *named = Some(ours),
@@ -204,8 +209,8 @@ impl Inner {
         listing
     }
 
-    /// What is proven where there is no catalog for us, but configured repositories. Only a
-    /// catalog that was there before can be expected back.
+    /// Returns the coverage of a listing without a catalog but with configured repositories. A
+    /// catalog that worked before is expected to return.
     fn without_catalog(&self, error: &Error) -> Coverage {
         let reason = error.report().into();
         match error.kind() {
@@ -216,7 +221,7 @@ impl Inner {
     }
 }
 
-/// What an empty catalog may mean.
+/// Message about an empty catalog.
 const EMPTY_CATALOG: &str =
     "The catalog is empty, which registries also answer to who may not see it";
 
@@ -231,8 +236,8 @@ fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<Str
 }
 
 impl Inner {
-    /// A quiet round: the catalog, and one list of tags for each extension that was read. What
-    /// is new, missing, or fails is to be read again.
+    /// Finds changed extensions with few requests: the catalog, and one list of tags for each known
+    /// extension. New, missing and failing extensions count as changed.
     async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {
         let Listing { ids, coverage, faults } = self.listing().await?;
         let mut ids: BTreeSet<ExtensionId> = ids.into_iter().collect();
@@ -240,6 +245,7 @@ impl Inner {
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
             let is_same = |found: Names| self.known.is_same(&id, &found.names, found.gap.is_some());
+            // A failure counts as a change: the full read then reports it.
             let same = found.is_ok_and(is_same);
             (!same).then_some(id)
         });
@@ -248,7 +254,7 @@ impl Inner {
     }
 }
 
-/// Whether a registry keeps its catalog from us, rather than failing just now.
+/// Returns true if the registry denies or lacks a catalog, as opposed to a temporary failure.
 fn is_no_catalog(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -319,7 +325,8 @@ impl Backend for OciBackend {
             None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor(), listed: None }),
             Some(since) if !known.goes_on_from(since) => Ok(Changes::CannotTell),
             Some(_) => {
-                // Before anything is read again: a cursor must never be ahead of its asker.
+                // Taken before any read: the cursor must never be ahead of the data that its holder
+                // has.
                 let cursor = known.cursor();
                 let (dirty, listed) = self.0.dirty().await?;
                 Ok(Changes::These { dirty, cursor, listed: Some(listed) })

@@ -1,4 +1,4 @@
-//! What the tags of each extension were when it was last read, so that a round can tell what changed.
+//! Fingerprints of the tags of each extension at its last read, to detect changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,23 +9,23 @@ use crate::backend::changes::ChangeCursor;
 use crate::models::digest::{Algorithm, DigestHasher};
 use crate::models::naming::ExtensionId;
 
-/// Tags by extension. What this process has seen counts; what another one had seen is taken over
-/// from its cursor.
+/// Fingerprints by extension. Reads of this process take precedence over those in the cursor of an
+/// earlier process.
 pub struct Known {
-    /// Tells cursors of this process from others.
+    /// Random identity of this process, to recognize its own cursors.
     process: String,
     tags: Mutex<HashMap<ExtensionId, String>>,
 }
 
 impl Known {
-    /// Knows nothing yet.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self { process: Uuid::new_v4().to_string(), tags: Mutex::default() }
     }
 
-    /// Says that the asker has read what is known here: this process, then a line for each extension
-    /// and its tags, for whoever goes on after a restart.
+    /// Returns a cursor for the current state. It holds the identity of this process and one line
+    /// per extension, so that a restarted process can continue.
     #[must_use]
     pub fn cursor(&self) -> ChangeCursor {
         let tags = self.tags.lock();
@@ -34,8 +34,8 @@ impl Known {
         ChangeCursor::new(format!("{}{lines}", self.process))
     }
 
-    /// Whether this cursor is ours, or one from which it is possible to go on; what that one knew is
-    /// known from now on.
+    /// Returns true if the cursor is from this process or can be continued. In the latter case, its
+    /// fingerprints are adopted.
     #[must_use]
     pub fn goes_on_from(&self, cursor: &ChangeCursor) -> bool {
         let (process, lines) = cursor.as_str().split_once('\n').unwrap_or((cursor.as_str(), ""));
@@ -43,6 +43,7 @@ impl Known {
             return true;
         }
         let parsed: Option<Vec<(ExtensionId, String)>> = lines.lines().map(read_line).collect();
+        // A cursor without lines has no fingerprints, so that nothing can be compared with it.
         let Some(theirs) = parsed.filter(|lines| !lines.is_empty()) else { return false };
         let mut tags = self.tags.lock();
         for (id, read_with) in theirs {
@@ -51,23 +52,23 @@ impl Known {
         true
     }
 
-    /// Notes the tags with which an extension was read, and whether the list of them had a gap.
+    /// Stores the tags of an extension at a read, together with a gap in their list.
     pub fn read_with(&self, id: ExtensionId, tags: &[String], has_gap: bool) {
         self.tags.lock().insert(id, fingerprint(tags, has_gap));
     }
 
-    /// Forgets an extension that is gone.
+    /// Removes an extension that does not exist.
     pub fn forget(&self, id: &ExtensionId) {
         self.tags.lock().remove(id);
     }
 
-    /// Whether an extension was last read with exactly these tags, and as much of their list.
+    /// Returns true if the last read of an extension had exactly these tags and the same gap.
     #[must_use]
     pub fn is_same(&self, id: &ExtensionId, tags: &[String], has_gap: bool) -> bool {
         self.tags.lock().get(id) == Some(&fingerprint(tags, has_gap))
     }
 
-    /// Every extension that was read.
+    /// Returns all extensions that were read.
     #[must_use]
     pub fn ids(&self) -> Vec<ExtensionId> {
         self.tags.lock().keys().cloned().collect()
@@ -80,19 +81,19 @@ impl Default for Known {
     }
 }
 
-/// `{type}/{name} {fingerprint}`.
+/// Parses `{type}/{name} {fingerprint}`.
 fn read_line(line: &str) -> Option<(ExtensionId, String)> {
     let (id, tags) = line.split_once(' ')?;
     Some((id.parse().ok()?, tags.to_owned()))
 }
 
-/// Tells lists of tags apart, whatever their order.
+/// Returns a hash of a list of tags that does not depend on their order.
 fn fingerprint(tags: &[String], has_gap: bool) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();
     let mut digest = DigestHasher::new(Algorithm::Sha256);
     for (number, tag) in tags.into_iter().enumerate() {
-        // No tag holds a line break.
+        // No tag contains a line break.
         digest.update(if number == 0 { b"" } else { b"\n" });
         digest.update(tag.as_bytes());
     }
@@ -100,7 +101,7 @@ fn fingerprint(tags: &[String], has_gap: bool) -> String {
         digest.update(b"\n\n");
     }
     let digest = digest.finish();
-    // There is one for each extension in every cursor: as long as telling apart needs.
+    // Every cursor holds one per extension, so that it is only as long as necessary.
     digest.hex().get(..16).unwrap_or_default().to_owned()
 }
 

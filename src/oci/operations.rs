@@ -1,4 +1,4 @@
-//! What an OCI registry is asked, in the words of metrics and log.
+//! Operation labels of requests to an OCI registry, for metrics and logs.
 
 pub(super) const BLOB: &str = "blob";
 pub(super) const CATALOG: &str = "catalogue";
@@ -8,5 +8,5 @@ pub(super) const REFERRERS: &str = "referrers";
 pub(super) const TAGS: &str = "tags";
 pub(super) const TOKEN: &str = "token";
 
-/// Every word, so that each series can exist from the start.
+/// All labels, so that every series exists from the start.
 pub const ALL: [&str; 7] = [BLOB, CATALOG, MANIFEST, PING, REFERRERS, TAGS, TOKEN];

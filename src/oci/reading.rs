@@ -1,4 +1,4 @@
-//! From a tag of a registry to a release: manifest, the indexes above it, config blob.
+//! Conversion of a tag to a release, from its manifest, the indexes above and the config blob.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -28,34 +28,34 @@ use crate::oci::documents::{ReadmeAt, notes, readme_of};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::Repository;
 
-/// Releases remembered by tag. They mostly share what they hold with the catalog.
+/// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
 const READINGS: Bounds =
     Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 64 * 1024 * 1024 };
-/// Manifests and config blobs remembered by digest.
+/// Bounds of the cache of manifests and config blobs by digest.
 const CONTENTS: Bounds =
     Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 8 * 1024 * 1024 };
-/// Longest manifest that is remembered, in bytes.
+/// Maximum size of a cached manifest, in bytes.
 const CONTENT_MAX: usize = 64 * 1024;
-/// What one takes beside its bytes.
+/// Fixed memory per cached manifest, in bytes, beside its content.
 const CONTENT_COST: usize = 256;
 
-/// An extension and where the registry keeps it.
+/// An extension and its repository.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The backend that reads the registry.
     pub backend: BackendId,
-    /// The extension, spelled as its repository is.
+    /// Extension, spelled like the repository.
     pub id: ExtensionId,
-    /// Its repository.
+    /// Repository of the extension.
     pub repository: Repository,
 }
 
-/// A release as it was read.
+/// A release with the faults found while reading.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The release.
     pub release: Release,
-    /// What could not be read of it.
+    /// Faults of the release.
     pub faults: Vec<ExtensionFault>,
 }
 
@@ -65,28 +65,29 @@ impl Reading {
     }
 }
 
-/// What was last read of each tag, with the digest it then stood for; a reading that failed has
-/// none, so that the next one begins anew.
+/// Last reading per tag, with the tag's digest at that time. A failed reading has no digest, so
+/// that the next one starts over.
 type Readings = Weighted<(Repository, Tag), (Option<Digest>, Reading)>;
 
-/// Reads releases, and what it once read by digest never again.
+/// Reader of releases. Content by digest is read only once.
 pub struct Reader {
     client: Client,
     contents: Mutex<Weighted<Digest, Bytes>>,
     readings: Mutex<Readings>,
 }
 
-/// A manifest and what the indexes on the way to it say of it, nearest first.
+/// A manifest, and the annotations of the indexes above it, the nearest first.
 struct Found {
     manifest: Document,
     above: Vec<Annotations>,
 }
 
-/// The way from a tag to its manifest: where it leads, in which room, and how much of it is left.
+/// State of the descent from a tag to its manifest.
 struct Way<'a> {
     place: &'a Place,
     room: Room,
-    /// Documents that may still be read: an index can name the same ones over and over.
+    /// Number of documents that may still be read. Bounded, because indexes can refer to the same
+    /// ones repeatedly.
     left: usize,
 }
 
@@ -97,26 +98,26 @@ impl<'a> Way<'a> {
 }
 
 impl Reader {
-    /// A reader that remembers nothing yet.
+    /// Creates a reader with empty caches.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let readings = Mutex::new(Weighted::new(READINGS));
         Self { client, contents: Mutex::new(Weighted::new(CONTENTS)), readings }
     }
 
-    /// What was last read of a tag, without asking whether it still stands for the same.
+    /// Returns the last reading of a tag without checking that the tag has not moved.
     #[must_use]
     pub fn remembered(&self, place: &Place, tag: &Tag) -> Option<Reading> {
         let key = (place.repository.clone(), tag.clone());
         self.readings.lock().get(&key).map(|(_, reading)| reading.clone())
     }
 
-    /// The release of a tag: one request where it was never read, a `HEAD` where it was and still
-    /// is the same.
+    /// Reads the release of a tag: with one request the first time, and later with a `HEAD` if it
+    /// has not changed.
     ///
     /// # Errors
-    /// `NotFound` for an unknown tag, `BackendFaulty` for what is no manifest or leads to none,
-    /// and what sending can bring.
+    /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
+    /// errors of sending.
     pub async fn read(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
@@ -128,6 +129,8 @@ impl Reader {
         let outcome = self.read_anew(place, tag, room).await;
         let kept = match &outcome {
             Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
+            // A permanent fault is cached too, so that a sweep can report it for tags that it does
+            // not read again.
             Err(error) if is_lasting(error) => (None, broken(place.backend, tag, error)),
             Err(_) => return outcome,
         };
@@ -148,18 +151,19 @@ impl Reader {
         self.release(Way::new(place, room), tag, manifest).await
     }
 
-    /// The digest that a tag stands for, where the registry tells it without a manifest.
+    /// Returns the digest of a tag if the registry reports it without the manifest.
     ///
     /// # Errors
-    /// What sending can bring.
+    /// Returns the errors of sending.
     pub async fn digest_of(&self, place: &Place, tag: &Tag) -> Result<Option<Digest>> {
         self.client.digest_of(&place.repository, tag).await
     }
 
-    /// The same with its notes, which no [`Reading`] holds: those are remembered by the thousand.
+    /// Reads the release of a tag with its notes. A [`Reading`] has no notes, because thousands are
+    /// cached.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// Same as [`Reader::read`].
     pub async fn version(&self, place: &Place, tag: &Tag) -> Result<Release> {
         self.client.roomy(|room| self.version_in(place, tag, room)).await
     }
@@ -171,10 +175,10 @@ impl Reader {
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
     }
 
-    /// The README of a release that was read; `None` if it has none of a size that is served.
+    /// Reads the README of a release. `None` if there is no README within the size limit.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// Same as [`Reader::read`].
     pub async fn readme(&self, place: &Place, release: &Release) -> Result<Option<Readme>> {
         self.client.roomy(|room| self.readme_in(place, release, room)).await
     }
@@ -202,7 +206,7 @@ impl Reader {
         }
     }
 
-    /// The manifest that a digest leads to.
+    /// Returns the manifest that a digest leads to.
     async fn found(&self, mut way: Way<'_>, digest: &Digest) -> Result<Found> {
         let document = self.document(&mut way, digest).await?;
         self.descend(&mut way, document, 0).await
@@ -229,6 +233,8 @@ impl Reader {
             Some(registry.endpoint(&path).into())
         };
         let mut artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        // Some tools set no useful media type or title; only then are the leading bytes worth a
+        // request.
         if let (ArtifactChoice::Nothing, Some(layer)) = (&artifact, untold_layer(&manifest)) {
             let head = self.head_of(place, layer).await?;
             artifact = choose_by_bytes(&place.id, version, layer, &head, url)?;
@@ -247,7 +253,7 @@ impl Reader {
         Ok(Reading { release, faults })
     }
 
-    /// The first bytes of a layer; none of one that is not there.
+    /// Reads the leading bytes of a layer. Empty if the layer is missing or unreadable.
     async fn head_of(&self, place: &Place, layer: &Descriptor) -> Result<Bytes> {
         let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
         let read = async {
@@ -264,8 +270,8 @@ impl Reader {
         }
     }
 
-    /// Descends from an index to a manifest: the first below it that holds an archive, else the
-    /// first that can be read.
+    /// Descends from an index to the first manifest with an archive, or else to the first readable
+    /// one.
     async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
         if !document.is_index() {
             return Ok(Found { manifest: document, above: Vec::new() });
@@ -285,6 +291,8 @@ impl Reader {
                 Ok(mut found) => {
                     found.above.push(child.annotations.clone());
                     found.above.push(document.annotations.clone());
+                    // The first entry may be for another purpose, such as an attestation without a
+                    // mark.
                     if has_archive(&found.manifest) {
                         return Ok(found);
                     }
@@ -293,7 +301,7 @@ impl Reader {
                 Err(error) if is_lasting(&error) && way.left > 0 => {
                     failure = failure.because(error)
                 }
-                // A part that is missing is no absence of the whole.
+                // A missing part is not the absence of the whole.
                 Err(error) if error.is_not_found() => return Err(failure.because(error)),
                 Err(error) => return Err(error),
             }
@@ -305,7 +313,7 @@ impl Reader {
         let left = way.left.checked_sub(1);
         way.left = left.ok_or_else(|| Error::faulty("Too many documents lead to a manifest"))?;
         if let Some(bytes) = self.remembered_content(digest) {
-            // What is remembered is read without a pause: others must have their turn all the same.
+            // Cached documents need no I/O; the yield keeps a long chain from blocking the thread.
             yield_now().await;
             return Ok(Manifest::read(digest.clone(), bytes, way.room)?.document);
         }
@@ -326,11 +334,12 @@ impl Reader {
         }
     }
 
-    /// The config blob, if it can describe anything.
+    /// Returns the config blob if it may hold descriptive fields.
     async fn config(&self, place: &Place, manifest: &Document) -> Result<Option<ConfigBlob>> {
         let Some(config) = &manifest.config else {
             return Ok(None);
         };
+        // Two bytes are `{}`.
         if config.media_type == EMPTY || config.size > CONFIG_MAX || config.size <= 2 {
             return Ok(None);
         }
@@ -364,14 +373,14 @@ fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
     parsed.map_err(|error| Error::faulty("A descriptor has no digest").because(error))
 }
 
-/// A release that cannot be read: it holds nothing, and says why.
+/// Returns a reading without content for a release that is unreadable.
 #[must_use]
 pub fn broken(backend: BackendId, tag: &Tag, error: &Error) -> Reading {
     let release = Release::of_tag(backend, tag.clone());
     Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
 }
 
-/// Whether asking again would bring the same: what is wrong lies in the content.
+/// Returns true if the error lies in the content, so that a retry would have the same result.
 #[must_use]
 pub fn is_lasting(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty) && !error.is_oversized()

@@ -1,4 +1,4 @@
-//! What an operator says of a registry, in types that cannot hold nonsense.
+//! Settings of an OCI backend, as validated types.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,44 +13,47 @@ use crate::oci::credentials::Credentials;
 use crate::oci::realm::TokenHost;
 use crate::oci::repository::Namespace;
 
-/// Largest file of credentials, in bytes: a Docker `config.json` of some thousand registries.
+/// Maximum size of a credentials file, in bytes; a Docker `config.json` with about a thousand
+/// registries.
 const CREDENTIALS_MAX: u64 = 1024 * 1024;
 
-/// One namespace of a registry, and how to talk to its server.
+/// Settings of one namespace at a registry.
 #[derive(Clone, Debug)]
 pub struct OciSettings {
     /// Name of the backend, by default that of its kind.
     pub id: BackendId,
-    /// Where the registry is.
+    /// Address of the registry.
     pub registry: RegistryAddress,
-    /// The namespace whose repositories are the extensions.
+    /// Namespace whose repositories are the extensions.
     pub namespace: Namespace,
-    /// Extensions to serve beside those of the registry's catalog, for registries without one.
+    /// Extensions to serve in addition to the catalog, for registries without one.
     pub repositories: Vec<ExtensionId>,
-    /// Who we are there.
+    /// Credentials for the registry.
     pub credentials: Credentials,
-    /// Hosts of token servers that may be told so, beside those of the registry's own domain.
+    /// Hosts of token servers that may receive the credentials, in addition to those in the
+    /// registry's domain.
     pub token_hosts: Vec<TokenHost>,
-    /// A whole question for metadata; for downloads the time to headers and the longest silence.
+    /// Deadline of a metadata request. For downloads, the time until the headers and the longest
+    /// silence.
     pub timeout: Duration,
-    /// `false` accepts any certificate.
+    /// Verification of TLS certificates. `false` accepts any certificate.
     pub verify_ssl: bool,
-    /// A PEM file with certificates to trust in addition to the system's.
+    /// PEM file of certificates that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Concurrent requests to the backend.
+    /// Maximum number of concurrent requests to the backend.
     pub max_concurrency: usize,
-    /// Retries after a temporary failure.
+    /// Maximum number of retries after a temporary failure.
     pub retries: u32,
-    /// Whether a redirect or a token server may be at a private address beside the registry's own.
+    /// Allows redirects to, and token servers at, private addresses other than the registry's own.
     pub allow_private_redirects: bool,
-    /// How long credentials count as good after they last served. Within this time a refusal for
-    /// one repository means that there is none, since many registries answer so; beyond it, that
-    /// the credentials are refused.
+    /// Time for which credentials count as valid after a success. Within this time, a refusal for
+    /// one repository counts as absence, since many registries respond this way. Later it counts as
+    /// refused credentials.
     pub ttl: Duration,
 }
 
 impl OciSettings {
-    /// The given namespace with every other setting at its default.
+    /// Creates settings for a namespace, with defaults for everything else.
     #[must_use]
     pub fn new(registry: RegistryAddress, namespace: Namespace) -> Self {
         Self {
@@ -84,10 +87,11 @@ impl OciSettings {
     }
 }
 
-/// The credentials in a file, for a namespace of a registry.
+/// Reads the credentials for a namespace of a registry from a file.
 ///
 /// # Errors
-/// A file that cannot be read or holds none; the message names it, and nothing of its content.
+/// Returns an error that names the file, but no part of its content, if it cannot be read or holds
+/// no valid credentials.
 pub fn read_credentials(
     path: &Path,
     registry: &RegistryAddress,

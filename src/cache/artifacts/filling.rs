@@ -1,4 +1,4 @@
-//! Fetches from their first reader to the file that is kept.
+//! Fetches into the store, from the first reader to the stored file.
 
 use std::io;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::cache::artifacts::{Artifacts, Identity, Origin, Wanted, algorithm_of}
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::Digest;
 
-/// The room that a fetch takes in the store, as its bytes come.
+/// Space in the store that a fetch takes as its bytes arrive.
 struct Room {
     artifacts: Arc<Artifacts>,
     taken: AtomicU64,
@@ -30,11 +30,11 @@ impl Space for Room {
     }
 }
 
-/// A file that is on disk now, and is as it was verified.
+/// Digest of a file that is stored now, and its stamp at the verification.
 type Kept = (Digest, Stamp);
 
 impl Artifacts {
-    /// A reader of the fetch under way, or of one that begins now; `None` if there is no room.
+    /// Joins the fetch in progress, or starts one; `None` if the store does not take the artifact.
     pub(super) fn join(
         self: &Arc<Self>,
         wanted: &Wanted,
@@ -43,16 +43,20 @@ impl Artifacts {
     ) -> Option<(Reader, Origin)> {
         let disk = self.disk.clone()?;
         let size = wanted.artifact.size;
+        // An unknown size is `u64::MAX`, so an artifact without one is always streamed.
         if !self.shelf.lock().takes(size) {
             return None;
         }
         let identity = Identity::of(wanted);
         let mut fills = self.fills.lock();
+        // The announced sizes differ if the file was replaced in between: then a second fetch
+        // starts.
         let under_way = fills.get(&identity).filter(|fill| fill.size == size);
         if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), Arc::clone(allowance))) {
             return Some((reader, Origin::Shared));
         }
         let fill = Fill::new(size);
+        // Registered before the lock is released, or two requests would start two fetches.
         let reader = fill.join(part, Arc::clone(allowance))?;
         fills.insert(identity.clone(), Arc::clone(&fill));
         drop(fills);
@@ -60,7 +64,7 @@ impl Artifacts {
         Some((reader, Origin::Backend))
     }
 
-    /// Fetches in a task of its own, which goes on when the first reader leaves.
+    /// Fetches in a separate task, which continues when the first reader leaves.
     fn begin(self: &Arc<Self>, disk: Disk, fill: Arc<Fill>, identity: Identity, wanted: Wanted) {
         self.busy.send_modify(|busy| *busy += 1);
         let this = Arc::clone(self);
@@ -71,8 +75,9 @@ impl Artifacts {
             shelf.ended(room.taken.into_inner());
             let left = kept.map(|(digest, stamp)| shelf.put(digest, fill.size, Some(stamp)));
             drop(shelf);
-            // Only now: who comes in between finds the fetch, or the file.
+            // Removed only after `put`: a request in between finds the fetch or the file.
             let mut fills = this.fills.lock();
+            // A later fetch may have taken the place, if this one was closed to new readers.
             if fills.get(&identity).is_some_and(|now| Arc::ptr_eq(now, &fill)) {
                 fills.remove(&identity);
             }
@@ -83,7 +88,7 @@ impl Artifacts {
         });
     }
 
-    /// Fetches, verifies and keeps; gives up once nobody reads any more.
+    /// Fetches, verifies and stores an artifact. Stops when the last reader leaves.
     async fn run(
         &self,
         disk: Disk,
@@ -94,6 +99,7 @@ impl Artifacts {
         let beginning = disk.clone();
         let begun = self.lane.run(move || Ok((beginning.renewed()?, beginning.begin()?))).await;
         let begun = begun.flatten().map(|(renewed, begun)| {
+            // The directory was replaced or remounted, so the shelf lists files that are not there.
             renewed.into_iter().for_each(|found| self.restock(found));
             begun
         });
@@ -111,6 +117,7 @@ impl Artifacts {
         match judged {
             Ok(fetched) => {
                 (wanted.witness)(&fetched.digest);
+                // Before the file is synced: readers need not wait for the disk.
                 fill.finish(End::Verified);
                 self.keep(disk, fill, unfinished, fetched).await
             }
@@ -131,7 +138,7 @@ impl Artifacts {
         let file = Arc::clone(fill.file.get()?);
         match fetched.filed {
             Filed::Whole => {}
-            // What others fetch has the room: no failure, and the next who asks tries again.
+            // Other fetches have the room. This is not a failure, and the next request tries again.
             Filed::NoRoom => return None,
             Filed::Failed(error) => {
                 self.failed(&error);
@@ -150,14 +157,14 @@ impl Artifacts {
         kept.ok()
     }
 
-    /// Waits until every fetch has ended, so that what is verified is kept.
+    /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
     pub async fn settle(&self) {
-        // The sender is ours: the wait ends with the last fetch alone.
+        // Never an error: `self` holds the sender, so the wait ends with the last fetch.
         let _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 }
 
-/// Does what may wait for a disk where nobody else waits with it.
+/// Runs work that may wait for a disk on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

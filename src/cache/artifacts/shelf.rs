@@ -1,44 +1,45 @@
-//! What is stored and when it was last used: decides what leaves for want of room.
+//! Index of the stored artifacts and their last use; decides on evictions.
 
 use lru::LruCache;
 
 use crate::models::digest::Digest;
 
-/// What distinguishes a file from what it was when it was verified.
+/// Identifies the state of a file at its verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Bytes.
+    /// Size in bytes.
     pub(super) size: u64,
-    /// Seconds and nanoseconds of the last change of its content, which whoever changes it can set.
+    /// Modification time in seconds and nanoseconds; any owner of the file can set it.
     pub(super) modified: (i64, i64),
-    /// Those of the last change of anything of it, which only the system sets.
+    /// Change time (`ctime`) in seconds and nanoseconds; only the system sets it.
     pub(super) changed: (i64, i64),
-    /// Its number in its file system.
+    /// Inode number.
     pub(super) inode: u64,
 }
 
-/// One artifact takes at most this part of the store: no single release may empty it.
+/// Divisor of the store's size: the limit for one artifact, so that a single release cannot evict
+/// everything.
 const SHARE_OF_ONE: u64 = 4;
-/// Fetches under way take at most this part of it together: their bytes are not verified yet, and
-/// what they are worth nobody knows.
+/// Divisor of the store's size: the limit for all fetches in progress, whose bytes are not verified
+/// and may turn out worthless.
 const SHARE_OF_FILLS: u64 = 2;
-/// Artifacts that are stored at most, however small: each is a file, and is known in memory.
+/// Maximum number of stored artifacts. Each takes a file, and an entry in memory.
 const STORED_MAX: usize = 200_000;
 
 /// One stored artifact.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     size: u64,
-    /// As it was when this process last verified it.
+    /// Stamp at the last verification by this process.
     verified: Option<Stamp>,
 }
 
-/// Stored artifacts, least recently used first to go, within a bound of bytes.
+/// Stored artifacts, evicted in least recently used order, within a limit in bytes.
 pub(super) struct Shelf {
     max_bytes: u64,
     stored: LruCache<Digest, Stored>,
     bytes: u64,
-    /// Bytes that came of fetches under way.
+    /// Number of bytes received by fetches in progress.
     filling: u64,
 }
 
@@ -47,22 +48,22 @@ impl Shelf {
         Self { max_bytes, stored: LruCache::unbounded(), bytes: 0, filling: 0 }
     }
 
-    /// The most bytes that may be stored.
+    /// Returns the limit in bytes.
     pub(super) const fn max_bytes(&self) -> u64 {
         self.max_bytes
     }
 
-    /// Bytes stored.
+    /// Returns the number of stored bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many artifacts are stored.
+    /// Returns the number of stored artifacts.
     pub(super) fn len(&self) -> usize {
         self.stored.len()
     }
 
-    /// Takes note of a stored artifact as the one used last; answers with what has to leave.
+    /// Adds a stored artifact as the most recently used one. Returns the evicted ones.
     pub(super) fn put(
         &mut self,
         digest: Digest,
@@ -76,38 +77,39 @@ impl Shelf {
         self.make_room()
     }
 
-    /// Whether it is stored, and as what it was verified; uses it.
+    /// Returns the stamp of a stored artifact's verification, and marks it as used.
     pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<Stamp>> {
         self.stored.get(digest).map(|stored| stored.verified)
     }
 
-    /// It was verified as this.
+    /// Records the stamp of a verification.
     pub(super) fn verified(&mut self, digest: &Digest, stamp: Stamp) {
         if let Some(stored) = self.stored.get_mut(digest) {
             stored.verified = Some(stamp);
         }
     }
 
-    /// Nothing is stored any more; what fetches under way hold stays held.
+    /// Removes all stored artifacts. The space of fetches in progress stays reserved.
     pub(super) fn clear(&mut self) {
         self.stored.clear();
         self.bytes = 0;
     }
 
-    /// It is stored no more.
+    /// Removes a stored artifact.
     pub(super) fn remove(&mut self, digest: &Digest) {
         if let Some(stored) = self.stored.pop(digest) {
             self.bytes -= stored.size;
         }
     }
 
-    /// Whether an artifact of this size is kept at all. Nothing leaves for what is only announced.
+    /// Returns true if the store takes an artifact of this size. Evicts nothing: the size is only
+    /// announced.
     pub(super) const fn takes(&self, size: u64) -> bool {
         size <= self.max_bytes / SHARE_OF_ONE
     }
 
-    /// So many bytes of a fetch came; answers with what has to leave for them. `None`: they have
-    /// no room, since other fetches have it.
+    /// Reserves space for `bytes` received by a fetch. Returns the evicted artifacts; `None` if
+    /// other fetches take all the space.
     pub(super) fn arrive(&mut self, bytes: u64) -> Option<Vec<Digest>> {
         let filling = self.filling.checked_add(bytes)?;
         if filling > self.max_bytes / SHARE_OF_FILLS {
@@ -117,12 +119,14 @@ impl Shelf {
         Some(self.make_room())
     }
 
-    /// A fetch ended of which so many bytes came.
+    /// Releases the space of a fetch that received `bytes` bytes.
     pub(super) const fn ended(&mut self, bytes: u64) {
         self.filling = self.filling.saturating_sub(bytes);
     }
 
     fn make_room(&mut self) -> Vec<Digest> {
+        // A fetch counts as it receives: an announced size would evict artifacts for a download
+        // that fails.
         let mut left = Vec::new();
         while self.bytes.saturating_add(self.filling) > self.max_bytes
             || self.stored.len() > STORED_MAX

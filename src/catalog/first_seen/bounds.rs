@@ -1,5 +1,5 @@
-//! How much is remembered of archives. A backend that names its files anew in each answer must fill
-//! neither the memory nor the disk; and what pins a version that is listed is never given up.
+//! Limits on pins and learned digests. A backend that renames its files in every response must fill
+//! neither the memory nor the disk, and the pin of a listed version is never dropped.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,24 +17,26 @@ use crate::models::digest::Digest;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// Digests of one backend's files that are remembered.
+/// Maximum number of learned digests of one backend.
 pub(super) const DIGESTS_MAX: usize = 200_000;
-/// Versions of one backend whose first archive is remembered, though nobody lists them any more.
+/// Number of pinned versions of one backend beyond which pins of unlisted versions are dropped.
 pub(super) const VERSIONS_MAX: usize = 500_000;
-/// Bytes of a file's key. Gitea's have 36, those of registries 71 or 135.
+/// Maximum length of a file's key in bytes. Keys from Gitea have 36, keys from registries 71 or
+/// 135.
 const KEY_MAX: usize = 512;
-/// What is known is gone through this often at most.
+/// Minimum time between two searches for entries to drop.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is known of a backend, for who has to decide what is worth remembering.
+/// The catalog's view of one backend, which decides what is worth keeping.
 pub(super) struct Room<'a> {
     pub(super) backend: BackendId,
     pub(super) views: Option<&'a watch::Receiver<Arc<View>>>,
 }
 
 impl Room<'_> {
-    /// Everything that is known of it; `None`: it was not listed yet.
+    /// Returns every extension of the backend; `None` if it was not listed yet.
     fn extensions(&self) -> Option<Vec<Arc<Extension>>> {
+        // Cloned, so that the channel is not locked while the caller goes through the entries.
         let view = Arc::clone(&self.views?.borrow());
         let entries = view.entries(self.backend.into()).iter();
         view.knows(self.backend).then(|| entries.map(|one| Arc::clone(&one.extension)).collect())
@@ -42,13 +44,15 @@ impl Room<'_> {
 }
 
 impl Seen {
-    /// Remembers the digest of a file; whether there is room. Where there is none, the digests of
-    /// files of no known release go first, and then nothing more is taken in.
+    /// Remembers the digest of a file. Returns true if there is room. At the limit, digests of
+    /// files of unknown releases are dropped first; if that is not enough, the new digest is not
+    /// kept.
     pub(super) fn learn(&mut self, key: &ArtifactKey, digest: &Digest, room: &Room<'_>) -> bool {
         if let Some(before) = self.digests.get_mut(key) {
             before.clone_from(digest);
             return true;
         }
+        // Each search visits every file, so a flood of new keys must not cause one per download.
         if self.digests.len() >= DIGESTS_MAX
             && may_look(&mut self.digests_looked)
             && let Some(extensions) = room.extensions()
@@ -56,6 +60,7 @@ impl Seen {
             let keys: HashSet<&ArtifactKey> = extensions.iter().flat_map(|all| keys(all)).collect();
             self.digests.retain(|key, _| keys.contains(key));
         }
+        // Files of known releases stay: dropping their digests would let them change unnoticed.
         let fits = self.digests.len() < DIGESTS_MAX && key.as_str().len() <= KEY_MAX;
         if fits {
             self.digests.insert(key.clone(), digest.clone());
@@ -63,8 +68,8 @@ impl Seen {
         fits
     }
 
-    /// Remembers the first archive of a version. Where there is no room, versions that nobody lists
-    /// any more are given up for it.
+    /// Pins the first archive of a version. Beyond the limit, pins of versions that are not listed
+    /// are dropped.
     pub(super) fn pin(&mut self, id: &ExtensionId, name: &str, pins: VersionPins, room: &Room<'_>) {
         if self.pins() >= VERSIONS_MAX
             && may_look(&mut self.versions_looked)
@@ -73,14 +78,16 @@ impl Seen {
             let by_id = extensions.iter().map(|extension| (extension.id(), extension));
             self.give_up_pins(&by_id.collect());
         }
+        // Pinned in any case: a download without a pin could be replaced by other bytes.
         self.versions.entry(id.clone()).or_default().insert(name.to_owned(), pins);
     }
 
-    /// Versions first that their extension does not list; if that is not enough, those of
-    /// extensions that are not known, which may be beyond a listing that was cut short.
+    /// Drops the pins of versions that their extension does not list. If that is not enough, drops
+    /// those of unknown extensions, which may lie beyond the end of a listing that was cut short.
     fn give_up_pins(&mut self, known: &HashMap<&ExtensionId, &Arc<Extension>>) {
         self.versions.retain(|id, firsts| {
             let Some(extension) = known.get(id) else { return true };
+            // A pin is named by version or by tag, see `pinned_name`.
             let versions = extension.releases().iter().map(|one| one.version.as_str());
             let tags = extension.all_releases().map(|one| one.tag.as_str());
             let named: HashSet<&str> = versions.chain(tags).collect();
@@ -97,7 +104,7 @@ impl Seen {
     }
 }
 
-/// Whether it is worth while to look again at what is known.
+/// Returns true, and notes the time, if the last search is at least [`LOOK_AGAIN`] ago.
 fn may_look(looked: &mut Option<Instant>) -> bool {
     let now = Instant::now();
     let may = looked.is_none_or(|at| now.duration_since(at) >= LOOK_AGAIN);
@@ -107,7 +114,7 @@ fn may_look(looked: &mut Option<Instant>) -> bool {
     may
 }
 
-/// The keys of every file of an extension.
+/// Returns the keys of all files of an extension.
 fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
     extension.all_releases().flat_map(|release| {
         release.assets.iter().chain(release.artifact.chosen()).map(|file| &file.key)
@@ -149,7 +156,8 @@ mod tests {
         }])
     }
 
-    /// A backend that lists 1.0.0 of one extension, whose archive has this key.
+    /// Returns the views of a backend that lists 1.0.0 of one extension, whose archive has this
+    /// key.
     fn views(key: &str) -> watch::Sender<Arc<View>> {
         let archive = Artifact {
             key: ArtifactKey::new(key),
@@ -183,7 +191,7 @@ mod tests {
         }
         assert!(learned > DIGESTS_MAX, "room was made once: {learned}");
         assert!(seen.digests.contains_key(&ArtifactKey::new("listed")));
-        // Of a backend that was not listed yet nobody knows what it has.
+        // Of a backend that was not listed yet, every file may still be in use.
         let unknown = Room { backend: BackendId::OCI, views: Some(&views) };
         tokio::time::advance(LOOK_AGAIN).await;
         assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, &unknown));

@@ -1,4 +1,4 @@
-//! Keeps what was seen of archives on disk: reads it at the start, writes it after news.
+//! Persistence of pins and learned digests: loads them at startup, saves them after changes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,35 +14,37 @@ use crate::catalog::first_seen::stored::{from_json, to_json};
 use crate::catalog::snapshot::file::StateFile;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The form of the file. A new one is given out whenever an older service would misread it.
+/// Version of the file format. It is raised when an older service would misread the file.
 const VERSION: u32 = 1;
 const NAME: &str = "digests.json";
-/// Pause between two writes, so that many first downloads are one write.
+/// Minimum pause between two writes, so that many first downloads are one write.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What is large is written less often: writing takes at most this part of the time.
+/// Pause after a write, as a multiple of the time that the write took: large files are written less
+/// often.
 const SHARE: u32 = 10;
 
-/// What was seen, and the directory that it is kept in.
+/// The pins and digests, and the file that they are saved in.
 pub struct DigestKeeper {
     seen: Arc<FirstSeen>,
     file: StateFile,
-    /// What a write last failed with, while it fails. Locked while writing.
+    /// Error of the last write, while writes fail. Locked during a write, so writes do not overlap.
     failure: Mutex<Option<String>>,
 }
 
 impl DigestKeeper {
-    /// Keeps it in this directory.
+    /// Creates a keeper for a file in this directory.
     #[must_use]
     pub fn new(seen: Arc<FirstSeen>, dir: impl Into<PathBuf>) -> Arc<Self> {
         let file = StateFile::new(dir, NAME, VERSION);
         Arc::new(Self { seen, file, failure: Mutex::default() })
     }
 
-    /// Takes over what was kept. A file that cannot be used is set aside and named in the log.
+    /// Loads the saved state. An unusable file is renamed, and the log names it.
     pub fn read(&self, now: Timestamp) {
         self.file.remove_unfinished();
         match self.file.read(from_json) {
             Ok(known) => *self.seen.known.lock() = known.unwrap_or_default(),
+            // Kept for the operator: lost pins mean that replaced archives go unnoticed.
             Err(error) => {
                 let aside = self.file.set_aside(now);
                 let aside =
@@ -55,24 +57,26 @@ impl DigestKeeper {
         }
     }
 
-    /// Writes after news, until dropped.
+    /// Saves after each change, until dropped.
     pub async fn run(self: Arc<Self>) {
         let mut news = self.seen.news.subscribe();
-        // The sender is ours, so that there is always a next time.
+        // Never an error: `self` holds the sender.
         while news.changed().await.is_ok() {
             let begun = Instant::now();
-            // A failure is in the log; the next news try again.
+            // The failure is in the log, and the next change tries again.
             let _ = self.save().await;
             sleep(PAUSE.max(begun.elapsed() * SHARE)).await;
         }
     }
 
-    /// Writes what is known now.
+    /// Saves the current state.
     ///
     /// # Errors
-    /// The directory cannot be written.
+    ///
+    /// The file cannot be written.
     pub async fn save(self: &Arc<Self>) -> Result<()> {
         let this = Arc::clone(self);
+        // Writing and `fsync` block, so they must not run on a thread of the runtime.
         let written = tokio::task::spawn_blocking(move || {
             let mut failure = this.failure.lock();
             let json = to_json(&this.seen.known.lock());
@@ -86,7 +90,7 @@ impl DigestKeeper {
     }
 }
 
-/// Only the first failure in a row is news, and its end.
+/// Logs the first failure in a row, and the end of the failures.
 fn tell(before: &mut Option<String>, failure: Option<&Error>) {
     let failure = failure.map(Error::report);
     match (&before, &failure) {

@@ -1,4 +1,4 @@
-//! What was seen of archives as JSON, and back through the parsers of the domain.
+//! JSON form of pins and digests. Loading goes through the parsers of the domain.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// By backend.
+/// Pins and digests by backend.
 type StoredKnown = BTreeMap<String, StoredSeen>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredSeen {
-    /// Digest by the backend's own identity of a file.
+    /// Digest by the backend's identity of a file.
     digests: BTreeMap<String, String>,
-    /// By extension and version.
+    /// Pins by extension and version.
     versions: BTreeMap<String, BTreeMap<String, StoredVersion>>,
 }
 
@@ -30,7 +30,7 @@ struct StoredSeen {
 enum StoredVersion {
     /// The pinned files, oldest first.
     Files(Vec<StoredPin>),
-    /// Version 0.1 pinned one digest, whatever the file.
+    /// State of version 0.1, which pinned one digest for any file.
     Any(StoredFirst),
 }
 
@@ -66,10 +66,11 @@ struct StoredFirst {
     now: Option<String>,
 }
 
-/// The JSON.
+/// Serializes pins and digests.
 ///
 /// # Errors
-/// None that ours can bring about.
+///
+/// `Internal` if serialization fails, which these types do not cause.
 pub(super) fn to_json(known: &Known) -> Result<Vec<u8>> {
     let stored: StoredKnown =
         known.iter().map(|(backend, seen)| (backend.qualified(), StoredSeen::of(seen))).collect();
@@ -77,10 +78,11 @@ pub(super) fn to_json(known: &Known) -> Result<Vec<u8>> {
         .map_err(|error| Error::new(ErrorKind::Internal, "It cannot be written").because(error))
 }
 
-/// What a JSON tells, nothing of it believed that the domain does not accept.
+/// Parses pins and digests. Every value must be valid in the domain.
 ///
 /// # Errors
-/// The first thing that is not acceptable.
+///
+/// Names the first value that is not valid.
 pub(super) fn from_json(json: &[u8]) -> Result<Known> {
     let stored: StoredKnown = serde_json::from_slice(json)
         .map_err(|error| damaged("its content is of another shape").because(error))?;
@@ -113,6 +115,7 @@ impl StoredSeen {
             Ok((ArtifactKey::new(key), parsed("digest", &digest)?))
         };
         let versions = |(id, versions): (String, BTreeMap<String, StoredVersion>)| {
+            // The file may have been edited or damaged, so an id is not trusted to be valid.
             let id: ExtensionId = read_id(&id)?;
             let pins = |(version, pins): (String, StoredVersion)| Ok((version, pins.read()?));
             Ok((id, versions.into_iter().map(pins).collect::<Result<_>>()?))
@@ -143,6 +146,8 @@ impl StoredVersion {
                     size,
                     replaced_by: now.map(|digest| Replacement {
                         key: None,
+                        // Version 0.1 stored no size. 0 matches no file, so the replacement is read
+                        // again.
                         size: 0,
                         digest: Some(digest),
                     }),

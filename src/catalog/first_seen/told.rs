@@ -1,4 +1,4 @@
-//! A backend whose answers are completed by what was seen of its archives.
+//! Decorator of a backend that completes its responses with pins and learned digests.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// The backend, and what was seen.
+/// A backend, and the pins and digests that complete its responses.
 pub(in crate::catalog) struct Completed {
     inner: Arc<dyn Backend>,
     seen: Arc<FirstSeen>,
@@ -40,6 +40,7 @@ impl Completed {
 }
 
 #[async_trait]
+// A method with a default body must be forwarded too, or the inner backend's is never called.
 #[deny(clippy::missing_trait_methods)]
 impl Backend for Completed {
     fn id(&self) -> BackendId {

@@ -1,4 +1,4 @@
-//! What of the index is kept over a restart, and how it comes back.
+//! The part of the index that survives a restart: export and restore.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 impl Index {
-    /// Puts what is known of an extension in other words; when it was last read stays.
+    /// Replaces an extension by an amended one. Its time of last read stays.
     pub fn amend(
         &mut self,
         backend: BackendId,
@@ -22,22 +22,25 @@ impl Index {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
         let Some(part) = shelf.extensions.get(id) else { return };
         if let Some(amended) = amend(&part.extension) {
+            // Nothing was read from the backend, so the amended extension must not look fresher.
             let read = *part.read.lock();
             shelf.amend(amended, read);
             self.touch(id.clone());
         }
     }
 
-    /// Everything a backend has, by id, with the moment it was last read; `None`: it was never
-    /// listed.
+    /// Returns every extension of a backend by id, with its time of last read; `None` if the
+    /// backend was never listed. That includes extensions without releases.
     #[must_use]
     pub fn shelved(&self, backend: BackendId) -> Option<Vec<(Arc<Extension>, Moment)>> {
+        // Before the first listing the shelf is partial, and a snapshot would present it as
+        // complete.
         let shelf = self.shelf(backend).filter(|shelf| shelf.known)?;
         let parts = shelf.extensions.values();
         Some(parts.map(|part| (Arc::clone(&part.extension), *part.read.lock())).collect())
     }
 
-    /// What of a backend was said to be gone, and is not certain to be; ordered.
+    /// Returns the ids that were reported as gone once, without confirmation; ordered.
     #[must_use]
     pub fn doubted(&self, backend: BackendId) -> Vec<ExtensionId> {
         let absent = self.shelf(backend).into_iter().flat_map(|shelf| shelf.absent.keys());
@@ -46,22 +49,22 @@ impl Index {
         absent
     }
 
-    /// Who owns which name, as far as it was ever certain; ordered.
+    /// Returns every name with its last certain owner; ordered.
     #[must_use]
     pub fn owners(&self) -> Vec<(ExtensionId, BackendId)> {
         self.owners.all()
     }
 
-    /// Who owned which name before the restart. What is known by now counts more.
+    /// Restores the owners of names from before a restart. Owners found since then take precedence.
     pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
-        // Each is looked at once, so that those that are lost count as such.
+        // Touched so that the next view marks names without an owner as lost.
         self.touch_these(owners.iter().map(|(id, _)| id.clone()).collect());
         self.owners.restore(owners);
     }
 
-    /// What a backend had before the restart: from now on the backend counts as listed. An
-    /// extension that was read since then stays as it was read. Those that are doubted were said to
-    /// be gone once; the clocks of two processes cannot be compared, so that time counts from now.
+    /// Restores the extensions of a backend from before a restart and marks it as listed. An
+    /// extension that was read since then stays as it was read. Doubted extensions start a new
+    /// waiting time now, because the monotonic clocks of two processes cannot be compared.
     pub fn restore(
         &mut self,
         backend: BackendId,
@@ -74,6 +77,7 @@ impl Index {
         for id in &unsettled.doubted {
             shelf.missed(id, now);
         }
+        // A name that was read in the meantime has got its room, so the old refusal is void.
         let unread = unsettled.refused.iter().filter(|id| !shelf.extensions.contains_key(*id));
         unread.for_each(|id| shelf.room.refuses(id));
         shelf.known = true;

@@ -1,4 +1,4 @@
-//! What of the backends there is no room for, as the catalog sees it.
+//! Extensions that were refused for lack of room, as the catalog sees them.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use crate::catalog::index::{Index, shelf_of};
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// What is held of one backend.
+/// Memory use of one backend's extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// About how many bytes its extensions take up.
+    /// Approximate size of the extensions in bytes.
     pub bytes: usize,
-    /// Extensions that there is no room for.
+    /// Number of extensions that were refused for lack of room.
     pub refused: usize,
 }
 
 impl Index {
-    /// What is held of a backend, and what is not.
+    /// Returns the memory use and the number of refused extensions of a backend.
     #[must_use]
     pub fn held(&self, backend: BackendId) -> Held {
         self.shelf(backend).map_or_else(Held::default, |shelf| Held {
@@ -25,27 +25,29 @@ impl Index {
         })
     }
 
-    /// Everything of a backend is about to be read.
+    /// Marks the start of a full sweep of this backend.
     pub fn sweep_begins(&mut self, backend: BackendId) {
         if let Some(shelf) = shelf_of(&mut self.shelves, backend) {
             shelf.room.sweep_begins();
         }
     }
 
-    /// Everything of it that its listing named was read; whether that was all it has.
+    /// Marks the end of a sweep. `complete` is true if the listing named everything that the
+    /// backend has.
     pub fn sweep_ended(&mut self, backend: BackendId, complete: bool) {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
         let admitted = shelf.room.sweep_ended(complete);
         self.touch_elsewhere(backend, admitted);
     }
 
-    /// What of a backend there was no room for, as far as it is remembered; ordered.
+    /// Returns the remembered names that were refused for lack of room; ordered.
     #[must_use]
     pub fn refused(&self, backend: BackendId) -> Vec<ExtensionId> {
         self.shelf(backend).map_or_else(Vec::new, |shelf| shelf.room.names())
     }
 
-    /// Who answers for these may be another one now, where another backend has them.
+    /// Marks these names as changed where another backend has them, because their owner may differ
+    /// now.
     pub(super) fn touch_elsewhere(&mut self, source: BackendId, mut ids: BTreeSet<ExtensionId>) {
         let others = self.shelves.iter().filter(|shelf| shelf.backend != source);
         let others: Vec<_> = others.map(|shelf| &shelf.extensions).collect();

@@ -1,27 +1,27 @@
-//! How much of one backend there is room for, and what of it was refused for want of room.
+//! Memory limit of one backend's extensions, and the names that were refused for lack of room.
 //!
-//! A backend may name any number of extensions with any number of releases, and never lose one
-//! when its listings are cut short. What it takes up is bounded here. A name that was refused is
-//! remembered as such: nobody may be told that it is not there, nor may another backend have it.
+//! A backend may list any number of extensions with any number of releases, and a listing that was
+//! cut short never removes one. The limit bounds their memory. A refused name is remembered: a read
+//! must not report it as absent, and another backend must not take it over.
 
 use std::collections::BTreeSet;
 
 use crate::models::naming::ExtensionId;
 
-/// Refused names that are remembered; those beyond are counted.
+/// Maximum number of refused names that are remembered; further ones are only counted.
 const NAMES_MAX: usize = 100_000;
 
-/// What a backend takes up, and may.
+/// Memory use of one backend's extensions, and its limit.
 #[derive(Debug)]
 pub(super) struct Room {
     max: usize,
     taken: usize,
     refused: Refused,
-    /// Those of before the sweep under way, which still hold until it is over.
+    /// Refusals from before the sweep in progress; valid until that sweep ends.
     before: Option<Refused>,
 }
 
-/// What there was no room for.
+/// Refused names, and the number of refusals beyond [`NAMES_MAX`].
 #[derive(Debug, Default)]
 struct Refused {
     names: BTreeSet<ExtensionId>,
@@ -34,28 +34,30 @@ impl Room {
         Self { max, taken: 0, refused, before: None }
     }
 
-    /// Bytes taken up.
+    /// Returns the used memory in bytes.
     pub(super) const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Whether something that weighs this much may take the place of something that weighed that.
+    /// Returns true if `now` bytes fit in the place of `before` bytes.
     pub(super) const fn fits(&self, before: usize, now: usize) -> bool {
+        // A smaller one always fits: learned digests may have pushed the sum over the limit.
         now <= before || (self.taken - before).saturating_add(now) <= self.max
     }
 
-    /// Something took the place of something else; the name is refused no more.
+    /// Records that `now` bytes took the place of `before` bytes. The name is not refused any
+    /// longer.
     pub(super) fn takes(&mut self, id: &ExtensionId, before: usize, now: usize) {
         self.taken = (self.taken - before).saturating_add(now);
         self.forgets(id);
     }
 
-    /// There is no room for this one.
+    /// Records that an extension was refused for lack of room.
     pub(super) fn refuses(&mut self, id: &ExtensionId) {
         self.refused.add(id);
     }
 
-    /// This one is refused no more: it is there, or not even at the backend.
+    /// Forgets a refusal: the extension was admitted, or the backend does not have it.
     pub(super) fn forgets(&mut self, id: &ExtensionId) {
         self.refused.names.remove(id);
         if let Some(before) = &mut self.before {
@@ -63,32 +65,34 @@ impl Room {
         }
     }
 
-    /// Whether the backend has this one, as it said, and there was no room for it.
+    /// Returns true if the backend has this extension and it was refused for lack of room.
     pub(super) fn lacks(&self, id: &ExtensionId) -> bool {
         let before = self.before.as_ref();
         self.refused.names.contains(id) || before.is_some_and(|before| before.names.contains(id))
     }
 
-    /// How many there was no room for when they were last read.
+    /// Returns the number of extensions that were refused when they were last read.
     pub(super) fn refused(&self) -> usize {
+        // During a sweep both sets may name the same extensions, so they are not added up.
         self.refused.count().max(self.before.as_ref().map_or(0, Refused::count))
     }
 
-    /// Those that are remembered; ordered.
+    /// Returns the remembered names; ordered.
     pub(super) fn names(&self) -> Vec<ExtensionId> {
         let before = self.before.iter().flat_map(|before| &before.names);
         let names: BTreeSet<&ExtensionId> = self.refused.names.iter().chain(before).collect();
         names.into_iter().cloned().collect()
     }
 
-    /// Everything is about to be read: what is refused is refused anew.
+    /// Starts a sweep: refusals are counted anew, while those from before stay valid.
     pub(super) fn sweep_begins(&mut self) {
         let now = std::mem::take(&mut self.refused);
+        // Joined, not replaced: a sweep that broke off has not seen every name of the one before.
         self.before.get_or_insert_default().join(now);
     }
 
-    /// Everything was read, or, if the listing was not complete, everything that it named. Answers
-    /// with those that are refused no more.
+    /// Ends a sweep. Returns the names that are no longer refused; empty after an incomplete
+    /// listing, since the names may lie beyond the cut.
     pub(super) fn sweep_ended(&mut self, complete: bool) -> BTreeSet<ExtensionId> {
         let before = self.before.take().unwrap_or_default();
         if complete {
@@ -112,7 +116,8 @@ impl Refused {
         }
     }
 
-    /// Takes over what was refused at another time. Those beyond may be the same ones.
+    /// Adds refusals from another time. Those beyond the limit may be the same extensions, so the
+    /// counts are not added up.
     fn join(&mut self, others: Self) {
         let beyond = self.beyond.max(others.beyond);
         others.names.iter().for_each(|id| self.add(id));
@@ -134,7 +139,7 @@ mod tests {
         assert!(room.fits(0, 10) && !room.fits(0, 11) && !room.fits(0, usize::MAX));
         room.takes(&id(1), 0, 8);
         assert!(room.fits(8, 10) && !room.fits(8, 11) && !room.fits(0, 3));
-        // Digests that are learned are taken over in any case.
+        // Learned digests are taken over even without room.
         room.takes(&id(1), 8, 12);
         assert!(room.fits(12, 12) && room.fits(12, 11) && !room.fits(12, 13));
         room.takes(&id(1), 12, 0);
@@ -147,7 +152,7 @@ mod tests {
         room.refuses(&id(1));
         room.refuses(&id(2));
         for _ in 0..2 {
-            // The first of both sweeps breaks off.
+            // The first run of both sweeps breaks off.
             room.sweep_begins();
             room.refuses(&id(2));
             assert!(room.lacks(&id(1)) && room.lacks(&id(2)));

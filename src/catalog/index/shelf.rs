@@ -1,4 +1,4 @@
-//! What one backend has, and what of it was said to be gone.
+//! The extensions of one backend, including those that were reported as gone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,40 +14,40 @@ use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// Two answers that it is gone, at least this far apart, make that certain.
+/// Minimum time between two reports of absence that make it certain.
 const CERTAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// The weight of an answer that a known extension, or all its releases, are gone.
+/// Weight of a response that reports a known extension, or all its releases, as gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// The extension was not known.
     Unknown,
-    /// It was known; an answer from this moment on confirms that it is gone.
+    /// The extension was known. A second report from this moment on confirms the absence.
     Doubted(Instant),
-    /// Another answer confirms the first one.
+    /// A second report confirms the first one.
     Certain,
 }
 
 /// The result of putting an extension that was read on the shelf.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is as it was.
+    /// Unchanged.
     Same,
-    /// It is new, or not as it was.
+    /// New or changed.
     News,
-    /// There is no room: what was known stays.
+    /// No room. The previous state stays.
     Refused,
-    /// Its list of releases is suddenly empty: what was known stays.
+    /// Its list of releases is suddenly empty. The previous state stays.
     Emptied(Absence, Extension),
 }
 
-/// What one backend has.
+/// The extensions of one backend.
 pub(super) struct Shelf {
     pub(super) backend: BackendId,
-    /// Whether it was ever listed.
+    /// True once the backend was listed.
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
-    /// When a repository was first said to be gone.
+    /// Time of the first report that a repository is gone.
     pub(super) absent: HashMap<ExtensionId, Instant>,
     pub(super) room: Room,
 }
@@ -66,20 +66,23 @@ impl Shelf {
 
     /// Takes in an extension as it was read, if there is room for it.
     ///
-    /// The one place that decides which releases go: a list that proves less than everything
-    /// removes no release, and a list that is suddenly empty only after another one.
+    /// This is the one place that decides which releases are removed: an incomplete list removes no
+    /// release, and a list that is suddenly empty only after a second one.
     pub(super) fn read(&mut self, mut extension: Extension, now: Instant) -> Taken {
         let id = extension.id().clone();
         let known = self.extensions.get(&id);
         if let Some(known) = known {
-            // Also if there is no room: to read it again at once would not help.
+            // Set even if there is no room: reading it again at once would not help.
             *known.read.lock() = now.into();
             let had_releases = !known.extension.releases().is_empty();
+            // A server that is starting or restoring a backup may list a repository without
+            // releases.
             if extension.coverage().is_complete() && extension.releases().is_empty() && had_releases
             {
                 return Taken::Emptied(self.missed(&id, now), extension);
             }
             if !extension.coverage().proves_the_newest() {
+                // A part of the list is missing, so a release that it lacks may still be there.
                 extension = extension.with_known(&known.extension);
             }
         }
@@ -91,6 +94,7 @@ impl Shelf {
         }
         let part = self.part(Arc::new(extension), now.into());
         if !self.room.fits(known.map_or(0, |known| known.weight), part.weight) {
+            // A refusal leaves the known extension in place: older data is better than a gap.
             self.room.refuses(part.extension.id());
             return Taken::Refused;
         }
@@ -98,7 +102,8 @@ impl Shelf {
         Taken::News
     }
 
-    /// The same in other words, whatever they weigh: they are ours.
+    /// Replaces an extension by an amended one, even beyond the limit: what is added comes from
+    /// this service, not from the backend.
     pub(super) fn amend(&mut self, extension: Extension, read: Moment) {
         let part = self.part(Arc::new(extension), read);
         self.put(part);
@@ -106,14 +111,14 @@ impl Shelf {
 
     fn put(&mut self, part: Part) {
         let id = part.extension.id().clone();
-        // The name may be spelled otherwise now, and the key is what keeps the spelling.
+        // The old key must go: it may have another spelling, and `insert` would keep it.
         let before = self.extensions.remove(&id);
         self.room.takes(&id, before.map_or(0, |before| before.weight), part.weight);
         self.extensions.insert(id, part);
     }
 
-    /// Takes over what was known before a restart, unless it was read since, as far as there is
-    /// room. Many at once: maps are joined in one pass.
+    /// Restores extensions from before a restart as far as there is room. One that was read since
+    /// then stays. Takes many at once: `BTreeMap::append` joins maps in one pass.
     pub(super) fn restore(&mut self, extensions: Vec<(Arc<Extension>, Moment)>) {
         let mut before: Vec<(ExtensionId, Part)> = Vec::with_capacity(extensions.len());
         for (extension, read) in extensions {
@@ -139,19 +144,20 @@ impl Shelf {
         Part { backend: self.backend, extension, weight, read }
     }
 
-    /// Takes in that the backend said "no such repository", or listed no release.
+    /// Records that the backend reported "no such repository" or listed no release.
     pub(super) fn missed(&mut self, id: &ExtensionId, now: Instant) -> Absence {
         if !self.extensions.contains_key(id) {
             self.room.forgets(id);
             return Absence::Unknown;
         }
+        // Only the first report starts the waiting time; later ones do not prolong it.
         let first = *self.absent.entry(id.clone()).or_insert(now);
         let confirmed_from = first + CERTAIN_AFTER;
         if now >= confirmed_from { Absence::Certain } else { Absence::Doubted(confirmed_from) }
     }
 
-    /// Puts an extension without releases in the place of the known one, unless that was seen
-    /// again since it was missed. Returns whether it did.
+    /// Puts an extension without releases in place of the known one, unless that was seen again
+    /// since it was missed. Returns true if it was replaced.
     pub(super) fn empty(&mut self, extension: Extension, now: Instant) -> bool {
         let was_missed = self.absent.remove(extension.id()).is_some();
         if was_missed {
@@ -160,8 +166,10 @@ impl Shelf {
         was_missed
     }
 
-    /// Removes an extension unless it was seen again since it was missed; answers whether it did.
+    /// Removes an extension unless it was seen again since it was missed. Returns true if it was
+    /// removed.
     pub(super) fn remove(&mut self, id: &ExtensionId) -> bool {
+        // A read in between has cleared the doubt, so the removal no longer applies.
         let doubted = self.absent.remove(id).is_some();
         let removed = doubted.then(|| self.extensions.remove(id)).flatten();
         if let Some(part) = &removed {

@@ -19,11 +19,11 @@ use crate::oci::operations;
 use crate::oci::repository::Repository;
 
 impl Client {
-    /// A small blob, its digest checked.
+    /// Reads a small blob and verifies its digest.
     ///
     /// # Errors
-    /// `NotFound`, `BackendRefused`; `BackendFaulty` for more than `max_bytes` or other bytes than
-    /// asked for; and what sending can bring.
+    /// `NotFound`, `BackendRefused`, `BackendFaulty` if the blob is longer than `max_bytes` or does
+    /// not match the digest, and the errors of sending.
     pub async fn blob(
         &self,
         repository: &Repository,
@@ -41,12 +41,12 @@ impl Client {
         }
     }
 
-    /// The bytes of a blob of known size, or the given part of them. Not checked: a part cannot
-    /// be, and the whole is by [`Download::verified`].
+    /// Opens a blob of known size, or a byte range within the blob. The bytes are not verified: a
+    /// part cannot be, and the whole is verified by [`Download::verified`].
     ///
     /// # Errors
-    /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`; `BackendFaulty` for another length
-    /// than asked for; and what sending can bring.
+    /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`, `BackendFaulty` if the length differs
+    /// from the request, and the errors of sending.
     pub async fn open_blob(
         &self,
         repository: &Repository,
@@ -72,6 +72,7 @@ impl Client {
                 if whole {
                     return Ok(Download { length: size, bytes: answer.bytes });
                 }
+                // Registries may ignore a range (RFC 9110, 14.2), so that the part is cut out here.
                 Ok(cut(answer.bytes, 0, part))
             }
             StatusCode::PARTIAL_CONTENT if !whole => {
@@ -99,7 +100,7 @@ fn failure(answer: &Streamed) -> Error {
     answer.failure()
 }
 
-/// A length that the registry announces must be the one its manifest names.
+/// Checks that an announced length is the one in the manifest.
 fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
     let announced: Option<u64> =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -120,8 +121,8 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     }
 }
 
-/// The wanted part of bytes that begin at `at`, no more and no less: registries that know no ranges
-/// (Gitea's) send everything.
+/// Cuts exactly the requested part from bytes that begin at `at`. Registries without support for
+/// ranges (Gitea's) send everything.
 fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
     let length = part.end.saturating_sub(part.start);
     let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
@@ -143,7 +144,7 @@ fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> D
     Download { length, bytes: bytes.boxed() }
 }
 
-/// What of a piece that begins at `at` lies in the part.
+/// Returns the intersection of a piece that begins at `at` with the part.
 fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
     let index = |position: u64| {
         usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())

@@ -1,4 +1,4 @@
-//! What refers to a manifest: signatures, SBOMs, attestations.
+//! Referrers of a manifest: signatures, SBOMs, attestations.
 
 use hyper::StatusCode;
 use hyper::header::LINK;
@@ -14,21 +14,21 @@ use crate::oci::models::{Descriptor, Document, OCI_INDEX};
 use crate::oci::operations;
 use crate::oci::repository::Repository;
 
-/// Longest page, in bytes.
+/// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Pages followed for one manifest.
+/// Maximum number of pages per manifest.
 const PAGES_MAX: usize = 20;
-/// Referrers of one manifest.
+/// Maximum number of referrers per manifest.
 const REFERRERS_MAX: usize = 1_000;
 
 impl Client {
-    /// Descriptors of everything that refers to a manifest, of any kind.
+    /// Lists the descriptors of all referrers of a manifest.
     ///
-    /// Registries without the API (distribution, Docker Hub, GHCR, Gitea) are asked for the tag
-    /// that clients keep in its place.
+    /// For registries without this API (distribution, Docker Hub, GHCR, Gitea), the fallback tag is
+    /// read.
     ///
     /// # Errors
-    /// `BackendRefused`, `BackendFaulty`, and what sending can bring. Nothing found is no error.
+    /// `BackendRefused`, `BackendFaulty`, and the errors of sending. An empty list is not an error.
     pub async fn referrers(
         &self,
         repository: &Repository,
@@ -53,6 +53,8 @@ impl Client {
             let page = self.fetch(&question, PAGE_MAX, room).await?;
             match page.status {
                 StatusCode::OK => {}
+                // distribution-spec, "Unavailable Referrers API": a 404 means that the registry
+                // lacks the API, since a manifest without referrers has an empty list.
                 StatusCode::NOT_FOUND => {
                     return self.referrers_by_tag(repository, digest, room).await;
                 }
@@ -88,7 +90,8 @@ impl Client {
     }
 }
 
-/// The tag of distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at 64.
+/// Returns the tag from distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at
+/// 64.
 fn fallback_tag(digest: &Digest) -> Option<Tag> {
     let hex = digest.hex().get(..64)?;
     format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()
