@@ -1,4 +1,4 @@
-//! The HTTP API: from requests to questions of the catalog, from its answers to public JSON.
+//! The HTTP API: converts requests to catalog calls, and results to public JSON.
 
 pub mod accept;
 pub mod admission;

@@ -9,12 +9,12 @@ pub use clap_complete::Shell;
 
 use crate::build_info;
 
-/// One place to find, compare and download extensions kept in Gitea, OCI registries and local
-/// image layouts. Without a command it serves.
+/// One service to find, compare and download extensions kept in Gitea, OCI registries and local
+/// image layouts. Serves if no command is given.
 #[derive(Debug, Parser)]
 #[command(name = "extension-registry", version = build_info::LINE.as_str())]
 pub struct Args {
-    /// Configuration; unless given: ./config.toml, then /etc/extension-registry/config.toml
+    /// Configuration file; default: ./config.toml, then /etc/extension-registry/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
@@ -26,81 +26,80 @@ pub struct Args {
     #[arg(long, value_name = "PORT", global = true)]
     pub port: Option<u16>,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as
+    /// Log level: error, warn, info, debug, trace, or a filter such as
     /// warn,extension_registry::catalog=debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
 
-    /// Log JSON, one object a line
+    /// Log JSON, one object per line
     #[arg(long)]
     pub json_log: bool,
 
-    /// Serve the sample catalog that the binary carries, on 127.0.0.1 unless --host says otherwise
+    /// Serve the sample catalog in the binary, on 127.0.0.1 unless --host is given
     #[arg(long, conflicts_with = "config")]
     pub demo: bool,
 
-    /// What to do instead of serving
+    /// Command to run instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do instead of serving.
+/// Commands other than serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at the configuration
+    /// Work with the configuration
     Config {
-        /// What to do with it
+        /// Action on the configuration
         #[command(subcommand)]
         action: ConfigAction,
     },
-    /// Ask the running service whether it is alive, or with --ready whether it can serve; exit code
-    /// 0 if so, else 1
+    /// Check that the running service is alive, or with --ready that it can serve; exit code 0 if
+    /// so, else 1
     Healthcheck {
-        /// Ask whether it is ready: whether it can answer from any backend, and is not shutting
-        /// down
+        /// Check for readiness: the service can serve from any backend and is not shutting down
         #[arg(long)]
         ready: bool,
-        /// Where it is, such as http://registry:8082; unless given: where this configuration
-        /// listens
+        /// URL of the service, such as http://registry:8082; default: the address in the
+        /// configuration
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-    /// Look at everything the service needs, and say how to mend what is wrong; exit code 0 if
-    /// all is well, 1 if not, 2 if the configuration is wrong
+    /// Check everything the service needs, and suggest fixes; exit code 0 if all is well, 1 if not,
+    /// 2 if the configuration is wrong
     Doctor {
-        /// How to print what was found
+        /// Format of the report
         #[arg(short, long = "output", value_name = "FORM", default_value = "text")]
         output: OutputForm,
     },
     /// Print completions for a shell
     Completions {
-        /// The shell
+        /// Name of the shell
         shell: Shell,
     },
     /// Print the manual page, or write the pages of every command
     Man {
-        /// Directory to write them to
+        /// Directory for the pages
         directory: Option<PathBuf>,
     },
 }
 
-/// How a report is printed.
+/// Format of a report.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum OutputForm {
-    /// For people
+    /// Text for people
     Text,
-    /// For machines
+    /// JSON for programs
     Json,
 }
 
-/// What to do with the configuration.
+/// Actions on the configuration.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Say every problem of the configuration, or that there is none
+    /// Print all problems of the configuration, or that it is valid
     Check,
-    /// Show the values in force, each with the place it comes from
+    /// Show the values in force and the source of each
     Show,
-    /// Write a configuration to start from, with every key and what it means
+    /// Write an initial configuration with every key and its meaning
     Init {
         /// File to write, which must not exist; - writes to standard output
         #[arg(default_value = "config.toml")]
@@ -111,9 +110,10 @@ pub enum ConfigAction {
 }
 
 impl Args {
-    /// The flags that stand for keys of the configuration: section, key, value, flag.
+    /// Returns the flags that override configuration keys: section, key, value, flag.
     #[must_use]
     pub fn overrides(&self) -> Vec<(&'static str, &'static str, String, &'static str)> {
+        // The demo needs no token, so it is not exposed to the network by default.
         let demo_host = self.demo.then(|| "127.0.0.1".to_owned());
         let host = self.host.clone().or(demo_host);
         let host = host.map(|host| ("server", "host", host, "--host"));

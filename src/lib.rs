@@ -1,7 +1,7 @@
-//! The Extension Registry Service: one REST API over every place where a team keeps extensions.
+//! The Extension Registry Service: one REST API for all backends in which a team keeps extensions.
 //!
-//! The modules in reading order; each imports only from those before it, which
-//! `tests/architecture.rs` checks. `docs/architecture.md` tells how a request walks through them.
+//! The modules are in reading order; each imports only from those before it, which
+//! `tests/architecture.rs` checks. `docs/architecture.md` follows a request through them.
 
 pub mod models;
 

@@ -1,4 +1,4 @@
-//! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
+//! Domain types: extensions, releases, versions, digests. No I/O and no JSON.
 
 pub mod archive_name;
 pub mod artifact;

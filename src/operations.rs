@@ -1,4 +1,4 @@
-//! What the program does: it serves, or carries out one of the commands for who operates it.
+//! Entry points of the program: the service itself, and commands for operators.
 
 mod configuration;
 mod doctor;
@@ -15,19 +15,19 @@ use crate::operations::healthcheck::Question;
 use crate::service;
 use crate::telemetry;
 
-/// What ends the program other than well. `docs/configuration.md` lists the exit codes.
+/// Failure of the program. `docs/configuration.md` lists the exit codes.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It did not work.
+    /// The operation failed.
     #[error("{0}")]
     Failed(String),
-    /// The configuration, or what was typed, is wrong.
+    /// The configuration or the command line is invalid.
     #[error("{0}")]
     Misused(String),
 }
 
 impl Failure {
-    /// The exit code for it.
+    /// Returns the exit code.
     #[must_use]
     pub const fn code(&self) -> u8 {
         match self {
@@ -45,10 +45,10 @@ impl Failure {
     }
 }
 
-/// Carries out what the command line asks for. `program` is what the program was started as.
+/// Runs the service or a command. `program` is the name under which the program was started.
 ///
 /// # Errors
-/// It did not work, or was asked for in the wrong way.
+/// The operation failed, or its input is invalid.
 pub fn run(
     args: &Args,
     program: &OsStr,
@@ -79,13 +79,14 @@ pub fn run(
 }
 
 fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), Failure> {
+    // Problems of the configuration are printed plainly, so logging starts only afterwards.
     let config = configuration::checked(sources).map_err(Failure::misused)?;
     telemetry::init(&args.log_level, args.json_log)
         .map_err(|error| Failure::misused(format!("--log-level: {error}")))?;
     service::run(config, args.demo).map_err(Failure::failed)
 }
 
-/// Writes to standard output. That nobody reads it to its end, as `head` does not, is no failure.
+/// Writes to standard output. A reader that closes the pipe early, such as `head`, is no failure.
 fn print(text: &[u8]) -> Result<(), Failure> {
     match io::stdout().write_all(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),

@@ -1,11 +1,11 @@
-//! The log: text for people or JSON for machines, on standard error.
+//! Logging to standard error, as text or JSON.
 
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// Begins to write the log.
+/// Initializes the log.
 ///
 /// # Errors
 /// `level` is neither a level nor a filter such as `info,extension_registry::catalog=debug`.
@@ -14,6 +14,7 @@ pub fn init(level: &str, json: bool) -> Result<(), ParseError> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // Escape sequences would corrupt a log that is redirected to a file or a collector.
         .with_ansi(io::stderr().is_terminal());
     if json {
         log.json().flatten_event(true).init();

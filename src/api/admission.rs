@@ -1,4 +1,4 @@
-//! Who comes in: the client's token, its share of requests, and whether there is room.
+//! Admission of requests: client token, rate limit, and permits for concurrent requests.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -23,33 +23,33 @@ use crate::api::rate_limit::{ClientKey, Rate, RateLimiter, Verdict};
 use crate::api::seats::{Seats, Share};
 use crate::metrics::Metrics;
 
-/// Where orchestrators look: open, unlimited, and answered however full the service is.
+/// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
-/// Where backends tell of changes: open to whoever signs with the backend's secret.
+/// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
-/// What watches the service needs no room: it is wanted most when there is none.
+/// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
 const WATCHED: &str = "/api/v1/metrics";
-/// Requests answered at once unless configured.
+/// Default maximum number of concurrent requests.
 const ROOM: usize = 5000;
-/// Wrong tokens of one address that are judged at most: at once, and each second from then on.
+/// Maximum rate of wrong tokens from one address: per second, and as a burst.
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
 
-/// Who is let in.
+/// Admission control, with all limits.
 pub struct Admission {
-    /// Whose tokens are asked for; `None`: nobody's.
+    /// Accepted client tokens; `None` if no token is required.
     pub auth: Option<Arc<Auth>>,
-    /// How many wrong tokens of each address are judged.
+    /// Rate limit on wrong tokens per address.
     pub guesses: RateLimiter,
-    /// How often each client may ask; `None`: as often as it likes.
+    /// Rate limit per client; `None` for no limit.
     pub rate: Option<RateLimiter>,
-    /// How many requests of one client are answered at once; `None`: as many as there is room for.
+    /// Maximum number of concurrent requests per client; `None` for no limit but `room`.
     pub seats: Option<Seats>,
-    /// How many requests of one address are answered at once; `None`: as many as there is room for.
+    /// Maximum number of concurrent requests per address; `None` for no limit but `room`.
     pub share: Option<Share>,
-    /// Who may say where a request comes from.
+    /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
-    /// How many requests are answered at once.
+    /// Maximum number of concurrent requests.
     pub room: Room,
 }
 
@@ -61,7 +61,7 @@ impl Default for Admission {
     }
 }
 
-/// The bound of wrong tokens beside this rate of requests, which is never lower.
+/// Creates the limit on wrong tokens, which is never looser than this rate of requests.
 #[must_use]
 pub fn guesses(rate: Option<Rate>) -> RateLimiter {
     let rate = rate.unwrap_or(GUESSES);
@@ -71,55 +71,55 @@ pub fn guesses(rate: Option<Rate>) -> RateLimiter {
     })
 }
 
-/// The name of the client whose token a request carried.
+/// Name of the client that owns the token of a request.
 #[derive(Clone, Debug)]
 pub struct ClientName(pub Arc<str>);
 
-/// Marks a question for health by somebody who may see nothing else.
+/// Marks a health request without a valid token, which gets no details.
 #[derive(Clone, Copy, Debug)]
 pub struct Stranger;
 
-/// What was decided of a request before anything was looked up for it.
+/// Decision on a request, made before any lookup.
 pub(super) struct Entered {
-    /// What its client is told of its share.
+    /// State of the client's rate limit, for the response headers.
     verdict: Option<Verdict>,
     inside: Result<Inside, Refused>,
 }
 
-/// A request that is let in.
+/// Data of an admitted request.
 #[derive(Default)]
 struct Inside {
     place: Option<Place>,
     client: Option<ClientName>,
     stranger: Option<Stranger>,
-    /// Of a notice: who sends it.
+    /// Sender, for webhooks.
     sender: Option<Sender>,
 }
 
-/// Why a request does not come in.
+/// Reason why a request is refused.
 enum Refused {
-    /// Its head is too large, or can be read in two ways.
+    /// The head is too large or ambiguous.
     Head(Problem),
-    /// Its client is over its share; the next request passes after this time.
+    /// The client exceeds its rate limit; the next request passes after this time.
     Rate(Duration),
-    /// As many requests of its client as may be are under way.
+    /// The client has its maximum number of concurrent requests.
     Seats,
-    /// It carries no token that is accepted.
+    /// No valid token.
     Token(Refusal),
-    /// All places are taken.
+    /// No permit is free.
     Room,
 }
 
 impl Entered {
-    /// Whether the request is let in.
+    /// Returns true if the request is admitted.
     pub(super) const fn is_let_in(&self) -> bool {
         self.inside.is_ok()
     }
 }
 
 impl Admission {
-    /// Passes a request that was let in to what answers it, and answers any other. `dressed` gives a
-    /// refusal what surrounds other answers.
+    /// Passes an admitted request to `answer` and responds to a refused one. `dressed` adds the
+    /// common headers to a refusal.
     pub(super) async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
@@ -149,8 +149,8 @@ impl Admission {
         response
     }
 
-    /// The same for an answer that is there already to a request that was let in: it takes a place up
-    /// only if it may lie somewhere, because it is large or one of many on a connection.
+    /// Like [`Self::admit`] for a response that is ready without a handler. It holds the permit
+    /// only if it may wait in memory: if it is large, or one of many on its connection.
     pub(super) fn admit_at_once(
         &self,
         metrics: &Metrics,
@@ -169,9 +169,11 @@ impl Admission {
         response
     }
 
-    /// Decides of a request by its head alone. Requests without a valid token count against the share of
-    /// their address before they are refused. A preflight, which carries no token, needs none.
+    /// Decides on a request by its head alone. Requests without a valid token count against the
+    /// rate limit of their address before they are refused. A CORS preflight never carries a token
+    /// and needs none.
     pub(super) fn enter(&self, request: &Request, preflight: bool) -> Entered {
+        // First of all: an ambiguous head must not reach the token check under one of two readings.
         if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
             return Entered { verdict: None, inside: Err(Refused::Head(problem)) };
         }
@@ -179,6 +181,7 @@ impl Admission {
         if HEALTH.contains(&request.uri().path()) {
             return Entered { verdict: None, inside: Ok(self.watching(request, address)) };
         }
+        // The token is checked before the rate limit, because it determines whose limit applies.
         let client = if preflight { Ok(None) } else { self.client(request, address) };
         let key = self.key(&client, address);
         let verdict = self.take(key.as_ref());
@@ -195,8 +198,8 @@ impl Admission {
         Entered { verdict, inside }
     }
 
-    /// Who asks for health, which is answered to everybody. A token is looked at as often as its
-    /// share allows, so that nobody guesses tokens here who could not elsewhere.
+    /// Admits a health request, which is always served. The token check is rate limited as
+    /// elsewhere, so that this endpoint is no way around the limit on guesses.
     fn watching(&self, request: &Request, address: IpAddr) -> Inside {
         let stranger = self.auth.as_ref().map(|_| Stranger);
         let unknown = Inside { stranger, ..Inside::default() };
@@ -212,7 +215,7 @@ impl Admission {
         }
     }
 
-    /// Tells a client of its share, unless others may be given the same answer.
+    /// Adds rate limit headers, unless a shared cache may serve the response to other clients.
     fn tell(&self, verdict: Option<Verdict>, response: &mut Response) {
         let shared = self.auth.is_none() && CachePolicy::is_kept_unasked(response);
         if let (Some(rate), Some(verdict)) = (&self.rate, verdict.filter(|_| !shared)) {
@@ -220,8 +223,9 @@ impl Admission {
         }
     }
 
-    /// Whose token the request carries; `None` where none is asked for. After too many wrong ones of an
-    /// address none is judged, be it right: nobody learns that a guess was.
+    /// Identifies the client by its token; `None` if no token is required. After too many wrong
+    /// tokens from an address, valid ones are refused as well, so that a correct guess goes
+    /// unnoticed.
     fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Refused> {
         let signed = request.uri().path().starts_with(SIGNED);
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
@@ -238,7 +242,7 @@ impl Admission {
         client.map(|name| Some(ClientName(name))).map_err(Refused::Token)
     }
 
-    /// A request's place, if it needs one.
+    /// Acquires the permits of a request, if it needs any.
     fn place(
         &self,
         request: &Request,
@@ -251,6 +255,8 @@ impl Admission {
         if request.extensions().get::<Crowded>().is_some() {
             return Err(Refused::Room);
         }
+        // The client's own limits come first: a client over its limit must not take a permit from
+        // others.
         let seats = self.seats.as_ref().zip(key);
         let seat = seats.map(|(seats, key)| seats.take(key).ok_or(Refused::Seats)).transpose()?;
         let share = self.share.as_ref().map(|share| share.take(address, &self.proxies));
@@ -258,7 +264,7 @@ impl Admission {
         self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Refused::Room)
     }
 
-    /// Whose share a request is of; `None` where shares are nobody's.
+    /// Returns the key of the client's limits; `None` without limits per client.
     fn key(
         &self,
         client: &Result<Option<ClientName>, Refused>,
@@ -282,17 +288,17 @@ impl Admission {
         Some(rate.take(key.clone(), Instant::now()))
     }
 
-    /// Where a request comes from, as far as anyone who is believed says.
+    /// Returns the client address, taking trusted proxies into account.
     pub(super) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // The listener always says where a connection comes from; whoever else calls the router
-        // shares one address.
+        // The listener always sets the peer address. Other callers of the router, such as tests,
+        // share one address.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         self.proxies.client_of(peer, request.headers())
     }
 }
 
-/// The answer with its place; a refusal if there is no room for it.
+/// Attaches the permit to the response; refuses it if too many large responses are waiting.
 fn kept_for(
     place: Place,
     response: Response,
@@ -303,7 +309,7 @@ fn kept_for(
     kept.unwrap_or_else(|| dressed(Refused::Room.counted(metrics).into_response()))
 }
 
-/// Says on an answer for whom it is.
+/// Attaches the client's name to the response, for the request log.
 fn named(client: Option<ClientName>, mut response: Response) -> Response {
     client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
     response
@@ -316,6 +322,7 @@ impl Refused {
     }
 
     const fn reason(&self) -> Option<&'static str> {
+        // A refused head is counted with its status alone, as any other malformed request.
         match self {
             Self::Head(_) => None,
             Self::Rate(_) => Some("rate_limit"),

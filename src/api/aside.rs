@@ -1,4 +1,4 @@
-//! Work that takes milliseconds, done on threads that serve no connection.
+//! CPU-bound work of milliseconds on threads that serve no connections.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -10,16 +10,16 @@ use tokio::task::spawn_blocking;
 use crate::api::answers::Uncoded;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Rows that are rendered where connections are served: a tenth of a millisecond.
+/// Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
 const ROWS_AT_ONCE: usize = 100;
 
-/// Permits for half as many threads as there are cores, one at least.
+/// Creates permits for half the number of cores, at least one.
 fn half_of_the_cores() -> Arc<Semaphore> {
     let cores = available_parallelism().map_or(1, usize::from);
     Arc::new(Semaphore::new((cores / 2).max(1)))
 }
 
-/// Renders large pages of lists and searches on threads of their own.
+/// Renders large pages of lists and searches on blocking threads.
 #[derive(Clone, Debug)]
 pub struct Renderer(Arc<Semaphore>);
 
@@ -30,10 +30,10 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// Runs work that renders so many rows; more than a hundred wait for a thread.
+    /// Renders a page with this number of rows; more than a hundred wait for a permit.
     ///
     /// # Errors
-    /// Those of the work, or it panicked.
+    /// The error of the work, or a panic.
     pub async fn run<T: Send + 'static>(
         &self,
         rows: usize,
@@ -45,15 +45,15 @@ impl Renderer {
         let failed = || Error::new(ErrorKind::Internal, "An answer cannot be rendered");
         let permit = Arc::clone(&self.0).acquire_owned().await;
         let permit = permit.map_err(|error| failed().because(error))?;
-        // The permit comes back with the page: pages that no connection has taken yet would pile up
-        // otherwise, where connections are slower than this thread.
+        // The permit is returned together with the page: otherwise finished pages could accumulate
+        // in memory faster than the connections take them.
         let made = spawn_blocking(move || (work(), permit)).await;
         let (made, _permit) = made.map_err(|error| failed().because(error))?;
         made
     }
 }
 
-/// Compresses large answers on threads of their own.
+/// Compresses large responses on blocking threads.
 #[derive(Clone, Debug)]
 pub struct Compressor(Arc<Semaphore>);
 
@@ -64,9 +64,10 @@ impl Default for Compressor {
 }
 
 impl Compressor {
-    /// The response in the coding that its client prefers; as it is where all are busy.
+    /// Encodes the body as the client prefers; leaves it unchanged if all threads are busy.
     pub async fn coded(&self, mut response: Response) -> Response {
         let Some(uncoded) = response.extensions_mut().remove::<Uncoded>() else { return response };
+        // An uncompressed response now is better than a compressed one after a wait.
         let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else { return response };
         let made = spawn_blocking(move || {
             uncoded.make();

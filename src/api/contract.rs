@@ -1,4 +1,5 @@
-//! What holds for every operation of the contract for machines: what the layers answer and add.
+//! Parts of the OpenAPI contract common to all operations: responses and headers added by
+//! middleware.
 
 use utoipa::PartialSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
@@ -15,7 +16,7 @@ const TOKEN: &str = "client_token";
 const PROBLEM: &str = "application/problem+json";
 const PROBLEM_SCHEMA: &str = "ProblemDetails";
 
-/// Headers that the layers put on answers, and what they say.
+/// Response headers added by middleware, with their descriptions.
 const HEADERS: [(&str, &str); 9] = [
     ("X-Request-Id", "The id of the request, also in the log"),
     ("Cache-Control", "Whether and how long the answer may be kept"),
@@ -28,12 +29,12 @@ const HEADERS: [(&str, &str); 9] = [
     ("Extension-Registry-Degraded", "Backends whose part of the answer is stale or missing"),
 ];
 
-/// Which of them every answer has, and which those that are made of what is known have.
+/// Groups of headers: on every response, on rate-limited ones, and on those from the catalog.
 const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 const LIMITED: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 const OF_CATALOG: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degraded"];
 
-/// Failures of every operation, by the name of their component.
+/// Failures common to all operations, with the names of their components.
 const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
     ("414", "TargetTooLong", "The path and query are longer than 8 KiB", &[]),
     ("431", "HeadersTooLarge", "More than 64 headers or 16 KiB of them", &[]),
@@ -52,7 +53,7 @@ const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
     ("503", "Overloaded", "The service answers as many requests as it may", &["Retry-After"]),
 ];
 
-/// Says of every operation what the layers around it do.
+/// Adds the responses and headers of the middleware to every operation.
 pub fn complete(contract: &mut OpenApi) {
     let components = contract.components.get_or_insert_default();
     for (name, description) in HEADERS {
@@ -75,7 +76,7 @@ fn surround(path: &str, operation: &mut Operation) {
     let open = path.contains("/health");
     let signed = path.contains("/webhooks/");
     if !open && !signed {
-        // Both are right: whether tokens are asked for is configured.
+        // Both alternatives are valid: the configuration decides if tokens are required.
         let token = SecurityRequirement::new(TOKEN, Vec::<String>::new());
         operation.security = Some(vec![SecurityRequirement::default(), token]);
     }
@@ -83,10 +84,12 @@ fn surround(path: &str, operation: &mut Operation) {
     for (status, name, ..) in FAILURES {
         if !open || matches!(status, "414" | "431") {
             let response = || RefOr::Ref(Ref::from_response_name(name));
+            // A handler that documents the status itself describes it better.
             responses.entry(status.to_owned()).or_insert_with(response);
         }
     }
     for (status, response) in responses {
+        // References point at the failures above, which have their headers already.
         let RefOr::T(response) = response else { continue };
         if status.starts_with(['4', '5']) {
             response.content = [("application/json", "ErrorBody"), (PROBLEM, PROBLEM_SCHEMA)]

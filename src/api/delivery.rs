@@ -1,4 +1,4 @@
-//! The bytes of an archive on their way to a caller: from where, counted, cut where they are wrong.
+//! Downloads of archives and assets: source of the bytes, metrics, and errors within the stream.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,24 +26,24 @@ use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
-/// One file of a release, as it was asked for.
+/// One requested file of a release.
 #[derive(Clone)]
 pub struct Delivery {
-    /// Its extension.
+    /// Extension of the release.
     pub id: ExtensionId,
-    /// Its release.
+    /// Release of the file.
     pub release: Arc<Release>,
-    /// The file.
+    /// File to send.
     pub artifact: Arc<Artifact>,
-    /// Whether it was asked for as the archive of its version.
+    /// True if the request was for the archive of the version.
     pub is_archive: bool,
 }
 
 impl Delivery {
-    /// The file of a release that is asked for: its archive, or one of its assets.
+    /// Finds the requested file of a release: its archive, or one of its assets.
     ///
     /// # Errors
-    /// There is no such release, or no such file of it.
+    /// The release or the file does not exist.
     pub async fn find(api: &ApiState, path: &ReleasePath, scope: Scope) -> Result<Self, Error> {
         let ReleasePath { id, version, asset } = path;
         let (entry, release) = api.catalog.find_download(id, version, scope).await?;
@@ -51,10 +51,11 @@ impl Delivery {
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
 
-    /// Learns the size of a file that its backend only points at. One question opens the file and
-    /// reads nothing of it.
+    /// Determines the size of a file whose backend only links to it. One request opens the file
+    /// without reading it.
     ///
     /// # Errors
+    /// The error of the backend.
     /// The backend's.
     pub async fn sized(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         if self.artifact.known_size().is_some() {
@@ -71,10 +72,11 @@ impl Delivery {
         Ok(again)
     }
 
-    /// Finds out whether the file in the place of a pinned archive is another one. Where only its
-    /// bytes can tell, and the pinned archive is not stored, they are fetched for that.
+    /// Checks if the archive of a pinned version was replaced at the backend. If only the bytes can
+    /// tell, and the pinned archive is not stored, the new file is downloaded for that.
     ///
     /// # Errors
+    /// The error of the backend.
     /// The backend's.
     pub async fn verified(self, api: &ApiState) -> Result<Self, Error> {
         let unverified = api.catalog.unverified(&self.release).filter(|_| self.is_archive);
@@ -86,14 +88,17 @@ impl Delivery {
         let opened = api.artifacts.open(present.wanted(api, None)).await;
         let mut bytes =
             opened.inspect_err(|error| present.report(&api.catalog, error))?.download.bytes;
+        // The bytes are discarded: the download computes the digest, which the witness passes to
+        // the catalog.
         while let Some(piece) = bytes.next().await {
             piece.inspect_err(|error| present.report(&api.catalog, error))?;
         }
+        // The witness reports asynchronously; the file found before that would not show the change.
         api.catalog.shown().await;
         present.found_again(api, None).await
     }
 
-    /// The same file as the catalog has it now.
+    /// Finds the same file in the current state of the catalog.
     async fn found_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (tag, backend) = (&self.release.tag, self.release.backend);
         let (_, release) = api.catalog.find_release(&self.id, tag, backend.into()).await?;
@@ -101,14 +106,16 @@ impl Delivery {
         Ok(Self { artifact, release, ..self })
     }
 
-    /// The file after its release was read again, since the backend does not know the old handle.
+    /// Finds the file after a refresh of the release, because the backend does not know the old
+    /// identifier.
     ///
     /// # Errors
-    /// The backend's; `BackendFaulty` if the release still names the file that is not there.
+    /// The error of the backend; `BackendFaulty` if the release still lists the missing file.
     pub async fn read_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (key, backend) = (self.artifact.key.clone(), self.release.backend);
         api.catalog.refresh(&self.id, backend.into()).await?;
         let again = self.found_again(api, asset).await?;
+        // An unchanged identifier would fail again; a second retry brings nothing.
         if again.artifact.key != key {
             return Ok(again);
         }
@@ -120,10 +127,10 @@ impl Delivery {
         Err(error)
     }
 
-    /// The response with the wanted bytes.
+    /// Creates the response with the wanted bytes.
     ///
     /// # Errors
-    /// The range lies outside, or nothing could be had of the file.
+    /// The range lies outside the file, or the file cannot be read.
     pub async fn send(&self, api: &ApiState, wanted: Wanted) -> Result<Response, Error> {
         let size = self.artifact.size;
         let (status, range) = match wanted {
@@ -167,6 +174,8 @@ impl Delivery {
         Arc::new(move |range| {
             let (this, catalog) = (this.clone(), Arc::clone(&catalog));
             async move {
+                // Checked here rather than earlier, so that a stored copy of the replaced archive
+                // is still served.
                 this.refused()?;
                 catalog.open(&this.id, &this.release, &this.artifact, range).await
             }
@@ -174,7 +183,7 @@ impl Delivery {
         })
     }
 
-    /// A backend cannot be asked for an archive that it has replaced.
+    /// Fails for an archive that the backend has replaced and therefore can no longer send.
     fn refused(&self) -> Result<(), Error> {
         let Some(change) = self.release.change.as_deref() else { return Ok(()) };
         let Change { first, now, in_place, .. } = change;
@@ -190,7 +199,7 @@ impl Delivery {
         Err(Error::faulty(message))
     }
 
-    /// A response of these bytes, which are counted; a failure among them cuts the connection.
+    /// Creates a counted response body. A failure within it aborts the connection.
     fn body(self, api: &ApiState, Opened { download, origin }: Opened) -> Response {
         let count = api.metrics.artifacts().begun(word(origin));
         let catalog = Arc::clone(&api.catalog);
@@ -208,8 +217,7 @@ impl Delivery {
         response
     }
 
-    /// Bytes that are not what they should be are named in `/health`; a backend that is away is
-    /// there already.
+    /// Reports wrong bytes to `/health`. An unavailable backend is reported there already.
     fn report(&self, catalog: &Catalog, error: &Error) {
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
@@ -234,7 +242,7 @@ const fn word(origin: Origin) -> &'static str {
     }
 }
 
-/// As RFC 9211 puts it.
+/// Returns the parameters for `Cache-Status` (RFC 9211).
 const fn status(origin: Origin) -> &'static str {
     match origin {
         Origin::Store => "hit",

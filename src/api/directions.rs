@@ -1,4 +1,4 @@
-//! The 404 of a path that is not served: it names the path that is probably meant.
+//! The 404 response of an unknown path, which suggests the path that was probably meant.
 
 use axum::http::StatusCode;
 
@@ -8,10 +8,10 @@ use crate::api::templates::Templates;
 use crate::metrics::UNMATCHED;
 use crate::models::naming::ExtensionType;
 
-/// Where people look first, without a slash at the end.
+/// Common entry points of other services, without a trailing slash.
 const ENTRANCES: [&str; 8] =
     ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
-/// What other services call something that is called otherwise here.
+/// Names that other services use for endpoints of this one.
 const SYNONYMS: [(&str, &str); 13] = [
     ("/healthz", "/health"),
     ("/status", "/health"),
@@ -27,14 +27,15 @@ const SYNONYMS: [(&str, &str); 13] = [
     ("/swagger.json", "/openapi.json"),
     ("/v3/api-docs", "/openapi.json"),
 ];
-/// What callers put before a path instead of [`BASE`], the longest first.
+/// Prefixes that clients use instead of [`BASE`], the longest first.
 const PREFIXES: [&str; 4] = [BASE, "/api", "/v1", ""];
-/// Longest path that is repeated to its caller, in bytes.
+/// Maximum length of a path repeated in a response, in bytes.
 const SHOWN_MAX: usize = 200;
 
-/// The 404 of a path without a route, which names the path that is meant where that is clear.
+/// Creates the 404 response of a path without a route, with a suggestion if one is clear.
 #[must_use]
 pub fn nothing_at(path: &str, templates: &Templates) -> Problem {
+    // A trailing slash is a common mistake and has no route of its own.
     let way = way_from(path.strip_suffix('/').unwrap_or(path), templates);
     Problem::new(StatusCode::NOT_FOUND, format!("Nothing is served at this path; {way}"))
 }
@@ -60,14 +61,14 @@ fn way_from(path: &str, templates: &Templates) -> String {
     }
 }
 
-/// The list of one type, where only the type is named.
+/// Returns the list of one type if the path names only the type.
 fn list_of(rest: &str) -> Option<String> {
     let kind: ExtensionType = rest.strip_prefix("/extensions/")?.parse().ok()?;
     Some(format!("{BASE}/extensions?type={kind}"))
 }
 
-/// The path if it has a route; its template if it holds anything but plain characters, which are
-/// not repeated.
+/// Returns the path if it has a route. Returns its template instead if the path contains special
+/// characters, which are not repeated in the response.
 fn routed(path: String, templates: &Templates) -> Option<String> {
     let template = templates.of(&path);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);

@@ -1,4 +1,5 @@
-//! From a request's path and query to parsed types; what does not parse is a 400 that names it.
+//! Extractors: parse path and query of a request. Invalid values are a 400 that names the
+//! parameter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +21,21 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Longest search query, in characters.
+/// Maximum length of a search query, in characters.
 const QUERY_MAX: usize = 200;
-/// The longest that a client may take to send the body of a request.
+/// Maximum time for a client to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// `{type}/{name}` of a path.
+/// `{type}/{name}` in a path.
 pub struct IdPath(pub ExtensionId);
 
-/// `{type}/{name}/{version}` of a path, the tag of `?tag=` in the place of `latest`.
+/// `{type}/{name}/{version}` in a path; with `latest`, the parameter `?tag=` takes precedence.
 pub struct ReleasePath {
-    /// Which extension.
+    /// Extension.
     pub id: ExtensionId,
     /// A raw tag, a version, or `latest`.
     pub version: Tag,
-    /// One file of it, by its key or name, instead of its archive.
+    /// Key or name of one file to use instead of the archive.
     pub asset: Option<String>,
 }
 
@@ -58,6 +59,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ReleasePath {
         let params = Params::read(parts, state).await?;
         let [tag, asset] = ["tag", "asset"].map(|name| params.get(name).map(ToOwned::to_owned));
         let version = match tag {
+            // A tag may contain slashes, which some proxies do not pass on in a path, even encoded.
             Some(tag) if version == "latest" => tag,
             _ => version,
         };
@@ -80,8 +82,7 @@ fn unreadable_path() -> Problem {
     Problem::bad_request("The decoded path is not UTF-8")
 }
 
-/// The parameters of a query string. Those that nobody asks for are ignored; of several of one
-/// name the first counts.
+/// Parameters of a query string. Unknown ones are ignored; of duplicates the first counts.
 struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -133,7 +134,8 @@ impl Params {
     }
 }
 
-/// A whole number; one too large for any list counts as the largest.
+/// Parses a whole number. A number that overflows counts as the largest one, as it exceeds any
+/// list.
 fn whole_number(text: &str) -> Option<usize> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))
@@ -150,7 +152,7 @@ impl FromRequestParts<Arc<ApiState>> for ScopeParam {
     }
 }
 
-/// `?constraint=` and `?prerelease=`: the versions that a caller can use.
+/// `?constraint=` and `?prerelease=`: the acceptable versions.
 pub struct WantedParams(pub Wanted);
 
 impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
@@ -168,7 +170,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
     }
 }
 
-/// `?version=`: a raw tag or a version; `latest` unless given.
+/// `?version=`: a raw tag or a version; `latest` by default.
 pub struct VersionParam(pub Tag);
 
 impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
@@ -180,13 +182,13 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
     }
 }
 
-/// The parameters of a list.
+/// Parameters of a list.
 pub struct ListParams {
-    /// Only extensions of this type.
+    /// Restricts the list to this type.
     pub extension_type: Option<ExtensionType>,
     /// Only those of these backends.
     pub scope: Scope,
-    /// Which page.
+    /// Requested page.
     pub page: Page,
 }
 
@@ -199,7 +201,7 @@ impl ListParams {
         })
     }
 
-    /// The parameters that stay the same from page to page, as a query string has them.
+    /// Returns the parameters that are equal on all pages, as pairs for a query string.
     #[must_use]
     pub fn kept(&self) -> Vec<(&'static str, &str)> {
         let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str()));
@@ -215,11 +217,11 @@ impl FromRequestParts<Arc<ApiState>> for ListParams {
     }
 }
 
-/// The parameters of a search.
+/// Parameters of a search.
 pub struct SearchParams {
-    /// The words to find, 1 to 200 characters, not blank.
+    /// Search words, 1 to 200 characters, not blank.
     pub query: String,
-    /// What to search and which page of it.
+    /// Filters and page.
     pub list: ListParams,
 }
 
@@ -229,6 +231,7 @@ impl FromRequestParts<Arc<ApiState>> for SearchParams {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
         let params = Params::read(parts, state).await?;
         let query = params.get("q").unwrap_or_default();
+        // Counted in characters: the limit must not depend on the script of the query.
         if query.trim().is_empty() || query.chars().count() > QUERY_MAX {
             let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
             return Err(Problem::bad_request(message));
@@ -240,13 +243,14 @@ impl FromRequestParts<Arc<ApiState>> for SearchParams {
     }
 }
 
-/// A whole body, of the size that the layers allow, that came in time.
+/// A complete request body within the size limit, received in time.
 pub struct WholeBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for WholeBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Slow senders would otherwise hold a permit for a body of a few bytes.
         let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
         let read = read.map_err(|_| {
             let seconds = BODY_TIMEOUT.as_secs();

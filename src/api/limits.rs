@@ -1,4 +1,4 @@
-//! How large the head of a request may be, and how many are answered at once.
+//! Limits on the size of request heads and on concurrent requests.
 
 use std::sync::Arc;
 
@@ -13,17 +13,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::api::problem::Problem;
 use crate::api::seats::Seat;
 
-/// Longest target of a request (path and query), in bytes.
+/// Maximum length of a request target (path and query), in bytes.
 const TARGET_MAX: usize = 8 * 1024;
-/// Most headers of a request.
+/// Maximum number of request headers.
 const HEADERS_MAX: usize = 64;
-/// Largest sum of the names and values of a request's headers, in bytes.
+/// Maximum total size of header names and values, in bytes.
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
-/// Refuses heads beyond the bounds. The listener reads heads of up to 28 KiB, so that these get a
-/// body that says why; what is larger still it refuses itself, without one.
+/// Refuses heads beyond these limits. The listener accepts heads of up to 28 KiB, so that the
+/// client gets a body with the reason; it refuses larger ones itself, without a body.
 ///
 /// # Errors
+/// 414 or 431.
 /// 414 or 431.
 pub fn bound_head(request: &Request) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
@@ -42,18 +43,18 @@ pub fn bound_head(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Marks a request of a connection beyond those that are served: only what needs no room is
-/// answered there.
+/// Marks a request on a connection beyond the limit: only endpoints that need no permit are served
+/// there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crowded;
 
-/// Answers up to this size need nothing but their place, in bytes.
+/// Maximum size of a response that needs only its request's permit, in bytes.
 const SMALL: u64 = 16 * 1024;
-/// What larger answers that lie in memory may weigh together, in KiB: those on their way to clients
-/// that take them slowly. Beyond it they are refused, and small ones and archives are not.
+/// Maximum total size of larger responses in memory, in KiB: those waiting for slow clients. Beyond
+/// it large responses are refused; small ones and archives are not.
 pub const LARGE_KIB: usize = 64 * 1024;
 
-/// Room for a number of requests at once, and for what they are answered.
+/// Permits for concurrent requests, and memory for their responses.
 #[derive(Clone, Debug)]
 pub struct Room {
     places: Arc<Semaphore>,
@@ -61,7 +62,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Room for so many.
+    /// Creates permits for this number of requests.
     #[must_use]
     pub fn of(requests: usize) -> Self {
         let places = requests.min(Semaphore::MAX_PERMITS);
@@ -69,7 +70,7 @@ impl Room {
         Self { places, large_kib }
     }
 
-    /// A place, until it is dropped; `None`: all are taken.
+    /// Acquires a permit; `None` if all are taken.
     #[must_use]
     pub fn enter(&self) -> Option<Place> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
@@ -77,30 +78,31 @@ impl Room {
     }
 }
 
-/// One request's place.
+/// The permit of one request.
 #[derive(Debug)]
 pub struct Place {
     _place: OwnedSemaphorePermit,
     _seats: [Option<Seat>; 2],
-    /// Where room for a large answer is to be had.
+    /// Shared memory budget for large responses.
     large_kib: Arc<Semaphore>,
 }
 
-/// Whether an answer lies in memory and is large. Archives pass, and their size is not known here.
+/// Returns true if a response is in memory and large. Archives are streamed, with a size unknown
+/// here.
 #[must_use]
 pub fn is_large(response: &Response) -> bool {
     response.body().size_hint().exact().is_some_and(|bytes| bytes > SMALL)
 }
 
 impl Place {
-    /// The same with its client's seats.
+    /// Attaches the client's permits, which are released together with this one.
     #[must_use]
     pub fn with(self, seats: [Option<Seat>; 2]) -> Self {
         Self { _seats: seats, ..self }
     }
 
-    /// Keeps the place until the answer's last byte was given or nobody wants it any more. `None`:
-    /// the answer is large, and those before it leave no room for it.
+    /// Holds the permit until the last byte was sent or the client is gone. Returns `None` for a
+    /// large response if earlier ones have used up the memory budget.
     #[must_use]
     pub fn keep_for(self, response: Response) -> Option<Response> {
         let large = is_large(&response).then_some(response.body().size_hint().lower());
@@ -111,7 +113,7 @@ impl Place {
         if matches!(weight, Some(None)) {
             return None;
         }
-        // It is the body's for as long as the body is.
+        // Moved into the body, so that both are released when the body is dropped.
         let held = move |error| {
             let _held = (&self, &weight);
             error

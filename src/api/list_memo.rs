@@ -1,4 +1,4 @@
-//! One list as it was answered, and the pages of it that were requested.
+//! A cached list response, and its rendered pages.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::models::naming::ExtensionType;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// The most of one list's pages that is kept.
+/// Maximum size of the page cache of one list.
 const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
-/// The most bytes of these.
+/// Maximum total size of the cached pages of one list, in bytes.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// One list, and those of its pages that were asked for.
+/// One list, with a cache of requested pages.
 pub struct ListMemo {
     revision: u64,
     rows: Vec<Arc<Entry>>,
@@ -35,14 +35,15 @@ impl Perishable for Arc<ListMemo> {
         self.revision == view.revision
     }
 
-    /// Lists are bounded by their number: four types, one of them all, of four sources.
+    /// Zero: lists are bounded by their number, four types including "all" for each of four
+    /// sources.
     fn weight(&self) -> usize {
         0
     }
 }
 
 impl ListMemo {
-    /// The list that this view has; `public_url` is where clients reach us, if that is known.
+    /// Creates the list from this view; `public_url` is the base URL of the service, if known.
     #[must_use]
     pub fn new(
         view: &View,
@@ -59,22 +60,22 @@ impl ListMemo {
         }
     }
 
-    /// How many rows it has over all pages.
+    /// Returns the number of rows over all pages.
     #[must_use]
     pub fn total(&self) -> usize {
         self.rows.len()
     }
 
-    /// A page that was rendered before.
+    /// Returns a cached page.
     #[must_use]
     pub fn kept(&self, page: Page) -> Option<Rendered> {
         self.pages.lock().get(&page).cloned()
     }
 
-    /// Renders a page and keeps it.
+    /// Renders a page and caches it.
     ///
     /// # Errors
-    /// It cannot be rendered, which is a bug of the service.
+    /// The rows cannot be serialized, which is a bug of the service.
     pub fn render(&self, page: Page) -> Result<Rendered> {
         let rendered = render_rows(page.of(&self.rows), self.scope, self.public_url.as_ref())?;
         self.pages.lock().put(page, rendered.weight(), rendered.clone());
@@ -82,10 +83,10 @@ impl ListMemo {
     }
 }
 
-/// Extensions as a list or a search answers them.
+/// Renders extensions as rows of a list or search.
 ///
 /// # Errors
-/// They cannot be rendered, which is our bug.
+/// The rows cannot be serialized, which is a bug of the service.
 pub fn render_rows(
     rows: &[impl AsRef<Entry>],
     scope: Scope,

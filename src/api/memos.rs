@@ -1,4 +1,4 @@
-//! The three memos that the specification names, and how questions go through them.
+//! The three caches named by the specification, and the reads that go through them.
 
 pub mod extension;
 pub mod kept;
@@ -22,14 +22,14 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// The names of the caches in metrics.
+/// Names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 
-/// The most bytes that all memos take: those of lists, which are at most sixteen, the four about one
-/// extension, and the texts of READMEs.
+/// Maximum total size of all caches, in bytes: at most sixteen lists, the four caches per
+/// extension, and README texts.
 pub const BYTES_MAX: usize = 16 * list_memo::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
 
-/// Lists, metadata and versions as they were last answered.
+/// Caches of lists, metadata and versions.
 pub struct Memos {
     /// Key `list:{type}:{scope}`; a fill is of one revision of the view.
     pub lists: Kept<Arc<ListMemo>, u64>,
@@ -37,16 +37,17 @@ pub struct Memos {
     pub metadata: Kept<EntryMemo, Generation>,
     /// Key `{type}/{name}/versions`.
     pub versions: Kept<EntryMemo, Generation>,
-    /// Key `{type}/{name}/{version}/metadata` and `{type}/{name}/resolve?{constraint}&{prerelease}`;
-    /// ours, beside the three of the specification.
+    /// Key `{type}/{name}/{version}/metadata` and
+    /// `{type}/{name}/resolve?{constraint}&{prerelease}`; in addition to the three caches of the
+    /// specification.
     pub releases: Kept<EntryMemo, Generation>,
-    /// By version, and their texts by identity; ours as well.
+    /// READMEs by version, and their texts by identity; also in addition to the specification.
     pub readmes: Readmes,
     rules: MemoRules,
     public_url: Option<PublicUrl>,
 }
 
-/// An answer made of one entry of the catalog.
+/// A response made from one entry of the catalog.
 #[derive(Clone, Debug)]
 pub struct EntryMemo {
     entry: Arc<Entry>,
@@ -65,8 +66,8 @@ impl Perishable for EntryMemo {
 }
 
 impl Memos {
-    /// Empty memos that count into these metrics. What they keep names `public_url` as the address of
-    /// the service; `None`: its paths alone.
+    /// Creates empty caches with these metrics. Cached responses contain URLs below `public_url`,
+    /// or only paths if it is `None`.
     #[must_use]
     pub fn new(rules: MemoRules, public_url: Option<PublicUrl>, metrics: &Metrics) -> Self {
         let bounds = rules.bounds();
@@ -81,22 +82,24 @@ impl Memos {
         }
     }
 
-    /// Where clients reach the service, if that is known.
+    /// Returns the public URL of the service, if known.
     #[must_use]
     pub const fn public_url(&self) -> Option<&PublicUrl> {
         self.public_url.as_ref()
     }
 
-    /// One list, from its memo or the catalog.
+    /// Returns a list from the cache or the catalog.
     ///
     /// # Errors
-    /// Nothing is known of the backends asked.
+    /// The state of the requested backends is unknown.
     pub async fn list(
         &self,
         catalog: &Arc<Catalog>,
         extension_type: Option<ExtensionType>,
         scope: Scope,
     ) -> Result<(Arc<ListMemo>, Provenance)> {
+        // Without a cache the backends are refreshed first, so that the list shows their current
+        // state.
         if !self.rules.lists {
             let deadline = Deadline::of_a_read();
             let lacking = catalog.newest(scope, deadline).await;
@@ -119,7 +122,7 @@ impl Memos {
         Ok((filled.value, Provenance::asked(catalog, scope, None, filled.lacking)))
     }
 
-    /// A question about one extension, through the memo of its answers.
+    /// Returns a response about one extension through its cache.
     async fn through<Q: AboutOne>(
         &self,
         memos: &Kept<EntryMemo, Generation>,
@@ -138,9 +141,12 @@ impl Memos {
         }
         let (key, view) = (question.key(), catalog.view());
         if let Some(hit) = memos.get(&key, &view) {
+            // A cached response must not outlive the time for which data of a failed backend is
+            // served.
             catalog.still_answers(&hit.value.entry, scope)?;
             return Ok((hit.value.rendered, Provenance::kept(catalog, scope, Some(id), hit.age)));
         }
+        // Taken before the read: a change during the read then keeps its result out of the cache.
         let generation = generation(&view, id, scope);
         let (question, public_url) = (question.clone(), self.public_url.clone());
         let make = || question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read());
@@ -149,15 +155,15 @@ impl Memos {
     }
 }
 
-/// A question about one extension whose answer is kept.
+/// A request about one extension with a cached response.
 pub(super) trait AboutOne: Clone + Send {
-    /// What it is about: an extension, of one backend or of its owner.
+    /// Returns the extension, and the backend if one was requested.
     fn subject(&self) -> (&ExtensionId, Scope);
 
-    /// The key of its answer.
+    /// Returns the cache key.
     fn key(&self) -> String;
 
-    /// The answer, of the catalog and its backends.
+    /// Creates the response from the catalog and its backends.
     fn answer(
         self,
         catalog: Arc<Catalog>,

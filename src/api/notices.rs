@@ -1,4 +1,4 @@
-//! Room for the bodies of change notices: whether a signature is right is known only after its body.
+//! Memory limits for webhook bodies: a signature can only be checked after the body was read.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,29 +11,29 @@ use tokio::time::timeout;
 
 use crate::models::backend_id::BackendId;
 
-/// Bodies of one backend's notices that are read or held at once. Each may be a mebibyte.
+/// Maximum number of webhook bodies of one backend in memory. Each may be a mebibyte.
 pub const READ_AT_ONCE: usize = 16;
-/// Of these, bodies from one address.
+/// Maximum number of bodies from one address.
 pub const OF_ONE_ADDRESS: usize = READ_AT_ONCE / 2;
-/// How long a notice waits for room.
+/// Maximum wait for a permit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The address that a notice comes from; `None`: that of a trusted proxy, which is no sender.
+/// Address of the sender; `None` for a trusted proxy, which forwards webhooks of several senders.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender(pub Option<IpAddr>);
 
-/// The rooms of all backends. Backends do not share theirs.
+/// Permits of all backends, separate for each backend.
 #[derive(Debug, Default)]
 pub struct Notices(HashMap<BackendId, Room>);
 
 #[derive(Debug)]
 struct Room {
     places: Arc<Semaphore>,
-    /// The places of each address that has or waits for any.
+    /// Permits of each address that holds or awaits one.
     shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 
-/// Room for one body, until it is dropped.
+/// A permit for one body.
 #[derive(Debug)]
 pub struct Place {
     _place: OwnedSemaphorePermit,
@@ -41,7 +41,7 @@ pub struct Place {
 }
 
 impl Notices {
-    /// A room for each of these backends.
+    /// Creates permits for each of the given backends.
     #[must_use]
     pub fn of(backends: impl Iterator<Item = BackendId>) -> Self {
         let room =
@@ -49,11 +49,12 @@ impl Notices {
         Self(backends.map(|backend| (backend, room())).collect())
     }
 
-    /// Room for the body of a notice; `None`: there was none for three seconds.
+    /// Acquires a permit for a body; `None` after three seconds without a free one.
     pub async fn enter(&self, backend: BackendId, Sender(address): Sender) -> Option<Place> {
         let room = self.0.get(&backend)?;
         let entering = async {
-            // First out of its own share: an address that waits for that keeps nobody else waiting.
+            // The address's own permit comes first: an address at its limit then waits without
+            // blocking others.
             let share = match address {
                 Some(address) => Some(room.share(address).acquire_owned().await.ok()?),
                 None => None,
@@ -68,6 +69,8 @@ impl Notices {
 impl Room {
     fn share(&self, address: IpAddr) -> Arc<Semaphore> {
         let mut shares = self.shares.lock();
+        // Only addresses with a body in flight are kept, so the table cannot grow with forged
+        // senders.
         shares.retain(|_, share| Arc::strong_count(share) > 1);
         let share = shares.entry(address);
         Arc::clone(share.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE_ADDRESS))))

@@ -1,25 +1,27 @@
-//! Single byte ranges (RFC 9110, §14): which part of an artifact a request wants.
+//! Single byte ranges (RFC 9110, §14).
 
 use std::ops::Range;
 
 use axum::http::HeaderMap;
 use axum::http::header::{IF_RANGE, RANGE};
 
-/// What to send of an artifact.
+/// Part of an artifact to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All of it: no range, several, one that cannot be read, or one of another artifact.
+    /// The whole artifact: the range is absent, multiple, malformed, or for another version of the
+    /// artifact.
     Whole,
-    /// This part, not empty, within the artifact.
+    /// A nonempty part within the artifact.
     Part(Range<u64>),
-    /// Nothing: the range lies outside.
+    /// Nothing: the range lies outside the artifact.
     Outside,
 }
 
-/// Reads `Range` and `If-Range` for an artifact of this size and strong entity tag.
+/// Parses `Range` and `If-Range` for an artifact of this size and strong entity tag.
 #[must_use]
 pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // A range of a replaced artifact would be appended to bytes of the old one.
     let other_artifact = headers.contains_key(IF_RANGE) && text(IF_RANGE) != Some(etag);
     match text(RANGE).and_then(|range| range.strip_prefix("bytes=")) {
         Some(range) if !other_artifact => part(range.trim(), size).unwrap_or(Wanted::Whole),
@@ -27,7 +29,7 @@ pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
     }
 }
 
-/// `None`: not one range that can be read.
+/// Parses a single range. `None` if it is malformed or one of several.
 fn part(range: &str, size: u64) -> Option<Wanted> {
     let (first, last) = range.split_once('-')?;
     let part = match (digits(first), digits(last)) {
@@ -39,7 +41,7 @@ fn part(range: &str, size: u64) -> Option<Wanted> {
     Some(if part.is_empty() { Wanted::Outside } else { Wanted::Part(part) })
 }
 
-/// A number of any length; one beyond 64 bits lies beyond every artifact.
+/// Parses a number of any length. One that exceeds 64 bits lies beyond every artifact.
 fn digits(text: &str) -> Option<u64> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| text.parse().unwrap_or(u64::MAX))

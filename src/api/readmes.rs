@@ -1,5 +1,5 @@
-//! READMEs as they were last answered: which one a version has, and its text in both forms. A
-//! README that was read once outlives the outage of its backend.
+//! Cache of READMEs by version, with their texts in both forms. A cached README stays available
+//! while its backend is down.
 
 mod texts;
 
@@ -30,10 +30,11 @@ use crate::models::readme::Readme;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// What one entry takes up beside its text and its release, which outlives the catalog's: names.
+/// Size of an entry without its text and its release, which may outlive the catalog's copy, in
+/// bytes.
 const NAMED_BYTES: usize = 1024;
 
-/// What was answered of READMEs. Versions that share one share its text and its page.
+/// Cache of READMEs. Versions with the same README share the text and the rendered page.
 pub struct Readmes {
     named: Arc<Memo<Named>>,
     texts: Arc<Texts>,
@@ -41,27 +42,27 @@ pub struct Readmes {
     rules: MemoRules,
 }
 
-/// Which README is wanted.
+/// Identifies a README.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wanted {
-    /// Of which extension.
+    /// Extension.
     pub id: ExtensionId,
-    /// Of which version of it, or `latest`.
+    /// Version, or `latest`.
     pub version: Tag,
-    /// Of which backend, instead of the owner.
+    /// Backend, or `None` for the owner.
     pub scope: Scope,
 }
 
-/// Which README a version has.
+/// The README of a version.
 #[derive(Clone, Debug)]
 struct Named {
     wanted: Wanted,
     release: Arc<Release>,
-    /// Its identity, or the words in which the backend said that there is none.
+    /// Identity of the README, or the backend's message if the release has none.
     readme: std::result::Result<Identity, String>,
 }
 
-/// What a backend answered: an identity with its text, or the words in which it said no.
+/// Response of a backend: identity and text, or its message if the release has no README.
 type Answer = std::result::Result<(Identity, Rendered), String>;
 
 impl Wanted {
@@ -71,7 +72,7 @@ impl Wanted {
 }
 
 impl Named {
-    /// Whether the catalog still says the same of the version.
+    /// Returns true if the catalog's data of the version is unchanged.
     fn holds(&self, view: &View) -> bool {
         let Wanted { id, version, scope } = &self.wanted;
         let entry = view.get(id, *scope);
@@ -85,7 +86,7 @@ impl Named {
 }
 
 impl Readmes {
-    /// Nothing yet.
+    /// Creates an empty cache.
     #[must_use]
     pub fn new(rules: MemoRules, counters: CacheCounters) -> Self {
         Self {
@@ -96,14 +97,14 @@ impl Readmes {
         }
     }
 
-    /// The README of a version in this form.
+    /// Returns the README of a version in this form.
     ///
-    /// One that was read before is answered at once while the version is the same; once its time to
-    /// live is over the backend is asked again behind the answer. While the backend fails it is
-    /// answered whatever became of the version, and marked.
+    /// A cached README is returned immediately while the version is unchanged; after its time to
+    /// live the backend is queried in the background. While the backend fails, the README is
+    /// returned even if the version has changed, and the response is marked as stale.
     ///
     /// # Errors
-    /// As [`Catalog::find_release`]; `NotFound` also if the version has none.
+    /// As [`Catalog::find_release`]; `NotFound` also for a version without README.
     pub async fn readme(
         &self,
         catalog: &Arc<Catalog>,
@@ -113,6 +114,7 @@ impl Readmes {
         let view = catalog.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
         let Some(Hit { value: named, age }) = known else {
+            // A first read, and an expired "no README", must wait for the backend.
             return self.asked(catalog, &view, wanted, form).await;
         };
         let fresh = named.is_fresh(age, &self.rules, &view);
@@ -131,7 +133,7 @@ impl Readmes {
         if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
             self.counters().hit();
             if !fresh {
-                // Begun, and left to go on behind the answer.
+                // Polled once to start the request, which then continues in its own task.
                 let _ = self.ask(catalog, &view, wanted).now_or_never();
             }
             return Ok((text, kept(catalog, &named, age, unwell && !fresh)));
@@ -142,13 +144,13 @@ impl Readmes {
         }
     }
 
-    /// How many it has named and would still answer.
+    /// Returns the number of cached entries that are still valid.
     #[must_use]
     pub fn len(&self, view: &View) -> usize {
         self.named.len(|named| named.holds(view))
     }
 
-    /// What is counted of it.
+    /// Returns the counters of the cache.
     #[must_use]
     pub fn counters(&self) -> &CacheCounters {
         self.named.counters()
@@ -174,7 +176,7 @@ impl Readmes {
         Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
 
-    /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
+    /// Queries the backend, shared with concurrent callers, and caches the result.
     async fn ask(&self, catalog: &Arc<Catalog>, view: &View, wanted: Wanted) -> Result<Answer> {
         let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
@@ -183,7 +185,8 @@ impl Readmes {
         let question = || {
             shared = false;
             async move {
-                // Who missed just before the last question ended comes here just after it.
+                // A caller that missed just before the previous request completed arrives here just
+                // afterwards.
                 let known = named.look_up(&wanted.key(), |_| true);
                 if let Some(answer) = known.and_then(|hit| {
                     let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.view());
@@ -210,7 +213,7 @@ impl Readmes {
     }
 }
 
-/// What a backend says, and of which release as the catalog has it.
+/// Reads a README from its backend, and the release as the catalog has it.
 async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
     let Wanted { id, version, scope } = wanted;
     let (entry, release) = catalog.find_release(id, version, *scope).await?;
@@ -222,12 +225,13 @@ async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, 
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
         Err(error) => return Err(error),
     };
-    // As the catalog has it, which is perhaps not as it was read now.
+    // The catalog's copy may differ from the release just read; validity is checked against the
+    // former.
     let known = entry.extension.find(version).cloned().unwrap_or(release);
     Ok((known, answer))
 }
 
-/// A kept answer; its backend is marked where it fails.
+/// Returns the provenance of a cached README. Marks its backend if that fails.
 fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Provenance {
     let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
     provenance.freshness.lacks(unwell.then_some(named.release.backend));

@@ -1,4 +1,4 @@
-//! Every route, and the contract for machines that is made of them.
+//! All routes, and the OpenAPI contract generated from them.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ use crate::models::backend_id::BackendId;
 )]
 struct Contract;
 
-/// Every route of the API. The one list: a stranger finds any endpoint here.
+/// All routes of the API.
 fn routes() -> OpenApiRouter<Arc<ApiState>> {
     let api = OpenApiRouter::new()
         .routes(routes!(extensions::list_extensions))
@@ -61,7 +61,7 @@ fn routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
 }
 
-/// The contract for machines, made of the routes.
+/// Generates the OpenAPI contract from the routes.
 #[must_use]
 pub fn contract() -> OpenApi {
     let mut contract = routes().into_openapi();
@@ -69,10 +69,10 @@ pub fn contract() -> OpenApi {
     contract
 }
 
-/// The contract as it is served and committed: indented JSON, a line break at the end.
+/// Returns the contract as it is served and committed: indented JSON with a final line break.
 ///
 /// # Errors
-/// It cannot be JSON, which a test excludes.
+/// The contract is not serializable, which a test excludes.
 pub fn contract_json() -> serde_json::Result<String> {
     json_of(&contract())
 }
@@ -81,34 +81,35 @@ fn json_of(contract: &OpenApi) -> serde_json::Result<String> {
     serde_json::to_string_pretty(contract).map(|json| json + "\n")
 }
 
-/// The templates of all routes, as metrics label them.
+/// Returns the templates of all routes, as used in metric labels.
 #[must_use]
 pub fn templates() -> Vec<String> {
     contract().paths.paths.into_keys().collect()
 }
 
-/// What the API answers from.
+/// Components of the API.
 pub struct Parts {
-    /// What is known.
+    /// Catalog of extensions.
     pub catalog: Arc<Catalog>,
-    /// What was answered.
+    /// Response caches.
     pub memos: Memos,
-    /// What is kept of archives.
+    /// Artifact cache.
     pub artifacts: Arc<Artifacts>,
-    /// Who takes change notices.
+    /// Receivers of webhooks.
     pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Metrics,
-    /// Whether the service is shutting down.
+    /// Shutdown flag.
     pub draining: Draining,
 }
 
-/// The whole API.
+/// Builds the whole API.
 ///
 /// # Errors
-/// The contract cannot be rendered, which a test excludes.
+/// The contract is not serializable, which a test excludes.
 pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let Parts { catalog, memos, artifacts, receivers, metrics, draining } = parts;
+    // Series that exist from the start show a rate even for the first failure.
     catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
     for (backend, _) in &receivers {
         metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());

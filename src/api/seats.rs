@@ -1,4 +1,4 @@
-//! How many requests of one client are answered at once.
+//! Limits on the concurrent requests of one client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,33 +12,33 @@ use tracing::warn;
 use crate::api::client_address::{TrustedProxies, network_of};
 use crate::api::rate_limit::ClientKey;
 
-/// The seats of all clients. Only clients with requests under way are remembered.
+/// Numbers of concurrent requests by client. Only clients with requests in flight have an entry.
 #[derive(Clone, Debug)]
 pub struct Seats {
     each: u32,
     taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
 }
 
-/// The share that one address has of all places, so that none takes them all.
+/// Maximum share of all permits for one address, so that no address can take them all.
 #[derive(Debug)]
 pub struct Share {
     seats: Seats,
-    /// Whether it was told that an address has reached its share.
+    /// True if a warning about an address at its limit was logged.
     told: AtomicBool,
 }
 
 impl Share {
-    /// So many places for each address.
+    /// Creates a limit of this many permits per address.
     #[must_use]
     pub fn new(each: NonZeroU32) -> Self {
         Self { seats: Seats::new(each), told: AtomicBool::new(false) }
     }
 
-    /// A place out of the share of an address; `None` inside for a trusted proxy, which asks for many
-    /// and is no client.
+    /// Acquires a permit of an address. The permit is `None` for a trusted proxy, which connects
+    /// for many clients.
     ///
     /// # Errors
-    /// [`Reached`]: the address has as many places as it may.
+    /// [`Reached`]: the address is at its limit.
     pub fn take(&self, address: IpAddr, proxies: &TrustedProxies) -> Result<Option<Seat>, Reached> {
         if proxies.trusts(address) {
             return Ok(None);
@@ -53,11 +53,11 @@ impl Share {
     }
 }
 
-/// An address has as many places as it may.
+/// The address is at its limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Reached;
 
-/// One request's seat, until it is dropped.
+/// A permit of one client, released on drop.
 #[derive(Debug)]
 pub struct Seat {
     client: ClientKey,
@@ -65,13 +65,13 @@ pub struct Seat {
 }
 
 impl Seats {
-    /// So many for each client.
+    /// Creates a limit of this many permits per client.
     #[must_use]
     pub fn new(each: NonZeroU32) -> Self {
         Self { each: each.get(), taken: Arc::default() }
     }
 
-    /// A seat of this client; `None`: all of its seats are taken.
+    /// Acquires a permit; `None` if the client is at its limit.
     #[must_use]
     pub fn take(&self, client: ClientKey) -> Option<Seat> {
         let mut taken = self.taken.lock();
@@ -89,6 +89,7 @@ impl Drop for Seat {
         let mut taken = self.taken.lock();
         if let Some(seats) = taken.get_mut(&self.client) {
             *seats -= 1;
+            // Removed at zero, so that the table does not grow with every address ever seen.
             if *seats == 0 {
                 taken.remove(&self.client);
             }

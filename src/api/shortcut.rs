@@ -1,6 +1,6 @@
-//! The short way to a kept answer. Router, extractors and all that waits cost several times what
-//! the answer does; a target that was asked for before is known for what it means, and its answer
-//! is given at once.
+//! Fast path for cached responses. Router, extractors and middleware cost several times as much as
+//! the response itself. A target that was requested before is mapped directly to its cached
+//! response.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -33,14 +33,14 @@ use crate::api::target::without_slash;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::GoodAnswers;
 
-/// Longest target that is known, in bytes; longer ones are rare and go the long way.
+/// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
 const TARGET_MAX: usize = 256;
-/// Targets that are known: what was asked for the longest ago goes first.
+/// Limits of the table of known targets, an LRU cache.
 const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
-/// What they take at most, in bytes.
+/// Maximum total size of the known targets, in bytes.
 pub const BYTES_MAX: usize = 8 << 20;
 
-/// All of the API: what is kept by the short way, everything else by the long one.
+/// The complete API: cached responses on the fast path, all others on the normal one.
 #[derive(Clone)]
 pub struct Api {
     whole: Arc<Whole>,
@@ -52,26 +52,26 @@ struct Whole {
     around: Arc<Surroundings>,
     long: Surrounded,
     known: Targets,
-    /// The head of every kept answer, but for what each says itself.
+    /// Prepared headers common to all cached responses.
     head: HeaderMap,
 }
 
-/// What targets mean. A meaning never ends: it says what is asked, not what the answer is.
+/// Parsed targets. Entries never expire: they describe the request, not its response.
 struct Targets(Mutex<Weighted<Box<str>, Arc<Meaning>>>);
 
-/// What is asked by one target.
+/// The parsed form of a target.
 struct Meaning {
     question: Question,
-    /// Under which its answer is kept.
+    /// Key of the cached response.
     key: String,
-    /// The template of its path.
+    /// Route template, for metrics.
     route: String,
-    /// Where its good answers are counted.
+    /// Counter of successful responses.
     good: GoodAnswers,
 }
 
 impl Api {
-    /// The long way, and the short one to what it has answered.
+    /// Creates the API from the normal path.
     #[must_use]
     pub fn new(long: Surrounded, state: Arc<ApiState>) -> Self {
         let around = Arc::clone(long.around());
@@ -80,8 +80,8 @@ impl Api {
         Self { whole: Arc::new(Whole { state, around, long, known, head }), crowded: false }
     }
 
-    /// The same for connections beyond those that are served: there only what needs no room is
-    /// answered.
+    /// Returns the service for connections beyond the limit, on which only endpoints that need no
+    /// permit are served.
     #[must_use]
     pub fn crowded(self) -> Self {
         Self { crowded: true, ..self }
@@ -105,7 +105,7 @@ impl Service<Request> for Api {
             request.extensions_mut().insert(Crowded);
         }
         without_slash(&mut request);
-        // Before anything that is kept is looked at: what is refused is refused alike.
+        // Admission comes before the cache: a refusal must not depend on what is cached.
         let entered = self.whole.around.enter(&request);
         let entered = match self.whole.at_once(&request, entered) {
             Either::Left(response) => return Either::Left(ready(Ok(response))),
@@ -116,16 +116,17 @@ impl Service<Request> for Api {
 }
 
 impl Whole {
-    /// The answer that is there already; where there is none, or the request is not let in, it goes the
-    /// long way.
+    /// Returns a cached response. Without one, or if the request is refused, returns the admission
+    /// result for the normal path.
     fn at_once(&self, request: &Request, entered: Entered) -> Either<Response, Entered> {
-        // What a page of another origin may read is the long way's to say.
+        // The normal path adds CORS headers.
         let short = entered.is_let_in()
             && request.method() == Method::GET
             && !request.headers().contains_key(ORIGIN);
         let known = target(request).filter(|_| short).and_then(|target| self.known.meaning(target));
         let Some(meaning) = known else { return Either::Right(entered) };
         let begun = Instant::now();
+        // A panic here must become a 500 as on the normal path, not an aborted connection.
         let answering = AssertUnwindSafe(|| self.kept(request, &meaning, entered));
         let answered = catch_unwind(answering).unwrap_or_else(|panic| {
             let failure = panics::failure(&*panic, &self.state.metrics);
@@ -147,7 +148,7 @@ impl Whole {
         failure
     }
 
-    /// Counts an answer and writes its line, if anyone reads it.
+    /// Records metrics, and writes the log line if the level requires it.
     fn observe(
         &self,
         request: &Request,
@@ -168,7 +169,7 @@ impl Whole {
         }
     }
 
-    /// The kept answer, unless there is none or giving it takes work.
+    /// Returns the cached response. `Right` if nothing is cached or the body must be encoded first.
     fn kept(
         &self,
         request: &Request,
@@ -186,12 +187,14 @@ impl Whole {
             Answer::with_head(self.head.clone(), rendered, &provenance)
                 .plain(request.headers(), coding)
         };
+        // Many concurrent responses of one connection may wait in memory; with HTTP/1 there is only
+        // one.
         let many = request.version() >= Version::HTTP_2;
         let dressed = |refusal| self.dressed(refusal, request);
         Either::Left(self.around.admission().admit_at_once(metrics, entered, many, answer, dressed))
     }
 
-    /// The answer by the long way, of which the short one learns.
+    /// Responds on the normal path and remembers the parsed target.
     async fn answer(self: Arc<Self>, request: Request, entered: Entered) -> Response {
         let asked = target(&request).map(|target| (Box::from(target), request.uri().clone()));
         let mut response = self.long.clone().answer(request, entered).await;

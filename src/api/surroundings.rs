@@ -1,4 +1,4 @@
-//! What surrounds every answer, in order; handlers hold none of it.
+//! Middleware around all responses, in a fixed order. Handlers implement none of this.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -34,37 +34,37 @@ use crate::api::request_log::Seen;
 use crate::api::templates::Templates;
 use crate::metrics::Metrics;
 
-/// What a browser may do with an answer: show it, and nothing else.
+/// Content security policy: a browser may display a response and do nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// What of the surroundings is configured.
+/// Configurable middleware settings.
 #[derive(Clone, Default)]
 pub struct HttpRules {
-    /// Whether JSON is compressed for who accepts it.
+    /// Enables compression for clients that accept it.
     pub compression: bool,
-    /// Pages of which origins may read answers; `None`: nobody's.
+    /// Origins allowed by CORS; `None` for none.
     pub cors: Option<AllowOrigin>,
-    /// Who is let in.
+    /// Admission control.
     pub admission: Arc<Admission>,
 }
 
-/// What answers requests, with all that surrounds it, outermost first:
+/// Runs requests through the middleware, outermost first:
 ///
-/// 1. who is let in, decided by the head before anything is looked up;
-/// 2. the request's id, its count and line in the log, and what browsers and caches may do with the
-///    answer: errors and preflights need them as well;
-/// 3. the body of failures, panics, compression of large answers;
-/// 4. cross-origin headers.
+/// 1. admission, based on the head before any lookup;
+/// 2. request id, metrics, log line, and headers for browsers and caches, which errors and
+///    preflights need as well;
+/// 3. error bodies, panics, compression of large responses;
+/// 4. CORS headers.
 ///
-/// Plain functions one after the other, and not a layer for each: axum clones all that lies below
-/// a layer of a function for each request that passes it.
+/// These are plain function calls instead of layers: axum clones everything below a function layer
+/// for each request.
 #[derive(Clone)]
 pub struct Surrounded {
     around: Arc<Surroundings>,
     inside: Either<Cors<Router>, Router>,
 }
 
-/// What all answers have in common.
+/// State of the middleware.
 pub struct Surroundings {
     templates: Arc<Templates>,
     metrics: Metrics,
@@ -75,21 +75,21 @@ pub struct Surroundings {
     compressor: Compressor,
 }
 
-/// What the body of a failure depends on.
+/// Parts of a request that error responses depend on.
 pub(super) struct Asked {
     as_details: bool,
     origin: Option<HeaderValue>,
 }
 
 impl Asked {
-    /// Takes it from the headers of a request.
+    /// Reads the relevant request headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self { as_details: wants_details(headers), origin: headers.get(ORIGIN).cloned() }
     }
 }
 
 impl Surrounded {
-    /// Surrounds what answers requests.
+    /// Wraps a router with the middleware.
     #[must_use]
     pub fn new(
         inside: Router,
@@ -108,14 +108,14 @@ impl Surrounded {
         Self { around: Arc::new(around), inside }
     }
 
-    /// Answers a request of which was decided whether it is let in.
+    /// Responds to a request whose admission was decided.
     pub(super) async fn answer(self, mut request: Request, entered: Entered) -> Response {
         let Self { around, inside } = self;
         let begun = Instant::now();
         let id = request_id::of(request.headers());
         let seen = Seen::of(&request, &around.admission, &id);
         if !around.compresses {
-            // Nobody learns that a client would take any coding.
+            // The router's own compression layer must not see that the client accepts encodings.
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
         let mut response = seen.trace().scope(around.admitted(inside, request, entered)).await;
@@ -126,7 +126,7 @@ impl Surrounded {
         response
     }
 
-    /// What surrounds it.
+    /// Returns the state of the middleware.
     #[must_use]
     pub const fn around(&self) -> &Arc<Surroundings> {
         &self.around
@@ -149,31 +149,32 @@ impl Service<Request> for Surrounded {
 }
 
 impl Surroundings {
-    /// Who is let in.
+    /// Returns the admission control.
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// The template of a path.
+    /// Returns the route template of a path.
     #[must_use]
     pub fn template(&self, path: &str) -> &str {
         self.templates.of(path)
     }
 
-    /// The coding in which a request with these headers is answered, if in any.
+    /// Returns the content coding for a request with these headers; `None` for the plain body.
     #[must_use]
     pub fn coding(&self, headers: &HeaderMap) -> Option<Coding> {
         self.compresses.then(|| Coding::preferred(headers)).flatten()
     }
 
-    /// Whether a request is let in.
+    /// Decides on the admission of a request.
     pub(super) fn enter(&self, request: &Request) -> Entered {
+        // A preflight carries no token, and without CORS nothing would handle it as one.
         let preflight = self.cors.is_some() && request.method() == Method::OPTIONS;
         self.admission.enter(request, preflight)
     }
 
-    /// The answer to a request, if it is let in.
+    /// Runs an admitted request, or responds to a refused one.
     async fn admitted(
         &self,
         inside: Either<Cors<Router>, Router>,
@@ -198,19 +199,19 @@ impl Surroundings {
         self.admission.admit(&self.metrics, entered, request, answer, dressed).await
     }
 
-    /// A failure with its body, and what pages of other origins need to read it.
+    /// Returns a failure with its body and the CORS headers that pages need to read it.
     pub(super) fn failure(&self, failure: Response, asked: &Asked) -> Response {
         self.crossed(rendered(failure, asked.as_details), asked.origin.clone())
     }
 
-    /// Says which request was answered, unless others may be given the same answer.
+    /// Adds the request id, unless a shared cache may serve the response to other clients.
     pub(super) fn identify(&self, response: &mut Response, id: HeaderValue) {
         if self.audience == Audience::TheClient || !CachePolicy::is_kept_unasked(response) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
     }
 
-    /// The head of a kept answer to a request of no other origin.
+    /// Returns prepared headers of a cached response to a request without `Origin`.
     #[must_use]
     pub fn kept_head(&self) -> HeaderMap {
         let mut answer = Response::new(Body::empty());
@@ -221,17 +222,18 @@ impl Surroundings {
         mem::take(answer.headers_mut())
     }
 
-    /// What caches and browsers may do with an answer.
+    /// Sets cache policy, security headers and `Vary`.
     pub(super) fn dress(&self, response: &mut Response) {
         apply_cache_policy(self.audience, response);
         harden(response.headers_mut());
         vary_once(response.headers_mut());
     }
 
-    /// The same answer with what the layer of cross-origin headers says to a request of this origin.
+    /// Adds the headers of the CORS layer for a request of this origin.
     fn crossed(&self, response: Response, origin: Option<HeaderValue>) -> Response {
         let Some(cors) = &self.cors else { return response };
         let mut response = Some(response);
+        // The layer runs around the finished response, so that its rules exist only once.
         let inside = service_fn(move |_: Request| ready(Ok(response.take().unwrap_or_default())));
         let mut request = Request::default();
         request.headers_mut().extend(origin.map(|origin| (ORIGIN, origin)));
@@ -242,14 +244,14 @@ impl Surroundings {
     }
 }
 
-/// Tells browsers to take an answer for what it says it is, and to run and load nothing of it; a
-/// page that needs more says so itself.
+/// Tells browsers not to guess the media type and to run or load nothing. A page that needs more
+/// sets its own policy.
 fn harden(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
 }
 
-/// Puts what an answer varies by in one line: some caches read no second one.
+/// Merges several `Vary` lines into one: some caches read only the first.
 fn vary_once(headers: &mut HeaderMap) {
     if headers.get_all(VARY).iter().nth(1).is_none() {
         return;
@@ -268,7 +270,7 @@ fn vary_once(headers: &mut HeaderMap) {
 }
 
 fn cors(origins: AllowOrigin) -> CorsLayer {
-    // Of all headers only this one is not meant by `*`.
+    // `*` covers all headers except `Authorization` (Fetch standard).
     let allowed = [HeaderName::from_static("*"), AUTHORIZATION];
     CorsLayer::new()
         .allow_origin(origins)

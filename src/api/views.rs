@@ -1,4 +1,4 @@
-//! Public JSON: the shapes that the specification fixes, and what stands beside them.
+//! Public JSON: the structures defined by the specification, and additional fields.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -11,32 +11,33 @@ use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
+/// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
 
-/// What a parameter's value may hold as it is.
+/// Characters allowed in a parameter value without encoding.
 const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
-/// Words that stand in a path where a version would, so that a version of that name cannot.
+/// Path segments with a meaning of their own, which cannot be used as a version.
 const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
 
-/// One extension, as its latest version describes it.
+/// One extension, described by its latest version.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Extension)]
 pub struct ExtensionView<'a> {
-    /// Unique within its type, without regard to case; spelled as its backend does.
+    /// Unique within its type, ignoring case; spelled as its backend does.
     #[schema(example = "aws")]
     name: &'a str,
     /// `provider`, `taskserv` or `cluster`.
     #[schema(example = "provider")]
     r#type: &'static str,
-    /// The latest: the highest stable version, else the highest pre-release, else the newest tag.
+    /// Latest version: the highest stable version, else the highest pre-release, else the newest
+    /// tag.
     #[schema(example = "1.2.0")]
     version: &'a str,
     description: Option<&'a str>,
     author: Option<&'a str>,
-    /// Where its source is kept.
+    /// URL of the source repository.
     repository: Option<&'a str>,
     /// Kind of the backend that answers for it: `gitea`, `oci` or `local`.
     #[schema(example = "local")]
@@ -47,16 +48,16 @@ pub struct ExtensionView<'a> {
     /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
-    /// Where its backend serves the archive; may need that backend's credentials. For files of
-    /// this machine the same as `href`, absolute where `server.public_url` is set.
+    /// URL of the archive at its backend; may require credentials of the backend. For local files
+    /// equal to `href`, absolute if `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
-    /// The tag as the backend writes it.
+    /// Tag as the backend spells it.
     tag: &'a str,
-    /// Whether the version is a pre-release.
+    /// True for a pre-release.
     prerelease: bool,
-    /// `sha256:` and the digest of the archive, where it is known.
+    /// `sha256:` and the digest of the archive, if known.
     digest: Option<String>,
     keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
@@ -65,7 +66,7 @@ pub struct ExtensionView<'a> {
     sources: Vec<&'static str>,
     /// Names of the backends that have it, in the order of ownership.
     backends: Vec<String>,
-    /// Path of the archive here; needs no backend's credentials.
+    /// Path of the archive at this service; requires no credentials of a backend.
     href: String,
 }
 
@@ -73,34 +74,34 @@ pub struct ExtensionView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Version)]
 pub struct VersionView<'a> {
-    /// The tag less its `v`, or the tag itself where it reads as no version.
+    /// The tag without its `v`, or the tag itself if it is not a version.
     #[schema(example = "1.2.0")]
     version: &'a str,
     /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
-    /// Where its backend serves the archive; for files of this machine the same as `href`,
-    /// absolute where `server.public_url` is set.
+    /// URL of the archive at its backend; for local files equal to `href`, absolute if
+    /// `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
-    /// The tag as the backend writes it.
+    /// Tag as the backend spells it.
     tag: &'a str,
-    /// Whether the version is a pre-release.
+    /// True for a pre-release.
     prerelease: bool,
-    /// `sha256:` and the digest of the archive, where it is known.
+    /// `sha256:` and the digest of the archive, if known.
     digest: Option<String>,
     /// Kind of the backend that has it.
     source: &'static str,
     /// Name of the backend that has it.
     backend: &'a str,
-    /// Path of the archive here; needs no backend's credentials.
+    /// Path of the archive at this service; requires no credentials of a backend.
     href: String,
 }
 
 impl<'a> ExtensionView<'a> {
-    /// An entry of the catalog; `asked` is the backend it was asked of, if one was named, and
-    /// `public_url` where clients reach us, if that is known. `None`: it has no release.
+    /// Creates the view of a catalog entry. `asked` is the backend named in the request, if any;
+    /// `public_url` is the base URL of the service, if known. `None` if the entry has no release.
     #[must_use]
     pub fn of(entry: &'a Entry, asked: Scope, public_url: Option<&PublicUrl>) -> Option<Self> {
         let release = entry.extension.latest()?;
@@ -142,7 +143,7 @@ impl<'a> ExtensionView<'a> {
 }
 
 impl<'a> VersionView<'a> {
-    /// A release of this entry; `asked` and `public_url` as for [`ExtensionView::of`].
+    /// Creates the view of a release; `asked` and `public_url` as for [`ExtensionView::of`].
     #[must_use]
     pub fn of(
         entry: &Entry,
@@ -155,7 +156,8 @@ impl<'a> VersionView<'a> {
         let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
-            // A backend may tell fractions of a second, which order releases and are not shown.
+            // Some backends report fractions of a second. They affect the order of releases but are
+            // not shown.
             published_at: release.published_at.map(|at| format!("{at:.0}")),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
@@ -182,7 +184,7 @@ fn kinds(entry: &Entry) -> Vec<&'static str> {
     kinds
 }
 
-/// The path here of the archive of the release that goes by this name.
+/// Returns the path of the archive of the release with this name.
 fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     let mut query = Vec::new();
     let segment = if RESERVED.contains(&name) {
@@ -196,7 +198,7 @@ fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The path of one file of a release here.
+/// Returns the path of one file of a release.
 #[must_use]
 pub fn asset_href(entry: &Entry, release: &Release, asked: Scope, key: &ArtifactKey) -> String {
     let path = href(entry.id(), entry.extension.name_of(release), asked);

@@ -1,4 +1,4 @@
-//! Completions for shells and manual pages, made of the command line itself.
+//! Shell completions and manual pages, generated from the command line definition.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use clap_mangen::Man;
 
 use crate::args::Args;
 
-/// The script that completes our command line in a shell.
+/// Generates the completion script for a shell.
 #[must_use]
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut command = Args::command();
@@ -19,10 +19,10 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The manual page of the program, in roff.
+/// Generates the manual page of the program, in roff.
 ///
 /// # Errors
-/// None that writing to memory has.
+/// None in practice: the output goes to memory.
 pub fn manual() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     Man::new(Args::command()).render(&mut page)?;
@@ -33,7 +33,7 @@ pub fn manual() -> io::Result<Vec<u8>> {
 /// `extension-registry-config-check.1`.
 ///
 /// # Errors
-/// The directory cannot be made or written.
+/// The directory cannot be created or written.
 pub fn write_manuals(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     clap_mangen::generate_to(Args::command().disable_help_subcommand(true), directory)

@@ -1,4 +1,4 @@
-//! A backend that keeps everything in memory: what the others are measured by, and what tests fill.
+//! An in-memory backend: the reference for the conformance tests, and a fixture for others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,15 +22,15 @@ use crate::models::notes::release_notes;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// Extensions in memory, honest in every respect of [`Backend`].
+/// Extensions in memory, with the full contract of [`Backend`].
 pub struct MemoryBackend {
     id: BackendId,
     extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
-    /// Every change there ever was; a cursor is a length of it.
+    /// All changes in order; a cursor is a length of this list.
     history: RwLock<Vec<ExtensionId>>,
 }
 
-/// The releases and READMEs of one extension by tag, and the bytes of their archives by key.
+/// Releases and READMEs of one extension by tag, and archives by key.
 struct Repository {
     id: ExtensionId,
     releases: BTreeMap<Tag, Release>,
@@ -39,13 +39,13 @@ struct Repository {
 }
 
 impl MemoryBackend {
-    /// A backend without extensions that answers as one of this kind.
+    /// Creates an empty backend of this kind.
     #[must_use]
     pub fn new(id: BackendId) -> Self {
         Self { id, extensions: RwLock::default(), history: RwLock::default() }
     }
 
-    /// Publishes a release, or replaces the one of that tag.
+    /// Publishes a release, or replaces the one with this tag.
     pub fn publish(&self, id: &ExtensionId, tag: Tag, about: About, archive: impl Into<Bytes>) {
         let archive = archive.into();
         let digest = Digest::sha256(&archive);
@@ -67,7 +67,7 @@ impl MemoryBackend {
         self.put(id, tag, release, key, archive);
     }
 
-    /// Gives a published release its notes.
+    /// Sets the notes of a published release.
     pub fn write_notes(&self, id: &ExtensionId, tag: &Tag, text: &str) {
         let mut extensions = self.extensions.write();
         let release = extensions.get_mut(id).and_then(|known| known.releases.get_mut(tag));
@@ -76,14 +76,14 @@ impl MemoryBackend {
         }
     }
 
-    /// Gives a tag of an extension its README.
+    /// Sets the README of a tag.
     pub fn write_readme(&self, id: &ExtensionId, tag: Tag, text: impl Into<String>) {
         if let Some(repository) = self.extensions.write().get_mut(id) {
             repository.readmes.insert(tag, text.into());
         }
     }
 
-    /// Makes an extension that has no release, as an empty repository is.
+    /// Creates an extension without releases, like an empty repository.
     pub fn create(&self, id: &ExtensionId) {
         self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
         self.history.write().push(id.clone());
@@ -172,6 +172,8 @@ impl Backend for MemoryBackend {
         let history = self.history.read();
         let cursor = ChangeCursor::new(history.len().to_string());
         let from = since.map_or(Some(history.len()), |cursor| cursor.as_str().parse().ok());
+        // A cursor from another process may lie beyond this history; the caller then lists
+        // everything.
         let Some(new) = from.and_then(|from| history.get(from..)) else {
             return Ok(Changes::CannotTell);
         };

@@ -1,4 +1,4 @@
-//! The README of a release of a layout.
+//! The README of a release in a layout.
 
 use crate::error::{Error, Result};
 use crate::local::layout::Layout;
@@ -9,7 +9,8 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
 use crate::oci::documents::{ReadmeAt, readme_of};
 
-/// Reads the README that a tag stands for now; `None` if it has none of a size that is served.
+/// Reads the README of the manifest that a tag currently refers to. `None` without a README of a
+/// supported size.
 ///
 /// # Errors
 /// `NotFound` without such a tag; any other kind if it cannot be read.

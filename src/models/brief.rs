@@ -1,14 +1,14 @@
-//! What strangers say, cut short: it ends in the log and in `/health`, and may be megabytes long.
+//! Limits on untrusted text for the log and `/health`: the input may be megabytes long.
 
-/// Characters of one reason.
+/// Maximum length of one reason, in characters.
 const REASON_MAX: usize = 500;
-/// Reasons of one thing.
+/// Maximum number of reasons for one subject.
 const REASONS_MAX: usize = 20;
 
-/// A text of 500 characters at most; what was longer ends with an ellipsis.
+/// Truncates a text to 500 characters. A truncated text ends with an ellipsis.
 #[must_use]
 pub fn brief(mut text: String) -> String {
-    // Bytes are no fewer than characters, and counted already.
+    // A text has at least as many bytes as characters, and its byte length costs nothing to read.
     if text.len() > REASON_MAX
         && let Some((end, _)) = text.char_indices().nth(REASON_MAX)
     {
@@ -20,24 +20,27 @@ pub fn brief(mut text: String) -> String {
     text
 }
 
-/// The first `max` characters of a name, without those that end a line, turn the reading direction or
-/// show nothing.
+/// Returns the first `max` characters of a name, without control characters, invisible characters
+/// and those that change the reading direction.
 #[must_use]
 pub fn printable(name: &str, max: usize) -> String {
     name.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(max).collect()
 }
 
-/// Whether a character has no width, or turns the reading direction of those around it.
+/// Returns true if a character has no width or changes the reading direction of neighboring
+/// characters.
 #[must_use]
 pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The first of these texts, each [`brief`], and how many more there are.
+/// Returns the first texts, each shortened by [`brief`], and a last one with the number of omitted
+/// texts.
 #[must_use]
 pub fn first_few(texts: Vec<String>) -> Vec<String> {
     let more = texts.len().saturating_sub(REASONS_MAX);
-    // What is put through here twice stays as it is.
+    // Output of this function passes through unchanged a second time: 20 texts and one "and N
+    // more".
     let kept = if more == 1 { texts.len() } else { REASONS_MAX };
     let few = texts.into_iter().take(kept).map(brief);
     few.chain((more > 1).then(|| format!("and {more} more"))).collect()

@@ -1,4 +1,4 @@
-//! The commands below `config`, and a configuration that was checked.
+//! The `config` commands, and validation of a configuration.
 
 use std::ffi::OsStr;
 
@@ -27,10 +27,10 @@ pub(super) fn run(
     }
 }
 
-/// A configuration that a service can be started with.
+/// Returns a configuration with which the service can start.
 ///
 /// # Errors
-/// Everything that would stop the start, except for what the network or the port would.
+/// All problems that would prevent the start, except those of network and port.
 pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
     let (settings, config) = examined(sources);
     let found = service::check(&settings, config.as_ref().ok());
@@ -38,6 +38,8 @@ pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
         Some((section, key)) => settings.problem(section, key, finding.what),
         None => Problem::of_all(finding.what),
     });
+    // Both kinds of problems are reported together, so that an operator needs one round of
+    // corrections.
     let found: Vec<Problem> = found.collect();
     match config {
         Ok(config) if found.is_empty() => Ok(config),

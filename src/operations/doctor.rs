@@ -1,5 +1,4 @@
-//! `doctor`: looks at everything that the service needs, one after the other, and says how to mend
-//! what is wrong.
+//! The `doctor` command: checks all dependencies of the service in order and suggests fixes.
 
 mod machine;
 mod report;
@@ -12,7 +11,8 @@ use crate::operations::doctor::report::{Entry, as_json, as_text};
 use crate::operations::{Failure, print};
 use crate::service;
 
-/// Exit code 1 if there is a problem, 2 if it is in the configuration, where it ends.
+/// Fails with exit code 1 for a problem, and with 2 for an invalid configuration, after which it
+/// stops.
 pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure> {
     let config = match checked(sources) {
         Ok(config) => config,
@@ -39,6 +39,7 @@ async fn examine(config: &Config) -> Vec<Entry> {
     let mut entries = vec![Entry::ok("service", "configuration", "it is valid")];
     entries.push(machine::port(&config.server).await);
     entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
+    // The timeouts and retries of the service would let one dead backend take minutes.
     let config = upstream::impatient(config);
     let backends = match service::backends(&config) {
         Ok(backends) => backends,

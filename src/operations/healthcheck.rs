@@ -1,5 +1,5 @@
-//! `healthcheck`: asks the running service whether it lives, or whether it is ready, in one request
-//! without a client, so that a container can do it every few seconds.
+//! The `healthcheck` command: queries the running service in one request without an HTTP client
+//! library, so that a container can run it every few seconds.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,23 +14,23 @@ use url::{Host, Url};
 use crate::config::{Sources, listening};
 use crate::operations::{Failure, print};
 
-/// Answering takes the service less than a millisecond.
+/// Timeout of the request; the service responds within a millisecond.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long the body of an answer may take whose status is known.
+/// Timeout for the body of a response with a known status.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// `HTTP/1.1 200`: more of a good answer is not looked at.
+/// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
 const STATUS_END: usize = 12;
-/// Longest head and body of a bad answer that are read, in bytes.
+/// Maximum size of an error response that is read, in bytes.
 const ANSWER_MAX: usize = 16 * 1024;
-/// Longest reason that is shown, in characters.
+/// Maximum length of a displayed reason, in characters.
 const REASON_MAX: usize = 500;
 
-/// What the service is asked.
+/// Kind of health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whether the process answers.
+    /// Checks that the process responds.
     Alive,
-    /// Whether it can serve extensions, and goes on to.
+    /// Checks that the service can serve extensions and is not shutting down.
     Ready,
 }
 
@@ -50,20 +50,21 @@ impl Question {
     }
 }
 
-/// An answer of whoever listens there.
+/// A response of the server at this address.
 pub(super) struct Answer {
-    /// Such as `200`; the first bytes where it is no HTTP.
+    /// Status, such as `200`; the first bytes if the response is not HTTP.
     pub(super) status: String,
     stream: TcpStream,
 }
 
-/// The part of our errors that says why.
+/// The part of an error body that is displayed.
 #[derive(Deserialize)]
 struct Reason {
     message: String,
 }
 
-/// Every failure has the exit code 1, as container engines want it, a wrong configuration too.
+/// Every failure has exit code 1, even an invalid configuration: container engines reserve other
+/// codes.
 pub(super) fn run(
     question: Question,
     url: Option<&str>,
@@ -85,11 +86,12 @@ pub(super) fn run(
     }
 }
 
-/// Asks, and tells why the answer is no.
+/// Sends the request. The error is the reason for display.
 async fn asked(url: &Url) -> Result<(), String> {
     let answer = timeout(PATIENCE, ask(url)).await;
     let answer = match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(answer) => answer,
+        // The service closes its listener first when it shuts down, so this is no proof of a crash.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Err(format!("{error}; nothing listens there, or it is shutting down"));
         }
@@ -105,7 +107,7 @@ async fn asked(url: &Url) -> Result<(), String> {
     }
 }
 
-/// The address of our health below an address that was named.
+/// Returns the health URL below a base URL.
 fn below(base: &str, question: Question) -> Result<Url, String> {
     let wrong = || format!("--url: {base:?} is no address such as http://registry:8082");
     let mut url: Url = base.parse().map_err(|_| wrong())?;
@@ -117,9 +119,11 @@ fn below(base: &str, question: Question) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The same for where a configuration listens. Who listens everywhere is asked on this machine.
+/// Returns the health URL for a configured listener. A listener on all addresses is queried on this
+/// machine.
 pub(super) fn own(host: &str, port: u16, question: Question) -> Result<Url, String> {
     if port == 0 {
+        // Only the running service knows which port the system chose.
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());
     }
     let host = match host.parse() {
@@ -132,7 +136,7 @@ pub(super) fn own(host: &str, port: u16, question: Question) -> Result<Url, Stri
     url.parse().map_err(|error| format!("server.host: {error}"))
 }
 
-/// Asks for an address.
+/// Sends a GET request for a URL and reads the status.
 pub(super) async fn ask(url: &Url) -> io::Result<Answer> {
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = match url.host() {
@@ -142,6 +146,7 @@ pub(super) async fn ask(url: &Url) -> io::Result<Answer> {
         None => return Err(io::ErrorKind::InvalidInput.into()),
     };
     let (path, host) = (url.path(), url.authority());
+    // With `Connection: close` the body ends with the stream, so its framing need not be parsed.
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0; STATUS_END];
@@ -152,18 +157,19 @@ pub(super) async fn ask(url: &Url) -> io::Result<Answer> {
 }
 
 impl Answer {
-    /// What our error says; `None` if the body is none of ours, or does not come.
+    /// Returns the message of an error response; `None` if the body is of another form or does not
+    /// arrive.
     async fn reason(mut self) -> Option<String> {
         let mut bytes = Vec::new();
         let reading = async {
             while bytes.len() < ANSWER_MAX && self.stream.read_buf(&mut bytes).await? > 0 {}
             io::Result::Ok(())
         };
-        // Whatever ended it, the reason may be there.
+        // A timeout or an abort may still have left a complete reason in the buffer.
         let _ = timeout(BODY_PATIENCE, reading).await;
         let head_end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
         let Reason { message } = serde_json::from_slice(bytes.get(head_end + 4..)?).ok()?;
-        // It may be another server's, and is shown on a terminal.
+        // Control characters of another server must not reach the operator's terminal.
         Some(message.chars().filter(|one| !one.is_control()).take(REASON_MAX).collect())
     }
 }

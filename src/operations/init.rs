@@ -1,4 +1,5 @@
-//! `config init`: writes a configuration to start from, and says how to serve it.
+//! The `config init` command: writes an initial configuration and prints the command that serves
+//! it.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -9,18 +10,20 @@ use std::path::Path;
 use crate::config::{SEARCHED, example};
 use crate::operations::{Failure, print};
 
-/// How the program is called where it is on the search path.
+/// Name of the program on the search path.
 const NAME: &str = "extension-registry";
 
-/// `program` is what the program was started as, which works again from the same place.
+/// `program` is the name under which the program was started, which works again from the same
+/// directory.
 pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return print(example::render().as_bytes());
     }
     let failed = |error| Failure::Failed(unwritten(path, &error));
+    // `create_new` never overwrites a file, not even one created since a check.
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     if let Err(error) = file.write_all(example::render().as_bytes()) {
-        // A part of it would be in the way of the next try.
+        // A partial file would block the next attempt, since existing files are never overwritten.
         let _ = fs::remove_file(path);
         return Err(failed(error));
     }
@@ -29,7 +32,7 @@ pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     print(&[b"wrote ", path.as_bytes(), b"; serve it with: ", &command, b"\n"].concat())
 }
 
-/// Why the file cannot be written, and what to do.
+/// Explains why the file cannot be written, with a remedy.
 fn unwritten(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
     let elsewhere = "name another file, or - for standard output";
@@ -59,7 +62,7 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// The command that serves this configuration, as a shell takes it.
+/// Formats the shell command that serves this configuration.
 fn command(path: &OsStr, program: &OsStr) -> Vec<u8> {
     let program = if program.is_empty() { OsStr::new(NAME) } else { program };
     let mut command = quoted(program.as_bytes());
@@ -70,19 +73,21 @@ fn command(path: &OsStr, program: &OsStr) -> Vec<u8> {
     command
 }
 
-/// A path as an argument, which is not taken for an option.
+/// Quotes a path as an argument that cannot be taken for an option.
 fn path_word(path: &OsStr) -> Vec<u8> {
     let path = path.as_bytes();
     let here: &[u8] = if path.starts_with(b"-") { b"./" } else { b"" };
     quoted(&[here, path].concat())
 }
 
-/// One word for a shell: as it is if it holds nothing that a shell reads, else in single quotes.
+/// Quotes a word for a shell. Words without special characters stay as they are.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(byte);
     if !word.is_empty() && word.iter().all(is_plain) {
         return word.to_vec();
     }
+    // Single quotes cannot be escaped inside single quotes: each one ends, adds `\'`, and reopens
+    // the word.
     let escaped = word.split(|byte| *byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
     [b"'", escaped.as_slice(), b"'"].concat()
 }

@@ -1,4 +1,4 @@
-//! What one connection is doing, and until when its client may take to go on.
+//! Activity of one connection, and the deadlines for its client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,18 +10,19 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// What a client takes of an answer within [`Patience::stall`] of waiting for it, in bytes; less cuts it.
-/// A byte now and then keeps no place.
+/// Minimum number of bytes that a client must accept within [`Patience::stall`] of waiting. Single
+/// bytes now and then do not keep a connection alive.
 pub(super) const LEAST: usize = 32 * 1024;
 
-/// How long clients may take.
+/// Timeouts for slow clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// From the connection, or from the first byte of a later request, to the end of its head.
+    /// Time from the connection, or from the first byte of a later request, to the end of the head.
     pub head: Duration,
-    /// Between two requests.
+    /// Time between two requests.
     pub idle: Duration,
-    /// Without taking 32 KiB of an answer that is ready for it: in all, not in a row.
+    /// Total waiting time, not necessarily contiguous, in which a client accepts less than 32 KiB
+    /// of a response.
     pub stall: Duration,
 }
 
@@ -32,50 +33,50 @@ impl Default for Patience {
     }
 }
 
-/// One connection's doings.
+/// Activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     patience: Patience,
     state: Mutex<State>,
-    /// Whether the connection is to be cut, whatever its client does.
+    /// True if the connection must be aborted, whatever its client does.
     given_up: watch::Sender<bool>,
 }
 
-/// What an answer holds until its last piece is written.
+/// Resources held by a response until its last piece is written.
 pub(super) type Held = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
 struct State {
-    /// Whether any request has begun, and by which protocol.
+    /// Protocol of the requests, once one has begun.
     version: Option<Version>,
-    /// Since when the head of a request is on its way; at first, since the connection.
+    /// Start of the current request head; initially, time of the connection.
     head_since: Option<Instant>,
-    /// Since when there is nothing to do, if that is so.
+    /// Start of the idle time, if the connection is idle.
     idle_since: Instant,
-    /// Whether the client's end of the connection is full.
+    /// True if the client's receive window is full.
     full: bool,
-    /// Requests that were begun so far.
+    /// Number of requests so far.
     begun: u64,
-    /// Answers under way, few of one connection.
+    /// Responses in flight, few per connection.
     answers: Vec<Underway>,
 }
 
-/// An answer that is not yet written whole.
+/// A response that is not completely written.
 #[derive(Default)]
 struct Underway {
     number: u64,
-    /// Pieces that the connection has and the socket has not.
+    /// Number of pieces passed to the connection but not yet written to the socket.
     pieces: usize,
-    /// Since when the client has been waited for, if it is.
+    /// Start of the current wait for the client, if there is one.
     waiting: Option<Instant>,
-    /// How long it was waited for before, and the bytes it took meanwhile.
+    /// Time of earlier waits, and the bytes accepted in that time.
     waited: Duration,
     taken: usize,
-    /// Whether the connection will ask for no more of it.
+    /// True if the connection will not poll the body again.
     ended: bool,
-    /// What it was made of, and with that its place among all requests, until the last piece goes.
+    /// The body, which holds the request's permit until the last piece is written.
     body: Option<Body>,
-    /// Its place among all streams.
+    /// Permit of the HTTP/2 stream.
     _held: Option<Held>,
 }
 
@@ -86,7 +87,7 @@ impl fmt::Debug for Underway {
 }
 
 impl Activity {
-    /// A connection that was made just now.
+    /// Creates the state of a new connection.
     pub(super) fn new(patience: Patience) -> Arc<Self> {
         let now = Instant::now();
         let state = State {
@@ -100,7 +101,7 @@ impl Activity {
         Arc::new(Self { patience, state: Mutex::new(state), given_up: watch::Sender::new(false) })
     }
 
-    /// Bytes came. Between two requests of HTTP/1 they are the beginning of a head.
+    /// Records received bytes. Between two HTTP/1 requests they are the start of a head.
     pub(super) fn heard(&self) {
         let mut state = self.state.lock();
         let between =
@@ -110,13 +111,13 @@ impl Activity {
         }
     }
 
-    /// Whether an answer in HTTP/1 is under way.
+    /// Returns true if an HTTP/1 response is in flight.
     pub(super) fn is_answering(&self) -> bool {
         let state = self.state.lock();
         !state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2)
     }
 
-    /// The client's end is full, or has room again.
+    /// Records that the client's receive window is full, or has room again.
     pub(super) fn full(&self, full: bool) {
         let mut state = self.state.lock();
         if state.full != full {
@@ -125,12 +126,12 @@ impl Activity {
         }
     }
 
-    /// The connection is to be cut.
+    /// Marks the connection to be aborted.
     pub(super) fn give_up(&self) {
         self.given_up.send_replace(true);
     }
 
-    /// The head of a request is complete, whose answer holds this.
+    /// Records the end of a request head; `held` is released with the response.
     pub(super) fn begin(self: &Arc<Self>, version: Version, held: Option<Held>) -> Ticket {
         let mut state = self.state.lock();
         state.version = Some(version);
@@ -141,7 +142,7 @@ impl Activity {
         Ticket { activity: Arc::clone(self), number, body: None }
     }
 
-    /// Resolves once the client has taken longer than it may, or is given up.
+    /// Waits until the client exceeds a timeout, or the connection is marked to be aborted.
     pub(super) async fn overdue(&self) {
         let mut given_up = self.given_up.subscribe();
         tokio::select! {
@@ -157,7 +158,8 @@ impl Activity {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return;
             }
-            // A head that begins now ends the wait first; nothing that begins now ends sooner.
+            // Activity that begins during the sleep has a deadline no earlier than the shortest
+            // timeout.
             let soon = now + self.patience.head.min(self.patience.idle).min(self.patience.stall);
             sleep_until(deadline.map_or(soon, |deadline| deadline.min(soon))).await;
         }
@@ -170,28 +172,28 @@ impl State {
             return Some(since + patience.head);
         }
         if self.answers.is_empty() {
-            // While its end is full the socket has its own deadline.
+            // While the window is full, the socket enforces its own deadline.
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
         if self.version != Some(Version::HTTP_2) {
             return None;
         }
-        // In HTTP/2 a client can leave one answer aside without its end being full.
+        // An HTTP/2 client can ignore one response while its window for others is open.
         let left = |answer: &Underway| patience.stall.saturating_sub(answer.waited);
         self.answers.iter().filter_map(|answer| Some(answer.waiting? + left(answer))).min()
     }
 }
 
-/// One request's part in the doings, until its answer is given or nobody wants it any more.
+/// State of one request, until its response is written or abandoned.
 #[derive(Debug)]
 pub(super) struct Ticket {
     activity: Arc<Activity>,
     number: u64,
-    /// What is kept until the last piece is written.
+    /// Body kept until the last piece is written.
     pub(super) body: Option<Body>,
 }
 
-/// A piece of an answer, until it is written or nobody wants it any more.
+/// One piece of a response, until it is written or dropped.
 #[derive(Debug)]
 pub(super) struct Mark {
     activity: Arc<Activity>,
@@ -200,7 +202,7 @@ pub(super) struct Mark {
 }
 
 impl Ticket {
-    /// A piece of the answer, of so many bytes, is given to the connection.
+    /// Records that a piece of this size is passed to the connection.
     pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -212,10 +214,11 @@ impl Ticket {
 }
 
 impl Underway {
-    /// The client took a piece.
+    /// Records that the client accepted a piece.
     fn take(&mut self, bytes: usize) {
         self.pieces = self.pieces.saturating_sub(1);
         self.taken += bytes;
+        // Only waits without enough progress add up; a client that is slow but steady starts over.
         if self.taken >= LEAST {
             (self.taken, self.waited) = (0, Duration::ZERO);
             self.waiting = (self.pieces > 0).then(Instant::now);
@@ -230,7 +233,7 @@ impl State {
         self.answers.iter_mut().find(|answer| answer.number == number)
     }
 
-    /// Forgets an answer of which nothing is left to be written or asked for.
+    /// Removes a response that is completely written and will not be polled again.
     fn settle(&mut self, number: u64) -> Option<Underway> {
         let done = |answer: &Underway| answer.number == number && answer.ended;
         let at = self.answers.iter().position(|a| done(a) && a.pieces == 0)?;
@@ -247,7 +250,7 @@ impl Drop for Mark {
         }
         let settled = state.settle(self.number);
         drop(state);
-        // What goes with a body is none of this lock's business.
+        // Dropped outside the lock: the body may run code that takes other locks.
         drop(settled);
     }
 }
@@ -306,7 +309,7 @@ mod tests {
                         let after = ahead.then(|| ticket.give(bytes));
                         sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
                         drop(next);
-                        // We are at work for a while, which does not count.
+                        // The server works for a while, which must not count as waiting.
                         sleep_until(Instant::now() + MINUTE / 60).await;
                         next = after.unwrap_or_else(|| ticket.give(bytes));
                     }
@@ -315,7 +318,7 @@ mod tests {
                     took = overdue_after(&activity) => took,
                     () = taking => MINUTE,
                 };
-                // While we are at work it is looked at each ten seconds.
+                // While the server works, the deadline is checked every ten seconds.
                 let slack = Duration::from_secs(60 / seconds + 11);
                 assert!(
                     (MINUTE..=MINUTE + slack).contains(&took),

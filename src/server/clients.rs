@@ -1,4 +1,4 @@
-//! How many connections each client has, so that none can take them all.
+//! Connections per client, limited so that no client can take them all.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Whose connections an address's are; `None`: they are counted as nobody's.
+/// Maps an address to the client it counts for; `None` for addresses that are not limited.
 pub type ClientOf = Arc<dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync>;
 
-/// The connections of all clients. Only those that have any are remembered.
+/// Connections of all clients. Only clients with connections have an entry.
 #[derive(Clone)]
 pub struct Clients {
     most: usize,
@@ -18,29 +18,29 @@ pub struct Clients {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One connection of a client, until it is dropped.
+/// One counted connection of a client, released on drop.
 pub(super) struct Counted {
     client: IpAddr,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A client has as many connections as it may.
+/// The client is at its limit.
 #[derive(Debug)]
 pub(super) struct Full;
 
 impl Clients {
-    /// So many connections for each client.
+    /// Creates a limit of this many connections per client.
     #[must_use]
     pub fn new(most: usize, client_of: ClientOf) -> Self {
         Self { most, client_of, open: Arc::default() }
     }
 
-    /// The same clients, each with so many of something else.
+    /// Creates a limit for the same clients on another resource.
     pub(super) fn with(&self, most: usize) -> Self {
         Self::new(most, Arc::clone(&self.client_of))
     }
 
-    /// Counts a connection from this address, if it is anybody's.
+    /// Counts a connection from this address, if the address is limited.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Option<Counted>, Full> {
         let Some(client) = (self.client_of)(address) else { return Ok(None) };
         let mut open = self.open.lock();
@@ -64,6 +64,7 @@ impl Drop for Counted {
         let mut open = self.open.lock();
         if let Some(connections) = open.get_mut(&self.client) {
             *connections -= 1;
+            // Removed at zero, so that the table does not grow with every address ever seen.
             if *connections == 0 {
                 open.remove(&self.client);
             }

@@ -35,7 +35,7 @@ async fn a_version_is_told_in_full() {
         got.json(),
         json!({
             "name": "aws", "type": "provider", "version": "1.2.0", "tag": "v1.2.0",
-            "prerelease": false, "source": "local", "published_at": null, "href": href,
+            "prerelease": false, "source": "local", "backend": "local", "published_at": null, "href": href,
             "download_url": href, "size": bytes.len(), "digest": digest,
             "description": "The provider/aws", "author": null, "repository": null,
             "keywords": [], "license": null, "notes": "# 1.2.0\n- faster",

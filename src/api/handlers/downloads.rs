@@ -1,4 +1,4 @@
-//! The bytes of an archive: whole, in parts, or only their headers.
+//! Downloads of archives: complete, in ranges, or headers only.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::error::Error;
 
 /// Download a version
 ///
-/// The archive of one version; `latest` is the latest. Ranges of bytes are answered, so that an
-/// interrupted download can go on.
+/// The archive of one version; `latest` selects the latest version. Byte ranges are supported, so
+/// that an interrupted download can be resumed.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/{version}",
@@ -54,7 +54,7 @@ pub async fn download(
         let found = found.sized(&api, path.asset.as_deref()).await?;
         return Ok(head(&path, &found, &headers));
     }
-    // A publisher who replaces a file leaves us with a handle that its backend does not know.
+    // A replaced file gets a new identifier at its backend, so the cached one is unknown there.
     match send(&api, &path, found.clone(), &headers).await {
         Err(error) if error.is_not_found() => {
             let again = found.read_again(&api, path.asset.as_deref()).await?;
@@ -74,6 +74,8 @@ async fn send(
     let Delivery { artifact, release, .. } = &found;
     let etag = etag_of(artifact);
     let mut response = match wanted(headers, artifact.size, &etag) {
+        // The entity tag decides first: `If-None-Match` takes precedence over `Range` (RFC 9110
+        // §13.2.2).
         _ if client_has(headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
         wanted => found.send(api, wanted).await?,
     };
@@ -81,7 +83,7 @@ async fn send(
     Ok(response)
 }
 
-/// The answer to HEAD: the artifact is not opened.
+/// Returns the response to HEAD without opening the artifact.
 fn head(path: &ReleasePath, found: &Delivery, headers: &HeaderMap) -> Response {
     let Delivery { artifact, release, .. } = found;
     let etag = etag_of(artifact);

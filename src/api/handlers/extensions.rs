@@ -1,4 +1,4 @@
-//! Lists, search, one extension, its versions.
+//! Endpoints for lists, search, one extension, and its versions.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::api::views::{ExtensionView, VersionView};
 
 /// List extensions
 ///
-/// All extensions of all backends, each once, by name (without case) and then type.
+/// All extensions of all backends without duplicates, by name (ignoring case) and then by type.
 #[utoipa::path(
     get,
     path = "/extensions",
@@ -49,6 +49,8 @@ pub async fn list_extensions(
     api.metrics.extensions_served(served);
     let rendered = match list.kept(page) {
         Some(rendered) => rendered,
+        // Sorting out and serializing a thousand rows takes milliseconds, in which other
+        // connections would wait.
         None => api.renderer.run(served, move || list.render(page)).await?,
     };
     Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
@@ -56,8 +58,8 @@ pub async fn list_extensions(
 
 /// Search extensions
 ///
-/// Best first: exact name, prefix of the name, keyword, word of the description, near miss of the
-/// name (one slip from 4 letters, two from 8). Several words must all match.
+/// Best matches first: exact name, prefix of the name, keyword, word of the description, name with
+/// typing errors (one from 4 letters, two from 8). Several words must all match.
 #[utoipa::path(
     get,
     path = "/extensions/search",
@@ -83,6 +85,7 @@ pub async fn search_extensions(
     let ListParams { extension_type, scope, page } = list;
     let (words, shared) = (query.clone(), Arc::clone(&api));
     let search = move || {
+        // Searches are not cached: their number is unbounded and each is cheap.
         let found = view.search(&words, extension_type, scope);
         let rendered = render_rows(page.of(&found), scope, shared.memos.public_url())?;
         Ok((rendered, found.len()))
@@ -97,7 +100,7 @@ pub async fn search_extensions(
 
 /// Get extension
 ///
-/// One extension, as its latest version describes it.
+/// One extension, described by its latest version.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}",
@@ -124,7 +127,7 @@ pub async fn get_extension(
 
 /// List versions
 ///
-/// All versions of an extension, newest first; tags that read as no version come last.
+/// All versions of an extension, newest first; tags that are not versions come last.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/versions",
@@ -149,7 +152,8 @@ pub async fn list_versions(
     understood(&api, Question { id, scope, facet: Facet::Versions }, &headers).await
 }
 
-/// Answers, and says on the answer what was asked, so that the same target is known next time.
+/// Responds, and attaches the parsed request to the response, so that the fast path learns the
+/// target.
 async fn understood(
     api: &ApiState,
     question: Question,
@@ -160,10 +164,10 @@ async fn understood(
     Ok(response)
 }
 
-/// One extension, or its versions.
+/// Responds with one extension, or its versions.
 ///
 /// # Errors
-/// As the catalog says.
+/// The errors of the catalog.
 pub async fn answer_about(
     api: &ApiState,
     question: &Question,

@@ -1,4 +1,4 @@
-//! Health: of the process, of the catalog, of every backend. Never waits for a backend.
+//! Health of the process, the catalog and every backend. Never waits for a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::catalog::status::Status;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
-/// Faults of one backend that are shown; probes read this page every few seconds.
+/// Maximum number of faults shown per backend; probes read this endpoint every few seconds.
 const FAULTS_SHOWN: usize = 100;
 
-/// How the service and its backends are.
+/// Health of the service and its backends.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// `healthy`; `degraded`: a backend is down or stale; `unhealthy`: nothing can be served.
@@ -35,57 +35,58 @@ pub struct Health {
     /// Every backend by name. `gitea`, `oci` and `local` are always there: where no backend has that
     /// name, they sum up the backends of the kind.
     backends: BTreeMap<String, BackendHealth>,
-    /// Why what is known is not kept on disk for now; null while it is, where it is not to be, and with
-    /// client tokens for who brings none.
+    /// Reason why the state is currently not saved to disk; null without a failure, if saving is
+    /// disabled, and, if client tokens are required, without a token.
     state_error: Option<String>,
-    /// Where archives are kept.
+    /// Artifact cache on disk.
     artifact_store: StoreHealth,
 }
 
-/// How the store of archives is. Downloads never depend on it.
+/// Health of the artifact cache. Downloads never depend on it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StoreHealth {
-    /// Whether archives are kept at all.
+    /// True if the cache is enabled.
     enabled: bool,
-    /// Whether the disk takes them; if not they are passed through.
+    /// True if the disk is writable; otherwise archives are passed through.
     healthy: bool,
-    /// What the disk last failed with, while it fails. With client tokens null for who brings none.
+    /// Latest error of the disk while it fails. If client tokens are required, null without a
+    /// token.
     last_error: Option<String>,
-    /// How many archives it has.
+    /// Number of cached archives.
     artifacts: usize,
-    /// Their bytes.
+    /// Total size of the archives, in bytes.
     bytes: u64,
-    /// The most bytes that it may have.
+    /// Maximum total size, in bytes.
     max_bytes: u64,
 }
 
-/// How one backend is.
+/// Health of one backend.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BackendHealth {
     /// `gitea`, `oci` or `local`.
     kind: &'static str,
-    /// Whether it is configured.
+    /// True if the backend is configured.
     enabled: bool,
-    /// Whether it answered its last question.
+    /// True if the latest request to the backend succeeded.
     healthy: bool,
     /// RFC 3339, UTC.
     #[schema(format = DateTime)]
     last_success: Option<String>,
-    /// What it last failed with, while it fails. With client tokens null for who brings none.
+    /// Latest error while the backend fails. If client tokens are required, null without a token.
     last_error: Option<String>,
-    /// Seconds since it was last read.
+    /// Seconds since the backend was last read.
     age: Option<u64>,
-    /// Whether answers are marked because that is too long ago.
+    /// True if responses are marked as stale because of the age.
     stale: bool,
-    /// `closed`, `open`: it is not asked for a while, or `half-open`: one question decides; where
-    /// it has a breaker.
+    /// State of the circuit breaker, if there is one: `closed`, `open` (no requests are sent for a
+    /// while), or `half-open` (one request decides).
     breaker: Option<&'static str>,
-    /// How many extensions it has.
+    /// Number of extensions.
     extensions: usize,
-    /// What it has and cannot serve, the first hundred of it. With client tokens empty for who brings
-    /// none: these are names.
+    /// The first hundred faults. If client tokens are required, empty without a token: faults
+    /// contain names.
     faults: Vec<FaultView>,
-    /// How much there is of it in all.
+    /// Total number of faults.
     faults_total: usize,
 }
 
@@ -124,7 +125,7 @@ impl BackendHealth {
     }
 }
 
-/// Something at a backend that cannot be served.
+/// A repository, or a part, that a backend cannot serve.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
     repository: String,
@@ -135,12 +136,14 @@ pub struct FaultView {
 
 /// Health
 ///
-/// 200 whenever the process answers: an outage of a backend must not restart the service.
+/// 200 whenever the process responds: an outage of a backend must not restart the service.
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
 pub async fn health(
     State(api): State<Arc<ApiState>>,
     stranger: Option<Extension<Stranger>>,
 ) -> Json<Health> {
+    // Error texts and names of repositories are internal, and this endpoint is open without a
+    // token.
     let texts = stranger.is_none();
     let backends = backends(&api, texts);
     Json(Health {
@@ -175,7 +178,7 @@ fn backends(api: &ApiState, texts: bool) -> BTreeMap<String, BackendHealth> {
 
 /// Liveness
 ///
-/// 200 whenever the process answers.
+/// 200 whenever the process responds.
 #[utoipa::path(get, path = "/health/live", tag = "system", responses((status = 200)))]
 pub async fn live() -> StatusCode {
     StatusCode::OK
@@ -183,7 +186,7 @@ pub async fn live() -> StatusCode {
 
 /// Readiness
 ///
-/// 200 once the catalog can answer, until the service shuts down.
+/// 200 once the catalog can serve requests, until shutdown.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -197,6 +200,7 @@ pub async fn ready(
     State(api): State<Arc<ApiState>>,
     stranger: Option<Extension<Stranger>>,
 ) -> Result<StatusCode, Problem> {
+    // Reported first, so that load balancers stop sending requests while the last ones finish.
     if api.draining.is_begun() {
         return Err(Problem::shutting_down());
     }
@@ -217,7 +221,7 @@ pub async fn ready(
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
-/// Why nothing can be answered from a backend; a state, which callers without a token may see.
+/// Returns the state of a backend that cannot be served; safe for clients without a token.
 fn unready(status: &Status) -> &'static str {
     if status.last_error.is_some() {
         "it fails"

@@ -1,4 +1,4 @@
-//! What an extension says of itself at length.
+//! Endpoint for READMEs.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::api::problem::{ErrorBody, Problem};
 use crate::api::readmes::Wanted;
 use crate::api::state::ApiState;
 
-/// The page runs nothing and loads nothing but pictures.
+/// Content security policy of a page: no scripts, and no resources other than images.
 const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; sandbox";
 
 /// Get README
 ///
-/// The README of a version: Markdown as its publisher wrote it, or a sanitised page for who prefers
+/// The README of a version: Markdown as published, or a sanitized page for clients that prefer
 /// HTML.
 #[utoipa::path(
     get,
@@ -62,6 +62,7 @@ fn not_acceptable() -> Problem {
 
 fn guarded(mut response: Response, form: Form) -> Response {
     let headers = response.headers_mut();
+    // Appended, because the response already varies by encoding.
     headers.append(VARY, HeaderValue::from_static("accept"));
     if form == Form::Html {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

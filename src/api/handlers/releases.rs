@@ -1,4 +1,4 @@
-//! One release: all that is known of it, and which one a range picks.
+//! Endpoints for one release: its metadata, and resolution of a version range.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::models::scope::Scope;
 
 /// Get version
 ///
-/// One version in full: its notes, its files and their digests.
+/// One version with all details: notes, files and digests.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/{version}/metadata",
@@ -46,8 +46,8 @@ pub async fn get_version(
 
 /// Resolve a range
 ///
-/// The highest version that a range picks, with its digest. Tags that read as no version are never
-/// picked; build metadata does not count.
+/// The highest version in a range, with its digest. Tags that are not versions never match; build
+/// metadata is ignored.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/resolve",

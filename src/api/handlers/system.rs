@@ -1,4 +1,4 @@
-//! What the service says of itself: metrics, caches, its contract.
+//! Endpoints about the service: metrics, cache statistics, OpenAPI contract.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::catalog::moment::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::caches::CacheCounters;
 
-/// What the caches hold and how they did.
+/// Contents and counters of the caches.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CacheStats {
-    /// Lists held.
+    /// Number of cached lists.
     list_entries: usize,
-    /// Extensions held.
+    /// Number of cached extensions.
     metadata_entries: usize,
-    /// Lists of versions held.
+    /// Number of cached version lists.
     version_entries: usize,
-    /// These three together.
+    /// Sum of the three.
     total_entries: usize,
-    /// Answers about one release held: `/metadata` and `/resolve`.
+    /// Number of cached responses about one release: `/metadata` and `/resolve`.
     release_entries: usize,
-    /// READMEs held.
+    /// Number of cached READMEs.
     readme_entries: usize,
-    /// How each cache did so far.
+    /// Counters of each cache since the start.
     list: CacheCounts,
     metadata: CacheCounts,
     versions: CacheCounts,
@@ -42,14 +42,14 @@ pub struct CacheStats {
     readmes: CacheCounts,
 }
 
-/// What became of the questions to one cache.
+/// Counters of one cache.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CacheCounts {
-    /// Answered from it.
+    /// Requests served from the cache.
     hits: u64,
-    /// Not answered from it.
+    /// Requests not served from the cache.
     misses: u64,
-    /// Entries that left for want of room.
+    /// Entries evicted to make room.
     evictions: u64,
 }
 
@@ -61,7 +61,7 @@ impl From<&CacheCounters> for CacheCounts {
 
 /// Cache statistics
 ///
-/// Only entries that would still be answered from count.
+/// Counts only entries that are still valid.
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
     let view = api.catalog.view();
@@ -102,11 +102,12 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }
 
-/// What is only worth knowing when somebody looks.
+/// Updates the gauges that are only computed when metrics are read.
 fn measure(api: &ApiState) {
     let view = api.catalog.view();
     for (backend, status) in api.catalog.statuses() {
         let known = view.entries(backend.into()).len();
+        // A backend that was never read counts as stale since the start.
         let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
         api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
         api.metrics.backends.held(backend.as_str(), status.held.bytes, status.held.refused);

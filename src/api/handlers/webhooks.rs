@@ -1,4 +1,4 @@
-//! Change notices of backends: verified, taken, and answered before anything is read.
+//! Webhooks of backends: verified, accepted, and acknowledged before any refresh.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::webhook::{Delivery, WebhookError};
 
-/// The word for a notice that is not taken.
+/// Metric label of a refused delivery.
 const REFUSED: &str = "refused";
 
-/// What can become of a notice, in the words of the metrics.
+/// Returns all possible outcomes, as metric labels.
 #[must_use]
 pub fn outcomes() -> Vec<&'static str> {
     Delivery::LABELS.into_iter().chain([REFUSED]).collect()
@@ -22,8 +22,8 @@ pub fn outcomes() -> Vec<&'static str> {
 
 /// Take a change notice
 ///
-/// A signed notice of a backend that something changed there. What it names is read again at
-/// once; nothing in it is believed but that.
+/// A signed notice of a backend that something changed. The affected extensions are read again
+/// immediately; the content of the notice is not used otherwise.
 #[utoipa::path(
     post,
     path = "/webhooks/{backend}",
@@ -48,6 +48,7 @@ pub async fn receive(
     let known = api.receivers.iter().find(|(id, _)| id.as_str() == backend);
     let (backend, receiver) = known.ok_or_else(unknown_receiver)?;
     let count = |outcome| api.metrics.webhook(backend.as_str(), outcome);
+    // Refused by its headers, before the body takes up memory.
     if !receiver.is_worth_reading(request.headers()) {
         count(REFUSED);
         return Err(refused(WebhookError::Unsigned));
@@ -57,6 +58,7 @@ pub async fn receive(
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };
+    // The signature covers the exact bytes, so the body is read whole before it is parsed.
     let headers = request.headers().clone();
     let WholeBody(body) = WholeBody::from_request(request, &()).await?;
     let received = receiver.receive(&headers, &body);

@@ -1,17 +1,17 @@
-//! How much the tags of raw HTML cost who parses them: a parser compares each attribute of a tag with
-//! all before it, so that a tag of many is work that grows with their square.
+//! Cost limits for tags in raw HTML: a parser compares each attribute of a tag with all earlier
+//! ones, so the work grows with the square of their number.
 
-/// Attributes of one tag.
+/// Maximum number of attributes of one tag.
 const ATTRIBUTES_MAX: usize = 50;
-/// Bytes of one tag, with its attributes.
+/// Maximum length of one tag with its attributes, in bytes.
 const LENGTH_MAX: usize = 4 * 1024;
-/// Tags in one piece of raw HTML; a cleaner is quadratic in how deep they lie in each other.
+/// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
 const TAGS_MAX: usize = 200;
 
-/// How many tags a piece of raw HTML has; `None` if one of them, or their number, is too much.
+/// Counts the tags in a piece of raw HTML; `None` if a tag or their number exceeds a limit.
 ///
-/// Every `<` that could begin a tag is judged as one, wherever it stands: in a comment or a quoted
-/// value it is none, and which of them it stands in only a whole parser can tell.
+/// Every `<` that could begin a tag counts, even inside a comment or a quoted value: only a full
+/// parser could tell these apart.
 pub(super) fn count(raw: &str) -> Option<usize> {
     let begins = raw.match_indices('<').map(|(at, _)| raw.as_bytes().get(at + 1..));
     let mut tags = 0;
@@ -24,7 +24,7 @@ pub(super) fn count(raw: &str) -> Option<usize> {
     Some(tags)
 }
 
-/// Where a parser stands within a tag (HTML, 13.2.5.6 to 13.2.5.39).
+/// Tokenizer state within a tag (HTML, 13.2.5.6 to 13.2.5.39).
 #[derive(Clone, Copy)]
 enum Place {
     TagName,
@@ -36,7 +36,7 @@ enum Place {
     Bare,
 }
 
-/// Whether what begins behind a `<` is no tag, or one within the bounds.
+/// Returns true if the text after a `<` is not a tag, or a tag within the limits.
 fn is_cheap(rest: &[u8]) -> bool {
     let name = rest.strip_prefix(b"/").unwrap_or(rest);
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {
@@ -69,6 +69,7 @@ fn is_cheap(rest: &[u8]) -> bool {
         }
         place = next;
     }
+    // An unfinished tag ends with the input and is not rendered.
     true
 }
 

@@ -1,4 +1,4 @@
-//! Answers about one extension: its latest version, or all its versions.
+//! Cached responses about one extension: its latest version, or all versions.
 
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// Which of an extension's two answers is wanted.
+/// Kind of response about an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Facet {
-    /// Its latest version.
+    /// Latest version.
     Metadata,
-    /// All its versions.
+    /// All versions.
     Versions,
 }
 
-/// What [`Memos::extension`] is asked.
+/// A request for [`Memos::extension`].
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Which extension.
+    /// Extension.
     pub id: ExtensionId,
-    /// Of which backend; `None`: of its owner.
+    /// Backend, or `None` for the owner.
     pub scope: Scope,
-    /// What of it.
+    /// Kind of response.
     pub facet: Facet,
 }
 
@@ -63,7 +63,8 @@ impl AboutOne for Question {
             Facet::Versions => catalog.find_whole(&id, scope, deadline).await?,
         };
         let rendered = render(&entry, scope, facet, public_url.as_ref())?;
-        // What could not be read in time is told, and not kept: it may be there in a moment.
+        // An incomplete response is returned with a mark but not cached: the rest may arrive in a
+        // moment.
         let lacking: Vec<BackendId> = match facet {
             Facet::Metadata => Vec::new(),
             Facet::Versions => entry.extension.unread().map(|release| release.backend).collect(),
@@ -90,7 +91,7 @@ fn render(
     }
 }
 
-/// An answer that is kept.
+/// A cached response.
 pub struct KeptAnswer<'a> {
     rendered: Rendered,
     provenance: Provenance,
@@ -98,13 +99,13 @@ pub struct KeptAnswer<'a> {
 }
 
 impl KeptAnswer<'_> {
-    /// Whether it can be given in a coding without work.
+    /// Returns true if the response is available in a coding without further work.
     #[must_use]
     pub fn is_at_hand(&self, coding: Coding) -> bool {
         self.rendered.is_at_hand(coding)
     }
 
-    /// The answer, which is given now.
+    /// Returns the response and counts a cache hit.
     #[must_use]
     pub fn taken(self) -> (Rendered, Provenance) {
         self.counters.hit();
@@ -113,7 +114,7 @@ impl KeptAnswer<'_> {
 }
 
 impl Memos {
-    /// One extension's latest version or all its versions, from its memo or the catalog.
+    /// Returns an extension's latest version or all versions from the cache or the catalog.
     ///
     /// # Errors
     /// As [`Catalog::find`].
@@ -125,8 +126,8 @@ impl Memos {
         self.through(self.of(question.facet), catalog, question).await
     }
 
-    /// The answer to this question, if it is kept under this key of it and may still be given. It
-    /// counts as a hit once it is taken.
+    /// Returns the cached response to a request with this key, if it is still valid. It counts as a
+    /// hit only when taken.
     #[must_use]
     pub fn kept(
         &self,

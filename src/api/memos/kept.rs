@@ -1,5 +1,5 @@
-//! One memo and how it is filled: any number of callers who miss the same answer share one fill,
-//! which runs in a task of its own and goes on when they leave.
+//! A cache with single flight: concurrent misses of a key share one computation in a separate task,
+//! which continues when the callers leave.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -16,63 +16,65 @@ use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
-/// An answer that ends when what it was made from changes.
+/// A cached value that becomes invalid when its source changes.
 pub trait Perishable: Clone + Send + Sync + 'static {
-    /// Whether the catalog still says the same.
+    /// Returns true if the catalog's data is unchanged.
     fn holds(&self, view: &View) -> bool;
 
-    /// The most that it can take up, in bytes.
+    /// Returns the maximum memory use, in bytes.
     fn weight(&self) -> usize;
 }
 
-/// What a fill made.
+/// Result of a computation.
 #[derive(Clone, Debug)]
 pub struct Filled<V> {
-    /// The answer.
+    /// The value.
     pub value: V,
-    /// Whether the backends told all of it. What is not whole is answered and not kept: the rest
-    /// may be there in a moment.
+    /// True if the backends reported everything. An incomplete value is returned but not cached:
+    /// the rest may arrive in a moment.
     pub whole: bool,
-    /// The backends whose part is missing.
+    /// Backends whose part is missing.
     pub lacking: Vec<BackendId>,
 }
 
-/// What one extension was when a fill of it began; `None`: it was not known.
+/// State of an extension when a computation began; `None` if the extension was unknown.
 pub type Generation = Option<Same<Entry>>;
 
-/// What this view has under a name.
+/// Returns the current state of an extension.
 #[must_use]
 pub fn generation(view: &View, id: &ExtensionId, scope: Scope) -> Generation {
     view.get(id, scope).cloned().map(Same)
 }
 
-/// A memo with its fills; `G` tells apart fills that began before and after a change.
+/// A cache with its computations in flight; `G` separates those that began before a change from
+/// later ones.
 pub struct Kept<V, G> {
     memo: Arc<Memo<V>>,
     fills: Coalesced<(String, G), Filled<V>>,
 }
 
 impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
-    /// Nothing yet, and never more than these bounds; each answer lives for `ttl`.
+    /// Creates an empty cache with these limits and time to live.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Self {
         Self { memo: Memo::new(bounds, ttl, counters), fills: Coalesced::default() }
     }
 
-    /// The answer under this key that still holds; counts a hit or a miss.
+    /// Returns a valid entry and counts a hit or a miss.
     pub fn get(&self, key: &str, view: &View) -> Option<Hit<V>> {
         self.memo.get(key, |value| value.holds(view))
     }
 
-    /// The same, uncounted.
+    /// Like [`Kept::get`], without counting.
     pub fn peek(&self, key: &str, view: &View) -> Option<Hit<V>> {
         self.memo.look_up(key, |value| value.holds(view))
     }
 
-    /// Makes an answer that [`Kept::get`] did not have, or shares what is being made, and keeps it.
+    /// Computes a value that [`Kept::get`] did not find, or joins a computation in flight, and
+    /// caches the result.
     ///
     /// # Errors
-    /// The fill's own failure, for each of its callers; the next one tries again.
+    /// The failure of the computation, for each caller; the next caller tries again.
     pub async fn fill<F>(
         &self,
         catalog: &Arc<Catalog>,
@@ -104,7 +106,8 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
         let memo = Arc::clone(&self.memo);
         async move {
             let holds = |value: &V| value.holds(&catalog.view());
-            // Who missed just before the last fill ended comes here just after it.
+            // A caller that missed just before the previous computation completed arrives here just
+            // afterwards.
             if let Some(hit) = memo.look_up(&key, holds) {
                 return Ok(Filled { value: hit.value, whole: true, lacking: Vec::new() });
             }
@@ -116,13 +119,13 @@ impl<V: Perishable, G: Clone + Eq + Hash + Send + 'static> Kept<V, G> {
         }
     }
 
-    /// How many answers it holds that would still be given.
+    /// Returns the number of valid entries.
     #[must_use]
     pub fn len(&self, view: &View) -> usize {
         self.memo.len(|value| value.holds(view))
     }
 
-    /// What is counted of it.
+    /// Returns the counters of the cache.
     #[must_use]
     pub fn counters(&self) -> &CacheCounters {
         self.memo.counters()

@@ -1,4 +1,4 @@
-//! Answers about one release, kept beside the three memos.
+//! Cached responses about one release, in addition to the three caches of the specification.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// What is asked of a release, and which one.
+/// Kind of request for a release.
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// All of it.
+    /// All metadata of a version.
     Metadata(Tag),
-    /// The version that a range picks.
+    /// The version selected by a range.
     Resolve(Wanted),
 }
 
@@ -58,7 +58,7 @@ impl Question {
     }
 }
 
-/// A question about a release of this extension.
+/// A request for a release of this extension.
 #[derive(Clone)]
 struct OfRelease {
     id: ExtensionId,
@@ -97,8 +97,7 @@ impl AboutOne for OfRelease {
 }
 
 impl Memos {
-    /// One release, from its memo or its backend. What a backend did not tell all of is answered
-    /// and not kept.
+    /// Returns one release from the cache or its backend. Incomplete responses are not cached.
     ///
     /// # Errors
     /// As [`Catalog::find_details`] and [`Catalog::resolve`].

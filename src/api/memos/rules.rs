@@ -1,4 +1,4 @@
-//! How memos are kept, and the keys of what is about one extension.
+//! Settings of the response caches, and their keys for one extension.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use crate::backend::weighted::Bounds;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
-/// What the answers of one memo may take up together, whatever their number.
+/// Maximum total size of the responses in one cache, in bytes, whatever their number.
 pub(in crate::api) const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How the memos are kept.
+/// Settings of the response caches.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoRules {
-    /// Entries of each memo.
+    /// Maximum number of entries per cache.
     pub capacity: NonZeroUsize,
-    /// How long an entry lives.
+    /// Time to live of an entry.
     pub ttl: Duration,
-    /// How long a README may be answered while its backend does not answer.
+    /// Time for which a stale README may be served while its backend fails.
     pub stale_if_error: Duration,
-    /// How long it is remembered that a version has no README.
+    /// Time for which the absence of a README is cached.
     pub negative_ttl: Duration,
-    /// Whether lists are kept.
+    /// Enables the cache of lists.
     pub lists: bool,
-    /// Whether responses with metadata and versions are cached.
+    /// Enables the caches of metadata and versions.
     pub metadata: bool,
 }
 
 impl MemoRules {
-    /// The bounds of each memo.
+    /// Returns the limits of each cache.
     #[must_use]
     pub const fn bounds(&self) -> Bounds {
         Bounds { entries: self.capacity, bytes: BYTES_MAX }

@@ -1,4 +1,4 @@
-//! What the service needs of its machine: a port to listen on, a directory to write to.
+//! Local requirements of the service: a port to listen on and a writable directory.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -12,13 +12,14 @@ use crate::files;
 use crate::operations::doctor::report::Entry;
 use crate::operations::healthcheck::{Question, ask, own};
 
-/// How long whoever has our port may take to say that it is us.
+/// Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether the port is free, or ours already.
+/// Checks that the port is free or already used by this service.
 pub(super) async fn port(server: &ServerConfig) -> Entry {
     let ServerConfig { host, port, .. } = server;
     let place = format!("{host} port {port}");
+    // Binding also finds missing permissions and addresses of other machines.
     let error = match TcpListener::bind((server.address(), *port)).await {
         Ok(_) => return Entry::ok("service", "port", format!("{place} is free")),
         Err(error) => error,
@@ -41,7 +42,7 @@ pub(super) async fn port(server: &ServerConfig) -> Entry {
     Entry::problem("service", "port", format!("{place} cannot be used: {error}"), fix)
 }
 
-/// Whether what is known can be kept over a restart.
+/// Checks that the state can be saved across restarts.
 pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
     let Some(dir) = dir else {
         let what = "cache.state_dir is not set: after a restart the catalog is empty until every backend has been listed";
@@ -53,6 +54,7 @@ pub(super) fn state_dir(dir: Option<&Path>) -> Entry {
         );
     };
     let shown = dir.display();
+    // Permissions alone do not tell: the file system may be read-only or full.
     let written = files::private_directory(dir).and_then(|()| tempfile::tempfile_in(dir));
     match written {
         Ok(_) => Entry::ok("service", "state", format!("{shown} can be written")),

@@ -1,29 +1,29 @@
-//! What the doctor says: an entry for each thing that was looked at, and how to mend it.
+//! Report of the `doctor` command: one entry per check, with a suggested fix.
 
 use serde::Serialize;
 
-/// How a thing is.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Worth knowing; the service works.
+    /// Information; the service works.
     Note,
-    /// To be mended.
+    /// A problem to fix.
     Problem,
 }
 
-/// One thing that was looked at.
+/// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Entry {
-    /// The backend, or `service`.
+    /// Name of the backend, or `service`.
     about: String,
-    /// What of it, in a word.
+    /// Subject of the check, in one word.
     step: &'static str,
     state: State,
     what: String,
-    /// What to do about it.
+    /// Suggested fix.
     fix: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Entry {
     }
 }
 
-/// One line for each entry, and one for what to do about it.
+/// Formats one line per entry, and one for its fix.
 pub(super) fn as_text(entries: &[Entry]) -> String {
     let line = |entry: &Entry| {
         let state = match entry.state {
@@ -70,7 +70,7 @@ pub(super) fn as_text(entries: &[Entry]) -> String {
     entries.iter().map(line).collect()
 }
 
-/// `{"entries":[…],"problems":n}`, with a line break.
+/// Formats `{"entries":[…],"problems":n}`, with a line break.
 pub(super) fn as_json(entries: &[Entry]) -> String {
     let problems = entries.iter().filter(|entry| entry.is_problem()).count();
     format!("{:#}\n", serde_json::json!({ "entries": entries, "problems": problems }))

@@ -1,5 +1,5 @@
-//! One backend, step by step: its name, its address, its certificate, its clock, whether it knows
-//! us, and what it has. A step that fails ends the look at this backend.
+//! Checks of one backend, in order: DNS name, address, certificate, clock, credentials, content. A
+//! failed check ends the checks of the backend.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +20,18 @@ use crate::models::fault::FaultSubject;
 use crate::oci::address::RegistryAddress;
 use crate::operations::doctor::report::Entry;
 
-/// Nobody waits longer for a doctor.
+/// Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A certificate that ends sooner is to be renewed.
+/// Remaining lifetime below which a certificate must be renewed.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// Tokens and signatures are commonly refused beyond a few minutes.
+/// Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
-/// Extensions asked for before none is said to be readable.
+/// Maximum number of extensions to try before the backend counts as unreadable.
 const TRIED_MAX: usize = 3;
-/// Of the answer only the head is wanted.
+/// Maximum size of a response body, in bytes; only the head is used.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// The same configuration with shorter deadlines.
+/// Returns the configuration with shorter timeouts and without retries.
 pub(super) fn impatient(config: &Config) -> Config {
     let mut config = config.clone();
     let upstreams = [
@@ -45,7 +45,7 @@ pub(super) fn impatient(config: &Config) -> Config {
     config
 }
 
-/// Everything about one backend.
+/// Runs all checks of one backend.
 pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry> {
     let source = backend.id();
     let mut entries = Vec::new();
@@ -54,6 +54,7 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry
         if entries.iter().any(Entry::is_problem) {
             return entries;
         }
+        // Before the credentials, because tokens and signatures are refused if clocks differ.
         entries.push(clock(source, &url, upstream).await);
         if entries.iter().any(Entry::is_problem) {
             return entries;
@@ -77,8 +78,8 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry
     entries
 }
 
-/// Whether what is listed can be read: rights to the one are no rights to the other. The first
-/// extensions are asked for, since one that fails may be ill by itself.
+/// Checks that listed extensions are readable: permission to list does not imply permission to
+/// read. Tries several extensions, since one may be defective by itself.
 async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> Option<Entry> {
     let source = backend.id();
     let mut first = None;
@@ -109,7 +110,7 @@ fn remote(config: &Config, backend: BackendId) -> Option<(Url, &UpstreamConfig)>
     }
 }
 
-/// Name, connection and TLS.
+/// Checks DNS name, connection and TLS.
 async fn way(backend: BackendId, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
     let about = backend.as_str();
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
@@ -171,7 +172,7 @@ fn soon() -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(SOON).unwrap_or_default()
 }
 
-/// Whether the backend's clock and ours agree.
+/// Compares the backend's clock with the local one.
 async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> Entry {
     let about = source.as_str();
     let settings = HttpSettings {
@@ -190,6 +191,7 @@ async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> Entry
     };
     let answer = match asked {
         Ok(answer) => answer,
+        // Connection and TLS were checked before, so the fault is above them.
         Err(error) => {
             let fix = "the server accepts connections and does not answer HTTP: look at its log, \
                        and at a proxy before it";
@@ -244,7 +246,7 @@ fn listed(backend: BackendId, listing: &Listing) -> Entry {
     }
 }
 
-/// What nearly fits the naming.
+/// Returns advice about repositories that nearly match the naming scheme.
 fn misnamed(backend: BackendId, listing: &Listing) -> impl Iterator<Item = Entry> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
@@ -253,7 +255,7 @@ fn misnamed(backend: BackendId, listing: &Listing) -> impl Iterator<Item = Entry
     })
 }
 
-/// What a question failed with, and what to do about it.
+/// Describes a failed request, with a suggested fix.
 fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Error) -> Entry {
     let about = backend.as_str();
     let key = if backend.kind() == BackendKind::Oci { "auth_token_path" } else { "token_path" };
@@ -263,6 +265,8 @@ fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Erro
         BackendKind::Local => false,
     };
     let fix = match error.kind() {
+        // The order matters: a missing directory is reported as unavailable, but waiting does not
+        // help.
         _ if error.is_of_missing_place() => {
             "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
         }
