@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
@@ -135,7 +135,7 @@ fn service(catalog: &Arc<Catalog>) -> Api {
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
     let capacity = NonZeroUsize::new(1000).unwrap();
-    let memos = MemoRules {
+    let caches = ResponseCacheRules {
         capacity,
         ttl: TTL,
         stale_if_error: TTL,
@@ -143,9 +143,9 @@ fn service(catalog: &Arc<Catalog>) -> Api {
         lists: true,
         metadata: true,
     };
-    let parts = Parts {
+    let parts = ApiParts {
         catalog: Arc::clone(catalog),
-        memos: Memos::new(memos, None, &metrics),
+        caches: ResponseCaches::new(caches, None, &metrics),
         artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
         metrics,

@@ -1,34 +1,34 @@
 //! The catalog: the cached state of every backend, merged into one view that reads take without
 //! waiting.
 
-mod beyond;
+mod apply;
+mod backend_handle;
+mod by_tag;
 pub mod details;
-pub mod dirty;
 mod downloads;
 mod evidence;
 mod faults;
-pub mod first_seen;
+mod force_refresh;
 pub mod index;
-mod intake;
-mod member;
-pub mod moment;
-mod newest;
+pub mod lookups;
+mod missing_directory;
+mod over_capacity;
 pub mod ownership;
-mod pace;
 mod pauses;
+pub mod persistent_instant;
+pub mod pins;
 mod probing;
-pub mod questions;
+mod publish_throttle;
 pub mod reads;
+pub mod refresh_queue;
 pub mod resolve;
 mod retagged;
-mod room;
-pub mod rounds;
 pub mod search;
 pub mod snapshot;
 pub mod status;
 mod sweep;
 pub mod sync;
-mod vacancy;
+pub mod sync_cycle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,12 +38,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Backend, Fault};
-use crate::catalog::first_seen::{Completed, FirstSeen};
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::{Index, View};
-use crate::catalog::member::Member;
-use crate::catalog::moment::Moment;
-use crate::catalog::pace::{Pace, Turn};
-use crate::catalog::questions::Questions;
+use crate::catalog::lookups::Lookups;
+use crate::catalog::persistent_instant::PersistentInstant;
+use crate::catalog::pins::{PinnedBackend, Pins};
+use crate::catalog::publish_throttle::{PublishThrottle, PublishTurn};
 use crate::catalog::status::Status;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
@@ -99,16 +99,16 @@ pub enum Merge {
 /// Cached state of all backends. Reads take the current [`View`]; one writer per backend (`sync`)
 /// changes the index behind it.
 pub struct Catalog {
-    members: Vec<Member>,
+    handles: Vec<BackendHandle>,
     rules: Rules,
     index: Mutex<Index>,
     /// Lock order: `index` first, then `pace`.
-    pace: Mutex<Pace>,
+    pace: Mutex<PublishThrottle>,
     view: watch::Sender<Arc<View>>,
-    questions: Questions,
+    lookups: Lookups,
     /// Failure of the last attempt to save the state. `None` while state is saved or saving is off.
-    unkept: Mutex<Option<String>>,
-    first_seen: Arc<FirstSeen>,
+    persist_error: Mutex<Option<String>>,
+    pins: Arc<Pins>,
 }
 
 /// Age of a response, and the backends whose part is stale or missing.
@@ -137,25 +137,25 @@ impl Catalog {
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
-        let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
-        let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
-        let members = backends.into_iter().map(|backend| {
+        let pins = Arc::new(Pins::new(rules.accept_changes));
+        let completed = |backend| Arc::new(PinnedBackend::new(backend, Arc::clone(&pins)));
+        let handles = backends.into_iter().map(|backend| {
             let is_last = ids.last() == Some(&backend.id());
-            Member::new(completed(backend), is_last)
+            BackendHandle::new(completed(backend), is_last)
         });
-        let members = members.collect();
+        let handles = handles.collect();
         let mut index = Index::new(&ids, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
-        first_seen.follows(view.subscribe());
+        pins.follows(view.subscribe());
         Arc::new(Self {
-            members,
+            handles,
             rules,
             index: Mutex::new(index),
             pace: Mutex::default(),
             view,
-            questions: Questions::default(),
-            unkept: Mutex::default(),
-            first_seen,
+            lookups: Lookups::default(),
+            persist_error: Mutex::default(),
+            pins,
         })
     }
 
@@ -167,7 +167,7 @@ impl Catalog {
 
     /// Returns the configured backends, in order.
     pub fn backends(&self) -> impl Iterator<Item = BackendId> {
-        self.members.iter().map(Member::id)
+        self.handles.iter().map(BackendHandle::id)
     }
 
     /// The scope of one backend. The only backend of a kind has the scope of its kind.
@@ -180,19 +180,19 @@ impl Catalog {
     /// Returns the status of each backend for `/health`, in order.
     #[must_use]
     pub fn statuses(&self) -> Vec<(BackendId, Status)> {
-        let status = |member: &Member| {
-            let (breaker, status) = (member.breaker(), member.status.get());
+        let status = |handle: &BackendHandle| {
+            let (breaker, status) = (handle.breaker(), handle.status.get());
             // A backend that was never read has no age and counts as stale.
-            let age = status.current_as_of.map(Moment::elapsed);
+            let age = status.current_as_of.map(PersistentInstant::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
-            let held = member.held();
-            let (mut faults, faults_beyond) = member.evidence.faults();
-            let of_all = room::no_room_for(member.id(), held.refused);
+            let held = handle.held();
+            let (mut faults, faults_beyond) = handle.evidence.faults();
+            let of_all = over_capacity::no_room_for(handle.id(), held.refused);
             // These concern the whole backend, so they precede the faults of single repositories.
-            faults.splice(..0, of_all.into_iter().chain(member.vacancy()));
-            (member.id(), Status { breaker, stale, held, faults, faults_beyond, ..status })
+            faults.splice(..0, of_all.into_iter().chain(handle.vacancy()));
+            (handle.id(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
-        self.members.iter().map(status).collect()
+        self.handles.iter().map(status).collect()
     }
 
     /// Returns the freshness of a response from one backend or from all, about one extension (`of`)
@@ -200,13 +200,13 @@ impl Catalog {
     #[must_use]
     pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
-        for member in self.asked(scope) {
-            let age = member.status.current_as_of().map(Moment::elapsed);
+        for handle in self.asked(scope) {
+            let age = handle.status.current_as_of().map(PersistentInstant::elapsed);
             // Refused extensions count for every response: the missing one may be the extension in
             // question.
-            let lacks_part = member.held().refused > 0 || member.evidence.lacks_part(of);
+            let lacks_part = handle.held().refused > 0 || handle.evidence.lacks_part(of);
             if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
-                freshness.degraded.push(member.id());
+                freshness.degraded.push(handle.id());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
         }
@@ -215,50 +215,50 @@ impl Catalog {
 
     /// Returns the failure of the last attempt to save state; `None` while state is saved.
     #[must_use]
-    pub fn unkept(&self) -> Option<String> {
-        self.unkept.lock().clone()
+    pub fn persist_error(&self) -> Option<String> {
+        self.persist_error.lock().clone()
     }
 
     /// Returns true if at least one backend has data that can still be served.
     #[must_use]
     pub fn can_answer(&self) -> bool {
-        self.members.iter().any(|member| self.answers_for(member))
+        self.handles.iter().any(|handle| self.answers_for(handle))
     }
 
     /// Returns true if the backend was listed and its data is young enough to be served.
-    fn is_listed(&self, member: &Member) -> bool {
-        self.view().knows(member.id()) && !self.is_too_old(member)
+    fn is_listed(&self, handle: &BackendHandle) -> bool {
+        self.view().knows(handle.id()) && !self.is_too_old(handle)
     }
 
     /// Returns true if the backend was listed, or a webhook or a read has shown an extension of
     /// this backend, and its data is young enough to be served.
-    fn answers_for(&self, member: &Member) -> bool {
-        let (view, source) = (self.view(), member.id());
+    fn answers_for(&self, handle: &BackendHandle) -> bool {
+        let (view, source) = (self.view(), handle.id());
         // Before the first listing, a webhook or a read may have filled in some extensions already.
         let shows = view.knows(source) || !view.entries(source.into()).is_empty();
-        shows && !self.is_too_old(member)
+        shows && !self.is_too_old(handle)
     }
 
-    fn is_too_old(&self, member: &Member) -> bool {
-        let age = member.status.current_as_of().map(Moment::elapsed);
+    fn is_too_old(&self, handle: &BackendHandle) -> bool {
+        let age = handle.status.current_as_of().map(PersistentInstant::elapsed);
         // A backend without an age was never read. It has nothing to be too old.
         age.is_some_and(|age| self.rules.is_too_old(age))
     }
 
     /// Records a fault that was found while serving this backend's data.
     pub fn report(&self, backend: BackendId, fault: Fault) {
-        if let Some(member) = self.member(backend) {
-            member.evidence.found(fault);
+        if let Some(handle) = self.handle(backend) {
+            handle.evidence.found(fault);
         }
     }
 
     /// Returns the backends that a request concerns: the named one, or all.
-    fn asked(&self, scope: Scope) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(move |member| scope.includes(member.id()))
+    fn asked(&self, scope: Scope) -> impl Iterator<Item = &BackendHandle> {
+        self.handles.iter().filter(move |handle| scope.includes(handle.id()))
     }
 
-    fn member(&self, backend: BackendId) -> Option<&Member> {
-        self.members.iter().find(|member| member.id() == backend)
+    fn handle(&self, backend: BackendId) -> Option<&BackendHandle> {
+        self.handles.iter().find(|handle| handle.id() == backend)
     }
 
     /// Changes the index. Publishes a new view at once, or as soon as the pace allows.
@@ -266,7 +266,7 @@ impl Catalog {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
         // Copied while the index is locked, so that `/health` need not take that lock.
-        self.members.iter().for_each(|member| member.holds(index.held(member.id())));
+        self.handles.iter().for_each(|handle| handle.holds(index.held(handle.id())));
         if index.has_changed() {
             self.show(&mut index);
         }
@@ -277,12 +277,12 @@ impl Catalog {
         // Decided before the match: `pace` must not stay locked while the view is made.
         let turn = self.pace.lock().turn(Instant::now());
         match turn {
-            Turn::Now => {
+            PublishTurn::Now => {
                 // Made before it is sent: readers of the channel wait during a send.
                 let view = index.view(&self.view());
                 drop(self.view.send_replace(Arc::new(view)));
             }
-            Turn::At(at) => {
+            PublishTurn::At(at) => {
                 // One timer covers every change until then, so bursts of changes cost one view.
                 let this = Arc::clone(self);
                 tokio::spawn(async move {
@@ -290,7 +290,7 @@ impl Catalog {
                     this.change(|_| ());
                 });
             }
-            Turn::Awaited => {}
+            PublishTurn::Awaited => {}
         }
     }
 

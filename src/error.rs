@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::models::brief::brief;
+use crate::models::truncate::truncate;
 
 /// Result with the error type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -175,10 +175,10 @@ impl Error {
         while let Some(error) = cause {
             // Shortened at each step: one cause of many megabytes must not be copied again for each
             // that follows.
-            line = brief(format!("{line}: {error}"));
+            line = truncate(format!("{line}: {error}"));
             cause = error.source();
         }
-        brief(line)
+        truncate(line)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::models::version::Version;
 use crate::oci::artifact::{choose_layer, files};
 use crate::oci::challenge::challenges;
 use crate::oci::credentials::Credentials;
-use crate::oci::link::Listing;
+use crate::oci::link::LinkedList;
 use crate::oci::models::{Document, from_object};
 use crate::oci::token::credentials_header;
 
@@ -107,7 +107,8 @@ fn version(bytes: &[u8]) {
 fn link(bytes: &[u8]) {
     let (Ok(text), Ok(page)) = (std::str::from_utf8(bytes), PAGE.parse::<Url>()) else { return };
     let (Ok(root), Ok(start)) = (page.join("/sub/"), page.join("/sub/v2/_catalog")) else { return };
-    if let Ok(Some(next)) = (Listing { root: &root, start: &start }).next_page(&page, text.lines())
+    if let Ok(Some(next)) =
+        (LinkedList { root: &root, start: &start }).next_page(&page, text.lines())
     {
         assert_eq!(next.origin(), page.origin());
         assert!(next.path().starts_with("/sub/"));
@@ -134,7 +135,7 @@ fn retry_after(bytes: &[u8]) {
 fn range(bytes: &[u8]) {
     let Some((size, text)) = bytes.split_first_chunk::<8>() else { return };
     let (Some(headers), size) = (header(RANGE, text), u64::from_le_bytes(*size)) else { return };
-    if let ranges::Wanted::Part(part) = ranges::wanted(&headers, size, "\"a\"") {
+    if let ranges::WantedRange::Part(part) = ranges::wanted(&headers, size, "\"a\"") {
         assert!(part.start < part.end && part.end <= size, "{part:?} of {size}");
     }
 }

@@ -12,15 +12,15 @@ mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod identity;
-mod known;
+pub mod labels;
 mod lists;
 mod models;
 mod named;
-pub mod operations;
 mod organization;
 mod page;
 mod paging;
 mod readme;
+mod repository_cache;
 mod rows;
 pub mod settings;
 mod urls;

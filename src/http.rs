@@ -3,27 +3,27 @@
 
 pub mod answer;
 mod body;
+mod body_buffer;
 mod breaker;
 mod call;
+mod concurrency_limit;
+mod concurrency_permit;
 mod connect;
 pub(crate) mod egress;
 mod failure;
+mod failure_window;
 pub mod inspect;
 pub mod json;
 pub(crate) mod load;
+pub mod memory_budget;
 pub mod metrics;
-mod pace;
 mod redirect;
 pub mod request;
 mod retry;
-pub mod room;
+mod stall;
 mod throttle;
 mod tls;
-mod turn;
-mod turns;
 mod verdict;
-mod whole;
-mod window;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,19 +40,19 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
 use crate::http::breaker::{Breaker, TRIAL_MAX, Verdict};
 use crate::http::call::Call;
+use crate::http::concurrency_limit::{ConcurrencyLimit, Permit};
+use crate::http::concurrency_permit::ConcurrencyPermit;
 use crate::http::connect::Pool;
 use crate::http::load::load_of;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
-use crate::http::room::Room;
 use crate::http::throttle::{Course, Throttle};
-use crate::http::turn::Turn;
-use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::backend_id::BackendId;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
@@ -60,7 +60,7 @@ use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 /// Upper bound, in bytes, of the memory that one request or one download takes while its response
 /// arrives.
 pub const QUESTION_BYTES: usize = 1536 * 1024;
-/// Upper bound, in bytes, of the memory that the one request with [`Room::Much`] takes.
+/// Upper bound, in bytes, of the memory that the one request with [`MemoryBudget::Much`] takes.
 pub const LARGE_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// `User-Agent` sent to every upstream.
@@ -100,8 +100,8 @@ pub struct HttpClient(Arc<Shared>);
 struct Shared {
     settings: HttpSettings,
     pool: Pool,
-    turns: Turns,
-    /// Held by the one request with [`Room::Much`].
+    turns: ConcurrencyLimit,
+    /// Held by the one request with [`MemoryBudget::Much`].
     large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
     /// Throttles of the configured server and of auxiliary servers, such as a token server.
@@ -120,16 +120,16 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 }
 
 /// A call that received a response, and its permit while the body streams.
-type Kept = (Call, Option<Permit>);
+type RememberedRedirect = (Call, Option<Permit>);
 
 /// Outcome of one attempt, and the throttle's decision about it.
 struct Try<A> {
-    end: Result<(A, Kept)>,
+    end: Result<(A, RememberedRedirect)>,
     course: Course,
 }
 
 /// Head of a response, and the last hop of the redirects that led to it.
-struct Reached {
+struct FinalHop {
     response: Response<Incoming>,
     hop: Hop,
 }
@@ -147,7 +147,7 @@ impl HttpClient {
     /// Returns an error if the certificate file cannot be read or holds no certificate.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
-        let turns = Turns::new(settings.max_concurrency);
+        let turns = ConcurrencyLimit::new(settings.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.retries);
         let large = tokio::sync::Mutex::default();
@@ -178,15 +178,20 @@ impl HttpClient {
     /// `BackendTimeout` after the deadline. `BackendUnavailable` if a connection fails or breaks,
     /// or if the circuit breaker is open. `BackendFaulty` if the response is not HTTP, too long, or
     /// a redirect that is not allowed. A response of any status is `Ok`.
-    pub async fn fetch(&self, request: Request, max_bytes: usize, room: Room) -> Result<Answer> {
+    pub async fn fetch(
+        &self,
+        request: Request,
+        max_bytes: usize,
+        room: MemoryBudget,
+    ) -> Result<UpstreamResponse> {
         let request = Request { whole: true, ..request };
         let backend = self.0.settings.backend;
-        let read = move |reached: Reached| async move {
+        let read = move |reached: FinalHop| async move {
             let (head, body) = reached.response.into_parts();
             let body = body::read_bounded(body, max_bytes, room).await?;
             let Hop { url, moved, at_home, .. } = reached.hop;
             let (status, headers, left_home) = (head.status, head.headers, !at_home);
-            Ok(Answer { backend, status, headers, body, url, moved, left_home })
+            Ok(UpstreamResponse { backend, status, headers, body, url, moved, left_home })
         };
         self.ask(&request, read).await.map(|(answer, _)| answer)
     }
@@ -212,8 +217,8 @@ impl HttpClient {
     async fn ask<A: Answered, F: Future<Output = Result<A>>>(
         &self,
         request: &Request,
-        read: impl Fn(Reached) -> F,
-    ) -> Result<(A, Kept)> {
+        read: impl Fn(FinalHop) -> F,
+    ) -> Result<(A, RememberedRedirect)> {
         let patience = self.0.settings.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         // One deadline covers all attempts and their pauses, so that retries never add to the time
@@ -249,10 +254,11 @@ impl HttpClient {
         request: &Request,
         deadline: Instant,
         limited: bool,
-        read: &impl Fn(Reached) -> F,
+        read: &impl Fn(FinalHop) -> F,
     ) -> Result<Try<A>> {
         let backend = self.0.settings.backend;
-        let Turn { pass, permit, throttle, ticket } = self.turn(request, deadline).await?;
+        let ConcurrencyPermit { pass, permit, throttle, ticket } =
+            self.turn(request, deadline).await?;
         let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
         // A trial blocks all other requests to the backend, so that it gets less time than they do.
         let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
@@ -299,14 +305,14 @@ impl HttpClient {
     }
 
     /// Sends a request and follows redirects as far as the request allows.
-    async fn send(&self, request: &Request) -> Result<Reached> {
+    async fn send(&self, request: &Request) -> Result<FinalHop> {
         let settings = &self.0.settings;
         let mut hop = Hop::first(request, &settings.base).map_err(Error::faulty)?;
         loop {
             let response = self.send_once(request, &hop).await?;
             match hop.next(&response, request.redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
-                None => return Ok(Reached { response, hop }),
+                None => return Ok(FinalHop { response, hop }),
             }
         }
     }

@@ -24,16 +24,16 @@ pub mod catalog;
 
 pub mod api;
 
+pub mod app;
 pub mod server;
-pub mod service;
 
-pub mod args;
 pub mod build_info;
+pub mod cli;
 pub mod config;
+pub mod logging;
 pub mod metrics;
-pub mod telemetry;
 
-pub mod operations;
+pub mod commands;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;

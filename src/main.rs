@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use extension_registry::args::Args;
-use extension_registry::operations::run;
+use extension_registry::cli::Args;
+use extension_registry::commands::run;
 
 /// Each response consists of dozens of small allocations, made and freed on one thread; see
 /// `docs/adr/0011-mimalloc.md`.

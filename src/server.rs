@@ -26,10 +26,10 @@ use tokio::time::{sleep, timeout};
 use tower::Service;
 use tracing::{debug, info, warn};
 
-use crate::server::activity::{Activity, Held, Patience};
-use crate::server::clients::{Clients, Counted};
+use crate::server::activity::{Activity, ClientTimeouts, HeldConnection};
+use crate::server::clients::{Clients, CountedConnection};
 use crate::server::threads::Threads;
-use crate::server::tracked::{Answer, Tracked};
+use crate::server::tracked::{Tracked, TrackedResponse};
 
 /// Maximum size of a request head, in bytes; a larger one is refused without a body. hyper buffers
 /// as many bytes of a response for a client that does not read.
@@ -83,7 +83,7 @@ pub struct Limits {
     /// Maximum time for responses in flight after [`Stop::Drain`].
     pub grace: Duration,
     /// Timeouts for slow clients.
-    pub patience: Patience,
+    pub patience: ClientTimeouts,
 }
 
 /// Services that respond to requests.
@@ -92,7 +92,7 @@ pub struct Routers<S> {
     /// Service for connections within the limit.
     pub served: S,
     /// Service for connections beyond the limit.
-    pub crowded: S,
+    pub overflow: S,
 }
 
 /// A service for the requests of a connection. It must always be ready.
@@ -134,8 +134,8 @@ pub async fn serve<S: Answers>(
         match accepted {
             Ok(None) => debug!("connection closed: too many connections from this address"),
             Ok(Some((stream, connection))) => {
-                let Routers { served, crowded } = &routers;
-                let router = if connection.crowded { crowded.clone() } else { served.clone() };
+                let Routers { served, overflow } = &routers;
+                let router = if connection.overflow { overflow.clone() } else { served.clone() };
                 let serving = connection.serve(stream, router, limits.patience, stop.clone());
                 // Assigned to the least busy thread for its lifetime, since tasks do not move
                 // between threads.
@@ -173,7 +173,7 @@ impl Streams {
 
     /// Acquires a permit for a stream of this client; `None` if the client or the service is at its
     /// limit.
-    fn enter(&self, peer: SocketAddr) -> Option<Held> {
+    fn enter(&self, peer: SocketAddr) -> Option<HeldConnection> {
         let counted = self.clients.enter(peer.ip()).ok()?;
         Some(Box::new((Arc::clone(&self.all).try_acquire_owned().ok()?, counted)))
     }
@@ -208,11 +208,11 @@ impl Places {
         let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let Some((place, counted, crowded)) = self.place(peer, spare) else { return Ok(None) };
+        let Some((place, counted, overflow)) = self.place(peer, spare) else { return Ok(None) };
         // Deregistered here, because the runtime of another thread will poll it.
         let stream = stream.into_std()?;
         let streams = self.streams.clone();
-        let connection = Connection { peer, crowded, streams, _place: place, _counted: counted };
+        let connection = Connection { peer, overflow, streams, _place: place, _counted: counted };
         Ok(Some((stream, connection)))
     }
 
@@ -221,7 +221,7 @@ impl Places {
         &self,
         peer: SocketAddr,
         spare: OwnedSemaphorePermit,
-    ) -> Option<(OwnedSemaphorePermit, Option<Counted>, bool)> {
+    ) -> Option<(OwnedSemaphorePermit, Option<CountedConnection>, bool)> {
         let Ok(counted) = self.clients.enter(peer.ip()) else {
             let beyond = Arc::clone(&self.beyond).try_acquire_owned().ok()?;
             return Some((beyond, None, true));
@@ -256,10 +256,10 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::R
 struct Connection {
     peer: SocketAddr,
     /// True for a connection beyond the limit.
-    crowded: bool,
+    overflow: bool,
     streams: Streams,
     _place: OwnedSemaphorePermit,
-    _counted: Option<Counted>,
+    _counted: Option<CountedConnection>,
 }
 
 impl Connection {
@@ -269,20 +269,20 @@ impl Connection {
         self,
         stream: std::net::TcpStream,
         router: S,
-        mut patience: Patience,
+        mut patience: ClientTimeouts,
         mut stop: watch::Receiver<Stop>,
     ) {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => return warn!("cannot watch a connection: {error}"),
         };
-        if self.crowded {
+        if self.overflow {
             patience.head = patience.head.min(SPARE_PATIENCE);
         }
         let activity = Activity::new(patience);
         let stream = Tracked::new(stream, Arc::clone(&activity), patience.stall);
         let service = service_fn(|request| self.answer(request, router.clone(), &activity));
-        let builder = if self.crowded { once(builder()) } else { builder() };
+        let builder = if self.overflow { once(builder()) } else { builder() };
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut overdue = std::pin::pin!(activity.overdue());
@@ -307,7 +307,7 @@ impl Connection {
         request: Request<Incoming>,
         mut router: S,
         activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
+    ) -> impl Future<Output = Result<Response<TrackedResponse>, Infallible>> + use<S> {
         let version = request.version();
         let stream = (version == Version::HTTP_2).then(|| self.streams.enter(self.peer));
         if matches!(stream, Some(None)) {
@@ -318,7 +318,7 @@ impl Connection {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answered = router.call(request);
-        async move { Ok(answered.await?.map(|body| Answer::new(body, ticket, version))) }
+        async move { Ok(answered.await?.map(|body| TrackedResponse::new(body, ticket, version))) }
     }
 }
 

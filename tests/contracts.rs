@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use extension_registry::api::handlers::webhooks;
-use extension_registry::api::memos::CACHES;
+use extension_registry::api::response_caches::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::Outcome;
@@ -94,8 +94,7 @@ pub fn sampled_metrics() -> String {
     for backend in ["gitea", "oci", "local"] {
         metrics.backends.prepare(backend);
     }
-    let calls: [(_, &[&str]); 2] =
-        [("gitea", &gitea::operations::ALL), ("oci", &oci::operations::ALL)];
+    let calls: [(_, &[&str]); 2] = [("gitea", &gitea::labels::ALL), ("oci", &oci::labels::ALL)];
     for (backend, operations) in calls {
         let outcomes = Outcome::ALL.map(Outcome::as_str);
         let words = CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::{Limits, Stop};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -52,7 +52,11 @@ async fn served(limits: Limits) -> (Served, Arc<Notify>) {
 }
 
 fn limits() -> Limits {
-    Limits { max_connections: 10, grace: Duration::from_secs(5), patience: Patience::default() }
+    Limits {
+        max_connections: 10,
+        grace: Duration::from_secs(5),
+        patience: ClientTimeouts::default(),
+    }
 }
 
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";

@@ -148,7 +148,8 @@ async fn a_registry_answers_as_its_storage_does_as_a_directory() {
     // What names the place differs, and nothing else.
     let placeless = |mut rows: Value| {
         for row in rows.as_array_mut().unwrap() {
-            for field in ["source", "sources", "backend", "backends", "repository", "download_url"] {
+            for field in ["source", "sources", "backend", "backends", "repository", "download_url"]
+            {
                 row.as_object_mut().unwrap().remove(field);
             }
         }

@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::api::auth::{Auth, Refusal};
+use crate::api::auth::{ClientAuth, Refusal};
 use crate::api::cache_policy::CachePolicy;
 use crate::api::client_address::{TrustedProxies, network_of};
+use crate::api::client_concurrency::{ClientConcurrency, Share};
 use crate::api::framing::one_reading;
-use crate::api::limits::{Crowded, Place, Room, bound_head, is_large};
-use crate::api::notices::Sender;
 use crate::api::problem::Problem;
-use crate::api::rate_limit::{ClientKey, Rate, RateLimiter, Verdict};
-use crate::api::seats::{Seats, Share};
+use crate::api::rate_limit::{ClientKey, Rate, RateDecision, RateLimiter};
+use crate::api::request_limit::{Overflow, RequestLimit, RequestPermit, bound_head, is_large};
+use crate::api::webhook_limit::Sender;
 use crate::metrics::Metrics;
 
 /// Endpoints for orchestrators: no token, no limits, and available under any load.
@@ -38,24 +38,24 @@ const GUESSES: Rate =
 /// Admission control, with all limits.
 pub struct Admission {
     /// Accepted client tokens; `None` if no token is required.
-    pub auth: Option<Arc<Auth>>,
+    pub auth: Option<Arc<ClientAuth>>,
     /// Rate limit on wrong tokens per address.
     pub guesses: RateLimiter,
     /// Rate limit per client; `None` for no limit.
     pub rate: Option<RateLimiter>,
     /// Maximum number of concurrent requests per client; `None` for no limit but `room`.
-    pub seats: Option<Seats>,
+    pub seats: Option<ClientConcurrency>,
     /// Maximum number of concurrent requests per address; `None` for no limit but `room`.
     pub share: Option<Share>,
     /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
     /// Maximum number of concurrent requests.
-    pub room: Room,
+    pub room: RequestLimit,
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        let (proxies, room) = (TrustedProxies::default(), Room::of(ROOM));
+        let (proxies, room) = (TrustedProxies::default(), RequestLimit::of(ROOM));
         let guesses = guesses(None);
         Self { auth: None, guesses, rate: None, seats: None, share: None, proxies, room }
     }
@@ -77,40 +77,40 @@ pub struct ClientName(pub Arc<str>);
 
 /// Marks a health request without a valid token, which gets no details.
 #[derive(Clone, Copy, Debug)]
-pub struct Stranger;
+pub struct Unauthenticated;
 
 /// Decision on a request, made before any lookup.
-pub(super) struct Entered {
+pub(super) struct Admitted {
     /// State of the client's rate limit, for the response headers.
-    verdict: Option<Verdict>,
-    inside: Result<Inside, Refused>,
+    verdict: Option<RateDecision>,
+    inside: Result<Inside, Rejected>,
 }
 
 /// Data of an admitted request.
 #[derive(Default)]
 struct Inside {
-    place: Option<Place>,
+    place: Option<RequestPermit>,
     client: Option<ClientName>,
-    stranger: Option<Stranger>,
+    stranger: Option<Unauthenticated>,
     /// Sender, for webhooks.
     sender: Option<Sender>,
 }
 
 /// Reason why a request is refused.
-enum Refused {
+enum Rejected {
     /// The head is too large or ambiguous.
     Head(Problem),
     /// The client exceeds its rate limit; the next request passes after this time.
     Rate(Duration),
     /// The client has its maximum number of concurrent requests.
-    Seats,
+    ClientConcurrency,
     /// No valid token.
     Token(Refusal),
     /// No permit is free.
-    Room,
+    RequestLimit,
 }
 
-impl Entered {
+impl Admitted {
     /// Returns true if the request is admitted.
     pub(super) const fn is_let_in(&self) -> bool {
         self.inside.is_ok()
@@ -123,7 +123,7 @@ impl Admission {
     pub(super) async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
-        Entered { verdict, inside }: Entered,
+        Admitted { verdict, inside }: Admitted,
         mut request: Request,
         answer: impl FnOnce(Request) -> F,
         dressed: impl FnOnce(Response) -> Response,
@@ -154,7 +154,7 @@ impl Admission {
     pub(super) fn admit_at_once(
         &self,
         metrics: &Metrics,
-        Entered { verdict, inside }: Entered,
+        Admitted { verdict, inside }: Admitted,
         many: bool,
         answer: impl FnOnce() -> Response,
         dressed: impl FnOnce(Response) -> Response,
@@ -172,20 +172,20 @@ impl Admission {
     /// Decides on a request by its head alone. Requests without a valid token count against the
     /// rate limit of their address before they are refused. A CORS preflight never carries a token
     /// and needs none.
-    pub(super) fn enter(&self, request: &Request, preflight: bool) -> Entered {
+    pub(super) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
         // First of all: an ambiguous head must not reach the token check under one of two readings.
         if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
-            return Entered { verdict: None, inside: Err(Refused::Head(problem)) };
+            return Admitted { verdict: None, inside: Err(Rejected::Head(problem)) };
         }
         let address = self.address(request);
         if HEALTH.contains(&request.uri().path()) {
-            return Entered { verdict: None, inside: Ok(self.watching(request, address)) };
+            return Admitted { verdict: None, inside: Ok(self.watching(request, address)) };
         }
         // The token is checked before the rate limit, because it determines whose limit applies.
         let client = if preflight { Ok(None) } else { self.client(request, address) };
         let key = self.key(&client, address);
         let verdict = self.take(key.as_ref());
-        let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
+        let over = verdict.and_then(|verdict| verdict.retry_after).map(Rejected::Rate);
         let inside = match over {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
@@ -195,13 +195,13 @@ impl Admission {
                 Ok(Inside { place, client, sender, stranger: None })
             }),
         };
-        Entered { verdict, inside }
+        Admitted { verdict, inside }
     }
 
     /// Admits a health request, which is always served. The token check is rate limited as
     /// elsewhere, so that this endpoint is no way around the limit on guesses.
     fn watching(&self, request: &Request, address: IpAddr) -> Inside {
-        let stranger = self.auth.as_ref().map(|_| Stranger);
+        let stranger = self.auth.as_ref().map(|_| Unauthenticated);
         let unknown = Inside { stranger, ..Inside::default() };
         if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
             return unknown;
@@ -216,7 +216,7 @@ impl Admission {
     }
 
     /// Adds rate limit headers, unless a shared cache may serve the response to other clients.
-    fn tell(&self, verdict: Option<Verdict>, response: &mut Response) {
+    fn tell(&self, verdict: Option<RateDecision>, response: &mut Response) {
         let shared = self.auth.is_none() && CachePolicy::is_kept_unasked(response);
         if let (Some(rate), Some(verdict)) = (&self.rate, verdict.filter(|_| !shared)) {
             rate.tell(&verdict, response.headers_mut());
@@ -226,20 +226,20 @@ impl Admission {
     /// Identifies the client by its token; `None` if no token is required. After too many wrong
     /// tokens from an address, valid ones are refused as well, so that a correct guess goes
     /// unnoticed.
-    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Refused> {
+    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
         let signed = request.uri().path().starts_with(SIGNED);
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
         let key = ClientKey::Network(network_of(address));
         if request.headers().contains_key(AUTHORIZATION)
             && let Some(wait) = self.guesses.wait(&key, Instant::now())
         {
-            return Err(Refused::Rate(wait));
+            return Err(Rejected::Rate(wait));
         }
         let client = auth.client(request.headers(), Timestamp::now());
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
-        client.map(|name| Some(ClientName(name))).map_err(Refused::Token)
+        client.map(|name| Some(ClientName(name))).map_err(Rejected::Token)
     }
 
     /// Acquires the permits of a request, if it needs any.
@@ -248,26 +248,28 @@ impl Admission {
         request: &Request,
         key: Option<ClientKey>,
         address: IpAddr,
-    ) -> Result<Option<Place>, Refused> {
+    ) -> Result<Option<RequestPermit>, Rejected> {
         if request.uri().path() == WATCHED {
             return Ok(None);
         }
-        if request.extensions().get::<Crowded>().is_some() {
-            return Err(Refused::Room);
+        if request.extensions().get::<Overflow>().is_some() {
+            return Err(Rejected::RequestLimit);
         }
         // The client's own limits come first: a client over its limit must not take a permit from
         // others.
         let seats = self.seats.as_ref().zip(key);
-        let seat = seats.map(|(seats, key)| seats.take(key).ok_or(Refused::Seats)).transpose()?;
+        let seat = seats
+            .map(|(seats, key)| seats.take(key).ok_or(Rejected::ClientConcurrency))
+            .transpose()?;
         let share = self.share.as_ref().map(|share| share.take(address, &self.proxies));
-        let share = share.transpose().map_err(|_| Refused::Seats)?.flatten();
-        self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Refused::Room)
+        let share = share.transpose().map_err(|_| Rejected::ClientConcurrency)?.flatten();
+        self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Rejected::RequestLimit)
     }
 
     /// Returns the key of the client's limits; `None` without limits per client.
     fn key(
         &self,
-        client: &Result<Option<ClientName>, Refused>,
+        client: &Result<Option<ClientName>, Rejected>,
         address: IpAddr,
     ) -> Option<ClientKey> {
         if self.rate.is_none() && self.seats.is_none() {
@@ -283,7 +285,7 @@ impl Admission {
         Sender((!self.proxies.trusts(address)).then(|| network_of(address)))
     }
 
-    fn take(&self, key: Option<&ClientKey>) -> Option<Verdict> {
+    fn take(&self, key: Option<&ClientKey>) -> Option<RateDecision> {
         let (rate, key) = self.rate.as_ref().zip(key)?;
         Some(rate.take(key.clone(), Instant::now()))
     }
@@ -300,13 +302,13 @@ impl Admission {
 
 /// Attaches the permit to the response; refuses it if too many large responses are waiting.
 fn kept_for(
-    place: Place,
+    place: RequestPermit,
     response: Response,
     metrics: &Metrics,
     dressed: impl FnOnce(Response) -> Response,
 ) -> Response {
     let kept = place.keep_for(response);
-    kept.unwrap_or_else(|| dressed(Refused::Room.counted(metrics).into_response()))
+    kept.unwrap_or_else(|| dressed(Rejected::RequestLimit.counted(metrics).into_response()))
 }
 
 /// Attaches the client's name to the response, for the request log.
@@ -315,7 +317,7 @@ fn named(client: Option<ClientName>, mut response: Response) -> Response {
     response
 }
 
-impl Refused {
+impl Rejected {
     fn counted(self, metrics: &Metrics) -> Self {
         self.reason().into_iter().for_each(|reason| metrics.refused(reason));
         self
@@ -326,20 +328,20 @@ impl Refused {
         match self {
             Self::Head(_) => None,
             Self::Rate(_) => Some("rate_limit"),
-            Self::Seats => Some("concurrent"),
+            Self::ClientConcurrency => Some("concurrent"),
             Self::Token(_) => Some("token"),
-            Self::Room => Some("overload"),
+            Self::RequestLimit => Some("overload"),
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         let challenge = match self {
             Self::Head(problem) => return problem.into_response(),
             Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
-            Self::Seats => return Problem::crowding().into_response(),
-            Self::Room => return Problem::overloaded().into_response(),
+            Self::ClientConcurrency => return Problem::crowding().into_response(),
+            Self::RequestLimit => return Problem::overloaded().into_response(),
             Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
             Self::Token(Refusal::Wrong) => {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""

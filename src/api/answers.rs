@@ -63,12 +63,12 @@ impl Provenance {
 
 /// A response from the catalog.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CatalogResponse {
     rendered: Rendered,
     headers: HeaderMap,
 }
 
-impl Answer {
+impl CatalogResponse {
     /// Creates a response with this provenance.
     #[must_use]
     pub fn new(rendered: Rendered, provenance: &Provenance) -> Self {

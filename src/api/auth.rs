@@ -100,9 +100,9 @@ pub enum Refusal {
 
 /// Authenticates clients by tokens, which can be replaced at run time.
 #[derive(Debug)]
-pub struct Auth(RwLock<ClientTokens>);
+pub struct ClientAuth(RwLock<ClientTokens>);
 
-impl Auth {
+impl ClientAuth {
     /// Creates the authentication with these tokens.
     #[must_use]
     pub const fn new(tokens: ClientTokens) -> Self {
@@ -146,7 +146,7 @@ mod tests {
         Digest::sha256(token.as_bytes()).hex().to_owned()
     }
 
-    fn ask(auth: &Auth, authorization: &str) -> Result<String, Refusal> {
+    fn ask(auth: &ClientAuth, authorization: &str) -> Result<String, Refusal> {
         let value = HeaderValue::from_str(authorization).unwrap();
         let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
         auth.client(&headers, NOW.parse().unwrap()).map(|client| client.to_string())
@@ -161,7 +161,7 @@ mod tests {
             digest("c"),
             digest("d"),
         );
-        let auth = Auth::new(file.parse().unwrap());
+        let auth = ClientAuth::new(file.parse().unwrap());
         assert_eq!(ask(&auth, "Bearer a"), Ok("ci".to_owned()));
         assert_eq!(ask(&auth, "bearer  b "), Ok("ui".to_owned()));
         for wrong in ["Bearer c", "Bearer d", "Bearer x", "Bearer ", "Bearer", "Basic a", "a"] {
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn two_tokens_are_none() {
-        let auth = Auth::new(format!("ci {}", digest("a")).parse().unwrap());
+        let auth = ClientAuth::new(format!("ci {}", digest("a")).parse().unwrap());
         let mut headers = HeaderMap::new();
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));

@@ -14,7 +14,7 @@ use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::api::problem::Problem;
 use crate::api::state::ApiState;
 use crate::catalog::Catalog;
-use crate::catalog::resolve::Wanted;
+use crate::catalog::resolve::VersionRange;
 use crate::models::backend_id::BackendName;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
@@ -153,7 +153,7 @@ impl FromRequestParts<Arc<ApiState>> for ScopeParam {
 }
 
 /// `?constraint=` and `?prerelease=`: the acceptable versions.
-pub struct WantedParams(pub Wanted);
+pub struct WantedParams(pub VersionRange);
 
 impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
     type Rejection = Problem;
@@ -166,7 +166,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
         let prereleases = prereleases
             .parse()
             .map_err(|_| Problem::bad_request("prerelease must be true or false"))?;
-        Ok(Self(Wanted { constraint, prereleases }))
+        Ok(Self(VersionRange { constraint, prereleases }))
     }
 }
 

@@ -12,7 +12,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
 use crate::api::answers::Coded;
-use crate::api::directions::nothing_at;
+use crate::api::path_hints::nothing_at;
 use crate::api::templates::Templates;
 
 /// Maximum size of a request body that is read, in bytes.

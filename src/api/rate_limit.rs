@@ -48,7 +48,7 @@ pub struct RateLimiter {
 
 /// Result of the rate limit for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RateDecision {
     /// Time after which the next request would pass, if this one exceeds the limit.
     pub retry_after: Option<Duration>,
     /// Number of requests that would pass immediately.
@@ -69,7 +69,7 @@ impl RateLimiter {
     }
 
     /// Takes one request out of the client's bucket, if the bucket is not empty.
-    pub fn take(&self, client: ClientKey, now: Instant) -> Verdict {
+    pub fn take(&self, client: ClientKey, now: Instant) -> RateDecision {
         let each = Duration::from_secs(1) / self.rate.per_second.get();
         let whole = each * self.rate.burst.get();
         let mut clients = self.full_at.lock();
@@ -78,13 +78,13 @@ impl RateLimiter {
         if let Some(over) = filling.checked_sub(whole).filter(|over| !over.is_zero()) {
             // A refused request takes nothing, or a client that retries too early would never pass
             // again.
-            return Verdict { retry_after: Some(over), remaining: 0, reset: full_at - now };
+            return RateDecision { retry_after: Some(over), remaining: 0, reset: full_at - now };
         }
         clients.put(client, now + filling);
         forget(&mut clients, now);
         let remaining = (whole - filling).as_nanos() / each.as_nanos();
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-        Verdict { retry_after: None, remaining, reset: filling }
+        RateDecision { retry_after: None, remaining, reset: filling }
     }
 
     /// Returns the time after which the next request of this client would pass; `None` if
@@ -97,9 +97,9 @@ impl RateLimiter {
     }
 
     /// Writes the rate limit headers.
-    pub fn tell(&self, verdict: &Verdict, headers: &mut HeaderMap) {
+    pub fn tell(&self, verdict: &RateDecision, headers: &mut HeaderMap) {
         headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
-        let Verdict { remaining, reset, .. } = verdict;
+        let RateDecision { remaining, reset, .. } = verdict;
         let left = format!("\"client\";r={remaining};t={}", reset.as_secs_f64().ceil());
         if let Ok(left) = HeaderValue::from_str(&left) {
             headers.insert(RATE_LIMIT, left);

@@ -12,15 +12,15 @@ use futures_util::FutureExt as _;
 
 use crate::api::accept::Form;
 use crate::api::answers::Provenance;
-use crate::api::memos::kept::{Generation, generation};
-use crate::api::memos::rules::{MemoRules, entry_key};
-use crate::api::readmes::texts::{Identity, Texts};
+use crate::api::readmes::texts::{TextIdentity, Texts};
 use crate::api::rendered::Rendered;
+use crate::api::response_caches::response_cache::{Generation, generation};
+use crate::api::response_caches::rules::{ResponseCacheRules, entry_key};
 use crate::backend::coalesce::Coalesced;
 use crate::cache::lru_cache::{Hit, Memo};
 use crate::catalog::Catalog;
 use crate::catalog::index::View;
-use crate::catalog::questions::Deadline;
+use crate::catalog::lookups::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
 use crate::models::backend_id::BackendId;
@@ -36,15 +36,15 @@ const NAMED_BYTES: usize = 1024;
 
 /// Cache of READMEs. Versions with the same README share the text and the rendered page.
 pub struct Readmes {
-    named: Arc<Memo<Named>>,
+    named: Arc<Memo<NamedRelease>>,
     texts: Arc<Texts>,
-    questions: Coalesced<(Wanted, Generation), Answer>,
-    rules: MemoRules,
+    questions: Coalesced<(ReadmeQuery, Generation), ReadmeResult>,
+    rules: ResponseCacheRules,
 }
 
 /// Identifies a README.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct ReadmeQuery {
     /// Extension.
     pub id: ExtensionId,
     /// Version, or `latest`.
@@ -55,40 +55,40 @@ pub struct Wanted {
 
 /// The README of a version.
 #[derive(Clone, Debug)]
-struct Named {
-    wanted: Wanted,
+struct NamedRelease {
+    wanted: ReadmeQuery,
     release: Arc<Release>,
-    /// Identity of the README, or the backend's message if the release has none.
-    readme: std::result::Result<Identity, String>,
+    /// TextIdentity of the README, or the backend's message if the release has none.
+    readme: std::result::Result<TextIdentity, String>,
 }
 
 /// Response of a backend: identity and text, or its message if the release has no README.
-type Answer = std::result::Result<(Identity, Rendered), String>;
+type ReadmeResult = std::result::Result<(TextIdentity, Rendered), String>;
 
-impl Wanted {
+impl ReadmeQuery {
     fn key(&self) -> String {
         entry_key(&self.id, &format!("/{}/readme", self.version), self.scope)
     }
 }
 
-impl Named {
+impl NamedRelease {
     /// Returns true if the catalog's data of the version is unchanged.
-    fn holds(&self, view: &View) -> bool {
-        let Wanted { id, version, scope } = &self.wanted;
+    fn is_current(&self, view: &View) -> bool {
+        let ReadmeQuery { id, version, scope } = &self.wanted;
         let entry = view.get(id, *scope);
         entry.and_then(|entry| entry.extension.find(version)) == Some(&self.release)
     }
 
-    fn is_fresh(&self, age: Duration, rules: &MemoRules, view: &View) -> bool {
+    fn is_fresh(&self, age: Duration, rules: &ResponseCacheRules, view: &View) -> bool {
         let ttl = if self.readme.is_ok() { rules.ttl } else { rules.negative_ttl };
-        rules.metadata && age < ttl && self.holds(view)
+        rules.metadata && age < ttl && self.is_current(view)
     }
 }
 
 impl Readmes {
     /// Creates an empty cache.
     #[must_use]
-    pub fn new(rules: MemoRules, counters: CacheCounters) -> Self {
+    pub fn new(rules: ResponseCacheRules, counters: CacheCounters) -> Self {
         Self {
             named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
             texts: Arc::default(),
@@ -108,7 +108,7 @@ impl Readmes {
     pub async fn readme(
         &self,
         catalog: &Arc<Catalog>,
-        wanted: Wanted,
+        wanted: ReadmeQuery,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         let view = catalog.view();
@@ -130,7 +130,7 @@ impl Readmes {
             return self.asked(catalog, &view, wanted, form).await;
         };
         let unwell = is_unwell(catalog, named.release.backend);
-        if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
+        if fresh || unwell || (self.rules.metadata && named.is_current(&view)) {
             self.counters().hit();
             if !fresh {
                 // Polled once to start the request, which then continues in its own task.
@@ -147,7 +147,7 @@ impl Readmes {
     /// Returns the number of cached entries that are still valid.
     #[must_use]
     pub fn len(&self, view: &View) -> usize {
-        self.named.len(|named| named.holds(view))
+        self.named.len(|named| named.is_current(view))
     }
 
     /// Returns the counters of the cache.
@@ -160,7 +160,7 @@ impl Readmes {
         &self,
         catalog: &Arc<Catalog>,
         view: &View,
-        wanted: Wanted,
+        wanted: ReadmeQuery,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         self.counters().miss();
@@ -177,7 +177,12 @@ impl Readmes {
     }
 
     /// Queries the backend, shared with concurrent callers, and caches the result.
-    async fn ask(&self, catalog: &Arc<Catalog>, view: &View, wanted: Wanted) -> Result<Answer> {
+    async fn ask(
+        &self,
+        catalog: &Arc<Catalog>,
+        view: &View,
+        wanted: ReadmeQuery,
+    ) -> Result<ReadmeResult> {
         let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
         let (catalog, rules) = (Arc::clone(catalog), self.rules);
@@ -201,7 +206,7 @@ impl Readmes {
                 });
                 let readme = readme.map_err(Clone::clone);
                 let weight = NAMED_BYTES + release.weight();
-                named.put(wanted.key(), weight, Named { wanted, release, readme }, |_| true);
+                named.put(wanted.key(), weight, NamedRelease { wanted, release, readme }, |_| true);
                 Ok(answer)
             }
         };
@@ -214,12 +219,15 @@ impl Readmes {
 }
 
 /// Reads a README from its backend, and the release as the catalog has it.
-async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
-    let Wanted { id, version, scope } = wanted;
+async fn read(
+    catalog: &Arc<Catalog>,
+    wanted: &ReadmeQuery,
+) -> Result<(Arc<Release>, ReadmeResult)> {
+    let ReadmeQuery { id, version, scope } = wanted;
     let (entry, release) = catalog.find_release(id, version, *scope).await?;
     let answer = match catalog.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
-            let identity = Identity::from(format!("{}:{identity}", release.backend));
+            let identity = TextIdentity::from(format!("{}:{identity}", release.backend));
             Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
         }
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
@@ -232,7 +240,7 @@ async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, 
 }
 
 /// Returns the provenance of a cached README. Marks its backend if that fails.
-fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Provenance {
+fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
     let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
     provenance.freshness.lacks(unwell.then_some(named.release.backend));
     provenance

@@ -16,10 +16,10 @@ const AT_ONCE: usize = 16 * 1024;
 
 /// A response body, cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Rendered(Arc<Inner>);
+pub struct Rendered(Arc<RenderedBody>);
 
 #[derive(Debug)]
-struct Inner {
+struct RenderedBody {
     body: Bytes,
     etag: HeaderValue,
     content_type: &'static str,
@@ -61,7 +61,7 @@ impl Rendered {
         // collisions.
         let etag = HeaderValue::from_str(&format!("W/\"{short}\""))
             .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
-        Self(Arc::new(Inner { body, etag, content_type, encoded: Default::default() }))
+        Self(Arc::new(RenderedBody { body, etag, content_type, encoded: Default::default() }))
     }
 
     /// Returns the plain bytes.
@@ -105,7 +105,7 @@ impl Rendered {
     /// plain bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.0.body.len() * (1 + Coding::ALL.len()) + size_of::<Inner>()
+        self.0.body.len() * (1 + Coding::ALL.len()) + size_of::<RenderedBody>()
     }
 }
 

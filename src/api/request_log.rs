@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::trace::Trace;
 
 /// Data of a request for metrics and the log.
-pub struct Seen {
+pub struct RequestRecord {
     method: Method,
     target: Uri,
     version: Version,
@@ -26,7 +26,7 @@ pub struct Seen {
     trace: Trace,
 }
 
-impl Seen {
+impl RequestRecord {
     /// Captures a request before it is passed on.
     #[must_use]
     pub fn of(request: &Request, admission: &Admission, id: &HeaderValue) -> Self {

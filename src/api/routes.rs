@@ -8,17 +8,17 @@ use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::aside::Renderer;
-use crate::api::contract::complete;
+pub use crate::api::fast_path::Api;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
-use crate::api::memos::Memos;
-use crate::api::notices::Notices;
+use crate::api::middleware::{HttpRules, Middleware};
+use crate::api::offload::Renderer;
+use crate::api::openapi::complete;
 use crate::api::paths::BASE;
-pub use crate::api::shortcut::Api;
+use crate::api::response_caches::ResponseCaches;
 use crate::api::state::{ApiState, Draining};
-use crate::api::surroundings::{HttpRules, Surrounded};
 use crate::api::templates::Templates;
+use crate::api::webhook_limit::WebhookLimit;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
@@ -88,11 +88,11 @@ pub fn templates() -> Vec<String> {
 }
 
 /// Components of the API.
-pub struct Parts {
+pub struct ApiParts {
     /// Catalog of extensions.
     pub catalog: Arc<Catalog>,
     /// Response caches.
-    pub memos: Memos,
+    pub caches: ResponseCaches,
     /// Artifact cache.
     pub artifacts: Arc<Artifacts>,
     /// Receivers of webhooks.
@@ -107,19 +107,19 @@ pub struct Parts {
 ///
 /// # Errors
 /// The contract is not serializable, which a test excludes.
-pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let Parts { catalog, memos, artifacts, receivers, metrics, draining } = parts;
+pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
+    let ApiParts { catalog, caches, artifacts, receivers, metrics, draining } = parts;
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
     for (backend, _) in &receivers {
         metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
     }
-    let notices = Notices::of(receivers.iter().map(|(backend, _)| *backend));
+    let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
     let mut served = contract();
-    served.servers = memos.public_url().map(|url| vec![Server::new(url.to_string())]);
+    served.servers = caches.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {
         catalog,
-        memos,
+        caches,
         renderer: Renderer::default(),
         artifacts,
         receivers: receivers.into(),
@@ -134,6 +134,6 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let templates = Arc::new(Templates::new(templates()));
     let router = router.with_state(Arc::clone(&state));
     let routes = layered(router, rules.compression, Arc::clone(&templates));
-    let long = Surrounded::new(routes, templates, metrics, rules);
+    let long = Middleware::new(routes, templates, metrics, rules);
     Ok(Api::new(long, state))
 }

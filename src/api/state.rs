@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::api::aside::Renderer;
-use crate::api::memos::Memos;
-use crate::api::notices::Notices;
+use crate::api::offload::Renderer;
+use crate::api::response_caches::ResponseCaches;
+use crate::api::webhook_limit::WebhookLimit;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
@@ -20,7 +20,7 @@ pub struct ApiState {
     /// Catalog of extensions.
     pub catalog: Arc<Catalog>,
     /// Response caches.
-    pub memos: Memos,
+    pub caches: ResponseCaches,
     /// Renderer of large pages.
     pub renderer: Renderer,
     /// Artifact cache.
@@ -28,7 +28,7 @@ pub struct ApiState {
     /// Receivers of webhooks.
     pub receivers: Arc<[(BackendId, Arc<dyn WebhookReceiver>)]>,
     /// Permits for webhook bodies.
-    pub notices: Notices,
+    pub notices: WebhookLimit,
     /// Metrics.
     pub metrics: Metrics,
     /// Start time of the service.

@@ -25,13 +25,13 @@ use crate::models::tag::Tag;
 /// Extensions in memory, with the full contract of [`Backend`].
 pub struct MemoryBackend {
     id: BackendId,
-    extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
+    extensions: RwLock<BTreeMap<ExtensionId, StoredRepository>>,
     /// All changes in order; a cursor is a length of this list.
     history: RwLock<Vec<ExtensionId>>,
 }
 
 /// Releases and READMEs of one extension by tag, and archives by key.
-struct Repository {
+struct StoredRepository {
     id: ExtensionId,
     releases: BTreeMap<Tag, Release>,
     archives: BTreeMap<ArtifactKey, Bytes>,
@@ -85,7 +85,7 @@ impl MemoryBackend {
 
     /// Creates an extension without releases, like an empty repository.
     pub fn create(&self, id: &ExtensionId) {
-        self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        self.extensions.write().entry(id.clone()).or_insert_with(|| StoredRepository::empty(id));
         self.history.write().push(id.clone());
     }
 
@@ -97,20 +97,25 @@ impl MemoryBackend {
 
     fn put(&self, id: &ExtensionId, tag: Tag, release: Release, key: ArtifactKey, archive: Bytes) {
         let mut extensions = self.extensions.write();
-        let repository = extensions.entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        let repository =
+            extensions.entry(id.clone()).or_insert_with(|| StoredRepository::empty(id));
         repository.releases.insert(tag, release);
         repository.archives.insert(key, archive);
         self.history.write().push(id.clone());
     }
 
-    fn with<T>(&self, id: &ExtensionId, read: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
+    fn with<T>(
+        &self,
+        id: &ExtensionId,
+        read: impl FnOnce(&StoredRepository) -> Result<T>,
+    ) -> Result<T> {
         let extensions = self.extensions.read();
         let repository = extensions.get(id);
         repository.map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
     }
 }
 
-impl Repository {
+impl StoredRepository {
     fn empty(id: &ExtensionId) -> Self {
         Self {
             id: id.clone(),

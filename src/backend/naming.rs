@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::backend::Fault;
-use crate::models::brief::printable;
 use crate::models::fault::FaultSubject;
+use crate::models::truncate::printable;
 
 /// Maximum number of named repositories, the first in order of their names; others are only
 /// counted.

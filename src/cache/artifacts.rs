@@ -3,12 +3,12 @@
 
 pub mod buffers;
 mod disk;
+mod eviction;
 mod fetch;
 mod fill;
 mod filling;
 mod finding;
 mod reader;
-mod shelf;
 mod state;
 
 use std::collections::HashMap;
@@ -25,9 +25,9 @@ use tracing::warn;
 use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
 use crate::cache::artifacts::buffers::{Allowance, Buffers};
-use crate::cache::artifacts::disk::{Disk, Found};
+use crate::cache::artifacts::disk::{Disk, DiskHit};
+use crate::cache::artifacts::eviction::EvictionQueue;
 use crate::cache::artifacts::fill::Fill;
-use crate::cache::artifacts::shelf::Shelf;
 pub use crate::cache::artifacts::state::StoreState;
 use crate::cache::artifacts::state::Trouble;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,7 +53,7 @@ pub type Witness = Arc<dyn Fn(&Digest) + Send + Sync>;
 
 /// A request for an artifact, and access to its backend.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct ArtifactRequest {
     /// The backend that has it.
     pub backend: BackendId,
     /// The artifact, with its expected digest if that is known.
@@ -71,13 +71,13 @@ pub struct Wanted {
 pub struct Opened {
     /// The requested bytes.
     pub download: Download,
-    /// Origin of the bytes.
-    pub origin: Origin,
+    /// DownloadOrigin of the bytes.
+    pub origin: DownloadOrigin,
 }
 
-/// Origin of the bytes of a download.
+/// DownloadOrigin of the bytes of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum DownloadOrigin {
     /// A file in the store.
     Store,
     /// A backend; this request started the fetch.
@@ -91,8 +91,8 @@ pub struct Artifacts {
     disk: Option<Disk>,
     /// Bounds the concurrency and the duration of short disk operations.
     lane: Lane,
-    shelf: Mutex<Shelf>,
-    fills: Mutex<HashMap<Identity, Arc<Fill>>>,
+    shelf: Mutex<EvictionQueue>,
+    fills: Mutex<HashMap<ContentIdentity, Arc<Fill>>>,
     /// Verifications of stored files in progress; concurrent requests share one (single flight).
     verifying: Coalesced<Digest, bool>,
     buffers: Buffers,
@@ -103,18 +103,18 @@ pub struct Artifacts {
     busy: watch::Sender<usize>,
 }
 
-/// Identity of a fetch: a file of one backend, and its expected digest. The digest alone is not
+/// ContentIdentity of a fetch: a file of one backend, and its expected digest. The digest alone is not
 /// enough: a backend may claim another backend's digest for a file that it serves, and requests for
 /// the genuine one would then share the failed fetch.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Identity {
+struct ContentIdentity {
     backend: BackendId,
     key: ArtifactKey,
     digest: Option<Digest>,
 }
 
-impl Identity {
-    fn of(wanted: &Wanted) -> Self {
+impl ContentIdentity {
+    fn of(wanted: &ArtifactRequest) -> Self {
         let Artifact { key, digest, .. } = &*wanted.artifact;
         Self { backend: wanted.backend, key: key.clone(), digest: digest.clone() }
     }
@@ -159,7 +159,7 @@ impl Artifacts {
         Self {
             disk,
             lane: Lane::new(LOOKS_MAX, PATIENCE),
-            shelf: Mutex::new(Shelf::new(max_bytes)),
+            shelf: Mutex::new(EvictionQueue::new(max_bytes)),
             fills: Mutex::default(),
             verifying: Coalesced::default(),
             buffers: Buffers::default(),
@@ -171,7 +171,7 @@ impl Artifacts {
     }
 
     /// Replaces the contents of the shelf by the files that were found.
-    fn restock(&self, found: Vec<Found>) {
+    fn restock(&self, found: Vec<DiskHit>) {
         self.shelf.lock().clear();
         for file in found {
             // `None`: a file from an earlier run is verified at its first use.
@@ -188,7 +188,7 @@ impl Artifacts {
     ///
     /// The backend's errors before the first byte; `Overloaded` at the limit of concurrent
     /// downloads.
-    pub async fn open(self: &Arc<Self>, wanted: Wanted) -> Result<Opened> {
+    pub async fn open(self: &Arc<Self>, wanted: ArtifactRequest) -> Result<Opened> {
         // Taken first: a download beyond the limit must not cost a request to the backend.
         let allowance = self.buffers.allow().ok_or_else(|| {
             Error::new(ErrorKind::Overloaded, "Too many concurrent downloads; retry later")
@@ -201,7 +201,7 @@ impl Artifacts {
             // A stored file was verified under this digest, so serving it pins a version like a
             // download.
             wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
-            return Ok(Opened { download, origin: Origin::Store });
+            return Ok(Opened { download, origin: DownloadOrigin::Store });
         }
         self.hits.miss();
         // A local artifact is a file already, and a copy would only take space.
@@ -215,12 +215,16 @@ impl Artifacts {
             return Ok(Opened { download, origin });
         }
         let download = self.pass(wanted, allowance).await?;
-        Ok(Opened { download, origin: Origin::Backend })
+        Ok(Opened { download, origin: DownloadOrigin::Backend })
     }
 
     /// Streams an artifact from its backend. A whole artifact is verified on the way; a range
     /// cannot be.
-    async fn pass(self: &Arc<Self>, wanted: Wanted, allowance: Arc<Allowance>) -> Result<Download> {
+    async fn pass(
+        self: &Arc<Self>,
+        wanted: ArtifactRequest,
+        allowance: Arc<Allowance>,
+    ) -> Result<Download> {
         let opened = (wanted.upstream)(wanted.range.clone()).await?;
         let opened = reader::allowed(opened, allowance);
         if wanted.range.is_some() {
@@ -238,7 +242,7 @@ impl Artifacts {
     }
 
     /// Checks a digest against the expected one.
-    fn judge(&self, wanted: &Wanted, found: &Digest) -> Result<()> {
+    fn judge(&self, wanted: &ArtifactRequest, found: &Digest) -> Result<()> {
         match &wanted.artifact.digest {
             Some(expected) if expected != found => {
                 self.counters.mismatch(wanted.backend.as_str());

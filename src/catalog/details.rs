@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
-use crate::catalog::questions::Deadline;
+use crate::catalog::lookups::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::extension::Release;
@@ -52,11 +52,11 @@ impl Catalog {
     ///
     /// `NotFound` if the release has none; other errors of the backend.
     pub async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        let Some(member) = self.member(release.backend) else {
+        let Some(handle) = self.handle(release.backend) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
-        let read = member.backend.readme(id, release).await;
-        member.learned(&read);
+        let read = handle.backend.readme(id, release).await;
+        handle.learned(&read);
         read
     }
 
@@ -69,7 +69,7 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
-        let there = self.member(known.backend).is_some_and(|member| member.status.is_healthy());
+        let there = self.handle(known.backend).is_some_and(|handle| handle.status.is_healthy());
         // With the content cached, a request need not wait for a backend that is down or has not
         // been contacted since the start.
         if readable && !there {

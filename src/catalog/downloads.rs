@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::catalog::details::Details;
-use crate::catalog::first_seen::{FirstSeen, News};
 use crate::catalog::index::Entry;
-use crate::catalog::questions::Deadline;
+use crate::catalog::lookups::Deadline;
+use crate::catalog::pins::{News, Pins};
 use crate::error::Result;
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
@@ -55,12 +55,12 @@ impl Catalog {
         digest: &Digest,
     ) {
         // The file could be downloaded, so an earlier fault of the download no longer applies.
-        if let Some(member) = self.member(release.backend) {
+        if let Some(handle) = self.handle(release.backend) {
             let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
-            member.evidence.mended(&id.to_string(), &subject);
+            handle.evidence.mended(&id.to_string(), &subject);
         }
         // Only what responses show makes a new view; a pin alone changes no response.
-        if self.first_seen.saw(id, release, file, is_archive, digest) == News::Shown {
+        if self.pins.saw(id, release, file, is_archive, digest) == News::Shown {
             self.amend(release.backend, id);
         }
     }
@@ -68,16 +68,16 @@ impl Catalog {
     /// Returns the file in place of a pinned archive if only its bytes can show whether it changed.
     #[must_use]
     pub fn unverified(&self, release: &Release) -> Option<Artifact> {
-        self.first_seen.unverified(release)
+        self.pins.unverified(release)
     }
 
     /// Returns the pins and learned digests.
     #[must_use]
-    pub const fn first_seen(&self) -> &Arc<FirstSeen> {
-        &self.first_seen
+    pub const fn pins(&self) -> &Arc<Pins> {
+        &self.pins
     }
 
     fn amend(self: &Arc<Self>, backend: BackendId, id: &ExtensionId) {
-        self.change(|index| index.amend(backend, id, |known| self.first_seen.amended(known)));
+        self.change(|index| index.amend(backend, id, |known| self.pins.amended(known)));
     }
 }

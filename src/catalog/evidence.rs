@@ -1,4 +1,4 @@
-//! Evidence about one backend: the proven part of the last listing and the last reads, and the
+//! BackendEvidence about one backend: the proven part of the last listing and the last reads, and the
 //! faults.
 //!
 //! Every read, on every path, is recorded here. Degraded marks on responses, repeated reads and the
@@ -12,18 +12,18 @@ use crate::backend::Fault;
 use crate::backend::changes::Listed;
 use crate::catalog::faults::Faults;
 use crate::error::Error;
-use crate::models::brief::brief;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
+use crate::models::truncate::truncate;
 
-/// Evidence that reads update and responses consult.
+/// BackendEvidence that reads update and responses consult.
 #[derive(Default)]
-pub(crate) struct EvidenceCell(RwLock<Evidence>);
+pub(crate) struct EvidenceCell(RwLock<BackendEvidence>);
 
 #[derive(Default)]
-struct Evidence {
+struct BackendEvidence {
     /// Coverage of the last list of repositories.
     listing: Coverage,
     /// Extensions whose last read failed or was incomplete.
@@ -189,10 +189,10 @@ fn is_of_naming(fault: &Fault) -> bool {
     fault.subject == FaultSubject::Naming
 }
 
-impl Evidence {
+impl BackendEvidence {
     /// Replaces the faults of a repository and its releases. Returns the new ones.
     fn replace(&mut self, repository: &str, faults: Vec<ExtensionFault>) -> Vec<Fault> {
-        let name = brief(repository.to_owned());
+        let name = truncate(repository.to_owned());
         let mut by_subject: BTreeMap<FaultSubject, Vec<String>> = BTreeMap::new();
         // Several faults of one subject become one, because the store has one place per subject.
         for fault in faults {
@@ -201,7 +201,7 @@ impl Evidence {
         let faults = by_subject.into_iter().map(|(subject, reasons)| Fault {
             repository: name.clone(),
             subject,
-            reason: brief(reasons.join("; ")),
+            reason: truncate(reasons.join("; ")),
         });
         let is_replaced = |of: &str, subject: &FaultSubject| {
             // Download faults stay: a read of metadata does not show that a file can be downloaded.

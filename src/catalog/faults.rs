@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::backend::Fault;
 use crate::models::artifact::ArtifactKey;
-use crate::models::brief::brief;
 use crate::models::fault::FaultSubject;
+use crate::models::truncate::truncate;
 
 /// Maximum number of kept faults: the first by repository and subject, so that each sweep keeps the
 /// same ones. The others are counted.
 const FAULTS_MAX: usize = 1000;
 
-type Key = (String, FaultSubject);
+type FaultKey = (String, FaultSubject);
 
 /// Faults by repository and subject. A read of a subject replaces its fault.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    reasons: BTreeMap<Key, String>,
+    reasons: BTreeMap<FaultKey, String>,
     beyond: usize,
 }
 
@@ -26,7 +26,7 @@ impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) -> bool {
         let Fault { repository, subject, reason } = fault;
         // Shortened first: a compared reason must have the form in which it is stored.
-        let (key, reason) = ((brief(repository), subject), brief(reason));
+        let (key, reason) = ((truncate(repository), subject), truncate(reason));
         let before = self.reasons.insert(key, reason.clone());
         let is_news = before.is_none_or(|before| before != reason);
         if self.reasons.len() > FAULTS_MAX {
@@ -54,7 +54,7 @@ impl Faults {
         // A fault that is removed and added again is not new, and must not be logged in each sweep.
         for fault in faults {
             let Fault { repository, subject, reason } = fault.clone();
-            let was_known = before.contains(&(brief(repository), subject, brief(reason)));
+            let was_known = before.contains(&(truncate(repository), subject, truncate(reason)));
             if self.add(fault.clone()) && !was_known {
                 news.push(fault);
             }

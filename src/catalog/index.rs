@@ -1,12 +1,12 @@
 //! The index: a shelf for each backend, and the merged view that readers share.
 
-mod kept;
+mod backend_state;
+mod capacity;
+mod capacity_use;
+mod list;
 mod owners;
 mod patch;
-mod refused;
-mod room;
-mod searched;
-mod shelf;
+mod restore;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::catalog::index::backend_state::{BackendState, PutOutcome};
 use crate::catalog::index::owners::Owners;
-use crate::catalog::index::patch::Changes;
-use crate::catalog::index::shelf::{Shelf, Taken};
-use crate::catalog::moment::Moment;
+use crate::catalog::index::patch::EntryChanges;
 use crate::catalog::ownership::{Claim, Ownership, resolve_owner};
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::catalog::search::SearchIndex;
 use crate::catalog::{Merge, Rules};
 use crate::models::backend_id::BackendId;
@@ -28,8 +28,8 @@ use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 
-pub use crate::catalog::index::refused::Held;
-pub use crate::catalog::index::shelf::Absence;
+pub use crate::catalog::index::backend_state::Absence;
+pub use crate::catalog::index::capacity_use::CapacityUse;
 
 /// One extension as readers see it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Part {
     extension: Arc<Extension>,
     /// Approximate memory use in bytes.
     weight: usize,
-    read: Arc<Mutex<Moment>>,
+    read: Arc<Mutex<PersistentInstant>>,
 }
 
 impl Entry {
@@ -197,7 +197,7 @@ pub struct Index {
     merge: Merge,
     /// If true, a name passes to the next backend when its owner loses it.
     takeover: bool,
-    shelves: Vec<Shelf>,
+    shelves: Vec<BackendState>,
     /// Scopes with a list of their own, single backends first and all of them last.
     scopes: Vec<Scope>,
     owners: Owners,
@@ -214,7 +214,7 @@ impl Index {
         Self {
             merge: rules.merge,
             takeover: rules.allow_takeover,
-            shelves: backends.iter().map(|id| Shelf::new(*id, rules.max_bytes)).collect(),
+            shelves: backends.iter().map(|id| BackendState::new(*id, rules.max_bytes)).collect(),
             scopes: scopes(backends),
             owners: Owners::default(),
             touched: BTreeSet::new(),
@@ -249,18 +249,18 @@ impl Index {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Put::Taken };
         let id = extension.id().clone();
         match shelf.read(extension, now) {
-            Taken::Same => Put::Taken,
-            Taken::News => {
+            PutOutcome::Same => Put::Taken,
+            PutOutcome::News => {
                 self.touch(id);
                 Put::Taken
             }
-            Taken::Refused => {
+            PutOutcome::Refused => {
                 // A refused name may belong to this backend, which makes the owner of the others
                 // unsure.
                 self.touch_elsewhere(backend, [id].into());
                 Put::NoRoom
             }
-            Taken::Emptied(absence, extension) => Put::Emptied(absence, extension),
+            PutOutcome::Emptied(absence, extension) => Put::Emptied(absence, extension),
         }
     }
 
@@ -332,7 +332,7 @@ impl Index {
     pub fn view(&mut self, previous: &View) -> View {
         let touched = std::mem::take(&mut self.touched);
         let scopes = self.scopes.clone();
-        let mut changes: Vec<Changes> = scopes.iter().map(|_| Changes::new()).collect();
+        let mut changes: Vec<EntryChanges> = scopes.iter().map(|_| EntryChanges::new()).collect();
         for id in touched {
             let parts: Parts = self.shelves.iter().filter_map(|shelf| shelf.listed(&id)).collect();
             for (at, scope) in scopes.iter().enumerate() {
@@ -416,7 +416,7 @@ impl Index {
         self.changed = true;
     }
 
-    fn shelf(&self, backend: BackendId) -> Option<&Shelf> {
+    fn shelf(&self, backend: BackendId) -> Option<&BackendState> {
         self.shelves.iter().find(|shelf| shelf.backend == backend)
     }
 }
@@ -433,7 +433,7 @@ fn scopes(backends: &[BackendId]) -> Vec<Scope> {
     scopes
 }
 
-fn shelf_of(shelves: &mut [Shelf], backend: BackendId) -> Option<&mut Shelf> {
+fn shelf_of(shelves: &mut [BackendState], backend: BackendId) -> Option<&mut BackendState> {
     shelves.iter_mut().find(|shelf| shelf.backend == backend)
 }
 

@@ -9,7 +9,7 @@ use crate::models::scope::Scope;
 impl Catalog {
     /// Returns the longest pause of the requested backends, in whole seconds.
     pub(super) fn pause(&self, scope: Scope) -> Duration {
-        let longest = self.asked(scope).map(|member| member.pause()).max().unwrap_or_default();
+        let longest = self.asked(scope).map(|handle| handle.pause()).max().unwrap_or_default();
         // Rounded up: a `Retry-After` that is too short would lead callers into the same pause.
         Duration::from_secs(longest.as_secs() + u64::from(longest.subsec_nanos() > 0))
     }

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::catalog::Catalog;
-use crate::catalog::intake::{Origin, read_one};
-use crate::catalog::member::Member;
-use crate::catalog::status::Question;
+use crate::catalog::apply::{ReadOrigin, read_one};
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::status::Operation;
 use crate::error::{Error, ErrorKind};
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
@@ -23,8 +23,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(100);
 impl Catalog {
     /// Probes a backend when that is due, until dropped.
     pub(super) async fn keep_watch(self: Arc<Self>, source: BackendId) {
-        let Some(member) = self.member(source) else { return };
-        let mut contact = member.backend.contact();
+        let Some(handle) = self.handle(source) else { return };
+        let mut contact = handle.backend.contact();
         let begun = Instant::now();
         let mut late = 0;
         loop {
@@ -35,11 +35,11 @@ impl Catalog {
             let keeps_waiting = late == 0 && now.late > 0;
             late = now.late;
             if keeps_waiting {
-                member.failed(Question::Contact, &unanswered(source));
+                handle.failed(Operation::Contact, &unanswered(source));
             }
-            let due = due(member, now, begun);
+            let due = due(handle, now, begun);
             if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
-                self.probe(member).await;
+                self.probe(handle).await;
                 // A probe may end before it was sent and leave the circuit breaker as it is.
                 // Without the pause the loop would spin.
                 sleep(PROBE_PAUSE).await;
@@ -66,36 +66,36 @@ impl Catalog {
 
     /// Probes a backend. If it refused a read, the probe reads an extension: a request that needs
     /// fewer rights would report it as healthy.
-    async fn probe(self: &Arc<Self>, member: &Member) {
-        let (refuses_reads, _) = member.status.refuses_reads();
-        member.status.refusal_is_checked();
+    async fn probe(self: &Arc<Self>, handle: &BackendHandle) {
+        let (refuses_reads, _) = handle.status.refuses_reads();
+        handle.status.refusal_is_checked();
         // Cleared before the read: whatever its outcome, the refusal has been checked.
-        let canary = if refuses_reads { self.canary(member) } else { None };
-        let Some(canary) = canary else { return member.probe().await };
-        let read = read_one(member, canary).await;
-        member.learned(&read.1);
-        self.take_in(member, vec![read], Origin::Backend).await.confirm(member);
+        let canary = if refuses_reads { self.canary(handle) } else { None };
+        let Some(canary) = canary else { return handle.probe().await };
+        let read = read_one(handle, canary).await;
+        handle.learned(&read.1);
+        self.apply(handle, vec![read], ReadOrigin::Backend).await.confirm(handle);
     }
 
     /// Returns a known extension whose last read succeeded, else one whose last read failed.
-    pub(super) fn canary(&self, member: &Member) -> Option<ExtensionId> {
-        let incomplete = member.evidence.incomplete();
-        let (_, known) = self.index.lock().undoubted(member.id(), usize::MAX);
+    pub(super) fn canary(&self, handle: &BackendHandle) -> Option<ExtensionId> {
+        let incomplete = handle.evidence.incomplete();
+        let (_, known) = self.index.lock().undoubted(handle.id(), usize::MAX);
         let readable = known.into_iter().find(|id| incomplete.binary_search(id).is_err());
         readable.or_else(|| incomplete.into_iter().next())
     }
 }
 
 /// Returns the time of the next probe; `None` if only a change of contact can cause one.
-fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
+fn due(handle: &BackendHandle, contact: Contact, begun: Instant) -> Option<Instant> {
     match contact.breaker {
         BreakerState::Open { until } => Some(until),
         // The probe of the half-open breaker is under way, and its result changes the contact.
         BreakerState::HalfOpen => None,
         // One refused repository proves nothing about the others.
-        BreakerState::Closed if member.status.refuses_reads().1 => Some(Instant::now()),
+        BreakerState::Closed if handle.status.refuses_reads().1 => Some(Instant::now()),
         BreakerState::Closed => {
-            let heard = [contact.last_heard, member.status.last_asked()];
+            let heard = [contact.last_heard, handle.status.last_asked()];
             let silent = heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE;
             // A backend that limits our request rate is not probed before its pause ends.
             contact.paused_until.max(Some(silent))

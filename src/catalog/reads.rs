@@ -10,22 +10,22 @@ use tokio::time::Instant;
 use crate::backend::Fault;
 use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
+use crate::catalog::apply::ReadOrigin;
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::{Entry, View};
-use crate::catalog::intake::Origin;
-use crate::catalog::member::Member;
+use crate::catalog::lookups::{Deadline, LookupKey, LookupSubject};
+use crate::catalog::over_capacity::over_capacity;
 use crate::catalog::ownership::Ownership;
-use crate::catalog::questions::{Deadline, Wanted, What};
-use crate::catalog::room::no_room;
 use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::backend_id::BackendId;
-use crate::models::brief::first_few;
 use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
+use crate::models::truncate::first_few;
 
 /// `Retry-After` of responses while a backend is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -48,9 +48,9 @@ impl Catalog {
     ///
     /// As [`Catalog::ready`].
     pub async fn ready_by(&self, scope: Scope, deadline: Deadline) -> Result<Arc<View>> {
-        let knows = |member: &Member| self.is_listed(member);
+        let knows = |handle: &BackendHandle| self.is_listed(handle);
         // A failed round ends the wait for a backend as well, so that an outage delays no response.
-        let settled = |member: &Member| knows(member) || member.status.is_failing();
+        let settled = |handle: &BackendHandle| knows(handle) || handle.status.is_failing();
         if !self.asked(scope).all(settled) {
             let mut news = self.view.subscribe();
             let first_rounds = async {
@@ -62,7 +62,7 @@ impl Catalog {
         }
         // With no backend configured an empty catalog is the correct response, not an outage.
         let nobody_asked = self.asked(scope).next().is_none();
-        if nobody_asked || self.asked(scope).any(|member| self.answers_for(member)) {
+        if nobody_asked || self.asked(scope).any(|handle| self.answers_for(handle)) {
             return Ok(self.view());
         }
         Err(self.nothing_known(scope))
@@ -73,7 +73,7 @@ impl Catalog {
     fn is_certain(&self, entry: &Entry, scope: Scope) -> bool {
         let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
         let pools = self.rules.merge == Merge::Union && self.asked(scope).nth(1).is_some();
-        is_owned && (!pools || self.asked(scope).all(|member| self.is_listed(member)))
+        is_owned && (!pools || self.asked(scope).all(|handle| self.is_listed(handle)))
     }
 
     /// Returns one extension, from one backend or from its owner. An unknown name is requested from
@@ -111,19 +111,19 @@ impl Catalog {
             self.check_owner(entry)?;
             return self.still_answers(entry, scope).map(|()| Arc::clone(entry));
         }
-        let wanted = Wanted { id: id.clone(), what: What::Extension, scope };
+        let wanted = LookupKey { id: id.clone(), what: LookupSubject::Extension, scope };
         // Requests for names that do not exist must not reach the backends again and again.
-        if self.was_denied(&wanted) {
+        if self.is_known_absent(&wanted) {
             return Err(not_found(id));
         }
         // Budgeted, because a caller may have made the name up.
-        self.ask(id, scope, true, deadline).await?;
+        self.lookup(id, scope, true, deadline).await?;
         if let Some(entry) = self.view().get(id, scope) {
             return self.check_owner(entry).map(|()| Arc::clone(entry));
         }
         // An extension without releases exists, so it does not enter the negative cache.
         Err(self.unserved(id, scope).unwrap_or_else(|| {
-            self.deny(wanted);
+            self.remember_absent(wanted);
             not_found(id)
         }))
     }
@@ -145,13 +145,13 @@ impl Catalog {
         if !entry.extension.has_unread() {
             return Ok(entry);
         }
-        let has_it = self.members.iter().filter(|member| entry.is_of(member.id()));
+        let has_it = self.handles.iter().filter(|handle| entry.is_of(handle.id()));
         // A backend without any contact since the start may be down, so it is not read. One that is
         // unavailable is read in the background, without a wait.
-        let reads = has_it.filter(|member| member.status.last_asked().is_some()).map(|member| {
-            let there = member.status.is_healthy();
+        let reads = has_it.filter(|handle| handle.status.last_asked().is_some()).map(|handle| {
+            let there = handle.status.is_healthy();
             let deadline = if there { deadline } else { Deadline::passed() };
-            deadline.wait(member.id().into(), self.read_whole(entry.id(), member.id()))
+            deadline.wait(handle.id().into(), self.read_whole(entry.id(), handle.id()))
         });
         join_all(reads).await;
         self.shown().await;
@@ -164,18 +164,19 @@ impl Catalog {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
         let question = || async move {
-            let Some(member) = this.member(source) else { return Ok(()) };
-            let read = member.backend.releases(&id).await;
-            member.learned(&read);
-            let mut taken = this.take_in(member, vec![(id, read)], Origin::Backend).await;
+            let Some(handle) = this.handle(source) else { return Ok(()) };
+            let read = handle.backend.releases(&id).await;
+            handle.learned(&read);
+            let mut taken = this.apply(handle, vec![(id, read)], ReadOrigin::Backend).await;
             let failure = taken.failures.pop().map(|(_, error)| error);
             // A refused extension was read, but its releases are not in the view that the caller
             // takes.
-            let failure = failure.or_else(|| (taken.no_room > 0).then(|| no_room(source)));
-            taken.confirm(member);
+            let failure =
+                failure.or_else(|| (taken.over_capacity > 0).then(|| over_capacity(source)));
+            taken.confirm(handle);
             failure.map_or(Ok(()), Err)
         };
-        self.questions.whole.ask(&key, question).await
+        self.lookups.whole.ask(&key, question).await
     }
 
     /// Returns one release in full. An unknown version is requested from the backend.
@@ -218,10 +219,10 @@ impl Catalog {
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
         let entry = self.find_by(id, scope, deadline).await?;
         // A list that is cut off at its limit never shows old versions, so these are read by tag.
-        if let Some(found) = self.find_beyond(&entry, version, scope, deadline).await? {
+        if let Some(found) = self.find_by_tag(&entry, version, scope, deadline).await? {
             return Ok((entry, found));
         }
-        let what = What::Version(version.clone());
+        let what = LookupSubject::Version(version.clone());
         let has = |extension: &Extension| extension.find(version).is_some();
         let entry = self.find_with(id, scope, what, has, deadline).await?;
         let release = entry.extension.find(version).cloned();
@@ -235,20 +236,20 @@ impl Catalog {
         self: &Arc<Self>,
         id: &ExtensionId,
         scope: Scope,
-        what: What,
+        what: LookupSubject,
         has: impl Fn(&Extension) -> bool,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let entry = self.find_by(id, scope, deadline).await?;
-        let wanted = Wanted { id: id.clone(), what, scope };
-        if has(&entry.extension) || self.was_denied(&wanted) {
+        let wanted = LookupKey { id: id.clone(), what, scope };
+        if has(&entry.extension) || self.is_known_absent(&wanted) {
             return Ok(entry);
         }
         // Only the owner is read where it alone can have more versions.
-        self.ask(id, self.narrowed(scope, &entry), true, deadline).await?;
+        self.lookup(id, self.narrowed(scope, &entry), true, deadline).await?;
         let entry = self.find_by(id, scope, deadline).await?;
         if !has(&entry.extension) {
-            self.deny(wanted);
+            self.remember_absent(wanted);
         }
         Ok(entry)
     }
@@ -268,14 +269,14 @@ impl Catalog {
         let key = Same(Arc::clone(release));
         let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
         let question = || async move {
-            let Some(member) = this.member(known.backend) else { return Ok(known) };
-            let read = member.backend.version(&id, &known.tag).await;
-            member.learned(&read);
+            let Some(handle) = this.handle(known.backend) else { return Ok(known) };
+            let read = handle.backend.version(&id, &known.tag).await;
+            handle.learned(&read);
             let release = read?;
             let subject = FaultSubject::Release(release.tag.clone());
             // The release could be read, so an earlier fault of this tag no longer applies.
-            member.evidence.mended(&id.to_string(), &subject);
-            judge_checksum(member, &id, &release);
+            handle.evidence.mended(&id.to_string(), &subject);
+            judge_checksum(handle, &id, &release);
             if release.artifact.is_usable() {
                 this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
@@ -285,7 +286,7 @@ impl Catalog {
             let _ = this.refresh(&id, known.backend.into()).await;
             Err(no_version(&id, &known.tag))
         };
-        let answer = self.questions.releases.ask(&key, question);
+        let answer = self.lookups.releases.ask(&key, question);
         let answer = deadline.wait(release.backend.into(), answer).await;
         answer.map_err(|error| self.held_back(release.backend.into(), error))
     }
@@ -334,8 +335,8 @@ impl Catalog {
     /// `BackendUnavailable` or `BackendRefused` if it is not.
     pub fn still_answers(&self, entry: &Entry, scope: Scope) -> Result<()> {
         let scope = self.narrowed(scope, entry);
-        let mut of = self.asked(scope).filter(|member| entry.is_of(member.id()));
-        if of.any(|member| self.answers_for(member)) {
+        let mut of = self.asked(scope).filter(|handle| entry.is_of(handle.id()));
+        if of.any(|handle| self.answers_for(handle)) {
             return Ok(());
         }
         Err(self.nothing_known(scope))
@@ -343,10 +344,10 @@ impl Catalog {
 
     fn read_again_if_old(&self, entry: &Entry) {
         for source in entry.older_than(self.rules.ttl) {
-            if let Some(member) = self.member(source) {
+            if let Some(handle) = self.handle(source) {
                 // Queued for the sync task, which reads each name once, however many requests find
                 // it old.
-                member.mark(|dirty| dirty.aged(entry.id().clone(), Instant::now()));
+                handle.mark(|dirty| dirty.enqueue_stale(entry.id().clone(), Instant::now()));
             }
         }
     }
@@ -357,7 +358,7 @@ impl Catalog {
     ///
     /// Any failure of a backend except `NotFound`.
     pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<()> {
-        self.ask(id, scope, false, Deadline::of_a_read()).await
+        self.lookup(id, scope, false, Deadline::of_a_read()).await
     }
 
     /// Opens one file of a release, or a byte range, at its backend.
@@ -372,12 +373,12 @@ impl Catalog {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        let Some(member) = self.member(release.backend) else {
+        let Some(handle) = self.handle(release.backend) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
-        let opened = member.backend.open(id, artifact, range).await;
+        let opened = handle.backend.open(id, artifact, range).await;
         // Downloads count as contact too: the status of a backend must not depend on lists alone.
-        member.learned(&opened);
+        handle.learned(&opened);
         opened
     }
 
@@ -387,19 +388,19 @@ impl Catalog {
         let retry_after = self.pause(scope).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
-        for member in self.asked(scope) {
-            let failure = member.status.get().last_failure;
+        for handle in self.asked(scope) {
+            let failure = handle.status.get().last_failure;
             // Refusal outranks an outage, because waiting does not help.
             if let Some((ErrorKind::BackendRefused, _)) = failure {
                 kind = ErrorKind::BackendRefused;
             }
-            let unread = if self.view().knows(member.id()) {
+            let unread = if self.view().knows(handle.id()) {
                 "it was not read for too long"
             } else {
                 "it was not read yet"
             };
             let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
-            reasons.push(format!("{} ({reason})", member.id()));
+            reasons.push(format!("{} ({reason})", handle.id()));
         }
         Error::new(kind, format!("No current data from {}", reasons.join(", ")))
     }
@@ -465,17 +466,17 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
 }
 
 /// Records or clears the fault of a checksum beside an archive that was just read.
-fn judge_checksum(member: &Member, id: &ExtensionId, release: &Release) {
+fn judge_checksum(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
     let repository = id.to_string();
     let subject = |file: &ArtifactKey| FaultSubject::Download(release.tag.clone(), file.clone());
     let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
         let archive = release.artifact.chosen().map(|archive| &archive.key);
         // Any file other than the archive may have been the faulty checksum.
         let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
-        beside.for_each(|file| member.evidence.mended(&repository, &subject(&file.key)));
+        beside.for_each(|file| handle.evidence.mended(&repository, &subject(&file.key)));
         return;
     };
     let reason = format!("{}: {reason}", release.tag);
     let fault = Fault { repository, subject: subject(file), reason };
-    member.tell(member.evidence.found(fault).as_slice());
+    handle.tell(handle.evidence.found(fault).as_slice());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::catalog::details::Details;
 use crate::catalog::index::Entry;
-use crate::catalog::questions::{Deadline, What};
+use crate::catalog::lookups::{Deadline, LookupSubject};
 use crate::error::{Error, Result};
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
@@ -14,7 +14,7 @@ use crate::models::scope::Scope;
 
 /// The releases that a caller accepts.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct VersionRange {
     /// The range.
     pub constraint: Constraint,
     /// If true, a pre-release may be picked.
@@ -32,12 +32,12 @@ impl Catalog {
     pub async fn resolve(
         self: &Arc<Self>,
         id: &ExtensionId,
-        wanted: &Wanted,
+        wanted: &VersionRange,
         scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
-        let Wanted { constraint, prereleases } = wanted;
-        let what = What::Range(format!("{constraint}&{prereleases}"));
+        let VersionRange { constraint, prereleases } = wanted;
+        let what = LookupSubject::Range(format!("{constraint}&{prereleases}"));
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
         let entry = self.find_with(id, scope, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
@@ -70,7 +70,7 @@ impl Catalog {
     }
 }
 
-fn pick<'a>(extension: &'a Extension, wanted: &Wanted) -> Result<&'a Arc<Release>> {
+fn pick<'a>(extension: &'a Extension, wanted: &VersionRange) -> Result<&'a Arc<Release>> {
     let placed: Vec<(Side, &Arc<Release>)> = extension
         .releases()
         .iter()
@@ -128,7 +128,7 @@ mod tests {
         };
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         let extension = Extension::new(id, tags.iter().map(release).collect());
-        let wanted = Wanted { constraint: constraint.parse().unwrap(), prereleases };
+        let wanted = VersionRange { constraint: constraint.parse().unwrap(), prereleases };
         pick(&extension, &wanted).map(|release| release.tag.to_string())
     }
 

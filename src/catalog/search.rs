@@ -30,7 +30,7 @@ const LITTLE: usize = 8;
 pub struct SearchIndex<T> {
     entries: Arc<[Arc<T>]>,
     /// One row per entry, in the order of the entries.
-    rows: Vec<Row>,
+    rows: Vec<IndexedRow>,
     /// Segments; documents are numbered consecutively across them. Documents of removed entries
     /// have no row.
     segments: Vec<Arc<Segment>>,
@@ -39,14 +39,14 @@ pub struct SearchIndex<T> {
 /// The fields that a search needs of each entry, kept together so that it need not follow the
 /// pointer.
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct IndexedRow {
     letters: Letters,
     doc: Doc,
     extension_type: ExtensionType,
 }
 
 /// A row and its entry.
-type Place<'a, T> = (&'a Row, &'a Arc<T>);
+type RowPosition<'a, T> = (&'a IndexedRow, &'a Arc<T>);
 
 impl<T> Default for SearchIndex<T> {
     fn default() -> Self {
@@ -72,7 +72,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         for entry in entries.iter() {
             let row = known_row(&mut known, entry).or_else(|| {
                 fresh.push(extension(entry));
-                numbers.next().map(|doc| Row::new(extension(entry), doc))
+                numbers.next().map(|doc| IndexedRow::new(extension(entry), doc))
             });
             rows.extend(row);
         }
@@ -95,20 +95,21 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         words.sort_by_cached_key(|word| self.frequency(word));
         // Matches of all words so far, once they are few: later words then skip the rest of the
         // list.
-        let mut left: Option<Vec<Place<'_, T>>> = None;
+        let mut left: Option<Vec<RowPosition<'_, T>>> = None;
         for word in &words {
             self.count(word, left.as_deref(), &mut tally);
             match tally.ends_word() {
                 0 => return Vec::new(),
                 matched if matched < self.rows.len() / LITTLE => {
-                    let matched = |(row, _): &Place<'_, T>| tally.rank(row.doc).is_some();
+                    let matched = |(row, _): &RowPosition<'_, T>| tally.rank(row.doc).is_some();
                     left = Some(self.places(left.as_deref()).filter(matched).collect());
                 }
                 _ => {}
             }
         }
         // The type is filtered last, since the tally covers all types.
-        let wanted = |row: &Row| extension_type.is_none_or(|wanted| wanted == row.extension_type);
+        let wanted =
+            |row: &IndexedRow| extension_type.is_none_or(|wanted| wanted == row.extension_type);
         let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
         self.places(left.as_deref()).for_each(|(row, entry)| {
             if let Some(of_rank) =
@@ -124,8 +125,8 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     /// Returns the remaining places, or all, in order.
     fn places<'a, 'l>(
         &'a self,
-        left: Option<&'l [Place<'a, T>]>,
-    ) -> impl Iterator<Item = Place<'a, T>> + use<'a, 'l, T> {
+        left: Option<&'l [RowPosition<'a, T>]>,
+    ) -> impl Iterator<Item = RowPosition<'a, T>> + use<'a, 'l, T> {
         // One iterator type for both cases: one half of the chain is always empty.
         let all = if left.is_none() { usize::MAX } else { 0 };
         let all = self.rows.iter().zip(self.entries.iter()).take(all);
@@ -134,7 +135,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
 
     /// Counts the documents that match a word, each by its best field: better ranks are counted
     /// first. Near misses are in no index, so only the remaining names are compared.
-    fn count(&self, word: &QueryWord, left: Option<&[Place<'_, T>]>, tally: &mut Tally) {
+    fn count(&self, word: &QueryWord, left: Option<&[RowPosition<'_, T>]>, tally: &mut Tally) {
         self.count_names(word, tally);
         let mut start = 0;
         for segment in &self.segments {
@@ -236,7 +237,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     }
 }
 
-impl Row {
+impl IndexedRow {
     fn new(extension: &Extension, doc: Doc) -> Self {
         let extension_type = extension.id().extension_type;
         Self { letters: Letters::of(extension.id().name.as_str()), doc, extension_type }
@@ -245,9 +246,9 @@ impl Row {
 
 /// Returns the row that an entry had in the previous list. Skips earlier entries, which are gone.
 fn known_row<'a, T: AsRef<Arc<Extension>> + 'a>(
-    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a Row)>>,
+    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a IndexedRow)>>,
     entry: &Arc<T>,
-) -> Option<Row> {
+) -> Option<IndexedRow> {
     loop {
         let (before, row) = *known.peek()?;
         if Arc::ptr_eq(before, entry) {

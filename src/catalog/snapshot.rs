@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::Catalog;
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::Index;
-use crate::catalog::member::Member;
-use crate::catalog::moment::Moment;
-use crate::catalog::rounds::Place;
+use crate::catalog::persistent_instant::PersistentInstant;
+use crate::catalog::sync_cycle::CyclePosition;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
@@ -86,18 +86,18 @@ impl Catalog {
     pub fn snapshot(&self, fingerprints: &[(BackendId, String)], now: Timestamp) -> Snapshot {
         // Cursors are taken before the shelves: an old cursor only repeats a read, a new one would
         // skip changes.
-        let places: Vec<Place> = self.members.iter().map(|m| m.round.place()).collect();
+        let places: Vec<CyclePosition> = self.handles.iter().map(|m| m.round.place()).collect();
         let index = self.index.lock();
-        let shelves: Vec<_> = self.members.iter().map(|m| index.shelved(m.id())).collect();
-        let unsettled = self.members.iter().map(|member| unsettled(member, &index));
+        let shelves: Vec<_> = self.handles.iter().map(|m| index.shelved(m.id())).collect();
+        let unsettled = self.handles.iter().map(|handle| unsettled(handle, &index));
         // Under the lock of the index, so that doubts and shelves are of one moment.
         let unsettled: Vec<Unsettled> = unsettled.collect();
         let owners = index.owners();
         drop(index);
-        let members = self.members.iter().zip(places).zip(shelves).zip(unsettled);
-        let backends = members.filter_map(|(((member, place), shelf), unsettled)| {
-            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == member.id())?;
-            let known = kept(member, fingerprint.clone(), place, shelf?, now)?;
+        let handles = self.handles.iter().zip(places).zip(shelves).zip(unsettled);
+        let backends = handles.filter_map(|(((handle, place), shelf), unsettled)| {
+            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == handle.id())?;
+            let known = kept(handle, fingerprint.clone(), place, shelf?, now)?;
             Some(Kept { unsettled, ..known })
         });
         Snapshot { backends: backends.collect(), owners }
@@ -120,28 +120,28 @@ impl Catalog {
             fingerprints.iter().any(|(of, print)| *of == kept.backend && *print == kept.fingerprint)
         };
         let usable = backends.into_iter().filter(same);
-        let usable: Vec<(&Member, Kept)> =
-            usable.filter_map(|kept| Some((self.member(kept.backend)?, kept))).collect();
-        let restored = usable.iter().map(|(member, _)| member.id()).collect();
+        let usable: Vec<(&BackendHandle, Kept)> =
+            usable.filter_map(|kept| Some((self.handle(kept.backend)?, kept))).collect();
+        let restored = usable.iter().map(|(handle, _)| handle.id()).collect();
         self.change(|index| {
             index.restore_owners(owners);
-            for (member, kept) in usable {
-                let (mut extensions, unsettled) = give_back(member, kept, now);
+            for (handle, kept) in usable {
+                let (mut extensions, unsettled) = give_back(handle, kept, now);
                 for (extension, _) in &mut extensions {
                     // Pins are stored apart from the snapshot and may be newer.
-                    if let Some(amended) = self.first_seen.amended(extension) {
+                    if let Some(amended) = self.pins.amended(extension) {
                         *extension = Arc::new(amended);
                     }
                 }
-                index.restore(member.id(), extensions, &unsettled, Instant::now());
+                index.restore(handle.id(), extensions, &unsettled, Instant::now());
             }
         });
         restored
     }
 
     /// Stores the failure to save state, or `None`. Returns the previous value.
-    pub(super) fn set_unkept(&self, reason: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.unkept.lock(), reason)
+    pub(super) fn set_persist_error(&self, reason: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.persist_error.lock(), reason)
     }
 
     /// Returns a value that changes whenever a snapshot would differ.
@@ -149,8 +149,8 @@ impl Catalog {
         let index = self.index.lock();
         Knowledge {
             revision: index.due_revision(),
-            rounds: self.members.iter().map(|member| member.status.current_as_of()).collect(),
-            unsettled: self.members.iter().map(|member| unsettled(member, &index)).collect(),
+            rounds: self.handles.iter().map(|handle| handle.status.current_as_of()).collect(),
+            unsettled: self.handles.iter().map(|handle| unsettled(handle, &index)).collect(),
         }
     }
 }
@@ -161,7 +161,7 @@ pub(super) struct Knowledge {
     /// Number of the view that shows the state; it may not have been made yet.
     revision: u64,
     /// Start of each backend's last round.
-    rounds: Vec<Option<Moment>>,
+    rounds: Vec<Option<PersistentInstant>>,
     unsettled: Vec<Unsettled>,
 }
 
@@ -172,40 +172,40 @@ impl Knowledge {
     }
 }
 
-fn unsettled(member: &Member, index: &Index) -> Unsettled {
-    let backend = member.id();
+fn unsettled(handle: &BackendHandle, index: &Index) -> Unsettled {
+    let backend = handle.id();
     let (doubted, refused) = (index.doubted(backend), index.refused(backend));
-    let incomplete = member.evidence.incomplete();
-    Unsettled { doubted, dirty: member.scheduled(), refused, incomplete }
+    let incomplete = handle.evidence.incomplete();
+    Unsettled { doubted, dirty: handle.scheduled(), refused, incomplete }
 }
 
 fn kept(
-    member: &Member,
+    handle: &BackendHandle,
     fingerprint: String,
-    place: Place,
-    shelf: Vec<(Arc<Extension>, Moment)>,
+    place: CyclePosition,
+    shelf: Vec<(Arc<Extension>, PersistentInstant)>,
     now: Timestamp,
 ) -> Option<Kept> {
-    let status = member.status.get();
+    let status = handle.status.get();
     let current_as_of = status.current_as_of?.to_wall_clock(now);
     // Equal moments get equal times, because `restore` compares them. With faults beyond the limit,
     // absence is not proven: any name may have one.
-    let (faults, faults_beyond) = member.evidence.faults();
+    let (faults, faults_beyond) = handle.evidence.faults();
     let complete_as_of =
         status.complete_as_of.filter(|_| faults_beyond == 0).map(|at| match status.current_as_of {
             Some(current) if current == at => current_as_of,
             _ => at.to_wall_clock(now),
         });
     Some(Kept {
-        backend: member.id(),
+        backend: handle.id(),
         fingerprint,
         current_as_of,
         complete_as_of,
         last_success: status.last_success,
         cursor: place.cursor,
         swept: place.swept.map(|at| at.to_wall_clock(now)),
-        identity: member.backend.identity(),
-        listing_gap: member.evidence.listing_gap(),
+        identity: handle.backend.identity(),
+        listing_gap: handle.evidence.listing_gap(),
         faults,
         extensions: shelf.into_iter().map(|(all, read)| (all, read.to_wall_clock(now))).collect(),
         unsettled: Unsettled::default(),
@@ -213,37 +213,39 @@ fn kept(
 }
 
 /// Extensions for a backend's shelf, and those that need another read.
-type GivenBack = (Vec<(Arc<Extension>, Moment)>, Unsettled);
+type GivenBack = (Vec<(Arc<Extension>, PersistentInstant)>, Unsettled);
 
 /// Restores a backend's status and position. Returns the extensions for its shelf.
-fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
-    let moment = |written| Moment::of_wall_clock(written, now);
+fn give_back(handle: &BackendHandle, kept: Kept, now: Timestamp) -> GivenBack {
+    let moment = |written| PersistentInstant::of_wall_clock(written, now);
     let current_as_of = moment(kept.current_as_of);
     let complete_as_of = kept
         .complete_as_of
         .map(|at| if at == kept.current_as_of { current_as_of } else { moment(at) });
     // Before the first request, or an upstream under a reused name would be accepted.
     if let Some(identity) = &kept.identity {
-        member.backend.resume(identity);
+        handle.backend.resume(identity);
     }
     // A round since the start has newer evidence, which must not be replaced.
-    if member.status.restore(current_as_of, complete_as_of, kept.last_success) {
+    if handle.status.restore(current_as_of, complete_as_of, kept.last_success) {
         let listing =
             kept.listing_gap.map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
         let incomplete = kept.unsettled.incomplete.iter().cloned();
-        member.evidence.restore(listing, incomplete, kept.faults);
+        handle.evidence.restore(listing, incomplete, kept.faults);
     }
-    if member.round.place() == Place::default() {
-        member.round.go_on_from(Place { cursor: kept.cursor, swept: kept.swept.map(moment) });
+    if handle.round.place() == CyclePosition::default() {
+        handle
+            .round
+            .go_on_from(CyclePosition { cursor: kept.cursor, swept: kept.swept.map(moment) });
     }
     let mut unsettled = kept.unsettled;
     let dirty = std::mem::take(&mut unsettled.dirty);
     // Uploads are not announced, so extensions that lacked an archive are read again.
     let bare = kept.extensions.iter().filter(|(extension, _)| extension.awaits_archive());
     let now = Instant::now();
-    member.mark(|waiting| {
-        dirty.into_iter().for_each(|id| waiting.noticed(id, now));
-        bare.for_each(|(all, _)| waiting.lacking(all.id().clone(), now));
+    handle.mark(|waiting| {
+        dirty.into_iter().for_each(|id| waiting.enqueue_notice(id, now));
+        bare.for_each(|(all, _)| waiting.enqueue_incomplete(all.id().clone(), now));
     });
     let extensions = kept.extensions.into_iter().map(|(extension, read)| (extension, moment(read)));
     (extensions.collect(), unsettled)

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
-use crate::catalog::index::Held;
-use crate::catalog::moment::Moment;
+use crate::catalog::index::CapacityUse;
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::error::{Error, ErrorKind};
 
 /// Health of one backend.
@@ -24,10 +24,10 @@ pub struct Status {
     /// Report of the current failure; `None` while the backend succeeds.
     pub last_error: Option<String>,
     /// Start of the last successful round; may lie before this process.
-    pub current_as_of: Option<Moment>,
+    pub current_as_of: Option<PersistentInstant>,
     /// Time up to which a name that a complete listing lacks is known to be absent; change rounds
     /// move it forward. A partial listing proves no absence.
-    pub complete_as_of: Option<Moment>,
+    pub complete_as_of: Option<PersistentInstant>,
     /// Time of the last request.
     pub last_asked: Option<Instant>,
     /// True if responses with its data are marked as stale.
@@ -41,12 +41,12 @@ pub struct Status {
     /// Number of further faults.
     pub faults_beyond: usize,
     /// Size of the extensions in bytes, and the number of extensions without room.
-    pub held: Held,
+    pub held: CapacityUse,
 }
 
 /// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Question {
+pub(crate) enum Operation {
     /// A probe: the backend responds and accepts the credentials.
     Contact,
     /// The list of repositories, or the changes since a cursor.
@@ -57,7 +57,7 @@ pub(crate) enum Question {
 
 /// A failure of a backend.
 #[derive(Clone, Debug)]
-struct Failure {
+struct LastFailure {
     kind: ErrorKind,
     message: String,
     report: String,
@@ -65,22 +65,22 @@ struct Failure {
 
 /// A [`Status`] that requests update and `/health` reads.
 #[derive(Default)]
-pub(crate) struct StatusCell(RwLock<Inner>);
+pub(crate) struct StatusCell(RwLock<StatusFields>);
 
 #[derive(Default)]
-struct Inner {
+struct StatusFields {
     status: Status,
     /// Failures that only a success of the same kind of request ends.
-    failures: BTreeMap<Question, Failure>,
+    failures: BTreeMap<Operation, LastFailure>,
     /// A failure that any response ends: the backend was unreachable.
-    outage: Option<Failure>,
+    outage: Option<LastFailure>,
     /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
     /// Kinds of failure that were logged since the last success.
     logged: Vec<Discriminant<ErrorKind>>,
 }
 
-impl Inner {
+impl StatusFields {
     /// Derives the public status from the failures.
     fn settle(&mut self) {
         // The last kind in order is `Read`, whose failure says more than that of a probe.
@@ -98,13 +98,13 @@ impl StatusCell {
     }
 
     /// Returns the start of the last successful round.
-    pub(crate) fn current_as_of(&self) -> Option<Moment> {
+    pub(crate) fn current_as_of(&self) -> Option<PersistentInstant> {
         self.0.read().status.current_as_of
     }
 
     /// Returns the time since a complete listing proved absence.
     pub(crate) fn complete_age(&self) -> Option<Duration> {
-        self.0.read().status.complete_as_of.map(Moment::elapsed)
+        self.0.read().status.complete_as_of.map(PersistentInstant::elapsed)
     }
 
     /// Returns the time of the last request.
@@ -125,7 +125,7 @@ impl StatusCell {
     /// Returns two flags: reads are refused, and that has to be confirmed by another read.
     pub(crate) fn refuses_reads(&self) -> (bool, bool) {
         let inner = self.0.read();
-        (inner.failures.contains_key(&Question::Read), inner.refusal_unchecked)
+        (inner.failures.contains_key(&Operation::Read), inner.refusal_unchecked)
     }
 
     /// Records that a refused read is being confirmed.
@@ -134,13 +134,13 @@ impl StatusCell {
     }
 
     /// Records a response. Returns true if the backend failed before.
-    pub(crate) fn answered(&self, question: Question) -> bool {
+    pub(crate) fn answered(&self, question: Operation) -> bool {
         let inner = &mut *self.0.write();
         inner.outage = None;
         // A response of any kind shows that the credentials were accepted.
-        inner.failures.remove(&Question::Contact);
+        inner.failures.remove(&Operation::Contact);
         inner.failures.remove(&question);
-        if question == Question::Read {
+        if question == Operation::Read {
             inner.refusal_unchecked = false;
         }
         let was_healthy = inner.status.healthy;
@@ -155,7 +155,7 @@ impl StatusCell {
 
     /// Records a failure. Returns true if it has to be logged: an outage is logged once for each
     /// kind of failure, even if kinds alternate.
-    pub(crate) fn failed(&self, question: Question, error: &Error) -> bool {
+    pub(crate) fn failed(&self, question: Operation, error: &Error) -> bool {
         let inner = &mut *self.0.write();
         // A request that the circuit breaker held back was not sent, and proves nothing new.
         if !error.was_asked() && inner.status.last_error.is_some() {
@@ -166,7 +166,7 @@ impl StatusCell {
         if is_news {
             inner.logged.push(kind);
         }
-        let failure = Failure {
+        let failure = LastFailure {
             kind: error.kind(),
             message: error.message().to_owned(),
             report: error.report(),
@@ -176,7 +176,7 @@ impl StatusCell {
             inner.outage = Some(failure);
         } else {
             let before = inner.failures.insert(question, failure);
-            inner.refusal_unchecked |= question == Question::Read && before.is_none();
+            inner.refusal_unchecked |= question == Operation::Read && before.is_none();
         }
         inner.settle();
         is_news
@@ -205,8 +205,8 @@ impl StatusCell {
     /// were restored.
     pub(crate) fn restore(
         &self,
-        current_as_of: Moment,
-        complete_as_of: Option<Moment>,
+        current_as_of: PersistentInstant,
+        complete_as_of: Option<PersistentInstant>,
         last_success: Option<Timestamp>,
     ) -> bool {
         let status = &mut self.0.write().status;
@@ -244,10 +244,10 @@ mod tests {
             Error::new(ErrorKind::BackendRefused, "who are you"),
         ];
         for outage in 0..2 {
-            let failed = |number: usize| cell.failed(Question::Contact, &ways[number % 3]);
+            let failed = |number: usize| cell.failed(Operation::Contact, &ways[number % 3]);
             let news = (0..1000).filter(|number| failed(*number)).count();
             assert_eq!(news, ways.len(), "outage {outage}");
-            let answers = (0..1000).filter(|_| cell.answered(Question::Contact)).count();
+            let answers = (0..1000).filter(|_| cell.answered(Operation::Contact)).count();
             assert_eq!(answers, 1, "recovery {outage}");
         }
     }
@@ -256,18 +256,18 @@ mod tests {
     fn a_success_ends_only_the_failure_of_its_own_question() {
         let cell = StatusCell::default();
         let refused = Error::new(ErrorKind::BackendRefused, "lacks a scope");
-        cell.failed(Question::Read, &refused);
+        cell.failed(Operation::Read, &refused);
         assert_eq!(cell.refuses_reads(), (true, true));
-        cell.answered(Question::Contact);
-        cell.answered(Question::Listing);
-        assert!(cell.is_failing(), "a list does not show that its members can be read");
-        cell.answered(Question::Read);
+        cell.answered(Operation::Contact);
+        cell.answered(Operation::Listing);
+        assert!(cell.is_failing(), "a list does not show that its handles can be read");
+        cell.answered(Operation::Read);
         assert!(cell.is_healthy());
-        cell.failed(Question::Contact, &refused);
-        cell.answered(Question::Listing);
+        cell.failed(Operation::Contact, &refused);
+        cell.answered(Operation::Listing);
         assert!(cell.is_healthy(), "the credentials were accepted");
-        cell.failed(Question::Listing, &Error::unavailable("away", Duration::from_secs(1)));
-        cell.answered(Question::Contact);
+        cell.failed(Operation::Listing, &Error::unavailable("away", Duration::from_secs(1)));
+        cell.answered(Operation::Contact);
         assert!(cell.is_healthy(), "it is back");
     }
 }

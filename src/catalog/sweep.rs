@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use crate::backend::Listing;
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::catalog::Catalog;
-use crate::catalog::intake::{
-    EVERYTHING, Origin, READS_AT_ONCE, Read, is_the_backends, read_all, read_one,
+use crate::catalog::apply::{
+    EVERYTHING, READS_AT_ONCE, Read, ReadOrigin, is_the_backends, read_all, read_one,
     removal_not_believed,
 };
-use crate::catalog::member::Member;
-use crate::catalog::rounds::{Outcome, Place, of_listing, of_read};
-use crate::catalog::status::Question;
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::status::Operation;
+use crate::catalog::sync_cycle::{CycleOutcome, CyclePosition, of_listing, of_read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
@@ -39,56 +39,64 @@ pub(super) struct Progress {
 
 impl Catalog {
     /// Reads everything that a backend lists, or the rest if the last sweep failed.
-    pub(super) async fn sweep(self: &Arc<Self>, member: &Member, begun: Instant) -> Outcome<()> {
-        let unfinished = member.round.take_unfinished();
+    pub(super) async fn sweep(
+        self: &Arc<Self>,
+        handle: &BackendHandle,
+        begun: Instant,
+    ) -> CycleOutcome<()> {
+        let unfinished = handle.round.take_unfinished();
         // Reads of a sweep that began too long ago are not current, so it starts over.
         let unfinished = unfinished.filter(|one| one.begun.elapsed() < self.rules.full_sweep);
         let mut progress = match unfinished {
             Some(progress) => progress,
             None => {
-                let cursor = first_cursor(member).await.map_err(of_listing)?;
+                let cursor = first_cursor(handle).await.map_err(of_listing)?;
                 Progress { begun, cursor, done: HashSet::new() }
             }
         };
-        match self.sweep_on(member, &mut progress).await {
+        match self.sweep_on(handle, &mut progress).await {
             Ok(complete) => {
                 // The start counts, not the end: data read at the start has that age.
-                member.status.swept(progress.begun, complete);
+                handle.status.swept(progress.begun, complete);
                 let swept = Some(progress.begun.into());
-                member.round.go_on_from(Place { cursor: progress.cursor, swept });
+                handle.round.go_on_from(CyclePosition { cursor: progress.cursor, swept });
                 Ok(())
             }
             Err(failure) => {
-                member.round.keep_unfinished(progress);
+                handle.round.keep_unfinished(progress);
                 Err(failure)
             }
         }
     }
 
     /// Continues a sweep. Returns true if its listing is complete.
-    async fn sweep_on(self: &Arc<Self>, member: &Member, progress: &mut Progress) -> Outcome<bool> {
+    async fn sweep_on(
+        self: &Arc<Self>,
+        handle: &BackendHandle,
+        progress: &mut Progress,
+    ) -> CycleOutcome<bool> {
         let Listing { ids, coverage, faults } =
-            member.listing().await.and_then(shows_something).map_err(of_listing)?;
-        member.answered(Question::Listing);
-        let source = member.id();
+            handle.listing().await.and_then(shows_something).map_err(of_listing)?;
+        handle.answered(Operation::Listing);
+        let source = handle.id();
         let complete = coverage.is_complete();
-        member.evidence.sweep_begins();
-        member.tell(&member.evidence.listed(Listed { coverage, faults }));
+        handle.evidence.sweep_begins();
+        handle.tell(&handle.evidence.listed(Listed { coverage, faults }));
         self.change(|index| index.sweep_begins(source));
 
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
-        let unlisted = self.unlisted(member, &listed, complete);
-        self.read_listed(member, ids, progress).await?;
+        let unlisted = self.unlisted(handle, &listed, complete);
+        self.read_listed(handle, ids, progress).await?;
         // An extension that a complete listing lacks is read by name before it counts as gone.
-        let doubted = read_all(member, unlisted).await;
-        self.take_in(member, doubted, Origin::Backend).await.confirm(member);
+        let doubted = read_all(handle, unlisted).await;
+        self.apply(handle, doubted, ReadOrigin::Backend).await.confirm(handle);
 
         self.change(|index| {
             index.sweep_ended(source, complete);
             index.listed(source);
             if complete {
                 // Faults of repositories that are gone would stay in `/health` for good.
-                member.evidence.keep(|id| listed.contains(id) || index.has(source, id));
+                handle.evidence.keep(|id| listed.contains(id) || index.has(source, id));
             }
         });
         Ok(complete)
@@ -97,35 +105,35 @@ impl Catalog {
     /// Returns known extensions that a complete listing lacks and that should be read by name.
     fn unlisted(
         &self,
-        member: &Member,
+        handle: &BackendHandle,
         listed: &BTreeSet<ExtensionId>,
         complete: bool,
     ) -> Vec<ExtensionId> {
-        let unlisted = self.index.lock().beyond(member.id(), listed);
+        let unlisted = self.index.lock().beyond(handle.id(), listed);
         if !complete {
             return Vec::new();
         }
         if listed.is_empty() && unlisted.len() > 1 {
             // A read of each would not show if the backend lost its repositories or hides them from
             // this account.
-            member.tell(member.evidence.found(removal_not_believed()).as_slice());
+            handle.tell(handle.evidence.found(removal_not_believed()).as_slice());
             return Vec::new();
         }
-        member.evidence.mended(EVERYTHING, &FaultSubject::Removal);
+        handle.evidence.mended(EVERYTHING, &FaultSubject::Removal);
         unlisted
     }
 
     /// Reads the listed extensions that this sweep has not read yet.
     async fn read_listed(
         self: &Arc<Self>,
-        member: &Member,
+        handle: &BackendHandle,
         ids: Vec<ExtensionId>,
         progress: &mut Progress,
-    ) -> Outcome<()> {
+    ) -> CycleOutcome<()> {
         let ids: Vec<_> = ids.into_iter().filter(|id| !progress.done.contains(id)).collect();
-        let mut patience = Patience::default();
+        let mut patience = AbortRule::default();
         let reads = stream::iter(ids)
-            .map(|id| read_one(member, id))
+            .map(|id| read_one(handle, id))
             .buffer_unordered(READS_AT_ONCE)
             .map(|read| patience.judge(read));
         // Chunks of what is ready: a slow read does not hold back those that are finished.
@@ -140,40 +148,40 @@ impl Catalog {
                 (!found.as_ref().is_err_and(is_the_backends)).then(|| id.clone())
             };
             progress.done.extend(batch.iter().filter_map(read));
-            self.take_in(member, batch, Origin::Backend).await.confirm(member);
+            self.apply(handle, batch, ReadOrigin::Backend).await.confirm(handle);
             if let Some(failure) = failure {
                 return Err(of_read(failure));
             }
         }
         if patience.answers() {
-            member.answered(Question::Read);
+            handle.answered(Operation::Read);
         }
         // Reads of other extensions may work although every listed one failed.
         match patience.failure() {
-            Some(error) if !self.shows_another(member).await => Err(of_read(error)),
+            Some(error) if !self.shows_another(handle).await => Err(of_read(error)),
             _ => Ok(()),
         }
     }
 
     /// Returns true if the backend serves an extension other than those that just failed.
-    pub(super) async fn shows_another(self: &Arc<Self>, member: &Member) -> bool {
-        let incomplete = member.evidence.incomplete();
-        let canary = self.canary(member).filter(|id| incomplete.binary_search(id).is_err());
+    pub(super) async fn shows_another(self: &Arc<Self>, handle: &BackendHandle) -> bool {
+        let incomplete = handle.evidence.incomplete();
+        let canary = self.canary(handle).filter(|id| incomplete.binary_search(id).is_err());
         let Some(canary) = canary else { return false };
-        let read = read_one(member, canary).await;
+        let read = read_one(handle, canary).await;
         let shown = !read.1.as_ref().is_err_and(is_the_backends);
         if shown {
-            member.answered(Question::Read);
+            handle.answered(Operation::Read);
         }
-        self.take_in(member, vec![read], Origin::Backend).await.confirm(member);
+        self.apply(handle, vec![read], ReadOrigin::Backend).await.confirm(handle);
         shown
     }
 }
 
 /// Returns the cursor for changes after the sweep; `None` for a backend that has none and is swept
 /// every time.
-async fn first_cursor(member: &Member) -> Result<Option<ChangeCursor>> {
-    match member.backend.changes(None).await {
+async fn first_cursor(handle: &BackendHandle) -> Result<Option<ChangeCursor>> {
+    match handle.backend.changes(None).await {
         Ok(Changes::These { cursor, .. }) => Ok(Some(cursor)),
         Err(error) if is_away(&error) => Err(error),
         // Any other failure, such as a server without this API, still allows a sweep.
@@ -205,13 +213,13 @@ fn shows_something(listing: Listing) -> Result<Listing> {
 /// became unreachable or refuses access after its listing would otherwise cost a request for each
 /// extension.
 #[derive(Default)]
-struct Patience {
+struct AbortRule {
     answered: usize,
     failed: usize,
     last: Option<Error>,
 }
 
-impl Patience {
+impl AbortRule {
     fn judge(&mut self, (id, found): Read) -> Result<Read> {
         match found {
             Err(error) if is_the_backends(&error) => {

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalog;
-use crate::catalog::dirty::Outcome;
-use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
-use crate::catalog::member::Member;
+use crate::catalog::apply::{READS_AT_ONCE, ReadOrigin, is_the_backends, read_one};
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::refresh_queue::RefreshOutcome;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
@@ -42,20 +42,20 @@ impl Catalog {
     /// Takes in a webhook: these extensions are read at once, and again by a schedule while a
     /// release lacks its archive.
     pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
-        let Some(member) = self.member(backend) else { return };
+        let Some(handle) = self.handle(backend) else { return };
         let now = Instant::now();
-        member.mark(|dirty| ids.into_iter().for_each(|id| dirty.noticed(id, now)));
+        handle.mark(|dirty| ids.into_iter().for_each(|id| dirty.enqueue_notice(id, now)));
     }
 
     async fn keep_current(self: Arc<Self>, source: BackendId) {
-        let Some(member) = self.member(source) else { return };
+        let Some(handle) = self.handle(source) else { return };
         let mut retry = RETRY;
         let mut read_rest = READ_REST;
         loop {
             if self.round(source.into()).await.is_ok() {
                 retry = RETRY;
                 let mut rest = self.rules.ttl;
-                if member.evidence.incomplete().is_empty() {
+                if handle.evidence.incomplete().is_empty() {
                     read_rest = READ_REST;
                 } else {
                     // Responses carry a degraded mark until the rest is read. A permanently broken
@@ -64,13 +64,13 @@ impl Catalog {
                     read_rest = (read_rest * 2).min(self.rules.ttl);
                 }
                 // A directory backend notices changes by itself and cuts the pause short.
-                timeout(rest, member.backend.changed()).await.unwrap_or_default();
+                timeout(rest, handle.backend.changed()).await.unwrap_or_default();
             } else {
                 // Waits for the first event: a long pause must not outlast a short outage.
                 let ended = async {
                     tokio::select! {
-                        () = member.is_back() => {}
-                        () = member.backend.changed() => {}
+                        () = handle.is_back() => {}
+                        () = handle.backend.changed() => {}
                     }
                 };
                 timeout(retry.min(self.rules.ttl), ended).await.unwrap_or_default();
@@ -82,30 +82,30 @@ impl Catalog {
     /// Reads extensions that are due, several at once, so that a slow one does not delay the
     /// others.
     async fn keep_reading(self: Arc<Self>, backend: BackendId) {
-        let Some(member) = self.member(backend) else { return };
+        let Some(handle) = self.handle(backend) else { return };
         let mut reads = FuturesUnordered::new();
         loop {
             tokio::select! {
-                id = member.due(), if reads.len() < READS_AT_ONCE => {
-                    reads.push(self.read_again(member, id));
+                id = handle.due(), if reads.len() < READS_AT_ONCE => {
+                    reads.push(self.read_again(handle, id));
                 }
                 Some(()) = reads.next() => {}
             }
         }
     }
 
-    async fn read_again(self: &Arc<Self>, member: &Member, id: ExtensionId) {
-        let read = read_one(member, id.clone()).await;
+    async fn read_again(self: &Arc<Self>, handle: &BackendHandle, id: ExtensionId) {
+        let read = read_one(handle, id.clone()).await;
         // The status learns from every read, so an outage is noticed between two rounds.
-        member.learned(&read.1);
+        handle.learned(&read.1);
         let failed = matches!(&read.1, Err(error) if is_the_backends(error));
-        let taken = self.take_in(member, vec![read], Origin::Backend).await;
+        let taken = self.apply(handle, vec![read], ReadOrigin::Backend).await;
         let outcome = match taken.doubted.first() {
-            _ if failed => Outcome::Failed,
-            Some((_, confirmed_from)) => Outcome::Doubted(*confirmed_from),
-            None if taken.lacking.is_empty() => Outcome::Whole,
-            None => Outcome::Lacking,
+            _ if failed => RefreshOutcome::Failed,
+            Some((_, confirmed_from)) => RefreshOutcome::Doubted(*confirmed_from),
+            None if taken.lacking.is_empty() => RefreshOutcome::Whole,
+            None => RefreshOutcome::Lacking,
         };
-        member.mark(|dirty| dirty.done(id, outcome, Instant::now()));
+        handle.mark(|dirty| dirty.done(id, outcome, Instant::now()));
     }
 }

@@ -28,7 +28,7 @@ pub struct Folder {
 
 /// Device and inode number, which tell a directory from one that replaced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity(u64, u64);
+pub struct FileIdentity(u64, u64);
 
 impl Folder {
     /// Opens a directory named by an operator, which may be a link.
@@ -192,9 +192,9 @@ impl Folder {
     /// # Errors
     /// The metadata cannot be read.
     #[allow(clippy::useless_conversion, reason = "numbers are narrower on some systems")]
-    pub fn identity(&self) -> io::Result<Identity> {
+    pub fn identity(&self) -> io::Result<FileIdentity> {
         let found = fstat(&self.dir)?;
-        Ok(Identity(u64::try_from(found.st_dev).unwrap_or(0), u64::from(found.st_ino)))
+        Ok(FileIdentity(u64::try_from(found.st_dev).unwrap_or(0), u64::from(found.st_ino)))
     }
 
     fn kind(&self, name: &OsStr) -> rustix::io::Result<FileType> {

@@ -12,18 +12,18 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::convert::{ReleaseReader, Repository};
-use crate::gitea::identity::Identity;
-use crate::gitea::known::Known;
+use crate::gitea::convert::{GiteaRepository, ReleaseReader};
+use crate::gitea::identity::OrganizationIdentity;
 use crate::gitea::models::{ReleaseRow, RepositoryRow, Topics};
-use crate::gitea::organization::{Found, no_organization};
+use crate::gitea::organization::{FoundRepositories, no_organization};
+use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::rows::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, operations, readme};
-use crate::http::answer::Answer;
+use crate::gitea::{checksums, download, labels, readme};
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::room::Room;
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
@@ -38,9 +38,9 @@ pub struct GiteaBackend {
     id: BackendId,
     pub(super) client: GiteaClient,
     pub(super) organization: Organization,
-    pub(super) identity: Identity,
+    pub(super) identity: OrganizationIdentity,
     external_hosts: Vec<String>,
-    pub(super) known: Known,
+    pub(super) known: RepositoryCache,
 }
 
 impl GiteaBackend {
@@ -53,9 +53,9 @@ impl GiteaBackend {
             id: settings.id,
             client: GiteaClient::new(&settings, metrics)?,
             organization: settings.organization,
-            identity: Identity::new(settings.organization_id),
+            identity: OrganizationIdentity::new(settings.organization_id),
             external_hosts: settings.external_asset_hosts,
-            known: Known::default(),
+            known: RepositoryCache::default(),
         })
     }
 
@@ -69,14 +69,14 @@ impl GiteaBackend {
 
     /// Fetches the current repository of an extension. Redirects of renamed repositories are
     /// followed: a repository with another name is another extension.
-    async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+    async fn repository(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
-        let row = self.client.document(operations::REPOSITORY, &url).await?.granted()?;
+        let row = self.client.document(labels::REPOSITORY, &url).await?.granted()?;
         let Some(row) = row else {
             self.known.forget(id);
             return Err(absent(id));
         };
-        let found = Repository::from_row(row, &self.client.urls);
+        let found = GiteaRepository::from_row(row, &self.client.urls);
         let Some(repository) = self.ours(found).await? else {
             return Err(gone(format!("Extension {id} has left its organization")));
         };
@@ -91,7 +91,7 @@ impl GiteaBackend {
     ///
     /// # Errors
     /// Returns an error if another organization has taken the name.
-    async fn ours(&self, found: Option<Repository>) -> Result<Option<Repository>> {
+    async fn ours(&self, found: Option<GiteaRepository>) -> Result<Option<GiteaRepository>> {
         let Some(repository) = found else { return Ok(None) };
         // After a rename only the number matches; before it is known, only the name does.
         let by_name = repository.owner_login.eq_ignore_ascii_case(self.organization.as_str());
@@ -105,14 +105,14 @@ impl GiteaBackend {
 
     /// Returns the cached repository of an extension if the organization's name was verified a
     /// moment ago, and fetches it otherwise.
-    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
             Some(repository) => Ok(repository),
             None => self.repository(id).await,
         }
     }
 
-    fn with_known_topics(&self, repository: Arc<Repository>) -> Arc<Repository> {
+    fn with_known_topics(&self, repository: Arc<GiteaRepository>) -> Arc<GiteaRepository> {
         match self.known.topics_of(repository.number) {
             Some(topics) if !repository.tells_topics => repository.with_topics(&topics),
             _ => repository,
@@ -123,8 +123,8 @@ impl GiteaBackend {
     /// the server refuses them, the repository is returned with a fault.
     async fn with_topics(
         &self,
-        repository: Arc<Repository>,
-    ) -> Result<(Arc<Repository>, Option<ExtensionFault>)> {
+        repository: Arc<GiteaRepository>,
+    ) -> Result<(Arc<GiteaRepository>, Option<ExtensionFault>)> {
         if repository.tells_topics || repository.has_none || !repository.has_releases {
             return Ok((repository, None));
         }
@@ -143,9 +143,9 @@ impl GiteaBackend {
         Ok((self.known.read(repository.with_topics(&topics)), None))
     }
 
-    async fn ask_topics(&self, repository: &Repository) -> Result<Vec<String>> {
+    async fn ask_topics(&self, repository: &GiteaRepository) -> Result<Vec<String>> {
         let url = self.client.urls.topics(&repository.name);
-        let found = self.client.document::<Topics>(operations::TOPICS, &url).await?;
+        let found = self.client.document::<Topics>(labels::TOPICS, &url).await?;
         Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
     }
 
@@ -153,7 +153,7 @@ impl GiteaBackend {
     /// releases are switched off.
     async fn releases(
         &self,
-        repository: &Repository,
+        repository: &GiteaRepository,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
     ) -> Result<Option<Rows<Release>>> {
         let id = &repository.extension;
@@ -178,19 +178,20 @@ impl GiteaBackend {
         if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
 
-    fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
+    fn reader<'a>(&'a self, repository: &'a GiteaRepository) -> ReleaseReader<'a> {
         let reader =
             ReleaseReader::new(self.id, repository, &self.client.urls, &self.external_hosts);
         reader.with_known(&self.known)
     }
 
     /// Fetches one release from the API, which ignores the case of a tag.
-    async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<Release>> {
+    async fn release(&self, repository: &GiteaRepository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
-        let read =
-            |answer: &Answer, room| Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()));
-        match self.client.find(operations::RELEASE, &url, read).await {
+        let read = |answer: &UpstreamResponse, room| {
+            Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()))
+        };
+        match self.client.find(labels::RELEASE, &url, read).await {
             Ok(Reply::Found((release, moved))) => {
                 if moved {
                     self.repository(&repository.extension).await?;
@@ -222,7 +223,7 @@ impl Backend for GiteaBackend {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        let Found { repositories, coverage, faults } = self.repositories().await?;
+        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
         ids.sort();
         self.known.forget_topics();
@@ -291,13 +292,13 @@ impl Backend for GiteaBackend {
         let mut url = self.client.urls.repositories();
         // One row proves access at the lowest cost.
         url.set_query(Some("page=1&limit=1"));
-        let found = self.client.find(operations::PROBE, &url, one_row);
+        let found = self.client.find(labels::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
         let Some(row) = row else { return self.check_organization(true).await };
         if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {
             self.confirm(row.owner.id).await?;
         }
-        self.client.check_scope(operations::PROBE, &row.name).await
+        self.client.check_scope(labels::PROBE, &row.name).await
     }
 
     fn identity(&self) -> Option<String> {
@@ -316,7 +317,7 @@ impl Backend for GiteaBackend {
 }
 
 /// Returns the first readable row of a list.
-fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
+fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<RepositoryRow>> {
     let mut first = None;
     answer.each_row(|row| {
         first = first.take().or_else(|| json::document(row, room).ok());

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::error::Result;
 use crate::gitea::backend::GiteaBackend;
-use crate::gitea::feed::{self, Position, Read};
-use crate::gitea::known::Roster;
-use crate::gitea::organization::Found;
+use crate::gitea::feed::{self, FeedRead, Position};
+use crate::gitea::organization::FoundRepositories;
+use crate::gitea::repository_cache::Roster;
 
 /// Position in both signals.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct FeedPlace {
     /// Position in the feed. `None` if the feed was not accessible.
     feed: Option<Position>,
     /// Fingerprint of the list of repositories.
@@ -26,18 +26,18 @@ impl GiteaBackend {
     /// # Errors
     /// Returns the errors of the requests. An inaccessible feed is not an error.
     pub(super) async fn changes_since(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        let since = match since.map(Place::read) {
+        let since = match since.map(FeedPlace::read) {
             Some(None) => return Ok(Changes::CannotTell),
             Some(place) => place,
             None => None,
         };
         let position = since.as_ref().and_then(|place| place.feed.as_ref());
         let (feed, mut dirty) = match feed::read(&self.client, &self.known, position).await? {
-            Read::TooFar => return Ok(Changes::CannotTell),
-            Read::NoFeed => (None, BTreeSet::new()),
-            Read::Until(position, touched) => (Some(position), touched),
+            FeedRead::TooFar => return Ok(Changes::CannotTell),
+            FeedRead::NoFeed => (None, BTreeSet::new()),
+            FeedRead::Until(position, touched) => (Some(position), touched),
         };
-        let Found { repositories, coverage, faults } = self.repositories().await?;
+        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
         let before = since.as_ref().and_then(|place| self.known.roster(place.roster));
         // A partial list must not report the missing repositories as removed.
         let lacking = if coverage.is_complete() { None } else { before.as_deref() };
@@ -51,13 +51,13 @@ impl GiteaBackend {
         }
         self.known.learn_roster(now, before);
         self.known.listed(repositories, coverage.is_complete());
-        let cursor = Place { feed, roster }.write();
+        let cursor = FeedPlace { feed, roster }.write();
         let listed = Some(Listed { coverage, faults });
         Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed })
     }
 }
 
-impl Place {
+impl FeedPlace {
     fn write(&self) -> ChangeCursor {
         let feed = self.feed.as_ref().map_or_else(|| "-".to_owned(), Position::write);
         ChangeCursor::new(format!("{:016x}:{feed}", self.roster))
@@ -83,12 +83,12 @@ mod tests {
             Some(Position { newest: i64::MIN / 2, seen: BTreeSet::new() }),
             None,
         ] {
-            let place = Place { feed, roster: 7 };
-            assert_eq!(Place::read(&place.write()), Some(place));
+            let place = FeedPlace { feed, roster: 7 };
+            assert_eq!(FeedPlace::read(&place.write()), Some(place));
         }
         let roster = "0000000000000007";
         for text in ["", "x", "7:-", "1700000000:3,5", "1:x", &format!("{roster}:1:1,x"), roster] {
-            assert_eq!(Place::read(&ChangeCursor::new(text)), None, "{text}");
+            assert_eq!(FeedPlace::read(&ChangeCursor::new(text)), None, "{text}");
         }
     }
 }

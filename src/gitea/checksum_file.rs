@@ -21,7 +21,7 @@ const SEPARATORS: [char; 4] = [':', '=', ' ', '\t'];
 const HEX_MIN: usize = 32;
 
 /// One line with a digest.
-struct Entry<'a> {
+struct ChecksumLine<'a> {
     /// `None` if the algorithm is not supported.
     digest: Option<Digest>,
     /// `None` if the line has no name.
@@ -39,8 +39,10 @@ pub(super) fn find(
     scope: ChecksumScope,
 ) -> Result<Option<Digest>, &'static str> {
     let text = decode(file).ok_or("is neither UTF-8 nor UTF-16")?;
-    let all: Vec<Entry<'_>> = text.split(['\n', '\r']).filter_map(Entry::of_line).collect();
-    let mut ours: Vec<&Entry<'_>> = all.iter().filter(|entry| entry.names(archive)).collect();
+    let all: Vec<ChecksumLine<'_>> =
+        text.split(['\n', '\r']).filter_map(ChecksumLine::of_line).collect();
+    let mut ours: Vec<&ChecksumLine<'_>> =
+        all.iter().filter(|entry| entry.names(archive)).collect();
     if ours.is_empty()
         && (scope == ChecksumScope::Archive || all.iter().all(|one| one.name.is_none()))
     {
@@ -79,7 +81,7 @@ fn decode(file: &[u8]) -> Option<String> {
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> ChecksumLine<'a> {
     /// Parses `{hex} {name}`, `{algorithm} ({name}) = {hex}`, `{name}: {hex}`, or `{hex}` alone.
     fn of_line(line: &'a str) -> Option<Self> {
         // GNU tools mark an escaped name with a leading backslash.

@@ -7,9 +7,9 @@ use crate::gitea::checksum_file::{ChecksumScope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
 use crate::models::artifact::{Artifact, archive_stem, is_archive_name};
-use crate::models::brief::brief;
 use crate::models::digest::Digest;
 use crate::models::extension::{ChecksumFault, Release};
+use crate::models::truncate::truncate;
 
 /// Maximum size of a checksum file, in bytes; enough for a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
@@ -78,7 +78,7 @@ async fn digest_beside(
                 let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
                 trouble.get_or_insert_with(|| ChecksumFault {
                     file: file.key.clone(),
-                    reason: brief(format!("the checksum {name} {why}")).into(),
+                    reason: truncate(format!("the checksum {name} {why}")).into(),
                 });
             }
         }

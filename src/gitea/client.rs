@@ -13,14 +13,14 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::labels;
 use crate::gitea::models::{ApiSettings, Complaint};
-use crate::gitea::operations;
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
-use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
 
 /// Maximum size of a response, in bytes; a page of fifty releases with long notes is smaller.
@@ -110,7 +110,7 @@ impl GiteaClient {
             return Ok(());
         }
         let url = self.urls.repository(name);
-        match self.ask(operation, url, Room::Much).await {
+        match self.ask(operation, url, MemoryBudget::Much).await {
             Err(error) if error.kind() == ErrorKind::BackendRefused => Err(error),
             Err(_) => Ok(()),
             Ok(_) => {
@@ -135,7 +135,7 @@ impl GiteaClient {
         &self,
         operation: &'static str,
         url: &Url,
-        read: impl Fn(&Answer, Room) -> Result<T> + Sync,
+        read: impl Fn(&UpstreamResponse, MemoryBudget) -> Result<T> + Sync,
     ) -> Result<Reply<T>> {
         let read = &read;
         let question = |room| async move {
@@ -154,7 +154,7 @@ impl GiteaClient {
         operation: &'static str,
         url: &Url,
     ) -> Result<Reply<T>> {
-        self.find(operation, url, Answer::json).await
+        self.find(operation, url, UpstreamResponse::json).await
     }
 
     /// Sends a request. A response other than JSON is a failure with any status.
@@ -162,12 +162,12 @@ impl GiteaClient {
         &self,
         operation: &'static str,
         url: Url,
-        room: Room,
-    ) -> Result<Reply<Answer>> {
+        room: MemoryBudget,
+    ) -> Result<Reply<UpstreamResponse>> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
-        let request = if operation == operations::PROBE { request.probe() } else { request };
+        let request = if operation == labels::PROBE { request.probe() } else { request };
         let answer = self.http.fetch(request, ANSWER_MAX, room).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(answer)),
@@ -188,8 +188,8 @@ impl GiteaClient {
     /// Fetches a small file of a repository. `None` if it does not exist. An HTML page is a
     /// failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
-        let request = Request::get(operations::FILE, url).with_credentials(self.credentials());
-        let answer = self.http.fetch(request, max_bytes, Room::Much).await?;
+        let request = Request::get(labels::FILE, url).with_credentials(self.credentials());
+        let answer = self.http.fetch(request, max_bytes, MemoryBudget::Much).await?;
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -199,7 +199,7 @@ impl GiteaClient {
             }
             StatusCode::OK => Err(wrong_address()),
             StatusCode::FORBIDDEN => {
-                refused::<Bytes>(operations::FILE, &answer, Room::Much)?.granted()
+                refused::<Bytes>(labels::FILE, &answer, MemoryBudget::Much)?.granted()
             }
             _ => Err(answer.failure()),
         }
@@ -212,7 +212,7 @@ impl GiteaClient {
     }
 
     /// Runs a sequence of requests with little room, and again with much room if it does not fit.
-    pub(super) async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    pub(super) async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -229,9 +229,9 @@ impl GiteaClient {
     /// Requests the page size. Servers too old for this endpoint use the default.
     async fn ask_page_size(&self) -> Result<Option<usize>> {
         // Runs inside other requests, which may hold the lock for much room already.
-        match self.ask(operations::SETTINGS, self.urls.settings(), Room::Much).await? {
+        match self.ask(labels::SETTINGS, self.urls.settings(), MemoryBudget::Much).await? {
             Reply::Found(answer) => {
-                Ok(Some(answer.json::<ApiSettings>(Room::Little)?.max_response_items))
+                Ok(Some(answer.json::<ApiSettings>(MemoryBudget::Little)?.max_response_items))
             }
             Reply::Absent => Ok(None),
             Reply::Forbidden(refusal) => Err(refusal),
@@ -245,7 +245,7 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
 
 /// Maps a 401 or 403. It separates a part of a repository that is closed to the account from a
 /// token without rights, and names the missing right.
-fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> {
+fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) -> Result<Reply<T>> {
     let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
     let refusal = |message: String| Error::new(ErrorKind::BackendRefused, message);
@@ -274,8 +274,8 @@ fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> 
 /// Returns Gitea's name for the requested part of a repository, as on the page of a team.
 fn permission(operation: &str) -> Option<&'static str> {
     match operation {
-        operations::RELEASE | operations::RELEASES => Some("Releases"),
-        operations::CONTENTS | operations::FILE | operations::TAG => Some("Code"),
+        labels::RELEASE | labels::RELEASES => Some("Releases"),
+        labels::CONTENTS | labels::FILE | labels::TAG => Some("Code"),
         _ => None,
     }
 }

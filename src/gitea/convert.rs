@@ -9,17 +9,17 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::gitea::assets;
-use crate::gitea::known::Known;
 use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
-use crate::gitea::page::Kept;
+use crate::gitea::page::KeptRows;
+use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
 use crate::models::backend_id::BackendId;
-use crate::models::brief::is_invisible;
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
 use crate::models::tag::Tag;
+use crate::models::truncate::is_invisible;
 
 const TEXT_MAX: usize = 1_000;
 const KEYWORDS_MAX: usize = 32;
@@ -35,7 +35,7 @@ const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
 /// A repository that holds an extension.
 #[derive(Clone, Debug)]
-pub(super) struct Repository {
+pub(super) struct GiteaRepository {
     pub(super) number: i64,
     pub(super) owner: i64,
     pub(super) owner_login: String,
@@ -51,7 +51,7 @@ pub(super) struct Repository {
     about: About,
 }
 
-impl Repository {
+impl GiteaRepository {
     /// Converts a row. `None` if the name does not belong to an extension.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         let extension = ExtensionId::from_gitea_repository(&row.name)?;
@@ -102,14 +102,14 @@ fn keywords(topics: &[String]) -> Box<[Box<str>]> {
     topics.iter().filter_map(|topic| keyword(topic)).take(KEYWORDS_MAX).collect()
 }
 
-impl Kept for Repository {
+impl KeptRows for GiteaRepository {
     fn weight(&self) -> usize {
         let names = self.owner_login.len() + 2 * self.name.len();
         size_of::<Self>() + names + self.about.weight()
     }
 }
 
-impl Kept for Release {
+impl KeptRows for Release {
     fn weight(&self) -> usize {
         self.bare_weight()
     }
@@ -118,10 +118,10 @@ impl Kept for Release {
 /// Converts the releases of one repository, and shares their common parts.
 pub(super) struct ReleaseReader<'a> {
     backend: BackendId,
-    repository: &'a Repository,
+    repository: &'a GiteaRepository,
     urls: &'a Urls,
     external_hosts: &'a [String],
-    known: Option<&'a Known>,
+    known: Option<&'a RepositoryCache>,
     /// True if release notes are kept.
     notes: bool,
     abouts: Mutex<HashMap<Option<Box<str>>, Arc<About>>>,
@@ -130,7 +130,7 @@ pub(super) struct ReleaseReader<'a> {
 impl<'a> ReleaseReader<'a> {
     pub(super) fn new(
         backend: BackendId,
-        repository: &'a Repository,
+        repository: &'a GiteaRepository,
         urls: &'a Urls,
         external_hosts: &'a [String],
     ) -> Self {
@@ -139,7 +139,7 @@ impl<'a> ReleaseReader<'a> {
     }
 
     /// Uses the sizes of external files that were learned earlier.
-    pub(super) const fn with_known(mut self, known: &'a Known) -> Self {
+    pub(super) const fn with_known(mut self, known: &'a RepositoryCache) -> Self {
         self.known = Some(known);
         self
     }

@@ -14,7 +14,7 @@ use hyper::header::{
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::GiteaClient;
-use crate::gitea::operations;
+use crate::gitea::labels;
 use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
@@ -35,10 +35,9 @@ pub(super) async fn open(
         let kind = ErrorKind::RangeNotSatisfiable { size };
         return Err(Error::new(kind, "Range outside the artifact"));
     }
-    let mut request =
-        Request::get(operations::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
-            // Compressed bytes would match neither the length nor the digest.
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let mut request = Request::get(labels::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
+        // Compressed bytes would match neither the length nor the digest.
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if range.is_some() {
         let value = format!("bytes={}-{}", part.start, part.end - 1);
         let value = HeaderValue::try_from(value)

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use crate::error::{ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::known::Known;
+use crate::gitea::labels;
 use crate::gitea::models::ActivityRow;
-use crate::gitea::operations;
-use crate::gitea::page::{Bound, Kept};
-use crate::gitea::paging::Pages;
-use crate::http::room::Room;
+use crate::gitea::page::{Bound, KeptRows};
+use crate::gitea::paging::ReleasePages;
+use crate::gitea::repository_cache::RepositoryCache;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::naming::{ExtensionId, NAME_MAX};
 
 /// Maximum number of pages; beyond them a full sweep is cheaper.
@@ -37,7 +37,7 @@ pub(super) struct Position {
 }
 
 /// One entry of the feed.
-struct Entry {
+struct FeedEntry {
     /// Time in seconds since 1970.
     at: i64,
     id: i64,
@@ -48,7 +48,7 @@ struct Entry {
     related: bool,
 }
 
-impl Entry {
+impl FeedEntry {
     /// Converts a row. `None` without a time, because the entry cannot be ordered.
     fn from_row(row: ActivityRow) -> Option<Self> {
         let at = row.created.parse::<Timestamp>().ok()?.as_second();
@@ -64,21 +64,21 @@ impl Entry {
     }
 
     /// Returns the affected extensions, under the current and the former name.
-    fn touched(&self, known: &Known) -> impl Iterator<Item = ExtensionId> {
+    fn touched(&self, known: &RepositoryCache) -> impl Iterator<Item = ExtensionId> {
         let before = known.extension_of(self.repository);
         let related = self.related;
         self.extension.clone().into_iter().chain(before).filter(move |_| related)
     }
 }
 
-impl Kept for Entry {
+impl KeptRows for FeedEntry {
     fn weight(&self) -> usize {
         size_of::<Self>() + NAME_MAX
     }
 }
 
 /// Result of reading the feed.
-pub(super) enum Read {
+pub(super) enum FeedRead {
     /// The new position, and the extensions that changed since the old one.
     Until(Position, BTreeSet<ExtensionId>),
     /// The old position lies beyond the maximum number of pages.
@@ -94,21 +94,21 @@ pub(super) enum Read {
 /// feed.
 pub(super) async fn read(
     client: &GiteaClient,
-    known: &Known,
+    known: &RepositoryCache,
     since: Option<&Position>,
-) -> Result<Read> {
+) -> Result<FeedRead> {
     let entries = match client.roomy(|room| entries_since(client, since, room)).await {
         Ok(Reply::Found(Some(entries))) => entries,
-        Ok(Reply::Found(None)) => return Ok(Read::TooFar),
-        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(Read::NoFeed),
-        Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(Read::NoFeed),
+        Ok(Reply::Found(None)) => return Ok(FeedRead::TooFar),
+        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(FeedRead::NoFeed),
+        Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(FeedRead::NoFeed),
         Err(error) => return Err(error),
     };
     let touched = since.map_or_else(BTreeSet::new, |position| {
         let news = entries.iter().filter(|entry| position.precedes(entry));
         news.flat_map(|entry| entry.touched(known)).collect()
     });
-    Ok(Read::Until(Position::after(since, &entries), touched))
+    Ok(FeedRead::Until(Position::after(since, &entries), touched))
 }
 
 /// Reads entries back to one that is surely older than the position. `Found(None)` if that is too
@@ -116,11 +116,11 @@ pub(super) async fn read(
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
-    room: Room,
-) -> Result<Reply<Option<Vec<Entry>>>> {
-    let pages = Pages::new(client, operations::FEED, client.urls.feed());
+    room: MemoryBudget,
+) -> Result<Reply<Option<Vec<FeedEntry>>>> {
+    let pages = ReleasePages::new(client, labels::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
-    let keep = |row| Ok(Entry::from_row(row));
+    let keep = |row| Ok(FeedEntry::from_row(row));
     let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
@@ -143,7 +143,7 @@ async fn entries_since(
 }
 
 impl Position {
-    fn after(since: Option<&Self>, entries: &[Entry]) -> Self {
+    fn after(since: Option<&Self>, entries: &[FeedEntry]) -> Self {
         let newest = entries.iter().map(|entry| entry.at).max();
         // Half of the minimum, because the overlap is subtracted from it later.
         let newest = newest.max(since.map(|position| position.newest)).unwrap_or(i64::MIN / 2);
@@ -152,7 +152,7 @@ impl Position {
     }
 
     /// Returns true if an entry is newer than this position.
-    fn precedes(&self, entry: &Entry) -> bool {
+    fn precedes(&self, entry: &FeedEntry) -> bool {
         entry.at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
     }
 

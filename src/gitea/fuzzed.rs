@@ -1,6 +1,6 @@
 //! Entry point for fuzzing the conversion of releases.
 
-use crate::gitea::convert::{ReleaseReader, Repository};
+use crate::gitea::convert::{GiteaRepository, ReleaseReader};
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::urls::Urls;
 use crate::models::artifact::ArtifactChoice;
@@ -21,9 +21,9 @@ pub fn release(bytes: &[u8]) {
     }
 }
 
-fn repository() -> Option<(Repository, Urls)> {
+fn repository() -> Option<(GiteaRepository, Urls)> {
     let base = "https://git.test/".parse().ok()?;
     let urls = Urls::new(base, "team".parse().ok()?).ok()?;
     let row: RepositoryRow = serde_json::from_slice(REPOSITORY).ok()?;
-    Some((Repository::from_row(row, &urls)?, urls))
+    Some((GiteaRepository::from_row(row, &urls)?, urls))
 }

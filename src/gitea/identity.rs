@@ -1,4 +1,4 @@
-//! Identity of the organization: its number, which is unique and survives a rename.
+//! OrganizationIdentity of the organization: its number, which is unique and survives a rename.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tokio::time::Instant;
 const CONFIRMED: Duration = Duration::from_secs(5);
 
 /// Number of the organization, once it was observed.
-pub(super) struct Identity {
+pub(super) struct OrganizationIdentity {
     /// Number from the configuration.
     accepted: Option<i64>,
-    state: Mutex<State>,
+    state: Mutex<IdentityState>,
 }
 
 #[derive(Default)]
-struct State {
+struct IdentityState {
     number: Option<i64>,
     confirmed: Option<Instant>,
 }
 
-impl Identity {
+impl OrganizationIdentity {
     pub(super) fn new(accepted: Option<i64>) -> Self {
-        Self { accepted, state: Mutex::new(State { number: accepted, confirmed: None }) }
+        Self { accepted, state: Mutex::new(IdentityState { number: accepted, confirmed: None }) }
     }
 
     /// Returns the expected number. `None` until it was observed.
@@ -67,14 +67,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_number_counts_unless_the_operator_names_one() {
-        let first = Identity::new(None);
+        let first = OrganizationIdentity::new(None);
         assert_eq!((first.number(), first.is_confirmed()), (None, false));
         first.resume(2);
         assert_eq!(first.confirm(3), Err(2));
         assert_eq!((first.confirm(2), first.is_confirmed()), (Ok(()), true));
         tokio::time::advance(CONFIRMED).await;
         assert!(!first.is_confirmed());
-        let named = Identity::new(Some(3));
+        let named = OrganizationIdentity::new(Some(3));
         named.resume(2);
         assert_eq!((named.confirm(3), named.number()), (Ok(()), Some(3)));
     }

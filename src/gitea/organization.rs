@@ -6,18 +6,18 @@ use crate::backend::Fault;
 use crate::backend::naming::naming_faults;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::backend::GiteaBackend;
-use crate::gitea::convert::Repository;
+use crate::gitea::convert::GiteaRepository;
+use crate::gitea::labels;
 use crate::gitea::models::{Account, RepositoryRow};
-use crate::gitea::named::{Named, Overlooked};
-use crate::gitea::operations;
+use crate::gitea::named::{NamedRow, Overlooked};
 use crate::gitea::rows::Rows;
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
 /// Repositories of the organization, as far as they could be read.
-pub(super) struct Found {
-    pub(super) repositories: Vec<Repository>,
+pub(super) struct FoundRepositories {
+    pub(super) repositories: Vec<GiteaRepository>,
     pub(super) coverage: Coverage,
     pub(super) faults: Vec<Fault>,
 }
@@ -28,12 +28,12 @@ impl GiteaBackend {
     /// # Errors
     /// Returns the errors of the requests, and an error if another organization has the name or if
     /// the token can list repositories but not read them.
-    pub(super) async fn repositories(&self) -> Result<Found> {
+    pub(super) async fn repositories(&self) -> Result<FoundRepositories> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
         let rows = rows.keeping(|named| match named {
-            Named::Extension(repository) => Some(*repository),
-            Named::NearMiss(one) => {
+            NamedRow::Extension(repository) => Some(*repository),
+            NamedRow::NearMiss(one) => {
                 overlooked.push(one);
                 None
             }
@@ -41,18 +41,18 @@ impl GiteaBackend {
         // A redirect of the list means a rename: the rows then carry the new name.
         let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
         let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
-        let is_ours = |one: &Repository| one.owner_login.eq_ignore_ascii_case(owner);
+        let is_ours = |one: &GiteaRepository| one.owner_login.eq_ignore_ascii_case(owner);
         for ours in rows.rows.iter().filter(|one| is_ours(one)) {
             self.confirm(ours.owner).await?;
         }
         match rows.rows.iter().find(|one| is_ours(one)) {
             // A token may list repositories without the right to read them; all releases would seem
             // absent.
-            Some(ours) => self.client.check_scope(operations::REPOSITORY, &ours.name).await?,
+            Some(ours) => self.client.check_scope(labels::REPOSITORY, &ours.name).await?,
             None => self.check_organization(rows.seen == 0).await?,
         }
         let (coverage, mut notes) = judged(&rows);
-        let (repositories, others): (Vec<Repository>, Vec<Repository>) =
+        let (repositories, others): (Vec<GiteaRepository>, Vec<GiteaRepository>) =
             rows.rows.into_iter().partition(|one| is_ours(one));
         if !others.is_empty() {
             notes.push(format!("{} repositories are of another owner", others.len()));
@@ -63,14 +63,14 @@ impl GiteaBackend {
         overlooked.retain(|one| one.owner_login.eq_ignore_ascii_case(owner));
         let mut faults: Vec<Fault> = notes.into_iter().map(|note| self.note(note)).collect();
         faults.extend(advice(overlooked, &repositories));
-        Ok(Found { repositories, coverage, faults })
+        Ok(FoundRepositories { repositories, coverage, faults })
     }
 
     /// Checks that the organization is visible and has the expected number. Needed only if no
     /// repository shows it: servers respond with an empty list for a hidden organization.
     pub(super) async fn check_organization(&self, shows_nothing: bool) -> Result<()> {
         let url = self.client.urls.organization();
-        match self.client.document::<Account>(operations::ORGANIZATION, &url).await {
+        match self.client.document::<Account>(labels::ORGANIZATION, &url).await {
             Ok(reply) => match reply.granted()? {
                 Some(account) => self.confirm(account.id).await,
                 None if shows_nothing => Err(no_organization()),
@@ -116,7 +116,7 @@ impl GiteaBackend {
     /// Returns the current name of an account, from a repository that it owned.
     async fn name_of(&self, number: i64) -> Option<String> {
         let url = self.client.urls.by_number(self.known.any_number()?);
-        let found = self.client.document::<RepositoryRow>(operations::REPOSITORY, &url).await;
+        let found = self.client.document::<RepositoryRow>(labels::REPOSITORY, &url).await;
         let owner = found.ok()?.granted().ok()??.owner;
         // The name goes into a message that administrators read.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -130,7 +130,7 @@ impl GiteaBackend {
 }
 
 /// Returns a rename hint for each repository whose name nearly fits.
-fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
+fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault> {
     let served: HashSet<&ExtensionId> = served.iter().map(|one| &one.extension).collect();
     let reasons = overlooked.into_iter().map(|Overlooked { name, near_miss, .. }| {
         let reason = near_miss.reason(|meant| served.contains(meant));
@@ -140,7 +140,7 @@ fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
 }
 
 /// Returns the coverage of the list, and its faults.
-fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
+fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
         gaps.push("a list of gitea is too long".to_owned());

@@ -5,9 +5,9 @@ use hyper::header::{HeaderMap, LINK};
 
 use crate::error::{Error, Result};
 use crate::gitea::models::Row;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
 /// Maximum number of rows in a list, across all pages.
 pub(super) const ROWS_MAX: usize = 100_000;
@@ -27,7 +27,7 @@ const ROW_MAX: usize = 1024 * 1024;
 const ROW: usize = 48;
 
 /// The kept part of a row.
-pub(super) trait Kept: Send {
+pub(super) trait KeptRows: Send {
     /// Returns the approximate size in memory, in bytes.
     fn weight(&self) -> usize;
 }
@@ -35,7 +35,7 @@ pub(super) trait Kept: Send {
 /// Bounds on the rows of a list, and the behavior at the bound.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
-    pub(super) room: Room,
+    pub(super) room: MemoryBudget,
     /// Maximum size of the kept rows, in bytes.
     pub(super) kept: usize,
     /// Maximum number of bytes read.
@@ -46,20 +46,20 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Returns the bounds of one list among many.
-    pub(super) fn of_one_list(room: Room) -> Self {
+    pub(super) fn of_one_list(room: MemoryBudget) -> Self {
         let kept = room.of(KEPT_LITTLE, KEPT_MUCH);
         Self { room, kept, read: READ_LIST, keeps_beginning: true }
     }
 
     /// Returns the bounds of the list of repositories. It always has much room.
     pub(super) const fn of_the_listing() -> Self {
-        let (room, kept, read) = (Room::Much, KEPT_LISTING, READ_LISTING);
+        let (room, kept, read) = (MemoryBudget::Much, KEPT_LISTING, READ_LISTING);
         Self { room, kept, read, keeps_beginning: false }
     }
 }
 
 /// One page of a list.
-pub(super) struct Page<K> {
+pub(super) struct ReleasePage<K> {
     /// Rows, each as its number and its kept part.
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
@@ -73,7 +73,7 @@ pub(super) struct Page<K> {
     weight: usize,
 }
 
-impl<K: Kept> Page<K> {
+impl<K: KeptRows> ReleasePage<K> {
     const fn empty() -> Self {
         Self {
             rows: Vec::new(),
@@ -89,7 +89,7 @@ impl<K: Kept> Page<K> {
 
     /// Reads a page. Unreadable rows are counted and skipped, so that they hide no other rows.
     pub(super) fn read<R: Row>(
-        answer: &Answer,
+        answer: &UpstreamResponse,
         keep: impl Fn(R) -> Result<Option<K>>,
         within: Bound,
     ) -> Result<Self> {

@@ -12,9 +12,9 @@ use url::Url;
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::Row;
-use crate::gitea::page::{Bound, Kept, Page};
+use crate::gitea::page::{Bound, KeptRows, ReleasePage};
 use crate::gitea::rows::{Collector, Rows};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
 /// Maximum number of pages in a list.
 const PAGES_MAX: usize = 2_000;
@@ -26,32 +26,33 @@ const KEPT_AHEAD: usize = 512 * 1024;
 const TOO_LONG_MAX: usize = 8;
 
 /// A list to read.
-pub(super) struct Pages<'a> {
+pub(super) struct ReleasePages<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
     url: Url,
     too_long: AtomicUsize,
 }
 
-impl<'a> Pages<'a> {
+impl<'a> ReleasePages<'a> {
     pub(super) const fn new(client: &'a GiteaClient, operation: &'static str, url: Url) -> Self {
         Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
     /// Reads all pages, several at once as far as the total is known. An unreadable page leaves a
     /// gap; a refusal ends the list.
-    pub(super) async fn ahead<R: Row, K: Kept>(
+    pub(super) async fn ahead<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
     ) -> Result<Reply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
-        let within = Bound { room: Room::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
+        let within =
+            Bound { room: MemoryBudget::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
         let first = match self.page(1, size, &keep, within).await? {
             Reply::Found(first) => first,
             Reply::Absent => return Ok(Reply::Absent),
             Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
         };
-        let walk = Walk::behind(&first, size, confirmed);
+        let walk = PageWalk::behind(&first, size, confirmed);
         let mut all = Collector::begin(first, Bound::of_the_listing(), size)?;
         let mut number = 1;
         while all.more && number < walk.bound {
@@ -71,7 +72,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads all pages one after the other, so that only one page is in memory.
-    pub(super) async fn one_by_one<R: Row, K: Kept>(
+    pub(super) async fn one_by_one<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
         within: Bound,
@@ -82,7 +83,7 @@ impl<'a> Pages<'a> {
             Reply::Absent => return Ok(Reply::Absent),
             Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
         };
-        let walk = Walk::behind(&first, size, confirmed);
+        let walk = PageWalk::behind(&first, size, confirmed);
         let mut all = Collector::begin(first, within, size)?;
         for number in 2..=walk.bound {
             if !all.more {
@@ -94,13 +95,13 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads one page, counted from 1. A page that exceeds the size limit is split.
-    pub(super) async fn page<R: Row, K: Kept>(
+    pub(super) async fn page<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         match self.whole_page(number, size, keep, within).await {
             Err(error)
                 if error.is_too_long()
@@ -109,7 +110,7 @@ impl<'a> Pages<'a> {
             {
                 match size {
                     // A single row that exceeds the limit cannot be split further.
-                    1 => Ok(Reply::Found(Page::of_unreadable())),
+                    1 => Ok(Reply::Found(ReleasePage::of_unreadable())),
                     _ => Box::pin(self.in_parts(number, size, keep, within)).await,
                 }
             }
@@ -118,13 +119,13 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads the rows of one page as several smaller pages.
-    async fn in_parts<R: Row, K: Kept>(
+    async fn in_parts<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         let parts = smallest_factor(size);
         let (size, first) = (size / parts, (number - 1) * parts + 1);
         let mut all = match self.page(first, size, keep, within).await? {
@@ -144,19 +145,19 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all))
     }
 
-    async fn whole_page<R: Row, K: Kept>(
+    async fn whole_page<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())
             .append_pair("limit", &size.to_string());
         match self.client.ask(self.operation, url, within.room).await? {
-            Reply::Found(answer) => Page::read(&answer, keep, within).map(Reply::Found),
+            Reply::Found(answer) => ReleasePage::read(&answer, keep, within).map(Reply::Found),
             Reply::Absent => Ok(Reply::Absent),
             Reply::Forbidden(refusal) => Ok(Reply::Forbidden(refusal)),
         }
@@ -169,15 +170,15 @@ fn smallest_factor(size: usize) -> usize {
 }
 
 /// Limits on following a list.
-struct Walk {
+struct PageWalk {
     /// Number of pages according to the total.
     expected: usize,
     /// Number of pages after which the list counts as endless.
     bound: usize,
 }
 
-impl Walk {
-    fn behind<K>(first: &Page<K>, size: usize, confirmed: bool) -> Self {
+impl PageWalk {
+    fn behind<K>(first: &ReleasePage<K>, size: usize, confirmed: bool) -> Self {
         let expected = first.total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
         let bound = match first.total {
             Some(_) if confirmed => expected + 1,

@@ -2,11 +2,11 @@
 
 use crate::error::Result;
 use crate::gitea::client::GiteaClient;
+use crate::gitea::labels;
 use crate::gitea::models::{FileRow, TagRow};
-use crate::gitea::operations;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
@@ -23,11 +23,11 @@ pub(super) async fn read(
     tag: &Tag,
 ) -> Result<Option<Readme>> {
     let url = client.urls.tag(repository, tag.as_str());
-    let found = client.document::<TagRow>(operations::TAG, &url).await?;
+    let found = client.document::<TagRow>(labels::TAG, &url).await?;
     let Some(tag) = found.granted()? else { return Ok(None) };
     let commit = tag.commit.sha;
     let url = client.urls.contents(repository, &commit);
-    let found = client.find(operations::CONTENTS, &url, best).await?;
+    let found = client.find(labels::CONTENTS, &url, best).await?;
     let Some(file) = found.granted()?.flatten() else { return Ok(None) };
     let url = client.urls.raw(repository, &file.name, &commit);
     let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
@@ -36,7 +36,7 @@ pub(super) async fn read(
 }
 
 /// Returns the best README in a folder.
-fn best(folder: &Answer, room: Room) -> Result<Option<FileRow>> {
+fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>> {
     let mut best: Option<(usize, FileRow)> = None;
     folder.each_row(|row| {
         let file: FileRow = json::document(row, room)?;

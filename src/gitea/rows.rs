@@ -6,12 +6,12 @@ use hyper::StatusCode;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::Reply;
-use crate::gitea::page::{Bound, Kept, Page, ROWS_MAX};
-use crate::http::room::Room;
+use crate::gitea::page::{Bound, KeptRows, ROWS_MAX, ReleasePage};
+use crate::http::memory_budget::MemoryBudget;
 
 /// Rows of a list, without duplicates.
 pub(super) struct Rows<K> {
-    /// Kept rows.
+    /// KeptRows rows.
     pub(super) rows: Vec<K>,
     /// Number of rows, including those that are not kept.
     pub(super) seen: usize,
@@ -56,9 +56,9 @@ impl<K> Rows<K> {
     }
 }
 
-impl<K: Kept> Collector<K> {
+impl<K: KeptRows> Collector<K> {
     /// Creates an accumulator from the first page, which was requested with `size` rows.
-    pub(super) fn begin(first: Page<K>, within: Bound, size: usize) -> Result<Self> {
+    pub(super) fn begin(first: ReleasePage<K>, within: Bound, size: usize) -> Result<Self> {
         let rows = Rows {
             rows: Vec::new(),
             seen: 0,
@@ -83,7 +83,7 @@ impl<K: Kept> Collector<K> {
     }
 
     /// Adds the result of one page.
-    pub(super) fn take(&mut self, page: Result<Reply<Page<K>>>) -> Result<()> {
+    pub(super) fn take(&mut self, page: Result<Reply<ReleasePage<K>>>) -> Result<()> {
         match page {
             Ok(Reply::Found(page)) => self.add(page),
             Ok(Reply::Forbidden(refusal)) => Err(refusal),
@@ -110,7 +110,7 @@ impl<K: Kept> Collector<K> {
         }
     }
 
-    fn add(&mut self, page: Page<K>) -> Result<()> {
+    fn add(&mut self, page: ReleasePage<K>) -> Result<()> {
         self.pages += 1;
         self.read += page.bytes;
         self.rows.total = page.total.or(self.rows.total);
@@ -163,7 +163,7 @@ impl<K: Kept> Collector<K> {
             return Ok(());
         }
         // With much room the list may still fit, so that it is worth another attempt.
-        if is_short && self.within.room == Room::Little {
+        if is_short && self.within.room == MemoryBudget::Little {
             return Err(Error::faulty("a list of gitea is too long").oversized());
         }
         self.rows.cut = true;

@@ -10,12 +10,12 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::backend_id::BackendId;
 
 /// A complete response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct UpstreamResponse {
     /// Backend that sent the response.
     pub backend: BackendId,
     /// Status of the response, success or not.
@@ -46,13 +46,13 @@ pub struct Streamed {
     pub left_home: bool,
 }
 
-impl Answer {
+impl UpstreamResponse {
     /// Parses the body as JSON.
     ///
     /// # Errors
     /// `BackendFaulty` if the content type is not JSON (a login page, a proxy's error), if the body
     /// does not parse, or if it would take more memory than `room` allows.
-    pub fn json<T: DeserializeOwned>(&self, room: Room) -> Result<T> {
+    pub fn json<T: DeserializeOwned>(&self, room: MemoryBudget) -> Result<T> {
         self.check_json()?;
         json::document(&self.body, room)
     }
@@ -110,7 +110,8 @@ fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Er
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
         return Error::unavailable(format!("The {backend} backend limits our request rate"), pause);
     }
-    let error = match status.as_u16() {
+
+    match status.as_u16() {
         401 => Error::new(
             ErrorKind::BackendRefused,
             format!("The {backend} backend refused our credentials"),
@@ -126,18 +127,21 @@ fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Er
         other => Error::faulty(format!(
             "The {backend} backend answered with the unexpected status {other}"
         )),
-    };
-    error
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Answer {
+    fn answer(
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: &'static str,
+    ) -> UpstreamResponse {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Answer {
+        UpstreamResponse {
             backend: BackendId::GITEA,
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
@@ -158,8 +162,8 @@ mod tests {
             ("application/json", "[1", false),
             ("é", "[1]", false),
         ] {
-            let read =
-                answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>(Room::Little);
+            let read = answer(200, &[("content-type", content_type)], body)
+                .json::<Vec<u8>>(MemoryBudget::Little);
             assert_eq!(read.is_ok(), good, "{content_type} {body}");
         }
     }
@@ -168,7 +172,7 @@ mod tests {
     fn deep_json_is_refused_not_followed() {
         let body: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
         let read = answer(200, &[("content-type", "application/json")], body);
-        assert!(read.json::<serde_json::Value>(Room::Much).is_err());
+        assert!(read.json::<serde_json::Value>(MemoryBudget::Much).is_err());
     }
 
     #[test]

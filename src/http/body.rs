@@ -9,19 +9,19 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::error::Result;
+use crate::http::body_buffer::BodyBuffer;
 use crate::http::call::Call;
+use crate::http::concurrency_limit::Permit;
 use crate::http::connect::Stream;
 use crate::http::failure;
-use crate::http::pace::Pace;
-use crate::http::room::Room;
-use crate::http::turns::Permit;
-use crate::http::whole::Whole;
+use crate::http::memory_budget::MemoryBudget;
+use crate::http::stall::StallDetector;
 
 /// Reads a whole body. Fails as soon as the body is known to exceed `max_bytes` or `room`.
 pub(super) async fn read_bounded(
     mut body: Incoming,
     max_bytes: usize,
-    room: Room,
+    room: MemoryBudget,
 ) -> Result<Bytes> {
     let most = room.body(max_bytes);
     // If the room is the limit, the error allows another attempt with more room.
@@ -34,7 +34,7 @@ pub(super) async fn read_bounded(
     if announced > most {
         return Err(too_long());
     }
-    let mut whole = Whole::new(announced, most)?;
+    let mut whole = BodyBuffer::new(announced, most)?;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
         whole = whole.with(&piece)?.ok_or_else(too_long)?;
@@ -50,7 +50,7 @@ pub(super) fn stream(
     call: Call,
     held: (Stream, Option<Permit>),
 ) -> BoxStream<'static, Result<Bytes>> {
-    let pace = Pace::new(call.backend, silence);
+    let pace = StallDetector::new(call.backend, silence);
     let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
         // The connection guard and the permit live in the state, so that dropping the stream frees
         // both.

@@ -12,8 +12,8 @@ use tracing::{debug, info};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::error::Error;
+use crate::http::failure_window::FailureWindow;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::window::Window;
 use crate::models::backend_id::BackendId;
 
 /// Consecutive failures that open the breaker.
@@ -39,7 +39,7 @@ struct Record {
     /// Number of state changes. The outcome of a request that began in an earlier epoch is ignored.
     epoch: u64,
     consecutive: u32,
-    window: Window,
+    window: FailureWindow,
     step: Duration,
     /// Failure that opened the breaker last.
     cause: String,
@@ -62,7 +62,7 @@ pub(super) enum Verdict {
 }
 
 /// Admission of one request by the breaker. Dropped without a verdict, it counts for nothing.
-pub(super) struct Pass {
+pub(super) struct BreakerPermit {
     breaker: Arc<Breaker>,
     epoch: u64,
     begun: Instant,
@@ -76,7 +76,7 @@ impl Breaker {
         let record = Mutex::new(Record {
             epoch: 0,
             consecutive: 0,
-            window: Window::default(),
+            window: FailureWindow::default(),
             step: STEP_FIRST,
             cause: String::new(),
         });
@@ -103,7 +103,7 @@ impl Breaker {
     /// # Errors
     /// Returns an error with the remaining pause if the breaker is open, or if a trial is in
     /// flight.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Pass, Error> {
+    pub(super) fn enter(self: &Arc<Self>) -> Result<BreakerPermit, Error> {
         let mut record = self.record.lock();
         let (state, begun) = (self.state(), Instant::now());
         if !state.lets_through() {
@@ -115,7 +115,7 @@ impl Breaker {
             self.become_state(&mut record, BreakerState::HalfOpen);
         }
         self.heard();
-        Ok(Pass { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
+        Ok(BreakerPermit { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
     }
 
     /// Returns true if every request is admitted.
@@ -162,7 +162,7 @@ impl Breaker {
         Error::unavailable(message, wait).because(cause).not_asked()
     }
 
-    fn end(&self, pass: &Pass, verdict: Verdict) {
+    fn end(&self, pass: &BreakerPermit, verdict: Verdict) {
         let mut record = self.record.lock();
         self.heard();
         // A slow request from before the last change would reopen a breaker that has just closed.
@@ -215,7 +215,7 @@ impl Breaker {
     fn close(&self, record: &mut Record) {
         record.consecutive = 0;
         // The failures of the outage would open the breaker again at the first new one.
-        record.window = Window::default();
+        record.window = FailureWindow::default();
         info!(backend = %self.backend, "circuit breaker closed");
         self.become_state(record, BreakerState::Closed);
     }
@@ -227,7 +227,7 @@ impl Breaker {
     }
 
     /// Reopens after a trial that was canceled: the next request becomes the trial.
-    fn gave_up(&self, pass: &Pass) {
+    fn gave_up(&self, pass: &BreakerPermit) {
         let mut record = self.record.lock();
         if pass.trial && record.epoch == pass.epoch {
             self.become_state(&mut record, BreakerState::Open { until: Instant::now() });
@@ -235,14 +235,14 @@ impl Breaker {
     }
 }
 
-impl Pass {
+impl BreakerPermit {
     /// Reports the outcome of the request.
     pub(super) fn ended(self, verdict: Verdict) {
         self.breaker.end(&self, verdict);
     }
 }
 
-impl Drop for Pass {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         self.breaker.gave_up(self);
     }

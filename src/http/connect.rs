@@ -50,8 +50,8 @@ pub(super) type Wire = Client<Connector, Full<Bytes>>;
 /// Connection pools of one backend, for origins the operator configured and for origins an upstream
 /// named.
 pub(super) struct Pool {
-    trusted: Wires,
-    foreign: Wires,
+    trusted: Pools,
+    foreign: Pools,
     allow_private: bool,
     backend: BackendId,
     /// Reference count: one held here, and one by each streamed response.
@@ -59,7 +59,7 @@ pub(super) struct Pool {
 }
 
 /// Clients with a large and a small buffer for streams, and one for responses that are read whole.
-struct Wires {
+struct Pools {
     large: Wire,
     small: Wire,
     whole: Wire,
@@ -73,9 +73,9 @@ pub(super) struct Stream {
 /// Executor that spawns connection tasks on the runtime where the backend was created. Otherwise
 /// they would run on the thread of the first request, which serves other clients.
 #[derive(Clone)]
-struct Home(Option<Handle>);
+struct HomeExecutor(Option<Handle>);
 
-impl<F> hyper::rt::Executor<F> for Home
+impl<F> hyper::rt::Executor<F> for HomeExecutor
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -101,8 +101,8 @@ impl Pool {
         let public = connector(public, tls, patience);
         let allow_private = settings.allow_private_redirects;
         Ok(Self {
-            foreign: Wires::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
-            trusted: Wires::new(&anywhere, usize::MAX),
+            foreign: Pools::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
+            trusted: Pools::new(&anywhere, usize::MAX),
             allow_private,
             backend: settings.backend,
             streams: Arc::default(),
@@ -130,7 +130,7 @@ impl Pool {
         Ok(self.of(&self.foreign, whole))
     }
 
-    fn of<'a>(&self, wires: &'a Wires, whole: bool) -> &'a Wire {
+    fn of<'a>(&self, wires: &'a Pools, whole: bool) -> &'a Wire {
         if whole {
             return &wires.whole;
         }
@@ -140,7 +140,7 @@ impl Pool {
     }
 }
 
-impl Wires {
+impl Pools {
     fn new(connector: &Connector, idle_max: usize) -> Self {
         let [large, small, whole] =
             [LARGE, SMALL, WHOLE].map(|buffer| wire(connector.clone(), buffer, idle_max));
@@ -169,7 +169,7 @@ where
 /// Builds an HTTP/1.1 client: a few connections per backend with one buffer each need no
 /// multiplexing.
 fn wire(connector: Connector, buffer: usize, idle_max: usize) -> Wire {
-    Client::builder(Home(Handle::try_current().ok()))
+    Client::builder(HomeExecutor(Handle::try_current().ok()))
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_MAX)

@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, Deserializer as _, Error as _, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
 /// Estimated bytes per object. No object type here is larger than half of this, and a growing list
 /// holds its objects twice for a moment.
@@ -23,7 +23,7 @@ const DEPTH: usize = 128;
 /// # Errors
 /// `BackendFaulty` if the document does not parse, or if its estimated size exceeds the bound; the
 /// latter is marked as oversized.
-pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
+pub fn document<T: DeserializeOwned>(json: &[u8], room: MemoryBudget) -> Result<T> {
     let Shape { weight, depth } = shape_of(json);
     if weight > room.of(LITTLE, MUCH) {
         return Err(room.lacks(Error::faulty("A backend's response has too many values")));
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn little_that_would_become_much_is_refused_before_it_does() {
         let empty = format!("[{}{{}}]", "{},".repeat(100_000));
-        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), Room::Much);
+        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), MemoryBudget::Much);
         assert!(!refused.unwrap_err().is_oversized(), "there is no more room than that");
         let hundreds = format!("[{}{{}}]", "{},".repeat(5_000));
         let read = |room| document::<Vec<serde_json::Value>>(hundreds.as_bytes(), room);
-        assert!(read(Room::Little).unwrap_err().is_oversized());
-        assert_eq!(read(Room::Much).unwrap().len(), 5_001);
-        assert!(!document::<u8>(b"x", Room::Little).unwrap_err().is_oversized());
+        assert!(read(MemoryBudget::Little).unwrap_err().is_oversized());
+        assert_eq!(read(MemoryBudget::Much).unwrap().len(), 5_001);
+        assert!(!document::<u8>(b"x", MemoryBudget::Little).unwrap_err().is_oversized());
     }
 
     #[test]

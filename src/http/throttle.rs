@@ -25,12 +25,12 @@ const WAITED_MAX: Duration = Duration::from_secs(30);
 
 /// Throttle of one server.
 pub(super) struct Throttle {
-    state: Mutex<State>,
+    state: Mutex<ThrottleState>,
     /// Held by the one request that waits for the next slot; the others queue in order.
     queue: tokio::sync::Mutex<()>,
 }
 
-struct State {
+struct ThrottleState {
     /// Number of limits. A response to a request from an earlier epoch does not change the rate.
     epoch: u64,
     /// Requests per second. `None` if unlimited.
@@ -54,7 +54,7 @@ struct Sent {
 
 /// Permission to send one request, stamped with its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+pub(super) struct ThrottlePermit(u64);
 
 /// Decision about a request, made from its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Throttle {
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ThrottleState {
                 epoch: 0,
                 rate: None,
                 next: now,
@@ -126,14 +126,14 @@ impl Throttle {
     }
 
     /// Records that a request is sent now.
-    pub(super) fn sent(&self) -> Ticket {
+    pub(super) fn sent(&self) -> ThrottlePermit {
         let mut state = self.state.lock();
         state.sent.count();
-        Ticket(state.epoch)
+        ThrottlePermit(state.epoch)
     }
 
     /// Records a response. `again` is true if the request was limited before.
-    pub(super) fn heard(&self, ticket: Ticket, load: Option<Load>, again: bool) -> Course {
+    pub(super) fn heard(&self, ticket: ThrottlePermit, load: Option<Load>, again: bool) -> Course {
         let mut state = self.state.lock();
         match load {
             None => {
@@ -152,7 +152,7 @@ impl Throttle {
     }
 }
 
-impl State {
+impl ThrottleState {
     fn is_free(&self) -> bool {
         self.rate.is_none() && self.paused_until <= Instant::now()
     }
@@ -169,7 +169,7 @@ impl State {
         None
     }
 
-    fn answered(&mut self, ticket: Ticket, again: bool) {
+    fn answered(&mut self, ticket: ThrottlePermit, again: bool) {
         self.answered = true;
         // A response to a request from before the limit shows nothing about the lower rate.
         if ticket.0 != self.epoch {
@@ -183,7 +183,7 @@ impl State {
         self.rate = grown.filter(|rate| *rate < RATE_FREE);
     }
 
-    fn limited(&mut self, ticket: Ticket, wait: Duration) -> Course {
+    fn limited(&mut self, ticket: ThrottlePermit, wait: Duration) -> Course {
         if self.slowed(ticket, wait) {
             // Only the first limit of an epoch counts; the requests in flight beside it would add
             // strikes.
@@ -202,7 +202,7 @@ impl State {
     /// Returns true if a bare 503 is a rate limit and the request is repeated. Among good responses
     /// it is a limit; twice in a row it is an outage; twice for one request it is a fault of the
     /// requested resource.
-    fn overloaded(&mut self, ticket: Ticket, again: bool) -> bool {
+    fn overloaded(&mut self, ticket: ThrottlePermit, again: bool) -> bool {
         if again || ticket.0 != self.epoch {
             return !again;
         }
@@ -222,7 +222,7 @@ impl State {
 
     /// Pauses and halves the rate. Returns true if this is a new limit: requests in flight when the
     /// first one was limited belong to the same limit.
-    fn slowed(&mut self, ticket: Ticket, wait: Duration) -> bool {
+    fn slowed(&mut self, ticket: ThrottlePermit, wait: Duration) -> bool {
         self.paused_until = self.paused_until.max(Instant::now() + wait);
         let news = ticket.0 == self.epoch;
         if news {
@@ -403,7 +403,7 @@ mod tests {
     async fn what_was_sent_before_a_limit_halves_nothing_twice() {
         let throttle = Throttle::new();
         throttle.heard(throttle.sent(), None, false);
-        let tickets: Vec<Ticket> = (0..8).map(|_| throttle.sent()).collect();
+        let tickets: Vec<ThrottlePermit> = (0..8).map(|_| throttle.sent()).collect();
         for ticket in tickets {
             throttle.heard(ticket, Some(Load::Overloaded), false);
         }

@@ -4,8 +4,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
 use crate::error::{ErrorKind, Result};
-use crate::http::Reached;
-use crate::http::answer::Answer;
+use crate::http::FinalHop;
+use crate::http::answer::UpstreamResponse;
 use crate::http::breaker::Verdict;
 use crate::http::load::told_to_wait;
 use crate::http::request::Request;
@@ -18,7 +18,7 @@ pub(super) trait Answered {
     fn headers(&self) -> &HeaderMap;
 }
 
-impl Answered for Answer {
+impl Answered for UpstreamResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -28,7 +28,7 @@ impl Answered for Answer {
     }
 }
 
-impl Answered for Reached {
+impl Answered for FinalHop {
     fn status(&self) -> StatusCode {
         self.response.status()
     }

@@ -17,11 +17,11 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
-use crate::local::layout::{Layout, Stamp};
+use crate::local::layout::{IndexStamp, Layout};
 use crate::local::overlooked;
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
-use crate::local::root::{Look, Root};
+use crate::local::root::{Root, RootStamp};
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
@@ -44,8 +44,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct LocalBackend {
     id: BackendId,
     root: Root,
-    known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
-    listed: Arc<Mutex<Seen>>,
+    known: Arc<Mutex<HashMap<ExtensionId, (IndexStamp, Extension)>>>,
+    listed: Arc<Mutex<DirectoryState>>,
     /// Device number of the directory when it last contained an extension.
     device: Arc<Mutex<Option<u64>>>,
     lane: Lane,
@@ -55,13 +55,13 @@ pub struct LocalBackend {
 
 /// State of the directory when it was last listed. The default stands for a missing directory.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
-    look: Option<Look>,
+struct DirectoryState {
+    look: Option<RootStamp>,
     /// True if the directory may have changed since without a visible difference.
     unsettled: bool,
 }
 
-impl Seen {
+impl DirectoryState {
     fn of(root: &Root) -> Self {
         let look = root.look();
         let now = Timestamp::now();
@@ -87,7 +87,8 @@ impl LocalBackend {
     ) -> Result<T> {
         let this = self.clone();
         let answer = self.lane.run(move || question(&this)).await;
-        let answer = answer.unwrap_or_else(|error| {
+
+        answer.unwrap_or_else(|error| {
             let (kind, message) = match error.kind() {
                 io::ErrorKind::TimedOut => {
                     (ErrorKind::BackendTimeout, "The directory of local extensions does not answer")
@@ -95,14 +96,13 @@ impl LocalBackend {
                 _ => (ErrorKind::Internal, "Reading local extensions failed"),
             };
             Err(Error::new(kind, message).because(error))
-        });
-        answer
+        })
     }
 
     fn list(&self) -> Result<Listing> {
         // Taken before the entries are read: a change during the read differs from it at the next
         // check.
-        *self.listed.lock() = Seen::of(&self.root);
+        *self.listed.lock() = DirectoryState::of(&self.root);
         let mut found: BTreeMap<ExtensionId, String> = BTreeMap::new();
         let mut faults = Vec::new();
         let names = self.names()?;
@@ -253,7 +253,9 @@ impl Backend for LocalBackend {
             sleep(LOOK_EVERY).await;
             let root = self.root.clone();
             // A failed or hanging check proves no change.
-            let Ok(seen) = self.looks.run(move || Seen::of(&root)).await else { continue };
+            let Ok(seen) = self.looks.run(move || DirectoryState::of(&root)).await else {
+                continue;
+            };
             // A directory that is still settling may get further entries or content; one refresh
             // covers them all.
             if !seen.unsettled && seen != *self.listed.lock() {

@@ -31,13 +31,13 @@ pub struct Layout {
 
 /// Metadata of an `index.json` at the time of reading; equal stamps mean an unchanged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct IndexStamp {
     modified: Timestamp,
     length: u64,
     inode: u64,
 }
 
-impl Stamp {
+impl IndexStamp {
     /// Returns true if the file is old enough for equal stamps to be conclusive.
     #[must_use]
     pub fn is_settled(&self, now: Timestamp) -> bool {
@@ -55,12 +55,12 @@ impl Layout {
     ///
     /// # Errors
     /// The file does not exist or is not accessible.
-    pub fn stamp(&self) -> Result<Stamp> {
-        let look = || -> io::Result<Stamp> {
+    pub fn stamp(&self) -> Result<IndexStamp> {
+        let look = || -> io::Result<IndexStamp> {
             let metadata = self.dir.metadata(self.at("index.json"))?;
             let modified = metadata.modified()?.into_std();
             let modified = Timestamp::try_from(modified).map_err(io::Error::other)?;
-            Ok(Stamp { modified, length: metadata.len(), inode: metadata.ino() })
+            Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
         };
         look().map_err(|error| unreadable("index.json", error))
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::local::layout::Layout;
-use crate::local::release::{Found, entry_of, manifest_of};
+use crate::local::release::{FoundManifest, entry_of, manifest_of};
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
@@ -16,7 +16,7 @@ use crate::oci::documents::{ReadmeAt, readme_of};
 /// `NotFound` without such a tag; any other kind if it cannot be read.
 pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
     let index = layout.index()?;
-    let Found { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
+    let FoundManifest { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
     Ok(match readme_of(&manifest, &above) {
         None => None,
         Some(ReadmeAt::Text(text)) => {

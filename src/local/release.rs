@@ -35,7 +35,7 @@ pub fn read_extension(
     now: Timestamp,
 ) -> Result<Extension> {
     let index = layout.index()?;
-    let reader = Reader { backend, layout, id, now };
+    let reader = LayoutReader { backend, layout, id, now };
     let mut releases = Vec::new();
     let mut faults: Vec<ExtensionFault> = unfit(&index).fault().into_iter().collect();
     let tagged: Vec<(Tag, &Descriptor)> = tags(&index).collect();
@@ -80,7 +80,7 @@ pub fn read_version(
 ) -> Result<Release> {
     let index = layout.index()?;
     let entry = entry_of(&index, id, wanted)?;
-    Reader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
+    LayoutReader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
 }
 
 /// Returns the index entry of a tag.
@@ -106,7 +106,7 @@ fn tags(index: &Document) -> impl Iterator<Item = (Tag, &Descriptor)> {
     })
 }
 
-struct Reader<'a> {
+struct LayoutReader<'a> {
     backend: BackendId,
     layout: &'a Layout,
     id: &'a ExtensionId,
@@ -114,19 +114,19 @@ struct Reader<'a> {
 }
 
 /// A manifest, and the annotations of the indexes on the path to it, nearest first.
-pub(super) struct Found {
+pub(super) struct FoundManifest {
     pub(super) manifest: Document,
     pub(super) above: Vec<Annotations>,
 }
 
-impl Reader<'_> {
+impl LayoutReader<'_> {
     fn release(
         &self,
         tag: Tag,
         entry: &Descriptor,
         faults: &mut Vec<ExtensionFault>,
     ) -> Result<Release> {
-        let Found { manifest, above } = manifest_of(self.layout, entry)?;
+        let FoundManifest { manifest, above } = manifest_of(self.layout, entry)?;
         // Metadata is optional: an unreadable config blob costs the release its description, not
         // its archive.
         let config = self.config(&manifest).unwrap_or_else(|error| {
@@ -190,14 +190,19 @@ impl Reader<'_> {
 ///
 /// # Errors
 /// No readable manifest was found.
-pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<Found> {
+pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<FoundManifest> {
     let mut left = DOCUMENTS_MAX;
     descend(layout, entry, 0, &mut left)
 }
 
 /// `left` is the remaining number of documents to read: nested indexes can refer to the same ones
 /// repeatedly.
-fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) -> Result<Found> {
+fn descend(
+    layout: &Layout,
+    entry: &Descriptor,
+    depth: usize,
+    left: &mut usize,
+) -> Result<FoundManifest> {
     if depth > INDEX_DEPTH_MAX {
         return Err(Error::faulty(format!("more than {INDEX_DEPTH_MAX} indexes in each other")));
     }
@@ -205,7 +210,7 @@ fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) 
     *left = fewer.ok_or_else(|| Error::faulty("too many documents lead to a manifest"))?;
     let document = layout.document(entry)?;
     if !document.is_index() {
-        return Ok(Found { manifest: document, above: Vec::new() });
+        return Ok(FoundManifest { manifest: document, above: Vec::new() });
     }
     let mut failure = Error::faulty("its index has no manifest that can be served");
     let mut without = None;

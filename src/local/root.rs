@@ -26,14 +26,14 @@ pub struct Root(PathBuf);
 
 /// Metadata of a directory: equal values mean the same entries and permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct RootStamp {
     /// Time of the last inode change (`ctime`).
     changed: Timestamp,
     device: u64,
     inode: u64,
 }
 
-impl Look {
+impl RootStamp {
     /// Returns the device number of the directory.
     #[must_use]
     pub const fn device(&self) -> u64 {
@@ -100,12 +100,12 @@ impl Root {
 
     /// Returns the metadata of the directory; `None` while it cannot be opened.
     #[must_use]
-    pub fn look(&self) -> Option<Look> {
+    pub fn look(&self) -> Option<RootStamp> {
         let metadata = self.open().ok()?.dir_metadata().ok()?;
         // Linux changes `ctime` for renames and permissions as well, and users cannot set it back.
         let nanoseconds = i32::try_from(metadata.ctime_nsec()).ok()?;
         let changed = Timestamp::new(metadata.ctime(), nanoseconds).ok()?;
-        Some(Look { changed, device: metadata.dev(), inode: metadata.ino() })
+        Some(RootStamp { changed, device: metadata.dev(), inode: metadata.ino() })
     }
 
     /// Returns the error for an empty directory on another device than the one that had extensions:

@@ -28,13 +28,10 @@ impl BackendName {
     pub const fn of_kind(kind: BackendKind) -> Self {
         let text = kind.as_str().as_bytes();
         let mut bytes = [0; NAME_MAX];
-        // `copy_from_slice` and iterators are not `const`.
-        let mut at = 0;
-        while at < text.len() {
-            bytes[at] = text[at];
-            at += 1;
+        if let Some((start, _)) = bytes.as_mut_slice().split_at_mut_checked(text.len()) {
+            start.copy_from_slice(text);
         }
-        Self { bytes, length: at as u8 }
+        Self { bytes, length: text.len() as u8 }
     }
 
     /// The name as configured.

@@ -113,10 +113,10 @@ impl fmt::Display for Digest {
 
 /// Incremental computation of a [`Digest`].
 #[derive(Clone, Debug)]
-pub struct DigestHasher(State);
+pub struct DigestHasher(HasherState);
 
 #[derive(Clone, Debug)]
-enum State {
+enum HasherState {
     Sha256(Sha256),
     Sha512(Sha512),
 }
@@ -126,16 +126,16 @@ impl DigestHasher {
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+            Algorithm::Sha256 => HasherState::Sha256(Sha256::new()),
+            Algorithm::Sha512 => HasherState::Sha512(Sha512::new()),
         })
     }
 
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
+            HasherState::Sha256(state) => state.update(bytes),
+            HasherState::Sha512(state) => state.update(bytes),
         }
     }
 
@@ -143,8 +143,8 @@ impl DigestHasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self.0 {
-            State::Sha256(state) => from_output(Algorithm::Sha256, &state.finalize()),
-            State::Sha512(state) => from_output(Algorithm::Sha512, &state.finalize()),
+            HasherState::Sha256(state) => from_output(Algorithm::Sha256, &state.finalize()),
+            HasherState::Sha512(state) => from_output(Algorithm::Sha512, &state.finalize()),
         }
     }
 }

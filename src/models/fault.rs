@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::models::artifact::ArtifactKey;
-use crate::models::brief::brief;
 use crate::models::tag::Tag;
+use crate::models::truncate::truncate;
 
 /// Part of a repository that a fault concerns. A new read of that part replaces its faults.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl ExtensionFault {
     /// Creates a fault of the whole repository, which was readable.
     #[must_use]
     pub fn of_repository(reason: impl Into<String>) -> Self {
-        let reason = brief(reason.into());
+        let reason = truncate(reason.into());
         Self { subject: FaultSubject::Repository, reason, unreadable: false }
     }
 
@@ -67,7 +67,7 @@ impl ExtensionFault {
     /// its tag.
     #[must_use]
     pub fn unusable_tag(tag: &Tag, reason: impl fmt::Display) -> Self {
-        let reason = brief(format!("tag {tag}: {reason}"));
+        let reason = truncate(format!("tag {tag}: {reason}"));
         Self { subject: FaultSubject::Release(tag.clone()), reason, unreadable: false }
     }
 }

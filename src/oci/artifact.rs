@@ -14,7 +14,9 @@ use crate::models::artifact::{
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
 use crate::models::naming::ExtensionId;
-use crate::oci::layers::{Evidence, archive_name, ending_of_bytes, evidence, is_opaque, title};
+use crate::oci::layers::{
+    ArchiveEvidence, archive_name, ending_of_bytes, evidence, is_opaque, title,
+};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 
 /// Maximum nesting depth of indexes.
@@ -63,7 +65,7 @@ pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
 /// Returns true if a manifest has a layer that may be an archive.
 #[must_use]
 pub fn has_archive(manifest: &Document) -> bool {
-    manifest.layers.iter().any(|layer| evidence(layer) > Evidence::Against)
+    manifest.layers.iter().any(|layer| evidence(layer) > ArchiveEvidence::Against)
 }
 
 /// Returns the reason why a manifest has no archive, for `/health`.
@@ -108,7 +110,7 @@ pub fn choose_layer(
     let stem = format!("{}-{version}", id.name);
     let name = |layer: &Descriptor| archive_name(layer, &stem);
     let mut archives = archives(layers);
-    narrow(&mut archives, |layer| evidence(layer) == Evidence::Given);
+    narrow(&mut archives, |layer| evidence(layer) == ArchiveEvidence::Given);
     let repository = id.oci_repository();
     let own = [id.name.as_str(), &repository];
     let mark = |layer: &Descriptor| {
@@ -168,7 +170,7 @@ pub fn choose_by_bytes(
 /// Returns the layers that may be archives, without duplicate digests.
 fn archives(layers: &[Descriptor]) -> Vec<&Descriptor> {
     let mut seen = HashSet::new();
-    let maybe = layers.iter().filter(|layer| evidence(layer) > Evidence::Against);
+    let maybe = layers.iter().filter(|layer| evidence(layer) > ArchiveEvidence::Against);
     maybe.filter(|layer| seen.insert(layer.digest.as_str())).collect()
 }
 
@@ -192,7 +194,9 @@ pub fn files(
 /// Returns the file name by which a layer can be requested.
 fn file_name(layer: &Descriptor) -> String {
     match title(layer) {
-        Some(_) if evidence(layer) > Evidence::Against => archive_name(layer, &layer.digest).into(),
+        Some(_) if evidence(layer) > ArchiveEvidence::Against => {
+            archive_name(layer, &layer.digest).into()
+        }
         title => title.unwrap_or(&layer.digest).to_owned(),
     }
 }

@@ -19,32 +19,32 @@ use crate::backend::coalesce::Coalesced;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Request};
-use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
-use crate::oci::operations;
+use crate::oci::labels;
 use crate::oci::realm::TokenHost;
-use crate::oci::token::{Token, TokenServer, credentials_header};
+use crate::oci::token::{BearerToken, TokenServer, credentials_header};
 
 /// Maximum size of a response to a ping, in bytes.
 const PING_MAX: usize = 64 * 1024;
 
 /// Authentication state for one registry.
-pub struct Auth {
-    door: Arc<Door>,
+pub struct RegistryAuth {
+    door: Arc<AuthContext>,
     /// Shared with token requests, which outlive their callers.
-    state: Arc<Mutex<State>>,
-    fetching: Coalesced<BearerChallenge, Token>,
+    state: Arc<Mutex<AuthState>>,
+    fetching: Coalesced<BearerChallenge, BearerToken>,
 }
 
 /// Immutable part of the state.
-struct Door {
+struct AuthContext {
     http: HttpClient,
     registry: RegistryAddress,
-    /// Token servers that may receive credentials, in addition to the registry's own.
+    /// BearerToken servers that may receive credentials, in addition to the registry's own.
     token_hosts: Vec<TokenHost>,
 }
 
@@ -55,19 +55,19 @@ const BOUNDS: Bounds =
 /// Fixed memory per entry, in bytes, beside its texts.
 const ENTRY_BYTES: usize = 256;
 
-struct State {
+struct AuthState {
     credentials: Arc<Credentials>,
     /// True if the registry requires a password with every request. `None` before the first ping.
     basic: Option<bool>,
     /// Last challenge per subject, because each repository may have another one.
-    ways: Weighted<String, Way>,
-    tokens: Weighted<BearerChallenge, Token>,
+    ways: Weighted<String, AuthMethod>,
+    tokens: Weighted<BearerChallenge, BearerToken>,
     worked_at: Option<Instant>,
 }
 
 /// Authentication method that worked for a subject.
 #[derive(Clone)]
-struct Way {
+struct AuthMethod {
     challenge: Challenge,
     /// True if the registry accepts a password as well.
     takes_password: bool,
@@ -88,13 +88,13 @@ enum Access {
     Bare,
     /// User name and password.
     Password,
-    /// Token from the configuration.
+    /// BearerToken from the configuration.
     Configured,
-    /// Token that was fetched for a challenge.
-    Fetched(BearerChallenge, Token),
+    /// BearerToken that was fetched for a challenge.
+    Fetched(BearerChallenge, BearerToken),
 }
 
-impl State {
+impl AuthState {
     fn new(credentials: Credentials) -> Self {
         Self {
             credentials: Arc::new(credentials),
@@ -105,23 +105,23 @@ impl State {
         }
     }
 
-    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<Token> {
-        self.tokens.get(challenge).cloned().filter(Token::is_good)
+    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<BearerToken> {
+        self.tokens.get(challenge).cloned().filter(BearerToken::is_good)
     }
 
-    fn keep_token(&mut self, challenge: BearerChallenge, token: Token) {
+    fn keep_token(&mut self, challenge: BearerChallenge, token: BearerToken) {
         let weight = ENTRY_BYTES + challenge.bytes() + token.bytes();
         self.tokens.put(challenge, weight, token);
     }
 
-    fn keep_way(&mut self, subject: String, way: Way) {
+    fn keep_way(&mut self, subject: String, way: AuthMethod) {
         let weight = ENTRY_BYTES + subject.len() + way.challenge.bytes();
         self.ways.put(subject, weight, way);
     }
 }
 
-impl Auth {
-    /// Creates the state for these credentials. Token servers at `token_hosts` may receive them
+impl RegistryAuth {
+    /// Creates the state for these credentials. BearerToken servers at `token_hosts` may receive them
     /// too.
     #[must_use]
     pub fn new(
@@ -130,14 +130,14 @@ impl Auth {
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
     ) -> Self {
-        let door = Arc::new(Door { http, registry, token_hosts });
-        let state = Arc::new(Mutex::new(State::new(credentials)));
+        let door = Arc::new(AuthContext { http, registry, token_hosts });
+        let state = Arc::new(Mutex::new(AuthState::new(credentials)));
         Self { door, state, fetching: Coalesced::default() }
     }
 
     /// Replaces the credentials, and drops all tokens and challenges of the previous ones.
     pub fn renew(&self, credentials: Credentials) {
-        *self.state.lock() = State::new(credentials);
+        *self.state.lock() = AuthState::new(credentials);
     }
 
     /// Returns true if the registry accepted the current credentials within this time.
@@ -233,8 +233,8 @@ impl Auth {
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping = Request::get(operations::PING, self.door.registry.endpoint("")).probe();
-        let answer = self.door.http.fetch(ping, PING_MAX, Room::Much).await?;
+        let ping = Request::get(labels::PING, self.door.registry.endpoint("")).probe();
+        let answer = self.door.http.fetch(ping, PING_MAX, MemoryBudget::Much).await?;
         // A failing registry sends no challenge, so that this response must not be cached.
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
@@ -287,7 +287,7 @@ impl Auth {
     }
 
     fn remember(&self, subject: &str, challenge: Challenge, takes_password: bool) {
-        let way = Way { challenge, takes_password };
+        let way = AuthMethod { challenge, takes_password };
         self.state.lock().keep_way(subject.to_owned(), way);
     }
 
@@ -343,10 +343,10 @@ impl Auth {
 /// Fetches a token and caches it within the single flight, so that a concurrent request finds the
 /// flight or the token.
 async fn fetch(
-    door: Arc<Door>,
-    state: Arc<Mutex<State>>,
+    door: Arc<AuthContext>,
+    state: Arc<Mutex<AuthState>>,
     challenge: BearerChallenge,
-) -> Result<Token> {
+) -> Result<BearerToken> {
     let credentials = {
         let mut state = state.lock();
         if let Some(token) = state.good_token(&challenge) {
@@ -386,7 +386,7 @@ pub trait Refusable {
     }
 }
 
-impl Refusable for Answer {
+impl Refusable for UpstreamResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -421,12 +421,12 @@ mod tests {
     #[test]
     fn challenges_and_tokens_are_bounded_in_number_and_in_bytes() {
         for (length, most) in [(1, 16 * 1024), (10_000, 4 * 1024 * 1024 / 10_000)] {
-            let mut state = State::new(Credentials::Anonymous);
+            let mut state = AuthState::new(Credentials::Anonymous);
             for number in 0..20_000 {
                 let realm = format!("https://{number}.example/{}", "x".repeat(length));
                 let challenge = BearerChallenge { realm, service: None, scopes: Vec::new() };
                 let challenge = Challenge::Bearer(challenge);
-                state.keep_way(number.to_string(), Way { challenge, takes_password: false });
+                state.keep_way(number.to_string(), AuthMethod { challenge, takes_password: false });
             }
             assert!(state.ways.values().count() <= most, "{length}");
             assert!(state.ways.peek("19999").is_some() && state.ways.peek("0").is_none());

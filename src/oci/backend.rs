@@ -17,8 +17,8 @@ use crate::backend::naming::naming_faults;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::room::Room;
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
@@ -28,10 +28,10 @@ use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
+use crate::oci::change_tracker::ChangeTracker;
 use crate::oci::client::{Client, Names};
 use crate::oci::credentials::Credentials;
-use crate::oci::known::Known;
-use crate::oci::reading::{Place, Reader};
+use crate::oci::reading::{ManifestReader, RepositoryRef};
 use crate::oci::settings::OciSettings;
 use crate::oci::sweep::{AT_ONCE, Sweep};
 use crate::oci::unlisted::nothing_listed;
@@ -43,8 +43,8 @@ pub struct OciBackend(Arc<Inner>);
 struct Inner {
     settings: OciSettings,
     client: Client,
-    reader: Reader,
-    known: Known,
+    reader: ManifestReader,
+    known: ChangeTracker,
     /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: Coalesced<ExtensionId, Extension>,
@@ -63,11 +63,11 @@ impl OciBackend {
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
         let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
         Ok(Self(Arc::new(Inner {
-            reader: Reader::new(client.clone()),
+            reader: ManifestReader::new(client.clone()),
             client,
             whole_reads: Semaphore::new((settings.max_concurrency / 2).max(1)),
             settings,
-            known: Known::new(),
+            known: ChangeTracker::new(),
             named: Mutex::default(),
             releases: Coalesced::default(),
         })))
@@ -82,7 +82,12 @@ impl OciBackend {
         self.0.client.roomy(|room| self.extension_in(id, all, room)).await
     }
 
-    async fn extension_in(&self, id: &ExtensionId, all: bool, room: Room) -> Result<Extension> {
+    async fn extension_in(
+        &self,
+        id: &ExtensionId,
+        all: bool,
+        room: MemoryBudget,
+    ) -> Result<Extension> {
         let inner = &self.0;
         let place = inner.place(id);
         let found = match inner.client.tags_in(&place.repository, room).await {
@@ -121,11 +126,11 @@ fn tags_of(names: &[String]) -> Vec<Tag> {
 
 impl Inner {
     /// Returns the extension in the registry's spelling, and its repository.
-    fn place(&self, id: &ExtensionId) -> Place {
+    fn place(&self, id: &ExtensionId) -> RepositoryRef {
         let namespace = &self.settings.namespace;
         let repository = namespace.repository_of(id);
         let id = namespace.extension_of(repository.as_str()).unwrap_or_else(|| id.clone());
-        Place { backend: self.settings.id, id, repository }
+        RepositoryRef { backend: self.settings.id, id, repository }
     }
 
     /// Classifies a failure for one repository. Many registries refuse access to unknown
@@ -133,12 +138,12 @@ impl Inner {
     /// credentials work for another one.
     async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
-        let error = if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
+
+        if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
             Error::not_found(format!("Extension {id} not found")).because(error)
         } else {
             error
-        };
-        error
+        }
     }
 
     /// Returns true if the credentials work for another repository at this moment: an earlier
@@ -151,7 +156,8 @@ impl Inner {
         }
         match known.first() {
             Some(other) => {
-                let found = self.client.tags_in(&self.place(other).repository, Room::Little).await;
+                let found =
+                    self.client.tags_in(&self.place(other).repository, MemoryBudget::Little).await;
                 // An oversized list is a list, so that the credentials work.
                 found.map_or_else(|error| error.is_oversized(), |_| true)
             }
@@ -305,9 +311,8 @@ impl Backend for OciBackend {
         let digest: Digest = artifact.key.as_str().parse().map_err(|error: InvalidDigest| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
-        let opened =
-            self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
-        opened
+
+        self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {

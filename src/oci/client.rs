@@ -20,15 +20,15 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{Redirects, Request};
-use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
-use crate::oci::auth::{Auth, Refusable as _};
+use crate::oci::auth::{Refusable as _, RegistryAuth};
 use crate::oci::credentials::Credentials;
-use crate::oci::operations;
+use crate::oci::labels;
 use crate::oci::realm::TokenHost;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
 pub use crate::oci::client::listing::Names;
 pub use crate::oci::client::manifest::{Manifest, Reference, object};
@@ -41,11 +41,11 @@ const REGISTRY: &str = "";
 pub struct Client {
     http: HttpClient,
     registry: RegistryAddress,
-    auth: Arc<Auth>,
+    auth: Arc<RegistryAuth>,
 }
 
 /// A request to the registry without its credentials.
-struct Question<'a> {
+struct RegistryRequest<'a> {
     /// Label for metrics and logs.
     operation: &'static str,
     method: Method,
@@ -56,7 +56,7 @@ struct Question<'a> {
     range: Option<HeaderValue>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> RegistryRequest<'a> {
     fn get(operation: &'static str, subject: &'a str, url: Url, accept: &'static str) -> Self {
         let accept = HeaderValue::from_static(accept);
         Self { operation, method: Method::GET, subject, url, accept, range: None }
@@ -66,7 +66,7 @@ impl<'a> Question<'a> {
     /// digests verify those. A list is only authoritative from the registry itself.
     fn redirects(&self) -> Redirects {
         match self.operation {
-            operations::MANIFEST | operations::BLOB => Redirects::Anywhere,
+            labels::MANIFEST | labels::BLOB => Redirects::Anywhere,
             _ => Redirects::SameOrigin,
         }
     }
@@ -78,7 +78,7 @@ impl<'a> Question<'a> {
             // A decoded blob would not match its digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .follow(self.redirects());
-        let request = if self.operation == operations::PING { request.probe() } else { request };
+        let request = if self.operation == labels::PING { request.probe() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
             None => request,
@@ -101,7 +101,7 @@ impl Client {
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
     ) -> Self {
-        let auth = Auth::new(http.clone(), registry.clone(), credentials, token_hosts);
+        let auth = RegistryAuth::new(http.clone(), registry.clone(), credentials, token_hosts);
         Self { http, registry, auth: Arc::new(auth) }
     }
 
@@ -135,8 +135,8 @@ impl Client {
     /// and the errors of sending.
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
-        let question = Question::get(operations::PING, REGISTRY, url, "application/json");
-        let answer = self.fetch(&question, 64 * 1024, Room::Much).await?;
+        let question = RegistryRequest::get(labels::PING, REGISTRY, url, "application/json");
+        let answer = self.fetch(&question, 64 * 1024, MemoryBudget::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    fn in_repository(&self, repository: &Repository, path: &str) -> Url {
+    fn in_repository(&self, repository: &OciRepository, path: &str) -> Url {
         self.registry.endpoint(&format!("{repository}/{path}"))
     }
 
@@ -154,28 +154,33 @@ impl Client {
     ///
     /// # Errors
     /// Returns the error of the requests.
-    pub async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    pub async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         self.http.roomy(question).await
     }
 
-    async fn fetch(&self, question: &Question<'_>, max_bytes: usize, room: Room) -> Result<Answer> {
+    async fn fetch(
+        &self,
+        question: &RegistryRequest<'_>,
+        max_bytes: usize,
+        room: MemoryBudget,
+    ) -> Result<UpstreamResponse> {
         let send = |credentials| {
             self.http.fetch(question.request().with_credentials(credentials), max_bytes, room)
         };
         self.auth.through(question.subject, send).await
     }
 
-    async fn stream(&self, question: &Question<'_>) -> Result<Streamed> {
+    async fn stream(&self, question: &RegistryRequest<'_>) -> Result<Streamed> {
         let send = |credentials| self.http.stream(question.request().with_credentials(credentials));
         self.auth.through(question.subject, send).await
     }
 
-    /// Maps a status like [`Answer::failure`], but separates the two that concern one repository:
+    /// Maps a status like [`UpstreamResponse::failure`], but separates the two that concern one repository:
     /// absence, and refused credentials that may work elsewhere.
-    fn failure(answer: &Answer, missing: impl Into<String>) -> Error {
+    fn failure(answer: &UpstreamResponse, missing: impl Into<String>) -> Error {
         match answer.status {
             status if answer.left_home && is_no(status) => elsewhere(status),
             StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),

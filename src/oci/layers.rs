@@ -20,7 +20,7 @@ const COMPANIONS: [&str; 8] =
 
 /// Strength of the evidence that a layer is an archive, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Evidence {
+pub(super) enum ArchiveEvidence {
     /// The layer is another kind of file.
     Against,
     /// Neither the title nor the media type identifies the layer.
@@ -31,28 +31,32 @@ pub(super) enum Evidence {
 
 /// Returns the evidence for a layer: from its title if that has a file extension, or else from its
 /// media type.
-pub(super) fn evidence(layer: &Descriptor) -> Evidence {
+pub(super) fn evidence(layer: &Descriptor) -> ArchiveEvidence {
     if layer.media_type == EMPTY {
-        return Evidence::Against;
+        return ArchiveEvidence::Against;
     }
     // oras packs a directory as a compressed archive under the directory's plain name.
     let is_packed = layer.annotations.get(UNPACK).is_some_and(|flag| flag == "true");
     let format = ending_of_type(&layer.media_type);
     let Some(title) = title(layer) else {
-        return if is_packed || format.is_some() { Evidence::Given } else { Evidence::Against };
+        return if is_packed || format.is_some() {
+            ArchiveEvidence::Given
+        } else {
+            ArchiveEvidence::Against
+        };
     };
     if is_packed || is_archive_name(title) {
-        return Evidence::Given;
+        return ArchiveEvidence::Given;
     }
     if is_companion(title) {
-        return Evidence::Against;
+        return ArchiveEvidence::Against;
     }
     // The default media type of oras also stands on text files, so that it supports only a title
     // without a file extension.
     match format {
-        Some(_) if layer.media_type != UNTOLD => Evidence::Given,
-        Some(_) if !has_ending(title) => Evidence::Missing,
-        _ => Evidence::Against,
+        Some(_) if layer.media_type != UNTOLD => ArchiveEvidence::Given,
+        Some(_) if !has_ending(title) => ArchiveEvidence::Missing,
+        _ => ArchiveEvidence::Against,
     }
 }
 

@@ -91,7 +91,7 @@ where
 {
     let raw = <&RawValue>::deserialize(deserializer)?;
     let mut json = serde_json::Deserializer::from_str(raw.get());
-    Ok(json.deserialize_map(Entries(PhantomData)).unwrap_or_default())
+    Ok(json.deserialize_map(LenientMap(PhantomData)).unwrap_or_default())
 }
 
 /// Reads a list of objects or strings. An element of another type becomes the default, so that it
@@ -119,9 +119,9 @@ impl<'de, T: Default + DeserializeOwned> Visitor<'de> for Elements<T> {
     }
 }
 
-struct Entries<T>(PhantomData<T>);
+struct LenientMap<T>(PhantomData<T>);
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
+impl<'de, T: DeserializeOwned> Visitor<'de> for LenientMap<T> {
     type Value = BTreeMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

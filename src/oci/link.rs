@@ -9,14 +9,14 @@ pub struct UnreadableLink;
 
 /// A listing of a registry: the base URL of the registry, and the URL of the listing's first page.
 #[derive(Clone, Copy, Debug)]
-pub struct Listing<'a> {
+pub struct LinkedList<'a> {
     /// Base URL with a trailing slash.
     pub root: &'a Url,
     /// URL without a query.
     pub start: &'a Url,
 }
 
-impl Listing<'_> {
+impl LinkedList<'_> {
     /// Returns the URL of the page after `page`, from its `Link` headers.
     ///
     /// The URL always points to the configured registry. Behind a proxy, a registry may name
@@ -100,7 +100,7 @@ mod tests {
         let root = Url::parse(root).unwrap();
         let start = root.join("v2/_catalog").unwrap();
         let page = root.join("v2/_catalog?n=2").unwrap();
-        let listing = Listing { root: &root, start: &start };
+        let listing = LinkedList { root: &root, start: &start };
         listing.next_page(&page, [header]).map(|url| url.map(String::from))
     }
 

@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
@@ -26,7 +26,7 @@ use crate::oci::artifact::{
 use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
 /// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
 const READINGS: Bounds =
@@ -41,13 +41,13 @@ const CONTENT_COST: usize = 256;
 
 /// An extension and its repository.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct RepositoryRef {
     /// The backend that reads the registry.
     pub backend: BackendId,
     /// Extension, spelled like the repository.
     pub id: ExtensionId,
-    /// Repository of the extension.
-    pub repository: Repository,
+    /// OciRepository of the extension.
+    pub repository: OciRepository,
 }
 
 /// A release with the faults found while reading.
@@ -67,37 +67,37 @@ impl Reading {
 
 /// Last reading per tag, with the tag's digest at that time. A failed reading has no digest, so
 /// that the next one starts over.
-type Readings = Weighted<(Repository, Tag), (Option<Digest>, Reading)>;
+type Readings = Weighted<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
-/// Reader of releases. Content by digest is read only once.
-pub struct Reader {
+/// ManifestReader of releases. Content by digest is read only once.
+pub struct ManifestReader {
     client: Client,
     contents: Mutex<Weighted<Digest, Bytes>>,
     readings: Mutex<Readings>,
 }
 
 /// A manifest, and the annotations of the indexes above it, the nearest first.
-struct Found {
+struct FoundManifest {
     manifest: Document,
     above: Vec<Annotations>,
 }
 
 /// State of the descent from a tag to its manifest.
-struct Way<'a> {
-    place: &'a Place,
-    room: Room,
+struct Descent<'a> {
+    place: &'a RepositoryRef,
+    room: MemoryBudget,
     /// Number of documents that may still be read. Bounded, because indexes can refer to the same
     /// ones repeatedly.
     left: usize,
 }
 
-impl<'a> Way<'a> {
-    const fn new(place: &'a Place, room: Room) -> Self {
+impl<'a> Descent<'a> {
+    const fn new(place: &'a RepositoryRef, room: MemoryBudget) -> Self {
         Self { place, room, left: DOCUMENTS_MAX }
     }
 }
 
-impl Reader {
+impl ManifestReader {
     /// Creates a reader with empty caches.
     #[must_use]
     pub fn new(client: Client) -> Self {
@@ -107,7 +107,7 @@ impl Reader {
 
     /// Returns the last reading of a tag without checking that the tag has not moved.
     #[must_use]
-    pub fn remembered(&self, place: &Place, tag: &Tag) -> Option<Reading> {
+    pub fn remembered(&self, place: &RepositoryRef, tag: &Tag) -> Option<Reading> {
         let key = (place.repository.clone(), tag.clone());
         self.readings.lock().get(&key).map(|(_, reading)| reading.clone())
     }
@@ -118,7 +118,12 @@ impl Reader {
     /// # Errors
     /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
     /// errors of sending.
-    pub async fn read(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
+    pub async fn read(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
         if let Some((Some(digest), reading)) = known
@@ -139,7 +144,12 @@ impl Reader {
         outcome
     }
 
-    async fn read_anew(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
+    async fn read_anew(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Reading> {
         let reference = Reference::Tag(tag);
         let manifest =
             self.client.manifest(&place.repository, reference, room).await.map_err(|error| {
@@ -148,14 +158,14 @@ impl Reader {
                 if error.is_not_found() { missing().because(error) } else { error }
             })?;
         self.remember(&manifest.digest, &manifest.bytes);
-        self.release(Way::new(place, room), tag, manifest).await
+        self.release(Descent::new(place, room), tag, manifest).await
     }
 
     /// Returns the digest of a tag if the registry reports it without the manifest.
     ///
     /// # Errors
     /// Returns the errors of sending.
-    pub async fn digest_of(&self, place: &Place, tag: &Tag) -> Result<Option<Digest>> {
+    pub async fn digest_of(&self, place: &RepositoryRef, tag: &Tag) -> Result<Option<Digest>> {
         self.client.digest_of(&place.repository, tag).await
     }
 
@@ -163,34 +173,41 @@ impl Reader {
     /// cached.
     ///
     /// # Errors
-    /// Same as [`Reader::read`].
-    pub async fn version(&self, place: &Place, tag: &Tag) -> Result<Release> {
+    /// Same as [`ManifestReader::read`].
+    pub async fn version(&self, place: &RepositoryRef, tag: &Tag) -> Result<Release> {
         self.client.roomy(|room| self.version_in(place, tag, room)).await
     }
 
-    async fn version_in(&self, place: &Place, tag: &Tag, room: Room) -> Result<Release> {
+    async fn version_in(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Release> {
         let release = self.read(place, tag, room).await?.release;
         let Some(digest) = &release.manifest_digest else { return Ok(release) };
-        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } =
+            self.found(Descent::new(place, room), digest).await?;
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
     }
 
     /// Reads the README of a release. `None` if there is no README within the size limit.
     ///
     /// # Errors
-    /// Same as [`Reader::read`].
-    pub async fn readme(&self, place: &Place, release: &Release) -> Result<Option<Readme>> {
+    /// Same as [`ManifestReader::read`].
+    pub async fn readme(&self, place: &RepositoryRef, release: &Release) -> Result<Option<Readme>> {
         self.client.roomy(|room| self.readme_in(place, release, room)).await
     }
 
     async fn readme_in(
         &self,
-        place: &Place,
+        place: &RepositoryRef,
         release: &Release,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Option<Readme>> {
         let Some(digest) = &release.manifest_digest else { return Ok(None) };
-        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } =
+            self.found(Descent::new(place, room), digest).await?;
         match readme_of(&manifest, &above) {
             None => Ok(None),
             Some(ReadmeAt::Text(text)) => {
@@ -207,14 +224,14 @@ impl Reader {
     }
 
     /// Returns the manifest that a digest leads to.
-    async fn found(&self, mut way: Way<'_>, digest: &Digest) -> Result<Found> {
+    async fn found(&self, mut way: Descent<'_>, digest: &Digest) -> Result<FoundManifest> {
         let document = self.document(&mut way, digest).await?;
         self.descend(&mut way, document, 0).await
     }
 
-    async fn release(&self, mut way: Way<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
+    async fn release(&self, mut way: Descent<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
         let place = way.place;
-        let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
+        let FoundManifest { manifest, above } = self.descend(&mut way, top.document, 0).await?;
         let (config, mut faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => {
@@ -254,7 +271,7 @@ impl Reader {
     }
 
     /// Reads the leading bytes of a layer. Empty if the layer is missing or unreadable.
-    async fn head_of(&self, place: &Place, layer: &Descriptor) -> Result<Bytes> {
+    async fn head_of(&self, place: &RepositoryRef, layer: &Descriptor) -> Result<Bytes> {
         let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
         let read = async {
             let client = &self.client;
@@ -272,9 +289,14 @@ impl Reader {
 
     /// Descends from an index to the first manifest with an archive, or else to the first readable
     /// one.
-    async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
+    async fn descend(
+        &self,
+        way: &mut Descent<'_>,
+        document: Document,
+        depth: usize,
+    ) -> Result<FoundManifest> {
         if !document.is_index() {
-            return Ok(Found { manifest: document, above: Vec::new() });
+            return Ok(FoundManifest { manifest: document, above: Vec::new() });
         }
         if depth >= INDEX_DEPTH_MAX {
             let message = format!("More than {INDEX_DEPTH_MAX} indexes lie in each other");
@@ -309,7 +331,7 @@ impl Reader {
         without.ok_or(failure)
     }
 
-    async fn document(&self, way: &mut Way<'_>, digest: &Digest) -> Result<Document> {
+    async fn document(&self, way: &mut Descent<'_>, digest: &Digest) -> Result<Document> {
         let left = way.left.checked_sub(1);
         way.left = left.ok_or_else(|| Error::faulty("Too many documents lead to a manifest"))?;
         if let Some(bytes) = self.remembered_content(digest) {
@@ -335,7 +357,11 @@ impl Reader {
     }
 
     /// Returns the config blob if it may hold descriptive fields.
-    async fn config(&self, place: &Place, manifest: &Document) -> Result<Option<ConfigBlob>> {
+    async fn config(
+        &self,
+        place: &RepositoryRef,
+        manifest: &Document,
+    ) -> Result<Option<ConfigBlob>> {
         let Some(config) = &manifest.config else {
             return Ok(None);
         };
@@ -348,10 +374,10 @@ impl Reader {
             Some(bytes) => bytes,
             None => self.read_config(place, digest).await?,
         };
-        Ok(object(&bytes, Room::Little).ok())
+        Ok(object(&bytes, MemoryBudget::Little).ok())
     }
 
-    async fn read_config(&self, place: &Place, digest: Digest) -> Result<Bytes> {
+    async fn read_config(&self, place: &RepositoryRef, digest: Digest) -> Result<Bytes> {
         let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
         let bytes = self.client.blob(&place.repository, &digest, max).await?;
         self.remember(&digest, &bytes);

@@ -56,8 +56,8 @@ impl Namespace {
 
     /// Returns the repository of an extension.
     #[must_use]
-    pub fn repository_of(&self, id: &ExtensionId) -> Repository {
-        Repository(format!("{self}/{}", id.oci_repository().to_ascii_lowercase()).into())
+    pub fn repository_of(&self, id: &ExtensionId) -> OciRepository {
+        OciRepository(format!("{self}/{}", id.oci_repository().to_ascii_lowercase()).into())
     }
 }
 
@@ -89,9 +89,9 @@ impl fmt::Display for Namespace {
 
 /// Full path of a repository for requests, in lowercase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Repository(Box<str>);
+pub struct OciRepository(Box<str>);
 
-impl Repository {
+impl OciRepository {
     /// Returns the path.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -99,7 +99,7 @@ impl Repository {
     }
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for OciRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

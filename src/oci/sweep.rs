@@ -6,14 +6,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::error::Result;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
-use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
+use crate::oci::reading::{ManifestReader, Reading, RepositoryRef, broken, is_lasting};
 
 /// Concurrent requests for one extension.
 pub const AT_ONCE: usize = 8;
@@ -30,16 +30,21 @@ const FLOATING_MAX: usize = 100;
 
 /// State of the read of one extension.
 pub struct Sweep<'a> {
-    reader: &'a Reader,
-    place: &'a Place,
-    room: Room,
+    reader: &'a ManifestReader,
+    place: &'a RepositoryRef,
+    room: MemoryBudget,
     readings: BTreeMap<Tag, Reading>,
 }
 
 impl<'a> Sweep<'a> {
     /// Starts with the tags and their cached readings.
     #[must_use]
-    pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>, room: Room) -> Self {
+    pub fn new(
+        reader: &'a ManifestReader,
+        place: &'a RepositoryRef,
+        tags: Vec<Tag>,
+        room: MemoryBudget,
+    ) -> Self {
         let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
         let known = |tag: Tag| {
             let known = reader.remembered(place, &tag);

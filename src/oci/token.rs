@@ -1,4 +1,4 @@
-//! Token requests to the token server that a registry names.
+//! BearerToken requests to the token server that a registry names.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use url::form_urlencoded::Serializer;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Redirects, Request};
-use crate::http::room::Room;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
+use crate::oci::labels;
 use crate::oci::lenient::value;
 use crate::oci::models::from_object;
-use crate::oci::operations;
 use crate::oci::realm::{self, Realm, TokenHost};
 
 /// Maximum size of a token server's response, in bytes.
@@ -35,14 +35,14 @@ const MARGIN: Duration = Duration::from_secs(10);
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const CLIENT_ID: &str = "extension-registry";
 
-/// Token for a registry. `Debug` hides it.
+/// BearerToken for a registry. `Debug` hides it.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct BearerToken {
     secret: SecretString,
     good_until: Instant,
 }
 
-impl Token {
+impl BearerToken {
     /// Returns the secret, for the `Authorization` header.
     #[must_use]
     pub const fn secret(&self) -> &SecretString {
@@ -102,7 +102,7 @@ impl<'a> TokenServer<'a> {
     /// # Errors
     /// `BackendRefused` if the server refuses the credentials, `BackendFaulty` if its response
     /// holds no token, and the errors of sending.
-    pub async fn token(&self, challenge: &BearerChallenge) -> Result<Token> {
+    pub async fn token(&self, challenge: &BearerChallenge) -> Result<BearerToken> {
         // The lifetime counts from before the request: time in transit must not extend it.
         let asked = Instant::now();
         if let Credentials::Identity(secret) = self.credentials {
@@ -116,7 +116,7 @@ impl<'a> TokenServer<'a> {
         read(&self.ask(challenge).await?, asked)
     }
 
-    async fn ask(&self, challenge: &BearerChallenge) -> Result<Answer> {
+    async fn ask(&self, challenge: &BearerChallenge) -> Result<UpstreamResponse> {
         let mut url = self.realm.url.clone();
         {
             let mut query = url.query_pairs_mut();
@@ -124,24 +124,28 @@ impl<'a> TokenServer<'a> {
             query.extend_pairs(challenge.scopes.iter().map(|scope| ("scope", scope)));
         }
         // A redirect would let the token server pass the credentials on (docs/adr/0023).
-        let request = Request::get(operations::TOKEN, url)
+        let request = Request::get(labels::TOKEN, url)
             .follow(Redirects::Never)
             .with_credentials_for(&self.realm.url, credentials_header(self.credentials)?);
         self.send(request).await
     }
 
     /// Exchanges an identity token (OAuth 2, in distribution's specification).
-    async fn exchange(&self, challenge: &BearerChallenge, secret: &SecretString) -> Result<Answer> {
+    async fn exchange(
+        &self,
+        challenge: &BearerChallenge,
+        secret: &SecretString,
+    ) -> Result<UpstreamResponse> {
         let form = exchange_form(challenge, secret);
-        self.send(Request::post_form(operations::TOKEN, self.realm.url.clone(), form)).await
+        self.send(Request::post_form(labels::TOKEN, self.realm.url.clone(), form)).await
     }
 
-    async fn send(&self, request: Request) -> Result<Answer> {
+    async fn send(&self, request: Request) -> Result<UpstreamResponse> {
         let request = if self.realm.chosen { request.on_configured_host() } else { request };
         // An outage of the token server counts for the registry's breaker, but its responses do
         // not.
         let request = request.aside();
-        self.http.fetch(request, ANSWER_MAX, Room::Much).await.map_err(|error| {
+        self.http.fetch(request, ANSWER_MAX, MemoryBudget::Much).await.map_err(|error| {
             // A refused private address is the likely cause, so that the message names the remedy.
             if self.realm.chosen || error.kind() != ErrorKind::BackendFaulty {
                 return error;
@@ -190,7 +194,7 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-fn read(answer: &Answer, asked: Instant) -> Result<Token> {
+fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
     match answer.status {
         StatusCode::OK => {}
         // Servers respond to a wrong password with different statuses, which all concern the
@@ -212,7 +216,7 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         Error::faulty("The registry's token server sent an unreadable response").because(error)
     })?;
     let (secret, lifetime) = parse(&answer.body)?;
-    Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
+    Ok(BearerToken { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
 }
 
 /// Parses the token in a response, and its lifetime.

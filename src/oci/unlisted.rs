@@ -1,9 +1,9 @@
 //! Reasons for unlisted tags and repositories, for `/health`. Shared by registries and image
 //! layouts; no I/O.
 
-use crate::models::brief::printable;
 use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
+use crate::models::truncate::printable;
 
 /// Maximum number of names in a reason.
 const NAMED_MAX: usize = 5;

@@ -138,12 +138,12 @@ struct DistributionEvent {
     #[serde(default, deserialize_with = "value_or_default")]
     action: String,
     #[serde(default, deserialize_with = "object")]
-    target: Option<Target>,
+    target: Option<EventTarget>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Target {
+struct EventTarget {
     #[serde(default, deserialize_with = "value_or_default")]
     media_type: String,
     #[serde(default, deserialize_with = "value_or_default")]

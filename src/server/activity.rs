@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Minimum number of bytes that a client must accept within [`Patience::stall`] of waiting. Single
+/// Minimum number of bytes that a client must accept within [`ClientTimeouts::stall`] of waiting. Single
 /// bytes now and then do not keep a connection alive.
 pub(super) const LEAST: usize = 32 * 1024;
 
 /// Timeouts for slow clients.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct ClientTimeouts {
     /// Time from the connection, or from the first byte of a later request, to the end of the head.
     pub head: Duration,
     /// Time between two requests.
@@ -26,7 +26,7 @@ pub struct Patience {
     pub stall: Duration,
 }
 
-impl Default for Patience {
+impl Default for ClientTimeouts {
     fn default() -> Self {
         let [head, idle, stall] = [10, 60, 60].map(Duration::from_secs);
         Self { head, idle, stall }
@@ -36,17 +36,17 @@ impl Default for Patience {
 /// Activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    patience: Patience,
-    state: Mutex<State>,
+    patience: ClientTimeouts,
+    state: Mutex<ConnectionState>,
     /// True if the connection must be aborted, whatever its client does.
     given_up: watch::Sender<bool>,
 }
 
 /// Resources held by a response until its last piece is written.
-pub(super) type Held = Box<dyn Send + Sync>;
+pub(super) type HeldConnection = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     /// Protocol of the requests, once one has begun.
     version: Option<Version>,
     /// Start of the current request head; initially, time of the connection.
@@ -77,7 +77,7 @@ struct Underway {
     /// The body, which holds the request's permit until the last piece is written.
     body: Option<Body>,
     /// Permit of the HTTP/2 stream.
-    _held: Option<Held>,
+    _held: Option<HeldConnection>,
 }
 
 impl fmt::Debug for Underway {
@@ -88,9 +88,9 @@ impl fmt::Debug for Underway {
 
 impl Activity {
     /// Creates the state of a new connection.
-    pub(super) fn new(patience: Patience) -> Arc<Self> {
+    pub(super) fn new(patience: ClientTimeouts) -> Arc<Self> {
         let now = Instant::now();
-        let state = State {
+        let state = ConnectionState {
             version: None,
             head_since: Some(now),
             idle_since: now,
@@ -132,14 +132,18 @@ impl Activity {
     }
 
     /// Records the end of a request head; `held` is released with the response.
-    pub(super) fn begin(self: &Arc<Self>, version: Version, held: Option<Held>) -> Ticket {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        version: Version,
+        held: Option<HeldConnection>,
+    ) -> RequestTicket {
         let mut state = self.state.lock();
         state.version = Some(version);
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
         state.answers.push(Underway { number, _held: held, ..Underway::default() });
-        Ticket { activity: Arc::clone(self), number, body: None }
+        RequestTicket { activity: Arc::clone(self), number, body: None }
     }
 
     /// Waits until the client exceeds a timeout, or the connection is marked to be aborted.
@@ -166,8 +170,8 @@ impl Activity {
     }
 }
 
-impl State {
-    fn deadline(&self, patience: &Patience) -> Option<Instant> {
+impl ConnectionState {
+    fn deadline(&self, patience: &ClientTimeouts) -> Option<Instant> {
         if let Some(since) = self.head_since {
             return Some(since + patience.head);
         }
@@ -184,9 +188,9 @@ impl State {
     }
 }
 
-/// State of one request, until its response is written or abandoned.
+/// ConnectionState of one request, until its response is written or abandoned.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(super) struct RequestTicket {
     activity: Arc<Activity>,
     number: u64,
     /// Body kept until the last piece is written.
@@ -201,7 +205,7 @@ pub(super) struct Mark {
     bytes: usize,
 }
 
-impl Ticket {
+impl RequestTicket {
     /// Records that a piece of this size is passed to the connection.
     pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
@@ -228,7 +232,7 @@ impl Underway {
     }
 }
 
-impl State {
+impl ConnectionState {
     fn answer(&mut self, number: u64) -> Option<&mut Underway> {
         self.answers.iter_mut().find(|answer| answer.number == number)
     }
@@ -255,7 +259,7 @@ impl Drop for Mark {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for RequestTicket {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -284,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2, None));
         let _piece = aside.give(1);
         let taken = async {
@@ -301,7 +305,7 @@ mod tests {
     async fn s02_an_answer_that_is_taken_at_a_trickle_is_overdue_within_a_minute_of_waiting() {
         for (bytes, seconds) in [(1, 7), (16 * 1024, 45), (16 * 1024, 31), (LEAST - 1, 59)] {
             for ahead in [false, true] {
-                let activity = Activity::new(Patience::default());
+                let activity = Activity::new(ClientTimeouts::default());
                 let ticket = activity.begin(Version::HTTP_2, None);
                 let taking = async {
                     let mut next = ticket.give(bytes);
@@ -330,7 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_enough_within_each_minute_is_waited_for() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let ticket = activity.begin(Version::HTTP_2, None);
         let taking = async {
             for _ in 0..100 {
@@ -347,7 +351,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_lasts_until_its_last_piece_is_written() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let mut ticket = activity.begin(Version::HTTP_2, None);
         let place = Arc::new(());
         let held = Arc::clone(&place);
@@ -368,7 +372,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
             let ticket = activity.begin(version, None);
             drop(ticket.give(1));
@@ -381,7 +385,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_the_clients_end_is_full_the_socket_decides() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         drop(activity.begin(Version::HTTP_11, None));
         activity.full(true);
         assert!(tokio::time::timeout(MINUTE * 60, activity.overdue()).await.is_err());

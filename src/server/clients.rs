@@ -19,7 +19,7 @@ pub struct Clients {
 }
 
 /// One counted connection of a client, released on drop.
-pub(super) struct Counted {
+pub(super) struct CountedConnection {
     client: IpAddr,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -41,7 +41,7 @@ impl Clients {
     }
 
     /// Counts a connection from this address, if the address is limited.
-    pub(super) fn enter(&self, address: IpAddr) -> Result<Option<Counted>, Full> {
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Option<CountedConnection>, Full> {
         let Some(client) = (self.client_of)(address) else { return Ok(None) };
         let mut open = self.open.lock();
         let connections = open.entry(client).or_insert(0);
@@ -49,7 +49,7 @@ impl Clients {
             return Err(Full);
         }
         *connections += 1;
-        Ok(Some(Counted { client, open: Arc::clone(&self.open) }))
+        Ok(Some(CountedConnection { client, open: Arc::clone(&self.open) }))
     }
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for Clients {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         let mut open = self.open.lock();
         if let Some(connections) = open.get_mut(&self.client) {

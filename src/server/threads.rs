@@ -15,12 +15,12 @@ pub const WAITING_MAX: usize = 96;
 
 /// Threads for connections. They stop when this value is dropped.
 pub struct Threads {
-    members: Vec<Member>,
+    members: Vec<Worker>,
     /// Signals the threads to stop when it is dropped.
     _alive: watch::Sender<()>,
 }
 
-struct Member {
+struct Worker {
     handle: Handle,
     /// Counts the connections: one reference here, and one per connection.
     connections: Arc<()>,
@@ -33,14 +33,14 @@ impl Threads {
     /// The system refuses a thread, or resources for its scheduler.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let alive = watch::Sender::new(());
-        let members = (0..count.get()).map(|_| Member::start(alive.subscribe()));
+        let members = (0..count.get()).map(|_| Worker::start(alive.subscribe()));
         Ok(Self { members: members.collect::<io::Result<_>>()?, _alive: alive })
     }
 
     /// Uses the caller's runtime and clock instead of separate threads, for tests.
     #[must_use]
     pub fn here() -> Self {
-        Self { members: vec![Member::of(Handle::current())], _alive: watch::Sender::new(()) }
+        Self { members: vec![Worker::of(Handle::current())], _alive: watch::Sender::new(()) }
     }
 
     /// Returns the thread with the fewest connections, and a reference that counts as one until it
@@ -54,7 +54,7 @@ impl Threads {
     }
 }
 
-impl Member {
+impl Worker {
     fn start(mut alive: watch::Receiver<()>) -> io::Result<Self> {
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.max_blocking_threads(WAITING_MAX).enable_all().build()?;

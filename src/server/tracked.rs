@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep};
 
-use crate::server::activity::{Activity, LEAST, Mark, Ticket};
+use crate::server::activity::{Activity, LEAST, Mark, RequestTicket};
 
 /// Maximum size of a response piece in HTTP/2, in bytes: one frame.
 const PIECE_MAX: usize = 16 * 1024;
@@ -152,24 +152,24 @@ impl AsyncWrite for Tracked {
 
 /// A response body. Its pieces report when they are written: hyper drops a body as soon as it holds
 /// the last piece, which may stay in buffers for as long as the client likes.
-pub(super) struct Answer {
+pub(super) struct TrackedResponse {
     body: Body,
     /// Rest of the current body frame.
     left: Bytes,
     /// Maximum size of a piece, in bytes.
     longest: usize,
-    ticket: Ticket,
+    ticket: RequestTicket,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, ticket: Ticket, version: Version) -> Self {
+impl TrackedResponse {
+    pub(super) fn new(body: Body, ticket: RequestTicket, version: Version) -> Self {
         // In HTTP/1 the socket shows the progress of the only response exactly.
         let longest = if version < Version::HTTP_2 { usize::MAX } else { PIECE_MAX };
         Self { body, left: Bytes::new(), longest, ticket }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for TrackedResponse {
     type Data = Piece;
     type Error = axum::Error;
 
@@ -209,7 +209,7 @@ impl HttpBody for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for TrackedResponse {
     fn drop(&mut self) {
         // Kept by the ticket: the body holds the request's permit until the last piece is written.
         self.ticket.body = Some(mem::take(&mut self.body));

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use extension_registry::api::admission::{Admission, guesses};
-use extension_registry::api::auth::{Auth, ClientTokens};
+use extension_registry::api::auth::{ClientAuth, ClientTokens};
 use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::limits::Room;
+use extension_registry::api::client_concurrency::ClientConcurrency;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::api::routes::templates;
-use extension_registry::api::seats::Seats;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Fault;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
@@ -44,7 +44,7 @@ pub(crate) fn tokens(clients: &[(&str, &str)]) -> Admission {
         .iter()
         .map(|(client, token)| format!("{client} {}\n", Digest::sha256(token.as_bytes()).hex()));
     let tokens: ClientTokens = lines.collect::<String>().parse().unwrap();
-    Admission { auth: Some(Arc::new(Auth::new(tokens))), ..Admission::default() }
+    Admission { auth: Some(Arc::new(ClientAuth::new(tokens))), ..Admission::default() }
 }
 
 /// One request a second, this many at once.
@@ -179,7 +179,7 @@ async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
     let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let seats = Some(Seats::new(NonZeroU32::MIN));
+    let seats = Some(ClientConcurrency::new(NonZeroU32::MIN));
     let admission = Admission { seats, proxies, ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
@@ -213,7 +213,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are
     let release = Arc::new(Notify::new());
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: Room::of(1), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(1), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.status, StatusCode::OK);

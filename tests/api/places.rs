@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::backend_id::BackendId;

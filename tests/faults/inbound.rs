@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::limits::Room;
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::config::{Sources, load};
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use reqwest::StatusCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -36,7 +36,7 @@ async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_i
     let release = Arc::new(Notify::new());
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: Room::of(ROOM), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(ROOM), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     let mut begun = Vec::new();
@@ -103,7 +103,7 @@ async fn row_31_two_thousand_slow_heads_are_cut_in_time_and_others_are_answered(
     let limits = Limits {
         max_connections: count + 10,
         grace: Duration::from_secs(5),
-        patience: Patience::default(),
+        patience: ClientTimeouts::default(),
     };
     let setup = Setup { limits, ..Setup::default() };
     let served = Served::with(vec![memory(BackendId::LOCAL, &[])], setup).await;
@@ -157,7 +157,7 @@ async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nob
     // More than the system holds for both ends of a connection.
     let archive = vec![7_u8; 48 << 20];
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), archive);
-    let admission = Admission { room: Room::of(2), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(2), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![backend], Setup { http, ..Setup::default() }).await;
     served.catalog.ready(Scope::All).await.unwrap();

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::cache::artifacts::Artifacts;
@@ -198,7 +198,7 @@ impl Service {
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(1000).unwrap();
-        let memo_rules = MemoRules {
+        let cache_rules = ResponseCacheRules {
             capacity,
             ttl: TTL,
             stale_if_error: Duration::from_secs(86_400),
@@ -206,9 +206,9 @@ impl Service {
             lists: true,
             metadata: true,
         };
-        let parts = Parts {
+        let parts = ApiParts {
             catalog: Arc::clone(&catalog),
-            memos: Memos::new(memo_rules, None, &metrics),
+            caches: ResponseCaches::new(cache_rules, None, &metrics),
             artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
             metrics,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::contact::BreakerState;
+use extension_registry::http::memory_budget::MemoryBudget;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
-use extension_registry::http::room::Room;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
@@ -91,7 +91,8 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     while begun.elapsed() < SPAN {
         let before = !watched.opened();
         let (client, question) = (client.clone(), Request::get("probe", url.clone()));
-        questions.spawn(async move { drop(client.fetch(question, 1024, Room::Much).await) });
+        questions
+            .spawn(async move { drop(client.fetch(question, 1024, MemoryBudget::Much).await) });
         sleep(PACE).await;
         // What was under way while it opened counts as asked before.
         let arrived = chaos.take_arrived();

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
 use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::limits::Room;
-use extension_registry::api::seats::Share;
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::client_concurrency::Share;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use reqwest::StatusCode;
@@ -175,7 +175,7 @@ async fn shared(proxies: &[&str]) -> Served {
     let admission = Admission {
         share: Some(Share::new(NonZeroU32::new(2).unwrap())),
         proxies: TrustedProxies::new(proxies),
-        room: Room::of(4),
+        room: RequestLimit::of(4),
         ..Admission::default()
     };
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };

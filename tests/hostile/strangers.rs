@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use extension_registry::api::admission::Admission;
 use extension_registry::api::client_address::TrustedProxies;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Fault;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::fault::FaultSubject;

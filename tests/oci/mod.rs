@@ -27,7 +27,7 @@ use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::client::Client;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::realm::TokenHost;
-use extension_registry::oci::repository::{Namespace, Repository};
+use extension_registry::oci::repository::{Namespace, OciRepository};
 use extension_registry::oci::settings::OciSettings;
 
 use crate::support::canary::secret_for;
@@ -92,7 +92,7 @@ fn id(repository: &str) -> ExtensionId {
     ExtensionId::from_oci_repository(repository).unwrap()
 }
 
-fn repository(name: &str) -> Repository {
+fn repository(name: &str) -> OciRepository {
     "provisioning".parse::<Namespace>().unwrap().repository_of(&id(name))
 }
 

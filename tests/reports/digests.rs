@@ -189,8 +189,8 @@ async fn g09c_a_change_outlives_a_restart() {
     before.get(&format!("{X}/1.0.0")).await;
     replace(&fake, "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
     read_again(&before).await;
-    let keeper = extension_registry::catalog::first_seen::keeper::DigestKeeper::new(
-        Arc::clone(before.catalog.first_seen()),
+    let keeper = extension_registry::catalog::pins::keeper::DigestKeeper::new(
+        Arc::clone(before.catalog.pins()),
         dir.path(),
     );
     keeper.save().await.unwrap();

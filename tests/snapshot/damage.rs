@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use extension_registry::catalog::first_seen::FirstSeen;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
+use extension_registry::catalog::pins::Pins;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 
@@ -140,12 +140,12 @@ async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
         let error = keeper.save(noon()).await.unwrap_err();
         assert!(error.message().contains("cannot be written"), "{error}");
     }
-    assert!(known.unkept().unwrap().contains("cannot be written"), "which /health shows");
+    assert!(known.persist_error().unwrap().contains("cannot be written"), "which /health shows");
     assert_eq!(known.view().entries(Scope::All).len(), 1);
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     keeper.save(noon()).await.unwrap();
-    assert_eq!(known.unkept(), None);
+    assert_eq!(known.persist_error(), None);
     assert_eq!(lines.take().lines().count(), 1, "the end of it");
     assert_eq!(starts(&place).await, [BackendId::GITEA]);
     let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
@@ -194,7 +194,7 @@ async fn s16f_the_digests_of_first_downloads_are_read_as_carefully() {
     for (word, swap) in FOREIGN {
         let dir = tempfile::tempdir().unwrap();
         swap(&dir.path().join("digests.json"));
-        let seen = std::sync::Arc::new(FirstSeen::new(false));
+        let seen = std::sync::Arc::new(Pins::new(false));
         let (lines, guard) = Lines::capture(tracing::Level::WARN);
         let keeper = DigestKeeper::new(seen, dir.path());
         keeper.read(after(60));

@@ -112,9 +112,12 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
     let error = second.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
 
-    let unkept = catalog(backends);
-    unkept.round(Scope::All).await.unwrap();
-    assert!(unkept.find(&id("provider/a"), Scope::All).await.is_ok(), "only the file knows it");
+    let persist_error = catalog(backends);
+    persist_error.round(Scope::All).await.unwrap();
+    assert!(
+        persist_error.find(&id("provider/a"), Scope::All).await.is_ok(),
+        "only the file knows it"
+    );
 }
 
 #[tokio::test(start_paused = true)]

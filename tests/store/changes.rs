@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::models::backend_id::BackendId;
@@ -121,7 +121,7 @@ async fn a_digest_is_learned_by_the_first_download_and_outlives_a_restart() {
     assert_eq!(digest_of(&served).await, format!("\"{digest}\""));
     assert_eq!(download(&served).await.header("etag"), format!("\"{digest}\""));
     served.artifacts.settle().await;
-    let keeper = DigestKeeper::new(Arc::clone(served.catalog.first_seen()), dir.path());
+    let keeper = DigestKeeper::new(Arc::clone(served.catalog.pins()), dir.path());
     keeper.save().await.unwrap();
 
     let served = Served::with(vec![gitea(&fake)], setup(Some(dir.path()), false)).await;

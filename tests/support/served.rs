@@ -9,15 +9,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use extension_registry::api::admission::Admission;
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::cache::artifacts::Artifacts;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
@@ -25,7 +25,7 @@ use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::public_url::PublicUrl;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
 use extension_registry::server::{Limits, Routers, Stop, serve};
@@ -96,7 +96,7 @@ impl Default for Setup {
             limits: Limits {
                 max_connections: 100,
                 grace: Duration::from_secs(30),
-                patience: Patience::default(),
+                patience: ClientTimeouts::default(),
             },
             clients: Clients::new(usize::MAX, Arc::new(|_| None)),
             receivers: Vec::new(),
@@ -189,7 +189,7 @@ impl Served {
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalog = Catalog::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
-            DigestKeeper::new(Arc::clone(catalog.first_seen()), &dir).read(now);
+            DigestKeeper::new(Arc::clone(catalog.pins()), &dir).read(now);
             Keeper::new(Arc::clone(&catalog), dir, fingerprints).read(now).await;
         }
         let routes = templates();
@@ -197,25 +197,26 @@ impl Served {
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
-        let memo_rules = MemoRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
-        let memos = Memos::new(memo_rules, public_url, &metrics);
+        let cache_rules =
+            ResponseCacheRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
+        let caches = ResponseCaches::new(cache_rules, public_url, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {
             Some((dir, max_bytes)) => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
             None => Artifacts::passing(hits, counters),
         };
-        let parts = Parts {
+        let parts = ApiParts {
             catalog: Arc::clone(&catalog),
             artifacts: Arc::clone(&artifacts),
-            memos,
+            caches,
             receivers,
             metrics: metrics.clone(),
             draining: draining.clone(),
         };
         let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();
-        let routers = Routers { served: router.clone(), crowded: router.clone().crowded() };
+        let routers = Routers { served: router.clone(), overflow: router.clone().overflow() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(Stop::Not);

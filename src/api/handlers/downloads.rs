@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::artifact_headers::{describe, etag_of};
 use crate::api::conditional::client_has;
-use crate::api::delivery::Delivery;
+use crate::api::download::RequestedFile;
 use crate::api::extract::{ReleasePath, ScopeParam};
 use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
@@ -49,7 +49,7 @@ pub async fn download(
     ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = Delivery::find(&api, &path, scope).await?;
+    let found = RequestedFile::find(&api, &path, scope).await?;
     if method == Method::HEAD {
         let found = found.sized(&api, path.asset.as_deref()).await?;
         return Ok(head(&path, &found, &headers));
@@ -67,11 +67,11 @@ pub async fn download(
 async fn send(
     api: &ApiState,
     path: &ReleasePath,
-    found: Delivery,
+    found: RequestedFile,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let found = found.sized(api, path.asset.as_deref()).await?.verified(api).await?;
-    let Delivery { artifact, release, .. } = &found;
+    let RequestedFile { artifact, release, .. } = &found;
     let etag = etag_of(artifact);
     let mut response = match wanted(headers, artifact.size, &etag) {
         // The entity tag decides first: `If-None-Match` takes precedence over `Range` (RFC 9110
@@ -84,8 +84,8 @@ async fn send(
 }
 
 /// Returns the response to HEAD without opening the artifact.
-fn head(path: &ReleasePath, found: &Delivery, headers: &HeaderMap) -> Response {
-    let Delivery { artifact, release, .. } = found;
+fn head(path: &ReleasePath, found: &RequestedFile, headers: &HeaderMap) -> Response {
+    let RequestedFile { artifact, release, .. } = found;
     let etag = etag_of(artifact);
     let mut response = match client_has(headers, &etag) {
         true => StatusCode::NOT_MODIFIED.into_response(),

@@ -6,14 +6,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::{Answer, Provenance};
+use crate::api::answers::{CatalogResponse, Provenance};
 use crate::api::extract::{IdPath, ListParams, ScopeParam, SearchParams};
-use crate::api::list_memo::render_rows;
-use crate::api::memos::extension::{Facet, Question};
+use crate::api::list_cache::render_rows;
 use crate::api::params::{
     FilterParams, IdParams, ListPageParams, QueryParam, ScopeParams, SearchPageParams,
 };
 use crate::api::problem::{ErrorBody, Problem};
+use crate::api::response_caches::extension::{ExtensionQuery, Facet};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
 
@@ -42,7 +42,7 @@ pub async fn list_extensions(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ListParams { extension_type, scope, page } = params;
-    let (list, provenance) = api.memos.list(&api.catalog, extension_type, scope).await?;
+    let (list, provenance) = api.caches.list(&api.catalog, extension_type, scope).await?;
     let total = list.total();
     let links = page.links("/api/v1/extensions", &params.kept(), total);
     let served = page.count(total);
@@ -53,7 +53,7 @@ pub async fn list_extensions(
         // connections would wait.
         None => api.renderer.run(served, move || list.render(page)).await?,
     };
-    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
+    Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Search extensions
@@ -87,7 +87,7 @@ pub async fn search_extensions(
     let search = move || {
         // Searches are not cached: their number is unbounded and each is cheap.
         let found = view.search(&words, extension_type, scope);
-        let rendered = render_rows(page.of(&found), scope, shared.memos.public_url())?;
+        let rendered = render_rows(page.of(&found), scope, shared.caches.public_url())?;
         Ok((rendered, found.len()))
     };
     let (rendered, total) = api.renderer.run(page.limit, search).await?;
@@ -95,7 +95,7 @@ pub async fn search_extensions(
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
     let links = page.links("/api/v1/extensions/search", &kept, total);
     let provenance = Provenance::of_catalog(&api.catalog, scope);
-    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
+    Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Get extension
@@ -122,7 +122,7 @@ pub async fn get_extension(
     ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, scope, facet: Facet::Metadata }, &headers).await
+    understood(&api, ExtensionQuery { id, scope, facet: Facet::Metadata }, &headers).await
 }
 
 /// List versions
@@ -149,14 +149,14 @@ pub async fn list_versions(
     ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, scope, facet: Facet::Versions }, &headers).await
+    understood(&api, ExtensionQuery { id, scope, facet: Facet::Versions }, &headers).await
 }
 
 /// Responds, and attaches the parsed request to the response, so that the fast path learns the
 /// target.
 async fn understood(
     api: &ApiState,
-    question: Question,
+    question: ExtensionQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let mut response = answer_about(api, &question, headers).await?;
@@ -170,10 +170,10 @@ async fn understood(
 /// The errors of the catalog.
 pub async fn answer_about(
     api: &ApiState,
-    question: &Question,
+    question: &ExtensionQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.extension(&api.catalog, question).await?;
+    let (rendered, provenance) = api.caches.extension(&api.catalog, question).await?;
     api.metrics.extensions_served(1);
-    Ok(Answer::new(rendered, &provenance).respond(headers))
+    Ok(CatalogResponse::new(rendered, &provenance).respond(headers))
 }

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::admission::Stranger;
+use crate::api::admission::Unauthenticated;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::Fault;
@@ -140,7 +140,7 @@ pub struct FaultView {
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
 pub async fn health(
     State(api): State<Arc<ApiState>>,
-    stranger: Option<Extension<Stranger>>,
+    stranger: Option<Extension<Unauthenticated>>,
 ) -> Json<Health> {
     // Error texts and names of repositories are internal, and this endpoint is open without a
     // token.
@@ -151,7 +151,7 @@ pub async fn health(
         version: env!("CARGO_PKG_VERSION"),
         uptime: api.started.elapsed().as_secs(),
         backends,
-        state_error: api.catalog.unkept().filter(|_| texts),
+        state_error: api.catalog.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
     })
 }
@@ -198,7 +198,7 @@ pub async fn live() -> StatusCode {
 )]
 pub async fn ready(
     State(api): State<Arc<ApiState>>,
-    stranger: Option<Extension<Stranger>>,
+    stranger: Option<Extension<Unauthenticated>>,
 ) -> Result<StatusCode, Problem> {
     // Reported first, so that load balancers stop sending requests while the last ones finish.
     if api.draining.is_begun() {

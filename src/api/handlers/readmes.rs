@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::api::accept::Form;
-use crate::api::answers::Answer;
+use crate::api::answers::CatalogResponse;
 use crate::api::extract::{IdPath, ScopeParam, VersionParam};
 use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
-use crate::api::readmes::Wanted;
+use crate::api::readmes::ReadmeQuery;
 use crate::api::state::ApiState;
 
 /// Content security policy of a page: no scripts, and no resources other than images.
@@ -50,9 +50,9 @@ pub async fn get_readme(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
-    let wanted = Wanted { id, version, scope };
-    let found = api.memos.readmes.readme(&api.catalog, wanted, form).await?;
-    Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
+    let wanted = ReadmeQuery { id, version, scope };
+    let found = api.caches.readmes.readme(&api.catalog, wanted, form).await?;
+    Ok(guarded(CatalogResponse::new(found.0, &found.1).respond(&headers), form))
 }
 
 fn not_acceptable() -> Problem {

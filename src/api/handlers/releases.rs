@@ -6,12 +6,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::Answer;
+use crate::api::answers::CatalogResponse;
 use crate::api::extract::{IdPath, ReleasePath, ScopeParam, WantedParams};
-use crate::api::memos::release::Question;
 use crate::api::metadata_view::MetadataView;
 use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
+use crate::api::response_caches::release::ReleaseQuery;
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
 use crate::models::naming::ExtensionId;
@@ -41,7 +41,7 @@ pub async fn get_version(
     ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Metadata(version), scope, &headers).await
+    answer(&api, id, ReleaseQuery::Metadata(version), scope, &headers).await
 }
 
 /// Resolve a range
@@ -70,17 +70,17 @@ pub async fn resolve(
     ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Resolve(wanted), scope, &headers).await
+    answer(&api, id, ReleaseQuery::Resolve(wanted), scope, &headers).await
 }
 
 async fn answer(
     api: &ApiState,
     id: ExtensionId,
-    question: Question,
+    question: ReleaseQuery,
     scope: Scope,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.release(&api.catalog, id, question, scope).await?;
+    let (rendered, provenance) = api.caches.release(&api.catalog, id, question, scope).await?;
     api.metrics.extensions_served(1);
-    Ok(Answer::new(rendered, &provenance).respond(headers))
+    Ok(CatalogResponse::new(rendered, &provenance).respond(headers))
 }

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::answers::{Answer, Provenance};
+use crate::api::answers::{CatalogResponse, Provenance};
 use crate::api::problem::Problem;
 use crate::api::rendered::Rendered;
 use crate::api::state::ApiState;
 use crate::catalog::Freshness;
-use crate::catalog::moment::Moment;
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::caches::CacheCounters;
 
@@ -65,22 +65,22 @@ impl From<&CacheCounters> for CacheCounts {
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
     let view = api.catalog.view();
-    let memos = &api.memos;
-    let list_entries = memos.lists.len(&view);
-    let metadata_entries = memos.metadata.len(&view);
-    let version_entries = memos.versions.len(&view);
+    let caches = &api.caches;
+    let list_entries = caches.lists.len(&view);
+    let metadata_entries = caches.metadata.len(&view);
+    let version_entries = caches.versions.len(&view);
     Json(CacheStats {
         list_entries,
         metadata_entries,
         version_entries,
         total_entries: list_entries + metadata_entries + version_entries,
-        release_entries: memos.releases.len(&view),
-        readme_entries: memos.readmes.len(&view),
-        list: memos.lists.counters().into(),
-        metadata: memos.metadata.counters().into(),
-        versions: memos.versions.counters().into(),
-        releases: memos.releases.counters().into(),
-        readmes: memos.readmes.counters().into(),
+        release_entries: caches.releases.len(&view),
+        readme_entries: caches.readmes.len(&view),
+        list: caches.lists.counters().into(),
+        metadata: caches.metadata.counters().into(),
+        versions: caches.versions.counters().into(),
+        releases: caches.releases.counters().into(),
+        readmes: caches.readmes.counters().into(),
     })
 }
 
@@ -95,7 +95,7 @@ pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
 )]
 pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
-    api.metrics.artifacts().changed(api.catalog.first_seen().changed());
+    api.metrics.artifacts().changed(api.catalog.pins().changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
@@ -108,7 +108,8 @@ fn measure(api: &ApiState) {
     for (backend, status) in api.catalog.statuses() {
         let known = view.entries(backend.into()).len();
         // A backend that was never read counts as stale since the start.
-        let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
+        let age =
+            status.current_as_of.map_or_else(|| api.started.elapsed(), PersistentInstant::elapsed);
         api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
         api.metrics.backends.held(backend.as_str(), status.held.bytes, status.held.refused);
     }
@@ -121,5 +122,5 @@ fn measure(api: &ApiState) {
 pub async fn openapi(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
     let freshness = Freshness { age: std::time::Duration::ZERO, degraded: Vec::new() };
     let provenance = Provenance { freshness, memo: Some(std::time::Duration::ZERO) };
-    Answer::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
+    CatalogResponse::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
 }

@@ -6,9 +6,9 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
-use crate::api::notices::Sender;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
+use crate::api::webhook_limit::Sender;
 use crate::backend::webhook::{Delivery, WebhookError};
 
 /// Metric label of a refused delivery.

@@ -26,7 +26,7 @@ pub(super) fn count(raw: &str) -> Option<usize> {
 
 /// Tokenizer state within a tag (HTML, 13.2.5.6 to 13.2.5.39).
 #[derive(Clone, Copy)]
-enum Place {
+enum TagPosition {
     TagName,
     BeforeName,
     Name,
@@ -42,26 +42,26 @@ fn is_cheap(rest: &[u8]) -> bool {
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {
         return true;
     }
-    let (mut place, mut attributes) = (Place::TagName, 0);
+    let (mut place, mut attributes) = (TagPosition::TagName, 0);
     for (length, byte) in name.iter().enumerate() {
         let next = match (place, byte) {
-            (Place::Quoted(quote), byte) if *byte == quote => Place::BeforeName,
-            (Place::Quoted(_), _) => place,
+            (TagPosition::Quoted(quote), byte) if *byte == quote => TagPosition::BeforeName,
+            (TagPosition::Quoted(_), _) => place,
             (_, b'>') => return true,
-            (Place::BeforeValue, b'"' | b'\'') => Place::Quoted(*byte),
-            (Place::BeforeValue, byte) if byte.is_ascii_whitespace() => place,
-            (Place::BeforeValue, _) => Place::Bare,
-            (Place::Name | Place::AfterName, b'=') => Place::BeforeValue,
-            (Place::Name | Place::AfterName, byte) if byte.is_ascii_whitespace() => {
-                Place::AfterName
+            (TagPosition::BeforeValue, b'"' | b'\'') => TagPosition::Quoted(*byte),
+            (TagPosition::BeforeValue, byte) if byte.is_ascii_whitespace() => place,
+            (TagPosition::BeforeValue, _) => TagPosition::Bare,
+            (TagPosition::Name | TagPosition::AfterName, b'=') => TagPosition::BeforeValue,
+            (TagPosition::Name | TagPosition::AfterName, byte) if byte.is_ascii_whitespace() => {
+                TagPosition::AfterName
             }
-            (_, byte) if byte.is_ascii_whitespace() => Place::BeforeName,
-            (Place::Bare, _) => place,
-            (_, b'/') => Place::BeforeName,
-            (Place::TagName | Place::Name, _) => place,
-            (Place::BeforeName | Place::AfterName, _) => {
+            (_, byte) if byte.is_ascii_whitespace() => TagPosition::BeforeName,
+            (TagPosition::Bare, _) => place,
+            (_, b'/') => TagPosition::BeforeName,
+            (TagPosition::TagName | TagPosition::Name, _) => place,
+            (TagPosition::BeforeName | TagPosition::AfterName, _) => {
                 attributes += 1;
-                Place::Name
+                TagPosition::Name
             }
         };
         if attributes > ATTRIBUTES_MAX || length >= LENGTH_MAX {

@@ -15,7 +15,7 @@ use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Unique identity of a text: the kind of backend, and its commit or digest.
-pub(super) type Identity = Arc<str>;
+pub(super) type TextIdentity = Arc<str>;
 
 /// Limits of the cache.
 const BOUNDS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
@@ -24,8 +24,8 @@ pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Cache of both forms of each text, as far as they were requested.
 pub(super) struct Texts {
-    held: Mutex<Weighted<(Identity, Form), Rendered>>,
-    pages: Coalesced<Identity, Rendered>,
+    held: Mutex<Weighted<(TextIdentity, Form), Rendered>>,
+    pages: Coalesced<TextIdentity, Rendered>,
     /// Permits for rendering: half of the cores stay free for everything else.
     makers: Arc<Semaphore>,
 }
@@ -42,18 +42,18 @@ impl Default for Texts {
 }
 
 impl Texts {
-    pub(super) fn keep(&self, identity: &Identity, form: Form, text: &Rendered) {
+    pub(super) fn keep(&self, identity: &TextIdentity, form: Form, text: &Rendered) {
         self.held.lock().put((Arc::clone(identity), form), text.weight(), text.clone());
     }
 
-    fn held(&self, identity: &Identity, form: Form) -> Option<Rendered> {
+    fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {
         self.held.lock().get(&(Arc::clone(identity), form)).cloned()
     }
 
     /// Returns the text in this form, if any form is cached.
     pub(super) async fn get(
         self: &Arc<Self>,
-        identity: &Identity,
+        identity: &TextIdentity,
         form: Form,
     ) -> Result<Option<Rendered>> {
         if let Some(held) = self.held(identity, form) {
@@ -68,8 +68,8 @@ impl Texts {
     /// Returns the earlier response of a backend, if its text is still cached.
     pub(super) fn answer<E: Clone>(
         &self,
-        readme: &std::result::Result<Identity, E>,
-    ) -> Option<std::result::Result<(Identity, Rendered), E>> {
+        readme: &std::result::Result<TextIdentity, E>,
+    ) -> Option<std::result::Result<(TextIdentity, Rendered), E>> {
         match readme {
             Ok(identity) => {
                 let text = self.held(identity, Form::Markdown)?;
@@ -82,7 +82,7 @@ impl Texts {
     /// Renders the page of a text, shared by concurrent callers.
     pub(super) async fn page_of(
         self: &Arc<Self>,
-        identity: &Identity,
+        identity: &TextIdentity,
         markdown: Rendered,
     ) -> Result<Rendered> {
         if let Some(page) = self.held(identity, Form::Html) {

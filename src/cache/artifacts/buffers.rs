@@ -32,9 +32,9 @@ pub const BYTES_MAX: usize = DOWNLOADS_MAX * OWN + EXTRA_KIB * 1024;
 
 /// The buffers of all downloads.
 #[derive(Clone)]
-pub(super) struct Buffers(Arc<Pool>);
+pub(super) struct Buffers(Arc<BufferPool>);
 
-struct Pool {
+struct BufferPool {
     downloads: Arc<Semaphore>,
     extra_kib: Arc<Semaphore>,
     idle: Mutex<Vec<Vec<u8>>>,
@@ -42,31 +42,31 @@ struct Pool {
 
 /// Buffer memory of one download; returned when dropped.
 pub(super) struct Allowance {
-    pool: Arc<Pool>,
+    pool: Arc<BufferPool>,
     /// Permit for the download's own buffer, held by the piece in it.
     own: Arc<Semaphore>,
     _download: OwnedSemaphorePermit,
 }
 
 /// Permission for one piece; returned when the piece is dropped.
-pub(super) struct Space {
+pub(super) struct BufferSpace {
     length: usize,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Bytes in a buffer that returns to its pool.
-struct Filled {
+struct FilledBuffer {
     bytes: Vec<u8>,
     length: usize,
-    pool: Arc<Pool>,
-    _space: Space,
+    pool: Arc<BufferPool>,
+    _space: BufferSpace,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
         let [downloads, extra_kib] =
             [DOWNLOADS_MAX, EXTRA_KIB].map(|permits| Arc::new(Semaphore::new(permits)));
-        Self(Arc::new(Pool { downloads, extra_kib, idle: Mutex::default() }))
+        Self(Arc::new(BufferPool { downloads, extra_kib, idle: Mutex::default() }))
     }
 }
 
@@ -83,7 +83,7 @@ impl Buffers {
 impl Allowance {
     /// Reserves memory for a piece of up to `wanted` bytes: as much as the shared budget allows,
     /// and at least the download's own buffer, once its previous piece was sent.
-    pub(super) async fn space(&self, wanted: usize) -> Space {
+    pub(super) async fn space(&self, wanted: usize) -> BufferSpace {
         // A large buffer leaves some of the budget free, so that a few fast downloads do not slow
         // down the others.
         for (least, length, left_kib) in [(SMALL, LARGE, NOT_LARGE_KIB), (0, SMALL, 0)] {
@@ -91,12 +91,12 @@ impl Allowance {
             if wanted > least
                 && let Some(permit) = self.pool.extra(length, left_kib)
             {
-                return Space { length, _permit: Some(permit) };
+                return BufferSpace { length, _permit: Some(permit) };
             }
         }
         // Never an error: the semaphore is not closed, and dropping a piece returns its permit.
         let own = Arc::clone(&self.own).acquire_owned().await.ok();
-        Space { length: OWN.min(wanted), _permit: own }
+        BufferSpace { length: OWN.min(wanted), _permit: own }
     }
 
     /// Reads one buffer from a file at position `at`, up to `end`.
@@ -119,7 +119,7 @@ impl Allowance {
 
     /// Copies as many bytes as fit. A slice of shared bytes would keep the whole allocation in
     /// memory.
-    pub(super) fn copy(&self, space: Space, bytes: &Bytes) -> Bytes {
+    pub(super) fn copy(&self, space: BufferSpace, bytes: &Bytes) -> Bytes {
         let mut buffer = self.buffer(space);
         buffer.length = buffer.length.min(bytes.len());
         for (to, from) in buffer.as_mut().iter_mut().zip(bytes) {
@@ -128,7 +128,7 @@ impl Allowance {
         Bytes::from_owner(buffer)
     }
 
-    fn buffer(&self, space: Space) -> Filled {
+    fn buffer(&self, space: BufferSpace) -> FilledBuffer {
         let (pool, length) = (Arc::clone(&self.pool), space.length);
         // Large buffers are reused: allocating and zeroing one takes longer than many reads.
         let bytes = if length > SMALL {
@@ -136,11 +136,11 @@ impl Allowance {
         } else {
             vec![0; length]
         };
-        Filled { bytes, length, pool, _space: space }
+        FilledBuffer { bytes, length, pool, _space: space }
     }
 }
 
-impl Space {
+impl BufferSpace {
     /// Returns the bytes with the permission attached, which is returned when they are dropped.
     pub(super) fn around(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Around { bytes, _space: self })
@@ -150,7 +150,7 @@ impl Space {
 /// Bytes in memory of another owner, with their permission.
 struct Around {
     bytes: Bytes,
-    _space: Space,
+    _space: BufferSpace,
 }
 
 impl AsRef<[u8]> for Around {
@@ -159,7 +159,7 @@ impl AsRef<[u8]> for Around {
     }
 }
 
-impl Pool {
+impl BufferPool {
     /// Reserves a further buffer if that leaves `left_kib` of the budget free.
     fn extra(&self, bytes: usize, left_kib: usize) -> Option<OwnedSemaphorePermit> {
         // Reused buffers are always large, even if only a part is used.
@@ -173,19 +173,19 @@ impl Pool {
     }
 }
 
-impl AsMut<[u8]> for Filled {
+impl AsMut<[u8]> for FilledBuffer {
     fn as_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(..self.length).unwrap_or_default()
     }
 }
 
-impl AsRef<[u8]> for Filled {
+impl AsRef<[u8]> for FilledBuffer {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
-impl Drop for Filled {
+impl Drop for FilledBuffer {
     fn drop(&mut self) {
         let mut idle = self.pool.idle.lock();
         // Small buffers are not kept: the allocator serves these sizes fast.

@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use rustix::fs::FileType;
 use tracing::warn;
 
-use crate::cache::artifacts::shelf::Stamp;
+use crate::cache::artifacts::eviction::FileStamp;
 use crate::files;
-use crate::files::folder::{Folder, Identity};
+use crate::files::folder::{FileIdentity, Folder};
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
@@ -31,13 +31,13 @@ const USED_WITHIN: i64 = 60;
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
-    /// Identity of the directory that was listed last.
-    listed: Arc<Mutex<Option<Identity>>>,
+    /// FileIdentity of the directory that was listed last.
+    listed: Arc<Mutex<Option<FileIdentity>>>,
 }
 
 /// A stored file.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct DiskHit {
     pub(super) digest: Digest,
     pub(super) size: u64,
     /// Time of the last read or write, in seconds and nanoseconds.
@@ -56,7 +56,7 @@ impl Disk {
     /// # Errors
     ///
     /// The directory does not exist and cannot be created, or is a symbolic link.
-    pub(super) fn open(&self) -> io::Result<(Vec<Found>, Vec<String>)> {
+    pub(super) fn open(&self) -> io::Result<(Vec<DiskHit>, Vec<String>)> {
         files::private_directory(&self.dir)?;
         let root = self.root()?;
         let mut told = Vec::new();
@@ -75,7 +75,7 @@ impl Disk {
     /// # Errors
     ///
     /// The directory does not exist.
-    pub(super) fn renewed(&self) -> io::Result<Option<Vec<Found>>> {
+    pub(super) fn renewed(&self) -> io::Result<Option<Vec<DiskHit>>> {
         let root = self.root()?;
         let same = *self.listed.lock() == Some(root.identity()?);
         if same { Ok(None) } else { self.list(&root).map(Some) }
@@ -87,7 +87,7 @@ impl Disk {
         Folder::itself(&self.dir).inspect_err(|_| *self.listed.lock() = None)
     }
 
-    fn list(&self, root: &Folder) -> io::Result<Vec<Found>> {
+    fn list(&self, root: &Folder) -> io::Result<Vec<DiskHit>> {
         let mut found = Vec::new();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             match root.folder(algorithm.as_str()) {
@@ -122,7 +122,7 @@ impl Disk {
         file: &File,
         unfinished: Unfinished,
         digest: &Digest,
-    ) -> io::Result<Stamp> {
+    ) -> io::Result<FileStamp> {
         let [algorithm, folder, name] = place(digest);
         let (parent, _) = self.root()?.made(algorithm)?;
         let (folder, is_new) = parent.made(folder)?;
@@ -140,7 +140,7 @@ impl Disk {
     /// # Errors
     ///
     /// The file exists and cannot be read, or is not a regular file.
-    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<Stored>> {
+    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<DiskFile>> {
         let (file, metadata) = match self.folder_of(digest).and_then(|dir| dir.file(digest.hex())) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -157,7 +157,7 @@ impl Disk {
             // The update changes the `ctime`, which would look like a modification of the file.
             noted = stamp(&file.metadata()?);
         }
-        Ok(Some(Stored { file, found, noted }))
+        Ok(Some(DiskFile { file, found, noted }))
     }
 
     /// Moves a file that does not match its digest aside. Operators can inspect it until the next
@@ -181,12 +181,12 @@ impl Disk {
 
 /// An open stored file.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct DiskFile {
     pub(super) file: File,
-    /// Stamp of the file when it was opened.
-    pub(super) found: Stamp,
-    /// Stamp of the file after the access time was updated.
-    pub(super) noted: Stamp,
+    /// FileStamp of the file when it was opened.
+    pub(super) found: FileStamp,
+    /// FileStamp of the file after the access time was updated.
+    pub(super) noted: FileStamp,
 }
 
 /// Returns the two directories and the name of a digest's file.
@@ -222,8 +222,8 @@ pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Dig
     }
 }
 
-fn stamp(metadata: &Metadata) -> Stamp {
-    Stamp {
+fn stamp(metadata: &Metadata) -> FileStamp {
+    FileStamp {
         size: metadata.size(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -233,14 +233,14 @@ fn stamp(metadata: &Metadata) -> Stamp {
 
 /// Returns the files under an algorithm's directory that are named by a digest and lie in the
 /// matching subdirectory.
-fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<Found> {
+fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<DiskHit> {
     let folders = parent.entries().unwrap_or_default().into_iter();
     let folders = folders.filter(|(_, kind)| *kind == FileType::Directory);
     let folders = folders.filter_map(|(name, _)| parent.folder(name.to_str()?).ok());
     folders.flat_map(|folder| stored_in(algorithm, &folder)).collect()
 }
 
-fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<Found> {
+fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<DiskHit> {
     let (names, _) = folder.files().unwrap_or_default();
     let found = names.iter().filter_map(|name| {
         let name = name.to_str()?;
@@ -251,7 +251,7 @@ fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<Found> {
         let times =
             [(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())];
         let used = times.into_iter().max()?;
-        Some(Found { digest, size: metadata.size(), used })
+        Some(DiskHit { digest, size: metadata.size(), used })
     });
     found.collect()
 }

@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::cache::artifacts::buffers::Buffers;
-    use crate::cache::artifacts::fill::End;
+    use crate::cache::artifacts::fill::FillEnd;
 
     /// Space for a given number of bytes.
     struct Left(AtomicU64);
@@ -257,7 +257,7 @@ mod tests {
         let fetched = fetch(writer, &upstream).await.unwrap();
         let joins = fill.join(0..size, allowance()).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
-        fill.finish(End::Verified);
+        fill.finish(FillEnd::Verified);
         for read in join_all(readers).await {
             let read = read.unwrap().unwrap();
             assert_eq!((read.len() as u64, Digest::sha256(&read)), (size, fetched.digest.clone()));

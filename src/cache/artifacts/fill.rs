@@ -1,4 +1,4 @@
-//! State of one fetch that several readers share: the bytes received and written, and the position
+//! FillState of one fetch that several readers share: the bytes received and written, and the position
 //! of each reader.
 //!
 //! This module never waits for a disk or a backend; `fetch` does. Readers take the newest bytes
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::cache::artifacts::buffers::Allowance;
-use crate::cache::artifacts::reader::Reader;
+use crate::cache::artifacts::reader::FillReader;
 use crate::error::Error;
 
 /// Number of bytes that a fetch holds in memory for its readers.
@@ -26,7 +26,7 @@ pub(super) struct Fill {
     pub(super) size: u64,
     /// The file, from which written bytes can be read. Unset until the fetch has begun.
     pub(super) file: OnceLock<Arc<File>>,
-    state: Mutex<State>,
+    state: Mutex<FillState>,
     /// Notified when readers have new bytes or an outcome.
     news: watch::Sender<()>,
     /// Notified when a reader advances or leaves.
@@ -36,7 +36,7 @@ pub(super) struct Fill {
 }
 
 #[derive(Default)]
-struct State {
+struct FillState {
     /// The newest bytes, starting at position `window_at`.
     window: VecDeque<Bytes>,
     window_at: u64,
@@ -56,12 +56,12 @@ struct State {
     fastest: u64,
     /// No further readers can join, because bytes that they would need are gone.
     closed: bool,
-    end: Option<End>,
+    end: Option<FillEnd>,
 }
 
 /// The outcome of a fetch.
 #[derive(Clone)]
-pub(super) enum End {
+pub(super) enum FillEnd {
     /// Size and digest are correct.
     Verified,
     /// The store cannot take it; no reader received a byte.
@@ -71,7 +71,7 @@ pub(super) enum End {
 }
 
 /// The bytes that a reader finds at its position.
-pub(super) enum Look {
+pub(super) enum FillProgress {
     /// Number of bytes in memory.
     Here(usize),
     /// The bytes are in the file, up to this position.
@@ -79,7 +79,7 @@ pub(super) enum Look {
     /// The bytes have not arrived.
     Wait,
     /// The fetch has ended.
-    Ended(End),
+    Ended(FillEnd),
 }
 
 impl Fill {
@@ -99,7 +99,7 @@ impl Fill {
         self: &Arc<Self>,
         part: Range<u64>,
         allowance: Arc<Allowance>,
-    ) -> Option<Reader> {
+    ) -> Option<FillReader> {
         let mut state = self.state.lock();
         if state.closed {
             return None;
@@ -109,27 +109,27 @@ impl Fill {
         // Registered under the same lock, so that no bytes are dropped in between.
         state.moved(number, &part);
         let news = self.news.subscribe();
-        Some(Reader::new(Arc::clone(self), number, part, news, allowance))
+        Some(FillReader::new(Arc::clone(self), number, part, news, allowance))
     }
 
     /// Returns the state at position `at` of a part that ends at `end`.
     ///
     /// Until the whole is verified, the last byte of the part is withheld, so that no reader has
     /// all of a corrupt artifact.
-    pub(super) fn look(&self, at: u64, end: u64) -> Look {
+    pub(super) fn look(&self, at: u64, end: u64) -> FillProgress {
         let state = self.state.lock();
         let limit = match state.limit(end) {
             Ok(limit) => limit,
-            Err(ended) => return Look::Ended(ended),
+            Err(ended) => return FillProgress::Ended(ended),
         };
         if at >= limit {
-            return Look::Wait;
+            return FillProgress::Wait;
         }
         // Memory first: a read of the file costs a switch to a blocking thread.
         if let Some(bytes) = state.in_window(at, limit) {
-            return Look::Here(bytes.len());
+            return FillProgress::Here(bytes.len());
         }
-        Look::OnDisk(state.on_disk.min(limit))
+        FillProgress::OnDisk(state.on_disk.min(limit))
     }
 
     /// Returns the bytes in memory at position `at` of a part that ends at `end`, if there are any.
@@ -228,10 +228,10 @@ impl Fill {
     }
 
     /// Reports the outcome to every reader.
-    pub(super) fn finish(&self, end: End) {
+    pub(super) fn finish(&self, end: FillEnd) {
         let mut state = self.state.lock();
         // A verified fetch takes readers until its file is on the shelf.
-        state.closed |= !matches!(end, End::Verified);
+        state.closed |= !matches!(end, FillEnd::Verified);
         state.passable = state.received;
         state.end = Some(end);
         drop(state);
@@ -239,7 +239,7 @@ impl Fill {
     }
 }
 
-impl State {
+impl FillState {
     fn moved(&mut self, reader: u64, left: &Range<u64>) {
         // A reader with one byte to go waits for the verification, so it must not hold up the
         // fetch.
@@ -263,9 +263,9 @@ impl State {
     }
 
     /// Returns the position up to which a part that ends at `end` may be passed on.
-    fn limit(&self, end: u64) -> Result<u64, End> {
+    fn limit(&self, end: u64) -> Result<u64, FillEnd> {
         match &self.end {
-            Some(End::Verified) => Ok(end),
+            Some(FillEnd::Verified) => Ok(end),
             Some(other) => Err(other.clone()),
             None => Ok(self.passable.min(end - 1)),
         }

@@ -7,21 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::disk::Disk;
+use crate::cache::artifacts::eviction::FileStamp;
 use crate::cache::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
-use crate::cache::artifacts::fill::{End, Fill};
-use crate::cache::artifacts::reader::Reader;
-use crate::cache::artifacts::shelf::Stamp;
-use crate::cache::artifacts::{Artifacts, Identity, Origin, Wanted, algorithm_of};
+use crate::cache::artifacts::fill::{Fill, FillEnd};
+use crate::cache::artifacts::reader::FillReader;
+use crate::cache::artifacts::{
+    ArtifactRequest, Artifacts, ContentIdentity, DownloadOrigin, algorithm_of,
+};
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::Digest;
 
 /// Space in the store that a fetch takes as its bytes arrive.
-struct Room {
+struct FillSpace {
     artifacts: Arc<Artifacts>,
     taken: AtomicU64,
 }
 
-impl Space for Room {
+impl Space for FillSpace {
     fn take(&self, bytes: u64) -> bool {
         let Some(left) = self.artifacts.shelf.lock().arrive(bytes) else { return false };
         self.taken.fetch_add(bytes, Ordering::Relaxed);
@@ -31,29 +33,29 @@ impl Space for Room {
 }
 
 /// Digest of a file that is stored now, and its stamp at the verification.
-type Kept = (Digest, Stamp);
+type FilledFile = (Digest, FileStamp);
 
 impl Artifacts {
     /// Joins the fetch in progress, or starts one; `None` if the store does not take the artifact.
     pub(super) fn join(
         self: &Arc<Self>,
-        wanted: &Wanted,
+        wanted: &ArtifactRequest,
         part: Range<u64>,
         allowance: &Arc<Allowance>,
-    ) -> Option<(Reader, Origin)> {
+    ) -> Option<(FillReader, DownloadOrigin)> {
         let disk = self.disk.clone()?;
         let size = wanted.artifact.size;
         // An unknown size is `u64::MAX`, so an artifact without one is always streamed.
         if !self.shelf.lock().takes(size) {
             return None;
         }
-        let identity = Identity::of(wanted);
+        let identity = ContentIdentity::of(wanted);
         let mut fills = self.fills.lock();
         // The announced sizes differ if the file was replaced in between: then a second fetch
         // starts.
         let under_way = fills.get(&identity).filter(|fill| fill.size == size);
         if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), Arc::clone(allowance))) {
-            return Some((reader, Origin::Shared));
+            return Some((reader, DownloadOrigin::Shared));
         }
         let fill = Fill::new(size);
         // Registered before the lock is released, or two requests would start two fetches.
@@ -61,15 +63,21 @@ impl Artifacts {
         fills.insert(identity.clone(), Arc::clone(&fill));
         drop(fills);
         self.begin(disk, fill, identity, wanted.clone());
-        Some((reader, Origin::Backend))
+        Some((reader, DownloadOrigin::Backend))
     }
 
     /// Fetches in a separate task, which continues when the first reader leaves.
-    fn begin(self: &Arc<Self>, disk: Disk, fill: Arc<Fill>, identity: Identity, wanted: Wanted) {
+    fn begin(
+        self: &Arc<Self>,
+        disk: Disk,
+        fill: Arc<Fill>,
+        identity: ContentIdentity,
+        wanted: ArtifactRequest,
+    ) {
         self.busy.send_modify(|busy| *busy += 1);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let room = Room { artifacts: Arc::clone(&this), taken: AtomicU64::new(0) };
+            let room = FillSpace { artifacts: Arc::clone(&this), taken: AtomicU64::new(0) };
             let kept = this.run(disk, &fill, &wanted, &room).await;
             let mut shelf = this.shelf.lock();
             shelf.ended(room.taken.into_inner());
@@ -93,9 +101,9 @@ impl Artifacts {
         &self,
         disk: Disk,
         fill: &Arc<Fill>,
-        wanted: &Wanted,
-        room: &Room,
-    ) -> Option<Kept> {
+        wanted: &ArtifactRequest,
+        room: &FillSpace,
+    ) -> Option<FilledFile> {
         let beginning = disk.clone();
         let begun = self.lane.run(move || Ok((beginning.renewed()?, beginning.begin()?))).await;
         let begun = begun.flatten().map(|(renewed, begun)| {
@@ -104,7 +112,7 @@ impl Artifacts {
             begun
         });
         let Ok((file, unfinished)) = begun.inspect_err(|error| self.failed(error)) else {
-            fill.finish(End::Unstorable);
+            fill.finish(FillEnd::Unstorable);
             return None;
         };
         let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
@@ -118,11 +126,11 @@ impl Artifacts {
             Ok(fetched) => {
                 (wanted.witness)(&fetched.digest);
                 // Before the file is synced: readers need not wait for the disk.
-                fill.finish(End::Verified);
+                fill.finish(FillEnd::Verified);
                 self.keep(disk, fill, unfinished, fetched).await
             }
             Err(error) => {
-                fill.finish(End::Failed(error));
+                fill.finish(FillEnd::Failed(error));
                 None
             }
         }
@@ -134,7 +142,7 @@ impl Artifacts {
         fill: &Arc<Fill>,
         unfinished: Unfinished,
         fetched: Fetched,
-    ) -> Option<Kept> {
+    ) -> Option<FilledFile> {
         let file = Arc::clone(fill.file.get()?);
         match fetched.filed {
             Filed::Whole => {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::cache::artifacts::Artifacts;
-use crate::cache::artifacts::disk::{Disk, Stored, digest_of};
+use crate::cache::artifacts::disk::{Disk, DiskFile, digest_of};
 use crate::cache::artifacts::filling::blocking;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
@@ -28,7 +28,7 @@ impl Artifacts {
     ) -> Option<(File, Range<u64>)> {
         let (digest, disk) = (artifact.digest.as_ref()?, self.disk.as_ref()?);
         let verified = self.shelf.lock().get(digest)?;
-        let Stored { file, found, noted } = self.open_file(disk, digest).await?;
+        let DiskFile { file, found, noted } = self.open_file(disk, digest).await?;
         // The stamp has the `ctime`, which only the system sets, so every modification shows.
         let known = verified == Some(found);
         // Only this service's update of the access time changed the stamp.
@@ -43,7 +43,7 @@ impl Artifacts {
         Some((file, part))
     }
 
-    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<Stored> {
+    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<DiskFile> {
         let (disk, wanted) = (disk.clone(), digest.clone());
         let opened = self.lane.run(move || disk.stored(&wanted)).await.flatten();
         match opened {
@@ -67,7 +67,7 @@ impl Artifacts {
         let question = || async move {
             // Opened again: a shared verification may outlive the request whose file it would use.
             let found = blocking(move || {
-                let Some(Stored { file, noted, .. }) = disk.stored(&wanted)? else {
+                let Some(DiskFile { file, noted, .. }) = disk.stored(&wanted)? else {
                     return Ok(None);
                 };
                 let found = digest_of(&file, wanted.algorithm())?;

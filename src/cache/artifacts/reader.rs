@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use crate::backend::download::{Download, PIECE};
 use crate::cache::artifacts::buffers::Allowance;
-use crate::cache::artifacts::fill::{End, Fill, Look};
+use crate::cache::artifacts::fill::{Fill, FillEnd, FillProgress};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A reader of a part of a fetch. Leaves the fetch when dropped.
-pub(super) struct Reader {
+pub(super) struct FillReader {
     fill: Arc<Fill>,
     number: u64,
     at: u64,
@@ -24,7 +24,7 @@ pub(super) struct Reader {
     allowance: Arc<Allowance>,
 }
 
-impl Reader {
+impl FillReader {
     pub(super) const fn new(
         fill: Arc<Fill>,
         number: u64,
@@ -68,21 +68,21 @@ impl Reader {
             // Marked as seen before the look, so that a change right after it ends the wait below.
             self.news.borrow_and_update();
             let piece = match self.fill.look(self.at, self.end) {
-                Look::Here(length) => match self.copy(length).await {
+                FillProgress::Here(length) => match self.copy(length).await {
                     Some(piece) => piece,
                     // The bytes left memory during the wait for a buffer; the next look finds them
                     // in the file.
                     None => continue,
                 },
-                Look::OnDisk(end) => self.read_file(end).await?,
-                Look::Wait => {
+                FillProgress::OnDisk(end) => self.read_file(end).await?,
+                FillProgress::Wait => {
                     // Never an error: the fetch holds the sender, and this reader holds the fetch.
                     let _ = self.news.changed().await;
                     continue;
                 }
-                Look::Ended(End::Unstorable) => return Ok(Err(Unstorable)),
-                Look::Ended(End::Failed(error)) => return Err(error),
-                Look::Ended(End::Verified) => return Ok(Ok(None)),
+                FillProgress::Ended(FillEnd::Unstorable) => return Ok(Err(Unstorable)),
+                FillProgress::Ended(FillEnd::Failed(error)) => return Err(error),
+                FillProgress::Ended(FillEnd::Verified) => return Ok(Ok(None)),
             };
             self.at += piece.len() as u64;
             self.fill.advance(self.number, &(self.at..self.end));
@@ -105,7 +105,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for FillReader {
     fn drop(&mut self) {
         self.fill.leave(self.number);
     }

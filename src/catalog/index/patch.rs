@@ -6,7 +6,7 @@ use crate::catalog::index::{Entries, Entry};
 use crate::models::naming::ExtensionId;
 
 /// Changed entries by id, ordered; `None` removes the entry.
-pub(super) type Changes = Vec<(ExtensionId, Option<Arc<Entry>>)>;
+pub(super) type EntryChanges = Vec<(ExtensionId, Option<Arc<Entry>>)>;
 
 /// Returns true if both lists hold the same `Arc`s.
 pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
@@ -15,7 +15,7 @@ pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
 }
 
 /// Applies the changes to a list. Returns the previous `Arc` if nothing differs.
-pub(super) fn patched(previous: &Entries, changes: &Changes) -> Entries {
+pub(super) fn patched(previous: &Entries, changes: &EntryChanges) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);
     let mut news = false;
     for (id, entry) in changes {

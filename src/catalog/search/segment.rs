@@ -36,7 +36,7 @@ struct Postings {
 
 /// Builder of a segment.
 #[derive(Default)]
-struct Reader {
+struct PostingsReader {
     /// Index into `postings` of each word.
     places: HashMap<Box<str>, usize>,
     postings: Vec<Postings>,
@@ -46,7 +46,7 @@ impl Segment {
     /// Indexes these extensions by keywords and description of their latest release. Documents are
     /// numbered from 0.
     pub(super) fn of(extensions: Vec<&Extension>) -> Self {
-        let mut reader = Reader::default();
+        let mut reader = PostingsReader::default();
         let mut docs = 0;
         for extension in extensions {
             reader.read(extension, docs);
@@ -91,7 +91,7 @@ impl Postings {
     }
 }
 
-impl Reader {
+impl PostingsReader {
     fn read(&mut self, extension: &Extension, doc: Doc) {
         let Some(latest) = extension.latest() else { return };
         for keyword in &latest.about.keywords {

@@ -20,7 +20,7 @@ impl Rank {
 /// Documents and the words that they matched. Words are counted one after the other, and within a
 /// word better ranks before worse.
 pub(super) struct Tally {
-    found: Vec<Found>,
+    found: Vec<SearchHit>,
     /// Number of words that were counted completely.
     words: u16,
     /// Number of documents that matched the current word and all before it.
@@ -28,7 +28,7 @@ pub(super) struct Tally {
 }
 
 #[derive(Clone, Copy)]
-struct Found {
+struct SearchHit {
     words: u16,
     best: Rank,
 }
@@ -36,7 +36,7 @@ struct Found {
 impl Tally {
     /// Creates the tally before the first word, for `docs` documents.
     pub(super) fn new(docs: Doc) -> Self {
-        let found = vec![Found { words: 0, best: Rank::NearMiss }; docs as usize];
+        let found = vec![SearchHit { words: 0, best: Rank::NearMiss }; docs as usize];
         Self { found, words: 0, matched: 0 }
     }
 

@@ -176,7 +176,7 @@ impl Keeper {
     /// Reports a failure: in the log at its start and end, and in `/health` while it lasts.
     fn tell(&self, failure: Option<&Error>) {
         let failure = failure.map(Error::report);
-        let before = self.catalog.set_unkept(failure.clone());
+        let before = self.catalog.set_persist_error(failure.clone());
         match (before, failure) {
             (None, Some(report)) => {
                 let path = self.file.path();

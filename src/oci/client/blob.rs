@@ -11,12 +11,12 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::answer::Streamed;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::oci::auth::Refusable as _;
-use crate::oci::client::{Client, Question, elsewhere, is_no};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::client::{Client, RegistryRequest, elsewhere, is_no};
+use crate::oci::labels;
+use crate::oci::repository::OciRepository;
 
 impl Client {
     /// Reads a small blob and verifies its digest.
@@ -26,11 +26,12 @@ impl Client {
     /// not match the digest, and the errors of sending.
     pub async fn blob(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Bytes> {
-        let answer = self.fetch(&self.ask_blob(repository, digest), max_bytes, Room::Much).await?;
+        let answer =
+            self.fetch(&self.ask_blob(repository, digest), max_bytes, MemoryBudget::Much).await?;
         if answer.status != StatusCode::OK {
             return Err(Self::failure(&answer, format!("{repository} has no blob {digest}")));
         }
@@ -49,7 +50,7 @@ impl Client {
     /// from the request, and the errors of sending.
     pub async fn open_blob(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
         size: u64,
         range: Option<Range<u64>>,
@@ -87,9 +88,9 @@ impl Client {
         }
     }
 
-    fn ask_blob<'a>(&self, repository: &'a Repository, digest: &Digest) -> Question<'a> {
+    fn ask_blob<'a>(&self, repository: &'a OciRepository, digest: &Digest) -> RegistryRequest<'a> {
         let url = self.in_repository(repository, &format!("blobs/{digest}"));
-        Question::get(operations::BLOB, repository.as_str(), url, "*/*")
+        RegistryRequest::get(labels::BLOB, repository.as_str(), url, "*/*")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accumulator for the names of a listing.
 
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
 use crate::oci::unlisted::Unfit;
@@ -57,7 +57,7 @@ impl<'a> Gathered<'a> {
     }
 
     /// Returns true if the bound is reached.
-    pub(super) fn is_full(&self, room: Room) -> bool {
+    pub(super) fn is_full(&self, room: MemoryBudget) -> bool {
         match self {
             Self::Wanted { weight, .. } => *weight > NAMES_MAX,
             Self::Tags { seen, .. } => *seen > room.of(TAGS_LITTLE, TAGS_SEEN_MAX),

@@ -7,20 +7,20 @@ use hyper::header::LINK;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::coverage::Coverage;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 use crate::oci::client::gathered::Gathered;
 use crate::oci::client::names::each_name;
-use crate::oci::client::{Client, Question, REGISTRY};
-use crate::oci::link::Listing;
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::client::{Client, REGISTRY, RegistryRequest};
+use crate::oci::labels;
+use crate::oci::link::LinkedList;
+use crate::oci::repository::OciRepository;
 use crate::oci::unlisted::Unfit;
 
-/// Page size in requests. No known registry has a smaller limit.
+/// TagPage size in requests. No known registry has a smaller limit.
 const PAGE_NAMES: &str = "100";
 /// A page with this number of names, or a multiple, may be truncated.
 const FULL: usize = 100;
@@ -82,10 +82,10 @@ impl Client {
     /// errors of sending. A failure after the first page is a gap.
     pub async fn catalog(&self, is_wanted: impl Fn(&str) -> bool + Sync) -> Result<Names> {
         let url = self.registry.endpoint("_catalog");
-        let walk = Walk {
+        let walk = ListWalk {
             empty_end: Some("The catalog ended with an empty page"),
             gathered: Gathered::wanted(&is_wanted),
-            ..Walk::new(self, REGISTRY, operations::CATALOG, url, Room::Much)
+            ..ListWalk::new(self, REGISTRY, labels::CATALOG, url, MemoryBudget::Much)
         };
         self.http.alone(walk.run()).await
     }
@@ -95,18 +95,18 @@ impl Client {
     /// # Errors
     /// `NotFound` for an unknown repository, `BackendRefused` if it is not accessible, and the
     /// errors of sending. A failure after the first page is a gap.
-    pub async fn tags(&self, repository: &Repository) -> Result<Names> {
+    pub async fn tags(&self, repository: &OciRepository) -> Result<Names> {
         self.roomy(|room| self.tags_in(repository, room)).await
     }
 
     /// Lists the tags of a repository within the given room.
     pub(in crate::oci) async fn tags_in(
         &self,
-        repository: &Repository,
-        room: Room,
+        repository: &OciRepository,
+        room: MemoryBudget,
     ) -> Result<Names> {
         let url = self.in_repository(repository, "tags/list");
-        let walk = || Walk::new(self, repository.as_str(), operations::TAGS, url.clone(), room);
+        let walk = || ListWalk::new(self, repository.as_str(), labels::TAGS, url.clone(), room);
         let found = walk().run().await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
@@ -118,12 +118,12 @@ impl Client {
 }
 
 /// One iteration over the pages of a listing.
-struct Walk<'a> {
+struct ListWalk<'a> {
     client: &'a Client,
     subject: &'a str,
     operation: &'static str,
     start: Url,
-    room: Room,
+    room: MemoryBudget,
     /// Message if the listing ends with an empty page after another one.
     empty_end: Option<&'static str>,
     gathered: Gathered<'a>,
@@ -135,7 +135,7 @@ struct Walk<'a> {
 }
 
 /// A page without its names.
-struct Page {
+struct TagPage {
     url: Url,
     /// Number of names.
     named: usize,
@@ -148,13 +148,13 @@ struct Page {
     link: Result<Option<Url>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ListWalk<'a> {
     fn new(
         client: &'a Client,
         subject: &'a str,
         operation: &'static str,
         start: Url,
-        room: Room,
+        room: MemoryBudget,
     ) -> Self {
         let gathered = Gathered::tags();
         Self {
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the URL of the next page, or `None` at the end.
-    fn next_of(&self, page: &mut Page) -> Result<Option<Url>> {
+    fn next_of(&self, page: &mut TagPage) -> Result<Option<Url>> {
         let link = std::mem::replace(&mut page.link, Ok(None))?;
         let may_be_cut = link.is_none() && page.may_be_cut();
         Ok(link.or_else(|| may_be_cut.then(|| self.place().page_behind(&page.last, PAGE_NAMES))))
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// Returns the errors of the page, and an error for an empty page after one that has changed,
     /// because it proves nothing.
-    async fn page_behind(&mut self, page: &Page, next: Url) -> Result<Page> {
+    async fn page_behind(&mut self, page: &TagPage, next: Url) -> Result<TagPage> {
         let behind = self.page(next).await?;
         match self.empty_end {
             Some(reason)
@@ -234,8 +234,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn place(&self) -> Listing<'_> {
-        Listing { root: self.client.registry().base(), start: &self.start }
+    fn place(&self) -> LinkedList<'_> {
+        LinkedList { root: self.client.registry().base(), start: &self.start }
     }
 
     fn without_room(self, error: Error) -> Result<Names> {
@@ -252,7 +252,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads the first page. The page size is omitted if the registry rejects it.
-    async fn first(&mut self) -> Result<Page> {
+    async fn first(&mut self) -> Result<TagPage> {
         let mut sized = self.start.clone();
         sized.query_pairs_mut().append_pair("n", PAGE_NAMES);
         let page = self.ask(sized).await?;
@@ -263,7 +263,7 @@ impl<'a> Walk<'a> {
         self.take(&page)
     }
 
-    async fn page(&mut self, url: Url) -> Result<Page> {
+    async fn page(&mut self, url: Url) -> Result<TagPage> {
         let page = self.ask(url).await?;
         self.take(&page)
     }
@@ -274,13 +274,13 @@ impl<'a> Walk<'a> {
         again.is_ok_and(|again| again.print == *print)
     }
 
-    async fn ask(&self, url: Url) -> Result<Answer> {
-        let question = Question::get(self.operation, self.subject, url, "application/json");
+    async fn ask(&self, url: Url) -> Result<UpstreamResponse> {
+        let question = RegistryRequest::get(self.operation, self.subject, url, "application/json");
         self.client.fetch(&question, PAGE_MAX, self.room).await
     }
 
     /// Collects the wanted names of a page.
-    fn take(&mut self, page: &Answer) -> Result<Page> {
+    fn take(&mut self, page: &UpstreamResponse) -> Result<TagPage> {
         self.read += page.body.len();
         // `checked` borrows the whole walk, so that the names are moved out meanwhile.
         let mut gathered = std::mem::replace(&mut self.gathered, Gathered::tags());
@@ -293,7 +293,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Validates a page, and passes each name to `take`.
-    fn checked(&self, page: &Answer, mut take: impl FnMut(&str)) -> Result<Page> {
+    fn checked(&self, page: &UpstreamResponse, mut take: impl FnMut(&str)) -> Result<TagPage> {
         if page.status != StatusCode::OK {
             return Err(self.failure(page));
         }
@@ -313,16 +313,16 @@ impl<'a> Walk<'a> {
         let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
         let link = self.place().next_page(&page.url, links);
         let link = link.map_err(|error| Error::faulty(error.to_string()));
-        Ok(Page { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
+        Ok(TagPage { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
     }
 
     /// Returns the field with the names.
     fn field(&self) -> &'static str {
-        if self.operation == operations::CATALOG { "repositories" } else { "tags" }
+        if self.operation == labels::CATALOG { "repositories" } else { "tags" }
     }
 
-    fn failure(&self, page: &Answer) -> Error {
-        let is_catalog = self.operation == operations::CATALOG;
+    fn failure(&self, page: &UpstreamResponse) -> Error {
+        let is_catalog = self.operation == labels::CATALOG;
         let missing = format!("The registry has no such page of {}", self.operation);
         match page.status {
             // Some registries without a catalog reject the method instead of responding with 404.
@@ -332,7 +332,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Page {
+impl TagPage {
     /// Returns true if names may follow although no next page is linked, since the link is
     /// optional.
     fn may_be_cut(&self) -> bool {

@@ -8,16 +8,16 @@ use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
-use crate::oci::client::{Client, Question};
+use crate::oci::client::{Client, RegistryRequest};
+use crate::oci::labels;
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
 /// `Accept` header with all four types: distribution responds with 404 if the stored type is not
 /// listed.
@@ -61,7 +61,7 @@ impl Manifest {
     /// # Errors
     /// Returns an error if the bytes are not a manifest, or if they take more memory than `room`
     /// allows.
-    pub fn read(digest: Digest, bytes: Bytes, room: Room) -> Result<Self> {
+    pub fn read(digest: Digest, bytes: Bytes, room: MemoryBudget) -> Result<Self> {
         let not_one = |error: Error| {
             let oversized = error.is_oversized();
             let error = Error::faulty(format!("{digest} is no manifest")).because(error);
@@ -77,7 +77,7 @@ impl Manifest {
 ///
 /// # Errors
 /// Same as [`json::document`].
-pub fn object<T: DeserializeOwned>(bytes: &[u8], room: Room) -> Result<T> {
+pub fn object<T: DeserializeOwned>(bytes: &[u8], room: MemoryBudget) -> Result<T> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(Error::faulty("It is no JSON object"));
     }
@@ -92,9 +92,9 @@ impl Client {
     /// manifest, or does not match the digest, and the errors of sending.
     pub async fn manifest(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         reference: Reference<'_>,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Manifest> {
         let question = self.ask_manifest(Method::GET, repository, reference);
         let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
@@ -119,9 +119,9 @@ impl Client {
     /// # Errors
     /// `BackendRefused`, and the errors of sending. A 404 is `None`, because some registries only
     /// support `GET`.
-    pub async fn digest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
+    pub async fn digest_of(&self, repository: &OciRepository, tag: &Tag) -> Result<Option<Digest>> {
         let question = self.ask_manifest(Method::HEAD, repository, Reference::Tag(tag));
-        let answer = self.fetch(&question, 0, Room::Much).await?;
+        let answer = self.fetch(&question, 0, MemoryBudget::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(announced_digest(&answer.headers)),
             // Registries without `HEAD` respond this way too, so that only a `GET` proves absence.
@@ -133,13 +133,13 @@ impl Client {
     fn ask_manifest<'a>(
         &self,
         method: Method,
-        repository: &'a Repository,
+        repository: &'a OciRepository,
         reference: Reference<'_>,
-    ) -> Question<'a> {
+    ) -> RegistryRequest<'a> {
         let url = self.in_repository(repository, &format!("manifests/{reference}"));
-        Question {
+        RegistryRequest {
             method,
-            ..Question::get(operations::MANIFEST, repository.as_str(), url, ACCEPTED)
+            ..RegistryRequest::get(labels::MANIFEST, repository.as_str(), url, ACCEPTED)
         }
     }
 }
@@ -152,7 +152,7 @@ fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     (digest.algorithm() == crate::models::digest::Algorithm::Sha256).then_some(digest)
 }
 
-fn read(answer: Answer, room: Room) -> Result<Manifest> {
+fn read(answer: UpstreamResponse, room: MemoryBudget) -> Result<Manifest> {
     let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let announced = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     let manifest = Manifest::read(Digest::sha256(&answer.body), answer.body, room)?;

@@ -21,19 +21,19 @@ pub(super) fn each_name(
     show: impl FnMut(&str),
 ) -> serde_json::Result<usize> {
     let mut json = serde_json::Deserializer::from_slice(page);
-    let unnamed = json.deserialize_map(Page { field, show })?;
+    let unnamed = json.deserialize_map(NamesPage { field, show })?;
     // Text after the object indicates a damaged page, which may lack names.
     json.end()?;
     Ok(unnamed)
 }
 
 /// Visitor for the object around the list.
-struct Page<F> {
+struct NamesPage<F> {
     field: &'static str,
     show: F,
 }
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Page<F> {
+impl<'de, F: FnMut(&str)> Visitor<'de> for NamesPage<F> {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,15 +4,15 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 
 use crate::error::{Error, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::client::manifest::{Reference, object};
-use crate::oci::client::{Client, Question};
-use crate::oci::link::Listing;
+use crate::oci::client::{Client, RegistryRequest};
+use crate::oci::labels;
+use crate::oci::link::LinkedList;
 use crate::oci::models::{Descriptor, Document, OCI_INDEX};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
 /// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
@@ -31,7 +31,7 @@ impl Client {
     /// `BackendRefused`, `BackendFaulty`, and the errors of sending. An empty list is not an error.
     pub async fn referrers(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
     ) -> Result<Vec<Descriptor>> {
         self.roomy(|room| self.referrers_in(repository, digest, room)).await
@@ -39,17 +39,21 @@ impl Client {
 
     async fn referrers_in(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Vec<Descriptor>> {
         let start = self.in_repository(repository, &format!("referrers/{digest}"));
-        let listing = Listing { root: self.registry.base(), start: &start };
+        let listing = LinkedList { root: self.registry.base(), start: &start };
         let mut url = start.clone();
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
-            let question =
-                Question::get(operations::REFERRERS, repository.as_str(), url.clone(), OCI_INDEX);
+            let question = RegistryRequest::get(
+                labels::REFERRERS,
+                repository.as_str(),
+                url.clone(),
+                OCI_INDEX,
+            );
             let page = self.fetch(&question, PAGE_MAX, room).await?;
             match page.status {
                 StatusCode::OK => {}
@@ -77,9 +81,9 @@ impl Client {
 
     async fn referrers_by_tag(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Vec<Descriptor>> {
         let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
         match self.manifest(repository, Reference::Tag(&tag), room).await {
