@@ -17,6 +17,7 @@ mod faults;
 mod gitea;
 mod hostile;
 mod layouts;
+mod messages;
 mod oci;
 mod outbound;
 mod publish;
