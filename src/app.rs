@@ -210,9 +210,7 @@ async fn close(closing: impl Future<Output = ()>) {
     if timeout(CLOSE_MAX, closing).await.is_err() {
         let seconds = CLOSE_MAX.as_secs();
         warn!(
-            "stopping: what is known could not be written within {seconds} s, so that the next start \
-             knows what was written last; look whether the disk or the network mount of \
-             cache.state_dir hangs"
+            "stopping: state was not saved within {seconds} s; the next start uses the state saved before; check whether the disk or network mount of cache.state_dir hangs"
         );
     }
 }

@@ -495,7 +495,7 @@ async fn what_lies_in_the_directory_as_no_layout_has_a_reason() {
         assert!(reason.contains("put it into one called aws-provider"), "{name}: {reason}");
     }
     for (name, reason) in &told[2..] {
-        assert_eq!(reason, "is not served: it is no directory", "{name}");
+        assert_eq!(reason, "is not served: it is not a directory", "{name}");
     }
 }
 

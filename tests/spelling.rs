@@ -29,7 +29,7 @@ const BRITISH: [&str; 20] = [
 
 /// Names that other programs know: metrics, a value of their labels, alerts and a state file; and a
 /// fixture; the name of a file that publishers spell so.
-const EXEMPT: [&str; 8] = [
+const EXEMPT: [&str; 11] = [
     "extension_registry_catalogue_",
     "\"catalogue\"",
     "extensionregistrycatalogue",
@@ -38,6 +38,9 @@ const EXEMPT: [&str; 8] = [
     "`catalogue`",
     "blob, catalogue, contents",
     "\"licence\"",
+    "\"licences\"",
+    "license licenses licence",
+    "    licences notices",
 ];
 
 /// What is not ours to spell, and this list.

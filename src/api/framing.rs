@@ -26,7 +26,7 @@ fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => refused("is there twice"),
         (None, _) if version == Version::HTTP_11 => refused("is missing"),
-        (Some(host), None) if !is_authority(host) => refused("is no host and port"),
+        (Some(host), None) if !is_authority(host) => refused("is not a host and port"),
         _ => Ok(()),
     }
 }

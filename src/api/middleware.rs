@@ -306,7 +306,10 @@ mod tests {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["cache-control"], "no-store");
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
-        assert_eq!(body, r#"{"error":"internal_error","message":"The service failed to answer"}"#);
+        assert_eq!(
+            body,
+            r#"{"error":"internal_error","message":"Internal error; the log has the cause"}"#
+        );
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         assert!(text.contains(r#"status="500"} 1"#), "{text}");
         assert!(text.contains("extension_registry_panics_total 1"), "{text}");

@@ -19,14 +19,14 @@ const PROBLEM_SCHEMA: &str = "ProblemDetails";
 /// Response headers added by middleware, with their descriptions.
 const HEADERS: [(&str, &str); 9] = [
     ("X-Request-Id", "The id of the request, also in the log"),
-    ("Cache-Control", "Whether and how long the answer may be kept"),
-    ("Retry-After", "Seconds until asking again may help"),
-    ("RateLimit", "What is left of the client's share (draft-ietf-httpapi-ratelimit-headers)"),
-    ("RateLimit-Policy", "How large that share is"),
-    ("WWW-Authenticate", "What is asked for: `Bearer`"),
-    ("Age", "Seconds since the answer was true for certain"),
-    ("Cache-Status", "Whether our caches answered (RFC 9211)"),
-    ("Extension-Registry-Degraded", "Backends whose part of the answer is stale or missing"),
+    ("Cache-Control", "Cache policy of the response"),
+    ("Retry-After", "Seconds to wait before a retry"),
+    ("RateLimit", "Requests left in the client's quota (draft-ietf-httpapi-ratelimit-headers)"),
+    ("RateLimit-Policy", "The client's quota"),
+    ("WWW-Authenticate", "Authentication scheme: `Bearer`"),
+    ("Age", "Seconds since the data was last confirmed by its backend"),
+    ("Cache-Status", "Whether a cache of the service answered (RFC 9211)"),
+    ("Extension-Registry-Degraded", "Backends whose data is stale or missing"),
 ];
 
 /// Groups of headers: on every response, on rate-limited ones, and on those from the catalog.
@@ -37,20 +37,15 @@ const OF_CATALOG: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degrad
 /// Failures common to all operations, with the names of their components.
 const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
     ("414", "TargetTooLong", "The path and query are longer than 8 KiB", &[]),
-    ("431", "HeadersTooLarge", "More than 64 headers or 16 KiB of them", &[]),
-    (
-        "401",
-        "Unauthorized",
-        "A client token is asked for and is missing or wrong",
-        &["WWW-Authenticate"],
-    ),
+    ("431", "HeadersTooLarge", "More than 64 headers, or headers of more than 16 KiB", &[]),
+    ("401", "Unauthorized", "The client token is missing or wrong", &["WWW-Authenticate"]),
     (
         "429",
         "RateLimited",
-        "The client is over its share",
+        "The client exceeded its rate limit",
         &["Retry-After", "RateLimit", "RateLimit-Policy"],
     ),
-    ("503", "Overloaded", "The service answers as many requests as it may", &["Retry-After"]),
+    ("503", "Overloaded", "The server is at its request limit", &["Retry-After"]),
 ];
 
 /// Adds the responses and headers of the middleware to every operation.

@@ -37,7 +37,7 @@ const SHOWN_MAX: usize = 200;
 pub fn nothing_at(path: &str, templates: &Templates) -> Problem {
     // A trailing slash is a common mistake and has no route of its own.
     let way = way_from(path.strip_suffix('/').unwrap_or(path), templates);
-    Problem::new(StatusCode::NOT_FOUND, format!("Nothing is served at this path; {way}"))
+    Problem::new(StatusCode::NOT_FOUND, format!("No resource at this path; {way}"))
 }
 
 fn way_from(path: &str, templates: &Templates) -> String {

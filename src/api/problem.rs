@@ -116,9 +116,9 @@ impl Problem {
     #[must_use]
     pub fn bare(status: StatusCode) -> Self {
         let message = match status {
-            StatusCode::NOT_FOUND => "Nothing is served at this path",
+            StatusCode::NOT_FOUND => "No resource at this path",
             StatusCode::METHOD_NOT_ALLOWED => "Method not allowed; see the Allow header",
-            StatusCode::INTERNAL_SERVER_ERROR => "The service failed to answer",
+            StatusCode::INTERNAL_SERVER_ERROR => "Internal error; the log has the cause",
             StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than 1 MiB",
             other => other.canonical_reason().unwrap_or("The request failed"),
         };

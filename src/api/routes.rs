@@ -33,9 +33,9 @@ use crate::models::backend_id::BackendId;
         license(name = "MIT", identifier = "MIT"),
     ),
     tags(
-        (name = "extensions", description = "What there is, and its bytes"),
-        (name = "webhooks", description = "What backends tell by themselves"),
-        (name = "system", description = "How the service is"),
+        (name = "extensions", description = "Extensions, their versions and archives"),
+        (name = "webhooks", description = "Webhooks of backends"),
+        (name = "system", description = "Health, metrics and documentation"),
     ),
 )]
 struct Contract;

@@ -37,11 +37,11 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),
         ("kept answers", response_caches::BYTES_MAX + fast_path::BYTES_MAX + manifests),
         ("connections", server.max_connections * server::CONNECTION_BYTES),
-        ("answers on their way", server.max_requests * server::ANSWER_BYTES),
+        ("responses being sent", server.max_requests * server::ANSWER_BYTES),
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
-        ("large answers on their way", LARGE_KIB * KIB),
+        ("large responses being sent", LARGE_KIB * KIB),
         ("downloads", buffers::BYTES_MAX),
-        ("questions to backends", remote.into_iter().map(questions).sum()),
+        ("requests to backends", remote.into_iter().map(questions).sum()),
         ("notices", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]
 }

@@ -67,7 +67,7 @@ fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) 
         Ok(()) => info!(%path, "{key}: the changed file is reloaded"),
         Err(problem) => warn!(
             %path,
-            "{key}: the file changed and cannot be used, so that what it held before is used on: \
+            "{key}: the changed file cannot be used; the previous content stays in use:  \
              {problem}"
         ),
     }

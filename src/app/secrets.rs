@@ -21,7 +21,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     let refused = |error: io::Error| {
         let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
             (Ok(file), Ok(us)) => {
-                format!(" (it belongs to user {}, we are user {})", file.uid(), us.uid())
+                format!(" (owner: user {}; the service runs as user {})", file.uid(), us.uid())
             }
             _ => String::new(),
         };
@@ -39,7 +39,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
     let mode = readable(path).map_err(named(key))?.mode() & 0o777;
     if mode & 0o077 != 0 {
-        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: other users can read this file; restrict it with chmod 600");
+        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");
     }
     Ok(())
 }

@@ -47,8 +47,7 @@ fn warn_if_open_to_all(dir: &Path) {
         warn!(
             %path,
             mode = format!("{mode:o}"),
-            "cache.state_dir: everybody on this machine can write to it, and so decide what is served \
-             after a restart; keep it to the user of the service (chmod o-w {path})"
+            "cache.state_dir is writable by every user of this machine, who could change what is served after a restart; restrict it to the user of the service (chmod o-w {path})"
         );
     }
 }

@@ -215,14 +215,13 @@ pub(super) fn removal_not_believed() -> Fault {
     Fault {
         repository: EVERYTHING.to_owned(),
         subject: FaultSubject::Removal,
-        reason: "the backend says that everything it had is gone; nothing is removed: check that \
-                 the account may still read it"
+        reason: "the backend reports that all of its extensions are gone; they are kept: check that the credentials still allow reading"
             .to_owned(),
     }
 }
 
 fn suddenly_empty() -> Error {
-    Error::faulty("Its list of releases is suddenly empty, which another answer has to confirm")
+    Error::faulty("The list of releases is suddenly empty; a second response must confirm that")
 }
 
 /// Returns true if a failure concerns the backend rather than one repository.

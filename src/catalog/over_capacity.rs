@@ -62,8 +62,7 @@ pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault
 /// cannot be served.
 pub(super) fn over_capacity(source: BackendId) -> Error {
     let message = format!(
-        "The {source} backend has more than there is room for here (catalog.max_bytes), and what \
-         is not known of it cannot be answered"
+        "The {source} backend exceeds catalog.max_bytes; extensions beyond it cannot be served"
     );
     Error::unavailable(message, RETRY_AFTER)
 }

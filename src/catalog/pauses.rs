@@ -20,6 +20,6 @@ impl Catalog {
         if error.kind() != ErrorKind::BackendTimeout || pause.is_zero() {
             return error;
         }
-        Error::unavailable(format!("{} limits our request rate", scope.subject()), pause)
+        Error::unavailable(format!("{} limits the request rate", scope.subject()), pause)
     }
 }

@@ -306,9 +306,8 @@ impl Catalog {
             Ownership::Owned(_) => Ok(()),
             Ownership::Undetermined(has, unknown) => Err(Error::unavailable(
                 format!(
-                    "The {unknown} backend comes first and has not been listed yet, or has more \
-                     than there is room for, so it is not known who owns {id}; ask for ?{} to take \
-                     it from there",
+                    "The owner of {id} cannot be determined: the {unknown} backend comes first and was \
+                     not listed yet, or exceeds catalog.max_bytes; use ?{} to request the other one",
                     parameter(self.scope_of(has))
                 ),
                 RETRY_AFTER,
@@ -319,8 +318,7 @@ impl Catalog {
                     .map(|other| format!("?{}", parameter(self.scope_of(other))))
                     .collect();
                 Err(Error::not_found(format!(
-                    "Extension {id} was removed from {owner}, which owned it; ask for {} to take \
-                     it from there",
+                    "Extension {id} was removed from {owner}, which owned it; use {} to request another backend",
                     others.join(" or ")
                 )))
             }
@@ -395,9 +393,9 @@ impl Catalog {
                 kind = ErrorKind::BackendRefused;
             }
             let unread = if self.view().knows(handle.id()) {
-                "it was not read for too long"
+                "last read too long ago"
             } else {
-                "it was not read yet"
+                "not read yet"
             };
             let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
             reasons.push(format!("{} ({reason})", handle.id()));
@@ -454,7 +452,7 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
         ArtifactChoice::Chosen(artifact) => Ok(artifact),
         ArtifactChoice::Ambiguous(names) => Err(Error::not_found(format!(
             "Extension {id} {version} has several archives and no rule to choose one; \
-             ask for one of them with ?asset=: {}",
+             choose one with ?asset=: {}",
             first_few(names.clone()).join(", ")
         ))),
         // A release is read before its archive is requested, so `Unread` does not occur; see

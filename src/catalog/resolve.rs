@@ -111,7 +111,7 @@ fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool
     let mut higher = of_side(Side::Above).rev().filter(|(_, release)| admitted(release));
     match lower.next().or_else(|| higher.next()) {
         Some((_, release)) => format!("the nearest is {}", release.version.as_str()),
-        None => "there is none near".to_owned(),
+        None => "no other version is near".to_owned(),
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
                 &TAGS,
                 "the nearest is 2.0.0-rc.1, a pre-release, which prerelease=true admits",
             ),
-            ("*", true, &["nightly"], "there is none near"),
+            ("*", true, &["nightly"], "no other version is near"),
         ] {
             let error = picked(constraint, prereleases, tags).unwrap_err();
             let expected = format!(

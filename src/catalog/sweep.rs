@@ -206,7 +206,7 @@ fn shows_something(listing: Listing) -> Result<Listing> {
         }
     };
     let reason = listing.coverage.reason().unwrap_or_default();
-    Err(Error::new(kind, format!("The list of repositories shows nothing: {reason}")))
+    Err(Error::new(kind, format!("The list of repositories is empty:  {reason}")))
 }
 
 /// Ends a sweep in which no read succeeds, from the start or from some point on. A backend that

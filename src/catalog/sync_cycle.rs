@@ -83,7 +83,7 @@ impl Catalog {
             tokio::spawn(async move { this.round_of(scope, seen).await })
         });
         let cut_short = |error: tokio::task::JoinError| {
-            Err(Error::new(ErrorKind::Internal, "A round was cut short").because(error))
+            Err(Error::new(ErrorKind::Internal, "A sync cycle was aborted").because(error))
         };
         let outcomes = join_all(rounds).await.into_iter();
         outcomes.map(|outcome| outcome.unwrap_or_else(cut_short)).fold(Ok(()), Result::and)

@@ -17,7 +17,7 @@ pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure
     let config = match checked(sources) {
         Ok(config) => config,
         Err(problems) => {
-            let fix = "change the line that is named; docs/configuration.md has every key";
+            let fix = "correct the named line; docs/configuration.md lists every key";
             let entry = |problem: &dyn ToString| {
                 ReportLine::problem("service", "configuration", problem.to_string(), fix)
             };
@@ -44,7 +44,7 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
     let backends = match app::backends(&config) {
         Ok(backends) => backends,
         Err(error) => {
-            let fix = "mend what it names";
+            let fix = "correct the value that the message names";
             entries.push(ReportLine::problem("service", "configuration", error.to_string(), fix));
             Vec::new()
         }

@@ -109,7 +109,7 @@ async fn asked(url: &Url) -> Result<(), String> {
 
 /// Returns the health URL below a base URL.
 fn below(base: &str, question: Probe) -> Result<Url, String> {
-    let wrong = || format!("--url: {base:?} is no address such as http://registry:8082");
+    let wrong = || format!("--url: {base:?} is not an address such as http://registry:8082");
     let mut url: Url = base.parse().map_err(|_| wrong())?;
     if url.scheme() != "http" || url.host().is_none() {
         return Err(wrong());

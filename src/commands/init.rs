@@ -35,11 +35,11 @@ pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
 /// Explains why the file cannot be written, with a remedy.
 fn unwritten(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
-    let elsewhere = "name another file, or - for standard output";
+    let elsewhere = "choose another file, or - for standard output";
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     match (error.kind(), parent) {
         (ErrorKind::AlreadyExists, _) if !path.is_dir() => {
-            format!("{shown} is there already and is left as it is; {elsewhere}")
+            format!("{shown} already exists and is not changed; {elsewhere}")
         }
         (ErrorKind::AlreadyExists | ErrorKind::IsADirectory, _) => {
             let inside = path.join(SEARCHED[0]);

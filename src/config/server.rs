@@ -122,7 +122,7 @@ pub(super) fn server(settings: &Settings, problems: &mut Vec<Problem>) -> Option
 fn network_of(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
-        format!("{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8")
+        format!("{text:?} is not an address such as 10.0.0.1 and no network such as 10.0.0.0/8")
     })
 }
 

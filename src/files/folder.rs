@@ -100,7 +100,7 @@ impl Folder {
             Ok(opened) => regular(opened.into()),
             Err(_) if matches!(self.kind(name), Ok(FileType::Symlink)) => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "it is a symbolic link, which is not followed here, not a regular file",
+                "it is a symbolic link, which is not followed, not a regular file",
             )),
             Err(error) => Err(explained(error.into())),
         }
@@ -178,8 +178,7 @@ impl Folder {
             } else {
                 let (place, what) = (self.path.join(name), described(kind));
                 foreign.push(format!(
-                    "{} is {what}, which is not ours and is left alone; find out who writes there, \
-                     and remove it",
+                    "{} is {what}, which the service did not create; find out what writes there, and remove it",
                     place.display()
                 ));
             }

@@ -48,7 +48,7 @@ impl Lane {
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!(
-                    "no answer within {seconds} s; look whether the disk or the network mount hangs"
+                    "no answer within {seconds} s; check whether the disk or network mount hangs"
                 ),
             ))
         })

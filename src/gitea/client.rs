@@ -252,20 +252,20 @@ fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) ->
     // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         let message = match permission(operation) {
-            Some(unit) => format!(
-                "The gitea backend denies access to this: the team of our account lacks the \
-                 permission {unit}"
-            ),
-            None => "The gitea backend denies access to this".to_owned(),
+            Some(unit) => {
+                format!("Gitea denies access: the team of the account lacks the permission {unit}")
+            }
+            None => "Gitea denies access to this".to_owned(),
         };
         return Ok(Reply::Forbidden(refusal(message)));
     }
     Err(refusal(if said("limited to public") {
-        "The token for gitea is limited to what is public: make one with access to all".to_owned()
+        "The Gitea token is limited to public repositories: create one with access to all"
+            .to_owned()
     } else if said("scope") {
-        format!("The token for gitea lacks the scope {}", missing_scope(&complaint.message))
+        format!("The Gitea token lacks the scope {}", missing_scope(&complaint.message))
     } else if said("Only signed in user") {
-        "The gitea backend answers only with a token".to_owned()
+        "Gitea requires a token here".to_owned()
     } else {
         return Err(answer.failure());
     }))
@@ -301,6 +301,6 @@ fn missing_scope(message: &str) -> String {
 }
 
 fn wrong_address() -> Error {
-    let message = "What answers at the address of gitea is not its API: check url and its sub path";
+    let message = "The URL does not point at a Gitea API; check the URL and its sub-path";
     Error::faulty(message)
 }

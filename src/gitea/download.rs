@@ -56,11 +56,11 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
     match (answer.status, partial) {
         (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}
         (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
-            return Err(Error::not_found("The artifact is not there any more"));
+            return Err(Error::not_found("The artifact no longer exists"));
         }
         // Callers append the part at its offset, so that the whole file cannot replace it.
         (StatusCode::OK, true) => {
-            return Err(Error::faulty("The gitea backend does not give parts of artifacts"));
+            return Err(Error::faulty("The server of the artifact does not support ranges"));
         }
         _ => return Err(answer.failure()),
     }
@@ -68,28 +68,24 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
     if text(CONTENT_TYPE)
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     {
-        return Err(Error::faulty(
-            "The gitea backend answered with a page in place of the artifact",
-        ));
+        return Err(Error::faulty("The server returned an HTML page instead of the artifact"));
     }
     if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Error::faulty("The gitea backend answered with an encoded artifact"));
+        return Err(Error::faulty("The server returned an encoded artifact"));
     }
     // Another part would splice wrong bytes into a resumed download.
     let begins = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
     if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
-        return Err(Error::faulty("The gitea backend answered with another part of the artifact"));
+        return Err(Error::faulty("The server returned another range of the artifact"));
     }
     let length = part.end - part.start;
     match (text(CONTENT_LENGTH).map(str::parse::<u64>), size) {
         (Some(Ok(length)), None) => Ok(length),
-        (None, None) => {
-            Err(Error::faulty("The server of the external file does not tell how long it is"))
-        }
+        (None, None) => Err(Error::faulty("The server of the external file sends no length")),
         // A chunked response has no length; the stream is checked against the release's size.
         (None, Some(_)) => Ok(length),
         (Some(Ok(told)), Some(_)) if told == length => Ok(length),
-        (Some(_), _) => Err(Error::faulty("The artifact is not as long as its release says")),
+        (Some(_), _) => Err(Error::faulty("The artifact's length differs from its release")),
     }
 }
 

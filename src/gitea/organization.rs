@@ -58,7 +58,7 @@ impl GiteaBackend {
             notes.push(format!("{} repositories are of another owner", others.len()));
         }
         if let Some(name) = &renamed {
-            notes.push(format!("the organization is now called {name}: change the configuration"));
+            notes.push(format!("the organization was renamed to {name}: update the configuration"));
         }
         overlooked.retain(|one| one.owner_login.eq_ignore_ascii_case(owner));
         let mut faults: Vec<Fault> = notes.into_iter().map(|note| self.note(note)).collect();
@@ -101,14 +101,12 @@ impl GiteaBackend {
         let name = self.organization.as_str();
         let new_name = match self.name_of(known).await {
             Some(new) => {
-                format!(" The former one is called {new} now: set gitea.organization to that.")
+                format!(" The former one is now called {new}: set organization to that name.")
             }
             None => String::new(),
         };
         let message = format!(
-            "The organization {name} of gitea had the number {known}, and now has the number \
-             {seen}: another one has taken its name.{new_name} Set gitea.organization_id = {seen} \
-             to accept the other one"
+            "The organization {name} had the id {known} and now has the id {seen}: another organization took the name.{new_name} Set organization_id = {seen} to accept the new one"
         );
         Error::new(ErrorKind::BackendRefused, message)
     }
@@ -143,25 +141,29 @@ fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault>
 fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
-        gaps.push("a list of gitea is too long".to_owned());
+        gaps.push("a Gitea list is too long".to_owned());
     }
     if rows.unreadable > 0 {
         gaps.push(format!("{} repositories cannot be read", rows.unreadable));
     }
     let missing = rows.missing();
     if rows.seen == 0 && missing > 0 {
-        gaps.push("none of the organization's repositories are visible to us".to_owned());
+        gaps.push("no repository of the organization is visible with these credentials".to_owned());
     }
     // Hidden repositories do not count as gaps: a team may be meant to see only some.
     let coverage = Coverage::with_gaps(&gaps);
     let hidden = Some(missing).filter(|missing| *missing > 0 && rows.gaps.is_empty());
-    gaps.extend(hidden.map(|missing| format!("{missing} repositories are not visible to us")));
+    gaps.extend(
+        hidden.map(|missing| {
+            format!("{missing} repositories are not visible with these credentials")
+        }),
+    );
     (coverage, gaps)
 }
 
 /// Returns the error for an invisible organization. Not `NotFound`, because the configuration is
 /// wrong and no extension is absent.
 pub(super) fn no_organization() -> Error {
-    let message = "The gitea backend shows us no such organization: check its name and the token";
+    let message = "The organization is not visible: check its name and the token";
     Error::new(ErrorKind::BackendRefused, message)
 }

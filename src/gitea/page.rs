@@ -104,7 +104,7 @@ impl<K: KeptRows> ReleasePage<K> {
         };
         let read = |row: &[u8]| -> Result<(i64, Option<K>)> {
             if row.len() > ROW_MAX {
-                return Err(Error::faulty("a row of gitea is too long"));
+                return Err(Error::faulty("a row of a Gitea list is too long"));
             }
             let row: R = json::document(row, within.room)?;
             Ok((row.id(), keep(row)?))
@@ -147,7 +147,7 @@ impl<K: KeptRows> ReleasePage<K> {
         self.weight += ROW + kept.as_ref().map_or(0, K::weight);
         self.rows.push((id, kept.map(Box::new)));
         if self.weight > within.kept || self.rows.len() > ROWS_MAX {
-            return Err(within.room.lacks(Error::faulty("a page of gitea holds too much")));
+            return Err(within.room.lacks(Error::faulty("a page of a Gitea list is too large")));
         }
         Ok(())
     }

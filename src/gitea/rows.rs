@@ -88,7 +88,7 @@ impl<K: KeptRows> Collector<K> {
             Ok(Reply::Found(page)) => self.add(page),
             Ok(Reply::Forbidden(refusal)) => Err(refusal),
             Ok(Reply::Absent) => {
-                self.rows.gaps.push("a list of gitea vanished while it was read".to_owned());
+                self.rows.gaps.push("a Gitea list vanished while it was read".to_owned());
                 self.more = false;
                 Ok(())
             }
@@ -132,7 +132,7 @@ impl<K: KeptRows> Collector<K> {
             self.more = next || self.lacks(has_rows, linked);
         } else {
             if next || length >= self.size || self.counted() < self.rows.total.unwrap_or(0) {
-                self.rows.gaps.push("a list of gitea repeats itself".to_owned());
+                self.rows.gaps.push("a Gitea list repeats itself".to_owned());
             }
             self.more = false;
         }
@@ -164,7 +164,7 @@ impl<K: KeptRows> Collector<K> {
         }
         // With much room the list may still fit, so that it is worth another attempt.
         if is_short && self.within.room == MemoryBudget::Little {
-            return Err(Error::faulty("a list of gitea is too long").oversized());
+            return Err(Error::faulty("a Gitea list is too long").oversized());
         }
         self.rows.cut = true;
         self.more = false;
@@ -173,7 +173,7 @@ impl<K: KeptRows> Collector<K> {
 
     pub(super) fn end(mut self) -> Rows<K> {
         if self.more {
-            self.rows.gaps.push("a list of gitea has no end".to_owned());
+            self.rows.gaps.push("a Gitea list has no end".to_owned());
         }
         Rows { seen: self.ids.len(), ..self.rows }
     }

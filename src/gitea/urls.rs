@@ -24,7 +24,7 @@ impl Urls {
     /// Returns an error if the address is not HTTP, or contains a user or a password, since it is
     /// shown to callers.
     pub(super) fn new(mut base: Url, organization: Organization) -> Result<Self> {
-        let invalid = |problem| Error::new(ErrorKind::Invalid, format!("url of gitea {problem}"));
+        let invalid = |problem| Error::new(ErrorKind::Invalid, format!("gitea url {problem}"));
         if !matches!(base.scheme(), "http" | "https") {
             return Err(invalid("must begin with http:// or https://"));
         }

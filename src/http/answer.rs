@@ -75,7 +75,7 @@ impl UpstreamResponse {
         if says_json(&self.headers) {
             return Ok(());
         }
-        let message = format!("The {} backend did not answer with JSON", self.backend);
+        let message = format!("The {} backend did not return JSON", self.backend);
         Err(Error::faulty(message))
     }
 
@@ -108,13 +108,13 @@ fn says_json(headers: &HeaderMap) -> bool {
 fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Error {
     // Before the status, because 403 and 503 can be rate limits too.
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
-        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause);
+        return Error::unavailable(format!("The {backend} backend limits the request rate"), pause);
     }
 
     match status.as_u16() {
         401 => Error::new(
             ErrorKind::BackendRefused,
-            format!("The {backend} backend refused our credentials"),
+            format!("The {backend} backend refused the credentials"),
         ),
         403 => Error::new(
             ErrorKind::BackendRefused,

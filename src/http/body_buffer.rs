@@ -42,7 +42,7 @@ impl BodyBuffer {
     /// Maps `most` bytes at once: pages take no memory until they are written.
     fn long(bytes: &[u8], most: usize) -> Result<Self> {
         let mut pages = MmapMut::map_anon(most).map_err(|error| {
-            Error::new(ErrorKind::Internal, "There is no memory for a response").because(error)
+            Error::new(ErrorKind::Internal, "Not enough memory for a response").because(error)
         })?;
         if let Some(begin) = pages.get_mut(..bytes.len()) {
             begin.copy_from_slice(bytes);

@@ -81,7 +81,7 @@ impl HttpClient {
         };
         timeout_at(deadline, turn).await.unwrap_or_else(|_| {
             let message = format!(
-                "The {} backend has too many requests under way; retry later",
+                "The {} backend has too many concurrent requests; retry later",
                 shared.settings.backend
             );
             let error = Error::new(ErrorKind::BackendTimeout, message);
@@ -92,6 +92,6 @@ impl HttpClient {
     /// Returns the error of a rate limit that ends after this pause.
     pub(super) fn limits(&self, pause: Duration) -> Error {
         let backend = self.0.settings.backend;
-        Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
+        Error::unavailable(format!("The {backend} backend limits the request rate"), pause)
     }
 }

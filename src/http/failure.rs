@@ -32,8 +32,7 @@ pub(super) fn too_long(max_bytes: usize) -> Error {
 /// Returns the error of a redirect to a private address that the configuration does not allow.
 pub(super) fn private_address(backend: BackendId) -> Error {
     Error::faulty(format!(
-        "The {backend} backend redirects to a private address, which \
-         {backend}.allow_private_redirects = true allows"
+        "The {backend} backend redirects to a private address; allow_private_redirects = true permits that"
     ))
 }
 

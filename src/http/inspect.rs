@@ -62,7 +62,7 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, String> {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or(443);
     let found: Vec<SocketAddr> = within(lookup_host((host, port))).await?.collect();
-    if found.is_empty() { Err("it has no address".to_owned()) } else { Ok(found) }
+    if found.is_empty() { Err("the name has no address".to_owned()) } else { Ok(found) }
 }
 
 async fn shake_hands(
@@ -74,7 +74,7 @@ async fn shake_hands(
     let connector = TlsConnector::from(Arc::new(tls::client_config(verify, ca_file)?));
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let Ok(server) = ServerName::try_from(host.to_owned()) else {
-        return Ok(Err(format!("{host} is no name that a certificate can have")));
+        return Ok(Err(format!("{host} is not a valid name for a certificate")));
     };
     let stream = match within(connector.connect(server.clone(), stream)).await {
         Ok(stream) => stream,

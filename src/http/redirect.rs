@@ -36,7 +36,7 @@ impl Hop {
         // A token server has a separate audience; the caller has already validated its origin.
         let audience = request.audience.as_ref().unwrap_or(&home);
         if request.credentials.is_some() && *audience != origin {
-            return Err("A backend leads to another server, which is not told who we are");
+            return Err("A backend redirects to another server, which gets no credentials");
         }
         let at_home = origin == home;
         Ok(Self {
@@ -81,10 +81,10 @@ impl Hop {
 
     fn check(&self, url: &Url, stays: bool, redirects: Redirects) -> Result<(), &'static str> {
         if self.followed >= HOPS_MAX {
-            return Err("A backend redirects without end");
+            return Err("A backend's redirects never end");
         }
         if !matches!(url.scheme(), "http" | "https") {
-            return Err("A backend redirects to what is not HTTP");
+            return Err("A backend redirects to a scheme other than HTTP");
         }
         // A downgrade would expose the content to the network, which could also replace it.
         if self.url.scheme() == "https" && url.scheme() == "http" {
@@ -93,8 +93,9 @@ impl Hop {
         // Over HTTPS it is another origin, so that following would drop the credentials, and each
         // first request would send them in clear text.
         if self.at_home && is_upgrade(&self.url, url) {
-            return Err("A backend redirects from plain HTTP to HTTPS; its address in the \
-                        configuration has to begin with https://");
+            return Err(
+                "A backend redirects from plain HTTP to HTTPS; use https:// in its configured address",
+            );
         }
         if redirects == Redirects::SameOrigin && !stays {
             return Err("A backend redirects to another server");

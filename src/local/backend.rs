@@ -90,10 +90,11 @@ impl LocalBackend {
 
         answer.unwrap_or_else(|error| {
             let (kind, message) = match error.kind() {
-                io::ErrorKind::TimedOut => {
-                    (ErrorKind::BackendTimeout, "The directory of local extensions does not answer")
-                }
-                _ => (ErrorKind::Internal, "Reading local extensions failed"),
+                io::ErrorKind::TimedOut => (
+                    ErrorKind::BackendTimeout,
+                    "Reading the directory of local extensions timed out",
+                ),
+                _ => (ErrorKind::Internal, "The directory of local extensions cannot be read"),
             };
             Err(Error::new(kind, message).because(error))
         })

@@ -83,7 +83,7 @@ impl Layout {
         // index it would remove every release.
         match index.manifests {
             Some(_) => Ok(index),
-            None => Err(Error::faulty("index.json is no index: it has no manifests")),
+            None => Err(Error::faulty("index.json has no manifests")),
         }
     }
 
@@ -94,7 +94,7 @@ impl Layout {
     pub fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         let bytes = self.blob_bytes(descriptor, MANIFEST_MAX)?;
         from_object(&bytes).map_err(|error| {
-            Error::faulty(format!("blob {} is no manifest", descriptor.digest)).because(error)
+            Error::faulty(format!("blob {} is not a manifest", descriptor.digest)).because(error)
         })
     }
 
@@ -178,7 +178,7 @@ fn unreadable(name: &str, error: io::Error) -> Error {
     let faulty = Error::faulty(format!("{name} cannot be read"));
     match error.kind() {
         io::ErrorKind::NotFound => {
-            faulty.because("it is missing, so that the directory is no image layout")
+            faulty.because("it is missing, so the directory is not an image layout")
         }
         _ => faulty.because(error),
     }

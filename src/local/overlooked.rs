@@ -28,7 +28,7 @@ pub(super) fn advice(
         let reason = match ExtensionId::from_oci_repository(name) {
             Some(_) => {
                 let is_absent = root.layout(name).is_err_and(|error| error.is_not_found());
-                is_absent.then(|| "is not served: it is no directory".to_owned())
+                is_absent.then(|| "is not served: it is not a directory".to_owned())
             }
             None => archive_of(name).map(as_layout).or_else(|| {
                 let near =

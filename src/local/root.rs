@@ -93,7 +93,7 @@ impl Root {
         let dir = self.dir()?;
         let metadata = dir.metadata(name).map_err(open)?;
         if !metadata.is_dir() {
-            return Err(Error::not_found(format!("{name} is no directory")));
+            return Err(Error::not_found(format!("{name} is not a directory")));
         }
         Ok(Layout::new(dir, name))
     }
@@ -149,8 +149,7 @@ impl Root {
                 )),
             },
             io::ErrorKind::PermissionDenied => unreadable(format!(
-                "{place} may not be opened by user {}, whom the service runs as; allow that user to \
-                 read and enter it: {error}",
+                "{place} may not be opened by user {}, the user of the service; allow that user to read and enter it:  {error}",
                 geteuid().as_raw()
             )),
             _ => unreadable(format!("{place}: {error}")),

@@ -37,8 +37,8 @@ const OTHER_CONTENT: &str = "\
 const DOUBTFUL: &str = "\
     doc docs documentation manual manuals man manpages apidoc apidocs javadoc example \
     examples sample samples demo demos test tests testdata testsuite coverage bench \
-    benchmarks devel headers vendor vendored deps dependencies license licenses license \
-    licenses notices changelog completions deb rpm apk msi dmg pkg appimage docker oci image \
+    benchmarks devel headers vendor vendored deps dependencies license licenses licence \
+    licences notices changelog completions deb rpm apk msi dmg pkg appimage docker oci image \
     images helm chart charts iso";
 /// Endings that may follow the name of an architecture or a system, besides digits.
 const ATTACHED: &str = "le el be eb hf sf bit n32 v r l gc";

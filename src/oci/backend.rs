@@ -228,8 +228,7 @@ impl Inner {
 }
 
 /// Message about an empty catalog.
-const EMPTY_CATALOG: &str =
-    "The catalog is empty, which registries also answer to who may not see it";
+const EMPTY_CATALOG: &str = "The catalog is empty, or the credentials may not list it";
 
 fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<String>) -> Listing {
     let fault = |reason| Fault {
@@ -269,7 +268,7 @@ fn is_no_catalog(error: &Error) -> bool {
 }
 
 fn no_catalog() -> Error {
-    Error::faulty("The registry does not list its repositories: name them in oci.repositories")
+    Error::faulty("The registry does not list its repositories: name them in repositories")
 }
 
 #[async_trait]

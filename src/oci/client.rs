@@ -140,7 +140,7 @@ impl Client {
         match answer.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
-                Err(Error::faulty("The address is not that of an OCI registry"))
+                Err(Error::faulty("The address does not point to an OCI registry"))
             }
             _ => Err(answer.failure()),
         }
@@ -185,7 +185,7 @@ impl Client {
             status if answer.left_home && is_no(status) => elsewhere(status),
             StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
             _ if answer.is_refusal() => {
-                let message = "The registry refused our credentials, or has no such repository";
+                let message = "The registry refused the credentials, or has no such repository";
                 Error::new(ErrorKind::BackendRefused, message)
             }
             _ => answer.failure(),

@@ -46,7 +46,7 @@ pub enum InvalidCredentials {
     SeveralWords,
     /// Characters that are not valid in a user name or token, as in a document.
     #[error(
-        "the credentials are no token, no user:password and no Docker config.json, which begins with {{"
+        "the credentials are neither a token, user:password nor a Docker config.json, which begins with {{"
     )]
     Document,
     /// The text begins with a brace but is not a valid Docker configuration.
@@ -57,7 +57,7 @@ pub enum InvalidCredentials {
     NotThere(String),
     /// Docker configuration that refers to a credential helper for this registry.
     #[error(
-        "the Docker config.json leaves {0} to a credential helper, which is not run here: write the credentials themselves"
+        "the Docker config.json leaves {0} to a credential helper, which the service does not run: put the credentials into the file"
     )]
     Helper(String),
 }

@@ -26,7 +26,7 @@ pub struct Realm {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedRealm {
     /// The realm is not the address of a server.
-    #[error("its realm is no address of a server on the web")]
+    #[error("its realm is not an HTTP address")]
     NoAddress,
     /// The server is on plain HTTP.
     #[error("{0} is named without HTTPS")]
@@ -34,8 +34,7 @@ pub enum RefusedRealm {
     /// The server is on the registry's host but at another port, which may belong to another user
     /// of the machine.
     #[error(
-        "{server} is at another port than the registry at {registry}, so that it is not asked; if it \
-         is meant to be, name it in oci.token_hosts"
+        "{server} has another port than the registry at {registry}, so it gets no request; if it is the right server, add it to token_hosts"
     )]
     OtherPort {
         /// Host and port of the token server.
@@ -45,8 +44,7 @@ pub enum RefusedRealm {
     },
     /// The server is in another domain.
     #[error(
-        "{host} is of another domain than {registry}, so that it is not told who we are; if it is \
-         meant to be, name it in oci.token_hosts"
+        "{host} is outside the domain of {registry}, so it gets no credentials; if it is the right server, add it to token_hosts"
     )]
     Stranger {
         /// Host that would receive the credentials.
@@ -255,9 +253,7 @@ mod tests {
             let base: Url = registry.parse().unwrap();
             let refused = told(realm, registry).unwrap_err();
             assert!(matches!(refused, RefusedRealm::OtherPort { .. }), "{realm}: {refused}");
-            for part in
-                [place_of(&realm.parse().unwrap()), place_of(&base), "oci.token_hosts".into()]
-            {
+            for part in [place_of(&realm.parse().unwrap()), place_of(&base), "token_hosts".into()] {
                 assert!(refused.to_string().contains(&part), "{refused}");
             }
             let asked = check(realm, &base, &[], false);
@@ -303,7 +299,7 @@ mod tests {
     fn the_operator_reads_whom_to_name_and_where() {
         let refused = told("https://evil.net/token?secret=1", "https://registry.example.com/");
         let text = refused.unwrap_err().to_string();
-        for part in ["evil.net", "registry.example.com", "oci.token_hosts"] {
+        for part in ["evil.net", "registry.example.com", "token_hosts"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("secret"), "{text}");

@@ -91,8 +91,7 @@ impl<'a> TokenServer<'a> {
             matches!(credentials, Credentials::Password { .. } | Credentials::Identity(_));
         let realm = realm::check(&challenge.realm, registry, token_hosts, shows_us);
         let realm = realm.map_err(|refused| {
-            Error::faulty("The registry names a token server that may not be asked")
-                .because(refused)
+            Error::faulty("The registry names a token server that is not trusted").because(refused)
         })?;
         Ok(Self { http, realm, credentials })
     }
@@ -150,8 +149,7 @@ impl<'a> TokenServer<'a> {
             if self.realm.chosen || error.kind() != ErrorKind::BackendFaulty {
                 return error;
             }
-            let message = "The registry's token server cannot be asked; one at a private address \
-                           has to be named in oci.token_hosts";
+            let message = "The registry's token server cannot be used; a server at a private address must be listed in token_hosts";
             Error::faulty(message).because(error.report())
         })
     }
@@ -200,7 +198,7 @@ fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
         // Servers respond to a wrong password with different statuses, which all concern the
         // credentials.
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let message = "The registry's token server refused our credentials";
+            let message = "The registry's token server refused the credentials";
             return Err(Error::new(ErrorKind::BackendRefused, message));
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

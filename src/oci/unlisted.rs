@@ -44,6 +44,6 @@ impl Unfit {
 pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> Option<ExtensionFault> {
     let hidden = tags.filter(|tag| tag.is_housekeeping()).take(NAMED_MAX);
     let named: Vec<&str> = hidden.map(Tag::as_str).collect();
-    let reason = format!("it has no tag but hidden ones: {}", named.join(", "));
+    let reason = format!("it has only hidden tags:  {}", named.join(", "));
     (!named.is_empty()).then(|| ExtensionFault::of_repository(reason))
 }

@@ -93,7 +93,7 @@ impl Tracked {
         let left = self.patience.saturating_sub(self.waited);
         let full = self.full.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
         ready!(full.1.as_mut().poll(context));
-        let message = format!("the client took less than {LEAST} bytes in {:?}", self.patience);
+        let message = format!("the client read less than {LEAST} bytes in {:?}", self.patience);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 }

@@ -121,7 +121,7 @@ async fn what_is_large_but_right_is_answered() {
 #[tokio::test]
 async fn every_path_fails_in_the_same_shape() {
     let served = served().await;
-    let message = "Nothing is served at this path; /api/v1/openapi.json describes every path";
+    let message = "No resource at this path; /api/v1/openapi.json describes every path";
     for path in ["/nope", "/extensions/provider/aws/1.0.0/x/y", "/extensions//"] {
         let got = served.get(path).await;
         let body = json!({"error": "not_found", "message": message});

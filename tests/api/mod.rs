@@ -10,6 +10,7 @@ mod leaks;
 mod lists;
 mod memos;
 mod metadata;
+mod named;
 mod ownership;
 mod places;
 mod public_url;

@@ -165,7 +165,7 @@ async fn a_path_in_a_wrong_place_names_the_right_one() {
         let body = got.json();
         assert_eq!(body["error"], "not_found");
         let message = body["message"].as_str().unwrap();
-        assert!(message.starts_with("Nothing is served at this path; "), "{message}");
+        assert!(message.starts_with("No resource at this path; "), "{message}");
         for path in named {
             let ends = message.split(' ').any(|word| word.trim_end_matches(',') == *path);
             assert!(ends, "{target}: {path} is not in {message}");

@@ -62,7 +62,8 @@ async fn without_a_match_the_nearest_is_named() {
         ),
         (
             "taskserv/next/resolve?constraint=*",
-            "Extension taskserv/next has no version that matches *; there is none near".to_owned(),
+            "Extension taskserv/next has no version that matches *; no other version is near"
+                .to_owned(),
         ),
         ("provider/gcp/resolve?constraint=*", "Extension provider/gcp not found".to_owned()),
     ] {

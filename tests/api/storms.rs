@@ -160,7 +160,7 @@ async fn row_25_a_panic_reaches_everyone_and_the_next_asks_again() {
     let answers = all(waiting).await;
     let expected = HashSet::from([StatusCode::INTERNAL_SERVER_ERROR]);
     assert_eq!((answers.len(), statuses(&answers)), (100, expected));
-    assert_eq!(answers[0].json()["message"], "The service failed to answer");
+    assert_eq!(answers[0].json()["message"], "Internal error; the log has the cause");
     backend.panics.store(false, Ordering::SeqCst);
     assert_eq!(served.call(NEW, &[]).await.status, StatusCode::OK);
 }

@@ -19,7 +19,11 @@ use crate::support::served::{Served, Setup, memory};
 const RELEASE: &str = r#"{"action":"published","release":{"id":1,"tag_name":"1.1.0"},"repository":{"id":1,"name":"aws_prov","full_name":"ext/aws_prov","owner":{"login":"ext"}}}"#;
 
 fn signature(body: &str) -> String {
-    let key = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    signature_with(SECRET, body)
+}
+
+pub fn signature_with(secret: &str, body: &str) -> String {
+    let key = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let code = key.chain_update(body).finalize().into_bytes();
     code.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -32,7 +32,10 @@ async fn a_backend_that_says_no_to_everything_it_had_is_not_believed() {
     pass(A_DAY).await;
     assert_eq!(listed(&catalog).len(), 3);
     let reasons = reasons(&catalog);
-    assert!(reasons.iter().any(|reason| reason.starts_with("*: the backend says")), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.starts_with("*: the backend reports")),
+        "{reasons:?}"
+    );
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
     pass(A_DAY).await;
     assert_eq!(listed(&catalog), ["provider/b"], "it shows one of them again: the others are gone");

@@ -97,7 +97,7 @@ fn a_directory_that_is_missing_empty_or_none_is_told_as_what_it_is() {
     expect(&format!("cannot be read: {place} is a file, not a directory"), "local.path");
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    expect("it has no extension that we may see", "-provider");
+    expect("no extension is visible with these credentials", "-provider");
 }
 
 #[test]
@@ -276,9 +276,9 @@ async fn g10_a_token_that_may_only_list_is_told_with_the_scope_it_lacks() {
         state.create_released("aws_prov", "1.0.0", b"bytes");
         let server = FakeGitea::start(state).await;
         let (_, step, what) = problem_of(&server, "<orgonly>").await;
-        assert_eq!(what, "The token for gitea lacks the scope read:repository", "{step}");
+        assert_eq!(what, "The Gitea token lacks the scope read:repository", "{step}");
         let (_, _, what) = problem_of(&server, "<weak>").await;
-        assert_eq!(what, "The token for gitea lacks the scope read:organization");
+        assert_eq!(what, "The Gitea token lacks the scope read:organization");
     }
 }
 

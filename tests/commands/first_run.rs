@@ -99,10 +99,10 @@ fn init_leaves_what_is_there_and_says_what_to_do() {
     fs::write(at("config.toml"), "mine").unwrap();
     fs::create_dir(at("folder")).unwrap();
     symlink("nowhere", at("link")).unwrap();
-    let elsewhere = "name another file, or - for standard output";
+    let elsewhere = "choose another file, or - for standard output";
     for (file, expected) in [
-        ("config.toml", format!("config.toml is there already and is left as it is; {elsewhere}")),
-        ("link", format!("link is there already and is left as it is; {elsewhere}")),
+        ("config.toml", format!("config.toml already exists and is not changed; {elsewhere}")),
+        ("link", format!("link already exists and is not changed; {elsewhere}")),
         ("folder", "folder names a directory; name a file in it: folder/config.toml".to_owned()),
         ("new/", "new/ names a directory; name a file in it: new/config.toml".to_owned()),
         (
@@ -135,7 +135,7 @@ fn init_says_where_it_may_not_write() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(refused.status.code(), Some(1));
     let told = stderr(&refused);
-    let expected = "error: config.toml cannot be written: Permission denied (os error 13); name";
+    let expected = "error: config.toml cannot be written: Permission denied (os error 13); choose";
     assert!(told.starts_with(expected), "{told}");
     assert!(!dir.path().join("config.toml").exists());
 }

@@ -140,7 +140,7 @@ async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_knows_nothing_says_what_it_waits_for() {
-    let reason = "Nothing can be answered yet; waiting for gitea (it fails: connection refused)";
+    let reason = "Waiting for gitea (it fails: connection refused)";
     let served = Served::over(vec![Scripted::down(BackendId::GITEA)]).await;
     let _ = served.catalog.round(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
@@ -158,7 +158,7 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let served = Served::with(vec![Scripted::down(BackendId::GITEA)], setup).await;
     let _ = served.catalog.round(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
-    let reason = "Nothing can be answered yet; waiting for gitea (it fails)";
+    let reason = "Waiting for gitea (it fails)";
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));
     let bearer = format!("Bearer {CLIENT}");
     let told = served.get_with("/health/ready", &[("authorization", &bearer)]).await;
@@ -169,7 +169,7 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
 fn every_failure_has_the_exit_code_one() {
     for (arguments, expected) in [
         (&["--port", "0"][..], "--url"),
-        (&["--url", "https://a.example"], "is no address such as http://"),
+        (&["--url", "https://a.example"], "is not an address such as http://"),
         (&["--config", "none.toml"], "none.toml: cannot be read"),
     ] {
         let output = check(arguments);

@@ -67,7 +67,7 @@ fn a_secret_that_we_may_not_read_names_its_owner_and_us() {
         let output = unprivileged(dir.path()).args(["--port", "0"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
         let expected = format!(
-            "{line}: secret cannot be read (it belongs to user {us}, we are user {us}): \
+            "{line}: secret cannot be read (owner: user {us}; the service runs as user {us}): \
              Permission denied (os error 13)"
         );
         assert_eq!(told(&output), [expected]);
@@ -149,8 +149,10 @@ async fn s16i_a_state_dir_that_others_write_is_warned_about_and_what_they_put_th
     for (mode, warned) in [(0o777, true), (0o1777, true), (0o770, false), (0o755, false)] {
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
         let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-        let lines =
-            running.before.iter().filter(|line| line.contains("cache.state_dir: everybody"));
+        let lines = running
+            .before
+            .iter()
+            .filter(|line| line.contains("cache.state_dir is writable by every user"));
         let lines: Vec<&String> = lines.collect();
         assert_eq!(lines.len(), usize::from(warned), "{mode:o}: {:#?}", running.before);
         for part in ["WARN", "state", "chmod"] {

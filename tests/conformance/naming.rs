@@ -109,7 +109,7 @@ pub async fn a_near_miss_of_a_name_that_is_served_says_so(stage: &impl Nameable)
     stage.create_named(&stage.wrong("aws")).await;
     let served = served(stage).await;
     let told = advice(stage, &served).await;
-    let expected = format!("{} is served under that name", stage.right("aws"));
+    let expected = format!("{} is already served under that name", stage.right("aws"));
     assert!(told.len() == 1 && told[0].1.contains(&expected), "{told:?}");
     assert_eq!(served.get("/extensions/provider/aws/1.0.0").await.text(), "bytes");
 }

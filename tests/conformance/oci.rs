@@ -334,7 +334,7 @@ async fn names_in_upper_case_and_of_other_namespaces() {
     let told: Vec<(&str, bool)> = listing
         .faults
         .iter()
-        .map(|fault| (fault.repository.as_str(), fault.reason.contains("in lower case")))
+        .map(|fault| (fault.repository.as_str(), fault.reason.contains("lower case")))
         .collect();
     assert_eq!(told, [("Provisioning/gcp-provider", true), ("provisioning/AWS-Provider", true)]);
 }

@@ -139,7 +139,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
     assert!(begun.elapsed() <= Duration::from_millis(2500));
     let retry_after = Duration::from_secs(18);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
-    assert_eq!(error.message(), "A backend limits our request rate");
+    assert_eq!(error.message(), "A backend limits the request rate");
     let probes = backend.probes.load(Ordering::SeqCst);
     pass(17).await;
     assert_eq!(backend.probes.load(Ordering::SeqCst), probes, "no probe within the pause");

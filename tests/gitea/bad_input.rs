@@ -23,8 +23,8 @@ async fn two() -> FakeGitea {
 async fn refused_credentials_are_told_apart() {
     let fake = two().await;
     for (token, message) in [
-        ("wrong", "The gitea backend refused our credentials"),
-        ("<weak>", "The token for gitea lacks the scope read:organization"),
+        ("wrong", "The gitea backend refused the credentials"),
+        ("<weak>", "The Gitea token lacks the scope read:organization"),
     ] {
         let mut settings = settings(&fake);
         settings.token = Some(fake.token(token));
@@ -43,7 +43,7 @@ async fn an_unknown_organization_is_an_error_and_not_an_empty_one() {
     settings.organization = "no-such-org".parse().unwrap();
     let backend = backend_of(settings);
     for error in [backend.listing().await.unwrap_err(), backend.probe().await.unwrap_err()] {
-        assert!(error.message().contains("no such organization"), "{error}");
+        assert!(error.message().contains("organization is not visible"), "{error}");
         assert!(!error.is_not_found());
     }
 }
@@ -56,7 +56,7 @@ async fn a_wrong_sub_path_is_told_from_absence() {
     settings.url.set_path("/");
     let error = backend_of(settings).listing().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
-    assert!(error.message().contains("check url and its sub path"), "{error}");
+    assert!(error.message().contains("check the URL and its sub-path"), "{error}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn row_22_a_list_without_end_is_left_and_called_incomplete() {
     fake.fault("/repos?", Fault::AlwaysNext);
     let listing = backend.listing().await.unwrap();
     assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (2, false));
-    assert_eq!(listing.faults[0].reason, "a list of gitea has no end");
+    assert_eq!(listing.faults[0].reason, "a Gitea list has no end");
     assert!(fake.take_seen().len() <= 5);
     fake.heal();
 
@@ -139,7 +139,7 @@ async fn a_list_of_too_many_rows_is_cut_within_its_first_pages() {
     let listing = backend(&fake).listing().await.unwrap();
     assert!(!listing.coverage.is_complete());
     let reasons: Vec<&str> = listing.faults.iter().map(|fault| fault.reason.as_str()).collect();
-    assert!(reasons.contains(&"a list of gitea is too long"), "{reasons:?}");
+    assert!(reasons.contains(&"a Gitea list is too long"), "{reasons:?}");
     assert_eq!(asked(&fake, "/repos?page="), 3, "of two thousand pages, the first of them twice");
 }
 

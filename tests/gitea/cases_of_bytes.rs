@@ -84,7 +84,7 @@ async fn case_25_a_page_is_never_an_answer_nor_an_artifact() {
     let error = nobody.open(release.id(), artifact, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty, "the login page");
     let error = nobody.listing().await.unwrap_err();
-    assert_eq!(error.message(), "The gitea backend answers only with a token");
+    assert_eq!(error.message(), "Gitea requires a token here");
 }
 
 /// Going on where it broke off is the artifact store's half, in its issue.
@@ -100,7 +100,7 @@ async fn case_26_a_cut_body_and_an_error_with_a_tag_are_no_artifacts() {
 
     fake.edit(|state| state.files.insert(uuid.clone(), bytes[..400].to_vec()));
     let error = download(&backend, "provider/x").await.unwrap_err();
-    assert_eq!(error.message(), "The artifact is not as long as its release says");
+    assert_eq!(error.message(), "The artifact's length differs from its release");
 
     let etag = vec![("Etag", format!("\"{uuid}\"")), ("Content-Type", "text/html".to_owned())];
     fake.fault("/attachments/", Fault::Answer(500, etag, b"<html>".to_vec()));

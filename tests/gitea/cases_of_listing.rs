@@ -33,7 +33,7 @@ async fn case_02_short_pages_end_by_link_and_not_by_count() {
     let fake = FakeGitea::start(state).await;
     let listing = backend(&fake).listing().await.unwrap();
     assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (30, true));
-    assert_eq!(listing.faults[0].reason, "30 repositories are not visible to us");
+    assert_eq!(listing.faults[0].reason, "30 repositories are not visible with these credentials");
     assert_eq!(asked(&fake, "/repos?"), 3);
 }
 
@@ -56,7 +56,7 @@ async fn case_04_nothing_visible_of_something_is_incomplete_and_not_empty() {
     let listing = backend(&fake).listing().await.unwrap();
     assert_eq!((listing.ids.len(), listing.coverage.is_complete()), (0, false));
     let reason = &listing.faults[0].reason;
-    assert!(reason.contains("none of the organization's repositories are visible"), "{reason}");
+    assert!(reason.contains("no repository of the organization is visible"), "{reason}");
 }
 
 /// That what was known is served on is the catalog's half, in the issue of its persistence.
@@ -69,7 +69,7 @@ async fn case_05_a_token_revoked_midway_is_refused_and_not_tried_again() {
     fake.take_seen();
     let error = failure_of(&backend, "provider/aws").await;
     assert_eq!(error.kind(), ErrorKind::BackendRefused);
-    assert_eq!(error.message(), "The gitea backend refused our credentials");
+    assert_eq!(error.message(), "The gitea backend refused the credentials");
     assert_eq!(fake.take_seen().len(), 1);
     assert_eq!(backend.probe().await.unwrap_err().kind(), ErrorKind::BackendRefused);
 
@@ -105,10 +105,10 @@ async fn case_07_the_missing_scope_is_named() {
         backend_of(weak)
     };
     let error = weak("<weak>").listing().await.unwrap_err();
-    assert_eq!(error.message(), "The token for gitea lacks the scope read:organization");
+    assert_eq!(error.message(), "The Gitea token lacks the scope read:organization");
     let half = weak("half");
     for error in [half.listing().await.unwrap_err(), failure_of(&half, "provider/aws").await] {
-        assert_eq!(error.message(), "The token for gitea lacks the scope read:repository");
+        assert_eq!(error.message(), "The Gitea token lacks the scope read:repository");
         assert_eq!(error.kind(), ErrorKind::BackendRefused);
     }
 }
@@ -196,7 +196,7 @@ async fn case_22_a_renamed_organization_is_followed_and_told() {
     assert!(listing.coverage.is_complete());
     assert_eq!(
         listing.faults[0].reason,
-        "the organization is now called new-home: change the configuration"
+        "the organization was renamed to new-home: update the configuration"
     );
     assert_eq!(versions_of(&backend, "provider/aws").await, ["1.2.0", "1.1.0", "1.0.0"]);
     assert_eq!(versions_of(&backend, "provider/aws").await.len(), 3, "read by itself");

@@ -105,7 +105,7 @@ async fn g10_a_listing_whose_repositories_cannot_be_read_is_no_answer() {
         for error in refused {
             let error = error.unwrap();
             assert_eq!(error.kind(), ErrorKind::BackendRefused);
-            let message = "The token for gitea lacks the scope read:repository";
+            let message = "The Gitea token lacks the scope read:repository";
             assert_eq!(error.message(), message);
         }
 
@@ -153,7 +153,7 @@ async fn g17_a_private_organization_is_no_empty_one_without_a_token() {
             nobody.probe().await.err(),
         ] {
             let error = error.unwrap();
-            assert!(error.message().contains("shows us no such organization"), "{error}");
+            assert!(error.message().contains("organization is not visible"), "{error}");
             assert_eq!(error.kind(), ErrorKind::BackendRefused);
         }
     }
@@ -171,7 +171,7 @@ async fn g17b_all_access_lost_while_running_is_no_quiet_round() {
     assert_eq!(listed(&backend).await, ["provider/locked"]);
     fake.edit(|state| state.tokens.get_mut("<read>").unwrap().member = false);
     let error = backend.changes(Some(&cursor)).await.unwrap_err();
-    assert!(error.message().contains("shows us no such organization"), "{error}");
+    assert!(error.message().contains("organization is not visible"), "{error}");
     assert!(backend.listing().await.is_err());
     assert!(backend.probe().await.is_err());
 }
@@ -213,15 +213,11 @@ async fn g18_the_missing_scope_is_named_in_every_wording() {
         );
         let error = failure_of(&backend, "provider/x").await;
         assert_eq!(error.kind(), ErrorKind::BackendRefused);
-        assert_eq!(
-            error.message(),
-            format!("The token for gitea lacks the scope {scope}"),
-            "{said}"
-        );
+        assert_eq!(error.message(), format!("The Gitea token lacks the scope {scope}"), "{said}");
         fake.heal();
     }
     let limited = br#"{"message":"token scope is limited to public repos"}"#;
     fake.fault("/releases", forbidden(limited));
     let error = failure_of(&backend, "provider/x").await;
-    assert!(error.message().contains("limited to what is public"), "{error}");
+    assert!(error.message().contains("limited to public repositories"), "{error}");
 }

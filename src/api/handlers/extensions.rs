@@ -31,9 +31,9 @@ use crate::api::views::{ExtensionView, VersionView};
             ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
             ("ETag" = String, description = "Weak"),
         )),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "Nothing is known yet of the backends asked"),
+        (status = 503, body = ErrorBody, description = "No backend of the request was read yet"),
     ),
 )]
 pub async fn list_extensions(
@@ -71,9 +71,9 @@ pub async fn list_extensions(
             ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
             ("ETag" = String, description = "Weak"),
         )),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "Nothing is known yet of the backends asked"),
+        (status = 503, body = ErrorBody, description = "No backend of the request was read yet"),
     ),
 )]
 pub async fn search_extensions(
@@ -108,11 +108,11 @@ pub async fn search_extensions(
     params(IdParams, ScopeParams),
     responses(
         (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
-        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
+        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
         (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
     ),
 )]
@@ -135,11 +135,11 @@ pub async fn get_extension(
     params(IdParams, ScopeParams),
     responses(
         (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
-        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
+        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
         (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
     ),
 )]

@@ -193,7 +193,7 @@ pub async fn live() -> StatusCode {
     tag = "system",
     responses(
         (status = 200),
-        (status = 503, body = ErrorBody, description = "Not yet, or no more: the message says why"),
+        (status = 503, body = ErrorBody, description = "Not ready; the message says why"),
     ),
 )]
 pub async fn ready(
@@ -217,7 +217,7 @@ pub async fn ready(
         }
     });
     let backends = backends.collect::<Vec<_>>().join(", ");
-    let message = format!("Nothing can be answered yet; waiting for {backends}");
+    let message = format!("Waiting for {backends}");
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
@@ -226,9 +226,9 @@ fn unready(status: &Status) -> &'static str {
     if status.last_error.is_some() {
         "it fails"
     } else if status.current_as_of.is_some() {
-        "it was last read too long ago"
+        "last read too long ago"
     } else {
-        "it was not read yet"
+        "not read yet"
     }
 }
 

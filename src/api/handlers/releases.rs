@@ -27,11 +27,11 @@ use crate::models::scope::Scope;
     params(IdParams, VersionPathParam, TagParam, ScopeParams),
     responses(
         (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
-        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
+        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
         (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
     ),
 )]
@@ -55,11 +55,11 @@ pub async fn get_version(
     params(IdParams, RangeParams, ScopeParams),
     responses(
         (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "The client has it already"),
+        (status = 304, description = "Not modified"),
         (status = 400, body = ErrorBody),
         (status = 404, body = ErrorBody, description = "No version matches; the message names the nearest"),
-        (status = 502, body = ErrorBody, description = "A backend refused us or sent nonsense"),
-        (status = 503, body = ErrorBody, description = "It is not known who owns the name"),
+        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
+        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
         (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
     ),
 )]

@@ -32,12 +32,12 @@ pub fn outcomes() -> Vec<&'static str> {
     request_body(content = Object, description = "As the backend sends it"),
     responses(
         (status = 202, description = "Taken"),
-        (status = 400, body = ErrorBody, description = "Signed, but not readable"),
+        (status = 400, body = ErrorBody, description = "The signature is valid, the body is not readable"),
         (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
         (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
         (status = 408, body = ErrorBody, description = "The request body did not arrive within 3 seconds"),
         (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
-        (status = 503, body = ErrorBody, description = "For three seconds 16 notices of this backend, or 8 of this sender, were being read"),
+        (status = 503, body = ErrorBody, description = "Too many deliveries of this backend or sender are being read"),
     ),
 )]
 pub async fn receive(

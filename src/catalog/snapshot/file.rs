@@ -185,8 +185,9 @@ impl StateFile {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let parts = end.and_then(|end| bytes.split_at_checked(end + 1));
         let (head, payload) = parts.ok_or_else(|| damaged("its first line is cut short"))?;
-        let head: Head = serde_json::from_slice(head)
-            .map_err(|error| damaged("its first line is none of ours").because(error))?;
+        let head: Head = serde_json::from_slice(head).map_err(|error| {
+            damaged("its first line is not a header of this format").because(error)
+        })?;
         // Checked before the digest, so that the error names the version, not damage.
         if head.version != self.version {
             return Err(damaged(format!(

@@ -63,7 +63,11 @@ pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Repor
             entries.push(failure(config, source, "credentials", &error));
             return entries;
         }
-        entries.push(ReportLine::ok(source.as_str(), "credentials", "it answers us"));
+        entries.push(ReportLine::ok(
+            source.as_str(),
+            "credentials",
+            "the backend accepts the credentials",
+        ));
     }
     let listing = match backend.listing().await {
         Ok(listing) => listing,
@@ -159,7 +163,7 @@ fn certificate(about: &str, tls: Result<Option<Timestamp>, String>) -> ReportLin
         Ok(Some(end)) => {
             ReportLine::ok(about, "tls", format!("the certificate is good until {end}"))
         }
-        Ok(None) => ReportLine::ok(about, "tls", "a connection comes about"),
+        Ok(None) => ReportLine::ok(about, "tls", "TLS connection established"),
         Err(why) => ReportLine::problem(
             about,
             "tls",
@@ -199,25 +203,24 @@ async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> Repor
         Ok(answer) => answer,
         // Connection and TLS were checked before, so the fault is above them.
         Err(error) => {
-            let fix = "the server accepts connections and does not answer HTTP: look at its log, \
-                       and at a proxy before it";
+            let fix = "the server accepts connections but sends no HTTP response: check its log, and any proxy in front";
             return ReportLine::problem(about, "answer", error.report(), fix);
         }
     };
     let date = answer.headers.get("date").and_then(|date| date.to_str().ok());
     let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) else {
-        return ReportLine::ok(about, "clock", "the server does not tell its time");
+        return ReportLine::ok(about, "clock", "the server sends no Date header");
     };
     let skew = date.timestamp().duration_since(Timestamp::now());
     if skew.unsigned_abs() <= SKEW_MAX {
-        return ReportLine::ok(about, "clock", "its clock and ours agree");
+        return ReportLine::ok(about, "clock", "the clocks agree");
     }
     let (seconds, side) =
         (skew.unsigned_abs().as_secs(), if skew.is_negative() { "ahead of" } else { "behind" });
     ReportLine::problem(
         about,
         "clock",
-        format!("our clock is {seconds} s {side} the server's"),
+        format!("the local clock is {seconds} s {side} the server's"),
         "synchronize both clocks (timedatectl set-ntp true)",
     )
 }
@@ -239,14 +242,19 @@ fn listed(backend: BackendId, listing: &Listing) -> ReportLine {
                 "put an image layout into it, whose name ends in -provider, -taskserv or -cluster"
             }
         };
-        return ReportLine::problem(about, "listing", "it has no extension that we may see", fix);
+        return ReportLine::problem(
+            about,
+            "listing",
+            "no extension is visible with these credentials",
+            fix,
+        );
     }
     match listing.faults.iter().find(|fault| fault.subject != FaultSubject::Naming) {
         Some(fault) => ReportLine::note(
             about,
             "listing",
             format!("{count} extensions; {}: {}", fault.repository, fault.reason),
-            "mend this repository, or take it away",
+            "correct this repository, or remove it",
         ),
         None => ReportLine::ok(about, "listing", format!("{count} extensions")),
     }
@@ -278,7 +286,7 @@ fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Erro
         }
         _ if backend.kind() == BackendKind::Local => match step {
             "listing" => "set local.path to a directory that the service may read".to_owned(),
-            _ => "mend this layout, or remove it".to_owned(),
+            _ => "correct this layout, or remove it".to_owned(),
         },
         ErrorKind::BackendRefused if has_token => format!(
             "renew the credentials in the file of {about}.{key}, with the right to read \
@@ -289,9 +297,9 @@ fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Erro
                                 exists, and that the credentials may see it"
             .to_owned(),
         ErrorKind::BackendTimeout | ErrorKind::BackendUnavailable { .. } => {
-            "look at the server's log and load, and at a proxy before it".to_owned()
+            "check the server's log and load, and any proxy in front".to_owned()
         }
-        _ => format!("check that the address of [{about}] is that of such a server"),
+        _ => format!("check that the address of {about} points to such a server"),
     };
     ReportLine::problem(about, step, error.report(), fix)
 }

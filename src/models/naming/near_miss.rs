@@ -82,8 +82,7 @@ impl NearMiss {
     pub fn reason(&self, is_served: impl Fn(&ExtensionId) -> bool) -> String {
         match &self.wrong {
             Wrong::Ending(id) if is_served(id) => format!(
-                "is not served: it looks like {id}, and {} is served under that name; rename it if \
-                 it is another extension",
+                "is not served: it looks like {id}, and {} is already served under that name; rename it if it is another extension",
                 self.name_of(id)
             ),
             Wrong::Ending(id) => {
@@ -95,7 +94,7 @@ impl NearMiss {
                 InvalidName::Name
             ),
             Wrong::Case(id) => format!(
-                "cannot be read: registries are asked in lower case; rename it to {}",
+                "cannot be read: registry paths are lower case; rename it to {}",
                 self.name_of(id)
             ),
         }
@@ -237,6 +236,6 @@ mod tests {
         let near = near_miss("aws-provider", BackendKind::Gitea).unwrap();
         assert_eq!(near.meant().unwrap().to_string(), "provider/aws");
         let reason = near.reason(|id| id.name.as_str() == "aws");
-        assert!(reason.contains("aws_prov is served under that name"), "{reason}");
+        assert!(reason.contains("aws_prov is already served under that name"), "{reason}");
     }
 }

@@ -96,7 +96,7 @@ impl Client {
 
 fn failure(answer: &Streamed) -> Error {
     if answer.is_refusal() {
-        return Error::new(ErrorKind::BackendRefused, "The registry refused us the artifact");
+        return Error::new(ErrorKind::BackendRefused, "The registry denied access to the artifact");
     }
     answer.failure()
 }
@@ -118,7 +118,7 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     let announced = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     match announced {
         Some(range) if range.starts_with(&expected) => Ok(()),
-        _ => Err(Error::faulty("The registry sent another part of the artifact than asked for")),
+        _ => Err(Error::faulty("The registry returned another range of the artifact")),
     }
 }
 

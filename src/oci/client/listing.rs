@@ -246,7 +246,7 @@ impl<'a> ListWalk<'a> {
     fn end(self, gap: Option<Error>) -> Names {
         let (names, older, unfit) = self.gathered.names();
         let unnamed = self.unnamed;
-        let odd = || Error::faulty(format!("{unnamed} elements of the listing are no names"));
+        let odd = || Error::faulty(format!("{unnamed} elements of the listing are not names"));
         let gap = gap.or_else(|| (unnamed > 0).then(odd));
         Names { names, named: self.named, older, unfit, gap }
     }

@@ -64,7 +64,7 @@ impl Manifest {
     pub fn read(digest: Digest, bytes: Bytes, room: MemoryBudget) -> Result<Self> {
         let not_one = |error: Error| {
             let oversized = error.is_oversized();
-            let error = Error::faulty(format!("{digest} is no manifest")).because(error);
+            let error = Error::faulty(format!("{digest} is not a manifest")).because(error);
             if oversized { error.oversized() } else { error }
         };
         let document = object(&bytes, room).map_err(not_one)?;
@@ -79,7 +79,7 @@ impl Manifest {
 /// Same as [`json::document`].
 pub fn object<T: DeserializeOwned>(bytes: &[u8], room: MemoryBudget) -> Result<T> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::faulty("It is no JSON object"));
+        return Err(Error::faulty("It is not a JSON object"));
     }
     json::document(bytes, room)
 }

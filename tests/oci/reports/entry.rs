@@ -248,12 +248,12 @@ async fn o18_a_refused_redirect_says_what_allows_it() {
             ScriptedRegistry::start(move |_| Reply::new(307).header("location", away)).await;
         let opened = backend(&server.url()).open(&id("aws-provider"), &artifact(), None).await;
         let error = opened.err().unwrap();
-        assert!(error.message().contains("oci.allow_private_redirects"), "{away}: {error}");
+        assert!(error.message().contains("allow_private_redirects"), "{away}: {error}");
         let manifest = backend(&server.url())
             .version(&id("aws-provider"), &"1.0.0".parse().unwrap())
             .await
             .unwrap_err();
-        assert!(manifest.report().contains("oci.allow_private_redirects"), "{}", manifest.report());
+        assert!(manifest.report().contains("allow_private_redirects"), "{}", manifest.report());
     }
 }
 
@@ -287,6 +287,6 @@ async fn o18c_a_token_server_at_a_private_address_is_to_be_named() {
         let asking =
             if who.is_empty() { backend(&server.url()) } else { backend_as(&server.url(), who) };
         let error = asking.extension(&id("aws-provider")).await.unwrap_err();
-        assert!(error.report().contains("oci.token_hosts"), "{}", error.report());
+        assert!(error.report().contains("token_hosts"), "{}", error.report());
     }
 }
