@@ -109,15 +109,3 @@ pub enum ConfigAction {
     /// Print the JSON Schema of the configuration file
     Schema,
 }
-
-impl Args {
-    /// The flags that stand for keys of the configuration: section, key, value, flag.
-    #[must_use]
-    pub fn overrides(&self) -> Vec<(&'static str, &'static str, String, &'static str)> {
-        let demo_host = self.demo.then(|| "127.0.0.1".to_owned());
-        let host = self.host.clone().or(demo_host);
-        let host = host.map(|host| ("server", "host", host, "--host"));
-        let port = self.port.map(|port| ("server", "port", port.to_string(), "--port"));
-        host.into_iter().chain(port).collect()
-    }
-}

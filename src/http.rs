@@ -17,6 +17,7 @@ mod redirect;
 pub mod request;
 mod retry;
 pub mod room;
+pub mod settings;
 mod throttle;
 mod tls;
 mod turn;
@@ -25,7 +26,7 @@ mod verdict;
 mod whole;
 mod window;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
 use crate::http::room::Room;
+use crate::http::settings::UpstreamSettings;
 use crate::http::throttle::{Course, Throttle};
 use crate::http::turn::Turn;
 use crate::http::turns::{Permit, Turns};
@@ -76,19 +78,8 @@ pub struct HttpSettings {
     /// The configured address. Its origin is trusted, wherever it is; every other one must be
     /// public.
     pub base: Url,
-    /// A whole question for metadata, with the wait for its turn and its retries; for downloads
-    /// the time to headers and the longest silence.
-    pub timeout: Duration,
-    /// How many questions and downloads may be under way at once; others wait their turn.
-    pub max_concurrency: usize,
-    /// Retries after a temporary failure.
-    pub retries: u32,
-    /// `false` accepts any certificate: for tests and for laboratories.
-    pub verify_tls: bool,
-    /// A PEM file of certificates trusted beside those of the system.
-    pub ca_file: Option<PathBuf>,
-    /// Whether a redirect may lead to a private address that is not the configured one.
-    pub allow_private_redirects: bool,
+    /// How the server is talked to.
+    pub upstream: UpstreamSettings,
 }
 
 /// The client of one backend. Cheap to clone.
@@ -145,9 +136,9 @@ impl HttpClient {
     /// A certificate file that cannot be read or holds no certificate.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
-        let turns = Turns::new(settings.max_concurrency);
+        let turns = Turns::new(settings.upstream.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
-        let retries = Retries::new(settings.retries);
+        let retries = Retries::new(settings.upstream.retries);
         let large = tokio::sync::Mutex::default();
         let (home, aside) = (Throttle::new(), Throttle::new());
         Ok(Self(Arc::new(Shared {
@@ -202,7 +193,7 @@ impl HttpClient {
         let backend = self.0.settings.backend;
         let (reached, (call, permit)) = self.ask(&request, |reached| async { Ok(reached) }).await?;
         let (head, body) = reached.response.into_parts();
-        let bytes = body::stream(body, self.0.settings.timeout, call, (counted, permit));
+        let bytes = body::stream(body, self.0.settings.upstream.timeout, call, (counted, permit));
         let left_home = !reached.hop.at_home;
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
@@ -213,7 +204,7 @@ impl HttpClient {
         request: &Request,
         read: impl Fn(Reached) -> F,
     ) -> Result<(A, Kept)> {
-        let patience = self.0.settings.timeout;
+        let patience = self.0.settings.upstream.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);

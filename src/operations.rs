@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use crate::args::{Args, Command, pages};
-use crate::config::Sources;
+use crate::config::{Flags, Sources};
 use crate::operations::healthcheck::Question;
 use crate::service;
 use crate::telemetry;
@@ -57,7 +57,7 @@ pub fn run(
     let sources = Sources {
         file: args.config.as_deref(),
         environment,
-        flags: args.overrides(),
+        flags: Flags { host: args.host.clone(), port: args.port },
         demo: args.demo,
     };
     match &args.command {

@@ -1,14 +1,17 @@
 //! What an operator says of a Gitea, in types that cannot hold nonsense.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
+use crate::config_reader::Section;
+use crate::config_reader::form::{Form, WEB, without_credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::http::settings::UpstreamSettings;
+use crate::models::addresses::host_of;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
@@ -28,18 +31,8 @@ pub struct GiteaSettings {
     pub organization_id: Option<i64>,
     /// Public organizations need none.
     pub token: Option<GiteaToken>,
-    /// A whole question for metadata; for downloads the time to headers and the longest silence.
-    pub timeout: Duration,
-    /// `false` accepts any certificate.
-    pub verify_ssl: bool,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Questions under way at once; 8 is what servers bear well.
-    pub max_concurrency: usize,
-    /// Retries after a temporary failure.
-    pub retries: u32,
-    /// Whether a download may be redirected to a private address (a store beside the server).
-    pub allow_private_redirects: bool,
+    /// How its server is talked to.
+    pub upstream: UpstreamSettings,
     /// Forgejo's external assets are ignored unless the host of their address is one of these.
     pub external_asset_hosts: Vec<String>,
 }
@@ -54,15 +47,56 @@ impl GiteaSettings {
             organization,
             organization_id: None,
             token: None,
-            timeout: Duration::from_secs(30),
-            verify_ssl: true,
-            ca_file: None,
-            max_concurrency: 8,
-            retries: 2,
-            allow_private_redirects: false,
+            upstream: UpstreamSettings::default(),
             external_asset_hosts: Vec::new(),
         }
     }
+
+    /// Reads `[gitea]`, or an entry of `[[gitea]]`.
+    pub fn read(keys: &mut Section<'_>) -> Option<Self> {
+        Some(Self {
+            url: keys
+                .key("url", Form::Address(WEB), server_url)
+                .doc("Base URL; may have a sub-path.")
+                .required("https://gitea.example.com")?,
+            organization: keys
+                .text("organization")
+                .doc("Organization to index.")
+                .required("provisioning-extensions")?,
+            organization_id: keys
+                .whole("organization_id", 1..=i64::MAX)
+                .doc("Id that the organization must have. Default: the id seen first is pinned.")
+                .optional(2),
+            upstream: UpstreamSettings::read(keys)?,
+            external_asset_hosts: keys
+                .key("external_asset_hosts", Form::List, host_of)
+                .doc("Hosts from which external assets of Forgejo may be downloaded.")
+                .items([])?,
+            id: keys.id(BackendKind::Gitea),
+            token: None,
+        })
+    }
+}
+
+/// The address of a server, perhaps with a path.
+fn server_url(text: &str) -> Result<Url, String> {
+    let shown = without_credentials(text);
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let host = rest.split('/').next().unwrap_or_default();
+    if !is_web || host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
+        return Err(format!(
+            "must be http:// or https:// and a host, without credentials, not {shown:?}"
+        ));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
+        return Err(format!(
+            "must be an address without query, fragment and white space, not {shown:?}"
+        ));
+    }
+    Url::parse(text).map_err(|error| {
+        format!("is no address ({error}): must be such as https://git.example.com/sub")
+    })
 }
 
 /// The name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.

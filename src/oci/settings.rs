@@ -1,17 +1,20 @@
 //! What an operator says of a registry, in types that cannot hold nonsense.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::config_reader::form::Form;
+use crate::config_reader::{Section, parsed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::http::HttpSettings;
+use crate::http::settings::UpstreamSettings;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
-use crate::oci::realm::TokenHost;
+use crate::oci::realm::{TokenHost, host_of};
 use crate::oci::repository::Namespace;
 
 /// Largest file of credentials, in bytes: a Docker `config.json` of some thousand registries.
@@ -32,18 +35,8 @@ pub struct OciSettings {
     pub credentials: Credentials,
     /// Hosts of token servers that may be told so, beside those of the registry's own domain.
     pub token_hosts: Vec<TokenHost>,
-    /// A whole question for metadata; for downloads the time to headers and the longest silence.
-    pub timeout: Duration,
-    /// `false` accepts any certificate.
-    pub verify_ssl: bool,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Concurrent requests to the backend.
-    pub max_concurrency: usize,
-    /// Retries after a temporary failure.
-    pub retries: u32,
-    /// Whether a redirect or a token server may be at a private address beside the registry's own.
-    pub allow_private_redirects: bool,
+    /// How its server is talked to.
+    pub upstream: UpstreamSettings,
     /// How long credentials count as good after they last served. Within this time a refusal for
     /// one repository means that there is none, since many registries answer so; beyond it, that
     /// the credentials are refused.
@@ -61,28 +54,50 @@ impl OciSettings {
             repositories: Vec::new(),
             credentials: Credentials::Anonymous,
             token_hosts: Vec::new(),
-            timeout: Duration::from_secs(30),
-            verify_ssl: true,
-            ca_file: None,
-            max_concurrency: 8,
-            retries: 2,
-            allow_private_redirects: false,
+            upstream: UpstreamSettings::default(),
             ttl: Duration::from_secs(300),
         }
+    }
+
+    /// Reads `[oci]`, or an entry of `[[oci]]`.
+    pub fn read(keys: &mut Section<'_>) -> Option<Self> {
+        let registry = keys
+            .key("registry", Form::Address(r"\S"), parsed)
+            .doc("Host and port; with http:// in front for plain HTTP.")
+            .required("registry.example.com")?;
+        let namespace = keys
+            .text("namespace")
+            .doc("Namespace, the prefix of repository names.")
+            .required("provisioning")?;
+        Some(Self {
+            token_hosts: keys.key("token_hosts", Form::List, token_host)
+                .doc("Additional trusted token servers, on other domains or ports than the registry.")
+                .items([])?,
+            repositories: keys.key("repositories", Form::List, extension)
+                .doc("Repositories to serve in addition to those that the registry lists.")
+                .items([])?,
+            upstream: UpstreamSettings::read(keys)?,
+            id: keys.id(BackendKind::Oci),
+            ..Self::new(registry, namespace)
+        })
     }
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
             backend: BackendKind::Oci,
             base: self.registry.base().clone(),
-            timeout: self.timeout,
-            max_concurrency: self.max_concurrency,
-            retries: self.retries,
-            verify_tls: self.verify_ssl,
-            ca_file: self.ca_file.clone(),
-            allow_private_redirects: self.allow_private_redirects,
+            upstream: self.upstream.clone(),
         }
     }
+}
+
+fn token_host(text: &str) -> Result<TokenHost, String> {
+    host_of(text).map_err(|error| format!("{text:?}: {error}"))
+}
+
+fn extension(repository: &str) -> Result<ExtensionId, String> {
+    let none = || format!("{repository:?} ends in none of -provider, -taskserv, -cluster");
+    ExtensionId::from_oci_repository(repository).ok_or_else(none)
 }
 
 /// The credentials in a file, for a namespace of a registry.

@@ -48,8 +48,8 @@ async fn examine(config: &Config) -> Vec<Entry> {
             Vec::new()
         }
     };
-    for backend in &backends {
-        entries.extend(upstream::examine(&config, backend.as_ref()).await);
+    for (config, backend) in config.backends.iter().zip(&backends) {
+        entries.extend(upstream::examine(config, backend.as_ref()).await);
     }
     entries
 }

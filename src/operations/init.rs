@@ -15,11 +15,11 @@ const NAME: &str = "extension-registry";
 /// `program` is what the program was started as, which works again from the same place.
 pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
-        return print(example::render().as_bytes());
+        return print(example().as_bytes());
     }
     let failed = |error| Failure::Failed(unwritten(path, &error));
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    if let Err(error) = file.write_all(example::render().as_bytes()) {
+    if let Err(error) = file.write_all(example().as_bytes()) {
         // A part of it would be in the way of the next try.
         let _ = fs::remove_file(path);
         return Err(failed(error));

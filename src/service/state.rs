@@ -13,7 +13,6 @@ use crate::catalog::first_seen::keeper::DigestKeeper;
 use crate::catalog::snapshot::Fingerprints;
 use crate::catalog::snapshot::keeper::Keeper;
 use crate::config::Config;
-use crate::models::backend_kind::BackendKind;
 
 /// Restores the state of the last run; `None`, with a warning, if no directory is configured.
 pub(super) async fn restored(config: &Config, catalog: &Arc<Catalog>) -> Option<Keepers> {
@@ -75,15 +74,5 @@ impl Keepers {
 
 /// What each backend is configured to be.
 fn fingerprints(config: &Config) -> Fingerprints {
-    let gitea = config.gitea.as_ref().map(|gitea| {
-        (BackendKind::Gitea, format!("{}/{}", gitea.url.trim_end_matches('/'), gitea.organization))
-    });
-    let oci = config.oci.as_ref().map(|oci| {
-        (BackendKind::Oci, format!("{}/{}", oci.registry.trim_end_matches('/'), oci.namespace))
-    });
-    let local = config.local.as_ref().map(|local| {
-        let path = std::path::absolute(&local.path).unwrap_or_else(|_| local.path.clone());
-        (BackendKind::Local, path.display().to_string())
-    });
-    [gitea, oci, local].into_iter().flatten().collect()
+    config.backends.iter().map(|backend| (backend.kind(), backend.fingerprint.clone())).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use extension_registry::config::{schema, size};
+use extension_registry::config::{example, schema};
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::byte_size::bytes_of;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -91,9 +93,9 @@ fn check_tells_what_backends_would_refuse_all_at_once() {
 #[test]
 fn the_schema_is_current_and_the_program_prints_it() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.schema.json");
-    crate::contracts::assert_committed(&path, &schema::render());
+    crate::contracts::assert_committed(&path, &schema());
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema::render());
+    assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema());
 }
 
 /// Whether a value fits a schema, as far as ours go: the keywords of objects, texts and numbers.
@@ -123,17 +125,19 @@ fn fits(schema: &Value, value: &Value) -> bool {
             let known = schema["properties"].as_object().unwrap();
             value.as_object().is_none_or(|keys| keys.keys().all(|key| known.contains_key(key)))
         }
+        "oneOf" => wanted.as_array().unwrap().iter().filter(|one| fits(one, value)).count() == 1,
         "items" => value.as_array().is_none_or(|items| items.iter().all(|item| fits(wanted, item))),
         "enum" => wanted.as_array().unwrap().contains(value),
         "minimum" => value.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap()),
         "maximum" => value.as_i64().is_none_or(|number| number <= wanted.as_i64().unwrap()),
         "pattern" => value.as_str().is_none_or(|text| match wanted.as_str().unwrap() {
             r"\S" => !text.trim().is_empty(),
+            "^[a-z][a-z0-9-]{0,31}$" => text.parse::<BackendId>().is_ok(),
             r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)" => {
                 let lower = text.to_ascii_lowercase();
                 lower.starts_with("https://") || lower.starts_with("http://")
             }
-            "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => size::bytes_of(text).is_some(),
+            "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => bytes_of(text).is_ok(),
             other => panic!("{other}"),
         }),
         other => panic!("{other}"),
@@ -142,8 +146,8 @@ fn fits(schema: &Value, value: &Value) -> bool {
 
 #[test]
 fn the_example_fits_the_schema_and_mistakes_do_not() {
-    let schema: Value = serde_json::from_str(&schema::render()).unwrap();
-    let example = extension_registry::config::example::render();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
+    let example = example();
     let uncommented: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {

@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::backend::{Backend, Fault, Listing};
-use crate::config::{Config, UpstreamConfig};
+use crate::config::{BackendConfig, BackendSettings, Config};
 use crate::error::{Error, ErrorKind};
 use crate::http::inspect::{Inspection, inspect};
 use crate::http::request::Request;
 use crate::http::room::Room;
+use crate::http::settings::UpstreamSettings;
 use crate::http::{HttpClient, HttpSettings};
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
-use crate::oci::address::RegistryAddress;
 use crate::operations::doctor::report::Entry;
 
 /// Nobody waits longer for a doctor.
@@ -33,11 +33,12 @@ const BODY_MAX: usize = 1024 * 1024;
 /// The same configuration with shorter deadlines.
 pub(super) fn impatient(config: &Config) -> Config {
     let mut config = config.clone();
-    let upstreams = [
-        config.gitea.as_mut().map(|gitea| &mut gitea.upstream),
-        config.oci.as_mut().map(|oci| &mut oci.upstream),
-    ];
-    for upstream in upstreams.into_iter().flatten() {
+    for backend in &mut config.backends {
+        let upstream = match &mut backend.settings {
+            BackendSettings::Gitea(gitea) => &mut gitea.upstream,
+            BackendSettings::Oci(oci) => &mut oci.upstream,
+            BackendSettings::Local(_) => continue,
+        };
         upstream.timeout = upstream.timeout.min(PATIENCE);
         upstream.retries = 0;
     }
@@ -45,72 +46,59 @@ pub(super) fn impatient(config: &Config) -> Config {
 }
 
 /// Everything about one backend.
-pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<Entry> {
-    let source = backend.source();
+pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Vec<Entry> {
+    let about = config.path.as_str();
     let mut entries = Vec::new();
-    if let Some((url, upstream)) = remote(config, source) {
-        entries.extend(way(source, &url, upstream).await);
+    if let Some((url, upstream)) = config.upstream() {
+        entries.extend(way(about, &url, upstream).await);
         if entries.iter().any(Entry::is_problem) {
             return entries;
         }
-        entries.push(clock(source, &url, upstream).await);
+        entries.push(clock(config.kind(), about, &url, upstream).await);
         if entries.iter().any(Entry::is_problem) {
             return entries;
         }
         if let Err(error) = backend.probe().await {
-            entries.push(failure(config, source, "credentials", &error));
+            entries.push(failure(config, "credentials", &error));
             return entries;
         }
-        entries.push(Entry::ok(source.as_str(), "credentials", "it answers us"));
+        entries.push(Entry::ok(about, "credentials", "it answers us"));
     }
     let listing = match backend.listing().await {
         Ok(listing) => listing,
         Err(error) => {
-            entries.push(failure(config, source, "listing", &error));
+            entries.push(failure(config, "listing", &error));
             return entries;
         }
     };
-    entries.push(listed(source, &listing));
-    entries.extend(misnamed(source, &listing));
+    entries.push(listed(config, &listing));
+    entries.extend(misnamed(about, &listing));
     entries.extend(read_one(config, backend, &listing).await);
     entries
 }
 
 /// Whether what is listed can be read: rights to the one are no rights to the other. The first
 /// extensions are asked for, since one that fails may be ill by itself.
-async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> Option<Entry> {
-    let source = backend.source();
+async fn read_one(
+    config: &BackendConfig,
+    backend: &dyn Backend,
+    listing: &Listing,
+) -> Option<Entry> {
     let mut first = None;
     for id in listing.ids.iter().take(TRIED_MAX) {
         match backend.extension(id).await {
             Ok(read) => {
                 let what = format!("{id} has {} version(s)", read.releases().len());
-                return Some(Entry::ok(source.as_str(), "releases", what));
+                return Some(Entry::ok(&config.path, "releases", what));
             }
             Err(error) => first = first.or(Some(error)),
         }
     }
-    first.map(|error| failure(config, source, "releases", &error))
-}
-
-fn remote(config: &Config, source: BackendKind) -> Option<(Url, &UpstreamConfig)> {
-    match source {
-        BackendKind::Gitea => {
-            let gitea = config.gitea.as_ref()?;
-            Some((gitea.url.parse().ok()?, &gitea.upstream))
-        }
-        BackendKind::Oci => {
-            let oci = config.oci.as_ref()?;
-            let address: RegistryAddress = oci.registry.parse().ok()?;
-            Some((address.endpoint(""), &oci.upstream))
-        }
-        BackendKind::Local => None,
-    }
+    first.map(|error| failure(config, "releases", &error))
 }
 
 /// Name, connection and TLS.
-async fn way(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Vec<Entry> {
-    let about = source.as_str();
+async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<Entry> {
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
         Err(error) => {
@@ -171,18 +159,10 @@ fn soon() -> jiff::SignedDuration {
 }
 
 /// Whether the backend's clock and ours agree.
-async fn clock(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Entry {
-    let about = source.as_str();
-    let settings = HttpSettings {
-        backend: source,
-        base: url.clone(),
-        timeout: upstream.timeout,
-        max_concurrency: 1,
-        retries: 0,
-        verify_tls: upstream.verify_ssl,
-        ca_file: upstream.ca_file.clone(),
-        allow_private_redirects: false,
-    };
+async fn clock(backend: BackendKind, about: &str, url: &Url, upstream: &UpstreamSettings) -> Entry {
+    let upstream =
+        UpstreamSettings { max_concurrency: 1, allow_private_redirects: false, ..upstream.clone() };
+    let settings = HttpSettings { backend, base: url.clone(), upstream };
     let asked = match HttpClient::new(settings, Arc::new(())) {
         Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX, Room::Much).await,
         Err(error) => Err(error),
@@ -213,11 +193,11 @@ async fn clock(source: BackendKind, url: &Url, upstream: &UpstreamConfig) -> Ent
     )
 }
 
-fn listed(source: BackendKind, listing: &Listing) -> Entry {
-    let about = source.as_str();
+fn listed(config: &BackendConfig, listing: &Listing) -> Entry {
+    let about = config.path.as_str();
     let count = listing.ids.len();
     if count == 0 {
-        let fix = match source {
+        let fix = match config.kind() {
             BackendKind::Gitea => {
                 "publish a repository whose name ends in _prov, _taskserv or _cluster, or let the \
                  credentials see it"
@@ -244,36 +224,30 @@ fn listed(source: BackendKind, listing: &Listing) -> Entry {
 }
 
 /// What nearly fits the naming.
-fn misnamed(source: BackendKind, listing: &Listing) -> impl Iterator<Item = Entry> {
+fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = Entry> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
         let fix = "rename it, or ignore this line if it is not an extension";
-        Entry::note(source.as_str(), "naming", format!("{repository} {reason}"), fix)
+        Entry::note(about, "naming", format!("{repository} {reason}"), fix)
     })
 }
 
 /// What a question failed with, and what to do about it.
-fn failure(config: &Config, source: BackendKind, step: &'static str, error: &Error) -> Entry {
-    let about = source.as_str();
-    let key = if source == BackendKind::Oci { "auth_token_path" } else { "token_path" };
-    let has_token = match source {
-        BackendKind::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
-        BackendKind::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
-        BackendKind::Local => false,
-    };
+fn failure(config: &BackendConfig, step: &'static str, error: &Error) -> Entry {
+    let (about, key) = (config.path.as_str(), config.token_key());
     let fix = match error.kind() {
         _ if error.is_of_missing_place() => {
-            "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
+            format!("create the directory (mkdir -p), mount it, or correct {about}.path")
         }
-        _ if source == BackendKind::Local => match step {
-            "listing" => "set local.path to a directory that the service may read".to_owned(),
+        _ if config.kind() == BackendKind::Local => match step {
+            "listing" => format!("set {about}.path to a directory that the service may read"),
             _ => "mend this layout, or remove it".to_owned(),
         },
-        ErrorKind::BackendRefused if has_token => format!(
-            "renew the credentials in the file of {about}.{key}, with the right to read \
+        ErrorKind::BackendRefused if config.token_path.is_some() => format!(
+            "renew the credentials in the file of {key}, with the right to read \
              (Gitea: read:organization and read:repository)"
         ),
-        ErrorKind::BackendRefused => format!("name a file with credentials in {about}.{key}"),
+        ErrorKind::BackendRefused => format!("name a file with credentials in {key}"),
         ErrorKind::NotFound => "check that the organization or namespace that is configured \
                                 exists, and that the credentials may see it"
             .to_owned(),

@@ -1,0 +1,93 @@
+//! The example, the schema and the values in force, recorded while keys are read.
+
+use serde_json::{Map, Value, json};
+
+use crate::config_reader::form::Form;
+use crate::config_reader::{Need, Presence, Reader, Section};
+
+impl Reader {
+    /// Every section and key with its default or an example. What may be left out is a comment.
+    #[must_use]
+    pub fn example(&self) -> &str {
+        &self.example
+    }
+
+    /// The file as JSON Schema 2020-12, indented, with a line break at the end.
+    #[must_use]
+    pub fn schema(&self) -> String {
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Configuration of the Extension Registry",
+            "type": "object",
+            "properties": self.schema,
+            "additionalProperties": false,
+        });
+        format!("{schema:#}\n")
+    }
+
+    /// Every section as TOML, with the places of the values behind them. Shows no secret.
+    #[must_use]
+    pub fn show(&self) -> String {
+        self.shown.join("\n")
+    }
+}
+
+impl Section<'_> {
+    /// Documents a key.
+    pub(super) fn record(
+        &mut self,
+        name: &'static str,
+        form: Form,
+        doc: &str,
+        need: Need,
+        example: &Value,
+    ) {
+        self.keys.push(name);
+        let mut doc = doc.to_owned();
+        if need == Need::Required {
+            self.required.push(name);
+            doc += " Required.";
+        }
+        let shown = form.shown(example);
+        let mark = if need == Need::Optional { "# " } else { self.mark };
+        self.example += &format!("# {doc}\n{mark}{name} = {shown}\n");
+        self.shown += &match self.table.last(name) {
+            Some((value, origin)) => {
+                format!("{name} = {}  # {origin}\n", form.shown(&form.typed(value, origin)))
+            }
+            None if need == Need::Default => format!("{name} = {shown}  # default\n"),
+            None => format!("# {name} is not set\n"),
+        };
+        let mut schema = form.schema();
+        schema["description"] = doc.into();
+        if need == Need::Default {
+            schema["default"] = example.clone();
+        }
+        self.properties.insert(name.to_owned(), schema);
+    }
+
+    /// The section as JSON Schema: a table, or entries with names.
+    pub(super) fn schema(&self, doc: &str, presence: Presence) -> Value {
+        let mut properties = self.properties.clone();
+        let mut required = self.required.clone();
+        let table = object_schema(doc, &properties, &required);
+        if presence != Presence::Entries {
+            return table;
+        }
+        let name = json!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$" });
+        properties.insert("name".to_owned(), name);
+        required.push("name");
+        let entry = object_schema(doc, &properties, &required);
+        json!({ "oneOf": [table, { "type": "array", "items": entry }] })
+    }
+}
+
+fn object_schema(doc: &str, properties: &Map<String, Value>, required: &[&str]) -> Value {
+    json!({
+        "description": doc,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}

@@ -1,0 +1,58 @@
+//! How a server is talked to over HTTP, as every backend of the kind is configured.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config_reader::Section;
+
+/// How a server is talked to.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each key is documented where it is read")]
+pub struct UpstreamSettings {
+    pub timeout: Duration,
+    pub verify_ssl: bool,
+    pub ca_file: Option<PathBuf>,
+    pub max_concurrency: usize,
+    pub retries: u32,
+    pub allow_private_redirects: bool,
+}
+
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            verify_ssl: true,
+            ca_file: None,
+            max_concurrency: 8,
+            retries: 2,
+            allow_private_redirects: false,
+        }
+    }
+}
+
+impl UpstreamSettings {
+    /// Reads the keys that every backend over HTTP has.
+    pub fn read(keys: &mut Section<'_>) -> Option<Self> {
+        let usual = Self::default();
+        Some(Self {
+            timeout: keys.seconds("timeout_seconds", 1..=86_400)
+                .doc("Request timeout in seconds; for downloads, the time to the first byte and the longest pause.")
+                .or(usual.timeout.as_secs())?,
+            verify_ssl: keys.flag("verify_ssl")
+                .doc("Whether TLS certificates are checked. Leave it on.")
+                .or(usual.verify_ssl)?,
+            ca_file: keys.text("ca_file")
+                .doc("PEM file with certificates to trust in addition to the system's.")
+                .optional("/path/to/ca.pem"),
+            max_concurrency: keys.whole("max_concurrency", 1..=1000)
+                .doc("Concurrent requests to the backend.")
+                .or(usual.max_concurrency)?,
+            retries: keys.whole("retries", 0..=10)
+                .doc("Retries after a temporary failure.")
+                .or(usual.retries)?,
+            allow_private_redirects: keys.flag("allow_private_redirects")
+                .doc("Whether redirects and token servers may be at private addresses.")
+                .or(usual.allow_private_redirects)?,
+        })
+    }
+}
