@@ -32,22 +32,17 @@ const EXAMPLE_HEAD: &str = "\
 
 /// A valid configuration.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the section of its name")]
 pub struct Config {
-    /// `[server]`
     pub server: ServerConfig,
-    /// The backends, in the order in which they own names.
+    /// In the order in which they own names.
     pub backends: Vec<BackendConfig>,
-    /// `[catalog]`
     pub catalog: CatalogConfig,
-    /// `[cache]`
     pub cache: CacheConfig,
-    /// `[downloads]`
     pub downloads: DownloadsConfig,
-    /// `[rate_limit]`, if it is there.
     pub rate_limit: Option<RateLimitConfig>,
-    /// `[auth]`, if it is there.
     pub auth: Option<AuthConfig>,
-    /// What is probably a mistake, and stops nothing.
+    /// What is probably a mistake, and does not stop the start.
     pub warnings: Vec<String>,
 }
 

@@ -75,7 +75,6 @@ pub struct Key<'s, 'a, T> {
     keys: &'s mut Section<'a>,
     name: Name,
     form: Form,
-    doc: &'static str,
     parse: Parse<T>,
 }
 
@@ -120,8 +119,8 @@ impl Reader {
             self.shown.push(format!("# [{name}] is not configured\n"));
         }
         self.example += &format!("\n# {doc}\n{}[{name}]\n{}", declared.mark, declared.example);
+        self.sections.push((name, presence, declared.keys.clone()));
         self.schema.insert(name.to_owned(), declared.schema(doc, presence));
-        self.sections.push((name, presence, declared.keys));
         found
     }
 
@@ -157,10 +156,7 @@ impl Reader {
                 Some((_, presence, keys)) => (*presence, keys.as_slice()),
                 None if name.is_empty() => (Presence::Always, &[][..]),
                 None => {
-                    let names = self.sections.iter().map(|(name, ..)| *name);
-                    let near = hint(name, names, |near| format!("[{near}]"));
-                    let what = format!("[{name}]: unknown section{near}");
-                    found.push(Problem::at(&table.place, what));
+                    found.push(Problem::at(&table.place, self.unknown_section(name)));
                     continue;
                 }
             };
@@ -170,7 +166,11 @@ impl Reader {
             }
             let is_known = |key: &str| known.contains(&key) || table.is_entry && key == "name";
             for (key, values) in table.values.iter().filter(|(key, _)| !is_known(key)) {
-                let what = self.unknown_key(&table.path(name), name, key);
+                let mut what = self.unknown_key(&table.path(name), name, key);
+                let is_table = values.iter().any(|(value, _)| value.is_object());
+                if presence == Presence::Entries && (is_table || key == "name") {
+                    what += &format!("; a backend with a name begins with [[{name}]]");
+                }
                 found.extend(values.iter().map(|(_, at)| Problem::at(at, what.clone())));
             }
         }
@@ -178,6 +178,12 @@ impl Reader {
             found.push(Problem::at(origin, self.unmatched(section, rest)));
         }
         self.problems.append(&mut found);
+    }
+
+    fn unknown_section(&self, name: &str) -> String {
+        let names = self.sections.iter().map(|(name, ..)| *name);
+        let near = hint(name, names, |near| format!("[{near}]"));
+        format!("[{name}]: unknown section{near}")
     }
 
     fn unknown_key(&self, path: &str, section: &str, key: &str) -> String {
@@ -198,20 +204,17 @@ impl Reader {
     fn unmatched(&self, section: &str, rest: &str) -> String {
         let names = self.typed.tables(section).iter().filter_map(Table::variable);
         let names: Vec<String> = names.collect();
-        let listed = names.join(", ").to_uppercase();
+        let listed = if names.is_empty() { "none" } else { &*names.join(", ").to_uppercase() };
         let beginning = format!("{PREFIX}{}__", section.to_uppercase());
         let entry = rest.rsplit_once("__").map_or(rest, |(entry, _)| entry);
         let near = hint(entry, names.iter().map(String::as_str), str::to_uppercase);
         match self.sections.iter().find(|(name, ..)| *name == section) {
-            Some((_, Presence::Entries, _)) if names.is_empty() => format!(
-                "{section}: the file has no entry of that name; for [{section}] write {beginning}KEY, \
-                 for several an entry [[{section}]] each in the file"
-            ),
             Some((_, Presence::Entries, _)) => format!(
-                "{section}: the file has entries, and this names none of them; write \
-                 {beginning}NAME__KEY with one of the names {listed}{near}"
+                "{section}: names no entry of the file; write {beginning}NAME__KEY for an [[{section}]] \
+                 entry ({listed}), {beginning}KEY for a [{section}] table{near}"
             ),
-            _ => self.unknown_key(section, section, rest),
+            Some(_) => self.unknown_key(section, section, rest),
+            None => self.unknown_section(section),
         }
     }
 }
@@ -299,7 +302,7 @@ impl<'a> Section<'a> {
 
     /// A key of this form, whose text or items are parsed.
     pub fn key<T>(&mut self, name: Name, form: Form, parse: Parse<T>) -> Key<'_, 'a, T> {
-        Key { keys: self, name, form, doc: "", parse }
+        Key { keys: self, name, form, parse }
     }
 
     /// A text.
@@ -337,36 +340,30 @@ pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 }
 
 impl<T> Key<'_, '_, T> {
-    /// What the key means, as one sentence for operators.
-    #[must_use]
-    pub fn doc(self, doc: &'static str) -> Self {
-        Self { doc, ..self }
-    }
-
-    /// The value of a key without which its section means nothing.
-    pub fn required(self, example: impl Into<Value>) -> Option<T> {
-        self.read(Need::Required, example.into())?.pop()
+    /// The value of a key without which its section means nothing. `doc` is a sentence for operators.
+    pub fn required(self, example: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Required, example.into(), doc)?.pop()
     }
 
     /// The value of a key that has a default.
-    pub fn or(self, default: impl Into<Value>) -> Option<T> {
-        self.read(Need::Default, default.into())?.pop()
+    pub fn or(self, default: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Default, default.into(), doc)?.pop()
     }
 
     /// The value of a key that may be left out.
-    pub fn optional(self, example: impl Into<Value>) -> Option<T> {
-        self.read(Need::Optional, example.into())?.pop()
+    pub fn optional(self, example: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Optional, example.into(), doc)?.pop()
     }
 
     /// The values of a list.
-    pub fn items<const N: usize>(self, default: [&str; N]) -> Option<Vec<T>> {
-        self.read(Need::Default, default.into_iter().collect())
+    pub fn items<const N: usize>(self, default: [&str; N], doc: &str) -> Option<Vec<T>> {
+        self.read(Need::Default, default.into_iter().collect(), doc)
     }
 
     /// Reports what is wrong. The example stands in for a value that is wrong or missing, so that
     /// the rest of the section is read and its problems are found as well.
-    fn read(self, need: Need, example: Value) -> Option<Vec<T>> {
-        let Self { keys, name, form, doc, parse } = self;
+    fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
+        let Self { keys, name, form, parse } = self;
         let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);
         let mut found = None;
         for (value, origin) in given {

@@ -65,10 +65,10 @@ impl BackendConfig {
         }
     }
 
-    /// The key of [`Self::token_path`], with its keys.
+    /// The key of [`Self::token_path`], with its section.
     #[must_use]
     pub fn token_key(&self) -> String {
-        format!("{}.{}", self.path, token_key(self.kind()))
+        format!("{}.{}", self.path, token_key(self.kind()).0)
     }
 
     /// Reads a backend of this kind.
@@ -81,13 +81,12 @@ impl BackendConfig {
         };
         let (mut token_path, mut webhook_secret_path) = (None, None);
         if kind != BackendKind::Local {
-            token_path = keys.text(token_key(kind))
-                .doc("File with the credentials: a token; for OCI also user:password or a Docker config.json. Public content needs none.")
-                .optional("/path/to/token.txt");
-            webhook_secret_path = keys
-                .text("webhook_secret_path")
-                .doc("File with the webhook secret; without it webhooks are refused.")
-                .optional("/path/to/webhook-secret.txt");
+            let (key, doc) = token_key(kind);
+            token_path = keys.text(key).optional("/path/to/token.txt", doc);
+            webhook_secret_path = keys.text("webhook_secret_path").optional(
+                "/path/to/webhook-secret.txt",
+                "File with the webhook secret; without it webhooks are refused.",
+            );
         }
         let fingerprint = match &settings {
             BackendSettings::Gitea(_) => joined(keys, ["url", "organization"]),
@@ -101,17 +100,24 @@ impl BackendConfig {
         Some(Self { id, path, settings, token_path, webhook_secret_path, fingerprint, is_sound })
     }
 
-    /// The fingerprint in the one form that servers make of its spellings.
-    fn upstream_name(&self) -> String {
-        if self.kind() == BackendKind::Local {
-            return self.fingerprint.clone();
-        }
-        self.fingerprint.to_lowercase().trim_start_matches("https://").to_owned()
+    /// Kind and fingerprint, in one form for all spellings that a server takes for the same.
+    fn upstream_name(&self) -> (BackendKind, String) {
+        let text = match self.kind() {
+            BackendKind::Local => self.fingerprint.clone(),
+            _ => self.fingerprint.to_lowercase().trim_start_matches("https://").to_owned(),
+        };
+        (self.kind(), text)
     }
 }
 
-fn token_key(kind: BackendKind) -> &'static str {
-    if kind == BackendKind::Oci { "auth_token_path" } else { "token_path" }
+/// The key of the file of credentials, and what it holds.
+fn token_key(kind: BackendKind) -> (&'static str, &'static str) {
+    match kind {
+        BackendKind::Oci => {
+            ("auth_token_path", "File with a token, user:password, or a Docker config.json.")
+        }
+        _ => ("token_path", "File with an access token; not needed for public organizations."),
+    }
 }
 
 fn joined(keys: &Section<'_>, [address, inside]: [&str; 2]) -> String {
@@ -121,39 +127,38 @@ fn joined(keys: &Section<'_>, [address, inside]: [&str; 2]) -> String {
 
 /// A warning for each backend that is configured twice under two names.
 pub(super) fn same_upstreams(backends: &[BackendConfig]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (at, one) in backends.iter().enumerate() {
-        let others = backends.iter().take(at).filter(|other| {
-            other.kind() == one.kind() && other.upstream_name() == one.upstream_name()
-        });
-        warnings.extend(others.map(|other| {
-            format!("{} and {} are one and the same: {}", other.path, one.path, one.fingerprint)
-        }));
-    }
-    warnings
+    let pairs = backends.iter().enumerate();
+    let pairs = pairs.flat_map(|(at, two)| backends.iter().take(at).map(move |one| (one, two)));
+    let same = pairs.filter(|(one, two)| one.upstream_name() == two.upstream_name());
+    let told = same.map(|(one, two)| {
+        format!("{} and {} are one and the same: {}", one.path, two.path, one.fingerprint)
+    });
+    told.collect()
 }
 
 /// Puts backends in the order of `order`, which has to name each of them. Without it they stay in
 /// the order of kinds and of the file.
 pub(super) fn put_in_order(backends: &mut [BackendConfig], keys: &mut Section<'_>) -> Option<()> {
-    let order: Vec<String> = keys
-        .key("order", Form::List, parsed)
-        .doc("Backends by name, in order; the first that has a name owns it.")
-        .items(BackendKind::ALL.map(BackendKind::as_str))?;
+    let order: Vec<String> = keys.key("order", Form::List, parsed).items(
+        BackendKind::ALL.map(BackendKind::as_str),
+        "Backends by name, in order; the first that has a name owns it.",
+    )?;
     if !keys.has("order") {
         return Some(());
     }
-    let names = backends.iter().map(|backend| backend.id.to_string());
-    let mut names: Vec<String> = names.collect();
-    let kinds = BackendKind::ALL.map(|kind| kind.to_string());
-    // Files name kinds that are not configured.
-    names.extend(kinds.into_iter().filter(|kind| !names.contains(kind)).collect::<Vec<_>>());
+    let mut names: Vec<&str> = backends.iter().map(|backend| backend.id.as_str()).collect();
+    for kind in BackendKind::ALL.map(BackendKind::as_str) {
+        // Files may name kinds that are not configured.
+        if !names.contains(&kind) {
+            names.push(kind);
+        }
+    }
     let mut problems = Vec::new();
     for (at, name) in order.iter().enumerate() {
         if order.iter().take(at).any(|before| before == name) {
             problems.push(format!("names {name} twice"));
-        } else if !names.contains(name) {
-            let hint = hint(name, names.iter().map(String::as_str), |near| format!("{near:?}"));
+        } else if !names.contains(&name.as_str()) {
+            let hint = hint(name, names.iter().copied(), |near| format!("{near:?}"));
             problems.push(format!("{name:?} is no backend: {}{hint}", names.join(", ")));
         }
     }

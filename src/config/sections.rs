@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::BackendConfig;
 use crate::config::backends::put_in_order;
 use crate::config_reader::Section;
-use crate::config_reader::form::Form;
+use crate::config_reader::form::{BYTES, Form};
 use crate::models::byte_size::bytes_of;
 
 /// A day in seconds; longer deadlines are mistakes of the unit.
@@ -51,21 +51,21 @@ impl CatalogConfig {
         Some(Self {
             union: keys
                 .key("merge", Form::OneOf(&["owner", "union"]), |word| Ok(word == "union"))
-                .doc("owner: its versions alone; union: the versions of all, pooled.")
-                .or("owner")?,
+                .or("owner", "owner: its versions alone; union: the versions of all, pooled.")?,
             allow_takeover: keys
                 .flag("allow_takeover")
-                .doc("Whether a name passes to the next backend when its owner loses it.")
-                .or(false)?,
-            full_sweep: keys
-                .seconds("full_sweep_seconds", 1..=30 * DAY)
-                .doc("Seconds between full sweeps; refreshes between them ask for changes only.")
-                .or(3600)?,
+                .or(false, "Whether a name passes to the next backend when its owner loses it.")?,
+            full_sweep: keys.seconds("full_sweep_seconds", 1..=30 * DAY).or(
+                3600,
+                "Seconds between full sweeps; refreshes between them ask for changes only.",
+            )?,
             // More than can be addressed is as good as no bound.
             max_bytes: keys
-                .key("max_bytes", Form::Bytes, bytes_of)
-                .doc("Memory for the extensions of one backend; more extensions are refused.")
-                .or("1GiB")
+                .key("max_bytes", Form::Pattern(BYTES), bytes_of)
+                .or(
+                    "1GiB",
+                    "Memory for the extensions of one backend; more extensions are refused.",
+                )
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))?,
         })
     }
@@ -74,36 +74,28 @@ impl CatalogConfig {
 impl CacheConfig {
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
         let capacity = keys.whole("capacity", 1..=10_000_000);
-        let capacity = capacity.doc("Entries of each response cache.").or(1000)?;
+        let capacity = capacity.or(1000, "Entries of each response cache.")?;
         let ttl = keys
             .seconds("ttl_seconds", 1..=30 * DAY)
-            .doc("Seconds until data is refreshed from its backend.")
-            .or(300)?;
+            .or(300, "Seconds until data is refreshed from its backend.")?;
         Some(Self {
             capacity,
             ttl,
             stale_while_revalidate: keys.seconds("stale_while_revalidate_seconds", 0..=30 * DAY)
-                .doc("Seconds past ttl_seconds in which data is served unmarked while it is refreshed. Default: ttl_seconds.")
-                .optional(300)
+                .optional(300, "Seconds past ttl_seconds in which data is served unmarked while it is refreshed. Default: ttl_seconds.")
                 .unwrap_or(ttl),
             stale_if_error: keys.seconds("stale_if_error_seconds", 1..=30 * DAY)
-                .doc("Maximum age in seconds of data that is served while its backend fails.")
-                .or(86_400)?,
+                .or(86_400, "Maximum age in seconds of data that is served while its backend fails.")?,
             negative_ttl: keys.seconds("negative_ttl_seconds", 0..=DAY)
-                .doc("Seconds that a missing name or version is cached.")
-                .or(10)?,
+                .or(10, "Seconds that a missing name or version is cached.")?,
             enable_metadata_cache: keys.flag("enable_metadata_cache")
-                .doc("Whether responses with metadata and versions are cached.")
-                .or(true)?,
+                .or(true, "Whether responses with metadata and versions are cached.")?,
             enable_list_cache: keys.flag("enable_list_cache")
-                .doc("Whether list responses are cached.")
-                .or(true)?,
+                .or(true, "Whether list responses are cached.")?,
             state_dir: keys.text("state_dir")
-                .doc("Directory for state that survives a restart. Default: $STATE_DIRECTORY.")
-                .optional("/var/lib/extension-registry"),
-            artifact_bytes: keys.key("artifact_cache_bytes", Form::Bytes, bytes_of)
-                .doc("Bytes of archives cached in state_dir; 0 caches none.")
-                .or("10GiB")?,
+                .optional("/var/lib/extension-registry", "Directory for state that survives a restart. Default: $STATE_DIRECTORY."),
+            artifact_bytes: keys.key("artifact_cache_bytes", Form::Pattern(BYTES), bytes_of)
+                .or("10GiB", "Bytes of archives cached in state_dir; 0 caches none.")?,
         })
     }
 }
@@ -112,8 +104,7 @@ impl DownloadsConfig {
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
         let accept_changes = keys
             .key("on_change", Form::OneOf(&["refuse", "accept"]), |word| Ok(word == "accept"))
-            .doc("What to serve when an archive differs from its pinned digest.")
-            .or("refuse")?;
+            .or("refuse", "What to serve when an archive differs from its pinned digest.")?;
         Some(Self { accept_changes })
     }
 }

@@ -72,44 +72,31 @@ impl ServerConfig {
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
         Some(Self {
             host: keys.key("host", Form::Text, listening_host)
-                .doc("Address to listen on.")
-                .or("0.0.0.0")?,
+                .or("0.0.0.0", "Address to listen on.")?,
             port: keys.whole("port", 0..=65_535)
-                .doc("Port to listen on; 0 takes a free one.")
-                .or(8082)?,
-            public_url: keys.key("public_url", Form::Address(WEB), parsed)
-                .doc("Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute.")
-                .optional("https://extensions.example.com"),
+                .or(8082, "Port to listen on; 0 takes a free one.")?,
+            public_url: keys.key("public_url", Form::Pattern(WEB), parsed)
+                .optional("https://extensions.example.com", "Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute."),
             workers: keys.whole("workers", 1..=1024)
-                .doc("Threads for connections, and as many for everything else. Default: one for each core.")
-                .optional(4),
+                .optional(4, "Threads for connections, and as many for everything else. Default: one for each core."),
             enable_cors: keys.flag("enable_cors")
-                .doc("Whether web pages of other origins may read responses (CORS).")
-                .or(true)?,
+                .or(true, "Whether web pages of other origins may read responses (CORS).")?,
             cors_allowed_origins: keys.key("cors_allowed_origins", Form::List, allowed_origin)
-                .doc("Origins that CORS allows; * is any.")
-                .items(["*"])?,
+                .items(["*"], "Origins that CORS allows; * is any.")?,
             enable_compression: keys.flag("enable_compression")
-                .doc("Whether JSON is compressed for clients that accept it.")
-                .or(true)?,
+                .or(true, "Whether JSON is compressed for clients that accept it.")?,
             shutdown_grace: keys.seconds("shutdown_grace_seconds", 0..=86_400)
-                .doc("Seconds that running requests have to finish on shutdown.")
-                .or(30)?,
+                .or(30, "Seconds that running requests have to finish on shutdown.")?,
             max_connections: keys.whole("max_connections", COUNT)
-                .doc("Concurrent connections; beyond them only health and metrics are answered.")
-                .or(10_000)?,
+                .or(10_000, "Concurrent connections; beyond them only health and metrics are answered.")?,
             max_connections_per_client: keys.whole("max_connections_per_client", COUNT)
-                .doc("Concurrent connections of one address. Default: a quarter of max_connections, at least 100.")
-                .optional(2500),
+                .optional(2500, "Concurrent connections of one address. Default: a quarter of max_connections, at least 100."),
             max_requests: keys.whole("max_requests", COUNT)
-                .doc("Concurrent requests, downloads included; more are refused with 503.")
-                .or(5000)?,
+                .or(5000, "Concurrent requests, downloads included; more are refused with 503.")?,
             max_requests_per_client: keys.whole("max_requests_per_client", COUNT)
-                .doc("Concurrent requests of one IPv4 address or IPv6 /64; more are refused with 429. Default: half of max_requests. Trusted proxies are not limited.")
-                .optional(2500),
+                .optional(2500, "Concurrent requests of one IPv4 address or IPv6 /64; more are refused with 429. Default: half of max_requests. Trusted proxies are not limited."),
             trusted_proxies: keys.key("trusted_proxies", Form::List, network_of)
-                .doc("Addresses and networks of proxies whose X-Forwarded-For is trusted.")
-                .items([])?,
+                .items([], "Addresses and networks of proxies whose X-Forwarded-For is trusted.")?,
         })
     }
 }
@@ -118,27 +105,30 @@ impl RateLimitConfig {
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
         let requests_per_second = keys
             .whole("requests_per_second", COUNT)
-            .doc("Requests per second of a client (token or address).")
-            .required(50)?;
+            .required(50, "Requests per second of a client (token or address).")?;
         Some(Self {
             requests_per_second,
-            burst: keys.whole("burst", COUNT)
-                .doc("Requests that a client may make in one burst. Default: requests_per_second.")
-                .optional(100)
+            burst: keys
+                .whole("burst", COUNT)
+                .optional(
+                    100,
+                    "Requests that a client may make in one burst. Default: requests_per_second.",
+                )
                 .unwrap_or(requests_per_second),
-            concurrent: keys.whole("concurrent", COUNT)
-                .doc("Concurrent requests of a client, downloads included; more are refused with 429.")
-                .or(100)?,
+            concurrent: keys.whole("concurrent", COUNT).or(
+                100,
+                "Concurrent requests of a client, downloads included; more are refused with 429.",
+            )?,
         })
     }
 }
 
 impl AuthConfig {
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
-        let tokens_path = keys
-            .text("tokens_path")
-            .doc("File with the names and SHA-256 digests of client tokens.")
-            .required("/path/to/client-tokens.txt")?;
+        let tokens_path = keys.text("tokens_path").required(
+            "/path/to/client-tokens.txt",
+            "File with the names and SHA-256 digests of client tokens.",
+        )?;
         Some(Self { tokens_path })
     }
 }

@@ -1,6 +1,6 @@
 //! The example, the schema and the values in force, recorded while keys are read.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::config_reader::form::Form;
 use crate::config_reader::{Need, Presence, Reader, Section};
@@ -59,35 +59,32 @@ impl Section<'_> {
             None => format!("# {name} is not set\n"),
         };
         let mut schema = form.schema();
-        schema["description"] = doc.into();
-        if need == Need::Default {
-            schema["default"] = example.clone();
+        if let Value::Object(schema) = &mut schema {
+            schema.insert("description".to_owned(), doc.into());
+            schema.extend((need == Need::Default).then(|| ("default".to_owned(), example.clone())));
         }
         self.properties.insert(name.to_owned(), schema);
     }
 
     /// The section as JSON Schema: a table, or entries with names.
-    pub(super) fn schema(&self, doc: &str, presence: Presence) -> Value {
-        let mut properties = self.properties.clone();
-        let mut required = self.required.clone();
-        let table = object_schema(doc, &properties, &required);
+    pub(super) fn schema(mut self, doc: &str, presence: Presence) -> Value {
+        let table = self.table_schema(doc);
         if presence != Presence::Entries {
             return table;
         }
         let name = json!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$" });
-        properties.insert("name".to_owned(), name);
-        required.push("name");
-        let entry = object_schema(doc, &properties, &required);
-        json!({ "oneOf": [table, { "type": "array", "items": entry }] })
+        self.properties.insert("name".to_owned(), name);
+        self.required.push("name");
+        json!({ "oneOf": [table, { "type": "array", "items": self.table_schema(doc) }] })
     }
-}
 
-fn object_schema(doc: &str, properties: &Map<String, Value>, required: &[&str]) -> Value {
-    json!({
-        "description": doc,
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
+    fn table_schema(&self, doc: &str) -> Value {
+        json!({
+            "description": doc,
+            "type": "object",
+            "properties": self.properties,
+            "required": self.required,
+            "additionalProperties": false,
+        })
+    }
 }

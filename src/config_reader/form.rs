@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::config_reader::problems::{Origin, hint};
 
+/// Pattern of an amount of bytes.
+pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
 /// Pattern of an address on the web.
 pub const WEB: &str = r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)";
 
@@ -15,10 +17,8 @@ pub type Parse<T> = fn(&str) -> Result<T, String>;
 pub enum Form {
     /// Text that is not blank.
     Text,
-    /// Text of this pattern that may hold credentials by mistake, which are never shown.
-    Address(&'static str),
-    /// An amount of bytes, with or without a unit.
-    Bytes,
+    /// Text of this pattern. Credentials that an address holds by mistake are not shown.
+    Pattern(&'static str),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
@@ -66,7 +66,7 @@ impl Form {
                 let known = words.contains(&text.as_str());
                 (!known).then(|| format!("must be one of {}, not {text:?}{hint}", words.join(", ")))
             }
-            (Self::Text | Self::Address(_) | Self::Bytes, Value::String(text)) => {
+            (Self::Text | Self::Pattern(_), Value::String(text)) => {
                 let has_nul = "must hold no NUL character, which no file, host or name has";
                 let is_blank = text.trim().is_empty().then_some("must not be empty");
                 text.contains('\0').then_some(has_nul).or(is_blank).map(str::to_owned)
@@ -92,8 +92,7 @@ impl Form {
 
     fn described(self) -> String {
         match self {
-            Self::Text | Self::Address(_) => "text in quotes".to_owned(),
-            Self::Bytes => "bytes in quotes, such as \"10GiB\"".to_owned(),
+            Self::Text | Self::Pattern(_) => "text in quotes".to_owned(),
             Self::OneOf(words) => format!("one of {}, in quotes", words.join(", ")),
             Self::Flag => "true or false".to_owned(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
@@ -105,10 +104,7 @@ impl Form {
     pub(super) fn schema(self) -> Value {
         match self {
             Self::Text => json!({ "type": "string", "pattern": r"\S" }),
-            Self::Address(pattern) => json!({ "type": "string", "pattern": pattern }),
-            Self::Bytes => {
-                json!({ "type": "string", "pattern": "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" })
-            }
+            Self::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
             Self::OneOf(words) => json!({ "type": "string", "enum": words }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
@@ -119,7 +115,7 @@ impl Form {
     /// A value as TOML, with `***` for credentials. What JSON escapes, TOML reads.
     pub(super) fn shown(self, value: &Value) -> String {
         match (self, value) {
-            (Self::Address(_), Value::String(text)) => {
+            (Self::Pattern(_), Value::String(text)) => {
                 Value::from(without_credentials(text)).to_string()
             }
             (_, Value::Array(items)) => {

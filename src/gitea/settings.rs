@@ -56,22 +56,19 @@ impl GiteaSettings {
     pub fn read(keys: &mut Section<'_>) -> Option<Self> {
         Some(Self {
             url: keys
-                .key("url", Form::Address(WEB), server_url)
-                .doc("Base URL; may have a sub-path.")
-                .required("https://gitea.example.com")?,
+                .key("url", Form::Pattern(WEB), server_url)
+                .required("https://gitea.example.com", "Base URL; may have a sub-path.")?,
             organization: keys
                 .text("organization")
-                .doc("Organization to index.")
-                .required("provisioning-extensions")?,
-            organization_id: keys
-                .whole("organization_id", 1..=i64::MAX)
-                .doc("Id that the organization must have. Default: the id seen first is pinned.")
-                .optional(2),
+                .required("provisioning-extensions", "Organization to index.")?,
+            organization_id: keys.whole("organization_id", 1..=i64::MAX).optional(
+                2,
+                "Id that the organization must have. Default: the id seen first is pinned.",
+            ),
             upstream: UpstreamSettings::read(keys)?,
             external_asset_hosts: keys
                 .key("external_asset_hosts", Form::List, host_of)
-                .doc("Hosts from which external assets of Forgejo may be downloaded.")
-                .items([])?,
+                .items([], "Hosts from which external assets of Forgejo may be downloaded.")?,
             id: keys.id(BackendKind::Gitea),
             token: None,
         })

@@ -36,23 +36,17 @@ impl UpstreamSettings {
         let usual = Self::default();
         Some(Self {
             timeout: keys.seconds("timeout_seconds", 1..=86_400)
-                .doc("Request timeout in seconds; for downloads, the time to the first byte and the longest pause.")
-                .or(usual.timeout.as_secs())?,
+                .or(usual.timeout.as_secs(), "Request timeout in seconds; for downloads, the time to the first byte and the longest pause.")?,
             verify_ssl: keys.flag("verify_ssl")
-                .doc("Whether TLS certificates are checked. Leave it on.")
-                .or(usual.verify_ssl)?,
+                .or(usual.verify_ssl, "Whether TLS certificates are checked. Leave it on.")?,
             ca_file: keys.text("ca_file")
-                .doc("PEM file with certificates to trust in addition to the system's.")
-                .optional("/path/to/ca.pem"),
+                .optional("/path/to/ca.pem", "PEM file with certificates to trust in addition to the system's."),
             max_concurrency: keys.whole("max_concurrency", 1..=1000)
-                .doc("Concurrent requests to the backend.")
-                .or(usual.max_concurrency)?,
+                .or(usual.max_concurrency, "Concurrent requests to the backend.")?,
             retries: keys.whole("retries", 0..=10)
-                .doc("Retries after a temporary failure.")
-                .or(usual.retries)?,
+                .or(usual.retries, "Retries after a temporary failure.")?,
             allow_private_redirects: keys.flag("allow_private_redirects")
-                .doc("Whether redirects and token servers may be at private addresses.")
-                .or(usual.allow_private_redirects)?,
+                .or(usual.allow_private_redirects, "Whether redirects and token servers may be at private addresses.")?,
         })
     }
 }

@@ -18,10 +18,10 @@ pub struct LocalSettings {
 impl LocalSettings {
     /// Reads `[local]`, or an entry of `[[local]]`.
     pub fn read(keys: &mut Section<'_>) -> Option<Self> {
-        let path = keys
-            .text("path")
-            .doc("Directory, relative to the working directory of the service.")
-            .required("extensions")?;
+        let path = keys.text("path").required(
+            "extensions",
+            "Directory, relative to the working directory of the service.",
+        )?;
         Some(Self { id: keys.id(BackendKind::Local), path })
     }
 }

@@ -61,21 +61,21 @@ impl OciSettings {
 
     /// Reads `[oci]`, or an entry of `[[oci]]`.
     pub fn read(keys: &mut Section<'_>) -> Option<Self> {
-        let registry = keys
-            .key("registry", Form::Address(r"\S"), parsed)
-            .doc("Host and port; with http:// in front for plain HTTP.")
-            .required("registry.example.com")?;
+        let registry = keys.key("registry", Form::Pattern(r"\S"), parsed).required(
+            "registry.example.com",
+            "Host and port; with http:// in front for plain HTTP.",
+        )?;
         let namespace = keys
             .text("namespace")
-            .doc("Namespace, the prefix of repository names.")
-            .required("provisioning")?;
+            .required("provisioning", "Namespace, the prefix of repository names.")?;
         Some(Self {
-            token_hosts: keys.key("token_hosts", Form::List, token_host)
-                .doc("Additional trusted token servers, on other domains or ports than the registry.")
-                .items([])?,
-            repositories: keys.key("repositories", Form::List, extension)
-                .doc("Repositories to serve in addition to those that the registry lists.")
-                .items([])?,
+            token_hosts: keys.key("token_hosts", Form::List, token_host).items(
+                [],
+                "Additional trusted token servers, on other domains or ports than the registry.",
+            )?,
+            repositories: keys
+                .key("repositories", Form::List, extension)
+                .items([], "Repositories to serve in addition to those that the registry lists.")?,
             upstream: UpstreamSettings::read(keys)?,
             id: keys.id(BackendKind::Oci),
             ..Self::new(registry, namespace)

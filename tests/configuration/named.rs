@@ -124,8 +124,9 @@ fn a_table_beside_entries_is_told_how_to_write_it() {
     assert_eq!(
         told,
         [format!(
-            "environment variable {url}: gitea: the file has entries, and this names none of them; \
-             write EXTENSION_REGISTRY__GITEA__NAME__KEY with one of the names INTERNAL, MY_PARTNER"
+            "environment variable {url}: gitea: names no entry of the file; write \
+             EXTENSION_REGISTRY__GITEA__NAME__KEY for an [[gitea]] entry (INTERNAL, MY_PARTNER), \
+             EXTENSION_REGISTRY__GITEA__KEY for a [gitea] table"
         )]
     );
 }
@@ -135,21 +136,33 @@ fn a_variable_of_an_entry_that_is_not_there_is_told_those_that_are() {
     let variable = "EXTENSION_REGISTRY__GITEA__INTERNL__URL";
     let told = problems(TWO, &[(variable, "https://h")]);
     assert_eq!(told.len(), 1, "{told:#?}");
-    let end = "with one of the names INTERNAL, MY_PARTNER; did you mean INTERNAL?";
+    let end = "for a [gitea] table; did you mean INTERNAL?";
     assert!(told[0].contains(variable) && told[0].ends_with(end), "{told:#?}");
     let renamed = problems(TWO, &[("EXTENSION_REGISTRY__GITEA__INTERNAL__NAME", "x")]);
-    assert!(renamed[0].contains("names none of them"), "{renamed:#?}");
+    assert!(renamed[0].contains("names no entry of the file"), "{renamed:#?}");
     let told = problems(LOCAL, &[(variable, "https://h")]);
     assert!(told[0].contains("EXTENSION_REGISTRY__GITEA__KEY"), "{told:#?}");
     assert!(told[0].contains("[[gitea]]") && told.len() == 1, "{told:#?}");
     let server = problems(LOCAL, &[("EXTENSION_REGISTRY__SERVER__A__B", "x")]);
     assert!(server[0].ends_with("server.a__b: unknown key"), "{server:#?}");
+    let section = problems(LOCAL, &[("EXTENSION_REGISTRY__GITEE__INTERNAL__URL", "x")]);
+    assert!(section[0].ends_with("did you mean [gitea]?"), "{section:#?}");
 }
 
 #[test]
 fn a_section_that_there_is_one_of_is_no_array() {
     let told = problems(&format!("{LOCAL}[[server]]\nport = 1\n"), &[]);
     assert_eq!(told, ["config.toml:3: [[server]]: there is one of it; write [server]"]);
+}
+
+#[test]
+fn a_name_or_an_entry_in_a_table_is_told_how_to_write_it() {
+    let table = "[gitea]\nurl = \"https://h\"\norganization = \"c\"\n";
+    let how = "unknown key; a backend with a name begins with [[gitea]]";
+    let told = problems(&format!("{table}name = \"x\"\n"), &[]);
+    assert_eq!(told, [format!("config.toml:4: gitea.name: {how}")]);
+    let told = problems(&format!("{table}[gitea.x]\nurl = \"https://h\"\n"), &[]);
+    assert_eq!(told, [format!("config.toml:4: gitea.x: {how}")]);
 }
 
 #[test]
@@ -176,7 +189,7 @@ fn two_names_of_one_upstream_are_a_warning() {
     let config = load_text(&text, &[]).unwrap();
     assert_eq!(
         config.warnings,
-        ["gitea.internal and gitea.my-partner are one and the same: https://git.example/A"]
+        ["gitea.internal and gitea.my-partner are one and the same: HTTPS://Git.example/a"]
     );
     let local = "[[local]]\nname = \"a\"\npath = \"x\"\n[[local]]\nname = \"b\"\npath = \"./x\"\n";
     assert_eq!(load_text(local, &[]).unwrap().warnings.len(), 1);

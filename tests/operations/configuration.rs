@@ -45,6 +45,47 @@ fn show_tells_every_value_and_where_it_comes_from() {
 }
 
 #[test]
+fn entries_are_shown_with_their_places_and_warnings_are_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = |name: &str| format!("[[local]]\nname = \"{name}\"\npath = \"x\"\n");
+    std::fs::write(dir.path().join("config.toml"), entry("a") + &entry("my-b")).unwrap();
+    let shown = program(dir.path())
+        .args(["config", "show"])
+        .env("EXTENSION_REGISTRY__LOCAL__MY_B__PATH", "y")
+        .output()
+        .unwrap();
+    let variable = "environment variable EXTENSION_REGISTRY__LOCAL__MY_B__PATH";
+    let expected = format!(
+        "[[local]]\nname = \"a\"  # config.toml:2\npath = \"x\"  # config.toml:3\n\n\
+         [[local]]\nname = \"my-b\"  # config.toml:5\npath = \"y\"  # {variable}\n"
+    );
+    assert!(stdout(&shown).contains(&expected), "{}", stdout(&shown));
+    let checked = stdout(&run(dir.path(), &["config", "check"]));
+    let lines: Vec<&str> = checked.lines().collect();
+    assert!(lines[0].starts_with("warning: local.a and local.my-b are one and the same: /"));
+    assert_eq!(lines[1..], ["the configuration is valid"]);
+}
+
+#[test]
+fn files_of_entries_are_checked_all_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = |name: &str| {
+        format!(
+            "[[oci]]\nname = \"{name}\"\nregistry = \"{name}.example\"\nnamespace = \"n\"\n\
+             auth_token_path = \"none\"\nwebhook_secret_path = \"none\"\nca_file = \"none\"\n"
+        )
+    };
+    std::fs::write(dir.path().join("config.toml"), entry("a") + &entry("b")).unwrap();
+    let told = stderr(&run(dir.path(), &["config", "check"]));
+    let places: Vec<&str> =
+        told.lines().skip(1).map(|line| line.trim().split(": ").nth(1).unwrap()).collect();
+    let keys = ["auth_token_path", "webhook_secret_path", "ca_file"];
+    let expected: Vec<String> =
+        ["a", "b"].iter().flat_map(|name| keys.map(|key| format!("oci.{name}.{key}"))).collect();
+    assert_eq!(places, expected, "{told}");
+}
+
+#[test]
 fn secrets_are_in_no_output_of_the_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let text = "[gitea]\nurl = \"https://me:hunter2@git.example\"\norganization = \"x\"\n\
