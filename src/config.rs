@@ -82,8 +82,8 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
 #[must_use]
 pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
     let mut typed = Typed::default();
-    let searched = || SEARCHED.iter().map(Path::new).find(|path| path.exists());
-    if let Some(path) = sources.file.or_else(searched).filter(|_| !sources.demo) {
+    let searched = SEARCHED.iter().map(Path::new).find(|path| path.exists());
+    if let Some(path) = sources.file.or(searched).filter(|_| !sources.demo) {
         typed.file(path);
     }
     typed.environment(&sources.environment);

@@ -142,9 +142,11 @@ impl Reader {
     /// # Errors
     /// Every problem so far.
     pub fn finish<T>(&self, value: Option<T>, keys: &[&str]) -> Result<T, Problems> {
-        let is_fatal =
-            |problem: &Problem| keys.is_empty() || keys.iter().any(|key| problem.concerns(key));
-        let value = value.filter(|_| !self.problems.iter().any(is_fatal));
+        let is_fatal = self
+            .problems
+            .iter()
+            .any(|problem| keys.is_empty() || keys.iter().any(|key| problem.concerns(key)));
+        let value = value.filter(|_| !is_fatal);
         value.ok_or_else(|| Problems::new(self.problems.clone()))
     }
 
@@ -161,11 +163,13 @@ impl Reader {
                 }
             };
             if table.is_entry && presence != Presence::Entries {
-                let what = format!("[[{name}]]: there is one of it; write [{name}]");
+                let what = format!("[[{name}]]: must be a table; write [{name}]");
                 found.push(Problem::at(&table.place, what));
             }
-            let is_known = |key: &str| known.contains(&key) || table.is_entry && key == "name";
-            for (key, values) in table.values.iter().filter(|(key, _)| !is_known(key)) {
+            for (key, values) in &table.values {
+                if known.contains(&key.as_str()) || table.is_entry && key == "name" {
+                    continue;
+                }
                 let mut what = self.unknown_key(&table.path(name), name, key);
                 let is_table = values.iter().any(|(value, _)| value.is_object());
                 if presence == Presence::Entries && (is_table || key == "name") {
@@ -206,12 +210,12 @@ impl Reader {
         let names: Vec<String> = names.collect();
         let listed = if names.is_empty() { "none" } else { &*names.join(", ").to_uppercase() };
         let beginning = format!("{PREFIX}{}__", section.to_uppercase());
-        let entry = rest.rsplit_once("__").map_or(rest, |(entry, _)| entry);
+        let (entry, _) = rest.rsplit_once("__").unwrap_or_default();
         let near = hint(entry, names.iter().map(String::as_str), str::to_uppercase);
         match self.sections.iter().find(|(name, ..)| *name == section) {
             Some((_, Presence::Entries, _)) => format!(
-                "{section}: names no entry of the file; write {beginning}NAME__KEY for an [[{section}]] \
-                 entry ({listed}), {beginning}KEY for a [{section}] table{near}"
+                "{section}: names no entry of the file; write {beginning}NAME__KEY for an entry of \
+                 [[{section}]] ({listed}), or {beginning}KEY for a table [{section}]{near}"
             ),
             Some(_) => self.unknown_key(section, section, rest),
             None => self.unknown_section(section),
@@ -278,13 +282,14 @@ impl<'a> Section<'a> {
     fn check_name(&mut self, kind: &str, keys: &[&str], names: &[BackendId]) -> Option<BackendId> {
         let name = if self.table.is_entry { self.typed("name") } else { Some(kind) };
         let id = name.and_then(|name| name.parse::<BackendId>().ok());
-        let is_key = |id: &BackendId| keys.contains(&&*id.as_str().replace('-', "_"));
+        let variable = name.unwrap_or_default().replace('-', "_");
+        let is_key = variable == "name" || keys.contains(&variable.as_str());
         let what = match (name, &id) {
             (None, _) => "is required in an entry, such as name = \"internal\"".to_owned(),
             (Some(name), None) => {
                 format!("must be 1 to 32 of a-z 0-9 - and begin with a letter, not {name:?}")
             }
-            (Some(name), Some(id)) if is_key(id) || name == "name" => format!(
+            (Some(name), Some(_)) if is_key => format!(
                 "{name:?} is a key of the section, and an environment variable could mean both; \
                  choose another name"
             ),

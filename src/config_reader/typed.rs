@@ -84,8 +84,8 @@ impl Typed {
             let is_header = text.get(..span.start).is_some_and(|before| before.ends_with('['));
             let what = match text.get(span.clone()) {
                 Some(name) if is_header && error.message() == "duplicate key" => format!(
-                    "[{name}] is there twice; write each of several backends of a kind as an entry, \
-                     such as [[gitea]], with a name"
+                    "[{name}] is there already; one backend of a kind is a table, such as [gitea], and \
+                     several are entries, such as [[gitea]], each with a name"
                 ),
                 _ => error.message().to_owned(),
             };
@@ -124,12 +124,9 @@ impl Typed {
             let tables = self.tables.get_mut(section).map_or(&mut [][..], Vec::as_mut_slice);
             let has_entries = tables.iter().any(|table| table.is_entry);
             let entry = rest.rsplit_once("__").filter(|(_, key)| *key != "name");
-            let found = entry.and_then(|(name, key)| {
-                let named = |table: &&mut Table| table.variable().as_deref() == Some(name);
-                Some((tables.iter_mut().find(named)?, key))
-            });
-            match found {
-                Some((table, key)) => table.put(key, text.as_str().into(), origin),
+            let (name, key) = entry.unwrap_or_default();
+            match tables.iter_mut().find(|table| table.variable().as_deref() == Some(name)) {
+                Some(table) => table.put(key, text.as_str().into(), origin),
                 None if has_entries || rest.contains("__") => {
                     self.unmatched.push((section.to_owned(), rest.to_owned(), origin));
                 }

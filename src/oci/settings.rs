@@ -96,8 +96,8 @@ fn token_host(text: &str) -> Result<TokenHost, String> {
 }
 
 fn extension(repository: &str) -> Result<ExtensionId, String> {
-    let none = || format!("{repository:?} ends in none of -provider, -taskserv, -cluster");
-    ExtensionId::from_oci_repository(repository).ok_or_else(none)
+    ExtensionId::from_oci_repository(repository)
+        .ok_or_else(|| format!("{repository:?} ends in none of -provider, -taskserv, -cluster"))
 }
 
 /// The credentials in a file, for a namespace of a registry.

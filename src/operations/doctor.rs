@@ -37,6 +37,12 @@ pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure
 
 async fn examine(config: &Config) -> Vec<Entry> {
     let mut entries = vec![Entry::ok("service", "configuration", "it is valid")];
+    entries.extend(
+        config
+            .warnings
+            .iter()
+            .map(|warning| Entry::note("service", "configuration", warning, "remove one of them")),
+    );
     entries.push(machine::port(&config.server).await);
     entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
     let config = upstream::impatient(config);

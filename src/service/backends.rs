@@ -73,8 +73,13 @@ impl Backends {
 
     /// The value, or one more finding.
     fn found<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
-        let finding = |what| self.findings.push(Finding { key: key.to_owned(), what });
-        result.map_err(finding).ok()
+        match result {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.findings.push(Finding { key: key.to_owned(), what });
+                None
+            }
+        }
     }
 
     fn check_upstream(&mut self, config: &BackendConfig) {

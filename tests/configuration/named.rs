@@ -116,7 +116,7 @@ fn a_table_beside_entries_is_told_how_to_write_it() {
     let table = "[gitea]\nurl = \"https://h\"\norganization = \"c\"\n";
     for text in [format!("{TWO}{table}"), format!("{table}{TWO}"), format!("{table}{table}")] {
         let problems = problems(&text, &[]);
-        assert!(problems[0].contains("[gitea] is there twice"), "{problems:#?}");
+        assert!(problems[0].contains("[gitea] is there already"), "{problems:#?}");
         assert!(problems[0].contains("[[gitea]]") && problems[0].contains("name"), "{problems:#?}");
     }
     let url = "EXTENSION_REGISTRY__GITEA__URL";
@@ -125,8 +125,8 @@ fn a_table_beside_entries_is_told_how_to_write_it() {
         told,
         [format!(
             "environment variable {url}: gitea: names no entry of the file; write \
-             EXTENSION_REGISTRY__GITEA__NAME__KEY for an [[gitea]] entry (INTERNAL, MY_PARTNER), \
-             EXTENSION_REGISTRY__GITEA__KEY for a [gitea] table"
+             EXTENSION_REGISTRY__GITEA__NAME__KEY for an entry of [[gitea]] (INTERNAL, MY_PARTNER), or \
+             EXTENSION_REGISTRY__GITEA__KEY for a table [gitea]"
         )]
     );
 }
@@ -136,7 +136,7 @@ fn a_variable_of_an_entry_that_is_not_there_is_told_those_that_are() {
     let variable = "EXTENSION_REGISTRY__GITEA__INTERNL__URL";
     let told = problems(TWO, &[(variable, "https://h")]);
     assert_eq!(told.len(), 1, "{told:#?}");
-    let end = "for a [gitea] table; did you mean INTERNAL?";
+    let end = "for a table [gitea]; did you mean INTERNAL?";
     assert!(told[0].contains(variable) && told[0].ends_with(end), "{told:#?}");
     let renamed = problems(TWO, &[("EXTENSION_REGISTRY__GITEA__INTERNAL__NAME", "x")]);
     assert!(renamed[0].contains("names no entry of the file"), "{renamed:#?}");
@@ -152,7 +152,7 @@ fn a_variable_of_an_entry_that_is_not_there_is_told_those_that_are() {
 #[test]
 fn a_section_that_there_is_one_of_is_no_array() {
     let told = problems(&format!("{LOCAL}[[server]]\nport = 1\n"), &[]);
-    assert_eq!(told, ["config.toml:3: [[server]]: there is one of it; write [server]"]);
+    assert_eq!(told, ["config.toml:3: [[server]]: must be a table; write [server]"]);
 }
 
 #[test]
