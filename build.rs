@@ -1,14 +1,14 @@
-//! Tells the program which commit it is built from, and the date of that commit.
+//! Passes the commit of the source and its date to the compiler.
 //!
-//! The same source gives the same program: nothing here looks at the clock. Git is asked for a
-//! release only, because every commit would otherwise rebuild every test.
+//! Builds are reproducible: the clock is not read. Git is queried only for releases, because
+//! otherwise every commit would rebuild every test.
 
 #![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 
 use std::path::Path;
 use std::process::Command;
 
-/// The commit, where the source is no repository, as in the build of a container.
+/// Commit of source without a repository, as in a container build.
 const COMMIT: &str = "SOURCE_COMMIT";
 /// Seconds since 1970; <https://reproducible-builds.org/specs/source-date-epoch/>.
 const DATE: &str = "SOURCE_DATE_EPOCH";
@@ -36,21 +36,22 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// The commit that `cargo package` wrote beside the source.
+/// Returns the commit that `cargo package` stored in the source archive.
 fn packaged_commit() -> Option<String> {
     let text = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = text.split_once("\"sha1\"")?;
     rest.split('"').nth(1).map(ToOwned::to_owned)
 }
 
-/// Whether this is a release of a repository of ours: unpacked inside of another one, the source
-/// must not take over that one's commit.
+/// Returns true for a release build in the project's own repository: source unpacked inside another
+/// repository must not report the commit of that one.
 fn asks_git() -> bool {
     let ours = || {
         let top = ask_git(&["rev-parse", "--show-toplevel"])?;
         Some(Path::new(&top).canonicalize().ok()? == Path::new(".").canonicalize().ok()?)
     };
     let asks = variable("PROFILE").as_deref() == Some("release") && ours() == Some(true);
+    // Without this line, cargo would keep the old commit in a rebuild after a new one.
     if let Some(log) = asks.then(|| ask_git(&["rev-parse", "--git-path", "logs/HEAD"])).flatten() {
         println!("cargo::rerun-if-changed={log}");
     }

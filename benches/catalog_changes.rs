@@ -11,6 +11,7 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::index::{Index, View};
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::naming::ExtensionId;
 use tokio::time::Instant;
@@ -67,25 +68,25 @@ fn extension(number: usize, patch: usize) -> Extension {
     let release = Release {
         artifact: ArtifactChoice::Chosen(file),
         about: Arc::new(about),
-        ..Release::of_tag(BackendKind::Gitea, format!("1.0.{patch}").parse().unwrap())
+        ..Release::of_tag(BackendId::GITEA, format!("1.0.{patch}").parse().unwrap())
     };
     Extension::new(id(number), vec![release])
 }
 
 fn changes() {
-    let mut index = Index::new(&[BackendKind::Gitea], &rules());
-    index.listed(BackendKind::Gitea);
+    let mut index = Index::new(&[BackendId::GITEA], &rules());
+    index.listed(BackendId::GITEA);
     for number in 0..EXTENSIONS {
-        let _ = index.put(BackendKind::Gitea, extension(number, 0), Instant::now());
+        let _ = index.put(BackendId::GITEA, extension(number, 0), Instant::now());
     }
     let begun = Instant::now();
     let mut view = index.view(&View::default());
     let anew = begun.elapsed();
-    assert_eq!(view.entries(None).len(), EXTENSIONS);
+    assert_eq!(view.entries(Scope::All).len(), EXTENSIONS);
     let mut times: Vec<Duration> = (1..=CHANGES)
         .map(|change| {
             let number = change * 7919 % EXTENSIONS;
-            let _ = index.put(BackendKind::Gitea, extension(number, change), Instant::now());
+            let _ = index.put(BackendId::GITEA, extension(number, change), Instant::now());
             let begun = Instant::now();
             view = index.view(&view);
             begun.elapsed()
@@ -99,10 +100,10 @@ fn changes() {
 }
 
 async fn made_up_names() {
-    let backend = MemoryBackend::new(BackendKind::Gitea);
+    let backend = MemoryBackend::new(BackendId::GITEA);
     backend.publish(&id(0), "1.0.0".parse().unwrap(), About::default(), "bytes");
     let catalog = Catalog::new(vec![Arc::new(backend)], rules());
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     ask(&catalog, 1..NAMES / 2).await;
     let half = resident_kib();
     ask(&catalog, NAMES / 2..NAMES).await;
@@ -113,7 +114,7 @@ async fn made_up_names() {
 
 async fn ask(catalog: &Arc<Catalog>, numbers: std::ops::Range<usize>) {
     for number in numbers {
-        assert!(catalog.find(&id(number), None).await.unwrap_err().is_not_found());
+        assert!(catalog.find(&id(number), Scope::All).await.unwrap_err().is_not_found());
     }
 }
 

@@ -23,13 +23,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::metrics::Metrics;
+use extension_registry::models::scope::Scope;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::time::{ClockId, clock_gettime};
@@ -94,7 +95,7 @@ async fn main() {
     let router = service(&catalog);
     let begun = Instant::now();
     let _sync = sync::run(&catalog);
-    while catalog.view().entries(None).len() < EXTENSIONS {
+    while catalog.view().entries(Scope::All).len() < EXTENSIONS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("sweep of {EXTENSIONS} extensions until all are shown: {:.2?}", begun.elapsed());
@@ -134,7 +135,7 @@ fn service(catalog: &Arc<Catalog>) -> Api {
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
     let capacity = NonZeroUsize::new(1000).unwrap();
-    let memos = MemoRules {
+    let caches = ResponseCacheRules {
         capacity,
         ttl: TTL,
         stale_if_error: TTL,
@@ -142,9 +143,9 @@ fn service(catalog: &Arc<Catalog>) -> Api {
         lists: true,
         metadata: true,
     };
-    let parts = Parts {
+    let parts = ApiParts {
         catalog: Arc::clone(catalog),
-        memos: Memos::new(memos, None, &metrics),
+        caches: ResponseCaches::new(caches, None, &metrics),
         artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
         metrics,
@@ -214,15 +215,17 @@ async fn publications(catalog: &Arc<Catalog>, backend: &Generated) {
         backend.publish(number);
         let revision = catalog.view().revision;
         let begun = Instant::now();
-        catalog.refresh(&id(number), None).await.unwrap();
+        catalog.refresh(&id(number), Scope::All).await.unwrap();
         while catalog.view().revision == revision {
             tokio::task::yield_now().await;
         }
         times.push(begun.elapsed());
         // A view may be held back for a tenth of a second; that is not what is measured.
         tokio::time::sleep(Duration::from_millis(150)).await;
-        let found =
-            catalog.view().search(&format!("revision1 {}", id(number).name), None, None).len();
+        let found = catalog
+            .view()
+            .search(&format!("revision1 {}", id(number).name), None, Scope::All)
+            .len();
         assert_eq!(found, 1, "{}", id(number));
     }
     times.sort();

@@ -35,6 +35,7 @@ mod support {
     pub(crate) mod served;
 }
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ impl Side {
             Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
         ];
         let served = Served::with(backends, Setup { ttl: TTL, ..Setup::default() }).await;
-        served.catalog.ready(None).await.unwrap();
+        served.catalog.ready(Scope::All).await.unwrap();
         Self { served, registry, _gitea: fake, _played: played }
     }
 

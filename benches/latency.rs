@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use load::{Load, percentile};
 use tokio::time::Instant;
 
@@ -65,7 +65,7 @@ async fn main() {
 
 /// Latencies in order.
 async fn cached() -> Vec<Duration> {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
     served.get("/extensions/provider/aws").await;
     LOAD.play(&served.base).await
 }

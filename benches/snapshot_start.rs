@@ -10,6 +10,7 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::About;
 use extension_registry::models::naming::ExtensionId;
 use jiff::Timestamp;
@@ -63,7 +64,7 @@ async fn main() {
 
 /// What a run that knew that many extensions of this upstream leaves behind.
 async fn write_state(dir: &Path, fingerprint: &str) {
-    let backend = MemoryBackend::new(BackendKind::Gitea);
+    let backend = MemoryBackend::new(BackendId::GITEA);
     for number in 0..EXTENSIONS {
         let name = format!("extension-{number:05}-taskserv");
         let id = ExtensionId::from_oci_repository(&name).unwrap();
@@ -89,8 +90,8 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         max_bytes: usize::MAX,
     };
     let catalog = Catalog::new(vec![Arc::new(backend)], rules);
-    catalog.round(None).await.unwrap();
-    let fingerprints = vec![(BackendKind::Gitea, fingerprint.to_owned())];
+    catalog.round(Scope::All).await.unwrap();
+    let fingerprints = vec![(BackendId::GITEA, fingerprint.to_owned())];
     Keeper::new(catalog, dir, fingerprints).save(Timestamp::now()).await.unwrap();
 }
 

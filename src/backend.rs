@@ -1,4 +1,4 @@
-//! What every upstream must be able to answer, whatever it speaks.
+//! The interface of all backends, independent of their protocol.
 
 pub mod changes;
 pub mod coalesce;
@@ -20,7 +20,7 @@ use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
@@ -30,36 +30,37 @@ use crate::models::tag::Tag;
 
 /// One configured upstream.
 ///
-/// Absence is an error of the kind `NotFound`, never an empty success; "cannot tell" is any other
-/// kind. Not in here: which release is the latest, search, memos, retries, metrics, ownership.
+/// A missing object is an error of the kind `NotFound`, never an empty success; an unknown state is
+/// any other kind. Not part of a backend: selection of the latest release, search, caches, retries,
+/// metrics, ownership.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// Its kind. There is at most one backend of each kind.
-    fn source(&self) -> BackendKind;
+    /// Returns the kind of backend. At most one backend of each kind exists.
+    fn id(&self) -> BackendId;
 
-    /// Everything it has, by name. An error means that nothing can be said of it.
+    /// Lists all extensions by name. An error means that the state of the backend is unknown.
     async fn listing(&self) -> Result<Listing>;
 
-    /// One extension: its latest release in full, every other one as far as it is cheap.
+    /// Reads one extension: the latest release in full, other releases as far as that is cheap.
     ///
-    /// What could not be read of it is in its faults; an extension without a usable release is
-    /// one with an empty list, not an error.
+    /// Parts that could not be read are reported as faults. An extension without a usable release
+    /// is a success with an empty list, not an error.
     async fn extension(&self, id: &ExtensionId) -> Result<Extension>;
 
-    /// One extension with every release in full.
+    /// Reads one extension with every release in full.
     ///
-    /// Asked when a caller wants all of them. The same as [`Backend::extension`] where that leaves
-    /// nothing unread, which is what this does unless a backend says otherwise.
+    /// Called when a request needs every release. The default calls [`Backend::extension`], which
+    /// is right for backends that leave no release unread.
     async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
         self.extension(id).await
     }
 
-    /// One release in full, by its raw tag. Hidden tags are answered too: hiding is the catalog's.
+    /// Reads one release in full, by its raw tag. Includes hidden tags: the catalog hides them.
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
 
-    /// The bytes of an artifact, or the given part of them, counted from 0, the end excluded.
+    /// Opens an artifact, or the given byte range: offsets from 0, the end excluded.
     ///
-    /// A part outside the artifact is the error `RangeNotSatisfiable`.
+    /// A range outside the artifact is the error `RangeNotSatisfiable`.
     async fn open(
         &self,
         id: &ExtensionId,
@@ -67,65 +68,68 @@ pub trait Backend: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Download>;
 
-    /// The README of a release, at most [`README_MAX`](crate::models::readme::README_MAX) bytes.
+    /// Reads the README of a release, at most [`README_MAX`](crate::models::readme::README_MAX)
+    /// bytes.
     ///
     /// A release without one is `NotFound`, see [`no_readme`].
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme>;
 
-    /// What may have changed since the cursor was given out; since `None`, only a cursor of now.
+    /// Returns the extensions that may have changed since the cursor was issued. With `None`,
+    /// returns only a cursor for the current state.
     ///
-    /// A cursor taken before a listing misses nothing that the listing misses.
+    /// A change after a listing is never lost if the cursor was taken before the listing.
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes>;
 
-    /// Waits until something may have changed that the next round would find. Never returns where a
-    /// backend does not notice by itself.
+    /// Waits until a change is likely that the next refresh would find. Never returns for a backend
+    /// that does not detect changes itself.
     async fn changed(&self) {
         pending().await
     }
 
-    /// Whether it answers at all, and accepts our credentials.
+    /// Checks that the backend answers and accepts the configured credentials.
     async fn probe(&self) -> Result<()>;
 
-    /// Who this backend is, by something that outlives its name; `None` before that was seen, and
-    /// where a backend has nothing of that kind. May be stored and shown again after a restart.
+    /// Returns a stable identity of the upstream, which survives a rename. `None` until it was
+    /// observed, and for backends without one. May be persisted across restarts.
     fn identity(&self) -> Option<String> {
         None
     }
 
-    /// Takes the identity that was seen before a restart: another one under the same name is refused.
+    /// Restores an identity observed before a restart. A different upstream under this name is then
+    /// refused.
     fn resume(&self, _identity: &str) {}
 
-    /// How contact with it stands, now and as it changes; `None` where nothing stands between it
-    /// and us.
+    /// Returns the current state of the connection and its changes; `None` if no network lies
+    /// between.
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
         None
     }
 }
 
-/// What a backend says of a release that has no README.
+/// Returns the error of a backend for a release without a README.
 #[must_use]
 pub fn no_readme(id: &ExtensionId, release: &Release) -> Error {
     Error::not_found(format!("Extension {id} {} has no README", release.version.as_str()))
 }
 
-/// What a backend says it has.
+/// The extensions of a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Every extension seen, each once.
+    /// All extensions found, each once.
     pub ids: Vec<ExtensionId>,
-    /// How much of the list is proven. Absence from `ids` means absence only if it is complete.
+    /// Coverage of the list. A missing entry does not exist only if the coverage is complete.
     pub coverage: Coverage,
-    /// Repositories that look like ours and are not served, and why.
+    /// Repositories that look like extensions and are not served, with the reason.
     pub faults: Vec<Fault>,
 }
 
-/// Something at a backend that cannot be served as it is.
+/// A repository, or a part, that a backend cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// The repository, as the backend names it.
+    /// Name of the repository at the backend.
     pub repository: String,
-    /// The part of the repository that the fault is about.
+    /// Part of the repository that the fault concerns.
     pub subject: FaultSubject,
-    /// What is wrong, in one sentence.
+    /// Reason, in one sentence.
     pub reason: String,
 }

@@ -1,17 +1,17 @@
-//! What this program was built from: version, commit, date. `build.rs` found them out.
+//! Build metadata of the program: version, commit and date, as determined by `build.rs`.
 
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
-/// The version of the package.
+/// Version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit; `None` for a build of a developer, or from source without a repository.
+/// Commit of a release build; `None` for a development build, or from source without a repository.
 pub const COMMIT: Option<&str> = option_env!("BUILD_COMMIT");
 
-/// Seconds since 1970 of the commit, or of what `SOURCE_DATE_EPOCH` said.
+/// Time of the commit, or `SOURCE_DATE_EPOCH`, in seconds since 1970.
 const DATE: Option<&str> = option_env!("BUILD_DATE");
-/// As much of a commit as people read.
+/// Length of a displayed commit, in characters.
 const SHORT: usize = 12;
 
 /// Version, commit and date in one line, as far as they are known.

@@ -1,5 +1,4 @@
-//! Memos of answers, and artifacts on disk. Freshness is the catalog's; what is here only saves
-//! work.
+//! Response cache and artifact store. Freshness is up to the catalog; the caches only save work.
 
 pub mod artifacts;
 pub mod lru_cache;

@@ -1,33 +1,34 @@
-//! The catalog: what is known of every backend, merged into one view that reads never wait for.
+//! The catalog: the cached state of every backend, merged into one view that reads take without
+//! waiting.
 
-mod beyond;
+mod apply;
+mod backend_handle;
+mod by_tag;
 pub mod details;
-pub mod dirty;
 mod downloads;
 mod evidence;
 mod faults;
-pub mod first_seen;
+mod force_refresh;
 pub mod index;
-mod intake;
-mod member;
-pub mod moment;
-mod newest;
+pub mod lookups;
+mod missing_directory;
+mod over_capacity;
 pub mod ownership;
-mod pace;
 mod pauses;
+pub mod persistent_instant;
+pub mod pins;
 mod probing;
-pub mod questions;
+mod publish_throttle;
 pub mod reads;
+pub mod refresh_queue;
 pub mod resolve;
 mod retagged;
-mod room;
-pub mod rounds;
 pub mod search;
 pub mod snapshot;
 pub mod status;
 mod sweep;
 pub mod sync;
-mod vacancy;
+pub mod sync_cycle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,219 +38,235 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{Backend, Fault};
-use crate::catalog::first_seen::{Completed, FirstSeen};
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::{Index, View};
-use crate::catalog::member::Member;
-use crate::catalog::moment::Moment;
-use crate::catalog::pace::{Pace, Turn};
-use crate::catalog::questions::Questions;
+use crate::catalog::lookups::Lookups;
+use crate::catalog::persistent_instant::PersistentInstant;
+use crate::catalog::pins::{PinnedBackend, Pins};
+use crate::catalog::publish_throttle::{PublishThrottle, PublishTurn};
 use crate::catalog::status::Status;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
-/// How backends share names, and how long what they said stays current.
+/// Rules for names that several backends share, and lifetimes of cached data.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// What happens to a name that several backends have.
+    /// Resolution of a name that several backends have.
     pub merge: Merge,
-    /// Whether a name passes to the next backend when its owner loses it.
+    /// If true, a name passes to the next backend when its owner loses it.
     pub allow_takeover: bool,
-    /// How long a backend's answers are current.
+    /// Time to live of a backend's data.
     pub ttl: Duration,
-    /// How much longer they go unmarked while they are made current.
+    /// Time beyond `ttl` in which data is served without a staleness mark while it is refreshed.
     pub stale_while_revalidate: Duration,
-    /// How old what is known of a backend may be and still answer for it.
+    /// Maximum age at which the data of an unreachable backend is still served.
     pub stale_if_error: Duration,
-    /// How long change rounds may go on before everything is swept again.
+    /// Maximum time between two full sweeps; only changes are read in between.
     pub full_sweep: Duration,
-    /// How long a "no" to a name or version that is not known is remembered.
+    /// Time to live of a negative cache entry for an unknown name or version.
     pub negative_ttl: Duration,
-    /// Whether a version's archive may become another one than the one first downloaded.
+    /// If true, the archive of a version may differ from the one that was downloaded first.
     pub accept_changes: bool,
-    /// About how many bytes the extensions of one backend may take up.
+    /// Approximate memory limit for the extensions of one backend, in bytes.
     pub max_bytes: usize,
 }
 
 impl Rules {
-    /// Whether answers of this age are marked.
+    /// Returns true if a response with data of this age carries a staleness mark.
     #[must_use]
     pub fn is_stale(&self, age: Duration) -> bool {
+        // `stale_if_error` caps the sum: data that may not be served cannot be "not stale yet".
         age > (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
     }
 
-    /// Whether something of this age answers no more.
+    /// Returns true if data of this age may not be served.
     fn is_too_old(&self, age: Duration) -> bool {
         age > self.stale_if_error
     }
 }
 
-/// What happens to a name that several backends have.
+/// Resolution of a name that several backends have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Merge {
-    /// The first in order answers for it alone.
+    /// The first backend in the configured order owns the name, and only its releases are served.
     #[default]
     Owner,
-    /// Their versions are pooled; equal versions fall to the first in order.
+    /// The releases of all backends are pooled. Of equal versions, the first backend's is served.
     Union,
 }
 
-/// Everything known of all backends. Reads take the current [`View`]; one writer per backend
-/// (`sync`) changes the index behind it.
+/// Cached state of all backends. Reads take the current [`View`]; one writer per backend (`sync`)
+/// changes the index behind it.
 pub struct Catalog {
-    members: Vec<Member>,
+    handles: Vec<BackendHandle>,
     rules: Rules,
     index: Mutex<Index>,
-    /// Locked within the index.
-    pace: Mutex<Pace>,
+    /// Lock order: `index` first, then `pace`.
+    pace: Mutex<PublishThrottle>,
     view: watch::Sender<Arc<View>>,
-    questions: Questions,
-    /// Why what is known is not kept on disk, while it should be and is not.
-    unkept: Mutex<Option<String>>,
-    first_seen: Arc<FirstSeen>,
+    lookups: Lookups,
+    /// Failure of the last attempt to save the state. `None` while state is saved or saving is off.
+    persist_error: Mutex<Option<String>>,
+    pins: Arc<Pins>,
 }
 
-/// How old an answer is, and which backends' part of it is stale or missing.
+/// Age of a response, and the backends whose part is stale or missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// Time since the backend asked least recently last answered.
+    /// Time since the last successful round; the longest one, if several backends contribute.
     pub age: Duration,
     /// Backends whose part is stale or missing.
-    pub degraded: Vec<BackendKind>,
+    pub degraded: Vec<BackendId>,
 }
 
 impl Freshness {
-    /// Parts of these backends are stale or missing too; each is named once.
-    pub fn lacks(&mut self, sources: impl IntoIterator<Item = BackendKind>) {
-        for source in sources {
-            if !self.degraded.contains(&source) {
-                self.degraded.push(source);
+    /// Adds backends whose part is stale or missing. Each backend is listed once.
+    pub fn lacks(&mut self, backends: impl IntoIterator<Item = BackendId>) {
+        for backend in backends {
+            if !self.degraded.contains(&backend) {
+                self.degraded.push(backend);
             }
         }
     }
 }
 
 impl Catalog {
-    /// A catalog over these backends, in the order in which they own names. Nothing is known
-    /// of them until [`sync::run`] has been started.
+    /// Creates a catalog over these backends, in the order in which they own names. It is empty
+    /// until [`sync::run`] has been started.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
-        let sources: Vec<BackendKind> = backends.iter().map(|backend| backend.source()).collect();
-        let first_seen = Arc::new(FirstSeen::new(rules.accept_changes));
-        let completed = |backend| Arc::new(Completed::new(backend, Arc::clone(&first_seen)));
-        let members = backends.into_iter().map(|backend| {
-            let is_last = sources.last() == Some(&backend.source());
-            Member::new(completed(backend), is_last)
+        let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
+        let pins = Arc::new(Pins::new(rules.accept_changes));
+        let completed = |backend| Arc::new(PinnedBackend::new(backend, Arc::clone(&pins)));
+        let handles = backends.into_iter().map(|backend| {
+            let is_last = ids.last() == Some(&backend.id());
+            BackendHandle::new(completed(backend), is_last)
         });
-        let members = members.collect();
-        let mut index = Index::new(&sources, &rules);
+        let handles = handles.collect();
+        let mut index = Index::new(&ids, &rules);
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
-        first_seen.follows(view.subscribe());
+        pins.follows(view.subscribe());
         Arc::new(Self {
-            members,
+            handles,
             rules,
             index: Mutex::new(index),
             pace: Mutex::default(),
             view,
-            questions: Questions::default(),
-            unkept: Mutex::default(),
-            first_seen,
+            lookups: Lookups::default(),
+            persist_error: Mutex::default(),
+            pins,
         })
     }
 
-    /// What is known now.
+    /// Returns the current view.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.view.borrow().clone()
     }
 
-    /// The configured backends, in order.
-    pub fn sources(&self) -> impl Iterator<Item = BackendKind> {
-        self.members.iter().map(Member::source)
+    /// Returns the configured backends, in order.
+    pub fn backends(&self) -> impl Iterator<Item = BackendId> {
+        self.handles.iter().map(BackendHandle::id)
     }
 
-    /// What `/health` says of each backend, in order.
+    /// The scope of one backend. The only backend of a kind has the scope of its kind.
     #[must_use]
-    pub fn statuses(&self) -> Vec<(BackendKind, Status)> {
-        let status = |member: &Member| {
-            let (breaker, status) = (member.breaker(), member.status.get());
-            let age = status.current_as_of.map(Moment::elapsed);
+    pub fn scope_of(&self, backend: BackendId) -> Scope {
+        let kind = Scope::Kind(backend.kind());
+        if self.asked(kind).nth(1).is_none() { kind } else { backend.into() }
+    }
+
+    /// Returns the status of each backend for `/health`, in order.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<(BackendId, Status)> {
+        let status = |handle: &BackendHandle| {
+            let (breaker, status) = (handle.breaker(), handle.status.get());
+            // A backend that was never read has no age and counts as stale.
+            let age = status.current_as_of.map(PersistentInstant::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
-            let held = member.held();
-            let (mut faults, faults_beyond) = member.evidence.faults();
-            let of_all = room::no_room_for(member.source(), held.refused);
-            faults.splice(..0, of_all.into_iter().chain(member.vacancy()));
-            (member.source(), Status { breaker, stale, held, faults, faults_beyond, ..status })
+            let held = handle.held();
+            let (mut faults, faults_beyond) = handle.evidence.faults();
+            let of_all = over_capacity::no_room_for(handle.id(), held.refused);
+            // These concern the whole backend, so they precede the faults of single repositories.
+            faults.splice(..0, of_all.into_iter().chain(handle.vacancy()));
+            (handle.id(), Status { breaker, stale, held, faults, faults_beyond, ..status })
         };
-        self.members.iter().map(status).collect()
+        self.handles.iter().map(status).collect()
     }
 
-    /// How fresh an answer from one backend, or from all, is now: one about this extension, or one
-    /// about all of them.
+    /// Returns the freshness of a response from one backend or from all, about one extension (`of`)
+    /// or about all extensions.
     #[must_use]
-    pub fn freshness(&self, source: Option<BackendKind>, of: Option<&ExtensionId>) -> Freshness {
+    pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
-        for member in self.asked(source) {
-            let age = member.status.current_as_of().map(Moment::elapsed);
-            let lacks_part = member.held().refused > 0 || member.evidence.lacks_part(of);
+        for handle in self.asked(scope) {
+            let age = handle.status.current_as_of().map(PersistentInstant::elapsed);
+            // Refused extensions count for every response: the missing one may be the extension in
+            // question.
+            let lacks_part = handle.held().refused > 0 || handle.evidence.lacks_part(of);
             if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
-                freshness.degraded.push(member.source());
+                freshness.degraded.push(handle.id());
             }
             freshness.age = freshness.age.max(age.unwrap_or_default());
         }
         freshness
     }
 
-    /// The failure of the last attempt to save state; `None` while state is saved.
+    /// Returns the failure of the last attempt to save state; `None` while state is saved.
     #[must_use]
-    pub fn unkept(&self) -> Option<String> {
-        self.unkept.lock().clone()
+    pub fn persist_error(&self) -> Option<String> {
+        self.persist_error.lock().clone()
     }
 
-    /// Whether anything is known of any backend that can still be served.
+    /// Returns true if at least one backend has data that can still be served.
     #[must_use]
     pub fn can_answer(&self) -> bool {
-        self.members.iter().any(|member| self.answers_for(member))
+        self.handles.iter().any(|handle| self.answers_for(handle))
     }
 
-    /// Whether a backend was listed, and not too long ago for that to be served.
-    fn is_listed(&self, member: &Member) -> bool {
-        self.view().knows(member.source()) && !self.is_too_old(member)
+    /// Returns true if the backend was listed and its data is young enough to be served.
+    fn is_listed(&self, handle: &BackendHandle) -> bool {
+        self.view().knows(handle.id()) && !self.is_too_old(handle)
     }
 
-    /// Whether a backend was listed or showed an extension by a notice or a read, and not too long
-    /// ago for that to be served.
-    fn answers_for(&self, member: &Member) -> bool {
-        let (view, source) = (self.view(), member.source());
-        let shows = view.knows(source) || !view.entries(Some(source)).is_empty();
-        shows && !self.is_too_old(member)
+    /// Returns true if the backend was listed, or a webhook or a read has shown an extension of
+    /// this backend, and its data is young enough to be served.
+    fn answers_for(&self, handle: &BackendHandle) -> bool {
+        let (view, source) = (self.view(), handle.id());
+        // Before the first listing, a webhook or a read may have filled in some extensions already.
+        let shows = view.knows(source) || !view.entries(source.into()).is_empty();
+        shows && !self.is_too_old(handle)
     }
 
-    fn is_too_old(&self, member: &Member) -> bool {
-        let age = member.status.current_as_of().map(Moment::elapsed);
+    fn is_too_old(&self, handle: &BackendHandle) -> bool {
+        let age = handle.status.current_as_of().map(PersistentInstant::elapsed);
+        // A backend without an age was never read. It has nothing to be too old.
         age.is_some_and(|age| self.rules.is_too_old(age))
     }
 
-    /// Names something at a backend that cannot be served, found while serving it.
-    pub fn report(&self, source: BackendKind, fault: Fault) {
-        if let Some(member) = self.member(source) {
-            member.evidence.found(fault);
+    /// Records a fault that was found while serving this backend's data.
+    pub fn report(&self, backend: BackendId, fault: Fault) {
+        if let Some(handle) = self.handle(backend) {
+            handle.evidence.found(fault);
         }
     }
 
-    /// The backends a question goes to: the one named, or all.
-    fn asked(&self, source: Option<BackendKind>) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(move |m| source.is_none_or(|source| source == m.source()))
+    /// Returns the backends that a request concerns: the named one, or all.
+    fn asked(&self, scope: Scope) -> impl Iterator<Item = &BackendHandle> {
+        self.handles.iter().filter(move |handle| scope.includes(handle.id()))
     }
 
-    fn member(&self, source: BackendKind) -> Option<&Member> {
-        self.members.iter().find(|member| member.source() == source)
+    fn handle(&self, backend: BackendId) -> Option<&BackendHandle> {
+        self.handles.iter().find(|handle| handle.id() == backend)
     }
 
-    /// Changes the index. What is known now is shown at once, or as soon as the pace allows.
+    /// Changes the index. Publishes a new view at once, or as soon as the pace allows.
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
-        self.members.iter().for_each(|member| member.holds(index.held(member.source())));
+        // Copied while the index is locked, so that `/health` need not take that lock.
+        self.handles.iter().for_each(|handle| handle.holds(index.held(handle.id())));
         if index.has_changed() {
             self.show(&mut index);
         }
@@ -257,30 +274,31 @@ impl Catalog {
     }
 
     fn show(self: &Arc<Self>, index: &mut Index) {
-        // Decided before the match: it must not be locked while the view is made.
+        // Decided before the match: `pace` must not stay locked while the view is made.
         let turn = self.pace.lock().turn(Instant::now());
         match turn {
-            Turn::Now => {
-                // Made before it is sent: readers wait for a send.
+            PublishTurn::Now => {
+                // Made before it is sent: readers of the channel wait during a send.
                 let view = index.view(&self.view());
                 drop(self.view.send_replace(Arc::new(view)));
             }
-            Turn::At(at) => {
+            PublishTurn::At(at) => {
+                // One timer covers every change until then, so bursts of changes cost one view.
                 let this = Arc::clone(self);
                 tokio::spawn(async move {
                     sleep_until(at).await;
                     this.change(|_| ());
                 });
             }
-            Turn::Awaited => {}
+            PublishTurn::Awaited => {}
         }
     }
 
-    /// Waits until everything that is known now is shown, a fraction of a second at most.
+    /// Waits until a view shows every change made so far, at most a fraction of a second.
     pub async fn shown(&self) {
         let due = self.index.lock().due_revision();
         let mut views = self.view.subscribe();
-        // The sender lives as long as we do.
+        // Never an error: the sender lives as long as `self`.
         let _ = views.wait_for(|view| view.revision >= due).await;
     }
 }

@@ -17,7 +17,7 @@ use crate::config_reader::form::{Form, Parse};
 use crate::config_reader::problems::{Problem, Problems, hint};
 pub use crate::config_reader::typed::Typed;
 use crate::config_reader::typed::{PREFIX, Table};
-use crate::models::backend_id::BackendId;
+use crate::models::backend_id::{BackendId, BackendName};
 use crate::models::backend_kind::BackendKind;
 
 /// The name of a section or a key.
@@ -32,7 +32,7 @@ pub struct Reader {
     typed: Typed,
     problems: Vec<Problem>,
     sections: Vec<(Name, Presence, Vec<Name>)>,
-    names: Vec<BackendId>,
+    names: Vec<BackendName>,
     example: String,
     schema: Map<String, Value>,
     shown: Vec<String>,
@@ -250,7 +250,8 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn id(&self, kind: BackendKind) -> BackendId {
         let name = self.table.text("name").filter(|_| self.table.is_entry);
-        name.and_then(|name| name.parse().ok()).unwrap_or_else(|| kind.into())
+        let name = name.and_then(|name| name.parse().ok());
+        BackendId::new(name.unwrap_or_else(|| BackendName::of_kind(kind)), kind)
     }
 
     /// The text of a key as it was typed.
@@ -279,9 +280,14 @@ impl<'a> Section<'a> {
 
     /// The name of a backend, if it can be told from the keys of its section and from the names of
     /// other backends (contract §8).
-    fn check_name(&mut self, kind: &str, keys: &[&str], names: &[BackendId]) -> Option<BackendId> {
+    fn check_name(
+        &mut self,
+        kind: &str,
+        keys: &[&str],
+        names: &[BackendName],
+    ) -> Option<BackendName> {
         let name = if self.table.is_entry { self.typed("name") } else { Some(kind) };
-        let id = name.and_then(|name| name.parse::<BackendId>().ok());
+        let id = name.and_then(|name| name.parse::<BackendName>().ok());
         let variable = name.unwrap_or_default().replace('-', "_");
         let is_key = variable == "name" || keys.contains(&variable.as_str());
         let what = match (name, &id) {

@@ -1,53 +1,50 @@
-//! The one error type below the API: a kind that callers branch on, a message fit for callers,
-//! and a cause for the log.
+//! The error type below the API: a kind for decisions, a message for clients, and a cause for the
+//! log.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::models::backend_kind::BackendKind;
-use crate::models::brief::brief;
+use crate::models::truncate::truncate;
 
-/// Shorthand used by everything that can fail here.
+/// Result with the error type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as far as anyone needs to tell apart.
+/// Category of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The question itself is wrong.
+    /// Invalid request.
     Invalid,
-    /// Every backend that could have it said no.
+    /// Every backend that could have the object reported that it does not exist.
     NotFound,
-    /// A range outside the artifact.
+    /// Range outside the artifact.
     RangeNotSatisfiable {
-        /// Length of the whole artifact, in bytes.
+        /// Size of the whole artifact, in bytes.
         size: u64,
     },
-    /// The backend refused our credentials.
+    /// The backend rejected the configured credentials.
     BackendRefused,
-    /// The backend sent nonsense, or bytes that fail their digest.
+    /// The backend sent an invalid response, or bytes that do not match their digest.
     BackendFaulty,
-    /// The backend is down or limits us, and nothing stored can answer.
+    /// The backend is down or rate limited, and the cache cannot serve the request.
     BackendUnavailable {
-        /// When asking again may help.
+        /// Time after which a retry may succeed.
         retry_after: Duration,
     },
-    /// The deadline passed; the question may still be answered later.
+    /// The deadline expired; the request may still complete in the background.
     BackendTimeout,
-    /// We have more to do than we take on at once.
+    /// The service is at its limit of concurrent work.
     Overloaded,
-    /// Our own bug.
+    /// A bug in this service.
     Internal,
 }
 
-/// A failure with its kind, the message that callers may see, and the cause that only the log sees.
-/// Copies share the cause.
+/// A failure with its kind, a message for clients, and a cause for the log. Clones share the cause.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    backend: Option<BackendKind>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     asked: bool,
     oversized: bool,
@@ -56,13 +53,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure of this kind. The message is shown to callers: no secrets, no internals.
+    /// Creates an error. The message is shown to clients: no secrets, no internals.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
-            backend: None,
             cause: None,
             asked: true,
             oversized: false,
@@ -71,127 +67,118 @@ impl Error {
         }
     }
 
-    /// Nothing of that name.
+    /// Creates an error of the kind `NotFound`.
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    /// A backend's answer that makes no sense.
+    /// Creates an error for an invalid backend response.
     #[must_use]
     pub fn faulty(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::BackendFaulty, message)
     }
 
-    /// A backend that cannot be asked just now.
+    /// Creates an error for a backend that is temporarily unavailable.
     #[must_use]
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(ErrorKind::BackendUnavailable { retry_after }, message)
     }
 
-    /// The same, naming the backend it happened at.
-    #[must_use]
-    pub const fn at(mut self, backend: BackendKind) -> Self {
-        self.backend = Some(backend);
-        self
-    }
-
-    /// The same with what brought it about, for the log.
+    /// Attaches a cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(Arc::from(cause.into()));
         self
     }
 
-    /// The same of a question that was not put to the backend, which so says nothing of it.
+    /// Marks a request that was never sent, so the failure tells nothing about the backend.
     #[must_use]
     pub const fn not_asked(mut self) -> Self {
         self.asked = false;
         self
     }
 
-    /// Whether the backend had its say. Not if it is left alone because it failed before.
+    /// Returns true if the request reached the backend. False, for example, behind an open circuit
+    /// breaker.
     #[must_use]
     pub const fn was_asked(&self) -> bool {
         self.asked
     }
 
-    /// The same of an answer that takes more room than there was for it; with more it may serve.
+    /// Marks a response that needs more memory than was reserved for it; a retry with more may
+    /// succeed.
     #[must_use]
     pub const fn oversized(mut self) -> Self {
         self.oversized = true;
         self
     }
 
-    /// Whether more room could have helped.
+    /// Returns true if a retry with more memory may succeed.
     #[must_use]
     pub const fn is_oversized(&self) -> bool {
         self.oversized
     }
 
-    /// Marks the failure of an answer that is longer than any answer to this question is read. A
-    /// part of the answer may be short enough.
+    /// Marks a response that exceeds the size limit for its kind of request. A request for a part
+    /// may succeed.
     #[must_use]
     pub const fn too_long(mut self) -> Self {
         self.too_long = true;
         self
     }
 
-    /// Whether the answer is longer than any answer to this question is read.
+    /// Returns true if the response exceeds the size limit for its kind of request.
     #[must_use]
     pub const fn is_too_long(&self) -> bool {
         self.too_long
     }
 
-    /// Marks the failure of a backend whose place does not exist, such as a directory that was not
-    /// made yet or is not mounted.
+    /// Marks a backend whose location does not exist, such as a directory that was not created yet
+    /// or is not mounted.
     #[must_use]
     pub const fn of_missing_place(mut self) -> Self {
         self.missing_place = true;
         self
     }
 
-    /// Whether the place of the backend does not exist, so that there is nothing to read.
+    /// Returns true if the location of the backend does not exist.
     #[must_use]
     pub const fn is_of_missing_place(&self) -> bool {
         self.missing_place
     }
 
-    /// What callers branch on.
+    /// Returns the kind, for decisions by callers.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The backend it happened at, if it happened at one.
-    #[must_use]
-    pub const fn backend(&self) -> Option<BackendKind> {
-        self.backend
-    }
-
-    /// The sentence for callers.
+    /// Returns the message for clients.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Whether it says "no such thing" rather than "cannot tell".
+    /// Returns true for "does not exist" as opposed to "unknown".
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.kind == ErrorKind::NotFound
     }
 
-    /// Message and causes in one line, for the log and `/health`; 500 characters of it, since a
-    /// cause may quote all that a backend sent.
+    /// Formats message and causes as one line for the log and `/health`, cut to 500 characters,
+    /// since a cause may quote a whole response.
     #[must_use]
     pub fn report(&self) -> String {
         let mut line = self.message.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
-            line = brief(format!("{line}: {error}"));
+            // Shortened at each step: one cause of many megabytes must not be copied again for each
+            // that follows.
+            line = truncate(format!("{line}: {error}"));
             cause = error.source();
         }
-        brief(line)
+        truncate(line)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Files in directories that somebody else can write: opened once and without waiting, and judged
-//! only when they are open, since a name may stand for something else a moment later.
+//! Files in directories that others can write to. A file is opened once, without blocking, and
+//! checked only through the open handle, since its name may refer to another file a moment later.
 //!
-//! [`folder`] follows no links at all, [`within`] those that stay below a directory, [`read_named`]
-//! those on the way to a file that an operator names. Blocking I/O; see [`lane`].
+//! [`folder`] follows no links, [`within`] only links that stay below a directory, and
+//! [`read_named`] all links on the way to a file named by an operator. Blocking I/O; see [`lane`].
 
 pub mod folder;
 pub mod lane;
@@ -17,51 +17,53 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FileType, OFlags, stat};
 use rustix::io::Errno;
 
-/// A pipe is open at once, and gives nothing; whoever waits for its writer may wait for ever.
+/// Without this flag, opening a pipe blocks until it has a writer, possibly forever.
 const AT_ONCE: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
-/// Opens a regular file below a directory. Links are followed as far as they stay below it.
+/// Opens a regular file below a directory. Follows links that stay below it.
 ///
 /// # Errors
-/// It is not there, leads out of the directory, or is no regular file.
+/// The file does not exist, lies outside the directory, or is not a regular file.
 pub fn within(dir: &Dir, path: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
     let opened = dir.open_with(path, OpenOptions::new().read(true).custom_flags(AT_ONCE));
     regular(opened.map_err(explained)?.into_std())
 }
 
-/// Opens a regular file that an operator names. Links are followed: an orchestrator mounts secrets as
-/// links, and swaps what they lead to.
+/// Opens a regular file named by an operator. Follows links: orchestrators mount secrets as links
+/// and replace their targets.
 ///
 /// # Errors
-/// It is not there, may not be read, or is no regular file.
+/// The file does not exist, is not readable, or is not a regular file.
 pub fn open_named(path: &Path) -> io::Result<(File, Metadata)> {
     let opened = File::options().read(true).custom_flags(AT_ONCE).open(path);
     regular(opened.map_err(explained)?)
 }
 
-/// The content of a regular file that an operator names.
+/// Reads a regular file named by an operator.
 ///
 /// # Errors
-/// As [`open_named`], or it is larger than `max` bytes.
+/// As [`open_named`], or the file is larger than `max` bytes.
 pub fn read_named(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     read(open_named(path)?.0, max)
 }
 
-/// The text of a regular file that an operator names.
+/// Reads a regular text file named by an operator.
 ///
 /// # Errors
-/// As [`read_named`], or it is not UTF-8.
+/// As [`read_named`], or the file is not UTF-8.
 pub fn text_named(path: &Path, max: u64) -> io::Result<String> {
     let text = String::from_utf8(read_named(path, max)?);
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// The rest of a file.
+/// Reads the rest of a file.
 ///
 /// # Errors
-/// It cannot be read, or has more than `max` bytes.
+/// The file cannot be read, or has more than `max` bytes.
 pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte over the limit tells a longer file from one of exactly `max` bytes. The size in the
+    // metadata is no substitute: the file may grow.
     file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
         return Err(io::Error::new(
@@ -72,18 +74,19 @@ pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a path that an operator names leads to, in words such as "a file".
+/// Returns the kind of file at a path named by an operator, in words such as "a file".
 ///
 /// # Errors
-/// It leads to nothing, or not all of it may be looked at.
+/// The path does not exist, or a part is not accessible.
 pub fn kind_of(path: &Path) -> io::Result<&'static str> {
     Ok(described(FileType::from_raw_mode(stat(path)?.st_mode)))
 }
 
-/// Makes a directory with mode 700, and the missing ones above it. One that is there stays as it is.
+/// Creates a directory with mode 700, and its missing parents. An existing directory is left
+/// unchanged.
 ///
 /// # Errors
-/// It cannot be made, or something else has its name.
+/// The directory cannot be created, or the path is not a directory.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -103,7 +106,7 @@ fn regular(file: File) -> io::Result<(File, Metadata)> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
 }
 
-/// What the system says of sockets and of devices that are not there says nothing to people.
+/// Replaces the messages for sockets and missing devices, which mean little to operators.
 fn explained(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         Some(Errno::NXIO | Errno::NODEV) => io::Error::new(
@@ -114,7 +117,7 @@ fn explained(error: io::Error) -> io::Error {
     }
 }
 
-/// What stands where something else should, in words.
+/// Returns the kind of file in words.
 const fn described(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",

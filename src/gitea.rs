@@ -1,4 +1,4 @@
-//! Extensions from the releases of one organization of a Gitea or Forgejo server.
+//! Backend for the releases of one organization on a Gitea or Forgejo server.
 
 mod assets;
 pub mod backend;
@@ -12,15 +12,15 @@ mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod identity;
-mod known;
+pub mod labels;
 mod lists;
 mod models;
 mod named;
-pub mod operations;
 mod organization;
 mod page;
 mod paging;
 mod readme;
+mod repository_cache;
 mod rows;
 pub mod settings;
 mod urls;

@@ -1,30 +1,30 @@
-//! The one door out: the only place that builds a client or sends a request, and that keeps what
-//! is promised of time, size, retries, redirects, addresses and credentials.
+//! The outbound HTTP client. This module alone builds clients and sends requests, and enforces the
+//! limits on time, size, retries, redirects, addresses and credentials.
 
 pub mod answer;
 mod body;
+mod body_buffer;
 mod breaker;
 mod call;
+mod concurrency_limit;
+mod concurrency_permit;
 mod connect;
 pub(crate) mod egress;
 mod failure;
+mod failure_window;
 pub mod inspect;
 pub mod json;
 pub(crate) mod load;
+pub mod memory_budget;
 pub mod metrics;
-mod pace;
 mod redirect;
 pub mod request;
 mod retry;
-pub mod room;
 pub mod settings;
+mod stall;
 mod throttle;
 mod tls;
-mod turn;
-mod turns;
 mod verdict;
-mod whole;
-mod window;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,84 +41,85 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
 use crate::http::breaker::{Breaker, TRIAL_MAX, Verdict};
 use crate::http::call::Call;
+use crate::http::concurrency_limit::{ConcurrencyLimit, Permit};
+use crate::http::concurrency_permit::ConcurrencyPermit;
 use crate::http::connect::Pool;
 use crate::http::load::load_of;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
-use crate::http::room::Room;
 use crate::http::settings::UpstreamSettings;
 use crate::http::throttle::{Course, Throttle};
-use crate::http::turn::Turn;
-use crate::http::turns::{Permit, Turns};
 use crate::http::verdict::{Answered, end_of, verdict_of};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
-/// What one question, or one download, takes while its answer comes, in bytes.
+/// Upper bound, in bytes, of the memory that one request or one download takes while its response
+/// arrives.
 pub const QUESTION_BYTES: usize = 1536 * 1024;
-/// What the one question that has much room takes.
+/// Upper bound, in bytes, of the memory that the one request with [`MemoryBudget::Much`] takes.
 pub const LARGE_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// How we name ourselves to every upstream.
+/// `User-Agent` sent to every upstream.
 const OUR_NAME: HeaderValue =
     HeaderValue::from_static(concat!("extension-registry/", env!("CARGO_PKG_VERSION")));
-/// A backend that has not answered for this long counts as failing while the question runs on.
+/// Time without a response after which a request counts as late; the request itself goes on.
 const LATE: Duration = Duration::from_secs(5);
 
-/// How one backend is to be talked to.
+/// Settings of the HTTP client of one backend.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// The backend it is for; named in errors, metrics and logs.
-    pub backend: BackendKind,
-    /// The configured address. Its origin is trusted, wherever it is; every other one must be
+    /// Backend that the client talks to; named in errors, metrics and logs.
+    pub backend: BackendId,
+    /// Configured address. Its origin is trusted even if it is private; every other origin must be
     /// public.
     pub base: Url,
-    /// How the server is talked to.
+    /// Settings of the client.
     pub upstream: UpstreamSettings,
 }
 
-/// The client of one backend. Cheap to clone.
+/// HTTP client of one backend. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpClient(Arc<Shared>);
 
 struct Shared {
     settings: HttpSettings,
     pool: Pool,
-    turns: Turns,
-    /// Held by the one question that has much room.
+    turns: ConcurrencyLimit,
+    /// Held by the one request with [`MemoryBudget::Much`].
     large: tokio::sync::Mutex<()>,
     breaker: Arc<Breaker>,
-    /// Of the configured server, and of those that it cannot do without, such as a token server.
+    /// Throttles of the configured server and of auxiliary servers, such as a token server.
     home: Throttle,
     aside: Throttle,
     retries: Retries,
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
-/// Whether a PEM file of certificates can be used.
+/// Checks that a PEM file of certificates is usable.
 ///
 /// # Errors
-/// It cannot be read, or holds no certificate.
+/// Returns an error if the file cannot be read or holds no certificate.
 pub fn check_ca_file(path: &Path) -> Result<()> {
     tls::add_file(&mut RootCertStore::empty(), path)
 }
 
-/// A call that was answered, and its turn while the answer streams.
-type Kept = (Call, Option<Permit>);
+/// A call that received a response, and its permit while the body streams.
+type RememberedRedirect = (Call, Option<Permit>);
 
-/// How a question ended that was sent, and what follows.
+/// Outcome of one attempt, and the throttle's decision about it.
 struct Try<A> {
-    end: Result<(A, Kept)>,
+    end: Result<(A, RememberedRedirect)>,
     course: Course,
 }
 
-/// The head of a response, and how it was reached.
-struct Reached {
+/// Head of a response, and the last hop of the redirects that led to it.
+struct FinalHop {
     response: Response<Incoming>,
     hop: Hop,
 }
@@ -130,13 +131,13 @@ impl Shared {
 }
 
 impl HttpClient {
-    /// A client that has not connected to anything yet.
+    /// Creates a client without opening a connection.
     ///
     /// # Errors
-    /// A certificate file that cannot be read or holds no certificate.
+    /// Returns an error if the certificate file cannot be read or holds no certificate.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
-        let turns = Turns::new(settings.upstream.max_concurrency);
+        let turns = ConcurrencyLimit::new(settings.upstream.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.upstream.retries);
         let large = tokio::sync::Mutex::default();
@@ -154,40 +155,44 @@ impl HttpClient {
         })))
     }
 
-    /// How contact with the backend stands, now and as it changes.
+    /// Returns a receiver of the backend's contact state: the current value and every change.
     #[must_use]
     pub fn contact(&self) -> watch::Receiver<Contact> {
         self.0.breaker.contact()
     }
 
-    /// Asks for something small and waits for all of it, at most `max_bytes`, and no more than there
-    /// is room for.
+    /// Sends a request and reads the whole response, at most `max_bytes` and at most what `room`
+    /// allows.
     ///
     /// # Errors
-    /// `BackendTimeout` after the deadline, `BackendUnavailable` where no connection comes about
-    /// or stands, or where the backend failed so often that it is not asked just now,
-    /// `BackendFaulty` for what is not HTTP, too long, or redirected where it may not. Any status
-    /// is an answer, not an error.
-    pub async fn fetch(&self, request: Request, max_bytes: usize, room: Room) -> Result<Answer> {
+    /// `BackendTimeout` after the deadline. `BackendUnavailable` if a connection fails or breaks,
+    /// or if the circuit breaker is open. `BackendFaulty` if the response is not HTTP, too long, or
+    /// a redirect that is not allowed. A response of any status is `Ok`.
+    pub async fn fetch(
+        &self,
+        request: Request,
+        max_bytes: usize,
+        room: MemoryBudget,
+    ) -> Result<UpstreamResponse> {
         let request = Request { whole: true, ..request };
         let backend = self.0.settings.backend;
-        let read = move |reached: Reached| async move {
+        let read = move |reached: FinalHop| async move {
             let (head, body) = reached.response.into_parts();
             let body = body::read_bounded(body, max_bytes, room).await?;
             let Hop { url, moved, at_home, .. } = reached.hop;
             let (status, headers, left_home) = (head.status, head.headers, !at_home);
-            Ok(Answer { backend, status, headers, body, url, moved, left_home })
+            Ok(UpstreamResponse { backend, status, headers, body, url, moved, left_home })
         };
         self.ask(&request, read).await.map(|(answer, _)| answer)
     }
 
-    /// Asks for something large: returns with the headers, and the bytes come as they are read.
+    /// Sends a request and returns as soon as the headers are here; the body arrives as it is read.
     ///
-    /// The stream ends with an error if the backend is silent for longer than the timeout.
-    /// Nothing is decoded on the way: ask for `identity`.
+    /// The stream ends with an error if the backend is silent for longer than the timeout. The
+    /// client decodes no content encoding: request `identity`.
     ///
     /// # Errors
-    /// As [`HttpClient::fetch`]; the deadline holds until the headers are here.
+    /// Same as [`HttpClient::fetch`]; the deadline applies until the headers are here.
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
         let counted = self.0.pool.stream();
         let backend = self.0.settings.backend;
@@ -198,26 +203,28 @@ impl HttpClient {
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
 
-    /// Asks, and again after failures that may pass and after limits, until the deadline.
+    /// Sends a request, and repeats it after temporary failures and rate limits until the deadline.
     async fn ask<A: Answered, F: Future<Output = Result<A>>>(
         &self,
         request: &Request,
-        read: impl Fn(Reached) -> F,
-    ) -> Result<(A, Kept)> {
+        read: impl Fn(FinalHop) -> F,
+    ) -> Result<(A, RememberedRedirect)> {
         let patience = self.0.settings.upstream.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
+        // One deadline covers all attempts and their pauses, so that retries never add to the time
+        // that a caller waits.
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);
         let (mut last, mut limited) = (None, false);
         loop {
             let Try { end, course } = match self.try_once(request, deadline, limited, &read).await {
                 Ok(tried) => tried,
-                // The failure that closed the door says more than the closed door.
+                // The failure that opened the breaker explains more than the open breaker does.
                 Err(error) => return Err(last.unwrap_or(error)),
             };
             let pause = match course {
                 Course::Alone(pause) => return Err(self.limits(pause)),
-                // Its turn is as long as the pause.
+                // The retry waits in the throttle, which already lasts as long as the pause.
                 Course::Again => Some(Duration::ZERO),
                 Course::On => tries.pause_after(end_of(&end)),
             };
@@ -237,17 +244,19 @@ impl HttpClient {
         request: &Request,
         deadline: Instant,
         limited: bool,
-        read: &impl Fn(Reached) -> F,
+        read: &impl Fn(FinalHop) -> F,
     ) -> Result<Try<A>> {
         let backend = self.0.settings.backend;
-        let Turn { pass, permit, throttle, ticket } = self.turn(request, deadline).await?;
+        let ConcurrencyPermit { pass, permit, throttle, ticket } =
+            self.turn(request, deadline).await?;
         let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
+        // A trial blocks all other requests to the backend, so that it gets less time than they do.
         let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
         let question = async { read(self.send(request).await?).await };
         let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
-        let answer = answer.map_err(|error| error.at(backend));
-        // A body that is streamed keeps its turn; what is asked again waits for another one.
+        let answer = answer;
+        // A streamed body keeps its permit; a retry waits for a new one.
         let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         let permit = permit.filter(|_| streams && !request.whole);
         let course = match &answer {
@@ -258,12 +267,15 @@ impl HttpClient {
             Err(_) => Course::On,
         };
         if course == Course::Again {
+            // `/health` shows the pause, so that a throttled backend does not look like one that
+            // hangs.
             self.0.breaker.paused(throttle.paused_until());
         }
         if let Some(verdict) = verdict_of(&answer, course, request) {
             let failed = verdict != Verdict::There;
             pass.ended(verdict);
-            // An outage is the breaker's business alone.
+            // During an outage only the breaker limits the requests; the throttle would delay the
+            // recovery.
             if failed && course == Course::On && !self.0.breaker.is_closed() {
                 throttle.release();
             }
@@ -277,19 +289,20 @@ impl HttpClient {
         if let Ok(answer) = timeout(LATE, &mut question).await {
             return answer;
         }
+        // Only a guard: the request runs on, and the backend stops being late once it responds.
         let _late = self.0.breaker.late();
         question.await
     }
 
-    /// Follows redirects as far as the request allows.
-    async fn send(&self, request: &Request) -> Result<Reached> {
+    /// Sends a request and follows redirects as far as the request allows.
+    async fn send(&self, request: &Request) -> Result<FinalHop> {
         let settings = &self.0.settings;
         let mut hop = Hop::first(request, &settings.base).map_err(Error::faulty)?;
         loop {
             let response = self.send_once(request, &hop).await?;
             match hop.next(&response, request.redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
-                None => return Ok(Reached { response, hop }),
+                None => return Ok(FinalHop { response, hop }),
             }
         }
     }
@@ -303,6 +316,7 @@ impl HttpClient {
         let headers = message.headers_mut();
         headers.extend(request.headers.clone());
         headers.insert(USER_AGENT, OUR_NAME);
+        // Only the operator's own servers receive identifiers of the caller's request.
         if let Some(trace) = trace::current().filter(|_| hop.trusted) {
             headers.extend(ids(&trace));
         }
@@ -315,9 +329,10 @@ impl HttpClient {
     }
 }
 
-/// What a backend is told of the request that it is asked for. All are checked texts.
+/// Returns the headers that identify the incoming request to a backend. All values were validated.
 fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let told = [
+        // Backends write these into their logs, which ties their lines to ours.
         ("x-request-id", Some(trace.request())),
         (TRACEPARENT, Some(trace.traceparent())),
         (TRACESTATE, trace.tracestate()),

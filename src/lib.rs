@@ -1,7 +1,7 @@
-//! The Extension Registry Service: one REST API over every place where a team keeps extensions.
+//! The Extension Registry Service: one REST API for all backends in which a team keeps extensions.
 //!
-//! The modules in reading order; each imports only from those before it, which
-//! `tests/architecture.rs` checks. `docs/architecture.md` tells how a request walks through them.
+//! The modules are in reading order; each imports only from those before it, which
+//! `tests/architecture.rs` checks. `docs/architecture.md` follows a request through them.
 
 pub mod models;
 
@@ -25,16 +25,16 @@ pub mod catalog;
 
 pub mod api;
 
+pub mod app;
 pub mod server;
-pub mod service;
 
-pub mod args;
 pub mod build_info;
+pub mod cli;
 pub mod config;
+pub mod logging;
 pub mod metrics;
-pub mod telemetry;
 
-pub mod operations;
+pub mod commands;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;

@@ -1,4 +1,4 @@
-//! Extensions in a directory of this machine: one OCI image layout for each repository.
+//! Extensions in a local directory, with one OCI image layout per repository.
 
 pub mod backend;
 pub mod layout;

@@ -1,25 +1,27 @@
-//! Arguments become a command; its failure becomes a message and an exit code.
+//! The binary: runs a command and converts its failure to a message and an exit code.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use extension_registry::args::Args;
-use extension_registry::operations::run;
+use extension_registry::cli::Args;
+use extension_registry::commands::run;
 
-/// Each answer is some dozens of small pieces, made and given back on one thread.
+/// Each response consists of dozens of small allocations, made and freed on one thread; see
+/// `docs/adr/0011-mimalloc.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // Variables that are not UTF-8 are skipped: they belong to others, and `vars` would panic.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let program = std::env::args_os().next().unwrap_or_default();
     match run(&args, &program, environment.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody is left to tell if standard error is gone.
+            // Without standard error there is no place left to report the failure.
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::from(failure.code())
         }

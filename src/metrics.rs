@@ -1,4 +1,4 @@
-//! Every metric once: names, labels, help texts. Prometheus text format 0.0.4.
+//! Metrics: names, labels and help texts. Prometheus text format 0.0.4.
 
 pub mod artifacts;
 pub mod backends;
@@ -16,11 +16,11 @@ use crate::metrics::backends::BackendMetrics;
 use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::process::ProcessMetrics;
 
-/// The label of requests that no route matched.
+/// Route label of requests that no route matched.
 pub const UNMATCHED: &str = "unmatched";
 
 const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];
-/// Why requests are not let in: over their client's share, without a token, no room.
+/// Values of the `reason` label: per-client rate and concurrency limits, missing token, overload.
 const REFUSALS: [&str; 4] = ["rate_limit", "concurrent", "token", "overload"];
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -34,15 +34,15 @@ pub struct Metrics {
     caches: CacheFamilies,
     extensions: IntCounter,
     webhooks: IntCounterVec,
-    /// Of the backends.
+    /// Metrics of the backends.
     pub backends: BackendMetrics,
-    /// Of the process itself.
+    /// Metrics of the process itself.
     pub process: ProcessMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
 }
 
-/// The series of one route's good answers.
+/// The series of successful responses of one route.
 #[derive(Clone, Debug)]
 pub struct GoodAnswers {
     count: IntCounter,
@@ -50,7 +50,7 @@ pub struct GoodAnswers {
 }
 
 impl GoodAnswers {
-    /// Counts one, as [`Metrics::request`] does.
+    /// Counts one response, as [`Metrics::request`] does.
     pub fn one(&self, seconds: f64) {
         self.count.inc();
         self.durations.observe(seconds);
@@ -58,10 +58,11 @@ impl GoodAnswers {
 }
 
 impl Metrics {
-    /// Metrics in which every series of these caches and routes exists, at 0.
+    /// Creates the metrics, with every series for these caches and routes at 0.
     ///
     /// # Errors
-    /// A name or label that Prometheus refuses, which a test excludes.
+    ///
+    /// Prometheus rejects a name or a label. A test excludes that.
     pub fn new(caches: &[&str], routes: &[&str]) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let metrics = Self {
@@ -108,12 +109,16 @@ impl Metrics {
         for collector in collectors.into_iter().chain(metrics.caches.collectors()) {
             metrics.registry.register(collector)?;
         }
+        // Created at 0: `rate()` misses the first event of a series that appears with it.
         for reason in REFUSALS {
             metrics.refused.with_label_values(&[reason]);
         }
+        // The handle is not needed: making it creates the series.
         for cache in caches {
             drop(metrics.cache(cache));
         }
+        // Series for other statuses appear with their first response; all combinations would be
+        // hundreds.
         for route in routes {
             metrics.requests.with_label_values(&["GET", route, "200"]);
             metrics.durations.with_label_values(&["GET", route]);
@@ -121,35 +126,38 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The counters of a cache that the specification names.
+    /// Returns the counters of a cache that the specification names.
     #[must_use]
     pub fn cache(&self, name: &str) -> CacheCounters {
         self.caches.specified(name)
     }
 
-    /// The counters of a cache that is ours alone.
+    /// Returns the counters of a cache that the specification does not name.
     #[must_use]
     pub fn our_cache(&self, name: &str) -> CacheCounters {
         self.caches.ours(name)
     }
 
-    /// What is counted of downloads.
+    /// Returns the counters of downloads and of the artifact store.
     #[must_use]
     pub const fn artifacts(&self) -> &ArtifactCounters {
         &self.artifacts
     }
 
-    /// Counts one answered request. `route` is a template, never a path, so that callers cannot
-    /// make series; `seconds` until the head of the answer.
+    /// Counts one response. `route` is a template, never a path, so that callers cannot create
+    /// series. `seconds` is the time until the response head.
     pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        // A caller can send any method, and each would create a series.
         let method = if METHODS.contains(&method) { method } else { "OTHER" };
+        // Formatted by hand: this runs for every request, and `to_string` would allocate.
         let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
         let status = std::str::from_utf8(&digits).unwrap_or("000");
         self.requests.with_label_values(&[method, route, status]).inc();
         self.durations.with_label_values(&[method, route]).observe(seconds);
     }
 
-    /// Where the good answers to `GET` of one route are counted, looked up once.
+    /// Returns the counters of successful `GET` responses of one route, so that hot paths look them
+    /// up once.
     #[must_use]
     pub fn good_answers(&self, route: &str) -> GoodAnswers {
         GoodAnswers {
@@ -158,32 +166,33 @@ impl Metrics {
         }
     }
 
-    /// Counts extensions in an answer.
+    /// Counts extensions in a response.
     pub fn extensions_served(&self, count: usize) {
         self.extensions.inc_by(count as u64);
     }
 
-    /// Makes the series of a backend's change notices exist.
+    /// Creates the series of a backend's webhooks.
     pub fn prepare_webhooks(&self, backend: &str, outcomes: &[&str]) {
         for outcome in outcomes {
             self.webhooks.with_label_values(&[backend, outcome]);
         }
     }
 
-    /// Counts one change notice.
+    /// Counts one webhook.
     pub fn webhook(&self, backend: &str, outcome: &str) {
         self.webhooks.with_label_values(&[backend, outcome]).inc();
     }
 
-    /// Counts one request that was not let in. `reason` is one of a few words.
+    /// Counts one rejected request. `reason` is one of a fixed set.
     pub fn refused(&self, reason: &str) {
         self.refused.with_label_values(&[reason]).inc();
     }
 
-    /// Everything in Prometheus's text format.
+    /// Renders all metrics in the Prometheus text format.
     ///
     /// # Errors
-    /// A family without samples, which [`Metrics::new`] excludes.
+    ///
+    /// A family has no samples, which [`Metrics::new`] excludes.
     pub fn render(&self) -> prometheus::Result<Vec<u8>> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;

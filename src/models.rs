@@ -1,11 +1,10 @@
-//! The domain: what an extension is, in types that cannot hold nonsense. No I/O, no JSON.
+//! Domain types: extensions, releases, versions, digests. No I/O and no JSON.
 
 pub mod addresses;
 pub mod archive_name;
 pub mod artifact;
 pub mod backend_id;
 pub mod backend_kind;
-pub mod brief;
 pub mod byte_size;
 pub mod constraint;
 pub mod coverage;
@@ -16,6 +15,8 @@ pub mod naming;
 pub mod notes;
 pub mod public_url;
 pub mod readme;
+pub mod scope;
 pub mod tag;
+pub mod truncate;
 pub mod version;
 mod weight;

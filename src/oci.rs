@@ -1,20 +1,20 @@
-//! What an OCI registry or image layout holds, and how it reads as an extension.
+//! Backend for extensions in an OCI registry, and the conversions that image layouts share.
 
 pub mod address;
 pub mod artifact;
 pub mod auth;
 pub mod backend;
 pub mod challenge;
+pub mod change_tracker;
 pub mod client;
 pub mod credentials;
 pub mod documents;
-pub mod known;
+pub mod labels;
 mod layers;
 mod lenient;
 pub mod link;
 pub mod models;
 pub mod newest;
-pub mod operations;
 pub mod reading;
 pub mod realm;
 pub mod repository;

@@ -1,4 +1,4 @@
-//! The listener: connections with deadlines and a cap, and a stop that lets answers finish.
+//! The listener: connections with timeouts and limits, and graceful shutdown.
 
 pub mod activity;
 pub mod clients;
@@ -26,76 +26,76 @@ use tokio::time::{sleep, timeout};
 use tower::Service;
 use tracing::{debug, info, warn};
 
-use crate::server::activity::{Activity, Held, Patience};
-use crate::server::clients::{Clients, Counted};
+use crate::server::activity::{Activity, ClientTimeouts, HeldConnection};
+use crate::server::clients::{Clients, CountedConnection};
 use crate::server::threads::Threads;
-use crate::server::tracked::{Answer, Tracked};
+use crate::server::tracked::{Tracked, TrackedResponse};
 
-/// How much of a request's head is read before it is refused without a word, in bytes. hyper holds
-/// as much of an answer's pieces for a client that takes none.
+/// Maximum size of a request head, in bytes; a larger one is refused without a body. hyper buffers
+/// as many bytes of a response for a client that does not read.
 const HEAD_MAX: usize = 28 * 1024;
-/// Streams of one HTTP/2 connection.
+/// Maximum number of concurrent streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
-/// Streams that an HTTP/2 client may open and take back before we have looked at them; beyond it
-/// the connection ends. Each costs us work and the client none.
+/// Maximum number of streams that an HTTP/2 client may open and reset before they are processed;
+/// beyond it the connection is closed. Each reset costs the server work and the client nothing.
 const RESETS_MAX: usize = 20;
-/// Bytes of an answer that are held for one HTTP/2 stream beside the piece that waits for room.
+/// Maximum number of response bytes buffered per HTTP/2 stream, besides the piece waiting for room.
 const SEND_MAX: usize = 32 * 1024;
-/// After this long without a word an HTTP/2 client is asked whether it is there.
+/// Idle time after which an HTTP/2 client is pinged.
 const PING_AFTER: Duration = Duration::from_secs(20);
-/// Connections taken beyond the cap, each for one request that needs no room: whoever watches the
-/// service must not wait behind a flood. Only beyond these do connections wait to be accepted.
+/// Number of connections accepted beyond the limit, each for one request that needs no permit:
+/// monitoring must not wait behind a flood. Further connections wait in the accept queue.
 pub const SPARE: usize = 64;
-/// How long the clients of these may take for a head.
+/// Time limit for request heads on connections beyond the limit.
 const SPARE_PATIENCE: Duration = Duration::from_secs(2);
-/// Pause after the system refused us a connection, most likely for want of file descriptors.
+/// Pause after a failed accept, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a connection takes, in bytes: both of its buffers, and its own state.
+/// Memory use of a connection, in bytes: both buffers and its state.
 pub const CONNECTION_BYTES: usize = 2 * HEAD_MAX + 8 * 1024;
-/// What an answer takes on its way: one that is not large, and its state.
+/// Memory use of a response in transit, in bytes: one that is not large, and its state.
 pub const ANSWER_BYTES: usize = 32 * 1024;
-/// What a stream of HTTP/2 takes: its heads and its state.
+/// Memory use of an HTTP/2 stream, in bytes: its headers and its state.
 pub const STREAM_BYTES: usize = 8 * 1024;
 
-/// Streams of all connections, so many of these there may be. One client has half of them.
+/// Returns the maximum number of streams on all connections. One client may have half of that.
 #[must_use]
 pub const fn streams(max_connections: usize) -> usize {
     max_connections.saturating_mul(2)
 }
 
-/// How far the service is from its end.
+/// Stage of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// It runs.
+    /// Running.
     Not,
-    /// It takes no more connections and finishes its answers.
+    /// No new connections; responses in flight are completed.
     Drain,
-    /// It ends at once.
+    /// Immediate end.
     Now,
 }
 
-/// What a listener may use.
+/// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections served at once; beyond them only what needs no room is answered.
+    /// Maximum number of full connections; beyond it only endpoints that need no permit are served.
     pub max_connections: usize,
-    /// How long answers may go on after [`Stop::Drain`].
+    /// Maximum time for responses in flight after [`Stop::Drain`].
     pub grace: Duration,
-    /// How long clients may take.
-    pub patience: Patience,
+    /// Timeouts for slow clients.
+    pub patience: ClientTimeouts,
 }
 
-/// What answers requests.
+/// Services that respond to requests.
 #[derive(Clone, Debug)]
 pub struct Routers<S> {
-    /// On the connections that are served.
+    /// Service for connections within the limit.
     pub served: S,
-    /// On connections beyond them.
-    pub crowded: S,
+    /// Service for connections beyond the limit.
+    pub overflow: S,
 }
 
-/// What a request of a connection can be given to, at any time: it is always ready.
+/// A service for the requests of a connection. It must always be ready.
 pub trait Answers:
     Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
     + Clone
@@ -114,7 +114,7 @@ impl<S> Answers for S where
 {
 }
 
-/// Serves until told to stop, then drains. Returns once the last connection is closed or cut.
+/// Serves until told to stop, then drains. Returns once the last connection is closed or aborted.
 pub async fn serve<S: Answers>(
     listener: TcpListener,
     routers: Routers<S>,
@@ -134,9 +134,11 @@ pub async fn serve<S: Answers>(
         match accepted {
             Ok(None) => debug!("connection closed: too many connections from this address"),
             Ok(Some((stream, connection))) => {
-                let Routers { served, crowded } = &routers;
-                let router = if connection.crowded { crowded.clone() } else { served.clone() };
+                let Routers { served, overflow } = &routers;
+                let router = if connection.overflow { overflow.clone() } else { served.clone() };
                 let serving = connection.serve(stream, router, limits.patience, stop.clone());
+                // Assigned to the least busy thread for its lifetime, since tasks do not move
+                // between threads.
                 let (thread, held) = threads.idlest();
                 let serving = async move {
                     serving.await;
@@ -146,6 +148,8 @@ pub async fn serve<S: Answers>(
             }
             Err(error) => {
                 warn!("cannot accept a connection: {error}");
+                // The failed connection stays in the queue: without a pause this loop would use a
+                // whole core.
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -154,7 +158,7 @@ pub async fn serve<S: Answers>(
     drain(connections, limits.grace, stop).await;
 }
 
-/// Room for streams of HTTP/2, of which each connection may have many.
+/// Permits for HTTP/2 streams, of which each connection may have many.
 #[derive(Clone)]
 struct Streams {
     all: Arc<Semaphore>,
@@ -167,20 +171,21 @@ impl Streams {
         Self { all: Arc::new(Semaphore::new(most)), clients: clients.with(most / 2) }
     }
 
-    /// A place for one more stream of this client; `None`: there is none.
-    fn enter(&self, peer: SocketAddr) -> Option<Held> {
+    /// Acquires a permit for a stream of this client; `None` if the client or the service is at its
+    /// limit.
+    fn enter(&self, peer: SocketAddr) -> Option<HeldConnection> {
         let counted = self.clients.enter(peer.ip()).ok()?;
         Some(Box::new((Arc::clone(&self.all).try_acquire_owned().ok()?, counted)))
     }
 }
 
-/// Room for connections.
+/// Permits for connections.
 struct Places {
     served: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     clients: Clients,
-    /// For connections beyond those that one client may have. Apart from the spare ones, so that
-    /// nobody else waits for such a client.
+    /// For connections beyond the limit of a single client. Separate from the spare ones, so that
+    /// such a client does not block others.
     beyond: Arc<Semaphore>,
     streams: Streams,
 }
@@ -193,28 +198,30 @@ impl Places {
         Self { served, spare, clients, beyond, streams }
     }
 
-    /// The next connection; `None`: its client has too many, and it is closed.
+    /// Accepts the next connection; `None` if it was closed because its client has too many.
     async fn accept(
         &self,
         listener: &TcpListener,
     ) -> io::Result<Option<(std::net::TcpStream, Connection)>> {
+        // Acquired before the accept: without a free permit, connections wait in the system's
+        // queue.
         let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let Some((place, counted, crowded)) = self.place(peer, spare) else { return Ok(None) };
-        // The thread that it will live on watches it from now on.
+        let Some((place, counted, overflow)) = self.place(peer, spare) else { return Ok(None) };
+        // Deregistered here, because the runtime of another thread will poll it.
         let stream = stream.into_std()?;
         let streams = self.streams.clone();
-        let connection = Connection { peer, crowded, streams, _place: place, _counted: counted };
+        let connection = Connection { peer, overflow, streams, _place: place, _counted: counted };
         Ok(Some((stream, connection)))
     }
 
-    /// The place of a connection from this address, and whether it is beyond those that are served.
+    /// Acquires the permits of a connection; the flag is true for a connection beyond the limit.
     fn place(
         &self,
         peer: SocketAddr,
         spare: OwnedSemaphorePermit,
-    ) -> Option<(OwnedSemaphorePermit, Option<Counted>, bool)> {
+    ) -> Option<(OwnedSemaphorePermit, Option<CountedConnection>, bool)> {
         let Ok(counted) = self.clients.enter(peer.ip()) else {
             let beyond = Arc::clone(&self.beyond).try_acquire_owned().ok()?;
             return Some((beyond, None, true));
@@ -226,9 +233,9 @@ impl Places {
     }
 }
 
-/// Resolves once the stop has come this far; also if nobody can tell any more.
+/// Waits until the shutdown has reached this stage. Also returns if the sender was dropped.
 async fn stopped(stop: &mut watch::Receiver<Stop>, at_least: Stop) {
-    // An error means that the sender is gone, and with it whoever could stop us in order.
+    // An error means that the sender is gone, so an orderly shutdown can no longer be requested.
     let _ = stop.wait_for(|now| *now >= at_least).await;
 }
 
@@ -245,36 +252,37 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::R
     }
 }
 
-/// What the requests of one connection have in common.
+/// State common to the requests of one connection.
 struct Connection {
     peer: SocketAddr,
-    /// Whether it is beyond those that are served.
-    crowded: bool,
+    /// True for a connection beyond the limit.
+    overflow: bool,
     streams: Streams,
     _place: OwnedSemaphorePermit,
-    _counted: Option<Counted>,
+    _counted: Option<CountedConnection>,
 }
 
 impl Connection {
-    /// Serves until the client ends it, takes too long, or is idle after the stop began.
+    /// Serves until the client closes the connection, exceeds a timeout, or is idle during
+    /// shutdown.
     async fn serve<S: Answers>(
         self,
         stream: std::net::TcpStream,
         router: S,
-        mut patience: Patience,
+        mut patience: ClientTimeouts,
         mut stop: watch::Receiver<Stop>,
     ) {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => return warn!("cannot watch a connection: {error}"),
         };
-        if self.crowded {
+        if self.overflow {
             patience.head = patience.head.min(SPARE_PATIENCE);
         }
         let activity = Activity::new(patience);
         let stream = Tracked::new(stream, Arc::clone(&activity), patience.stall);
         let service = service_fn(|request| self.answer(request, router.clone(), &activity));
-        let builder = if self.crowded { once(builder()) } else { builder() };
+        let builder = if self.overflow { once(builder()) } else { builder() };
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut overdue = std::pin::pin!(activity.overdue());
@@ -299,22 +307,22 @@ impl Connection {
         request: Request<Incoming>,
         mut router: S,
         activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
+    ) -> impl Future<Output = Result<Response<TrackedResponse>, Infallible>> + use<S> {
         let version = request.version();
         let stream = (version == Version::HTTP_2).then(|| self.streams.enter(self.peer));
         if matches!(stream, Some(None)) {
-            // Nothing that can be said to it would take less than a stream.
+            // Even an error response would need a stream, so the connection is closed.
             activity.give_up();
         }
         let ticket = activity.begin(version, stream.flatten());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answered = router.call(request);
-        async move { Ok(answered.await?.map(|body| Answer::new(body, ticket, version))) }
+        async move { Ok(answered.await?.map(|body| TrackedResponse::new(body, ticket, version))) }
     }
 }
 
-/// One answer a connection, and so in HTTP/1, whose connections end with it.
+/// Limits a connection to one HTTP/1 response, after which it is closed.
 fn once(mut builder: auto::Builder<TokioExecutor>) -> auto::Builder<TokioExecutor> {
     builder.http1().keep_alive(false);
     builder.http1_only()
@@ -324,7 +332,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // Ours tells a slow head from an idle connection.
+        // `Activity` enforces this timeout: unlike hyper's, it tells a slow head from an idle
+        // connection.
         .header_read_timeout(None)
         .max_buf_size(HEAD_MAX)
         .http2()

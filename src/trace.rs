@@ -1,33 +1,33 @@
-//! Which request something is done for: its ids go to the backends and into the log.
+//! Trace context of a request: its ids are sent to backends and written to the log.
 //!
-//! A task-local, because what asks a backend does not know of requests. Rounds and other questions
-//! of the service itself are done for nobody.
+//! Stored in a task-local, because backend clients do not know the request. Background work of the
+//! service has no trace context.
 
 use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
-/// The name of the header of W3C Trace Context.
+/// Header of W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
-/// The name of the header in which tracing systems note what is theirs.
+/// Header with data of tracing systems (W3C Trace Context).
 pub const TRACESTATE: &str = "tracestate";
-/// What of a caller's `tracestate` goes on: what the standard asks to pass on at least, and at most
-/// to write.
+/// Limits on a forwarded `tracestate`, in characters and in members. The standard asks to propagate
+/// at least 512 characters, and allows at most 32 members.
 const STATE_MAX: usize = 512;
 const STATE_MEMBERS_MAX: usize = 32;
 
-/// The ids of one request. Cheap to clone.
+/// Trace context of one request. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Trace(Arc<Ids>);
 
 #[derive(Debug)]
 struct Ids {
     request: String,
-    /// Trace id and flags, as the caller said.
+    /// Trace id and flags sent by the client.
     given: Option<(String, String)>,
-    /// Notes of tracing systems on that trace; none are made by us.
+    /// Data of other tracing systems for that trace; this service adds no entries.
     state: Option<String>,
-    /// What backends are told. Made when it is first wanted: most answers ask no backend.
+    /// `traceparent` sent to backends. Created on first use: most requests need no backend.
     told: OnceLock<String>,
 }
 
@@ -36,8 +36,8 @@ tokio::task_local! {
 }
 
 impl Trace {
-    /// Of a request of this id, with the `traceparent` of its caller and the lines of `tracestate`
-    /// that belong to it, if they make sense.
+    /// Creates the context of a request from its id, the client's `traceparent` and the
+    /// `tracestate` lines, if they are valid.
     #[must_use]
     pub fn new<'a>(
         request: &str,
@@ -49,21 +49,21 @@ impl Trace {
         Self(Arc::new(Ids { request: request.to_owned(), given, state, told: OnceLock::new() }))
     }
 
-    /// The id of the request.
+    /// Returns the id of the request.
     #[must_use]
     pub fn request(&self) -> &str {
         &self.0.request
     }
 
-    /// The id of the trace, if the caller gave one or a backend was told one.
+    /// Returns the trace id, if the client sent one or a backend received one.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         let given = self.0.given.as_ref().map(|(trace, _)| trace.as_str());
         given.or_else(|| self.0.told.get()?.split('-').nth(1))
     }
 
-    /// The `traceparent` for backends: the caller's trace, or one of our own that nobody samples,
-    /// and an id for our part in it.
+    /// Returns the `traceparent` for backends: the client's trace, or a new one marked as not
+    /// sampled, with a span id of this service.
     #[must_use]
     pub fn traceparent(&self) -> &str {
         self.0.told.get_or_init(|| {
@@ -75,25 +75,25 @@ impl Trace {
         })
     }
 
-    /// The `tracestate` for backends: the caller's, as far as it is not too long.
+    /// Returns the `tracestate` for backends: the client's, cut to the limits.
     #[must_use]
     pub fn tracestate(&self) -> Option<&str> {
         self.0.state.as_deref()
     }
 
-    /// Does something for this request.
+    /// Runs a future within this context.
     pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
         CURRENT.scope(self, work).await
     }
 }
 
-/// The request that the current task works for.
+/// Returns the context of the current task.
 #[must_use]
 pub fn current() -> Option<Trace> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// Work that another task will do, for the request that the current one works for.
+/// Runs a future of another task within the context of the task that started it.
 pub async fn carried<T>(trace: Option<Trace>, work: impl Future<Output = T>) -> T {
     match trace {
         Some(trace) => trace.scope(work).await,
@@ -101,7 +101,7 @@ pub async fn carried<T>(trace: Option<Trace>, work: impl Future<Output = T>) -> 
     }
 }
 
-/// Trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`; ids of zeros mean nothing.
+/// Parses trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`; ids of zeros are invalid.
 fn parse(text: &str) -> Option<(String, String)> {
     let hex = |part: &str, length: usize| {
         let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -111,13 +111,14 @@ fn parse(text: &str) -> Option<(String, String)> {
     let mut parts = text.split('-');
     let (version, trace) = (parts.next()?, parts.next()?);
     let (parent, flags) = (parts.next()?, parts.next()?);
+    // Versions after 00 may append fields, which are ignored (W3C Trace Context, section 3.2.4).
     let sane = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
     let ids = hex(trace, 32) && some(trace) && hex(parent, 16) && some(parent) && hex(flags, 2);
     (sane && ids).then(|| (trace.to_owned(), flags.to_owned()))
 }
 
-/// The first members of a list `key=value,…`, whole ones. Where one makes no sense, none does: so
-/// says the standard.
+/// Returns the first complete members of a list `key=value,…`. An invalid member invalidates the
+/// whole list, as the standard requires.
 fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
     let keyed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(&byte);

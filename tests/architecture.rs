@@ -22,11 +22,11 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("server", &[]),
     ("config", &["models", "config_reader", "http", "gitea", "oci", "local"]),
     ("metrics", &[]),
-    ("telemetry", &[]),
+    ("logging", &[]),
     ("build_info", &[]),
-    ("args", &["build_info"]),
+    ("cli", &["build_info"]),
     (
-        "service",
+        "app",
         &[
             "models",
             "error",
@@ -46,18 +46,18 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
         ],
     ),
     (
-        "operations",
+        "commands",
         &[
             "models",
             "error",
             "files",
             "backend",
             "http",
-            "args",
+            "cli",
             "config",
             "config_reader",
-            "service",
-            "telemetry",
+            "app",
+            "logging",
         ],
     ),
     ("fuzzed", &["models", "backend", "http", "gitea", "oci", "api", "config", "config_reader"]),
@@ -66,9 +66,9 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
 
 /// What only some modules may name at all: a crate, and the modules that may.
 const OUTSIDE: [(&str, &[&str]); 5] = [
-    ("axum", &["api", "server", "service"]),
-    ("tower_http", &["api", "service"]),
-    ("clap", &["args"]),
+    ("axum", &["api", "server", "app"]),
+    ("tower_http", &["api", "app"]),
+    ("clap", &["cli"]),
     ("toml", &["config_reader", "local"]),
     // What callers send is compared, never run as a pattern.
     ("regex", &[]),

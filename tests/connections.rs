@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::clients::Clients;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
@@ -20,11 +20,11 @@ const LIVE: &str = "/api/v1/health/live";
 
 /// A service that serves this many connections of each address, and many of all.
 async fn served(most: usize) -> Served {
-    let patience = Patience::default();
+    let patience = ClientTimeouts::default();
     let limits = Limits { max_connections: 1000, grace: Duration::from_secs(5), patience };
     let clients = Clients::new(most, Arc::new(Some));
     let setup = Setup { limits, clients, ..Setup::default() };
-    Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await
+    Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await
 }
 
 async fn ask(stream: &mut TcpStream, path: &str) -> String {

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use extension_registry::api::handlers::webhooks;
-use extension_registry::api::memos::CACHES;
+use extension_registry::api::response_caches::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::metrics::Outcome;
 use extension_registry::metrics::Metrics;
 use extension_registry::metrics::backends::CallWords;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::{gitea, oci};
 
 use crate::support::served::{Served, memory};
@@ -70,7 +70,7 @@ fn parameter(path: &str, name: &str) -> serde_json::Value {
 async fn each_limit_is_documented_with_its_bounds_and_the_default_that_is_served() {
     let releases: Vec<String> = (0..130).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
-    let served = Served::over(vec![memory(BackendKind::Local, &releases)]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &releases)]).await;
     for (path, query) in [("/extensions", "?"), ("/extensions/search", "?q=p&")] {
         let schema = parameter(&format!("/api/v1{path}"), "limit");
         let bound = |name: &str| schema[name].as_u64().unwrap_or_else(|| panic!("{schema}"));
@@ -94,8 +94,7 @@ pub fn sampled_metrics() -> String {
     for backend in ["gitea", "oci", "local"] {
         metrics.backends.prepare(backend);
     }
-    let calls: [(_, &[&str]); 2] =
-        [("gitea", &gitea::operations::ALL), ("oci", &oci::operations::ALL)];
+    let calls: [(_, &[&str]); 2] = [("gitea", &gitea::labels::ALL), ("oci", &oci::labels::ALL)];
     for (backend, operations) in calls {
         let outcomes = Outcome::ALL.map(Outcome::as_str);
         let words = CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };

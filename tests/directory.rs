@@ -1,17 +1,18 @@
 //! The directory of local extensions itself: it is not there yet, comes, goes, or is none.
 
+use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -153,7 +154,7 @@ async fn the_only_extension_of_a_directory_outlives_it_too() {
 async fn what_comes_to_the_directory_and_goes_is_seen_without_waiting_for_a_round() {
     let (dir, path) = nowhere();
     let day = Duration::from_secs(86_400);
-    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(&path));
+    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &path));
     let served = Served::with(vec![backend], Setup { ttl: day, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.text(), "[]");
     for (name, expected) in [("aws", &["aws"][..]), ("hetzner", &["aws", "hetzner"])] {
@@ -204,7 +205,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     let state = dir.path().join("state");
     fs::create_dir(&state).unwrap();
     fill(&path);
-    let prints: Fingerprints = vec![(BackendKind::Local, path.display().to_string())];
+    let prints: Fingerprints = vec![(BackendId::LOCAL, path.display().to_string())];
     let first = Served::local(&path).await;
     until(&first, "/extensions", |got| got.column("name").len() == 2).await;
     let now = Timestamp::now();
@@ -214,7 +215,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     fs::rename(&path, dir.path().join("away")).unwrap();
     let kept = Some((state.clone(), prints.clone(), now));
     let setup = Setup { state: kept, ..Setup::default() };
-    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(&path));
+    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &path));
     let second = Served::with(vec![backend], setup).await;
     assert_eq!(names(&second).await, ["aws", "etcd"]);
     let failing = until(&second, "/health", is_failing).await.json();
@@ -229,7 +230,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     // What the state file knows tells a mount that is missing, too.
     fs::rename(&path, dir.path().join("away")).unwrap();
     symlink("/proc/self", &path).unwrap();
-    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(&path));
+    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &path));
     let setup = Setup { state: Some((state, prints, now)), ..Setup::default() };
     let third = Served::with(vec![backend], setup).await;
     until(&third, "/health", is_failing).await;
@@ -241,8 +242,9 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_directory_gives_no_name_of_its_own_to_a_backend_behind_it() {
     let (_dir, path) = nowhere();
-    let oci = memory(BackendKind::Oci, &["provider/aws:9.0.0"]);
-    let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(LocalBackend::new(&path)), oci];
+    let oci = memory(BackendId::OCI, &["provider/aws:9.0.0"]);
+    let backends: Vec<Arc<dyn Backend>> =
+        vec![Arc::new(LocalBackend::new(BackendId::LOCAL, &path)), oci];
     let served = Served::with(backends, Setup::default()).await;
     until(&served, "/health", is_failing).await;
     let list = served.call("/extensions", &[]).await;
@@ -326,9 +328,9 @@ async fn s08b_the_path_of_a_directory_is_told_to_nobody_without_a_token() {
         let admission = Arc::new(tokens(&[("ci", CLIENT)]));
         let http = HttpRules { admission, ..Setup::default().http };
         let setup = Setup { http, ..Setup::default() };
-        let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(place));
+        let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, place));
         let served = Served::with(vec![backend], setup).await;
-        let _ = served.catalog.round(None).await;
+        let _ = served.catalog.round(Scope::All).await;
         let shown = place.to_str().unwrap();
         let bearer = format!("Bearer {CLIENT}");
         let known = [("authorization", bearer.as_str())];

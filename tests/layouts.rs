@@ -1,5 +1,7 @@
 //! Image layouts that are broken or hostile: the others go on, the fault is named, nothing panics.
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -141,7 +143,7 @@ async fn an_index_that_is_cut_short_later_leaves_what_was_known() {
     let served = Served::local(bench.0.path()).await;
     served.get("/extensions").await;
     fs::write(bench.bad().join("index.json"), "{\"manifests\":[").unwrap();
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["bad", "good"]);
     let faults = served.get("/health").await.json()["backends"]["local"]["faults"].to_string();
     assert!(faults.contains("index.json cannot be read"), "{faults}");
@@ -358,7 +360,7 @@ async fn a_changed_index_is_noticed_without_a_restart() {
     let served = Served::local(bench.0.path()).await;
     assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.0.0");
     bench.publish_bad("1.1.0");
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.1.0");
 }
 
@@ -369,7 +371,7 @@ async fn a_directory_that_comes_later_is_noticed() {
     let served = Served::local(late).await;
     assert_eq!(served.get("/extensions").await.text(), "[]");
     publish(late, &id("provider/good"), "1.0.0", "good", b"good bytes");
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
 }
 
@@ -417,9 +419,9 @@ async fn s07_a_pipe_that_is_swapped_in_freezes_nobody() {
         };
         let pipe = place.with_extension("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let backend = LocalBackend::new(bench.0.path());
+        let backend = LocalBackend::new(BackendId::LOCAL, bench.0.path());
         let bad = id("provider/bad");
-        let good = LocalBackend::new(bench.0.path());
+        let good = LocalBackend::new(BackendId::LOCAL, bench.0.path());
         let release = good.extension(&bad).await.unwrap().releases()[0].clone();
         let archive = release.artifact.chosen().unwrap().clone();
         let _swapping = Swapping::of(place, pipe);

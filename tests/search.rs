@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::search::SearchIndex;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::{Extension, Release};
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn listed(described: &Described) -> Arc<Listed> {
     let release = Release {
         about: Arc::new(about(&described.description, &keywords)),
         artifact: extension_registry::models::artifact::ArtifactChoice::Unread,
-        ..Release::of_tag(BackendKind::Local, tag("1.0.0"))
+        ..Release::of_tag(BackendId::LOCAL, tag("1.0.0"))
     };
     Arc::new(Listed(Arc::new(Extension::new(id(&described.id), vec![release]))))
 }
@@ -79,8 +79,8 @@ fn the_golden_searches_find_what_they_should_in_order() {
 
 #[tokio::test]
 async fn searches_are_of_one_type_or_source_and_count_all_that_they_found() {
-    let gitea = memory(BackendKind::Gitea, &["provider/aws:1.0.0", "taskserv/aws-cli:1.0.0"]);
-    let oci = memory(BackendKind::Oci, &["provider/aws:2.0.0", "cluster/aws-web:1.0.0"]);
+    let gitea = memory(BackendId::GITEA, &["provider/aws:1.0.0", "taskserv/aws-cli:1.0.0"]);
+    let oci = memory(BackendId::OCI, &["provider/aws:2.0.0", "cluster/aws-web:1.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![gitea, oci];
     let service = Served::over(backends).await;
     for (query, total, names) in [

@@ -1,11 +1,12 @@
 //! The listener: silent and slow clients, too many of them, and the two stops.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::models::backend_kind::BackendKind;
-use extension_registry::server::activity::Patience;
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::{Limits, Stop};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -42,16 +43,20 @@ async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 
 async fn served(limits: Limits) -> (Served, Arc<Notify>) {
     let release = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
     let setup = Setup { limits, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     (served, release)
 }
 
 fn limits() -> Limits {
-    Limits { max_connections: 10, grace: Duration::from_secs(5), patience: Patience::default() }
+    Limits {
+        max_connections: 10,
+        grace: Duration::from_secs(5),
+        patience: ClientTimeouts::default(),
+    }
 }
 
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";
@@ -128,11 +133,11 @@ async fn row_34_a_drain_lets_downloads_finish_and_takes_no_more() {
 async fn a_panic_within_an_answer_cuts_it_is_counted_and_ends_nothing_else() {
     let (lines, _guard) = Lines::capture(tracing::Level::ERROR);
     let release = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
     let backend = Arc::new(backend);
     let served = Served::over(vec![backend.clone()]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     backend.panics.store(true, Ordering::SeqCst);
     let mut stream = connect(&served).await;
     let head = request(&mut stream, DOWNLOAD).await;

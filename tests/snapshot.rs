@@ -5,6 +5,7 @@ mod restart;
 mod room;
 mod round_trip;
 
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules};
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,7 +38,7 @@ fn catalog(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalog> {
 }
 
 fn prints() -> Fingerprints {
-    BackendKind::ALL.map(|source| (source, format!("the {source}"))).into()
+    BackendKind::ALL.map(BackendId::from).map(|source| (source, format!("the {source}"))).into()
 }
 
 fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
@@ -45,9 +47,9 @@ fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
 
 /// A run that knows these releases of Gitea, and has written it at noon.
 async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, releases));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, releases));
     let known = catalog(vec![backend.clone()]);
-    known.round(None).await.unwrap();
+    known.round(Scope::All).await.unwrap();
     keeper(&known, dir).save(noon()).await.unwrap();
     backend
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use extension_registry::backend::download::Download;
-use extension_registry::cache::artifacts::{Artifacts, Upstream, Wanted};
+use extension_registry::cache::artifacts::{ArtifactRequest, Artifacts, Upstream};
 use extension_registry::error::Result;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -41,10 +41,10 @@ fn artifact(bytes: &[u8]) -> Artifact {
 }
 
 /// All of an artifact that this backend has.
-fn wanted(artifact: &Artifact, upstream: Upstream) -> Wanted {
+fn wanted(artifact: &Artifact, upstream: Upstream) -> ArtifactRequest {
     let witness = Arc::new(|_: &Digest| {});
-    Wanted {
-        source: BackendKind::Oci,
+    ArtifactRequest {
+        backend: BackendId::OCI,
         artifact: Arc::new(artifact.clone()),
         range: None,
         upstream,

@@ -1,5 +1,7 @@
 //! The whole service over Gitea and OCI: lists, downloads, outages and notices, as callers see them.
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -115,7 +117,8 @@ async fn a_signed_notice_of_gitea_shows_the_release_that_it_tells_of() {
     let fake = FakeGitea::start(state).await;
     let organization = ORGANIZATION.parse().unwrap();
     let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), organization).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
     let served = Served::with(vec![gitea(&fake)], Setup { receivers, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions/provider/hello").await.json()["version"], "1.0.0");
     fake.edit(|state| state.publish("hello_prov", "1.1.0", &[("hello_prov.tar.gz", b"second")]));
@@ -140,12 +143,13 @@ async fn a_registry_answers_as_its_storage_does_as_a_directory() {
     let archive = include_bytes!("fixtures/zot-storage.tar.gz");
     let tar = flate2::read::GzDecoder::new(archive.as_slice());
     tar::Archive::new(tar).unpack(dir.path()).unwrap();
-    let storage = LocalBackend::new(dir.path().join("provisioning"));
+    let storage = LocalBackend::new(BackendId::LOCAL, dir.path().join("provisioning"));
     let local = Served::over(vec![Arc::new(storage)]).await;
     // What names the place differs, and nothing else.
     let placeless = |mut rows: Value| {
         for row in rows.as_array_mut().unwrap() {
-            for field in ["source", "sources", "repository", "download_url"] {
+            for field in ["source", "sources", "backend", "backends", "repository", "download_url"]
+            {
                 row.as_object_mut().unwrap().remove(field);
             }
         }
@@ -176,7 +180,7 @@ async fn what_is_known_stays_when_a_backend_goes_away() {
     let before = served.get("/extensions").await;
     assert_eq!(before.column("name").len(), 12);
     fake.fault("/", Fault::Answer(503, Vec::new(), Vec::new()));
-    assert!(served.catalog.round(None).await.is_err());
+    assert!(served.catalog.round(Scope::All).await.is_err());
     assert_eq!(served.get("/extensions").await.body, before.body);
     assert_eq!(served.get("/extensions/provider/hello").await.status, StatusCode::OK);
     let health = served.get("/health").await.json();
@@ -239,9 +243,9 @@ async fn a_password_that_is_refused_takes_nothing_away() {
     assert_eq!(got.json()["error"], "backend_error");
     let unknown = served.get("/extensions/provider/nonexistent").await;
     assert_eq!(unknown.status, StatusCode::BAD_GATEWAY);
-    assert!(served.catalog.round(None).await.is_err());
+    assert!(served.catalog.round(Scope::All).await.is_err());
     for _ in 0..3 {
-        assert!(served.catalog.refresh(&id("provider/aws"), None).await.is_err());
+        assert!(served.catalog.refresh(&id("provider/aws"), Scope::All).await.is_err());
     }
     assert_eq!(served.get("/extensions").await.body, before.body);
     let health = served.get("/health").await.json();
@@ -259,7 +263,7 @@ async fn a_tag_that_moved_is_seen_when_its_extension_is_read_again() {
     let row = |rows: Value| rows.as_array().unwrap().iter().find(|r| r["tag"] == "1.0.0").cloned();
     let before = row(served.get(path).await.json()).unwrap();
     zot.store.lock().push("provisioning/aws-provider", "1.0.0", b"other bytes");
-    served.catalog.refresh(&id("provider/aws"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/aws"), Scope::All).await.unwrap();
     let after = row(served.get(path).await.json()).unwrap();
     assert_ne!(before["digest"], after["digest"]);
     assert_eq!(download(&served, &after).await, b"other bytes");

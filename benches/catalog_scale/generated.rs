@@ -11,7 +11,7 @@ use extension_registry::backend::download::Download;
 use extension_registry::backend::{Backend, Listing, no_readme};
 use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::naming::{ExtensionId, ExtensionType};
@@ -176,7 +176,7 @@ fn release(number: usize, minor: usize, about: &Arc<About>) -> Release {
         assets: [Arc::clone(&file)].into(),
         artifact: ArtifactChoice::Chosen(file),
         about: Arc::clone(about),
-        ..Release::of_tag(BackendKind::Gitea, tag)
+        ..Release::of_tag(BackendId::GITEA, tag)
     }
 }
 
@@ -194,8 +194,8 @@ fn number_of(id: &ExtensionId) -> usize {
 
 #[async_trait]
 impl Backend for Generated {
-    fn source(&self) -> BackendKind {
-        BackendKind::Gitea
+    fn id(&self) -> BackendId {
+        BackendId::GITEA
     }
 
     async fn listing(&self) -> Result<Listing> {

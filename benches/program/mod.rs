@@ -18,7 +18,7 @@ impl Program {
             .current_dir(dir)
             .env_clear()
             .args(["--json-log", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--log-level", "warn,extension_registry::service=info"])
+            .args(["--log-level", "warn,extension_registry::app=info"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

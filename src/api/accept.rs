@@ -1,19 +1,19 @@
-//! Which of the two forms of a README a client prefers (RFC 9110, §12.5.1).
+//! Content negotiation for READMEs (RFC 9110, §12.5.1).
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
-/// A form that text is given in.
+/// A representation of a README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// As its publisher wrote it.
+    /// Markdown as the publisher wrote it.
     Markdown,
-    /// As a page.
+    /// A rendered page.
     Html,
 }
 
 impl Form {
-    /// Its media type, as `Content-Type` has it.
+    /// Returns the media type for `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -22,16 +22,18 @@ impl Form {
         }
     }
 
-    /// The form that these headers prefer, Markdown where they do not say; `None` if neither will
-    /// do.
+    /// Returns the form preferred by these headers: Markdown by default, `None` if neither form is
+    /// acceptable.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        // An absent or empty header accepts every form.
         if ranges.iter().all(|range| range.is_empty()) {
             return Some(Self::Markdown);
         }
         let (markdown, html) = (quality(&ranges, "markdown"), quality(&ranges, "html"));
+        // On a tie Markdown wins: it is the original, and `*/*` of tools such as curl accepts both.
         match (markdown > 0.0, html > 0.0) {
             (false, false) => None,
             _ if html > markdown => Some(Self::Html),
@@ -40,7 +42,7 @@ impl Form {
     }
 }
 
-/// How much `text/{subtype}` is wanted, 0 to 1: the most specific range decides.
+/// Returns the weight of `text/{subtype}`, 0 to 1. The most specific range decides.
 fn quality(ranges: &[&str], subtype: &str) -> f32 {
     let weighed = ranges.iter().filter_map(|range| {
         let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());

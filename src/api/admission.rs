@@ -1,4 +1,4 @@
-//! Who comes in: the client's token, its share of requests, and whether there is room.
+//! Admission of requests: client token, rate limit, and permits for concurrent requests.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -12,56 +12,56 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::api::auth::{Auth, Refusal};
+use crate::api::auth::{ClientAuth, Refusal};
 use crate::api::cache_policy::CachePolicy;
 use crate::api::client_address::{TrustedProxies, network_of};
+use crate::api::client_concurrency::{ClientConcurrency, Share};
 use crate::api::framing::one_reading;
-use crate::api::limits::{Crowded, Place, Room, bound_head, is_large};
-use crate::api::notices::Sender;
 use crate::api::problem::Problem;
-use crate::api::rate_limit::{ClientKey, Rate, RateLimiter, Verdict};
-use crate::api::seats::{Seats, Share};
+use crate::api::rate_limit::{ClientKey, Rate, RateDecision, RateLimiter};
+use crate::api::request_limit::{Overflow, RequestLimit, RequestPermit, bound_head, is_large};
+use crate::api::webhook_limit::Sender;
 use crate::metrics::Metrics;
 
-/// Where orchestrators look: open, unlimited, and answered however full the service is.
+/// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
-/// Where backends tell of changes: open to whoever signs with the backend's secret.
+/// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
-/// What watches the service needs no room: it is wanted most when there is none.
+/// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
 const WATCHED: &str = "/api/v1/metrics";
-/// Requests answered at once unless configured.
+/// Default maximum number of concurrent requests.
 const ROOM: usize = 5000;
-/// Wrong tokens of one address that are judged at most: at once, and each second from then on.
+/// Maximum rate of wrong tokens from one address: per second, and as a burst.
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
 
-/// Who is let in.
+/// Admission control, with all limits.
 pub struct Admission {
-    /// Whose tokens are asked for; `None`: nobody's.
-    pub auth: Option<Arc<Auth>>,
-    /// How many wrong tokens of each address are judged.
+    /// Accepted client tokens; `None` if no token is required.
+    pub auth: Option<Arc<ClientAuth>>,
+    /// Rate limit on wrong tokens per address.
     pub guesses: RateLimiter,
-    /// How often each client may ask; `None`: as often as it likes.
+    /// Rate limit per client; `None` for no limit.
     pub rate: Option<RateLimiter>,
-    /// How many requests of one client are answered at once; `None`: as many as there is room for.
-    pub seats: Option<Seats>,
-    /// How many requests of one address are answered at once; `None`: as many as there is room for.
+    /// Maximum number of concurrent requests per client; `None` for no limit but `room`.
+    pub seats: Option<ClientConcurrency>,
+    /// Maximum number of concurrent requests per address; `None` for no limit but `room`.
     pub share: Option<Share>,
-    /// Who may say where a request comes from.
+    /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
-    /// How many requests are answered at once.
-    pub room: Room,
+    /// Maximum number of concurrent requests.
+    pub room: RequestLimit,
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        let (proxies, room) = (TrustedProxies::default(), Room::of(ROOM));
+        let (proxies, room) = (TrustedProxies::default(), RequestLimit::of(ROOM));
         let guesses = guesses(None);
         Self { auth: None, guesses, rate: None, seats: None, share: None, proxies, room }
     }
 }
 
-/// The bound of wrong tokens beside this rate of requests, which is never lower.
+/// Creates the limit on wrong tokens, which is never looser than this rate of requests.
 #[must_use]
 pub fn guesses(rate: Option<Rate>) -> RateLimiter {
     let rate = rate.unwrap_or(GUESSES);
@@ -71,59 +71,59 @@ pub fn guesses(rate: Option<Rate>) -> RateLimiter {
     })
 }
 
-/// The name of the client whose token a request carried.
+/// Name of the client that owns the token of a request.
 #[derive(Clone, Debug)]
 pub struct ClientName(pub Arc<str>);
 
-/// Marks a question for health by somebody who may see nothing else.
+/// Marks a health request without a valid token, which gets no details.
 #[derive(Clone, Copy, Debug)]
-pub struct Stranger;
+pub struct Unauthenticated;
 
-/// What was decided of a request before anything was looked up for it.
-pub(super) struct Entered {
-    /// What its client is told of its share.
-    verdict: Option<Verdict>,
-    inside: Result<Inside, Refused>,
+/// Decision on a request, made before any lookup.
+pub(super) struct Admitted {
+    /// State of the client's rate limit, for the response headers.
+    verdict: Option<RateDecision>,
+    inside: Result<Inside, Rejected>,
 }
 
-/// A request that is let in.
+/// Data of an admitted request.
 #[derive(Default)]
 struct Inside {
-    place: Option<Place>,
+    place: Option<RequestPermit>,
     client: Option<ClientName>,
-    stranger: Option<Stranger>,
-    /// Of a notice: who sends it.
+    stranger: Option<Unauthenticated>,
+    /// Sender, for webhooks.
     sender: Option<Sender>,
 }
 
-/// Why a request does not come in.
-enum Refused {
-    /// Its head is too large, or can be read in two ways.
+/// Reason why a request is refused.
+enum Rejected {
+    /// The head is too large or ambiguous.
     Head(Problem),
-    /// Its client is over its share; the next request passes after this time.
+    /// The client exceeds its rate limit; the next request passes after this time.
     Rate(Duration),
-    /// As many requests of its client as may be are under way.
-    Seats,
-    /// It carries no token that is accepted.
+    /// The client has its maximum number of concurrent requests.
+    ClientConcurrency,
+    /// No valid token.
     Token(Refusal),
-    /// All places are taken.
-    Room,
+    /// No permit is free.
+    RequestLimit,
 }
 
-impl Entered {
-    /// Whether the request is let in.
+impl Admitted {
+    /// Returns true if the request is admitted.
     pub(super) const fn is_let_in(&self) -> bool {
         self.inside.is_ok()
     }
 }
 
 impl Admission {
-    /// Passes a request that was let in to what answers it, and answers any other. `dressed` gives a
-    /// refusal what surrounds other answers.
+    /// Passes an admitted request to `answer` and responds to a refused one. `dressed` adds the
+    /// common headers to a refusal.
     pub(super) async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
-        Entered { verdict, inside }: Entered,
+        Admitted { verdict, inside }: Admitted,
         mut request: Request,
         answer: impl FnOnce(Request) -> F,
         dressed: impl FnOnce(Response) -> Response,
@@ -149,12 +149,12 @@ impl Admission {
         response
     }
 
-    /// The same for an answer that is there already to a request that was let in: it takes a place up
-    /// only if it may lie somewhere, because it is large or one of many on a connection.
+    /// Like [`Self::admit`] for a response that is ready without a handler. It holds the permit
+    /// only if it may wait in memory: if it is large, or one of many on its connection.
     pub(super) fn admit_at_once(
         &self,
         metrics: &Metrics,
-        Entered { verdict, inside }: Entered,
+        Admitted { verdict, inside }: Admitted,
         many: bool,
         answer: impl FnOnce() -> Response,
         dressed: impl FnOnce(Response) -> Response,
@@ -169,20 +169,23 @@ impl Admission {
         response
     }
 
-    /// Decides of a request by its head alone. Requests without a valid token count against the share of
-    /// their address before they are refused. A preflight, which carries no token, needs none.
-    pub(super) fn enter(&self, request: &Request, preflight: bool) -> Entered {
+    /// Decides on a request by its head alone. Requests without a valid token count against the
+    /// rate limit of their address before they are refused. A CORS preflight never carries a token
+    /// and needs none.
+    pub(super) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
+        // First of all: an ambiguous head must not reach the token check under one of two readings.
         if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
-            return Entered { verdict: None, inside: Err(Refused::Head(problem)) };
+            return Admitted { verdict: None, inside: Err(Rejected::Head(problem)) };
         }
         let address = self.address(request);
         if HEALTH.contains(&request.uri().path()) {
-            return Entered { verdict: None, inside: Ok(self.watching(request, address)) };
+            return Admitted { verdict: None, inside: Ok(self.watching(request, address)) };
         }
+        // The token is checked before the rate limit, because it determines whose limit applies.
         let client = if preflight { Ok(None) } else { self.client(request, address) };
         let key = self.key(&client, address);
         let verdict = self.take(key.as_ref());
-        let over = verdict.and_then(|verdict| verdict.retry_after).map(Refused::Rate);
+        let over = verdict.and_then(|verdict| verdict.retry_after).map(Rejected::Rate);
         let inside = match over {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
@@ -192,13 +195,13 @@ impl Admission {
                 Ok(Inside { place, client, sender, stranger: None })
             }),
         };
-        Entered { verdict, inside }
+        Admitted { verdict, inside }
     }
 
-    /// Who asks for health, which is answered to everybody. A token is looked at as often as its
-    /// share allows, so that nobody guesses tokens here who could not elsewhere.
+    /// Admits a health request, which is always served. The token check is rate limited as
+    /// elsewhere, so that this endpoint is no way around the limit on guesses.
     fn watching(&self, request: &Request, address: IpAddr) -> Inside {
-        let stranger = self.auth.as_ref().map(|_| Stranger);
+        let stranger = self.auth.as_ref().map(|_| Unauthenticated);
         let unknown = Inside { stranger, ..Inside::default() };
         if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
             return unknown;
@@ -212,56 +215,61 @@ impl Admission {
         }
     }
 
-    /// Tells a client of its share, unless others may be given the same answer.
-    fn tell(&self, verdict: Option<Verdict>, response: &mut Response) {
+    /// Adds rate limit headers, unless a shared cache may serve the response to other clients.
+    fn tell(&self, verdict: Option<RateDecision>, response: &mut Response) {
         let shared = self.auth.is_none() && CachePolicy::is_kept_unasked(response);
         if let (Some(rate), Some(verdict)) = (&self.rate, verdict.filter(|_| !shared)) {
             rate.tell(&verdict, response.headers_mut());
         }
     }
 
-    /// Whose token the request carries; `None` where none is asked for. After too many wrong ones of an
-    /// address none is judged, be it right: nobody learns that a guess was.
-    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Refused> {
+    /// Identifies the client by its token; `None` if no token is required. After too many wrong
+    /// tokens from an address, valid ones are refused as well, so that a correct guess goes
+    /// unnoticed.
+    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
         let signed = request.uri().path().starts_with(SIGNED);
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
         let key = ClientKey::Network(network_of(address));
         if request.headers().contains_key(AUTHORIZATION)
             && let Some(wait) = self.guesses.wait(&key, Instant::now())
         {
-            return Err(Refused::Rate(wait));
+            return Err(Rejected::Rate(wait));
         }
         let client = auth.client(request.headers(), Timestamp::now());
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
-        client.map(|name| Some(ClientName(name))).map_err(Refused::Token)
+        client.map(|name| Some(ClientName(name))).map_err(Rejected::Token)
     }
 
-    /// A request's place, if it needs one.
+    /// Acquires the permits of a request, if it needs any.
     fn place(
         &self,
         request: &Request,
         key: Option<ClientKey>,
         address: IpAddr,
-    ) -> Result<Option<Place>, Refused> {
+    ) -> Result<Option<RequestPermit>, Rejected> {
         if request.uri().path() == WATCHED {
             return Ok(None);
         }
-        if request.extensions().get::<Crowded>().is_some() {
-            return Err(Refused::Room);
+        if request.extensions().get::<Overflow>().is_some() {
+            return Err(Rejected::RequestLimit);
         }
+        // The client's own limits come first: a client over its limit must not take a permit from
+        // others.
         let seats = self.seats.as_ref().zip(key);
-        let seat = seats.map(|(seats, key)| seats.take(key).ok_or(Refused::Seats)).transpose()?;
+        let seat = seats
+            .map(|(seats, key)| seats.take(key).ok_or(Rejected::ClientConcurrency))
+            .transpose()?;
         let share = self.share.as_ref().map(|share| share.take(address, &self.proxies));
-        let share = share.transpose().map_err(|_| Refused::Seats)?.flatten();
-        self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Refused::Room)
+        let share = share.transpose().map_err(|_| Rejected::ClientConcurrency)?.flatten();
+        self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Rejected::RequestLimit)
     }
 
-    /// Whose share a request is of; `None` where shares are nobody's.
+    /// Returns the key of the client's limits; `None` without limits per client.
     fn key(
         &self,
-        client: &Result<Option<ClientName>, Refused>,
+        client: &Result<Option<ClientName>, Rejected>,
         address: IpAddr,
     ) -> Option<ClientKey> {
         if self.rate.is_none() && self.seats.is_none() {
@@ -277,62 +285,63 @@ impl Admission {
         Sender((!self.proxies.trusts(address)).then(|| network_of(address)))
     }
 
-    fn take(&self, key: Option<&ClientKey>) -> Option<Verdict> {
+    fn take(&self, key: Option<&ClientKey>) -> Option<RateDecision> {
         let (rate, key) = self.rate.as_ref().zip(key)?;
         Some(rate.take(key.clone(), Instant::now()))
     }
 
-    /// Where a request comes from, as far as anyone who is believed says.
+    /// Returns the client address, taking trusted proxies into account.
     pub(super) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // The listener always says where a connection comes from; whoever else calls the router
-        // shares one address.
+        // The listener always sets the peer address. Other callers of the router, such as tests,
+        // share one address.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         self.proxies.client_of(peer, request.headers())
     }
 }
 
-/// The answer with its place; a refusal if there is no room for it.
+/// Attaches the permit to the response; refuses it if too many large responses are waiting.
 fn kept_for(
-    place: Place,
+    place: RequestPermit,
     response: Response,
     metrics: &Metrics,
     dressed: impl FnOnce(Response) -> Response,
 ) -> Response {
     let kept = place.keep_for(response);
-    kept.unwrap_or_else(|| dressed(Refused::Room.counted(metrics).into_response()))
+    kept.unwrap_or_else(|| dressed(Rejected::RequestLimit.counted(metrics).into_response()))
 }
 
-/// Says on an answer for whom it is.
+/// Attaches the client's name to the response, for the request log.
 fn named(client: Option<ClientName>, mut response: Response) -> Response {
     client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
     response
 }
 
-impl Refused {
+impl Rejected {
     fn counted(self, metrics: &Metrics) -> Self {
         self.reason().into_iter().for_each(|reason| metrics.refused(reason));
         self
     }
 
     const fn reason(&self) -> Option<&'static str> {
+        // A refused head is counted with its status alone, as any other malformed request.
         match self {
             Self::Head(_) => None,
             Self::Rate(_) => Some("rate_limit"),
-            Self::Seats => Some("concurrent"),
+            Self::ClientConcurrency => Some("concurrent"),
             Self::Token(_) => Some("token"),
-            Self::Room => Some("overload"),
+            Self::RequestLimit => Some("overload"),
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         let challenge = match self {
             Self::Head(problem) => return problem.into_response(),
             Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
-            Self::Seats => return Problem::crowding().into_response(),
-            Self::Room => return Problem::overloaded().into_response(),
+            Self::ClientConcurrency => return Problem::crowding().into_response(),
+            Self::RequestLimit => return Problem::overloaded().into_response(),
             Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
             Self::Token(Refusal::Wrong) => {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""

@@ -1,4 +1,4 @@
-//! Answers with their entity tag, freshness and paging, as the request wants them.
+//! Responses with entity tag, freshness and paging.
 
 use std::time::Duration;
 
@@ -13,77 +13,74 @@ use crate::api::conditional::client_has;
 use crate::api::rendered::Rendered;
 use crate::api::request_id::REQUEST_ID;
 use crate::catalog::{Catalog, Freshness};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
-/// Whether and how our memos answered (RFC 9211).
+/// Header that reports cache hits and misses (RFC 9211).
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// Names backends whose part of an answer is stale or missing.
+/// Header that lists backends whose part of the response is stale or missing.
 pub const DEGRADED: HeaderName = HeaderName::from_static("extension-registry-degraded");
-/// How many rows a list has over all its pages.
+/// Header with the number of rows over all pages.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// How old an answer is and where it came from.
+/// Age and origin of a response.
 #[derive(Clone, Debug)]
 pub struct Provenance {
-    /// What the catalog says of its backends.
+    /// Freshness of the backends involved.
     pub freshness: Freshness,
-    /// How long ago a memo was made, if one answered.
+    /// Age of the cache entry, if the response comes from the cache.
     pub memo: Option<Duration>,
 }
 
 impl Provenance {
-    /// An answer for which the catalog was asked, and perhaps backends, of which these lack
-    /// their part.
+    /// Creates the provenance of a response made by the catalog and possibly by backends. The part
+    /// of the backends in `lacking` is missing.
     #[must_use]
     pub fn asked(
         catalog: &Catalog,
-        source: Option<BackendKind>,
+        scope: Scope,
         of: Option<&ExtensionId>,
-        lacking: Vec<BackendKind>,
+        lacking: Vec<BackendId>,
     ) -> Self {
-        let mut freshness = catalog.freshness(source, of);
+        let mut freshness = catalog.freshness(scope, of);
         freshness.lacks(lacking);
         Self { freshness, memo: None }
     }
 
-    /// An answer that was made this long ago.
+    /// Creates the provenance of a cached response of this age.
     #[must_use]
-    pub fn kept(
-        catalog: &Catalog,
-        source: Option<BackendKind>,
-        of: Option<&ExtensionId>,
-        age: Duration,
-    ) -> Self {
-        Self { freshness: catalog.freshness(source, of), memo: Some(age) }
+    pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
+        Self { freshness: catalog.freshness(scope, of), memo: Some(age) }
     }
 
-    /// A list made of the catalog just now; it is what our answers are kept in.
+    /// Creates the provenance of a list just made from the catalog, which counts as a cache hit.
     #[must_use]
-    pub fn of_catalog(catalog: &Catalog, source: Option<BackendKind>) -> Self {
-        Self::kept(catalog, source, None, Duration::ZERO)
+    pub fn of_catalog(catalog: &Catalog, scope: Scope) -> Self {
+        Self::kept(catalog, scope, None, Duration::ZERO)
     }
 }
 
-/// An answer to a question of the catalog.
+/// A response from the catalog.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CatalogResponse {
     rendered: Rendered,
     headers: HeaderMap,
 }
 
-impl Answer {
-    /// An answer of this provenance.
+impl CatalogResponse {
+    /// Creates a response with this provenance.
     #[must_use]
     pub fn new(rendered: Rendered, provenance: &Provenance) -> Self {
         Self::with_head(head(), rendered, provenance)
     }
 
-    /// The same, whose head is made already but for what every answer says anew.
+    /// Like [`Self::new`], with headers prepared in advance.
     #[must_use]
     pub fn with_head(headers: HeaderMap, rendered: Rendered, provenance: &Provenance) -> Self {
         let mut answer = Self { rendered, headers };
         let Provenance { freshness, memo } = provenance;
+        // The response is as old as its oldest part: the cache entry or the catalog's data.
         let age = memo.map_or(freshness.age, |memo| memo.max(freshness.age));
         let status = match (memo.is_some(), freshness.degraded.is_empty()) {
             (true, true) => "extension-registry; hit",
@@ -100,7 +97,7 @@ impl Answer {
         answer
     }
 
-    /// The same as one page of a list of `total` rows.
+    /// Adds the paging headers for a list of `total` rows.
     #[must_use]
     pub fn paged(mut self, total: usize, links: Option<&str>) -> Self {
         self.set(TOTAL_COUNT, &total.to_string());
@@ -116,8 +113,8 @@ impl Answer {
         }
     }
 
-    /// The response to a request with these headers: 304 where the client has it already, else in
-    /// the coding that the client prefers, or [marked](Uncoded) where that is still to be made.
+    /// Creates the HTTP response: 304 if the client has the current version, otherwise the body in
+    /// the preferred content coding, or [marked](Uncoded) if that coding is yet to be computed.
     #[must_use]
     pub fn respond(self, request: &HeaderMap) -> Response {
         let preferred = Coding::preferred(request);
@@ -125,6 +122,7 @@ impl Answer {
         let uncoded = preferred.filter(|_| coding.is_none());
         let uncoded = uncoded.map(|coding| Uncoded(self.rendered.clone(), coding));
         let mut response = self.plain(request, coding);
+        // A 304 has no body to encode.
         if let Some(uncoded) = uncoded.filter(|_| response.status() == StatusCode::OK) {
             response.extensions_mut().insert(uncoded);
         }
@@ -133,7 +131,7 @@ impl Answer {
         response
     }
 
-    /// The same in this coding, without a word to the layers around it.
+    /// Like [`Self::respond`] for a given coding, without markers for the layers around it.
     #[must_use]
     pub fn plain(self, request: &HeaderMap, coding: Option<Coding>) -> Response {
         let Self { rendered, mut headers } = self;
@@ -152,10 +150,10 @@ impl Answer {
     }
 }
 
-/// The head of an answer. What every answer says anew has its place in it, so that nothing moves
-/// when it is said.
+/// Creates response headers with slots for those that vary, so that later inserts move no entries.
 #[must_use]
 pub fn head() -> HeaderMap {
+    // Large enough for the headers of handlers and layers without a reallocation.
     let mut headers = HeaderMap::with_capacity(24);
     for name in [AGE, CACHE_STATUS, ETAG, CONTENT_TYPE, REQUEST_ID] {
         headers.insert(name, HeaderValue::from_static(""));
@@ -171,26 +169,27 @@ fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     response
 }
 
-/// On a response: its bytes, which are plain so far, and the coding that its client prefers.
+/// Response extension: the body is not encoded yet, and the client prefers this coding.
 #[derive(Clone, Debug)]
 pub struct Uncoded(Rendered, Coding);
 
 impl Uncoded {
-    /// Makes the coding, if it would be shorter. Takes milliseconds.
+    /// Computes the encoded body, which is kept only if it is shorter. Takes milliseconds.
     pub fn make(&self) {
         let _ = self.0.encoded(self.1);
     }
 
-    /// Puts what was made in the place of the plain bytes.
+    /// Replaces the body by the encoded one, if there is one.
     pub fn put(&self, response: &mut Response) {
         let Some(coded) = self.0.encoded(self.1) else { return };
         *response.body_mut() = coded.clone().into();
+        // The length is that of the plain body; the server sets the new one.
         response.headers_mut().remove(CONTENT_LENGTH);
         let coding = HeaderValue::from_static(self.1.as_str());
         response.headers_mut().insert(CONTENT_ENCODING, coding);
     }
 }
 
-/// On a response: its coding is settled, so that no layer compresses it again.
+/// Response extension: the coding is final, so that no layer compresses the body again.
 #[derive(Clone, Copy, Debug)]
 pub struct Coded;

@@ -1,4 +1,4 @@
-//! What an archive's answer says of the archive: entity tag, digest, name, how long it may be kept.
+//! Headers of an archive download: entity tag, digest, file name, cache policy.
 
 use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderName, HeaderValue};
@@ -12,10 +12,10 @@ use crate::models::digest::Algorithm;
 use crate::models::extension::{Release, ReleaseVersion};
 use crate::models::tag::Tag;
 
-/// The digest of the whole artifact (RFC 9530).
+/// Header with the digest of the whole artifact (RFC 9530).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// What holds for every answer about this artifact.
+/// Sets the headers common to all responses for this artifact.
 pub fn describe(
     response: &mut Response,
     release: &Release,
@@ -35,34 +35,38 @@ pub fn describe(
         let encoded = BASE64_STANDARD.encode(digest.to_bytes());
         set(response, REPR_DIGEST, &format!("{algorithm}=:{encoded}:"));
     }
-    // `latest` and unversioned tags move; a version does not.
+    // `latest` and unversioned tags move, a version does not: only the latter may be cached without
+    // revalidation.
     let fixed = matches!(release.version, ReleaseVersion::Version(_)) && asked.as_str() != "latest";
     if fixed && artifact.digest.is_some() {
         response.extensions_mut().insert(CachePolicy::Hour);
     }
 }
 
-/// The strong entity tag of an artifact: its digest, else what its backend knows it by.
+/// Returns the strong entity tag of an artifact: its digest, or else the backend's identifier.
 #[must_use]
 pub fn etag_of(artifact: &Artifact) -> String {
     let identity =
         artifact.digest.as_ref().map_or_else(|| artifact.key.to_string(), ToString::to_string);
+    // The identifier may come from a backend; a quote or control character would break the header.
     let safe: String = identity.chars().filter(|c| c.is_ascii_graphic() && *c != '"').collect();
     format!("\"{safe}\"")
 }
 
-/// `Content-Disposition` with a name that is safe on every system and in every header.
+/// Formats `Content-Disposition` with a file name that is safe on every system and in every header.
 pub(crate) fn disposition(file_name: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-') { c } else { '_' }
     };
     let base = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
+    // Well below the 255 bytes that most file systems allow for a name.
     let name: String = base.chars().map(safe).take(200).collect();
+    // A leading dot would hide the file, and a leading dash looks like an option to shell tools.
     let name = name.trim_start_matches(['.', '-']);
     format!("attachment; filename=\"{}\"", if name.is_empty() { "extension" } else { name })
 }
 
-/// Sets a header; a value that no header can hold is left out.
+/// Sets a header; a value that is invalid in headers is omitted.
 pub fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);

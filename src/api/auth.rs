@@ -1,4 +1,4 @@
-//! Tokens of clients: kept as digests, compared without telling how far they agree.
+//! Client tokens, stored as digests and compared in constant time.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use subtle::ConstantTimeEq as _;
 
 use crate::models::digest::{Algorithm, Digest};
 
-/// Longest name of a client, in characters.
+/// Maximum length of a client name, in characters.
 const NAME_MAX: usize = 64;
 
-/// The tokens that are accepted, never empty. Holds no token, only what tells one.
+/// The accepted tokens, never empty. Contains only their digests.
 #[derive(Clone, Debug)]
 pub struct ClientTokens(Vec<ClientToken>);
 
@@ -22,17 +22,17 @@ pub struct ClientTokens(Vec<ClientToken>);
 struct ClientToken {
     client: Arc<str>,
     digest: Digest,
-    /// From when on it is refused.
+    /// Expiry time, from which the token is refused.
     expires: Option<Timestamp>,
 }
 
-/// Why a text is no list of tokens. Says nothing of its content but the line.
+/// Error in a token file. Contains the line number but no content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTokens {
-    /// A line that cannot be read.
+    /// A malformed line.
     #[error("line {0}: must be NAME SHA256 or NAME SHA256 EXPIRES: {1}")]
     Line(usize, &'static str),
-    /// Nobody could come in.
+    /// No token, so that no client could be admitted.
     #[error("holds no token")]
     Empty,
 }
@@ -40,9 +40,9 @@ pub enum InvalidTokens {
 impl FromStr for ClientTokens {
     type Err = InvalidTokens;
 
-    /// One token a line: the client's name, the SHA-256 of its token in hexadecimal, and perhaps
-    /// when it expires (RFC 3339). `#` begins a comment. A name may stand in several lines, so
-    /// that a token can be changed without a gap.
+    /// Parses one token per line: client name, SHA-256 of the token in hexadecimal, and optionally
+    /// the expiry time (RFC 3339). `#` begins a comment. A name may have several lines, so that a
+    /// token can be replaced without a gap.
     fn from_str(text: &str) -> Result<Self, InvalidTokens> {
         let mut tokens = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -74,10 +74,11 @@ fn token(words: &[&str]) -> Result<ClientToken, &'static str> {
 }
 
 impl ClientTokens {
-    /// Whose token this is. Takes as long for any token, whatever it has in common with ours.
+    /// Returns the owner of a token. Takes the same time for every token of equal length.
     fn client_of(&self, token: &str, now: Timestamp) -> Option<Arc<str>> {
         let given = Digest::sha256(token.as_bytes());
         let mut found = None;
+        // No early exit: the time must not reveal the position of a match.
         for known in &self.0 {
             let same = bool::from(known.digest.hex().as_bytes().ct_eq(given.hex().as_bytes()));
             if same && known.expires.is_none_or(|expires| now < expires) {
@@ -88,42 +89,42 @@ impl ClientTokens {
     }
 }
 
-/// Why a request does not come in.
+/// Reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It carries no token.
+    /// The request has no token.
     Missing,
-    /// It carries one that is not, or no longer, accepted.
+    /// The token is unknown or expired.
     Wrong,
 }
 
-/// Tells clients by their tokens, which may be replaced at any time.
+/// Authenticates clients by tokens, which can be replaced at run time.
 #[derive(Debug)]
-pub struct Auth(RwLock<ClientTokens>);
+pub struct ClientAuth(RwLock<ClientTokens>);
 
-impl Auth {
-    /// Accepts these tokens.
+impl ClientAuth {
+    /// Creates the authentication with these tokens.
     #[must_use]
     pub const fn new(tokens: ClientTokens) -> Self {
         Self(RwLock::new(tokens))
     }
 
-    /// From now on accepts these alone.
+    /// Replaces all accepted tokens.
     pub fn replace(&self, tokens: ClientTokens) {
         *self.0.write() = tokens;
     }
 
-    /// The name of the client whose token the request carries.
+    /// Returns the name of the client whose token the request carries.
     ///
     /// # Errors
-    /// [`Refusal`]: there is none, or it is not accepted.
+    /// [`Refusal`]: no token, or one that is not accepted.
     pub fn client(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<str>, Refusal> {
         let token = bearer(headers)?;
         self.0.read().client_of(token, now).ok_or(Refusal::Wrong)
     }
 }
 
-/// The token of `Authorization: Bearer`. Two such headers are as wrong as another scheme.
+/// Parses `Authorization: Bearer`. A second such header is as wrong as another scheme.
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let value = given.next().ok_or(Refusal::Missing)?;
@@ -145,7 +146,7 @@ mod tests {
         Digest::sha256(token.as_bytes()).hex().to_owned()
     }
 
-    fn ask(auth: &Auth, authorization: &str) -> Result<String, Refusal> {
+    fn ask(auth: &ClientAuth, authorization: &str) -> Result<String, Refusal> {
         let value = HeaderValue::from_str(authorization).unwrap();
         let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
         auth.client(&headers, NOW.parse().unwrap()).map(|client| client.to_string())
@@ -160,7 +161,7 @@ mod tests {
             digest("c"),
             digest("d"),
         );
-        let auth = Auth::new(file.parse().unwrap());
+        let auth = ClientAuth::new(file.parse().unwrap());
         assert_eq!(ask(&auth, "Bearer a"), Ok("ci".to_owned()));
         assert_eq!(ask(&auth, "bearer  b "), Ok("ui".to_owned()));
         for wrong in ["Bearer c", "Bearer d", "Bearer x", "Bearer ", "Bearer", "Basic a", "a"] {
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn two_tokens_are_none() {
-        let auth = Auth::new(format!("ci {}", digest("a")).parse().unwrap());
+        let auth = ClientAuth::new(format!("ci {}", digest("a")).parse().unwrap());
         let mut headers = HeaderMap::new();
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));

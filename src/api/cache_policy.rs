@@ -1,21 +1,21 @@
-//! What clients and proxies may keep: a value on the response, written as a header in one place,
-//! so that an error can never be kept by accident.
+//! Cache policy of responses. Handlers set a response extension that is written as a header in one
+//! place, so that an error response is never cached by accident.
 
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
 
-/// How long an answer may be kept. Absent: not at all.
+/// Cache policy of a response. Without one, the response must not be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// Kept, and checked by its `ETag` before each use.
+    /// May be stored, and must be revalidated by its `ETag` before each use.
     Revalidate,
-    /// Kept for an hour: the bytes of a version whose digest is known.
+    /// May be used for an hour without revalidation: the archive of a version with a known digest.
     Hour,
 }
 
 impl CachePolicy {
-    /// Whether a cache may give an answer to others without a word to us.
+    /// Returns true if a shared cache may serve the response to others without revalidation.
     #[must_use]
     pub fn is_kept_unasked(response: &Response) -> bool {
         let status = response.status();
@@ -24,19 +24,20 @@ impl CachePolicy {
     }
 }
 
-/// Who may keep answers.
+/// Caches that may store responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Everybody, shared caches included.
+    /// All caches, including shared ones.
     Anyone,
-    /// The client that asked, since others may not ask.
+    /// Only the client's own cache, because access requires a token.
     TheClient,
 }
 
-/// Writes `Cache-Control` on an answer.
+/// Sets the `Cache-Control` header of a response.
 pub fn apply_cache_policy(audience: Audience, response: &mut Response) {
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
+    // An error must not be cached even if the handler had set a policy before it failed.
     let policy = response.extensions().get::<CachePolicy>().filter(|_| !failed);
     let value = match (policy, audience) {
         (Some(CachePolicy::Revalidate), Audience::Anyone) => "public, no-cache",

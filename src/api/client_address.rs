@@ -1,4 +1,4 @@
-//! Where a request comes from: the connection's other end, or what a trusted proxy says of it.
+//! Client addresses: the peer of the connection, or the address reported by a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,36 +8,35 @@ use ipnet::IpNet;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
-/// Proxies whose word on addresses is taken.
+/// Networks of proxies whose forwarding headers are trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Trusts what connects from these networks.
+    /// Trusts peers in these networks.
     #[must_use]
     pub const fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// Whether what connects from this address is such a proxy.
+    /// Returns true if the address belongs to a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whose connection one from this address is: that of a network, or nobody's, because a trusted
-    /// proxy or this machine itself makes connections for many.
+    /// Returns the network of a client that connects directly. `None` for trusted proxies and the
+    /// loopback address, which connect on behalf of many clients.
     #[must_use]
     pub fn client_at(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         (!self.trusts(peer) && !peer.is_loopback()).then(|| network_of(peer))
     }
 
-    /// The address of the client behind this connection: the last one on the way that is not a
-    /// trusted proxy.
+    /// Returns the address of the client: the last hop that is not a trusted proxy.
     ///
-    /// Proxies mostly maintain one of the two headers and pass the other on as the client sent it.
-    /// So where both are there and differ, neither is believed.
+    /// Most proxies maintain one of the two headers and forward the other as the client sent it. If
+    /// both are present and differ, neither is trusted.
     #[must_use]
     pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
@@ -54,8 +53,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Walks back from the connection. An entry that is no address ends the walk: nothing before
-    /// it was said by anyone known.
+    /// Walks back from the connection. An entry that is not an address ends the walk: earlier
+    /// entries may be forged.
     fn last_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
         let mut nearest = peer;
         for hop in hops.iter().rev() {
@@ -69,7 +68,8 @@ impl TrustedProxies {
     }
 }
 
-/// The network that counts as one client: an address of IPv4, or what one subscriber of IPv6 has.
+/// Returns the network that counts as one client: an IPv4 address, or the /64 of an IPv6
+/// subscriber.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -84,8 +84,8 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The client of IPv4 behind a translator (NAT64) or a tunnel (6to4, Teredo), whose network of IPv6
-/// all such clients share.
+/// Returns the IPv4 client behind a translator (NAT64) or a tunnel (6to4, Teredo). All such clients
+/// share one IPv6 network.
 fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
@@ -93,36 +93,39 @@ fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
             Some(v4(high, low))
         }
         [0x2002, high, low, ..] => Some(v4(high, low)),
-        // Teredo writes the client's address with every bit turned (RFC 4380, 4).
+        // Teredo stores the client's address with all bits inverted (RFC 4380, section 4).
         [0x2001, 0, .., high, low] => Some(v4(!high, !low)),
         _ => None,
     }
 }
 
-/// What a header lists, in its order; `None` if it is not there.
+/// Parses the entries of a header in order; `None` if the header is absent.
 fn hops(
     headers: &HeaderMap,
     name: &HeaderName,
     parse: impl Fn(&str) -> Option<IpAddr>,
 ) -> Option<Vec<Option<IpAddr>>> {
     let values = headers.get_all(name).iter();
+    // An unreadable value stays an entry, which ends the walk; dropped, it would vouch for those
+    // before it.
     let texts = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
     let hops: Vec<_> = texts.map(|text| parse(text.trim())).collect();
     (!hops.is_empty()).then_some(hops)
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
+/// Parses `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
 fn hop(text: &str) -> Option<IpAddr> {
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let address = match (bracketed, text.split_once(':')) {
         (Some((inside, _)), _) => inside,
+        // A single colon separates a port; several belong to an IPv6 address.
         (None, Some((before, after))) if !after.contains(':') => before,
         _ => text,
     };
     address.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// The `for` of one element of `Forwarded` (RFC 7239).
+/// Parses the `for` parameter of one element of `Forwarded` (RFC 7239).
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
@@ -213,7 +216,8 @@ mod tests {
         }
     }
 
-    /// Behind a translator or a tunnel the address of IPv4 is the client; the network is everybody's.
+    /// Behind a translator or a tunnel, the IPv4 address identifies the client; the network is
+    /// shared by all.
     #[test]
     fn s22b_clients_behind_translators_are_told_apart_by_their_own_address() {
         for (address, network) in [

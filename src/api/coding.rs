@@ -1,4 +1,4 @@
-//! Content codings: which one a client takes (RFC 9110, §12.5.3), and what each makes of bytes.
+//! Content codings: negotiation (RFC 9110, §12.5.3) and encoding.
 
 use std::io::{self, Write as _};
 
@@ -7,7 +7,7 @@ use axum::http::header::ACCEPT_ENCODING;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// A content coding that answers are given in, the one that makes them shortest first.
+/// A content coding of responses, in order of preference: the best compression first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     /// Brotli.
@@ -18,16 +18,16 @@ pub enum Coding {
     Gzip,
 }
 
-// An answer waits for its first encoding: at these levels 100 kB of JSON take about a millisecond.
+// A response waits for its first encoding: at these levels 100 kB of JSON take about a millisecond.
 const BROTLI_QUALITY: i32 = 4;
 const ZSTD_LEVEL: i32 = 3;
 const GZIP_LEVEL: Compression = Compression::new(5);
 
 impl Coding {
-    /// Every coding, in order of preference.
+    /// All codings, in order of preference.
     pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
 
-    /// Its name in headers.
+    /// Returns the name used in headers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +37,8 @@ impl Coding {
         }
     }
 
-    /// The coding that these headers prefer; `None`: the plain bytes. Of equals the first counts.
+    /// Returns the coding preferred by these headers; `None` for the plain body. On a tie the first
+    /// coding wins.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
@@ -48,6 +49,8 @@ impl Coding {
             range.map(|(_, weight)| *weight)
         };
         let plain = named("identity").unwrap_or(0.0);
+        // Plain bytes win only with a weight above the codings', since encodings are computed once
+        // and kept.
         let mut best = (plain.max(f32::MIN_POSITIVE), None);
         for coding in Self::ALL {
             let weight = named(coding.as_str()).or_else(|| named("*")).unwrap_or(0.0);
@@ -58,10 +61,10 @@ impl Coding {
         best.1
     }
 
-    /// The bytes in this coding.
+    /// Encodes `bytes`.
     ///
     /// # Errors
-    /// None in practice: it is written to memory.
+    /// None in practice: the output goes to memory.
     pub fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Brotli => brotli_of(bytes),
@@ -86,7 +89,7 @@ fn brotli_of(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
     Ok(encoded)
 }
 
-/// A range of `Accept-Encoding` with its weight, 0 to 1.
+/// Parses a range of `Accept-Encoding` and its weight, 0 to 1.
 fn weighed(range: &str) -> (&str, f32) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

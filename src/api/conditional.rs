@@ -1,9 +1,10 @@
-//! Conditional requests (RFC 9110, §13): whether the client already has what it asks for.
+//! Conditional requests (RFC 9110, §13).
 
 use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 
-/// Whether `If-None-Match` names this entity tag, compared weakly as RFC 9110 §13.1.2 says.
+/// Returns true if `If-None-Match` contains this entity tag, by weak comparison as in RFC 9110
+/// §13.1.2.
 #[must_use]
 pub fn client_has(headers: &HeaderMap, etag: &str) -> bool {
     let ours = opaque(etag);
@@ -13,6 +14,7 @@ pub fn client_has(headers: &HeaderMap, etag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+        // `*` matches any representation that exists (RFC 9110 §13.1.2).
         .any(|theirs| theirs == "*" || opaque(theirs) == ours)
 }
 

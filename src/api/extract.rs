@@ -1,5 +1,7 @@
-//! From a request's path and query to parsed types; what does not parse is a 400 that names it.
+//! Extractors: parse path and query of a request. Invalid values are a 400 that names the
+//! parameter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -10,26 +12,30 @@ use tokio::time::timeout;
 
 use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::api::problem::Problem;
-use crate::catalog::resolve::Wanted;
+use crate::api::state::ApiState;
+use crate::catalog::Catalog;
+use crate::catalog::resolve::VersionRange;
+use crate::models::backend_id::BackendName;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Longest search query, in characters.
+/// Maximum length of a search query, in characters.
 const QUERY_MAX: usize = 200;
-/// The longest that a client may take to send the body of a request.
+/// Maximum time for a client to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// `{type}/{name}` of a path.
+/// `{type}/{name}` in a path.
 pub struct IdPath(pub ExtensionId);
 
-/// `{type}/{name}/{version}` of a path, the tag of `?tag=` in the place of `latest`.
+/// `{type}/{name}/{version}` in a path; with `latest`, the parameter `?tag=` takes precedence.
 pub struct ReleasePath {
-    /// Which extension.
+    /// Extension.
     pub id: ExtensionId,
     /// A raw tag, a version, or `latest`.
     pub version: Tag,
-    /// One file of it, by its key or name, instead of its archive.
+    /// Key or name of one file to use instead of the archive.
     pub asset: Option<String>,
 }
 
@@ -53,6 +59,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ReleasePath {
         let params = Params::read(parts, state).await?;
         let [tag, asset] = ["tag", "asset"].map(|name| params.get(name).map(ToOwned::to_owned));
         let version = match tag {
+            // A tag may contain slashes, which some proxies do not pass on in a path, even encoded.
             Some(tag) if version == "latest" => tag,
             _ => version,
         };
@@ -75,8 +82,7 @@ fn unreadable_path() -> Problem {
     Problem::bad_request("The decoded path is not UTF-8")
 }
 
-/// The parameters of a query string. Those that nobody asks for are ignored; of several of one
-/// name the first counts.
+/// Parameters of a query string. Unknown ones are ignored; of duplicates the first counts.
 struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -95,8 +101,24 @@ impl Params {
         self.get("type").map(str::parse).transpose().map_err(bad_request)
     }
 
-    fn source(&self) -> Result<Option<BackendKind>, Problem> {
-        self.get("source").map(str::parse).transpose().map_err(bad_request)
+    /// The backends that `?source=` and `?backend=` ask for.
+    fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
+        let kind: Option<BackendKind> =
+            self.get("source").map(str::parse).transpose().map_err(bad_request)?;
+        let name: Option<BackendName> =
+            self.get("backend").map(str::parse).transpose().map_err(bad_request)?;
+        let Some(name) = name else { return Ok(kind.map_or(Scope::All, Scope::Kind)) };
+        let Some(backend) = catalog.backends().find(|backend| backend.name() == name) else {
+            return Ok(Scope::Nothing);
+        };
+        if let Some(kind) = kind.filter(|kind| *kind != backend.kind()) {
+            let message = format!(
+                "backend {name} is of the kind {}, not {kind}; give source or backend alone",
+                backend.kind()
+            );
+            return Err(Problem::bad_request(message));
+        }
+        Ok(catalog.scope_of(backend))
     }
 
     fn page(&self, default_limit: usize) -> Result<Page, Problem> {
@@ -112,25 +134,26 @@ impl Params {
     }
 }
 
-/// A whole number; one too large for any list counts as the largest.
+/// Parses a whole number. A number that overflows counts as the largest one, as it exceeds any
+/// list.
 fn whole_number(text: &str) -> Option<usize> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))
 }
 
-/// `?source=`: the backend to ask, instead of the owner.
-pub struct SourceParam(pub Option<BackendKind>);
+/// `?source=` and `?backend=`: the backends to ask, instead of the owner.
+pub struct ScopeParam(pub Scope);
 
-impl<S: Send + Sync> FromRequestParts<S> for SourceParam {
+impl FromRequestParts<Arc<ApiState>> for ScopeParam {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Params::read(parts, state).await?.source().map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        Params::read(parts, state).await?.scope(&state.catalog).map(Self)
     }
 }
 
-/// `?constraint=` and `?prerelease=`: the versions that a caller can use.
-pub struct WantedParams(pub Wanted);
+/// `?constraint=` and `?prerelease=`: the acceptable versions.
+pub struct WantedParams(pub VersionRange);
 
 impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
     type Rejection = Problem;
@@ -143,11 +166,11 @@ impl<S: Send + Sync> FromRequestParts<S> for WantedParams {
         let prereleases = prereleases
             .parse()
             .map_err(|_| Problem::bad_request("prerelease must be true or false"))?;
-        Ok(Self(Wanted { constraint, prereleases }))
+        Ok(Self(VersionRange { constraint, prereleases }))
     }
 }
 
-/// `?version=`: a raw tag or a version; `latest` unless given.
+/// `?version=`: a raw tag or a version; `latest` by default.
 pub struct VersionParam(pub Tag);
 
 impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
@@ -159,71 +182,75 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionParam {
     }
 }
 
-/// The parameters of a list.
+/// Parameters of a list.
 pub struct ListParams {
-    /// Only extensions of this type.
+    /// Restricts the list to this type.
     pub extension_type: Option<ExtensionType>,
-    /// Only those of this backend.
-    pub source: Option<BackendKind>,
-    /// Which page.
+    /// Only those of these backends.
+    pub scope: Scope,
+    /// Requested page.
     pub page: Page,
 }
 
 impl ListParams {
-    fn of(params: &Params, default_limit: usize) -> Result<Self, Problem> {
+    fn of(params: &Params, catalog: &Catalog, default_limit: usize) -> Result<Self, Problem> {
         Ok(Self {
             extension_type: params.extension_type()?,
-            source: params.source()?,
+            scope: params.scope(catalog)?,
             page: params.page(default_limit)?,
         })
     }
 
-    /// The parameters that stay the same from page to page, as a query string has them.
+    /// Returns the parameters that are equal on all pages, as pairs for a query string.
     #[must_use]
-    pub fn kept(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn kept(&self) -> Vec<(&'static str, &str)> {
         let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str()));
-        let source = self.source.map(|source| ("source", source.as_str()));
-        extension_type.into_iter().chain(source).collect()
+        extension_type.into_iter().chain(self.scope.parameter()).collect()
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for ListParams {
+impl FromRequestParts<Arc<ApiState>> for ListParams {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Self::of(&Params::read(parts, state).await?, LIST_LIMIT)
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        Self::of(&Params::read(parts, state).await?, &state.catalog, LIST_LIMIT)
     }
 }
 
-/// The parameters of a search.
+/// Parameters of a search.
 pub struct SearchParams {
-    /// The words to find, 1 to 200 characters, not blank.
+    /// Search words, 1 to 200 characters, not blank.
     pub query: String,
-    /// What to search and which page of it.
+    /// Filters and page.
     pub list: ListParams,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for SearchParams {
+impl FromRequestParts<Arc<ApiState>> for SearchParams {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
         let params = Params::read(parts, state).await?;
         let query = params.get("q").unwrap_or_default();
+        // Counted in characters: the limit must not depend on the script of the query.
         if query.trim().is_empty() || query.chars().count() > QUERY_MAX {
             let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
             return Err(Problem::bad_request(message));
         }
-        Ok(Self { query: query.to_owned(), list: ListParams::of(&params, SEARCH_LIMIT)? })
+        Ok(Self {
+            query: query.to_owned(),
+            list: ListParams::of(&params, &state.catalog, SEARCH_LIMIT)?,
+        })
     }
 }
 
-/// A whole body, of the size that the layers allow, that came in time.
+/// A complete request body within the size limit, received in time.
 pub struct WholeBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for WholeBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Slow senders would otherwise hold a permit for a body of a few bytes.
         let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
         let read = read.map_err(|_| {
             let seconds = BODY_TIMEOUT.as_secs();

@@ -1,4 +1,4 @@
-//! Heads that a proxy before us may read differently: they are refused, and their connection ends.
+//! Refuses request heads that a proxy may interpret differently, and closes their connection.
 
 use axum::extract::Request;
 use axum::http::header::{HOST, TRANSFER_ENCODING};
@@ -7,14 +7,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use crate::api::problem::Problem;
 
-/// Refuses requests without one good host, and bodies that are coded otherwise than chunked once
-/// (RFC 9112, sections 3.2 and 6.1).
+/// Refuses requests without exactly one valid `Host`, and bodies with a transfer coding other than
+/// a single `chunked` (RFC 9112, sections 3.2 and 6.1). Such ambiguities are the basis of request
+/// smuggling.
 ///
 /// # Errors
-/// 400, or 501 for a coding that is not known here. The connection is to be closed.
+/// 400, or 501 for an unknown coding. The connection must be closed.
 pub fn one_reading(request: &Request) -> Result<(), Problem> {
     let (version, headers) = (request.version(), request.headers());
     host(version, headers)?;
+    // HTTP/2 frames its bodies itself.
     if version < Version::HTTP_2 { codings(version, headers) } else { Ok(()) }
 }
 
@@ -29,13 +31,16 @@ fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Whether a host is one, with a port or without. It is empty where the target has none.
+/// Returns true for a valid host with an optional port. An empty host is valid for targets without
+/// one.
 fn is_authority(host: &HeaderValue) -> bool {
     if host.is_empty() {
         return true;
     }
     let authority = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
     authority.is_some_and(|authority| {
+        // Userinfo (`user@`) is part of an `Authority` but invalid in `Host`; the default fails
+        // both checks.
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or("@");
         let good = match port.strip_prefix(':') {
             Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),

@@ -1,4 +1,4 @@
-//! One file for each group of endpoints: parameters, answer, documentation, function.
+//! Endpoints by topic: parameters, responses, documentation and function in one file each.
 
 pub mod downloads;
 pub mod extensions;

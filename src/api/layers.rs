@@ -1,4 +1,4 @@
-//! What lies around the routes themselves, below their surroundings: it sees what handlers said.
+//! Middleware around the routes that depends on what handlers attach to a response.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
 use crate::api::answers::Coded;
-use crate::api::directions::nothing_at;
+use crate::api::path_hints::nothing_at;
 use crate::api::templates::Templates;
 
-/// Largest body of a request that is read, in bytes.
+/// Maximum size of a request body that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Routes that read no endless body, and compress if they should. Paths without one are told where
-/// these templates lead.
+/// Adds the body limit, compression if configured, and a fallback that suggests a path from
+/// `templates`.
 pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> Router {
     let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, said: &Extensions| {
+        // Catalog responses are encoded and cached elsewhere; this layer compresses the others.
         compresses && said.get::<Coded>().is_none() && is_text(headers)
     };
     let compression = CompressionLayer::new().compress_when(SizeAbove::default().and(wanted));
@@ -32,7 +33,8 @@ pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> R
         .layer(layers)
 }
 
-/// JSON, pages and READMEs are compressed; archives never are, and metrics need not be.
+/// Returns true for JSON, pages and READMEs. Archives are compressed already; metrics are not worth
+/// it.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let texts = ["application/json", "text/html", "text/markdown"];

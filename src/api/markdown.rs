@@ -1,5 +1,5 @@
-//! From a publisher's Markdown to a page that is safe to show: no scripts, styles, forms or frames,
-//! links that lead only to the web and lend no weight.
+//! Converts a publisher's Markdown to a safe page: no scripts, styles, forms or frames; links lead
+//! only to the web and carry `nofollow`.
 
 mod tags;
 mod work;
@@ -12,12 +12,12 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::api::markdown::work::Work;
 
-/// How deep quotes, lists and their like may lie in each other; deeper ones lose their marks.
-/// What shows pages is quadratic in it.
+/// Maximum nesting depth of quotes, lists and the like; deeper ones lose their markup. The
+/// rendering time of browsers is quadratic in the depth.
 const DEPTH_MAX: usize = 50;
-/// Tags in all raw HTML of a page; what comes after them is left out.
+/// Maximum number of tags in all raw HTML of a page; later HTML is dropped.
 const TAGS_MAX: usize = 2_000;
-/// What stands in the place of what is more than a page may cost.
+/// Text that replaces the rest of a page that exceeds its limits.
 const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
                    to get all of it.</em></p>\n";
 
@@ -25,14 +25,14 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::default();
     cleaner
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
-        // They lead to files of the repository, which are not served here.
+        // Relative links point at files of the repository, which are not served here.
         .url_relative(UrlRelative::Deny)
         .link_rel(Some("nofollow noopener noreferrer"));
     cleaner
 });
 
-/// A whole page of this Markdown (CommonMark with tables, strike-through and task lists). It ends
-/// where it costs too much, and says so.
+/// Renders Markdown as a complete page (CommonMark with tables, strike-through and task lists). A
+/// page that exceeds its limits is cut, with a notice.
 #[must_use]
 pub fn page_of(markdown: &str) -> String {
     let options =
@@ -42,24 +42,26 @@ pub fn page_of(markdown: &str) -> String {
     let events = events.map_while(|event| shaper.within(event)).flatten();
     let mut body = String::new();
     html::push_html(&mut body, events);
+    // Cleaned again as a whole, so that the links and attributes made by the renderer are checked
+    // too.
     let body = CLEANER.clean(&body);
     let cut = if shaper.work.is_none() { CUT } else { "" };
     format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}{cut}")
 }
 
-/// Bounds what a page costs. Raw HTML is cleaned piece by piece, so that what one piece leaves open
-/// is closed before the next: browsers, and cleaners with them, open it again in every paragraph.
+/// Limits the work for a page. Raw HTML is cleaned in pieces, so that tags left open in one piece
+/// are closed before the next: browsers and cleaners reopen them in every following paragraph.
 struct Shaper {
     depth: usize,
     tags_left: usize,
-    /// The block of HTML that is being read.
+    /// The HTML block being collected.
     block: Option<String>,
-    /// `None`: all is used up.
+    /// Remaining work; `None` when it is used up.
     work: Option<Work>,
 }
 
 impl Shaper {
-    /// `None`: the page ends before this event.
+    /// Returns `None` if the page ends before this event.
     fn within<'a>(&mut self, event: Event<'a>) -> Option<Option<Event<'a>>> {
         if self.work.as_mut()?.take(&event).is_none() {
             self.work = None;
@@ -68,7 +70,7 @@ impl Shaper {
         Some(self.shaped(event))
     }
 
-    /// `None`: the event is left out.
+    /// Returns `None` if the event is dropped.
     fn shaped<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
         match event {
             Event::Start(Tag::HtmlBlock) => {
@@ -80,6 +82,7 @@ impl Shaper {
                 self.cleaned(&block).map(Event::Html)
             }
             Event::Html(line) => {
+                // The parser reports a block line by line, and a tag may span lines.
                 self.block.get_or_insert_default().push_str(&line);
                 None
             }
@@ -195,7 +198,7 @@ mod tests {
         }
     }
 
-    /// A mebibyte of it.
+    /// Repeats a text up to a mebibyte.
     fn mebibyte(of: &str) -> String {
         of.repeat((1 << 20) / of.len())
     }

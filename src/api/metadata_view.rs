@@ -1,4 +1,4 @@
-//! Public JSON of one version in full: its notes, its files, their digests.
+//! Public JSON of one version with its notes, files and digests.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,15 +6,15 @@ use utoipa::ToSchema;
 use crate::api::views::{VersionView, asset_href};
 use crate::catalog::index::Entry;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
-/// One version of an extension in full.
+/// One version of an extension with all details.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = VersionMetadata)]
 pub struct MetadataView<'a> {
-    /// Spelled as its backend does.
+    /// Name as its backend spells it.
     #[schema(example = "aws")]
     name: &'a str,
     /// `provider`, `taskserv` or `cluster`.
@@ -24,34 +24,36 @@ pub struct MetadataView<'a> {
     version: VersionView<'a>,
     description: Option<&'a str>,
     author: Option<&'a str>,
-    /// Where its source is kept.
+    /// URL of the source repository.
     repository: Option<&'a str>,
     keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
     license: Option<&'a str>,
     /// Release notes as the publisher wrote them, mostly Markdown, at most 64 KiB; `null` also
-    /// while the backend does not answer.
+    /// while the backend is unavailable.
     notes: Option<&'a str>,
-    /// The digest of what the tag points at, where the backend has one: in OCI the manifest's.
+    /// Digest of the object that the tag points at, if the backend has one: in OCI, of the
+    /// manifest.
     manifest_digest: Option<String>,
-    /// `known`; `unknown` where nothing states the digest and nobody downloaded the archive yet;
-    /// `unverified` where a checksum lies beside the archive and cannot be read: `/health` says why.
+    /// `known`; `unknown` if no digest is published and the archive was not downloaded yet;
+    /// `unverified` if the archive has a checksum file that cannot be read: `/health` reports the
+    /// reason.
     #[schema(example = "known")]
     digest_status: &'static str,
-    /// How the archive changed since it was first downloaded; `null` if it did not.
+    /// Change of the archive since it was first downloaded; `null` without a change.
     change: Option<ChangeView>,
-    /// Every file of the version that can be downloaded by itself, the archive among them.
+    /// All files of the version that can be downloaded individually, including the archive.
     assets: Vec<AssetView<'a>>,
 }
 
-/// A version whose archive is another one now than the one first downloaded.
+/// A version whose archive now differs from the one first downloaded.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 pub struct ChangeView {
-    /// The digest of the archive that was downloaded first.
+    /// Digest of the archive that was downloaded first.
     first_digest: String,
-    /// The digest of the archive that the backend has now; unknown until it was downloaded, where
-    /// the backend tells none.
+    /// Digest of the archive that the backend has now; `null` if the backend reports none and the
+    /// archive was not downloaded yet.
     current_digest: Option<String>,
 }
 
@@ -59,26 +61,26 @@ pub struct ChangeView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Asset)]
 pub struct AssetView<'a> {
-    /// What `?asset=` takes.
+    /// Value for `?asset=`.
     id: &'a str,
-    /// As the publisher named it; not checked to be a safe name of a file.
+    /// File name from the publisher; not checked to be safe as a local file name.
     name: &'a str,
-    /// Length in bytes; `null` for a file elsewhere that nobody downloaded yet.
+    /// Length in bytes; `null` for an external file that was not downloaded yet.
     size: Option<u64>,
-    /// `sha256:` and the digest of the file, where it is known.
+    /// `sha256:` and the digest of the file, if known.
     digest: Option<String>,
-    /// Path of the file here; needs no backend's credentials.
+    /// Path of the file at this service; requires no credentials of a backend.
     href: String,
 }
 
 impl<'a> MetadataView<'a> {
-    /// A release of an entry; `asked` and `public_url` as for
+    /// Creates the view of a release; `asked` and `public_url` as for
     /// [`ExtensionView::of`](crate::api::views::ExtensionView::of).
     #[must_use]
     pub fn of(
         entry: &'a Entry,
         release: &'a Release,
-        asked: Option<BackendKind>,
+        asked: Scope,
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let (id, about) = (entry.id(), &release.about);

@@ -1,41 +1,42 @@
-//! Pages of lists: the bounds, and the `Link` header (RFC 8288) that leads through them.
+//! Pagination of lists: limits, and the `Link` header (RFC 8288).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Largest `limit`.
+/// Maximum value of `limit`.
 pub const LIMIT_MAX: usize = 1000;
-/// `limit` of a list of extensions unless given.
+/// Default `limit` of a list of extensions.
 pub const LIST_LIMIT: usize = 100;
-/// `limit` of a search unless given.
+/// Default `limit` of a search.
 pub const SEARCH_LIMIT: usize = 50;
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One page: how many rows, after how many.
+/// A page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// At most this many rows, 0 to [`LIMIT_MAX`].
+    /// Maximum number of rows, 0 to [`LIMIT_MAX`].
     pub limit: usize,
-    /// After this many rows.
+    /// Number of rows to skip.
     pub offset: usize,
 }
 
 impl Page {
-    /// The rows of this page.
+    /// Returns the rows of this page.
     pub fn of<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
         let from = self.offset.min(rows.len());
         let to = from.saturating_add(self.limit).min(rows.len());
         rows.get(from..to).unwrap_or_default()
     }
 
-    /// How many of `total` rows are on this page.
+    /// Returns the number of rows on this page, for a list of `total` rows.
     #[must_use]
     pub fn count(&self, total: usize) -> usize {
         total.saturating_sub(self.offset).min(self.limit)
     }
 
-    /// The value of `Link` for a list of `total` rows at this path with these other parameters;
-    /// relative, so that it holds behind any proxy. `None`: there is nowhere to go.
+    /// Returns the value of `Link` for a list of `total` rows at this path with these other
+    /// parameters. The links are relative, so that they work behind any proxy. `None` if there is
+    /// no page to link to.
     #[must_use]
     pub fn links(&self, path: &str, others: &[(&str, &str)], total: usize) -> Option<String> {
         if self.limit == 0 {
@@ -45,6 +46,7 @@ impl Page {
         let next = self.offset.saturating_add(self.limit);
         let mut places = vec![("first", 0)];
         if self.offset > 0 {
+            // From beyond the end, `prev` leads to the last page instead of another empty one.
             let back = self.offset.min(last + self.limit).saturating_sub(self.limit);
             places.push(("prev", back));
         }

@@ -1,4 +1,5 @@
-//! A panic costs one answer: before its head it is a failure, within its body a cut connection.
+//! Panic handling: a panic before the response head is a 500, a panic within the body aborts the
+//! connection.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use tracing::error;
 use crate::api::problem::Problem;
 use crate::metrics::Metrics;
 
-/// A panic is our bug: the caller learns nothing of it, the log everything.
+/// Creates a 500 response. The panic message is only logged, not sent to the client.
 pub(super) fn failure(panic: &(dyn Any + Send), metrics: &Metrics) -> Response {
     metrics.process.panicked();
     let mut problem = Problem::bare(StatusCode::INTERNAL_SERVER_ERROR);
@@ -22,7 +23,7 @@ pub(super) fn failure(panic: &(dyn Any + Send), metrics: &Metrics) -> Response {
     problem.into_response()
 }
 
-/// Watches over bodies that are still to be made. Those that are there already only copy bytes.
+/// Catches panics in streamed bodies. Bodies in memory only copy bytes and need no watch.
 pub(super) fn watch_body(response: Response, metrics: &Metrics) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
@@ -35,7 +36,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
 }
 
-/// A body whose panics are errors, which cut the connection.
+/// A body that turns panics into errors, which abort the connection.
 struct Watched {
     body: Body,
     metrics: Metrics,
@@ -54,7 +55,7 @@ impl HttpBody for Watched {
         polled.unwrap_or_else(|panic| {
             self.metrics.process.panicked();
             error!("handler panicked while streaming; connection closed: {}", text_of(&*panic));
-            // It is in an unknown state, and not asked again.
+            // After a panic its state is undefined, so it is not polled again.
             self.body = Body::empty();
             Poll::Ready(Some(Err(axum::Error::new("a panic"))))
         })

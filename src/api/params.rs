@@ -1,4 +1,4 @@
-//! Parameters as the contract for machines has them; `extract.rs` is what parses them.
+//! Parameters for the OpenAPI contract; `extract.rs` parses them.
 
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
@@ -6,19 +6,19 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, SEARCH_LIMIT};
 
-/// A type of extension.
+/// Type of an extension.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum TypeName {
-    /// Speaks to a cloud or a hypervisor
+    /// Access to a cloud or a hypervisor
     Provider,
-    /// Installs and runs one service
+    /// Installation and operation of one service
     Taskserv,
-    /// Puts several services together
+    /// A combination of several services
     Cluster,
 }
 
-/// A kind of backend.
+/// Kind of a backend.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum SourceName {
@@ -34,10 +34,10 @@ pub enum SourceName {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct IdParams {
-    /// What it is for
+    /// Type of the extension
     #[param(inline)]
     pub r#type: TypeName,
-    /// Without regard to case
+    /// Name of the extension; case is ignored
     #[param(max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     pub name: String,
 }
@@ -70,7 +70,7 @@ pub struct VersionQueryParam {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TagParam {
-    /// With `latest`: a tag that no path can name
+    /// With `latest`: a tag that cannot be written in a path
     pub tag: Option<String>,
 }
 
@@ -82,25 +82,31 @@ pub struct AssetParam {
     pub asset: Option<String>,
 }
 
-/// `?source=`
+/// `?source=` and `?backend=`
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct SourceQueryParam {
-    /// Ask this backend instead of the owner
+pub struct ScopeParams {
+    /// Ask the backends of this kind instead of the owner
     #[param(inline)]
     pub source: Option<SourceName>,
+    /// Ask the backend of this name instead of the owner
+    #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
+    pub backend: Option<String>,
 }
 
-/// What a list holds.
+/// Filters of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FilterParams {
-    /// Only these
+    /// Only extensions of this type
     #[param(inline)]
     pub r#type: Option<TypeName>,
-    /// Only what this backend has
+    /// Only what the backends of this kind have
     #[param(inline)]
     pub source: Option<SourceName>,
+    /// Only what the backend of this name has
+    #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
+    pub backend: Option<String>,
 }
 
 /// `?limit=` and `?offset=` of the list of all extensions.
@@ -147,7 +153,7 @@ pub struct RangeParams {
         pattern = "^(\\*|(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}(, ?(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}){0,15})$"
     )]
     pub constraint: String,
-    /// Whether a pre-release may be picked
+    /// Allow a pre-release to be selected
     #[param(default = false)]
     pub prerelease: Option<bool>,
 }
@@ -160,12 +166,12 @@ fn search_limit() -> Object {
     limit(SEARCH_LIMIT)
 }
 
-// A schema that is made by hand needs a description of its own.
+// Schemas built by hand need their own description.
 fn limit(default: usize) -> Object {
     whole_number("Rows of a page", default).maximum(Some(LIMIT_MAX)).build()
 }
 
-/// Of any size, which no format of OpenAPI says.
+/// Unbounded: OpenAPI has no format for integers of any size.
 fn offset() -> Object {
     whole_number("Rows before the page", 0).build()
 }

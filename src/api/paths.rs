@@ -1,4 +1,4 @@
-//! Where the API is served.
+//! Base path of the API.
 
-/// The path that every route of the API begins with.
+/// Common prefix of all routes of the API.
 pub const BASE: &str = "/api/v1";

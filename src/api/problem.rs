@@ -1,4 +1,4 @@
-//! Failures as callers see them: `{"error", "message"}`, or RFC 9457 for who asks for it.
+//! Error responses: `{"error", "message"}`, or RFC 9457 problem details on request.
 
 use std::time::Duration;
 
@@ -13,61 +13,62 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, ErrorKind};
 
-/// The body of every failure.
+/// Body of an error response.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
-    /// A code that programs branch on.
+    /// Machine-readable error code.
     #[schema(example = "not_found")]
     error: &'static str,
-    /// A sentence for people.
+    /// Human-readable message.
     #[schema(example = "Extension provider/nonexistent not found")]
     message: String,
 }
 
-/// The same as RFC 9457 has it.
+/// Body of an error response in the format of RFC 9457.
 #[derive(Serialize, ToSchema)]
 pub struct ProblemDetails<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    /// A sentence for people.
+    /// Human-readable message.
     detail: &'a str,
-    /// A code that programs branch on.
+    /// Machine-readable error code.
     error: &'static str,
 }
 
-/// A failure on its way to a caller: status, message, headers, and what only the log sees.
+/// An error response: status, message, headers, and a report for the log only.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
     error: &'static str,
     message: String,
     beside: Beside,
-    /// Whether the connection ends with it.
+    /// True if the connection is closed after the response.
     closes: bool,
-    /// The whole story, for the request's line in the log.
+    /// Full report for the request log.
     pub report: Option<String>,
 }
 
-/// What some failures say in a header.
+/// Additional header of an error response.
 #[derive(Clone, Copy, Debug)]
 enum Beside {
     Nothing,
-    /// Seconds until asking again may help.
+    /// Seconds after which a retry may succeed.
     RetryAfter(u64),
-    /// Length in bytes of what a range lay outside of.
+    /// Length in bytes of the artifact, for a range outside.
     Length(u64),
 }
 
 impl Problem {
-    /// A failure of this status with a sentence for people.
+    /// Creates an error response with this status and message.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let (error, message) = (code(status), message.into());
         Self { status, error, message, beside: Beside::Nothing, closes: false, report: None }
     }
 
-    /// The client asks more often than it may, and may again after this time.
+    /// Creates the response to a client over its rate limit, with the time until the next request
+    /// passes.
     #[must_use]
     pub fn rate_limited(retry_after: Duration) -> Self {
         let beside = Beside::RetryAfter(whole_seconds(retry_after));
@@ -75,7 +76,7 @@ impl Problem {
         Self { beside, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
-    /// As many requests of this client are under way as may be.
+    /// Creates the response to a client with too many concurrent requests.
     #[must_use]
     pub fn crowding() -> Self {
         let message =
@@ -83,7 +84,7 @@ impl Problem {
         Self { beside: Beside::RetryAfter(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
-    /// We have more to do than we take on at once, whatever the backends do.
+    /// Creates the response of a service at its request limit, independent of the backends.
     #[must_use]
     pub fn overloaded() -> Self {
         let message = "The server is at its request limit; retry later";
@@ -91,7 +92,7 @@ impl Problem {
         Self { error: "overloaded", beside: Beside::RetryAfter(1), ..problem }
     }
 
-    /// The service lets its last answers finish and takes no more work.
+    /// Creates the response of a service that finishes its last requests before it stops.
     #[must_use]
     pub fn shutting_down() -> Self {
         let message = "The service is shutting down";
@@ -99,19 +100,19 @@ impl Problem {
         Self { error: "shutting_down", ..problem }
     }
 
-    /// The same, after which nothing is read from the connection.
+    /// Closes the connection after the response, without reading further requests.
     #[must_use]
     pub fn closing(self) -> Self {
         Self { closes: true, ..self }
     }
 
-    /// The request is wrong in a way the message names.
+    /// Creates a 400 response with this message.
     #[must_use]
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// What a failure without a word of its own says.
+    /// Creates the response for a status without a message.
     #[must_use]
     pub fn bare(status: StatusCode) -> Self {
         let message = match status {
@@ -180,6 +181,7 @@ impl From<Error> for Problem {
             }
             _ => Beside::Nothing,
         };
+        // The message of an internal error may contain details that are for the log only.
         let message = match status {
             StatusCode::INTERNAL_SERVER_ERROR => Self::bare(status).message,
             _ => error.message().to_owned(),
@@ -190,7 +192,7 @@ impl From<Error> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// A bare response that carries the problem; [`rendered`] gives it its body.
+    /// Creates a response without a body that carries the problem; [`rendered`] adds the body.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -198,7 +200,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Whether failures are wanted as RFC 9457 has them.
+/// Returns true if the client accepts problem details (RFC 9457).
 #[must_use]
 pub fn wants_details(request: &HeaderMap) -> bool {
     let named = |accept: &HeaderValue| {
@@ -207,8 +209,8 @@ pub fn wants_details(request: &HeaderMap) -> bool {
     request.get_all(ACCEPT).iter().any(named)
 }
 
-/// Gives every failure its body: our own, axum's bare rejections, panics. The one place where an
-/// error becomes bytes.
+/// Adds the body to every error response: those of handlers, bare rejections of axum, and panics.
+/// No other code renders errors.
 #[must_use]
 pub fn rendered(response: Response, as_details: bool) -> Response {
     let status = response.status();
@@ -218,14 +220,14 @@ pub fn rendered(response: Response, as_details: bool) -> Response {
     let problem =
         response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
     let mut rendered = problem.render(as_details);
-    // What else the answer says, such as `Allow`, holds whatever its body is.
+    // Other headers, such as `Allow`, belong to the status and stay valid with the new body.
     for (name, value) in response.headers() {
         if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) && !rendered.headers().contains_key(name)
         {
             rendered.headers_mut().insert(name, value.clone());
         }
     }
-    // Nor is what it says to those around it lost, such as for whom it is.
+    // Extensions are kept too: outer middleware reads them, for example the client's name.
     rendered.extensions_mut().extend(response.extensions().clone());
     rendered.extensions_mut().insert(problem);
     rendered

@@ -1,34 +1,36 @@
-//! Single byte ranges (RFC 9110, §14): which part of an artifact a request wants.
+//! Single byte ranges (RFC 9110, §14).
 
 use std::ops::Range;
 
 use axum::http::HeaderMap;
 use axum::http::header::{IF_RANGE, RANGE};
 
-/// What to send of an artifact.
+/// Part of an artifact to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// All of it: no range, several, one that cannot be read, or one of another artifact.
+pub enum WantedRange {
+    /// The whole artifact: the range is absent, multiple, malformed, or for another version of the
+    /// artifact.
     Whole,
-    /// This part, not empty, within the artifact.
+    /// A nonempty part within the artifact.
     Part(Range<u64>),
-    /// Nothing: the range lies outside.
+    /// Nothing: the range lies outside the artifact.
     Outside,
 }
 
-/// Reads `Range` and `If-Range` for an artifact of this size and strong entity tag.
+/// Parses `Range` and `If-Range` for an artifact of this size and strong entity tag.
 #[must_use]
-pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
+pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> WantedRange {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // A range of a replaced artifact would be appended to bytes of the old one.
     let other_artifact = headers.contains_key(IF_RANGE) && text(IF_RANGE) != Some(etag);
     match text(RANGE).and_then(|range| range.strip_prefix("bytes=")) {
-        Some(range) if !other_artifact => part(range.trim(), size).unwrap_or(Wanted::Whole),
-        _ => Wanted::Whole,
+        Some(range) if !other_artifact => part(range.trim(), size).unwrap_or(WantedRange::Whole),
+        _ => WantedRange::Whole,
     }
 }
 
-/// `None`: not one range that can be read.
-fn part(range: &str, size: u64) -> Option<Wanted> {
+/// Parses a single range. `None` if it is malformed or one of several.
+fn part(range: &str, size: u64) -> Option<WantedRange> {
     let (first, last) = range.split_once('-')?;
     let part = match (digits(first), digits(last)) {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),
@@ -36,10 +38,10 @@ fn part(range: &str, size: u64) -> Option<Wanted> {
         (None, Some(suffix)) if first.is_empty() => size.saturating_sub(suffix)..size,
         _ => return None,
     };
-    Some(if part.is_empty() { Wanted::Outside } else { Wanted::Part(part) })
+    Some(if part.is_empty() { WantedRange::Outside } else { WantedRange::Part(part) })
 }
 
-/// A number of any length; one beyond 64 bits lies beyond every artifact.
+/// Parses a number of any length. One that exceeds 64 bits lies beyond every artifact.
 fn digits(text: &str) -> Option<u64> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| text.parse().unwrap_or(u64::MAX))
@@ -49,7 +51,7 @@ fn digits(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn ask(range: &str, if_range: Option<&str>) -> Wanted {
+    fn ask(range: &str, if_range: Option<&str>) -> WantedRange {
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, range.parse().unwrap());
         if let Some(if_range) = if_range {
@@ -61,20 +63,20 @@ mod tests {
     #[test]
     fn single_ranges_are_read() {
         for (range, expected) in [
-            ("bytes=0-3", Wanted::Part(0..4)),
-            ("bytes=4-", Wanted::Part(4..10)),
-            ("bytes=-3", Wanted::Part(7..10)),
-            ("bytes=-30", Wanted::Part(0..10)),
-            ("bytes=9-99999999999999999999999", Wanted::Part(9..10)),
-            ("bytes=10-", Wanted::Outside),
-            ("bytes=-0", Wanted::Outside),
-            ("bytes=99999999999999999999999-", Wanted::Outside),
-            ("bytes=3-2", Wanted::Whole),
-            ("bytes=0-1,3-4", Wanted::Whole),
-            ("bytes=a-b", Wanted::Whole),
-            ("bytes=-", Wanted::Whole),
-            ("bytes=+1-2", Wanted::Whole),
-            ("items=0-1", Wanted::Whole),
+            ("bytes=0-3", WantedRange::Part(0..4)),
+            ("bytes=4-", WantedRange::Part(4..10)),
+            ("bytes=-3", WantedRange::Part(7..10)),
+            ("bytes=-30", WantedRange::Part(0..10)),
+            ("bytes=9-99999999999999999999999", WantedRange::Part(9..10)),
+            ("bytes=10-", WantedRange::Outside),
+            ("bytes=-0", WantedRange::Outside),
+            ("bytes=99999999999999999999999-", WantedRange::Outside),
+            ("bytes=3-2", WantedRange::Whole),
+            ("bytes=0-1,3-4", WantedRange::Whole),
+            ("bytes=a-b", WantedRange::Whole),
+            ("bytes=-", WantedRange::Whole),
+            ("bytes=+1-2", WantedRange::Whole),
+            ("items=0-1", WantedRange::Whole),
         ] {
             assert_eq!(ask(range, None), expected, "{range}");
         }
@@ -82,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_range_of_another_artifact_is_the_whole_of_this_one() {
-        assert_eq!(ask("bytes=0-3", Some(r#""e""#)), Wanted::Part(0..4));
-        assert_eq!(ask("bytes=0-3", Some(r#"W/"e""#)), Wanted::Whole);
-        assert_eq!(ask("bytes=0-3", Some("Mon, 01 Jan 2024 00:00:00 GMT")), Wanted::Whole);
+        assert_eq!(ask("bytes=0-3", Some(r#""e""#)), WantedRange::Part(0..4));
+        assert_eq!(ask("bytes=0-3", Some(r#"W/"e""#)), WantedRange::Whole);
+        assert_eq!(ask("bytes=0-3", Some("Mon, 01 Jan 2024 00:00:00 GMT")), WantedRange::Whole);
     }
 }

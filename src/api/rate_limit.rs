@@ -1,4 +1,4 @@
-//! How often a client may ask: a bucket for each that fills at a steady rate.
+//! Rate limiting per client with a bucket that fills at a constant rate.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -10,15 +10,15 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// What is left of a client's share (draft-ietf-httpapi-ratelimit-headers-10).
+/// Header with the remaining requests of a client (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-/// How large that share is.
+/// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// Clients remembered, about 100 bytes each. Beyond it the one that was silent for longest is
-/// forgotten, so that made-up addresses cost others nothing but the memory of an idle client.
+/// Maximum number of buckets in memory, about 100 bytes each. Beyond it the least recently used one
+/// is dropped, so that forged addresses only displace the buckets of idle clients.
 const CLIENTS_MAX: usize = 100_000;
 
-/// Who shares a bucket.
+/// Key of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClientKey {
     /// All requests with a token of this client.
@@ -27,38 +27,38 @@ pub enum ClientKey {
     Network(IpAddr),
 }
 
-/// How much each client may ask.
+/// Rate limit of each client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests that come back to the bucket in a second.
+    /// Number of requests added to the bucket per second.
     pub per_second: NonZeroU32,
-    /// Requests that a full bucket holds.
+    /// Capacity of the bucket, in requests.
     pub burst: NonZeroU32,
 }
 
-/// The buckets of all clients.
+/// Buckets of all clients.
 ///
-/// A bucket is the instant at which it will be full again: all that the algorithm (GCRA) needs.
-/// One that is full again says nothing, and goes.
+/// A bucket is stored as the time when it will be full, the only state that the algorithm (GCRA)
+/// needs. A full bucket equals a missing one and is dropped.
 pub struct RateLimiter {
     rate: Rate,
     policy: HeaderValue,
     full_at: Mutex<LruCache<ClientKey, Instant>>,
 }
 
-/// What became of one request.
+/// Result of the rate limit for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// `Some`: it is over the limit, and the next one would pass after this time.
+pub struct RateDecision {
+    /// Time after which the next request would pass, if this one exceeds the limit.
     pub retry_after: Option<Duration>,
-    /// Requests that would pass at once.
+    /// Number of requests that would pass immediately.
     pub remaining: u32,
     /// Time until the bucket is full.
     pub reset: Duration,
 }
 
 impl RateLimiter {
-    /// Full buckets for everybody.
+    /// Creates a limiter in which every client has a full bucket.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let (burst, window) = (rate.burst, rate.burst.get().div_ceil(rate.per_second.get()));
@@ -68,24 +68,27 @@ impl RateLimiter {
         Self { rate, policy, full_at: Mutex::new(LruCache::unbounded()) }
     }
 
-    /// Takes one request of this client out of its bucket, if it is in there.
-    pub fn take(&self, client: ClientKey, now: Instant) -> Verdict {
+    /// Takes one request out of the client's bucket, if the bucket is not empty.
+    pub fn take(&self, client: ClientKey, now: Instant) -> RateDecision {
         let each = Duration::from_secs(1) / self.rate.per_second.get();
         let whole = each * self.rate.burst.get();
         let mut clients = self.full_at.lock();
         let full_at = clients.get(&client).map_or(now, |full_at| now.max(*full_at));
         let filling = full_at + each - now;
         if let Some(over) = filling.checked_sub(whole).filter(|over| !over.is_zero()) {
-            return Verdict { retry_after: Some(over), remaining: 0, reset: full_at - now };
+            // A refused request takes nothing, or a client that retries too early would never pass
+            // again.
+            return RateDecision { retry_after: Some(over), remaining: 0, reset: full_at - now };
         }
         clients.put(client, now + filling);
         forget(&mut clients, now);
         let remaining = (whole - filling).as_nanos() / each.as_nanos();
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-        Verdict { retry_after: None, remaining, reset: filling }
+        RateDecision { retry_after: None, remaining, reset: filling }
     }
 
-    /// After which time the next request of this client would pass; `None`: at once.
+    /// Returns the time after which the next request of this client would pass; `None` if
+    /// immediately.
     pub fn wait(&self, client: &ClientKey, now: Instant) -> Option<Duration> {
         let each = Duration::from_secs(1) / self.rate.per_second.get();
         let whole = each * self.rate.burst.get();
@@ -93,10 +96,10 @@ impl RateLimiter {
         (full_at + each - now).checked_sub(whole).filter(|over| !over.is_zero())
     }
 
-    /// Writes what the client should know of its share.
-    pub fn tell(&self, verdict: &Verdict, headers: &mut HeaderMap) {
+    /// Writes the rate limit headers.
+    pub fn tell(&self, verdict: &RateDecision, headers: &mut HeaderMap) {
         headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
-        let Verdict { remaining, reset, .. } = verdict;
+        let RateDecision { remaining, reset, .. } = verdict;
         let left = format!("\"client\";r={remaining};t={}", reset.as_secs_f64().ceil());
         if let Ok(left) = HeaderValue::from_str(&left) {
             headers.insert(RATE_LIMIT, left);
@@ -104,7 +107,7 @@ impl RateLimiter {
     }
 }
 
-/// Up to two clients go for each that comes, so that no request pays for many.
+/// Drops up to two buckets per request, so that the cost of cleanup is spread evenly.
 fn forget(clients: &mut LruCache<ClientKey, Instant>, now: Instant) {
     for _ in 0..2 {
         let idle = clients.peek_lru().is_some_and(|(_, full_at)| *full_at <= now);

@@ -1,5 +1,5 @@
-//! READMEs as they were last answered: which one a version has, and its text in both forms. A
-//! README that was read once outlives the outage of its backend.
+//! Cache of READMEs by version, with their texts in both forms. A cached README stays available
+//! while its backend is down.
 
 mod texts;
 
@@ -12,81 +12,83 @@ use futures_util::FutureExt as _;
 
 use crate::api::accept::Form;
 use crate::api::answers::Provenance;
-use crate::api::memos::kept::{Generation, generation};
-use crate::api::memos::rules::{MemoRules, entry_key};
-use crate::api::readmes::texts::{Identity, Texts};
+use crate::api::readmes::texts::{TextIdentity, Texts};
 use crate::api::rendered::Rendered;
+use crate::api::response_caches::response_cache::{Generation, generation};
+use crate::api::response_caches::rules::{ResponseCacheRules, entry_key};
 use crate::backend::coalesce::Coalesced;
 use crate::cache::lru_cache::{Hit, Memo};
 use crate::catalog::Catalog;
 use crate::catalog::index::View;
-use crate::catalog::questions::Deadline;
+use crate::catalog::lookups::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// What one entry takes up beside its text and its release, which outlives the catalog's: names.
+/// Size of an entry without its text and its release, which may outlive the catalog's copy, in
+/// bytes.
 const NAMED_BYTES: usize = 1024;
 
-/// What was answered of READMEs. Versions that share one share its text and its page.
+/// Cache of READMEs. Versions with the same README share the text and the rendered page.
 pub struct Readmes {
-    named: Arc<Memo<Named>>,
+    named: Arc<Memo<NamedRelease>>,
     texts: Arc<Texts>,
-    questions: Coalesced<(Wanted, Generation), Answer>,
-    rules: MemoRules,
+    questions: Coalesced<(ReadmeQuery, Generation), ReadmeResult>,
+    rules: ResponseCacheRules,
 }
 
-/// Which README is wanted.
+/// Identifies a README.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wanted {
-    /// Of which extension.
+pub struct ReadmeQuery {
+    /// Extension.
     pub id: ExtensionId,
-    /// Of which version of it, or `latest`.
+    /// Version, or `latest`.
     pub version: Tag,
-    /// Of which backend, instead of the owner.
-    pub source: Option<BackendKind>,
+    /// Backend, or `None` for the owner.
+    pub scope: Scope,
 }
 
-/// Which README a version has.
+/// The README of a version.
 #[derive(Clone, Debug)]
-struct Named {
-    wanted: Wanted,
+struct NamedRelease {
+    wanted: ReadmeQuery,
     release: Arc<Release>,
-    /// Its identity, or the words in which the backend said that there is none.
-    readme: std::result::Result<Identity, String>,
+    /// TextIdentity of the README, or the backend's message if the release has none.
+    readme: std::result::Result<TextIdentity, String>,
 }
 
-/// What a backend answered: an identity with its text, or the words in which it said no.
-type Answer = std::result::Result<(Identity, Rendered), String>;
+/// Response of a backend: identity and text, or its message if the release has no README.
+type ReadmeResult = std::result::Result<(TextIdentity, Rendered), String>;
 
-impl Wanted {
+impl ReadmeQuery {
     fn key(&self) -> String {
-        entry_key(&self.id, &format!("/{}/readme", self.version), self.source)
+        entry_key(&self.id, &format!("/{}/readme", self.version), self.scope)
     }
 }
 
-impl Named {
-    /// Whether the catalog still says the same of the version.
-    fn holds(&self, view: &View) -> bool {
-        let Wanted { id, version, source } = &self.wanted;
-        let entry = view.get(id, *source);
+impl NamedRelease {
+    /// Returns true if the catalog's data of the version is unchanged.
+    fn is_current(&self, view: &View) -> bool {
+        let ReadmeQuery { id, version, scope } = &self.wanted;
+        let entry = view.get(id, *scope);
         entry.and_then(|entry| entry.extension.find(version)) == Some(&self.release)
     }
 
-    fn is_fresh(&self, age: Duration, rules: &MemoRules, view: &View) -> bool {
+    fn is_fresh(&self, age: Duration, rules: &ResponseCacheRules, view: &View) -> bool {
         let ttl = if self.readme.is_ok() { rules.ttl } else { rules.negative_ttl };
-        rules.metadata && age < ttl && self.holds(view)
+        rules.metadata && age < ttl && self.is_current(view)
     }
 }
 
 impl Readmes {
-    /// Nothing yet.
+    /// Creates an empty cache.
     #[must_use]
-    pub fn new(rules: MemoRules, counters: CacheCounters) -> Self {
+    pub fn new(rules: ResponseCacheRules, counters: CacheCounters) -> Self {
         Self {
             named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
             texts: Arc::default(),
@@ -95,23 +97,24 @@ impl Readmes {
         }
     }
 
-    /// The README of a version in this form.
+    /// Returns the README of a version in this form.
     ///
-    /// One that was read before is answered at once while the version is the same; once its time to
-    /// live is over the backend is asked again behind the answer. While the backend fails it is
-    /// answered whatever became of the version, and marked.
+    /// A cached README is returned immediately while the version is unchanged; after its time to
+    /// live the backend is queried in the background. While the backend fails, the README is
+    /// returned even if the version has changed, and the response is marked as stale.
     ///
     /// # Errors
-    /// As [`Catalog::find_release`]; `NotFound` also if the version has none.
+    /// As [`Catalog::find_release`]; `NotFound` also for a version without README.
     pub async fn readme(
         &self,
         catalog: &Arc<Catalog>,
-        wanted: Wanted,
+        wanted: ReadmeQuery,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         let view = catalog.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
         let Some(Hit { value: named, age }) = known else {
+            // A first read, and an expired "no README", must wait for the backend.
             return self.asked(catalog, &view, wanted, form).await;
         };
         let fresh = named.is_fresh(age, &self.rules, &view);
@@ -126,11 +129,11 @@ impl Readmes {
         let Some(text) = self.texts.get(identity, form).await? else {
             return self.asked(catalog, &view, wanted, form).await;
         };
-        let unwell = is_unwell(catalog, named.release.source);
-        if fresh || unwell || (self.rules.metadata && named.holds(&view)) {
+        let unwell = is_unwell(catalog, named.release.backend);
+        if fresh || unwell || (self.rules.metadata && named.is_current(&view)) {
             self.counters().hit();
             if !fresh {
-                // Begun, and left to go on behind the answer.
+                // Polled once to start the request, which then continues in its own task.
                 let _ = self.ask(catalog, &view, wanted).now_or_never();
             }
             return Ok((text, kept(catalog, &named, age, unwell && !fresh)));
@@ -141,13 +144,13 @@ impl Readmes {
         }
     }
 
-    /// How many it has named and would still answer.
+    /// Returns the number of cached entries that are still valid.
     #[must_use]
     pub fn len(&self, view: &View) -> usize {
-        self.named.len(|named| named.holds(view))
+        self.named.len(|named| named.is_current(view))
     }
 
-    /// What is counted of it.
+    /// Returns the counters of the cache.
     #[must_use]
     pub fn counters(&self) -> &CacheCounters {
         self.named.counters()
@@ -157,32 +160,38 @@ impl Readmes {
         &self,
         catalog: &Arc<Catalog>,
         view: &View,
-        wanted: Wanted,
+        wanted: ReadmeQuery,
         form: Form,
     ) -> Result<(Rendered, Provenance)> {
         self.counters().miss();
-        let (source, id) = (wanted.source, wanted.id.clone());
+        let (scope, id) = (wanted.scope, wanted.id.clone());
         let (identity, markdown) = Deadline::of_a_read()
-            .wait(source, self.ask(catalog, view, wanted))
+            .wait(scope, self.ask(catalog, view, wanted))
             .await?
             .map_err(Error::not_found)?;
         let text = match form {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        Ok((text, Provenance::asked(catalog, source, Some(&id), Vec::new())))
+        Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
 
-    /// Asks the backend, with everyone who asks the same meanwhile, and keeps the answer.
-    async fn ask(&self, catalog: &Arc<Catalog>, view: &View, wanted: Wanted) -> Result<Answer> {
-        let key = (wanted.clone(), generation(view, &wanted.id, wanted.source));
+    /// Queries the backend, shared with concurrent callers, and caches the result.
+    async fn ask(
+        &self,
+        catalog: &Arc<Catalog>,
+        view: &View,
+        wanted: ReadmeQuery,
+    ) -> Result<ReadmeResult> {
+        let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
         let (catalog, rules) = (Arc::clone(catalog), self.rules);
         let mut shared = true;
         let question = || {
             shared = false;
             async move {
-                // Who missed just before the last question ended comes here just after it.
+                // A caller that missed just before the previous request completed arrives here just
+                // afterwards.
                 let known = named.look_up(&wanted.key(), |_| true);
                 if let Some(answer) = known.and_then(|hit| {
                     let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.view());
@@ -197,7 +206,7 @@ impl Readmes {
                 });
                 let readme = readme.map_err(Clone::clone);
                 let weight = NAMED_BYTES + release.weight();
-                named.put(wanted.key(), weight, Named { wanted, release, readme }, |_| true);
+                named.put(wanted.key(), weight, NamedRelease { wanted, release, readme }, |_| true);
                 Ok(answer)
             }
         };
@@ -209,31 +218,34 @@ impl Readmes {
     }
 }
 
-/// What a backend says, and of which release as the catalog has it.
-async fn read(catalog: &Arc<Catalog>, wanted: &Wanted) -> Result<(Arc<Release>, Answer)> {
-    let Wanted { id, version, source } = wanted;
-    let (entry, release) = catalog.find_release(id, version, *source).await?;
+/// Reads a README from its backend, and the release as the catalog has it.
+async fn read(
+    catalog: &Arc<Catalog>,
+    wanted: &ReadmeQuery,
+) -> Result<(Arc<Release>, ReadmeResult)> {
+    let ReadmeQuery { id, version, scope } = wanted;
+    let (entry, release) = catalog.find_release(id, version, *scope).await?;
     let answer = match catalog.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
-            let identity = Identity::from(format!("{}:{identity}", release.source));
+            let identity = TextIdentity::from(format!("{}:{identity}", release.backend));
             Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
         }
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
         Err(error) => return Err(error),
     };
-    // As the catalog has it, which is perhaps not as it was read now.
+    // The catalog's copy may differ from the release just read; validity is checked against the
+    // former.
     let known = entry.extension.find(version).cloned().unwrap_or(release);
     Ok((known, answer))
 }
 
-/// A kept answer; its backend is marked where it fails.
-fn kept(catalog: &Catalog, named: &Named, age: Duration, unwell: bool) -> Provenance {
-    let mut provenance =
-        Provenance::kept(catalog, named.wanted.source, Some(&named.wanted.id), age);
-    provenance.freshness.lacks(unwell.then_some(named.release.source));
+/// Returns the provenance of a cached README. Marks its backend if that fails.
+fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
+    let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
+    provenance.freshness.lacks(unwell.then_some(named.release.backend));
     provenance
 }
 
-fn is_unwell(catalog: &Catalog, source: BackendKind) -> bool {
-    catalog.statuses().iter().any(|(of, status)| *of == source && !status.healthy)
+fn is_unwell(catalog: &Catalog, backend: BackendId) -> bool {
+    catalog.statuses().iter().any(|(of, status)| *of == backend && !status.healthy)
 }

@@ -1,5 +1,4 @@
-//! JSON or a text as bytes, with the entity tag of these bytes and the encodings that were asked
-//! for; all of it is made once.
+//! Response bodies with their entity tag and encodings, each computed once.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,43 +10,45 @@ use crate::api::coding::Coding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
 
-/// Bytes that are compressed where connections are served: that takes a fraction of a millisecond.
+/// Maximum size of a body compressed directly on the connection's thread, in bytes: a fraction of a
+/// millisecond.
 const AT_ONCE: usize = 16 * 1024;
 
-/// Bytes as they are answered, cheap to clone.
+/// A response body, cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Rendered(Arc<Inner>);
+pub struct Rendered(Arc<RenderedBody>);
 
 #[derive(Debug)]
-struct Inner {
+struct RenderedBody {
     body: Bytes,
     etag: HeaderValue,
     content_type: &'static str,
-    /// One for each of [`Coding::ALL`]; empty where it would not be shorter.
+    /// One cell per entry of [`Coding::ALL`]; empty if the encoding would not be shorter.
     encoded: [OnceLock<Bytes>; Coding::ALL.len()],
 }
 
 impl Rendered {
-    /// Renders a value.
+    /// Serializes a value as JSON.
     ///
     /// # Errors
-    /// The value cannot be JSON, which none of ours is.
+    /// The value is not serializable, which does not occur in this crate.
     pub fn json(value: &impl Serialize) -> Result<Self> {
         let internal = |error: serde_json::Error| {
             Error::new(ErrorKind::Internal, "An answer cannot be rendered").because(error)
         };
         let body = serde_json::to_vec(value).map_err(internal)?;
-        // serde_json doubles its buffer as it writes. The copy is as long as bounds on memory count it.
+        // `serde_json` doubles its buffer while writing. A copy of the exact length keeps memory
+        // accounting true.
         Ok(Self::bytes(Bytes::copy_from_slice(&body)))
     }
 
-    /// Takes JSON as it is.
+    /// Creates a body from JSON text.
     #[must_use]
     pub fn bytes(body: Bytes) -> Self {
         Self::new(body, "application/json")
     }
 
-    /// Takes a text of this media type.
+    /// Creates a body from a text of this media type.
     #[must_use]
     pub fn text(text: String, content_type: &'static str) -> Self {
         Self::new(text.into(), content_type)
@@ -56,38 +57,40 @@ impl Rendered {
     fn new(body: Bytes, content_type: &'static str) -> Self {
         let digest = Digest::sha256(&body);
         let short = digest.hex().get(..32).unwrap_or_default();
+        // Weak, because one tag stands for all encodings. 128 bits of the digest suffice against
+        // collisions.
         let etag = HeaderValue::from_str(&format!("W/\"{short}\""))
             .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
-        Self(Arc::new(Inner { body, etag, content_type, encoded: Default::default() }))
+        Self(Arc::new(RenderedBody { body, etag, content_type, encoded: Default::default() }))
     }
 
-    /// Its bytes.
+    /// Returns the plain bytes.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.0.body
     }
 
-    /// The weak entity tag, the same in every encoding.
+    /// Returns the weak entity tag, which is equal for all encodings.
     #[must_use]
     pub fn etag(&self) -> &HeaderValue {
         &self.0.etag
     }
 
-    /// Its media type.
+    /// Returns the media type.
     #[must_use]
     pub fn content_type(&self) -> &'static str {
         self.0.content_type
     }
 
-    /// Whether its bytes in a coding are made, or made at once because they are few.
+    /// Returns true if the encoded bytes exist or are cheap to compute.
     #[must_use]
     pub fn is_at_hand(&self, coding: Coding) -> bool {
         let made = self.0.encoded.get(coding as usize).is_some_and(|cell| cell.get().is_some());
         made || self.0.body.len() <= AT_ONCE
     }
 
-    /// Its bytes in a coding; made by the first who asks, while others wait. `None`: they would
-    /// not be shorter.
+    /// Returns the encoded bytes; the first caller computes them while others wait. `None` if they
+    /// would not be shorter.
     #[must_use]
     pub fn encoded(&self, coding: Coding) -> Option<&Bytes> {
         let cell = self.0.encoded.get(coding as usize)?;
@@ -98,10 +101,11 @@ impl Rendered {
         (!encoded.is_empty()).then_some(encoded)
     }
 
-    /// The most that it can take up, in bytes: an encoding is kept only if it is shorter.
+    /// Returns the maximum memory use, in bytes: an encoding is kept only if it is shorter than the
+    /// plain bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.0.body.len() * (1 + Coding::ALL.len()) + size_of::<Inner>()
+        self.0.body.len() * (1 + Coding::ALL.len()) + size_of::<RenderedBody>()
     }
 }
 

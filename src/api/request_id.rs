@@ -1,4 +1,4 @@
-//! Which request this is: the id it goes by here, and the trace it is a part of elsewhere.
+//! Request ids, and the trace context that a request belongs to.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,14 +8,16 @@ use uuid::Uuid;
 
 use crate::trace::{TRACEPARENT, TRACESTATE, Trace};
 
-/// The id of a request, taken from the caller when sane, else made.
+/// Header with the id of a request: the client's if valid, otherwise a new one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longest id that is taken from a caller, in bytes.
+/// Maximum length of a client's request id, in bytes.
 const REQUEST_ID_MAX: usize = 128;
 
-/// The id of a request with these headers.
+/// Returns the id of a request with these headers.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> HeaderValue {
+    // The id is written to the log and echoed in a header, so it must not contain separators or
+    // controls.
     let sane = |id: &&HeaderValue| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
@@ -23,7 +25,7 @@ pub fn of(headers: &HeaderMap) -> HeaderValue {
     headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(made_id)
 }
 
-/// The trace of a request of this id.
+/// Returns the trace of a request with this id.
 #[must_use]
 pub fn trace(id: &HeaderValue, headers: &HeaderMap) -> Trace {
     let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
@@ -31,8 +33,8 @@ pub fn trace(id: &HeaderValue, headers: &HeaderMap) -> Trace {
     Trace::new(id.to_str().unwrap_or("-"), parent, state)
 }
 
-/// An id that no other request has: random for the process, counted within it, since random bytes
-/// for each request are a call of the system for each.
+/// Creates a unique id: a random prefix per process and a counter. Random bytes for each request
+/// would need a system call each.
 fn made_id() -> HeaderValue {
     static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
     static MADE: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! What is counted of every request, and its one line in the log.
+//! Metrics and log line of a request.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::api::request_id;
 use crate::metrics::Metrics;
 use crate::trace::Trace;
 
-/// What one request was, for its metrics and its line in the log.
-pub struct Seen {
+/// Data of a request for metrics and the log.
+pub struct RequestRecord {
     method: Method,
     target: Uri,
     version: Version,
@@ -26,8 +26,8 @@ pub struct Seen {
     trace: Trace,
 }
 
-impl Seen {
-    /// Remembers a request before it is handed on.
+impl RequestRecord {
+    /// Captures a request before it is passed on.
     #[must_use]
     pub fn of(request: &Request, admission: &Admission, id: &HeaderValue) -> Self {
         Self {
@@ -39,20 +39,20 @@ impl Seen {
         }
     }
 
-    /// For whom backends are asked.
+    /// Returns the trace under which backends are called.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.trace.clone()
     }
 
-    /// The path that was asked for.
+    /// Returns the requested path.
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.path()
     }
 
-    /// Counts the request under the template of its path and writes its line, now that its answer
-    /// has a head.
+    /// Records metrics under the template of the path, and writes the log line, once the response
+    /// head exists.
     pub fn observe(&self, route: &str, took: Duration, response: &Response, metrics: &Metrics) {
         let (status, seconds) = (response.status().as_u16(), took.as_secs_f64());
         metrics.request(self.method.as_str(), route, status, seconds);
@@ -62,15 +62,17 @@ impl Seen {
         }
     }
 
-    /// Writes the line of a request whose answer [is told](is_told).
+    /// Writes the log line of a request whose response [is logged](is_told).
     pub fn log(&self, route: &str, took: Duration, response: &Response) {
         let (status, said) = (response.status().as_u16(), response.extensions());
         let Self { method, target, version, address, trace, .. } = self;
         let path: String =
+            // A target may be 8 KiB long; a log line stays readable.
             target.path_and_query().map_or("/", |t| t.as_str()).chars().take(512).collect();
         let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let (id, trace) = (trace.request(), trace.id());
         let ms = took.as_micros() as f64 / 1000.0;
+        // A response to HEAD states the length of a body that is not sent.
         let bytes = if method == Method::HEAD { Some(0) } else { length(response) };
         match failure(response) {
             Some(error) => {
@@ -83,13 +85,13 @@ impl Seen {
     }
 }
 
-/// Whether a line is written about an answer: a failure always has one.
+/// Returns true if the response is logged: at level `info`, and always for a failure.
 #[must_use]
 pub fn is_told(response: &Response) -> bool {
     tracing::enabled!(Level::INFO) || failure(response).is_some()
 }
 
-/// Counts the backends whose part of an answer is stale or missing.
+/// Counts the backends whose part of a response is stale or missing.
 pub fn count_stale(response: &Response, metrics: &Metrics) {
     stale_parts(response.headers()).for_each(|backend| metrics.backends.stale_answer(backend));
 }
@@ -98,13 +100,13 @@ fn failure(response: &Response) -> Option<&str> {
     response.extensions().get::<Problem>().and_then(|problem| problem.report.as_deref())
 }
 
-/// Bytes of an answer's body, as far as they are known before they are made.
+/// Returns the length of a response body, if it is known before the body is generated.
 fn length(response: &Response) -> Option<u64> {
     let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     said.and_then(|text| text.parse().ok()).or_else(|| response.body().size_hint().exact())
 }
 
-/// Backends whose part of an answer is stale or missing.
+/// Returns the backends whose part of a response is stale or missing.
 fn stale_parts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let named = headers.get(DEGRADED).and_then(|value| value.to_str().ok());
     named.into_iter().flat_map(|names| names.split(", "))

@@ -1,4 +1,4 @@
-//! Every route, and the contract for machines that is made of them.
+//! All routes, and the OpenAPI contract generated from them.
 
 use std::sync::Arc;
 
@@ -8,21 +8,22 @@ use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::aside::Renderer;
-use crate::api::contract::complete;
+pub use crate::api::fast_path::Api;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
-use crate::api::memos::Memos;
-use crate::api::notices::Notices;
+use crate::api::middleware::{HttpRules, Middleware};
+use crate::api::offload::Renderer;
+use crate::api::openapi::complete;
 use crate::api::paths::BASE;
-pub use crate::api::shortcut::Api;
+use crate::api::response_caches::ResponseCaches;
 use crate::api::state::{ApiState, Draining};
-use crate::api::surroundings::{HttpRules, Surrounded};
 use crate::api::templates::Templates;
+use crate::api::webhook_limit::WebhookLimit;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
+use crate::models::backend_id::BackendId;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -39,7 +40,7 @@ use crate::metrics::Metrics;
 )]
 struct Contract;
 
-/// Every route of the API. The one list: a stranger finds any endpoint here.
+/// All routes of the API.
 fn routes() -> OpenApiRouter<Arc<ApiState>> {
     let api = OpenApiRouter::new()
         .routes(routes!(extensions::list_extensions))
@@ -60,7 +61,7 @@ fn routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
 }
 
-/// The contract for machines, made of the routes.
+/// Generates the OpenAPI contract from the routes.
 #[must_use]
 pub fn contract() -> OpenApi {
     let mut contract = routes().into_openapi();
@@ -68,10 +69,10 @@ pub fn contract() -> OpenApi {
     contract
 }
 
-/// The contract as it is served and committed: indented JSON, a line break at the end.
+/// Returns the contract as it is served and committed: indented JSON with a final line break.
 ///
 /// # Errors
-/// It cannot be JSON, which a test excludes.
+/// The contract is not serializable, which a test excludes.
 pub fn contract_json() -> serde_json::Result<String> {
     json_of(&contract())
 }
@@ -80,44 +81,45 @@ fn json_of(contract: &OpenApi) -> serde_json::Result<String> {
     serde_json::to_string_pretty(contract).map(|json| json + "\n")
 }
 
-/// The templates of all routes, as metrics label them.
+/// Returns the templates of all routes, as used in metric labels.
 #[must_use]
 pub fn templates() -> Vec<String> {
     contract().paths.paths.into_keys().collect()
 }
 
-/// What the API answers from.
-pub struct Parts {
-    /// What is known.
+/// Components of the API.
+pub struct ApiParts {
+    /// Catalog of extensions.
     pub catalog: Arc<Catalog>,
-    /// What was answered.
-    pub memos: Memos,
-    /// What is kept of archives.
+    /// Response caches.
+    pub caches: ResponseCaches,
+    /// Artifact cache.
     pub artifacts: Arc<Artifacts>,
-    /// Who takes change notices.
-    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
-    /// What is counted.
+    /// Receivers of webhooks.
+    pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
+    /// Metrics.
     pub metrics: Metrics,
-    /// Whether the service is shutting down.
+    /// Shutdown flag.
     pub draining: Draining,
 }
 
-/// The whole API.
+/// Builds the whole API.
 ///
 /// # Errors
-/// The contract cannot be rendered, which a test excludes.
-pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let Parts { catalog, memos, artifacts, receivers, metrics, draining } = parts;
-    catalog.sources().for_each(|source| metrics.backends.prepare(source.as_str()));
-    for receiver in &receivers {
-        metrics.prepare_webhooks(receiver.source().as_str(), &webhooks::outcomes());
+/// The contract is not serializable, which a test excludes.
+pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
+    let ApiParts { catalog, caches, artifacts, receivers, metrics, draining } = parts;
+    // Series that exist from the start show a rate even for the first failure.
+    catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
+    for (backend, _) in &receivers {
+        metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
     }
-    let notices = Notices::of(receivers.iter().map(|receiver| receiver.source()));
+    let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
     let mut served = contract();
-    served.servers = memos.public_url().map(|url| vec![Server::new(url.to_string())]);
+    served.servers = caches.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {
         catalog,
-        memos,
+        caches,
         renderer: Renderer::default(),
         artifacts,
         receivers: receivers.into(),
@@ -132,6 +134,6 @@ pub fn api(parts: Parts, rules: &HttpRules) -> serde_json::Result<Api> {
     let templates = Arc::new(Templates::new(templates()));
     let router = router.with_state(Arc::clone(&state));
     let routes = layered(router, rules.compression, Arc::clone(&templates));
-    let long = Surrounded::new(routes, templates, metrics, rules);
+    let long = Middleware::new(routes, templates, metrics, rules);
     Ok(Api::new(long, state))
 }

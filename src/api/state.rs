@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! State shared by all handlers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,49 +6,50 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::api::aside::Renderer;
-use crate::api::memos::Memos;
-use crate::api::notices::Notices;
+use crate::api::offload::Renderer;
+use crate::api::response_caches::ResponseCaches;
+use crate::api::webhook_limit::WebhookLimit;
 use crate::backend::webhook::WebhookReceiver;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
 use crate::metrics::Metrics;
+use crate::models::backend_id::BackendId;
 
 /// Shared state.
 pub struct ApiState {
-    /// What is known.
+    /// Catalog of extensions.
     pub catalog: Arc<Catalog>,
-    /// What was answered.
-    pub memos: Memos,
-    /// Renders large pages.
+    /// Response caches.
+    pub caches: ResponseCaches,
+    /// Renderer of large pages.
     pub renderer: Renderer,
-    /// What is kept of archives.
+    /// Artifact cache.
     pub artifacts: Arc<Artifacts>,
-    /// Who takes change notices.
-    pub receivers: Arc<[Arc<dyn WebhookReceiver>]>,
-    /// Room for the bodies of change notices.
-    pub notices: Notices,
-    /// What is counted.
+    /// Receivers of webhooks.
+    pub receivers: Arc<[(BackendId, Arc<dyn WebhookReceiver>)]>,
+    /// Permits for webhook bodies.
+    pub notices: WebhookLimit,
+    /// Metrics.
     pub metrics: Metrics,
-    /// When the service started.
+    /// Start time of the service.
     pub started: Instant,
-    /// Set once it stops taking connections.
+    /// Set once the service stops accepting connections.
     pub draining: Draining,
-    /// The contract for machines, as JSON.
+    /// OpenAPI contract as JSON.
     pub openapi: Bytes,
 }
 
-/// Whether the service is shutting down.
+/// Flag that is set during shutdown.
 #[derive(Clone, Debug, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// From now on the service is shutting down.
+    /// Marks the service as shutting down.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it is.
+    /// Returns true during shutdown.
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)

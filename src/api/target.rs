@@ -1,4 +1,4 @@
-//! The target of a request as routes, bounds, memos and counts know it.
+//! Normalization of request targets for routes, limits, caches and metrics.
 
 use axum::extract::Request;
 use axum::http::Uri;
@@ -6,8 +6,7 @@ use axum::http::uri::PathAndQuery;
 
 use crate::api::paths::BASE;
 
-/// Takes one slash from the end of a path of the API, so that it means the path without it. Two
-/// slashes stay, and are no path.
+/// Removes one trailing slash from an API path. Two slashes are left in place and match no route.
 pub fn without_slash(request: &mut Request) {
     if let Some(uri) = bare(request.uri()) {
         *request.uri_mut() = uri;
@@ -16,6 +15,7 @@ pub fn without_slash(request: &mut Request) {
 
 fn bare(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/')?;
+    // Paths outside the API keep their slash, which the fallback mentions.
     if !path.starts_with(BASE) || path.ends_with('/') {
         return None;
     }

@@ -1,14 +1,15 @@
-//! Which template a path is of: what metrics and the log call it by, whoever answers or refuses.
+//! Route templates of paths, the labels in metrics and the log for served and refused requests.
 
 use matchit::Router;
 
 use crate::metrics::UNMATCHED;
 
-/// The templates of all routes, matched as axum matches them, whose matcher this is.
+/// Templates of all routes, matched with axum's own matcher.
 pub struct Templates(Router<String>);
 
 impl Templates {
-    /// Of these templates; one that contradicts another is left out, as no route can have it.
+    /// Creates the matcher. A template that conflicts with another is skipped; no route can have
+    /// it.
     #[must_use]
     pub fn new(templates: Vec<String>) -> Self {
         let mut router = Router::new();
@@ -18,7 +19,7 @@ impl Templates {
         Self(router)
     }
 
-    /// The template of this path, or what paths without any are called.
+    /// Returns the template of a path, or the label of unmatched paths.
     #[must_use]
     pub fn of(&self, path: &str) -> &str {
         self.0.at(path).map_or(UNMATCHED, |found| found.value)

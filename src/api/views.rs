@@ -1,4 +1,4 @@
-//! Public JSON: the shapes that the specification fixes, and what stands beside them.
+//! Public JSON: the structures defined by the specification, and additional fields.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -6,61 +6,67 @@ use utoipa::ToSchema;
 
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactKey;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
 
-/// What a segment of a path may hold as it is; `+` is literal there (RFC 3986, §3.3).
+/// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
 
-/// What a parameter's value may hold as it is.
+/// Characters allowed in a parameter value without encoding.
 const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
-/// Words that stand in a path where a version would, so that a version of that name cannot.
+/// Path segments with a meaning of their own, which cannot be used as a version.
 const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
 
-/// One extension, as its latest version describes it.
+/// One extension, described by its latest version.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Extension)]
 pub struct ExtensionView<'a> {
-    /// Unique within its type, without regard to case; spelled as its backend does.
+    /// Unique within its type, ignoring case; spelled as its backend does.
     #[schema(example = "aws")]
     name: &'a str,
     /// `provider`, `taskserv` or `cluster`.
     #[schema(example = "provider")]
     r#type: &'static str,
-    /// The latest: the highest stable version, else the highest pre-release, else the newest tag.
+    /// Latest version: the highest stable version, else the highest pre-release, else the newest
+    /// tag.
     #[schema(example = "1.2.0")]
     version: &'a str,
     description: Option<&'a str>,
     author: Option<&'a str>,
-    /// Where its source is kept.
+    /// URL of the source repository.
     repository: Option<&'a str>,
-    /// The backend that answers for it: `gitea`, `oci` or `local`.
+    /// Kind of the backend that answers for it: `gitea`, `oci` or `local`.
     #[schema(example = "local")]
     source: &'static str,
+    /// Name of the backend that answers for it.
+    #[schema(example = "local")]
+    backend: &'a str,
     /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
-    /// Where its backend serves the archive; may need that backend's credentials. For files of
-    /// this machine the same as `href`, absolute where `server.public_url` is set.
+    /// URL of the archive at its backend; may require credentials of the backend. For local files
+    /// equal to `href`, absolute if `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
-    /// The tag as the backend writes it.
+    /// Tag as the backend spells it.
     tag: &'a str,
-    /// Whether the version is a pre-release.
+    /// True for a pre-release.
     prerelease: bool,
-    /// `sha256:` and the digest of the archive, where it is known.
+    /// `sha256:` and the digest of the archive, if known.
     digest: Option<String>,
     keywords: &'a [Box<str>],
     /// SPDX expression, as the publisher gives it.
     license: Option<&'a str>,
-    /// Every backend that has it, in the order of ownership.
+    /// Kinds of the backends that have it, in the order of ownership.
     sources: Vec<&'static str>,
-    /// Path of the archive here; needs no backend's credentials.
+    /// Names of the backends that have it, in the order of ownership.
+    backends: Vec<String>,
+    /// Path of the archive at this service; requires no credentials of a backend.
     href: String,
 }
 
@@ -68,38 +74,36 @@ pub struct ExtensionView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Version)]
 pub struct VersionView<'a> {
-    /// The tag less its `v`, or the tag itself where it reads as no version.
+    /// The tag without its `v`, or the tag itself if it is not a version.
     #[schema(example = "1.2.0")]
     version: &'a str,
     /// RFC 3339, UTC, in whole seconds.
     #[schema(format = DateTime)]
     published_at: Option<String>,
-    /// Where its backend serves the archive; for files of this machine the same as `href`,
-    /// absolute where `server.public_url` is set.
+    /// URL of the archive at its backend; for local files equal to `href`, absolute if
+    /// `server.public_url` is set.
     download_url: Option<String>,
     /// Length of the archive in bytes.
     size: Option<u64>,
-    /// The tag as the backend writes it.
+    /// Tag as the backend spells it.
     tag: &'a str,
-    /// Whether the version is a pre-release.
+    /// True for a pre-release.
     prerelease: bool,
-    /// `sha256:` and the digest of the archive, where it is known.
+    /// `sha256:` and the digest of the archive, if known.
     digest: Option<String>,
-    /// The backend that has it.
+    /// Kind of the backend that has it.
     source: &'static str,
-    /// Path of the archive here; needs no backend's credentials.
+    /// Name of the backend that has it.
+    backend: &'a str,
+    /// Path of the archive at this service; requires no credentials of a backend.
     href: String,
 }
 
 impl<'a> ExtensionView<'a> {
-    /// An entry of the catalog; `asked` is the backend it was asked of, if one was named, and
-    /// `public_url` where clients reach us, if that is known. `None`: it has no release.
+    /// Creates the view of a catalog entry. `asked` is the backend named in the request, if any;
+    /// `public_url` is the base URL of the service, if known. `None` if the entry has no release.
     #[must_use]
-    pub fn of(
-        entry: &'a Entry,
-        asked: Option<BackendKind>,
-        public_url: Option<&PublicUrl>,
-    ) -> Option<Self> {
+    pub fn of(entry: &'a Entry, asked: Scope, public_url: Option<&PublicUrl>) -> Option<Self> {
         let release = entry.extension.latest()?;
         let about = &release.about;
         let VersionView {
@@ -111,6 +115,7 @@ impl<'a> ExtensionView<'a> {
             prerelease,
             digest,
             source,
+            backend,
             href,
         } = VersionView::of(entry, release, asked, public_url);
         Some(Self {
@@ -121,6 +126,7 @@ impl<'a> ExtensionView<'a> {
             author: about.author.as_deref(),
             repository: about.repository.as_deref(),
             source,
+            backend,
             published_at,
             download_url,
             size,
@@ -129,19 +135,20 @@ impl<'a> ExtensionView<'a> {
             digest,
             keywords: &about.keywords,
             license: about.license.as_deref(),
-            sources: entry.sources().map(BackendKind::as_str).collect(),
+            sources: kinds(entry),
+            backends: entry.backends().map(|backend| backend.to_string()).collect(),
             href,
         })
     }
 }
 
 impl<'a> VersionView<'a> {
-    /// A release of this entry; `asked` and `public_url` as for [`ExtensionView::of`].
+    /// Creates the view of a release; `asked` and `public_url` as for [`ExtensionView::of`].
     #[must_use]
     pub fn of(
         entry: &Entry,
         release: &'a Release,
-        asked: Option<BackendKind>,
+        asked: Scope,
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let href = href(entry.id(), entry.extension.name_of(release), asked);
@@ -149,7 +156,8 @@ impl<'a> VersionView<'a> {
         let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
-            // A backend may tell fractions of a second, which order releases and are not shown.
+            // Some backends report fractions of a second. They affect the order of releases but are
+            // not shown.
             published_at: release.published_at.map(|at| format!("{at:.0}")),
             download_url: artifact
                 .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
@@ -157,14 +165,27 @@ impl<'a> VersionView<'a> {
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),
             digest: artifact.and_then(|artifact| artifact.digest.as_ref()).map(ToString::to_string),
-            source: release.source.as_str(),
+            source: release.backend.kind().as_str(),
+            backend: release.backend.as_str(),
             href,
         }
     }
 }
 
-/// The path here of the archive of the release that goes by this name.
-fn href(id: &ExtensionId, name: &str, asked: Option<BackendKind>) -> String {
+/// The kinds of the backends that have an extension, each once.
+fn kinds(entry: &Entry) -> Vec<&'static str> {
+    let mut kinds: Vec<&'static str> = Vec::new();
+    for backend in entry.backends() {
+        let kind = backend.kind().as_str();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// Returns the path of the archive of the release with this name.
+fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     let mut query = Vec::new();
     let segment = if RESERVED.contains(&name) {
         query.push(format!("tag={name}"));
@@ -172,19 +193,14 @@ fn href(id: &ExtensionId, name: &str, asked: Option<BackendKind>) -> String {
     } else {
         utf8_percent_encode(name, SEGMENT).to_string()
     };
-    query.extend(asked.map(|source| format!("source={source}")));
+    query.extend(asked.parameter().map(|(name, value)| format!("{name}={value}")));
     let path = format!("/api/v1/extensions/{id}/{segment}");
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The path of one file of a release here.
+/// Returns the path of one file of a release.
 #[must_use]
-pub fn asset_href(
-    entry: &Entry,
-    release: &Release,
-    asked: Option<BackendKind>,
-    key: &ArtifactKey,
-) -> String {
+pub fn asset_href(entry: &Entry, release: &Release, asked: Scope, key: &ArtifactKey) -> String {
     let path = href(entry.id(), entry.extension.name_of(release), asked);
     let mark = if path.contains('?') { '&' } else { '?' };
     format!("{path}{mark}asset={}", utf8_percent_encode(key.as_str(), VALUE))
@@ -193,18 +209,25 @@ pub fn asset_href(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::backend_id::BackendId;
+    use crate::models::backend_kind::BackendKind;
 
     #[test]
     fn hrefs_lead_to_the_release_whatever_it_is_called() {
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         for (tag, asked, expected) in [
-            ("1.0.0", None, "/api/v1/extensions/provider/aws/1.0.0"),
-            ("1.0.0_b", None, "/api/v1/extensions/provider/aws/1.0.0+b"),
-            ("rel/1", None, "/api/v1/extensions/provider/aws/rel%2F1"),
-            ("v1.0.0", Some(BackendKind::Oci), "/api/v1/extensions/provider/aws/1.0.0?source=oci"),
-            ("readme", None, "/api/v1/extensions/provider/aws/latest?tag=readme"),
+            ("1.0.0", Scope::All, "/api/v1/extensions/provider/aws/1.0.0"),
+            ("1.0.0_b", Scope::All, "/api/v1/extensions/provider/aws/1.0.0+b"),
+            ("rel/1", Scope::All, "/api/v1/extensions/provider/aws/rel%2F1"),
+            (
+                "v1.0.0",
+                Scope::Kind(BackendKind::Oci),
+                "/api/v1/extensions/provider/aws/1.0.0?source=oci",
+            ),
+            ("v1.0.0", BackendId::OCI.into(), "/api/v1/extensions/provider/aws/1.0.0?backend=oci"),
+            ("readme", Scope::All, "/api/v1/extensions/provider/aws/latest?tag=readme"),
         ] {
-            let release = Release::of_tag(BackendKind::Oci, tag.parse().unwrap());
+            let release = Release::of_tag(BackendId::OCI, tag.parse().unwrap());
             assert_eq!(href(&id, release.version.as_str(), asked), expected);
         }
     }

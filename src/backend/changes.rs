@@ -1,49 +1,50 @@
-//! What may have changed at a backend since it was last asked.
+//! Incremental changes at a backend.
 
 use crate::backend::Fault;
 use crate::models::coverage::Coverage;
 use crate::models::naming::ExtensionId;
 
-/// A place in a backend's history. Opaque: only the backend that made it can read it; it may be
-/// stored and shown again after a restart.
+/// A position in a backend's history. Opaque: only the backend that issued it can interpret it. May
+/// be persisted across restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeCursor(String);
 
 impl ChangeCursor {
-    /// Wraps a backend's own text.
+    /// Wraps a text issued by a backend.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The backend's own text.
+    /// Returns the text as the backend issued it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a list of all repositories proved.
+/// Result of a list of all repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// How much of the list is proven.
+    /// Coverage of the list.
     pub coverage: Coverage,
-    /// The faults that the list shows, with the subject `Listing` or `Naming`.
+    /// Faults found in the list, with the subject `Listing` or `Naming`.
     pub faults: Vec<Fault>,
 }
 
-/// The answer to "what may have changed since then?".
+/// Response of a backend to a request for changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
-    /// Only these may differ from what was read before.
+    /// Only these extensions may differ from the cached state.
     These {
-        /// To be read again, each once; some of them may be gone, some may not have changed.
+        /// Extensions to read again, each once; some may be gone, some may be unchanged.
         dirty: Vec<ExtensionId>,
-        /// Where to go on from next time.
+        /// Cursor for the next request.
         cursor: ChangeCursor,
-        /// What the list of repositories proved, where this question read one.
+        /// Result of the list of repositories, if this request read one.
         listed: Option<Listed>,
     },
-    /// The backend cannot say: take a new cursor (ask since `None`), then list everything.
+    /// The backend cannot list changes: take a new cursor (request with `None`), then list
+    /// everything.
     CannotTell,
 }

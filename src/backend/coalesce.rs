@@ -1,4 +1,4 @@
-//! One question for all who ask it at the same time.
+//! Single flight: concurrent callers with equal keys share one request.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,7 @@ use crate::trace;
 
 type Answer<V> = Shared<BoxFuture<'static, Result<V>>>;
 
-/// Questions under way, by what they ask. Nothing is kept once they are answered.
+/// Requests in flight by key. Results are not cached.
 pub struct Coalesced<K, V> {
     under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
 }
@@ -29,12 +29,12 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// The answer to a question already under way, else to this one.
+    /// Returns the result of the request in flight for this key, or starts `question`.
     ///
-    /// A caller who leaves stops nothing: the answer is still found, and serves who asks meanwhile.
+    /// A dropped future does not cancel the request: other callers and later ones still share it.
     ///
     /// # Errors
-    /// The question's own failure, for each of its callers.
+    /// The request's own failure, for each caller.
     pub async fn ask<F>(&self, key: &K, question: impl FnOnce() -> F) -> Result<V>
     where
         F: Future<Output = Result<V>> + Send + 'static,
@@ -50,16 +50,19 @@ where
         answer.await
     }
 
-    /// In a task of its own, so that it goes on when every caller has left.
+    /// Starts a request in a separate task, which continues when every caller has left.
     fn begin(
         &self,
         key: &K,
         question: impl Future<Output = Result<V>> + Send + 'static,
     ) -> Answer<V> {
         let end = End { under_way: Arc::clone(&self.under_way), key: key.clone() };
-        // The question is done for the caller who asked it first.
+        // The trace of the caller that starts the request is used; those that join it have their
+        // own.
         let task = tokio::spawn(trace::carried(trace::current(), async move {
             let answer = question.await;
+            // Removed before the result is visible, so that no later caller joins a finished
+            // request.
             drop(end);
             answer
         }));
@@ -72,7 +75,7 @@ where
     }
 }
 
-/// Ends a question however it ends: answered, or broken off by a panic that nobody waited for.
+/// Removes a request from the table on completion, and on a panic while no caller waits.
 struct End<K: Eq + Hash, V> {
     under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
     key: K,
@@ -84,8 +87,8 @@ impl<K: Eq + Hash, V> Drop for End<K, V> {
     }
 }
 
-/// A part of a key that is equal only to the very same value: who asks after it was replaced never
-/// shares a question of before.
+/// A key component that is equal only to the same allocation: after a value is replaced, callers do
+/// not join a request that was made for the old value.
 #[derive(Debug)]
 pub struct Same<T>(pub Arc<T>);
 

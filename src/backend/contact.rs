@@ -1,24 +1,24 @@
-//! How contact with a backend stands, as the client that asks it sees it.
+//! State of the connection to a backend, as observed by its HTTP client.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Whether a backend is asked, whether it keeps us waiting, and when it was last asked.
+/// Circuit breaker state, slow requests and latest activity of one backend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Contact {
-    /// Whether questions reach it.
+    /// State of the circuit breaker.
     pub breaker: BreakerState,
-    /// Questions under way that it has left unanswered for longer than an answer should take.
+    /// Number of requests in flight that are slower than a response should take.
     pub late: usize,
-    /// When a question was last sent, or an answer last came.
+    /// Time of the latest request sent or response received.
     pub last_heard: Option<Instant>,
-    /// Until when the backend asked to be left alone while questions wait for their turn.
+    /// End of a pause that the backend demanded; requests wait until then.
     pub paused_until: Option<Instant>,
 }
 
 impl Contact {
-    /// How long from now on no question is sent.
+    /// Returns the time from now during which no request is sent.
     #[must_use]
     pub fn pause(&self) -> Duration {
         let open = match self.breaker {
@@ -30,26 +30,26 @@ impl Contact {
     }
 }
 
-/// Whether a backend is asked.
+/// State of the circuit breaker of a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Every question goes through.
+    /// Every request is sent.
     #[default]
     Closed,
-    /// None does before this moment; then one, on trial.
+    /// No request is sent before this time; then one is, as a trial.
     Open {
-        /// The moment.
+        /// End of the open state.
         until: Instant,
     },
-    /// One is under way, and its end decides; no other goes through.
+    /// The trial request is in flight and its result decides; no other request is sent.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// Every label, so that each series can exist from the start.
+    /// All labels, so that every metric series exists from the start.
     pub const LABELS: [&str; 3] = ["closed", "open", "half-open"];
 
-    /// Whether a question would go through now.
+    /// Returns true if a request would be sent now.
     #[must_use]
     pub fn lets_through(self) -> bool {
         match self {
@@ -59,7 +59,7 @@ impl BreakerState {
         }
     }
 
-    /// The word for it in `/health` and metrics.
+    /// Returns the word used in `/health` and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! A stream of known length, and the check that holds its last piece until the digest agrees.
+//! Byte streams of known length, and verification that holds back the last piece.
 
 use std::fmt;
 use std::fs::File;
@@ -15,27 +15,26 @@ use rustix::io::{ReadWriteFlags, preadv2};
 use crate::error::{Error, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
-/// Bytes that are read at once from a file of this machine: little enough for thousands of downloads
-/// that stand still.
+/// Read size for local files, in bytes: small enough for thousands of stalled downloads.
 pub const PIECE: usize = 4 * 1024;
 
-/// Bytes on their way from a backend.
+/// A byte stream from a backend.
 pub struct Download {
-    /// How many bytes the stream will give.
+    /// Number of bytes in the stream.
     pub length: u64,
-    /// The bytes. After an error nothing follows.
+    /// The bytes. The stream ends after an error.
     pub bytes: BoxStream<'static, Result<Bytes>>,
 }
 
 impl Download {
-    /// A download of bytes already in memory.
+    /// Creates a download of bytes in memory.
     #[must_use]
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self { length: bytes.len() as u64, bytes: stream::iter([Ok(bytes)]).boxed() }
     }
 
-    /// A download of a part of a file of this machine, in pieces of [`PIECE`] bytes. Ends early where
-    /// the file does.
+    /// Creates a download of a part of a local file, in pieces of [`PIECE`] bytes. Ends early if
+    /// the file is shorter.
     #[must_use]
     pub fn from_file(file: File, part: Range<u64>) -> Self {
         let (file, length) = (Arc::new(file), part.end.saturating_sub(part.start));
@@ -52,9 +51,9 @@ impl Download {
         Self { length, bytes: bytes.boxed() }
     }
 
-    /// The same whole artifact, checked while it passes: the piece that completes it is held until
-    /// its length agrees and `judge` accepts its digest, so that a client never holds all of
-    /// something wrong.
+    /// Verifies a whole artifact while it passes. The piece that completes it is held back until
+    /// the length matches and `judge` accepts the digest, so that a client never receives a
+    /// complete but wrong artifact.
     #[must_use]
     pub fn verified(
         self,
@@ -78,8 +77,8 @@ impl Download {
         Self { length: self.length, bytes: bytes.boxed() }
     }
 
-    /// The same with its first piece already here, so that a failure before the first byte is an
-    /// error and not a cut connection.
+    /// Waits for the first piece, so that a failure before the first byte becomes an error response
+    /// and not an aborted connection.
     ///
     /// # Errors
     /// The failure of the first piece.
@@ -91,7 +90,7 @@ impl Download {
         Ok(Self { length: self.length, bytes })
     }
 
-    /// All of it in memory.
+    /// Collects the whole stream in memory.
     ///
     /// # Errors
     /// The first failure of the stream.
@@ -108,8 +107,8 @@ fn unreadable(error: io::Error) -> Error {
     Error::faulty("The artifact cannot be read").because(error)
 }
 
-/// Fills a buffer from this position of a file on, as far as one read does; answers how far. What the
-/// system has in memory is copied at once; a disk is waited for on a thread that may.
+/// Fills a buffer from this position of a file with a single read, and returns the number of bytes.
+/// Data in the page cache is copied at once; a read from disk runs on a blocking thread.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -119,7 +118,8 @@ pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
     at: u64,
 ) -> io::Result<(B, usize)> {
     let space = &mut [IoSliceMut::new(buffer.as_mut())];
-    // Nothing: not in memory, not known to this file system, or what reading tells again.
+    // Zero bytes or an error: not in the page cache, `NOWAIT` unsupported by the file system, the
+    // end of the file, or a failure that the plain read below reports.
     if let Ok(length @ 1..) = preadv2(file, space, at, ReadWriteFlags::NOWAIT) {
         return Ok((buffer, length));
     }
@@ -134,24 +134,27 @@ impl fmt::Debug for Download {
     }
 }
 
-/// A stream being checked.
+/// State of a verified stream.
 struct Check {
     source: BoxStream<'static, Result<Bytes>>,
     hasher: DigestHasher,
     judge: Box<dyn FnOnce(Digest) -> Result<()> + Send>,
     missing: u64,
-    /// What completes the artifact.
+    /// The piece that completes the artifact.
     held: Bytes,
 }
 
 impl Check {
-    /// The next piece that may be passed on, and what remains.
+    /// Returns the next piece to pass on, and the state for the piece after it.
     async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>> {
         while let Some(piece) = self.source.next().await {
             let piece = piece?;
+            // An empty piece behind the last one must not replace the piece that is held back.
             if piece.is_empty() {
                 continue;
             }
+            // Bytes after the announced length are refused as soon as they arrive, before they are
+            // passed on.
             self.missing = self
                 .missing
                 .checked_sub(piece.len() as u64)

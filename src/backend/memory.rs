@@ -1,4 +1,4 @@
-//! A backend that keeps everything in memory: what the others are measured by, and what tests fill.
+//! An in-memory backend: the reference for the conformance tests, and a fixture for others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release};
@@ -22,16 +22,16 @@ use crate::models::notes::release_notes;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// Extensions in memory, honest in every respect of [`Backend`].
+/// Extensions in memory, with the full contract of [`Backend`].
 pub struct MemoryBackend {
-    source: BackendKind,
-    extensions: RwLock<BTreeMap<ExtensionId, Repository>>,
-    /// Every change there ever was; a cursor is a length of it.
+    id: BackendId,
+    extensions: RwLock<BTreeMap<ExtensionId, StoredRepository>>,
+    /// All changes in order; a cursor is a length of this list.
     history: RwLock<Vec<ExtensionId>>,
 }
 
-/// The releases and READMEs of one extension by tag, and the bytes of their archives by key.
-struct Repository {
+/// Releases and READMEs of one extension by tag, and archives by key.
+struct StoredRepository {
     id: ExtensionId,
     releases: BTreeMap<Tag, Release>,
     archives: BTreeMap<ArtifactKey, Bytes>,
@@ -39,13 +39,13 @@ struct Repository {
 }
 
 impl MemoryBackend {
-    /// A backend without extensions that answers as one of this kind.
+    /// Creates an empty backend of this kind.
     #[must_use]
-    pub fn new(source: BackendKind) -> Self {
-        Self { source, extensions: RwLock::default(), history: RwLock::default() }
+    pub fn new(id: BackendId) -> Self {
+        Self { id, extensions: RwLock::default(), history: RwLock::default() }
     }
 
-    /// Publishes a release, or replaces the one of that tag.
+    /// Publishes a release, or replaces the one with this tag.
     pub fn publish(&self, id: &ExtensionId, tag: Tag, about: About, archive: impl Into<Bytes>) {
         let archive = archive.into();
         let digest = Digest::sha256(&archive);
@@ -62,12 +62,12 @@ impl MemoryBackend {
             artifact: ArtifactChoice::Chosen(file),
             manifest_digest: Some(digest),
             about: Arc::new(about),
-            ..Release::of_tag(self.source, tag.clone())
+            ..Release::of_tag(self.id, tag.clone())
         };
         self.put(id, tag, release, key, archive);
     }
 
-    /// Gives a published release its notes.
+    /// Sets the notes of a published release.
     pub fn write_notes(&self, id: &ExtensionId, tag: &Tag, text: &str) {
         let mut extensions = self.extensions.write();
         let release = extensions.get_mut(id).and_then(|known| known.releases.get_mut(tag));
@@ -76,16 +76,16 @@ impl MemoryBackend {
         }
     }
 
-    /// Gives a tag of an extension its README.
+    /// Sets the README of a tag.
     pub fn write_readme(&self, id: &ExtensionId, tag: Tag, text: impl Into<String>) {
         if let Some(repository) = self.extensions.write().get_mut(id) {
             repository.readmes.insert(tag, text.into());
         }
     }
 
-    /// Makes an extension that has no release, as an empty repository is.
+    /// Creates an extension without releases, like an empty repository.
     pub fn create(&self, id: &ExtensionId) {
-        self.extensions.write().entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        self.extensions.write().entry(id.clone()).or_insert_with(|| StoredRepository::empty(id));
         self.history.write().push(id.clone());
     }
 
@@ -97,22 +97,25 @@ impl MemoryBackend {
 
     fn put(&self, id: &ExtensionId, tag: Tag, release: Release, key: ArtifactKey, archive: Bytes) {
         let mut extensions = self.extensions.write();
-        let repository = extensions.entry(id.clone()).or_insert_with(|| Repository::empty(id));
+        let repository =
+            extensions.entry(id.clone()).or_insert_with(|| StoredRepository::empty(id));
         repository.releases.insert(tag, release);
         repository.archives.insert(key, archive);
         self.history.write().push(id.clone());
     }
 
-    fn with<T>(&self, id: &ExtensionId, read: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
+    fn with<T>(
+        &self,
+        id: &ExtensionId,
+        read: impl FnOnce(&StoredRepository) -> Result<T>,
+    ) -> Result<T> {
         let extensions = self.extensions.read();
         let repository = extensions.get(id);
-        repository
-            .map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
-            .map_err(|error| error.at(self.source))
+        repository.map_or_else(|| Err(Error::not_found(format!("Extension {id} not found"))), read)
     }
 }
 
-impl Repository {
+impl StoredRepository {
     fn empty(id: &ExtensionId) -> Self {
         Self {
             id: id.clone(),
@@ -125,8 +128,8 @@ impl Repository {
 
 #[async_trait]
 impl Backend for MemoryBackend {
-    fn source(&self) -> BackendKind {
-        self.source
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -174,6 +177,8 @@ impl Backend for MemoryBackend {
         let history = self.history.read();
         let cursor = ChangeCursor::new(history.len().to_string());
         let from = since.map_or(Some(history.len()), |cursor| cursor.as_str().parse().ok());
+        // A cursor from another process may lie beyond this history; the caller then lists
+        // everything.
         let Some(new) = from.and_then(|from| history.get(from..)) else {
             return Ok(Changes::CannotTell);
         };
@@ -206,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn changes_are_told_from_a_cursor_on() {
-        let backend = MemoryBackend::new(BackendKind::Oci);
+        let backend = MemoryBackend::new(BackendId::OCI);
         let ids = ["a-provider", "b-provider"]
             .map(|name| ExtensionId::from_oci_repository(name).unwrap());
         let since = |changes| match changes {

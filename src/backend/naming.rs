@@ -1,20 +1,22 @@
-//! Advice about repositories that nearly fit the naming, as faults of a list.
+//! Advice about repositories that nearly match the naming scheme, as faults of a list.
 
 use std::collections::BTreeMap;
 
 use crate::backend::Fault;
-use crate::models::brief::printable;
 use crate::models::fault::FaultSubject;
+use crate::models::truncate::printable;
 
-/// Repositories of one list that are named, the first by their names; the others are counted.
+/// Maximum number of named repositories, the first in order of their names; others are only
+/// counted.
 const NAMED_MAX: usize = 20;
-/// Longest name shown, in characters.
+/// Maximum length of a displayed name, in characters.
 const NAME_MAX: usize = 128;
 
-/// Advice about these repositories, each with one sentence.
+/// Creates one fault per repository from pairs of name and reason.
 #[must_use]
 pub fn naming_faults(found: impl IntoIterator<Item = (String, String)>) -> Vec<Fault> {
     let found = found.into_iter().map(|(name, reason)| (printable(&name, NAME_MAX), reason));
+    // Sorted and without duplicates, so that the same repositories are shown after every refresh.
     let found: BTreeMap<String, String> = found.collect();
     let more = found.len().saturating_sub(NAMED_MAX);
     let others = (more > 0)

@@ -1,56 +1,53 @@
-//! Change notices that a backend sends by itself: verified bytes in, change events out.
+//! Webhooks of a backend: verification of a delivery, and the change events in it.
 
 use hyper::HeaderMap;
 
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 
-/// Reads the notices of one backend. Object safe, so that the API names no backend.
+/// Parses the webhooks of one backend. Object safe, so that the API does not depend on a backend.
 ///
-/// What it answers is a hint: nothing in a notice is believed but that something changed.
+/// A delivery is only a hint that something changed; its content is never served.
 pub trait WebhookReceiver: Send + Sync {
-    /// The kind of backend whose notices these are.
-    fn source(&self) -> BackendKind;
-
-    /// Whether the headers alone do not condemn a delivery. Others are refused before any byte of
-    /// their body is read.
+    /// Returns false if the headers alone disqualify a delivery, which is then refused before its
+    /// body is read.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool;
 
-    /// Verifies a delivery by its headers and the bytes of its body exactly as received, and only
-    /// then reads it.
+    /// Verifies a delivery by its headers and its exact body bytes, and parses it only if it is
+    /// authentic.
     ///
     /// # Errors
-    /// [`WebhookError`], after which nothing has been remembered.
+    /// [`WebhookError`], in which case the receiver keeps no state of the delivery.
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError>;
 }
 
-/// Why a delivery is not taken.
+/// Reason why a delivery is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// No signature, an empty one, or one that is not ours (401).
+    /// Missing, empty or wrong signature (401).
     #[error("The signature of this delivery is missing or wrong")]
     Unsigned,
-    /// Signed, but not readable (400).
+    /// Valid signature, but a malformed body (400).
     #[error("This delivery cannot be read")]
     Malformed,
 }
 
-/// What became of a delivery that was taken; each of these is a success to its sender.
+/// Result of an accepted delivery. All variants are a success for the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// These may have changed: read them again now, and by the schedule of late uploads.
+    /// These extensions may have changed: refresh them now, and again on the schedule for late
+    /// uploads.
     Changed(Vec<ExtensionId>),
-    /// Seen before: no work.
+    /// Duplicate of an earlier delivery; no work is done.
     Replayed,
-    /// Nothing in it concerns us.
+    /// The delivery concerns no extension.
     Ignored,
 }
 
 impl Delivery {
-    /// Every word, so that each series can exist from the start.
+    /// All labels, so that every metric series exists from the start.
     pub const LABELS: [&str; 3] = ["changed", "replayed", "ignored"];
 
-    /// The word used in metrics and logs.
+    /// Returns the word used in metrics and logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {

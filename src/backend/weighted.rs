@@ -1,5 +1,4 @@
-//! A map bounded by the number of its entries and by what they weigh: what was not asked for the
-//! longest goes first.
+//! An LRU map bounded by the number of entries and by their total weight.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -7,12 +6,12 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-/// How much is held at most.
+/// Limits of a weighted map.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Entries.
+    /// Maximum number of entries.
     pub entries: NonZeroUsize,
-    /// What all of them weigh together, in bytes.
+    /// Maximum total weight, in bytes.
     pub bytes: usize,
 }
 
@@ -24,13 +23,13 @@ pub struct Weighted<K: Eq + Hash, V> {
 }
 
 impl<K: Eq + Hash, V> Weighted<K, V> {
-    /// Nothing yet, and never more than this.
+    /// Creates an empty map with these limits.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, by_key: LruCache::unbounded(), bytes: 0 }
     }
 
-    /// The value under this key, which counts as asked for.
+    /// Returns the value under this key and marks it as recently used.
     pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -38,7 +37,7 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         self.by_key.get(key).map(|(_, value)| value)
     }
 
-    /// The value under this key, which does not count as asked for.
+    /// Returns the value under this key without marking it as used.
     pub fn peek<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -46,7 +45,7 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         self.by_key.peek(key).map(|(_, value)| value)
     }
 
-    /// Forgets a value.
+    /// Removes a value.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
@@ -56,9 +55,10 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         }
     }
 
-    /// Keeps a value that weighs this many bytes; answers how many others had to leave. A value
-    /// that is too heavy by itself is not kept.
+    /// Inserts a value with this weight in bytes and returns the number of evicted entries. A value
+    /// that exceeds the limit by itself is not inserted.
     pub fn put(&mut self, key: K, weight: usize, value: V) -> usize {
+        // A stale value must not survive when its successor is too heavy.
         self.remove(&key);
         if weight > self.bounds.bytes {
             return 0;
@@ -74,17 +74,18 @@ impl<K: Eq + Hash, V> Weighted<K, V> {
         left
     }
 
-    /// Forgets what is not worth keeping.
+    /// Removes the values for which `keep` returns false.
     pub fn retain(&mut self, keep: impl Fn(&V) -> bool)
     where
         K: Clone,
     {
+        // `LruCache` has no `retain`, and the weights must be subtracted entry by entry.
         let gone = self.by_key.iter().filter(|(_, (_, value))| !keep(value));
         let gone: Vec<K> = gone.map(|(key, _)| key.clone()).collect();
         gone.iter().for_each(|key| self.remove(key));
     }
 
-    /// Everything held.
+    /// Iterates over all values.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.by_key.iter().map(|(_, (_, value))| value)
     }

@@ -1,14 +1,14 @@
-//! Artifacts on disk, by their digest: fetched once for all who ask at the same time, verified,
-//! bounded. Where there is no disk to keep them on, they are passed through.
+//! Artifact store: files by digest, fetched once for concurrent requests, verified, and bounded in
+//! size. Without a usable directory, artifacts are streamed from their backends.
 
 pub mod buffers;
 mod disk;
+mod eviction;
 mod fetch;
 mod fill;
 mod filling;
 mod finding;
 mod reader;
-mod shelf;
 mod state;
 
 use std::collections::HashMap;
@@ -25,9 +25,9 @@ use tracing::warn;
 use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
 use crate::cache::artifacts::buffers::{Allowance, Buffers};
-use crate::cache::artifacts::disk::{Disk, Found};
+use crate::cache::artifacts::disk::{Disk, DiskHit};
+use crate::cache::artifacts::eviction::EvictionQueue;
 use crate::cache::artifacts::fill::Fill;
-use crate::cache::artifacts::shelf::Shelf;
 pub use crate::cache::artifacts::state::StoreState;
 use crate::cache::artifacts::state::Trouble;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,100 +35,101 @@ use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::caches::CacheCounters;
 use crate::models::artifact::{Artifact, ArtifactKey};
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::digest::{Algorithm, Digest};
 
-/// Stored files that are opened at once.
+/// Maximum number of stored files that are opened concurrently.
 const LOOKS_MAX: usize = 64;
-/// How long the disk may take to open a file; what takes longer is fetched past the store.
+/// Timeout for opening a stored file. After that the artifact is streamed from its backend.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens the artifact at its backend, or the given part of it.
+/// Opens the artifact at its backend, or the given byte range.
 pub type Upstream =
     Arc<dyn Fn(Option<Range<u64>>) -> BoxFuture<'static, Result<Download>> + Send + Sync>;
 
-/// Is told the digest of an artifact each time that all of it was verified.
+/// Called with the digest of an artifact each time it was verified as a whole.
 pub type Witness = Arc<dyn Fn(&Digest) + Send + Sync>;
 
-/// What is asked for, and where it is to be had.
+/// A request for an artifact, and access to its backend.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct ArtifactRequest {
     /// The backend that has it.
-    pub source: BackendKind,
-    /// The artifact; what its digest is to be, where that is known.
+    pub backend: BackendId,
+    /// The artifact, with its expected digest if that is known.
     pub artifact: Arc<Artifact>,
-    /// Which part of it; all of it if `None`.
+    /// The requested byte range; `None` for the whole artifact.
     pub range: Option<Range<u64>>,
-    /// Its backend.
+    /// Opens the artifact at the backend.
     pub upstream: Upstream,
-    /// Who wants to know its digest.
+    /// Receives the digest after a verification.
     pub witness: Witness,
 }
 
 /// An artifact on its way to a caller.
 #[derive(Debug)]
 pub struct Opened {
-    /// The bytes asked for.
+    /// The requested bytes.
     pub download: Download,
-    /// Where they come from.
-    pub origin: Origin,
+    /// DownloadOrigin of the bytes.
+    pub origin: DownloadOrigin,
 }
 
-/// Where bytes come from.
+/// DownloadOrigin of the bytes of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A file of ours.
+pub enum DownloadOrigin {
+    /// A file in the store.
     Store,
-    /// A backend, for this caller first.
+    /// A backend; this request started the fetch.
     Backend,
-    /// A fetch that another caller began.
+    /// A fetch that another request started.
     Shared,
 }
 
-/// The artifacts of one process.
+/// The artifact store of one process.
 pub struct Artifacts {
     disk: Option<Disk>,
-    /// Where short questions to the disk are put.
+    /// Bounds the concurrency and the duration of short disk operations.
     lane: Lane,
-    shelf: Mutex<Shelf>,
-    fills: Mutex<HashMap<Identity, Arc<Fill>>>,
-    /// Files that are being verified, each once for all who want it.
+    shelf: Mutex<EvictionQueue>,
+    fills: Mutex<HashMap<ContentIdentity, Arc<Fill>>>,
+    /// Verifications of stored files in progress; concurrent requests share one (single flight).
     verifying: Coalesced<Digest, bool>,
     buffers: Buffers,
     trouble: Trouble,
     hits: CacheCounters,
     counters: ArtifactCounters,
-    /// Fetches under way; they are waited for at the end.
+    /// Number of fetches in progress, awaited at shutdown.
     busy: watch::Sender<usize>,
 }
 
-/// What a fetch is of: a file of one backend, and what its digest is to be. The digest alone would
-/// not do: a backend may say of a file of its own that it has the digest of another's, and whoever
-/// wants that one would be given what comes of it, or does not.
+/// ContentIdentity of a fetch: a file of one backend, and its expected digest. The digest alone is not
+/// enough: a backend may claim another backend's digest for a file that it serves, and requests for
+/// the genuine one would then share the failed fetch.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Identity {
-    source: BackendKind,
+struct ContentIdentity {
+    backend: BackendId,
     key: ArtifactKey,
     digest: Option<Digest>,
 }
 
-impl Identity {
-    fn of(wanted: &Wanted) -> Self {
+impl ContentIdentity {
+    fn of(wanted: &ArtifactRequest) -> Self {
         let Artifact { key, digest, .. } = &*wanted.artifact;
-        Self { source: wanted.source, key: key.clone(), digest: digest.clone() }
+        Self { backend: wanted.backend, key: key.clone(), digest: digest.clone() }
     }
 }
 
 impl Artifacts {
-    /// Passes everything through and keeps nothing.
+    /// Creates a store without a directory, which streams every artifact.
     #[must_use]
     pub fn passing(hits: CacheCounters, counters: ArtifactCounters) -> Arc<Self> {
         Arc::new(Self::of(None, 0, hits, counters))
     }
 
-    /// Keeps artifacts in this directory, at most so many bytes of them.
+    /// Opens the store in a directory, with a limit in bytes.
     ///
-    /// A directory that cannot be used is said to be so, and everything is passed through.
+    /// If the directory cannot be used, this is logged, and artifacts are streamed.
     pub async fn stored_in(
         dir: impl Into<PathBuf>,
         max_bytes: u64,
@@ -137,6 +138,7 @@ impl Artifacts {
     ) -> Arc<Self> {
         let disk = Disk::new(dir);
         let this = Arc::new(Self::of(Some(disk.clone()), max_bytes, hits, counters));
+        // Listing a large store takes seconds on a slow disk, so it must not block the runtime.
         let found = tokio::task::spawn_blocking(move || disk.open()).await;
         match found.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok((found, told)) => {
@@ -157,7 +159,7 @@ impl Artifacts {
         Self {
             disk,
             lane: Lane::new(LOOKS_MAX, PATIENCE),
-            shelf: Mutex::new(Shelf::new(max_bytes)),
+            shelf: Mutex::new(EvictionQueue::new(max_bytes)),
             fills: Mutex::default(),
             verifying: Coalesced::default(),
             buffers: Buffers::default(),
@@ -168,23 +170,26 @@ impl Artifacts {
         }
     }
 
-    /// What is stored is what was found, and nothing else.
-    fn restock(&self, found: Vec<Found>) {
+    /// Replaces the contents of the shelf by the files that were found.
+    fn restock(&self, found: Vec<DiskHit>) {
         self.shelf.lock().clear();
         for file in found {
+            // `None`: a file from an earlier run is verified at its first use.
             let left = self.shelf.lock().put(file.digest, file.size, None);
             self.remove(left);
         }
         self.count();
     }
 
-    /// The bytes asked for: from the store, from a fetch under way, or from a fetch that begins
-    /// now. Nobody gets all of an artifact before its size and digest agree.
+    /// Opens an artifact: from the store, from a fetch in progress, or from a new fetch. A caller
+    /// never receives all of an artifact before its size and digest are verified.
     ///
     /// # Errors
-    /// The backend's, as long as nothing was passed on; `Overloaded` while as many downloads as may be
-    /// are under way.
-    pub async fn open(self: &Arc<Self>, wanted: Wanted) -> Result<Opened> {
+    ///
+    /// The backend's errors before the first byte; `Overloaded` at the limit of concurrent
+    /// downloads.
+    pub async fn open(self: &Arc<Self>, wanted: ArtifactRequest) -> Result<Opened> {
+        // Taken first: a download beyond the limit must not cost a request to the backend.
         let allowance = self.buffers.allow().ok_or_else(|| {
             Error::new(ErrorKind::Overloaded, "Too many concurrent downloads; retry later")
         })?;
@@ -193,12 +198,16 @@ impl Artifacts {
         if let Some((file, part)) = self.find(&wanted.artifact, part.clone()).await {
             let download = reader::stored(file, part, allowance);
             self.hits.hit();
+            // A stored file was verified under this digest, so serving it pins a version like a
+            // download.
             wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
-            return Ok(Opened { download, origin: Origin::Store });
+            return Ok(Opened { download, origin: DownloadOrigin::Store });
         }
         self.hits.miss();
-        // A file of this machine needs no second one.
-        let worth = wanted.source != BackendKind::Local && !part.is_empty();
+        // A local artifact is a file already, and a copy would only take space.
+        let worth = wanted.backend.kind() != BackendKind::Local && !part.is_empty();
+        // The first bytes are awaited here, so that a failure becomes an HTTP status and not a
+        // broken body.
         if worth
             && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?
@@ -206,17 +215,22 @@ impl Artifacts {
             return Ok(Opened { download, origin });
         }
         let download = self.pass(wanted, allowance).await?;
-        Ok(Opened { download, origin: Origin::Backend })
+        Ok(Opened { download, origin: DownloadOrigin::Backend })
     }
 
-    /// Passes the bytes of a backend on. The whole of an artifact is verified on its way; a part of
-    /// it cannot be.
-    async fn pass(self: &Arc<Self>, wanted: Wanted, allowance: Arc<Allowance>) -> Result<Download> {
+    /// Streams an artifact from its backend. A whole artifact is verified on the way; a range
+    /// cannot be.
+    async fn pass(
+        self: &Arc<Self>,
+        wanted: ArtifactRequest,
+        allowance: Arc<Allowance>,
+    ) -> Result<Download> {
         let opened = (wanted.upstream)(wanted.range.clone()).await?;
         let opened = reader::allowed(opened, allowance);
         if wanted.range.is_some() {
             return opened.begun().await;
         }
+        // Judged before the last byte is passed on, so that a client never gets all of a bad file.
         let (size, algorithm) = (wanted.artifact.size, algorithm_of(&wanted.artifact));
         let this = Arc::clone(self);
         let judge = move |found: Digest| {
@@ -227,20 +241,21 @@ impl Artifacts {
         opened.verified(size, algorithm, judge).begun().await
     }
 
-    /// Whether an artifact is the one that was asked for.
-    fn judge(&self, wanted: &Wanted, found: &Digest) -> Result<()> {
+    /// Checks a digest against the expected one.
+    fn judge(&self, wanted: &ArtifactRequest, found: &Digest) -> Result<()> {
         match &wanted.artifact.digest {
             Some(expected) if expected != found => {
-                self.counters.mismatch(wanted.source.as_str());
+                self.counters.mismatch(wanted.backend.as_str());
                 let message = format!("The artifact's digest is {found}, not {expected}");
-                Err(Error::faulty(message).at(wanted.source))
+                Err(Error::faulty(message))
             }
+            // Without an expected digest, the first download establishes it.
             _ => Ok(()),
         }
     }
 }
 
-/// How the digest of an artifact is made: as its own is, where that is known.
+/// Returns the algorithm of the expected digest, or SHA-256 without one.
 fn algorithm_of(artifact: &Artifact) -> Algorithm {
     artifact.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm)
 }

@@ -1,5 +1,5 @@
-//! A bounded memo: least recently used goes first, entries die after a time to live, or as soon
-//! as what they were made from changed. Counts are exact, because a lock orders everything.
+//! Bounded LRU cache. An entry expires after its time to live, or as soon as the data that it was
+//! made from changes. Counters are exact, because one lock orders all accesses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::metrics::caches::CacheCounters;
 
-/// How often what does not hold any more is looked for. Nobody may ever ask for it again, and what
-/// it was made from, perhaps a whole catalog of before, lives as long as it does.
+/// Interval of the removal of expired entries. An entry that is not requested again would otherwise
+/// keep its source data alive, which may be a whole view of the catalog.
 const CLEAR_EVERY: Duration = Duration::from_secs(10);
 
-/// Answers by key. Values are cheap to clone.
+/// Cached responses by key. Values must be cheap to clone.
 pub struct Memo<V> {
     held: Mutex<Held<V>>,
     ttl: Duration,
@@ -31,24 +31,25 @@ struct Slot<V> {
     made: Instant,
 }
 
-/// An answer from a memo.
+/// A cached response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit<V> {
-    /// The answer.
+    /// The response.
     pub value: V,
-    /// How long ago it was made.
+    /// Time since the response was made.
     pub age: Duration,
 }
 
 impl<V: Clone> Memo<V> {
-    /// A memo of at most so much, each entry of which lives for `ttl`.
+    /// Creates a cache with these bounds, whose entries live for `ttl`.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
         let held = Held { entries: Weighted::new(bounds), cleared: Instant::now() };
         Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
 
-    /// The answer under this key, if it is young enough and still holds; counts a hit or a miss.
+    /// Returns the response under this key if it is young enough and `holds`. Counts a hit or a
+    /// miss.
     pub fn get(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let hit = self.look_up(key, holds);
         match hit {
@@ -58,7 +59,8 @@ impl<V: Clone> Memo<V> {
         hit
     }
 
-    /// The same, uncounted: for who was counted already, or counts by a rule of his own.
+    /// Returns the response like [`Memo::get`] without counting, for lookups that are counted
+    /// elsewhere.
     pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
@@ -66,13 +68,14 @@ impl<V: Clone> Memo<V> {
         if age < self.ttl && holds(&slot.value) {
             return Some(Hit { value: slot.value.clone(), age });
         }
+        // Too old or outdated, and neither can become valid again.
         entries.remove(key);
         None
     }
 
-    /// Keeps an answer of this weight, unless it does not hold any more: looked at under the lock,
-    /// so that what took long to make never takes the place of something newer. The least recently
-    /// used ones leave if there is no room, and every ten seconds all that hold no more.
+    /// Stores a response of this weight if it `holds`. That is checked under the lock, so that a
+    /// slow response never replaces a newer one. Evicts the least recently used entries if there is
+    /// no room, and every ten seconds all entries that are not valid any longer.
     pub fn put(&self, key: String, weight: usize, value: V, holds: impl Fn(&V) -> bool) {
         let Held { entries, cleared } = &mut *self.held.lock();
         if cleared.elapsed() >= CLEAR_EVERY {
@@ -85,14 +88,14 @@ impl<V: Clone> Memo<V> {
         }
     }
 
-    /// How many answers it holds that would still be given.
+    /// Returns the number of valid entries.
     pub fn len(&self, holds: impl Fn(&V) -> bool) -> usize {
         let entries = &self.held.lock().entries;
         let alive = |slot: &&Slot<V>| slot.made.elapsed() < self.ttl && holds(&slot.value);
         entries.values().filter(alive).count()
     }
 
-    /// What is counted of it.
+    /// Returns the counters of this cache.
     #[must_use]
     pub const fn counters(&self) -> &CacheCounters {
         &self.counters
@@ -120,7 +123,7 @@ mod tests {
         memo.put(key.to_owned(), 1, value, |_| true);
     }
 
-    /// Hits, misses, evictions.
+    /// Returns hits, misses and evictions.
     fn counts(memo: &Memo<u32>) -> [u64; 3] {
         let counters = memo.counters();
         [counters.hits(), counters.misses(), counters.evictions()]

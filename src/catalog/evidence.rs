@@ -1,7 +1,8 @@
-//! The evidence of one backend: what its last list and its last reads proved, and its faults.
+//! BackendEvidence about one backend: the proven part of the last listing and the last reads, and the
+//! faults.
 //!
-//! Every read, on every path, ends here. Answers are marked, names are asked for again and
-//! `/health` names faults by this state alone.
+//! Every read, on every path, is recorded here. Degraded marks on responses, repeated reads and the
+//! faults in `/health` depend on this state alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,47 +12,49 @@ use crate::backend::Fault;
 use crate::backend::changes::Listed;
 use crate::catalog::faults::Faults;
 use crate::error::Error;
-use crate::models::brief::brief;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
+use crate::models::truncate::truncate;
 
-/// Evidence that reads update and answers consult.
+/// BackendEvidence that reads update and responses consult.
 #[derive(Default)]
-pub(crate) struct EvidenceCell(RwLock<Evidence>);
+pub(crate) struct EvidenceCell(RwLock<BackendEvidence>);
 
 #[derive(Default)]
-struct Evidence {
+struct BackendEvidence {
     /// Coverage of the last list of repositories.
     listing: Coverage,
-    /// Extensions whose last read failed or proved less than everything.
+    /// Extensions whose last read failed or was incomplete.
     incomplete: BTreeSet<ExtensionId>,
     faults: Faults,
-    /// Faults of the names of repositories. Apart from the others: they say nothing of what is
-    /// served, and must not take the room of those that do.
+    /// Faults of repository names, apart from the others: they concern nothing that is served, and
+    /// must not take the room of faults that do.
     naming: Vec<Fault>,
 }
 
 impl EvidenceCell {
-    /// Takes in what a list of repositories proved. Returns the new faults.
+    /// Records the coverage of a list of repositories. Returns the new faults.
     pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
         let mut evidence = self.0.write();
         let Listed { coverage, faults } = listed;
         let (naming, mut faults): (Vec<Fault>, Vec<Fault>) =
             faults.into_iter().partition(is_of_naming);
+        // A listing with faults has named its gap already.
         if let Some(reason) = coverage.reason().filter(|_| faults.is_empty()) {
             faults.push(listing_fault(reason));
         }
         evidence.listing = coverage;
         let mut news =
             evidence.faults.replace(faults, |_, subject| *subject == FaultSubject::Listing);
+        // Only new advice is logged; the list repeats it in every sweep.
         news.extend(naming.iter().filter(|fault| !evidence.naming.contains(fault)).cloned());
         evidence.naming = naming;
         news
     }
 
-    /// Takes in an extension that was read. Returns the new faults.
+    /// Records an extension that was read. Returns the new faults.
     pub(crate) fn read(&self, extension: &Extension) -> Vec<Fault> {
         let mut evidence = self.0.write();
         let (id, coverage) = (extension.id(), extension.coverage());
@@ -61,6 +64,7 @@ impl EvidenceCell {
             evidence.incomplete.insert(id.clone());
         }
         let repository = id.to_string();
+        // A fault of a download ends when its file is gone, even if no download ever succeeds.
         evidence.faults.keep_downloads(&repository, |file| {
             let files = extension.all_releases().flat_map(|release| release.assets.iter());
             let archives = extension.all_releases().filter_map(|one| one.artifact.chosen());
@@ -71,14 +75,15 @@ impl EvidenceCell {
         if let Some(reason) = coverage.reason() {
             faults.push(ExtensionFault::of_repository(reason));
         }
+        // An empty repository without a reason would be missing from lists and from `/health`.
         if faults.is_empty() && extension.releases().is_empty() {
             faults.push(ExtensionFault::of_repository("it has no release"));
         }
         evidence.replace(&repository, faults)
     }
 
-    /// Takes in that an extension could not be read. A failure that says nothing of the repository
-    /// is no fault of it, and leaves the faults as they are.
+    /// Records that an extension could not be read. Without a `failure`, the cause lies elsewhere
+    /// and the faults stay as they are.
     pub(crate) fn unread(&self, id: &ExtensionId, failure: Option<&Error>) -> Vec<Fault> {
         let mut evidence = self.0.write();
         evidence.incomplete.insert(id.clone());
@@ -92,7 +97,7 @@ impl EvidenceCell {
         is_new.then_some(fault).into_iter().collect()
     }
 
-    /// Takes in that the backend does not have an extension.
+    /// Records that the backend does not have an extension.
     pub(crate) fn absent(&self, id: &ExtensionId) {
         let mut evidence = self.0.write();
         evidence.incomplete.remove(id);
@@ -106,35 +111,36 @@ impl EvidenceCell {
         self.0.write().faults.add(fault.clone()).then_some(fault)
     }
 
-    /// Ends a fault.
+    /// Removes a fault.
     pub(crate) fn mended(&self, repository: &str, subject: &FaultSubject) {
-        // Most calls end nothing: they must not keep readers waiting.
+        // Most calls remove nothing, so a read lock comes first and readers need not wait.
         if self.0.read().faults.may_name(repository) {
             self.0.write().faults.remove(repository, subject);
         }
     }
 
-    /// Begins a sweep.
+    /// Starts a sweep, which counts the faults beyond the limit anew.
     pub(crate) fn sweep_begins(&self) {
         self.0.write().faults.sweep_begins();
     }
 
-    /// Drops the evidence of extensions that a complete list lacks and that are not known.
+    /// Drops the evidence of extensions for which `exists` is false.
     pub(crate) fn keep(&self, exists: impl Fn(&ExtensionId) -> bool) {
         let mut evidence = self.0.write();
         evidence.incomplete.retain(&exists);
         let of_one = |repository: &str| repository.parse::<ExtensionId>().ok();
+        // A listing's own faults concern no single extension, so they stay.
         evidence.faults.replace(Vec::new(), |repository, subject| {
             *subject != FaultSubject::Listing && of_one(repository).is_some_and(|id| !exists(&id))
         });
     }
 
-    /// Extensions whose last read proved less than everything, in order.
+    /// Returns the extensions whose last read failed or was incomplete, in order.
     pub(crate) fn incomplete(&self) -> Vec<ExtensionId> {
         self.0.read().incomplete.iter().cloned().collect()
     }
 
-    /// Whether an answer about one extension, or about all, lacks a part.
+    /// Returns true if a response about one extension, or about all, lacks a part.
     pub(crate) fn lacks_part(&self, of: Option<&ExtensionId>) -> bool {
         let evidence = self.0.read();
         match of {
@@ -143,26 +149,27 @@ impl EvidenceCell {
         }
     }
 
-    /// Whether this extension may exist though it is not known: it could not be read, or has a
-    /// fault.
+    /// Returns true if this extension may exist although it is not cached: it could not be read, or
+    /// has a fault.
     pub(crate) fn may_name(&self, id: &ExtensionId) -> bool {
         let evidence = self.0.read();
         evidence.incomplete.contains(id) || evidence.faults.may_name(&id.to_string())
     }
 
-    /// The faults that are kept, those of names last, and the number of those that are not.
+    /// Returns the kept faults, with naming faults last, and the number of faults that are not
+    /// kept.
     pub(crate) fn faults(&self) -> (Vec<Fault>, usize) {
         let evidence = self.0.read();
         let naming = evidence.naming.iter().cloned();
         (evidence.faults.iter().chain(naming).collect(), evidence.faults.beyond())
     }
 
-    /// The reason why the last list of repositories proved less than everything.
+    /// Returns the reason why the last list of repositories was incomplete.
     pub(crate) fn listing_gap(&self) -> Option<String> {
         self.0.read().listing.reason().map(ToOwned::to_owned)
     }
 
-    /// Takes over the evidence from before a restart.
+    /// Restores the evidence from before a restart.
     pub(crate) fn restore(
         &self,
         listing: Coverage,
@@ -182,27 +189,29 @@ fn is_of_naming(fault: &Fault) -> bool {
     fault.subject == FaultSubject::Naming
 }
 
-impl Evidence {
-    /// Replaces the faults of a repository and of its releases. Returns the new ones.
+impl BackendEvidence {
+    /// Replaces the faults of a repository and its releases. Returns the new ones.
     fn replace(&mut self, repository: &str, faults: Vec<ExtensionFault>) -> Vec<Fault> {
-        let name = brief(repository.to_owned());
+        let name = truncate(repository.to_owned());
         let mut by_subject: BTreeMap<FaultSubject, Vec<String>> = BTreeMap::new();
+        // Several faults of one subject become one, because the store has one place per subject.
         for fault in faults {
             by_subject.entry(fault.subject).or_default().push(fault.reason);
         }
         let faults = by_subject.into_iter().map(|(subject, reasons)| Fault {
             repository: name.clone(),
             subject,
-            reason: brief(reasons.join("; ")),
+            reason: truncate(reasons.join("; ")),
         });
         let is_replaced = |of: &str, subject: &FaultSubject| {
+            // Download faults stay: a read of metadata does not show that a file can be downloaded.
             of == name && matches!(subject, FaultSubject::Repository | FaultSubject::Release(_))
         };
         self.faults.replace(faults.collect(), is_replaced)
     }
 }
 
-/// A fault of the list of repositories as a whole.
+/// Returns a fault of the list of repositories as a whole.
 pub(super) fn listing_fault(reason: &str) -> Fault {
     Fault { repository: "*".to_owned(), subject: FaultSubject::Listing, reason: reason.to_owned() }
 }

@@ -1,31 +1,32 @@
-//! The faults of one backend: state by repository and subject, within a bound.
+//! Faults of one backend, by repository and subject, bounded in number.
 
 use std::collections::BTreeMap;
 
 use crate::backend::Fault;
 use crate::models::artifact::ArtifactKey;
-use crate::models::brief::brief;
 use crate::models::fault::FaultSubject;
+use crate::models::truncate::truncate;
 
-/// Faults that are kept: the first by repository and subject, so that each sweep keeps the same
-/// ones. The others are counted.
+/// Maximum number of kept faults: the first by repository and subject, so that each sweep keeps the
+/// same ones. The others are counted.
 const FAULTS_MAX: usize = 1000;
 
-type Key = (String, FaultSubject);
+type FaultKey = (String, FaultSubject);
 
 /// Faults by repository and subject. A read of a subject replaces its fault.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    reasons: BTreeMap<Key, String>,
+    reasons: BTreeMap<FaultKey, String>,
     beyond: usize,
 }
 
 impl Faults {
-    /// Adds a fault in the place of the one with the same repository and subject. Returns whether
-    /// it is new.
+    /// Adds a fault and replaces the one with the same repository and subject. Returns true if it
+    /// is new.
     pub(crate) fn add(&mut self, fault: Fault) -> bool {
         let Fault { repository, subject, reason } = fault;
-        let (key, reason) = ((brief(repository), subject), brief(reason));
+        // Shortened first: a compared reason must have the form in which it is stored.
+        let (key, reason) = ((truncate(repository), subject), truncate(reason));
         let before = self.reasons.insert(key, reason.clone());
         let is_news = before.is_none_or(|before| before != reason);
         if self.reasons.len() > FAULTS_MAX {
@@ -35,7 +36,7 @@ impl Faults {
         is_news
     }
 
-    /// Replaces every fault that `is_replaced` names by these. Returns the new ones.
+    /// Replaces all faults that `is_replaced` selects. Returns the new ones.
     pub(crate) fn replace(
         &mut self,
         faults: Vec<Fault>,
@@ -50,9 +51,10 @@ impl Faults {
             !is_replaced
         });
         let mut news = Vec::new();
+        // A fault that is removed and added again is not new, and must not be logged in each sweep.
         for fault in faults {
             let Fault { repository, subject, reason } = fault.clone();
-            let was_known = before.contains(&(brief(repository), subject, brief(reason)));
+            let was_known = before.contains(&(truncate(repository), subject, truncate(reason)));
             if self.add(fault.clone()) && !was_known {
                 news.push(fault);
             }
@@ -65,7 +67,7 @@ impl Faults {
         self.reasons.retain(|(of, about), _| of != repository || about != subject);
     }
 
-    /// Removes the faults of downloads of this repository whose file is not current any longer.
+    /// Removes download faults of this repository whose file is not current any longer.
     pub(crate) fn keep_downloads(
         &mut self,
         repository: &str,
@@ -77,23 +79,24 @@ impl Faults {
         });
     }
 
-    /// Begins a sweep, which counts anew what does not fit.
+    /// Starts a sweep, which counts the faults beyond the limit anew.
     pub(crate) const fn sweep_begins(&mut self) {
         self.beyond = 0;
     }
 
-    /// Number of faults that are not kept.
+    /// Returns the number of faults that are not kept.
     pub(crate) const fn beyond(&self) -> usize {
         self.beyond
     }
 
-    /// Whether a repository of this name may have a fault; compared without case.
+    /// Returns true if a repository of this name may have a fault; ASCII case is ignored.
+    // With faults beyond the limit, any repository may be among them.
     pub(crate) fn may_name(&self, repository: &str) -> bool {
         self.beyond > 0
             || self.reasons.keys().any(|(known, _)| known.eq_ignore_ascii_case(repository))
     }
 
-    /// The faults that are kept, by repository and subject.
+    /// Returns the kept faults, ordered by repository and subject.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Fault> {
         self.reasons.iter().map(|((repository, subject), reason)| Fault {
             repository: repository.clone(),

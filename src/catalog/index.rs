@@ -1,12 +1,12 @@
-//! What is known: a shelf for each backend, and the merged view that readers share.
+//! The index: a shelf for each backend, and the merged view that readers share.
 
-mod kept;
+mod backend_state;
+mod capacity;
+mod capacity_use;
+mod list;
 mod owners;
 mod patch;
-mod refused;
-mod room;
-mod searched;
-mod shelf;
+mod restore;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,72 +15,75 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::catalog::index::backend_state::{BackendState, PutOutcome};
 use crate::catalog::index::owners::Owners;
-use crate::catalog::index::patch::{Changes, is_same, patched};
-use crate::catalog::index::shelf::{Shelf, Taken};
-use crate::catalog::moment::Moment;
-use crate::catalog::ownership::{Bid, Standing, decide};
+use crate::catalog::index::patch::EntryChanges;
+use crate::catalog::ownership::{Claim, Ownership, resolve_owner};
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::catalog::search::SearchIndex;
 use crate::catalog::{Merge, Rules};
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Extension;
 use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::scope::Scope;
 
-pub use crate::catalog::index::refused::Held;
-pub use crate::catalog::index::shelf::Absence;
+pub use crate::catalog::index::backend_state::Absence;
+pub use crate::catalog::index::capacity_use::CapacityUse;
 
-/// One extension as a reader sees it.
+/// One extension as readers see it.
 #[derive(Debug)]
 pub struct Entry {
-    /// The releases of its owner, or those of all backends pooled.
+    /// The releases of the owner, or those of all backends pooled.
     pub extension: Arc<Extension>,
-    /// Who answers for it.
-    pub standing: Standing,
+    /// The backend that answers for it.
+    pub ownership: Ownership,
     parts: Parts,
 }
 
-/// What each backend has of one name, in order; never empty.
+/// The part of each backend that has a name, in order; never empty.
 type Parts = Box<[Part]>;
 
-/// What one backend has of a name, and when that was last read.
+/// The extension as one backend has it, and when it was last read.
 #[derive(Clone, Debug)]
 struct Part {
-    source: BackendKind,
+    backend: BackendId,
     extension: Arc<Extension>,
-    /// About how many bytes it takes up.
+    /// Approximate memory use in bytes.
     weight: usize,
-    read: Arc<Mutex<Moment>>,
+    read: Arc<Mutex<PersistentInstant>>,
 }
 
 impl Entry {
-    /// Type and name.
+    /// Returns type and name.
     #[must_use]
     pub fn id(&self) -> &ExtensionId {
         self.extension.id()
     }
 
-    /// Every backend that has it, in order.
-    pub fn sources(&self) -> impl Iterator<Item = BackendKind> {
-        self.parts.iter().map(|part| part.source)
+    /// Returns every backend that has this extension, in order.
+    pub fn backends(&self) -> impl Iterator<Item = BackendId> {
+        self.parts.iter().map(|part| part.backend)
     }
 
-    /// Whether releases of it come from this backend.
+    /// Returns true if this backend has releases of the extension.
     #[must_use]
-    pub fn is_of(&self, source: BackendKind) -> bool {
-        self.extension.releases().iter().any(|release| release.source == source)
+    pub fn is_of(&self, backend: BackendId) -> bool {
+        self.extension.releases().iter().any(|release| release.backend == backend)
     }
 
-    /// The backends that it was read from this long ago, or longer.
-    pub fn older_than(&self, age: Duration) -> impl Iterator<Item = BackendKind> {
+    /// The backends from which it was last read this long ago or longer.
+    pub fn older_than(&self, age: Duration) -> impl Iterator<Item = BackendId> {
         let old = move |part: &&Part| part.read.lock().elapsed() >= age;
-        self.parts.iter().filter(old).map(|part| part.source)
+        self.parts.iter().filter(old).map(|part| part.backend)
     }
 
-    fn is_made_of(&self, parts: &Parts, standing: Standing) -> bool {
+    // Pointers suffice: a shelf keeps the `Arc` of an extension that was read again unchanged.
+    fn is_made_of(&self, parts: &Parts, ownership: Ownership) -> bool {
         let same = |mine: &Part, theirs: &Part| {
-            mine.source == theirs.source && Arc::ptr_eq(&mine.extension, &theirs.extension)
+            mine.backend == theirs.backend && Arc::ptr_eq(&mine.extension, &theirs.extension)
         };
-        self.standing == standing
+        self.ownership == ownership
             && self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(mine, theirs)| same(mine, theirs))
     }
@@ -90,60 +93,66 @@ impl Entry {
 type Entries = Arc<[Arc<Entry>]>;
 
 /// An immutable picture of everything known. Entries that did not change are the same `Arc`s
-/// from one view to the next, which is how memos of answers see whether they still hold.
+/// from one view to the next, by which cached responses see whether they are still valid.
 #[derive(Debug, Default)]
 pub struct View {
-    /// Counts the views; equal numbers mean equal contents.
+    /// Number of the view. Equal numbers mean equal contents.
     pub revision: u64,
-    known: Vec<BackendKind>,
-    merged: Entries,
+    known: Vec<BackendId>,
+    lists: Vec<List>,
+}
+
+/// The extensions of one scope.
+#[derive(Debug, Default)]
+struct List {
+    scope: Scope,
+    entries: Entries,
+    /// Names that a later backend has and whose owner removed them: found by name, never listed.
     orphans: Entries,
-    by_source: Vec<(BackendKind, Entries)>,
-    searches: Vec<(Option<BackendKind>, Arc<SearchIndex<Entry>>)>,
+    search: Arc<SearchIndex<Entry>>,
 }
 
 impl View {
-    /// Every listed extension of one backend, or of all merged, by name and then type.
+    /// Every listed extension of a scope, by name and then type.
     #[must_use]
-    pub fn entries(&self, source: Option<BackendKind>) -> &[Arc<Entry>] {
-        match source {
-            None => &self.merged,
-            Some(source) => self.shelf(source),
-        }
+    pub fn entries(&self, scope: Scope) -> &[Arc<Entry>] {
+        self.list_of(scope).map_or(&[], |list| &list.entries)
     }
 
-    /// The same, of one type only.
+    /// The extensions of a scope, of one type only where one is given.
     pub fn list(
         &self,
         extension_type: Option<ExtensionType>,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> impl Iterator<Item = &Arc<Entry>> {
-        self.entries(source).iter().filter(move |entry| {
+        self.entries(scope).iter().filter(move |entry| {
             extension_type.is_none_or(|wanted| wanted == entry.id().extension_type)
         })
     }
 
-    /// One extension, from one backend or from its owner. Orphans are found too.
+    /// One extension, from its owner within the scope. Orphans are found too.
     #[must_use]
-    pub fn get(&self, id: &ExtensionId, source: Option<BackendKind>) -> Option<&Arc<Entry>> {
-        let orphan = || if source.is_none() { find(&self.orphans, id) } else { None };
-        find(self.entries(source), id).or_else(orphan)
+    pub fn get(&self, id: &ExtensionId, scope: Scope) -> Option<&Arc<Entry>> {
+        // A named backend serves what it has, without regard to ownership, so orphans are in its
+        // list.
+        let list = self.list_of(scope)?;
+        find(&list.entries, id).or_else(|| find(&list.orphans, id))
     }
 
-    /// Whether anything is known of this backend.
+    /// Returns true if the backend was listed.
     #[must_use]
-    pub fn knows(&self, source: BackendKind) -> bool {
-        self.known.contains(&source)
+    pub fn knows(&self, backend: BackendId) -> bool {
+        self.known.contains(&backend)
     }
 
-    fn shelf(&self, source: BackendKind) -> &[Arc<Entry>] {
-        let shelf = self.by_source.iter().find(|(of, _)| *of == source);
-        shelf.map_or(&[], |(_, entries)| entries)
-    }
-
-    fn of(&self, source: BackendKind) -> Entries {
-        let shelf = self.by_source.iter().find(|(of, _)| *of == source);
-        shelf.map_or_else(Entries::default, |(_, entries)| Arc::clone(entries))
+    fn list_of(&self, scope: Scope) -> Option<&List> {
+        self.lists.iter().find(|list| list.scope == scope).or_else(|| {
+            // The only backend of a kind is all of the kind.
+            let Scope::Kind(kind) = scope else { return None };
+            let is_of_kind =
+                |list: &&List| matches!(list.scope, Scope::Backend(one) if one.kind() == kind);
+            self.lists.iter().find(is_of_kind)
+        })
     }
 }
 
@@ -157,13 +166,13 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
 pub enum Put {
     /// It is in the index.
     Taken,
-    /// There is no room: what was known stays.
+    /// No room. The previous state stays.
     NoRoom,
-    /// Its list of releases is suddenly empty: what was known stays until [`Index::remove`].
+    /// Its list of releases is suddenly empty. The previous state stays until [`Index::remove`].
     Emptied(Absence, Extension),
 }
 
-/// Something that two answers of a backend say is gone.
+/// Something that two responses of a backend reported as gone.
 #[derive(Debug)]
 pub enum Gone {
     /// The repository.
@@ -173,7 +182,7 @@ pub enum Gone {
 }
 
 impl Gone {
-    /// The extension.
+    /// Returns the id of the extension.
     #[must_use]
     pub const fn id(&self) -> &ExtensionId {
         match self {
@@ -186,24 +195,27 @@ impl Gone {
 /// The writer's side of the catalog.
 pub struct Index {
     merge: Merge,
-    /// Whether a name passes on when its owner loses it.
+    /// If true, a name passes to the next backend when its owner loses it.
     takeover: bool,
-    shelves: Vec<Shelf>,
+    shelves: Vec<BackendState>,
+    /// Scopes with a list of their own, single backends first and all of them last.
+    scopes: Vec<Scope>,
     owners: Owners,
-    /// The names of which something changed since the last view.
+    /// Names that changed since the last view.
     touched: BTreeSet<ExtensionId>,
     changed: bool,
     revision: u64,
 }
 
 impl Index {
-    /// An index that knows nothing of these backends yet.
+    /// Creates an empty index for these backends.
     #[must_use]
-    pub fn new(sources: &[BackendKind], rules: &Rules) -> Self {
+    pub fn new(backends: &[BackendId], rules: &Rules) -> Self {
         Self {
             merge: rules.merge,
             takeover: rules.allow_takeover,
-            shelves: sources.iter().map(|source| Shelf::new(*source, rules.max_bytes)).collect(),
+            shelves: backends.iter().map(|id| BackendState::new(*id, rules.max_bytes)).collect(),
+            scopes: scopes(backends),
             owners: Owners::default(),
             touched: BTreeSet::new(),
             changed: false,
@@ -211,59 +223,63 @@ impl Index {
         }
     }
 
-    /// Whether anything changed since the last view.
+    /// Returns true if anything changed since the last view.
     #[must_use]
     pub const fn has_changed(&self) -> bool {
         self.changed
     }
 
-    /// The number of the view that shows everything known now; perhaps it is yet to be made.
+    /// Returns the number of the view that shows all changes, which may not have been made yet.
     #[must_use]
     pub fn due_revision(&self) -> u64 {
         self.revision + u64::from(self.changed)
     }
 
-    /// The backend was listed: from now on, what it lacks it is known to lack.
-    pub fn listed(&mut self, source: BackendKind) {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+    /// Marks a backend as listed: extensions it lacks are absent from now on, not unknown.
+    pub fn listed(&mut self, backend: BackendId) {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
+        // Only the first listing changes who may own a name; later ones change single names.
         if !std::mem::replace(&mut shelf.known, true) {
             self.touch_all();
         }
     }
 
     /// Takes in an extension that was read at this instant.
-    pub fn put(&mut self, source: BackendKind, extension: Extension, now: Instant) -> Put {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Put::Taken };
+    pub fn put(&mut self, backend: BackendId, extension: Extension, now: Instant) -> Put {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Put::Taken };
         let id = extension.id().clone();
         match shelf.read(extension, now) {
-            Taken::Same => Put::Taken,
-            Taken::News => {
+            PutOutcome::Same => Put::Taken,
+            PutOutcome::News => {
                 self.touch(id);
                 Put::Taken
             }
-            Taken::Refused => {
-                self.touch_elsewhere(source, [id].into());
+            PutOutcome::Refused => {
+                // A refused name may belong to this backend, which makes the owner of the others
+                // unsure.
+                self.touch_elsewhere(backend, [id].into());
                 Put::NoRoom
             }
-            Taken::Emptied(absence, extension) => Put::Emptied(absence, extension),
+            PutOutcome::Emptied(absence, extension) => Put::Emptied(absence, extension),
         }
     }
 
-    /// The backend said that it has no such repository.
-    pub fn missed(&mut self, source: BackendKind, id: &ExtensionId, now: Instant) -> Absence {
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return Absence::Unknown };
+    /// Records that the backend reported "no such repository".
+    pub fn missed(&mut self, backend: BackendId, id: &ExtensionId, now: Instant) -> Absence {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Absence::Unknown };
         let refused = shelf.room.lacks(id);
         let absence = shelf.missed(id, now);
+        // The name was refused for lack of room. Now that it is gone, another backend may own it.
         if refused && absence == Absence::Unknown {
-            self.touch_elsewhere(source, [id.clone()].into());
+            self.touch_elsewhere(backend, [id.clone()].into());
         }
         absence
     }
 
-    /// Removes an extension, or all its releases, for certain, unless it was seen again since.
-    pub fn remove(&mut self, source: BackendKind, gone: Gone, now: Instant) {
+    /// Removes an extension, or all its releases, unless it was seen again in the meantime.
+    pub fn remove(&mut self, backend: BackendId, gone: Gone, now: Instant) {
         let id = gone.id().clone();
-        let Some(shelf) = shelf_of(&mut self.shelves, source) else { return };
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
         let removed = match gone {
             Gone::Repository(id) => shelf.remove(&id),
             Gone::Releases(extension) => shelf.empty(extension, now),
@@ -273,114 +289,115 @@ impl Index {
         }
     }
 
-    /// An extension that a backend has and that has no listed release.
+    /// Returns an extension that the backend has and that lists no release.
     #[must_use]
-    pub fn without_release(&self, source: BackendKind, id: &ExtensionId) -> Option<Arc<Extension>> {
-        let part = self.shelf(source)?.extensions.get(id)?;
+    pub fn without_release(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Extension>> {
+        let part = self.shelf(backend)?.extensions.get(id)?;
         part.extension.releases().is_empty().then(|| Arc::clone(&part.extension))
     }
 
-    /// Number of extensions with releases of this backend, and some of them that it was not said
-    /// to lack.
+    /// Returns the number of this backend's extensions with releases, and up to `max` ids that are
+    /// not doubted.
     #[must_use]
-    pub fn undoubted(&self, source: BackendKind, max: usize) -> (usize, Vec<ExtensionId>) {
-        let Some(shelf) = self.shelf(source) else { return Default::default() };
+    pub fn undoubted(&self, backend: BackendId, max: usize) -> (usize, Vec<ExtensionId>) {
+        let Some(shelf) = self.shelf(backend) else { return Default::default() };
         let has_release = |(_, part): &(_, &Part)| !part.extension.releases().is_empty();
         let listed = || shelf.extensions.iter().filter(has_release).map(|(id, _)| id);
         let undoubted = listed().filter(|id| !shelf.absent.contains_key(*id));
         (listed().count(), undoubted.take(max).cloned().collect())
     }
 
-    /// Whether everything is known of an extension of this backend, so that a version that it
-    /// lacks does not exist.
+    /// Returns true if every release of this extension is known, so that an unlisted version does
+    /// not exist.
     #[must_use]
-    pub fn is_whole(&self, source: BackendKind, id: &ExtensionId) -> bool {
-        let part = self.shelf(source).and_then(|shelf| shelf.extensions.get(id));
+    pub fn is_whole(&self, backend: BackendId, id: &ExtensionId) -> bool {
+        let part = self.shelf(backend).and_then(|shelf| shelf.extensions.get(id));
         part.is_some_and(|part| part.extension.is_whole())
     }
 
-    /// Whether a backend has this extension.
+    /// Returns true if the backend has this extension.
     #[must_use]
-    pub fn has(&self, source: BackendKind, id: &ExtensionId) -> bool {
-        self.shelf(source).is_some_and(|shelf| shelf.extensions.contains_key(id))
+    pub fn has(&self, backend: BackendId, id: &ExtensionId) -> bool {
+        self.shelf(backend).is_some_and(|shelf| shelf.extensions.contains_key(id))
     }
 
-    /// Everything known of this backend that is not among these.
+    /// Returns the ids held for this backend that are not in `listed`.
     #[must_use]
-    pub fn beyond(&self, source: BackendKind, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
-        let ids = self.shelf(source).into_iter().flat_map(|shelf| shelf.extensions.keys());
+    pub fn beyond(&self, backend: BackendId, listed: &BTreeSet<ExtensionId>) -> Vec<ExtensionId> {
+        let ids = self.shelf(backend).into_iter().flat_map(|shelf| shelf.extensions.keys());
         ids.filter(|id| !listed.contains(*id)).cloned().collect()
     }
 
-    /// The picture of what is known now: the previous one, with the names that changed since.
+    /// Makes the view of the current state from the previous view and the names that changed since.
     pub fn view(&mut self, previous: &View) -> View {
         let touched = std::mem::take(&mut self.touched);
-        let (mut merged, mut orphans): (Changes, Changes) = Default::default();
-        let mut by_source: Vec<(BackendKind, Changes)> =
-            self.shelves.iter().map(|shelf| (shelf.source, Changes::new())).collect();
+        let scopes = self.scopes.clone();
+        let mut changes: Vec<EntryChanges> = scopes.iter().map(|_| EntryChanges::new()).collect();
         for id in touched {
-            let named = self.name(&id);
-            for (source, changes) in &mut by_source {
-                let parts = named.as_ref().map(|(parts, _)| parts);
-                let entry = parts.and_then(|parts| part_entry(parts, *source, previous));
-                changes.push((id.clone(), entry));
+            let parts: Parts = self.shelves.iter().filter_map(|shelf| shelf.listed(&id)).collect();
+            for (at, scope) in scopes.iter().enumerate() {
+                let ownership = self.ownership(&id, *scope, &parts);
+                let shows = |ownership| {
+                    self.owned_alone(&parts, *scope, ownership)
+                        .and_then(|owner| changes.get(owner)?.last()?.1.clone())
+                        .or_else(|| kept(previous.get(&id, *scope), &parts, ownership))
+                        .or_else(|| new_entry(self.merge, *scope, &parts, ownership))
+                };
+                let entry = ownership.and_then(shows);
+                if let Some(changes) = changes.get_mut(at) {
+                    changes.push((id.clone(), entry));
+                }
             }
-            let entry = named.and_then(|(parts, standing)| {
-                let pools = self.merge == Merge::Union && parts.len() > 1;
-                let owners = if pools { None } else { latest_of(&by_source, standing) };
-                owners
-                    .or_else(|| kept(previous.get(&id, None), &parts, standing))
-                    .or_else(|| Some(new_entry(pool(&parts, self.merge)?, &parts, standing)))
-            });
-            let is_orphan = |entry: &Arc<Entry>| matches!(entry.standing, Standing::Orphaned(_));
-            orphans.push((id.clone(), entry.clone().filter(is_orphan)));
-            merged.push((id, entry.filter(|entry| !is_orphan(entry))));
         }
         self.changed = false;
         self.revision += 1;
-        let merged = patched(&previous.merged, &merged);
-        let list = |(source, changes): &(BackendKind, Changes)| {
-            let entries = patched(&previous.of(*source), changes);
-            // A backend that has everything alone has the merged list.
-            let entries = if is_same(&entries, &merged) { Arc::clone(&merged) } else { entries };
-            (*source, entries)
-        };
-        View {
-            revision: self.revision,
-            known: self.shelves.iter().filter(|shelf| shelf.known).map(|s| s.source).collect(),
-            orphans: patched(&previous.orphans, &orphans),
-            by_source: by_source.iter().map(list).collect(),
-            merged,
-            searches: Vec::new(),
+        let mut lists: Vec<List> = Vec::with_capacity(scopes.len());
+        for (scope, changes) in scopes.into_iter().zip(changes).rev() {
+            lists.push(List::next(scope, &changes, previous.list_of(scope), lists.first()));
         }
-        .searched(previous)
+        let known = self.shelves.iter().filter(|shelf| shelf.known).map(|shelf| shelf.backend);
+        View { revision: self.revision, known: known.collect(), lists }
     }
 
-    /// Who has a name, and who answers for it, which is remembered. `None`: nobody has a release.
-    fn name(&mut self, id: &ExtensionId) -> Option<(Parts, Standing)> {
-        let held = |shelf: &Shelf| {
-            let part = shelf.extensions.get(id)?;
-            (!part.extension.releases().is_empty()).then(|| part.clone())
-        };
-        let parts: Parts = self.shelves.iter().filter_map(held).collect();
-        let bid = |shelf: &Shelf| Bid {
-            source: shelf.source,
-            // What it has and there is no room for may be its own.
+    /// The backend of a scope that answers for a name; `None`: no backend of the scope has a
+    /// release. The owner among all backends is remembered.
+    fn ownership(&mut self, id: &ExtensionId, scope: Scope, parts: &Parts) -> Option<Ownership> {
+        if let Scope::Backend(one) = scope {
+            return part_of(parts, one).map(|_| Ownership::Owned(one));
+        }
+        let in_scope = self.shelves.iter().filter(|shelf| scope.includes(shelf.backend));
+        let claims = in_scope.map(|shelf| Claim {
+            backend: shelf.backend,
+            // A name beyond the capacity may be the backend's own.
             known: shelf.known && !shelf.room.lacks(id),
-            has: part_of(&parts, shelf.source).is_some(),
-        };
-        let bids: Vec<Bid> = self.shelves.iter().map(bid).collect();
+            has: part_of(parts, shelf.backend).is_some(),
+        });
+        let claims: Vec<Claim> = claims.collect();
         let before = match self.merge {
             Merge::Owner if !self.takeover => self.owners.owner_of(id),
+            // With takeover or pooling, a former owner has no claim over the backends that have it
+            // now.
             Merge::Owner | Merge::Union => None,
         };
-        let standing = decide(&bids, before);
-        match standing {
-            Some(Standing::Owned(owner)) => self.owners.owned(id, owner),
-            None | Some(Standing::Orphaned(_)) => self.owners.lost(id),
-            Some(Standing::Unsure(..)) => {}
+        let ownership = resolve_owner(&claims, before);
+        if scope == Scope::All {
+            match ownership {
+                Some(Ownership::Owned(owner)) => self.owners.owned(id, owner),
+                None | Some(Ownership::Orphaned(_)) => self.owners.lost(id),
+                Some(Ownership::Undetermined(..)) => {}
+            }
         }
-        Some((parts, standing?))
+        ownership
+    }
+
+    /// The position of the owner's own list, where the scope shows what that list shows, so that
+    /// its entry is held once.
+    fn owned_alone(&self, parts: &Parts, scope: Scope, ownership: Ownership) -> Option<usize> {
+        let Ownership::Owned(owner) = ownership else { return None };
+        let own = Scope::from(owner);
+        let pools = self.merge == Merge::Union
+            && parts.iter().filter(|part| scope.includes(part.backend)).count() > 1;
+        if pools || own == scope { None } else { self.scopes.iter().position(|one| *one == own) }
     }
 
     fn touch(&mut self, id: ExtensionId) {
@@ -393,54 +410,54 @@ impl Index {
         self.touch_these(ids.cloned().collect());
     }
 
-    /// Many at once: sets are joined in one pass.
+    /// Takes many ids at once: `BTreeSet::append` joins sets in one pass.
     fn touch_these(&mut self, mut ids: BTreeSet<ExtensionId>) {
         self.touched.append(&mut ids);
         self.changed = true;
     }
 
-    fn shelf(&self, source: BackendKind) -> Option<&Shelf> {
-        self.shelves.iter().find(|shelf| shelf.source == source)
+    fn shelf(&self, backend: BackendId) -> Option<&BackendState> {
+        self.shelves.iter().find(|shelf| shelf.backend == backend)
     }
 }
 
-fn shelf_of(shelves: &mut [Shelf], source: BackendKind) -> Option<&mut Shelf> {
-    shelves.iter_mut().find(|shelf| shelf.source == source)
+/// Every scope that has a list of its own: each backend, each kind of several backends, all.
+fn scopes(backends: &[BackendId]) -> Vec<Scope> {
+    let mut scopes: Vec<Scope> = backends.iter().map(|backend| Scope::from(*backend)).collect();
+    for kind in BackendKind::ALL {
+        if backends.iter().filter(|backend| backend.kind() == kind).count() > 1 {
+            scopes.push(Scope::Kind(kind));
+        }
+    }
+    scopes.push(Scope::All);
+    scopes
 }
 
-fn part_of(parts: &Parts, source: BackendKind) -> Option<&Part> {
-    parts.iter().find(|part| part.source == source)
+fn shelf_of(shelves: &mut [BackendState], backend: BackendId) -> Option<&mut BackendState> {
+    shelves.iter_mut().find(|shelf| shelf.backend == backend)
 }
 
-/// The entry of one backend's own list, if it has the name.
-fn part_entry(parts: &Parts, source: BackendKind, previous: &View) -> Option<Arc<Entry>> {
-    let extension = &part_of(parts, source)?.extension;
-    let owned = Standing::Owned(source);
-    kept(previous.get(extension.id(), Some(source)), parts, owned)
-        .or_else(|| Some(new_entry(Arc::clone(extension), parts, owned)))
+fn part_of(parts: &Parts, backend: BackendId) -> Option<&Part> {
+    parts.iter().find(|part| part.backend == backend)
 }
 
-/// The entry of the name looked at last in the list of its owner; what the owner shows is held once.
-fn latest_of(by_source: &[(BackendKind, Changes)], standing: Standing) -> Option<Arc<Entry>> {
-    let Standing::Owned(owner) = standing else { return None };
-    let (_, changes) = by_source.iter().find(|(source, _)| *source == owner)?;
-    changes.last()?.1.clone()
+/// Returns the entry of the previous view if a new one would be equal.
+fn kept(previous: Option<&Arc<Entry>>, parts: &Parts, ownership: Ownership) -> Option<Arc<Entry>> {
+    previous.filter(|entry| entry.is_made_of(parts, ownership)).cloned()
 }
 
-/// The entry of the previous view, if it would be made of the same again.
-fn kept(previous: Option<&Arc<Entry>>, parts: &Parts, standing: Standing) -> Option<Arc<Entry>> {
-    previous.filter(|entry| entry.is_made_of(parts, standing)).cloned()
-}
-
-fn new_entry(extension: Arc<Extension>, parts: &Parts, standing: Standing) -> Arc<Entry> {
-    Arc::new(Entry { extension, standing, parts: parts.clone() })
-}
-
-/// What the merged view shows of a name: the first one's releases, or all pooled.
-fn pool(parts: &Parts, merge: Merge) -> Option<Arc<Extension>> {
-    let mut extensions = parts.iter().map(|part| Arc::clone(&part.extension));
-    match merge {
+/// An entry with the releases of the first backend of the scope, or of all of its backends pooled.
+fn new_entry(
+    merge: Merge,
+    scope: Scope,
+    parts: &Parts,
+    ownership: Ownership,
+) -> Option<Arc<Entry>> {
+    let in_scope = parts.iter().filter(|part| scope.includes(part.backend));
+    let mut extensions = in_scope.map(|part| Arc::clone(&part.extension));
+    let extension = match merge {
         Merge::Owner => extensions.next(),
         Merge::Union => extensions.reduce(|pooled, next| Arc::new(pooled.union(&next))),
-    }
+    };
+    Some(Arc::new(Entry { extension: extension?, ownership, parts: parts.clone() }))
 }

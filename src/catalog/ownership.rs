@@ -1,73 +1,80 @@
-//! Which backend answers for a name, so that a later one can never take it over unseen.
+//! Ownership of names: the backend that serves a name, so that another one cannot take it over
+//! unnoticed.
 
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// How a backend stands towards one name.
+/// Claim of a backend to one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bid {
+pub struct Claim {
     /// The backend.
-    pub source: BackendKind,
-    /// Whether anything is known of the backend at all.
+    pub backend: BackendId,
+    /// True if the backend was listed and had room for the name, so that `has` is certain.
     pub known: bool,
-    /// Whether it has a release under that name.
+    /// True if the backend has a release under that name.
     pub has: bool,
 }
 
-/// What the merged view says of a name.
+/// Ownership of a name in the merged view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// This backend answers.
-    Owned(BackendKind),
-    /// The first would answer, but nothing is known yet of the second, which comes before it.
-    Unsure(BackendKind, BackendKind),
-    /// The first answered once and has it no more; the name does not pass to the others.
-    Orphaned(BackendKind),
+pub enum Ownership {
+    /// This backend owns the name.
+    Owned(BackendId),
+    /// The first backend has the name. The second comes before it and may own the name, because it
+    /// was not listed yet or had no room.
+    Undetermined(BackendId, BackendId),
+    /// This backend owned the name and lost it. The name does not pass to the others.
+    Orphaned(BackendId),
 }
 
-/// Decides over the bids of all backends, in order, and who owned the name before.
+/// Decides over the claims of all backends, in order, and who owned the name before.
 /// `None`: no backend has it.
 #[must_use]
-pub fn decide(bids: &[Bid], before: Option<BackendKind>) -> Option<Standing> {
-    let position = |source| bids.iter().position(|bid| bid.source == source);
-    let first = bids.iter().position(|bid| bid.has)?;
-    let (earlier, rest) = bids.split_at_checked(first)?;
-    let owner = rest.first()?.source;
-    if let Some(unknown) = earlier.iter().find(|bid| !bid.known) {
-        return Some(Standing::Unsure(owner, unknown.source));
+pub fn resolve_owner(claims: &[Claim], before: Option<BackendId>) -> Option<Ownership> {
+    let position = |source| claims.iter().position(|claim| claim.backend == source);
+    let first = claims.iter().position(|claim| claim.has)?;
+    let (earlier, rest) = claims.split_at_checked(first)?;
+    let owner = rest.first()?.backend;
+    // A first listing that comes late must not turn into a change of owner.
+    if let Some(unknown) = earlier.iter().find(|claim| !claim.known) {
+        return Some(Ownership::Undetermined(owner, unknown.backend));
     }
+    // A former owner that comes after the first one does not keep the name.
     Some(match before.map(|before| (before, position(before))) {
-        Some((before, Some(at))) if at < first => Standing::Orphaned(before),
-        _ => Standing::Owned(owner),
+        Some((before, Some(at))) if at < first => Ownership::Orphaned(before),
+        _ => Ownership::Owned(owner),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use BackendKind::{Gitea, Local, Oci};
 
-    /// `+` has it, `-` has it not, `?` is not known.
-    fn bids(text: &str) -> Vec<Bid> {
-        let sources = [Gitea, Oci, Local];
-        let bid = |(source, mark)| Bid { source, known: mark != '?', has: mark == '+' };
-        sources.into_iter().zip(text.chars()).map(bid).collect()
+    const GITEA: BackendId = BackendId::GITEA;
+    const OCI: BackendId = BackendId::OCI;
+    const LOCAL: BackendId = BackendId::LOCAL;
+
+    /// Parses bids: `+` has the name, `-` does not have it, `?` was not listed.
+    fn claims(text: &str) -> Vec<Claim> {
+        let backends = [GITEA, OCI, LOCAL];
+        let claim = |(backend, mark)| Claim { backend, known: mark != '?', has: mark == '+' };
+        backends.into_iter().zip(text.chars()).map(claim).collect()
     }
 
     #[test]
     fn the_first_that_has_a_name_owns_it_and_keeps_it() {
         for (text, before, expected) in [
-            ("+++", None, Some(Standing::Owned(Gitea))),
-            ("-++", None, Some(Standing::Owned(Oci))),
-            ("---", Some(Gitea), None),
-            ("?+-", None, Some(Standing::Unsure(Oci, Gitea))),
-            ("+?+", None, Some(Standing::Owned(Gitea))),
-            ("-?+", None, Some(Standing::Unsure(Local, Oci))),
-            ("-+-", Some(Gitea), Some(Standing::Orphaned(Gitea))),
-            ("++-", Some(Oci), Some(Standing::Owned(Gitea))),
-            ("-+-", Some(Oci), Some(Standing::Owned(Oci))),
-            ("--+", Some(Oci), Some(Standing::Orphaned(Oci))),
+            ("+++", None, Some(Ownership::Owned(GITEA))),
+            ("-++", None, Some(Ownership::Owned(OCI))),
+            ("---", Some(GITEA), None),
+            ("?+-", None, Some(Ownership::Undetermined(OCI, GITEA))),
+            ("+?+", None, Some(Ownership::Owned(GITEA))),
+            ("-?+", None, Some(Ownership::Undetermined(LOCAL, OCI))),
+            ("-+-", Some(GITEA), Some(Ownership::Orphaned(GITEA))),
+            ("++-", Some(OCI), Some(Ownership::Owned(GITEA))),
+            ("-+-", Some(OCI), Some(Ownership::Owned(OCI))),
+            ("--+", Some(OCI), Some(Ownership::Orphaned(OCI))),
         ] {
-            assert_eq!(decide(&bids(text), before), expected, "{text} after {before:?}");
+            assert_eq!(resolve_owner(&claims(text), before), expected, "{text} after {before:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The watch over a backend: whether it keeps a question waiting, whether it is still there after
-//! a silence, and whether it is back after an outage.
+//! Health checks of a backend: after a request without a timely response, after a silence, and
+//! during an outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,37 +8,40 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::catalog::Catalog;
-use crate::catalog::intake::{Origin, read_one};
-use crate::catalog::member::Member;
-use crate::catalog::status::Question;
+use crate::catalog::apply::{ReadOrigin, read_one};
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::status::Operation;
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// After this long without a question a backend is asked whether it is still there.
+/// Time without a request after which a backend is probed.
 const SILENCE: Duration = Duration::from_secs(15);
-/// The least time between two probes.
+/// Minimum time between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalog {
-    /// Watches over a backend until dropped.
-    pub(super) async fn keep_watch(self: Arc<Self>, source: BackendKind) {
-        let Some(member) = self.member(source) else { return };
-        let mut contact = member.backend.contact();
+    /// Probes a backend when that is due, until dropped.
+    pub(super) async fn keep_watch(self: Arc<Self>, source: BackendId) {
+        let Some(handle) = self.handle(source) else { return };
+        let mut contact = handle.backend.contact();
         let begun = Instant::now();
         let mut late = 0;
         loop {
             let now = contact.as_mut().map(|contact| *contact.borrow_and_update());
             let now = now.unwrap_or_default();
+            // Only the change to "late" is news: one slow download must not cause probe after
+            // probe.
             let keeps_waiting = late == 0 && now.late > 0;
             late = now.late;
             if keeps_waiting {
-                member.failed(Question::Contact, &unanswered(source));
+                handle.failed(Operation::Contact, &unanswered(source));
             }
-            let due = due(member, now, begun);
+            let due = due(handle, now, begun);
             if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
-                self.probe(member).await;
-                // A probe may end before it was sent, and the breaker stay as it is.
+                self.probe(handle).await;
+                // A probe may end before it was sent and leave the circuit breaker as it is.
+                // Without the pause the loop would spin.
                 sleep(PROBE_PAUSE).await;
                 continue;
             }
@@ -61,43 +64,46 @@ impl Catalog {
         }
     }
 
-    /// Asks whether a backend is there. Where it refused a read, a read of an extension asks: a
-    /// question that needs less rights would call it healthy.
-    async fn probe(self: &Arc<Self>, member: &Member) {
-        let (refuses_reads, _) = member.status.refuses_reads();
-        member.status.refusal_is_checked();
-        let canary = if refuses_reads { self.canary(member) } else { None };
-        let Some(canary) = canary else { return member.probe().await };
-        let read = read_one(member, canary).await;
-        member.learned(&read.1);
-        self.take_in(member, vec![read], Origin::Backend).await.confirm(member);
+    /// Probes a backend. If it refused a read, the probe reads an extension: a request that needs
+    /// fewer rights would report it as healthy.
+    async fn probe(self: &Arc<Self>, handle: &BackendHandle) {
+        let (refuses_reads, _) = handle.status.refuses_reads();
+        handle.status.refusal_is_checked();
+        // Cleared before the read: whatever its outcome, the refusal has been checked.
+        let canary = if refuses_reads { self.canary(handle) } else { None };
+        let Some(canary) = canary else { return handle.probe().await };
+        let read = read_one(handle, canary).await;
+        handle.learned(&read.1);
+        self.apply(handle, vec![read], ReadOrigin::Backend).await.confirm(handle);
     }
 
-    /// A known extension whose last read succeeded, else one whose last read failed.
-    pub(super) fn canary(&self, member: &Member) -> Option<ExtensionId> {
-        let incomplete = member.evidence.incomplete();
-        let (_, known) = self.index.lock().undoubted(member.source(), usize::MAX);
+    /// Returns a known extension whose last read succeeded, else one whose last read failed.
+    pub(super) fn canary(&self, handle: &BackendHandle) -> Option<ExtensionId> {
+        let incomplete = handle.evidence.incomplete();
+        let (_, known) = self.index.lock().undoubted(handle.id(), usize::MAX);
         let readable = known.into_iter().find(|id| incomplete.binary_search(id).is_err());
         readable.or_else(|| incomplete.into_iter().next())
     }
 }
 
-/// When to ask whether the backend is there; `None`: not before there are news.
-fn due(member: &Member, contact: Contact, begun: Instant) -> Option<Instant> {
+/// Returns the time of the next probe; `None` if only a change of contact can cause one.
+fn due(handle: &BackendHandle, contact: Contact, begun: Instant) -> Option<Instant> {
     match contact.breaker {
         BreakerState::Open { until } => Some(until),
+        // The probe of the half-open breaker is under way, and its result changes the contact.
         BreakerState::HalfOpen => None,
-        // One repository that is refused says nothing yet about the others.
-        BreakerState::Closed if member.status.refuses_reads().1 => Some(Instant::now()),
+        // One refused repository proves nothing about the others.
+        BreakerState::Closed if handle.status.refuses_reads().1 => Some(Instant::now()),
         BreakerState::Closed => {
-            let heard = [contact.last_heard, member.status.last_asked()];
+            let heard = [contact.last_heard, handle.status.last_asked()];
             let silent = heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE;
+            // A backend that limits our request rate is not probed before its pause ends.
             contact.paused_until.max(Some(silent))
         }
     }
 }
 
-fn unanswered(source: BackendKind) -> Error {
+fn unanswered(source: BackendId) -> Error {
     let message = format!("The {source} backend did not answer in time");
-    Error::new(ErrorKind::BackendTimeout, message).at(source)
+    Error::new(ErrorKind::BackendTimeout, message)
 }

@@ -1,4 +1,4 @@
-//! What callers ask of the catalog: one extension, one release, its bytes; waiting at most 2.5 s.
+//! Reads of the catalog: one extension, one release, or its bytes. A read waits 2.5 s at most.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,242 +10,256 @@ use tokio::time::Instant;
 use crate::backend::Fault;
 use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
+use crate::catalog::apply::ReadOrigin;
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::{Entry, View};
-use crate::catalog::intake::Origin;
-use crate::catalog::member::Member;
-use crate::catalog::ownership::Standing;
-use crate::catalog::questions::{Deadline, Wanted, What};
-use crate::catalog::room::no_room;
+use crate::catalog::lookups::{Deadline, LookupKey, LookupSubject};
+use crate::catalog::over_capacity::over_capacity;
+use crate::catalog::ownership::Ownership;
 use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
-use crate::models::brief::first_few;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 use crate::models::tag::Tag;
+use crate::models::truncate::first_few;
 
-/// When asking again may help while a backend is not there.
+/// `Retry-After` of responses while a backend is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Catalog {
-    /// What is known of the backends asked, waiting for their first round if there was none yet.
+    /// Returns the current view. Waits for the first round of the requested backends if there was
+    /// none yet.
     ///
     /// # Errors
-    /// Nothing is known of any of them.
-    pub async fn ready(&self, source: Option<BackendKind>) -> Result<Arc<View>> {
-        self.ready_by(source, Deadline::of_a_read()).await
+    ///
+    /// `BackendUnavailable` or `BackendRefused` if no requested backend has data that can be
+    /// served.
+    pub async fn ready(&self, scope: Scope) -> Result<Arc<View>> {
+        self.ready_by(scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns the current view like [`Catalog::ready`], within the deadline of a read in progress.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::ready`].
-    pub async fn ready_by(
-        &self,
-        source: Option<BackendKind>,
-        deadline: Deadline,
-    ) -> Result<Arc<View>> {
-        let knows = |member: &Member| self.is_listed(member);
-        // A failed round ends the wait for a backend as well, so that an outage costs nobody time.
-        let settled = |member: &Member| knows(member) || member.status.is_failing();
-        if !self.asked(source).all(settled) {
+    pub async fn ready_by(&self, scope: Scope, deadline: Deadline) -> Result<Arc<View>> {
+        let knows = |handle: &BackendHandle| self.is_listed(handle);
+        // A failed round ends the wait for a backend as well, so that an outage delays no response.
+        let settled = |handle: &BackendHandle| knows(handle) || handle.status.is_failing();
+        if !self.asked(scope).all(settled) {
             let mut news = self.view.subscribe();
             let first_rounds = async {
-                while !self.asked(source).all(settled) && news.changed().await.is_ok() {}
+                while !self.asked(scope).all(settled) && news.changed().await.is_ok() {}
                 Ok(())
             };
-            // Past the patience the answer is made of what is known by then.
-            let _ = deadline.wait(source, first_rounds).await;
+            // After the deadline the response is made of the data that is there by then.
+            let _ = deadline.wait(scope, first_rounds).await;
         }
-        let nobody_asked = self.asked(source).next().is_none();
-        if nobody_asked || self.asked(source).any(|member| self.answers_for(member)) {
+        // With no backend configured an empty catalog is the correct response, not an outage.
+        let nobody_asked = self.asked(scope).next().is_none();
+        if nobody_asked || self.asked(scope).any(|handle| self.answers_for(handle)) {
             return Ok(self.view());
         }
-        Err(self.nothing_known(source))
+        Err(self.nothing_known(scope))
     }
 
-    /// Whether the first rounds of other backends can add nothing to an entry: its owner, or a
-    /// version that is pooled.
-    fn is_certain(&self, entry: &Entry, source: Option<BackendKind>) -> bool {
-        let is_owned = !matches!(entry.standing, Standing::Unsure(..));
-        let pools = self.rules.merge == Merge::Union;
-        let others_are_listed = || self.members.iter().all(|member| self.is_listed(member));
-        source.is_some() || is_owned && (!pools || others_are_listed())
+    /// Returns true if the first rounds of other backends cannot change an entry: neither its owner
+    /// nor the pooled versions.
+    fn is_certain(&self, entry: &Entry, scope: Scope) -> bool {
+        let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
+        let pools = self.rules.merge == Merge::Union && self.asked(scope).nth(1).is_some();
+        is_owned && (!pools || self.asked(scope).all(|handle| self.is_listed(handle)))
     }
 
-    /// One extension, from one backend or from its owner. A name that is not known is asked for;
-    /// one that was read long ago is read again behind the answer.
+    /// Returns one extension, from one backend or from its owner. An unknown name is requested from
+    /// the backends; an extension that was last read longer ago than the `ttl` is refreshed in the
+    /// background.
     ///
     /// # Errors
-    /// `NotFound` only if every backend that could own it said no.
-    pub async fn find(
-        self: &Arc<Self>,
-        id: &ExtensionId,
-        source: Option<BackendKind>,
-    ) -> Result<Arc<Entry>> {
-        self.find_by(id, source, Deadline::of_a_read()).await
+    ///
+    /// `NotFound` only if every backend that could own the name reported its absence.
+    pub async fn find(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<Arc<Entry>> {
+        self.find_by(id, scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns one extension like [`Catalog::find`], within the deadline of a read in progress.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`].
     pub async fn find_by(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
         let known =
-            self.view().get(id, source).filter(|entry| self.is_certain(entry, source)).cloned();
+            self.view().get(id, scope).filter(|entry| self.is_certain(entry, scope)).cloned();
         let known = match known {
-            // A read or a notice may have shown it before its backend was listed.
+            // A read or a webhook may have added it before its backend was listed.
             Some(entry) => Some(entry),
-            None => self.ready_by(source, deadline).await?.get(id, source).cloned(),
+            None => self.ready_by(scope, deadline).await?.get(id, scope).cloned(),
         };
         if let Some(entry) = &known {
+            // Stale data is served while it is refreshed: a read never waits for a known extension.
             self.read_again_if_old(entry);
-            standing(entry, source)?;
-            return self.still_answers(entry, source).map(|()| Arc::clone(entry));
+            self.check_owner(entry)?;
+            return self.still_answers(entry, scope).map(|()| Arc::clone(entry));
         }
-        let wanted = Wanted { id: id.clone(), what: What::Extension, source };
-        if self.was_denied(&wanted) {
+        let wanted = LookupKey { id: id.clone(), what: LookupSubject::Extension, scope };
+        // Requests for names that do not exist must not reach the backends again and again.
+        if self.is_known_absent(&wanted) {
             return Err(not_found(id));
         }
-        self.ask(id, source, true, deadline).await?;
-        if let Some(entry) = self.view().get(id, source) {
-            return standing(entry, source).map(|()| Arc::clone(entry));
+        // Budgeted, because a caller may have made the name up.
+        self.lookup(id, scope, true, deadline).await?;
+        if let Some(entry) = self.view().get(id, scope) {
+            return self.check_owner(entry).map(|()| Arc::clone(entry));
         }
-        Err(self.unserved(id, source).unwrap_or_else(|| {
-            self.deny(wanted);
+        // An extension without releases exists, so it does not enter the negative cache.
+        Err(self.unserved(id, scope).unwrap_or_else(|| {
+            self.remember_absent(wanted);
             not_found(id)
         }))
     }
 
-    /// The same with every release in full. What cannot be read in time, or not from a backend that
-    /// is away, stays as it is known.
+    /// Returns one extension with every release in full. A release stays as it is known if it
+    /// cannot be read in time or its backend is unavailable.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`].
     pub async fn find_whole(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find_by(id, source, deadline).await?;
+        let entry = self.find_by(id, scope, deadline).await?;
+        // A backend that gives every release in full with its listing needs no further request.
         if !entry.extension.has_unread() {
             return Ok(entry);
         }
-        let has_it = self.members.iter().filter(|member| entry.is_of(member.source()));
-        // Of a backend that has not said a word since the start nobody knows whether it is there,
-        // and one that is away is asked behind the answer.
-        let reads = has_it.filter(|member| member.status.last_asked().is_some()).map(|member| {
-            let there = member.status.is_healthy();
+        let has_it = self.handles.iter().filter(|handle| entry.is_of(handle.id()));
+        // A backend without any contact since the start may be down, so it is not read. One that is
+        // unavailable is read in the background, without a wait.
+        let reads = has_it.filter(|handle| handle.status.last_asked().is_some()).map(|handle| {
+            let there = handle.status.is_healthy();
             let deadline = if there { deadline } else { Deadline::passed() };
-            deadline.wait(Some(member.source()), self.read_whole(entry.id(), member.source()))
+            deadline.wait(handle.id().into(), self.read_whole(entry.id(), handle.id()))
         });
         join_all(reads).await;
         self.shown().await;
-        self.find_by(id, source, deadline).await
+        self.find_by(id, scope, deadline).await
     }
 
-    /// Reads every release of an extension. Shared with everyone who wants them meanwhile; goes on
-    /// when its callers leave.
-    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendKind) -> Result<()> {
+    /// Reads every release of an extension. Concurrent callers share one read (single flight),
+    /// which continues when they leave.
+    async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendId) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
         let question = || async move {
-            let Some(member) = this.member(source) else { return Ok(()) };
-            let read = member.backend.releases(&id).await;
-            member.learned(&read);
-            let mut taken = this.take_in(member, vec![(id, read)], Origin::Backend).await;
+            let Some(handle) = this.handle(source) else { return Ok(()) };
+            let read = handle.backend.releases(&id).await;
+            handle.learned(&read);
+            let mut taken = this.apply(handle, vec![(id, read)], ReadOrigin::Backend).await;
             let failure = taken.failures.pop().map(|(_, error)| error);
-            let failure = failure.or_else(|| (taken.no_room > 0).then(|| no_room(source)));
-            taken.confirm(member);
+            // A refused extension was read, but its releases are not in the view that the caller
+            // takes.
+            let failure =
+                failure.or_else(|| (taken.over_capacity > 0).then(|| over_capacity(source)));
+            taken.confirm(handle);
             failure.map_or(Ok(()), Err)
         };
-        self.questions.whole.ask(&key, question).await
+        self.lookups.whole.ask(&key, question).await
     }
 
-    /// One release of an extension, read in full. A version that is not known is asked for.
+    /// Returns one release in full. An unknown version is requested from the backend.
     ///
     /// # Errors
+    ///
     /// As [`Catalog::find`]; `NotFound` also if the extension has no such version.
     pub async fn find_release(
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        self.find_release_by(id, version, source, Deadline::of_a_read()).await
+        self.find_release_by(id, version, scope, Deadline::of_a_read()).await
     }
 
-    /// The same for a read that has begun already.
+    /// Returns one release in full, within the deadline of a read in progress.
     pub(super) async fn find_release_by(
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let (entry, mut release) = self.find_named(id, version, source, deadline).await?;
+        let (entry, mut release) = self.find_named(id, version, scope, deadline).await?;
+        // A listing may name tags without their content, which costs a request for each tag.
         if release.artifact == ArtifactChoice::Unread {
             release = self.read_now(entry.id(), &release, deadline).await?;
         }
         Ok((entry, release))
     }
 
-    /// The same as it is known, perhaps not read yet.
+    /// Returns one release as it is cached; its content may be unread.
     pub(super) async fn find_named(
         self: &Arc<Self>,
         id: &ExtensionId,
         version: &Tag,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<(Arc<Entry>, Arc<Release>)> {
-        let entry = self.find_by(id, source, deadline).await?;
-        if let Some(found) = self.find_beyond(&entry, version, source, deadline).await? {
+        let entry = self.find_by(id, scope, deadline).await?;
+        // A list that is cut off at its limit never shows old versions, so these are read by tag.
+        if let Some(found) = self.find_by_tag(&entry, version, scope, deadline).await? {
             return Ok((entry, found));
         }
-        let what = What::Version(version.clone());
+        let what = LookupSubject::Version(version.clone());
         let has = |extension: &Extension| extension.find(version).is_some();
-        let entry = self.find_with(id, source, what, has, deadline).await?;
+        let entry = self.find_with(id, scope, what, has, deadline).await?;
         let release = entry.extension.find(version).cloned();
         let release = release.ok_or_else(|| no_version(id, version))?;
         Ok((entry, release))
     }
 
-    /// An extension, of which something is wanted that it may not have: what is not known is asked
-    /// for once.
+    /// Returns an extension for which `has` should hold. If it does not, the extension is read
+    /// again once, and a failure to find it enters the negative cache.
     pub(super) async fn find_with(
         self: &Arc<Self>,
         id: &ExtensionId,
-        source: Option<BackendKind>,
-        what: What,
+        scope: Scope,
+        what: LookupSubject,
         has: impl Fn(&Extension) -> bool,
         deadline: Deadline,
     ) -> Result<Arc<Entry>> {
-        let entry = self.find_by(id, source, deadline).await?;
-        let wanted = Wanted { id: id.clone(), what, source };
-        if has(&entry.extension) || self.was_denied(&wanted) {
+        let entry = self.find_by(id, scope, deadline).await?;
+        let wanted = LookupKey { id: id.clone(), what, scope };
+        if has(&entry.extension) || self.is_known_absent(&wanted) {
             return Ok(entry);
         }
-        self.ask(id, source.or_else(|| self.owner_of(&entry)), true, deadline).await?;
-        let entry = self.find_by(id, source, deadline).await?;
+        // Only the owner is read where it alone can have more versions.
+        self.lookup(id, self.narrowed(scope, &entry), true, deadline).await?;
+        let entry = self.find_by(id, scope, deadline).await?;
         if !has(&entry.extension) {
-            self.deny(wanted);
+            self.remember_absent(wanted);
         }
         Ok(entry)
     }
 
-    /// A release as its backend has it now, with all that it tells of it. Shared with everyone who
-    /// asks the same meanwhile; goes on when its callers leave.
+    /// Reads a release again from its backend, with notes and checksum. Concurrent callers for the
+    /// same release share one read, which continues when they leave.
     ///
     /// # Errors
-    /// The backend's; `NotFound` also if the release holds no archive.
+    ///
+    /// The backend's errors; `NotFound` also if the release holds no archive.
     pub(super) async fn read_now(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -255,72 +269,103 @@ impl Catalog {
         let key = Same(Arc::clone(release));
         let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
         let question = || async move {
-            let Some(member) = this.member(known.source) else { return Ok(known) };
-            let read = member.backend.version(&id, &known.tag).await;
-            member.learned(&read);
+            let Some(handle) = this.handle(known.backend) else { return Ok(known) };
+            let read = handle.backend.version(&id, &known.tag).await;
+            handle.learned(&read);
             let release = read?;
             let subject = FaultSubject::Release(release.tag.clone());
-            member.evidence.mended(&id.to_string(), &subject);
-            judge_checksum(member, &id, &release);
+            // The release could be read, so an earlier fault of this tag no longer applies.
+            handle.evidence.mended(&id.to_string(), &subject);
+            judge_checksum(handle, &id, &release);
             if release.artifact.is_usable() {
                 this.stands_for(&id, &known, &release).await;
                 return Ok(Arc::new(release));
             }
-            // What holds nothing is shown on no path, and its extension is read without it. If that
-            // fails it is still not shown.
-            let _ = this.refresh(&id, Some(known.source)).await;
+            // A release without an archive is never shown, so its extension is read again without
+            // it. If that read fails, the release is still not shown.
+            let _ = this.refresh(&id, known.backend.into()).await;
             Err(no_version(&id, &known.tag))
         };
-        let answer = self.questions.releases.ask(&key, question);
-        let answer = deadline.wait(Some(release.source), answer).await;
-        answer.map_err(|error| self.held_back(Some(release.source), error))
+        let answer = self.lookups.releases.ask(&key, question);
+        let answer = deadline.wait(release.backend.into(), answer).await;
+        answer.map_err(|error| self.held_back(release.backend.into(), error))
     }
 
-    /// The one backend that can have versions of this name which are not known; `None`: all can.
-    fn owner_of(&self, entry: &Entry) -> Option<BackendKind> {
-        match (self.rules.merge, entry.standing) {
-            (Merge::Owner, Standing::Owned(owner)) => Some(owner),
-            _ => None,
+    /// The backends of a scope that can have versions of this name which are not known.
+    fn narrowed(&self, scope: Scope, entry: &Entry) -> Scope {
+        match (self.rules.merge, entry.ownership) {
+            (Merge::Owner, Ownership::Owned(owner)) => owner.into(),
+            _ => scope,
         }
     }
 
-    /// Whether what is known of one of its backends, or of its owner, is young enough to be served.
-    ///
-    /// # Errors
-    /// It is not: nothing current is known.
-    pub fn still_answers(&self, entry: &Entry, source: Option<BackendKind>) -> Result<()> {
-        let source = source.or_else(|| self.owner_of(entry));
-        let mut of = self.asked(source).filter(|member| entry.is_of(member.source()));
-        if of.any(|member| self.answers_for(member)) {
-            return Ok(());
-        }
-        Err(self.nothing_known(source))
-    }
-
-    fn read_again_if_old(&self, entry: &Entry) {
-        for source in entry.older_than(self.rules.ttl) {
-            if let Some(member) = self.member(source) {
-                member.mark(|dirty| dirty.aged(entry.id().clone(), Instant::now()));
+    /// Fails where no backend may answer for a name within the scope that the entry is from.
+    fn check_owner(&self, entry: &Entry) -> Result<()> {
+        let id = entry.id();
+        match entry.ownership {
+            Ownership::Owned(_) => Ok(()),
+            Ownership::Undetermined(has, unknown) => Err(Error::unavailable(
+                format!(
+                    "The {unknown} backend comes first and has not been listed yet, or has more \
+                     than there is room for, so it is not known who owns {id}; ask for ?{} to take \
+                     it from there",
+                    parameter(self.scope_of(has))
+                ),
+                RETRY_AFTER,
+            )),
+            Ownership::Orphaned(owner) => {
+                let others: Vec<String> = entry
+                    .backends()
+                    .map(|other| format!("?{}", parameter(self.scope_of(other))))
+                    .collect();
+                Err(Error::not_found(format!(
+                    "Extension {id} was removed from {owner}, which owned it; ask for {} to take \
+                     it from there",
+                    others.join(" or ")
+                )))
             }
         }
     }
 
-    /// Reads one extension again from the backends asked, whatever is known of it.
+    /// Checks that the data of one of the entry's backends, or of the owner, is young enough to be
+    /// served.
     ///
     /// # Errors
-    /// A backend failed otherwise than by saying no.
-    pub async fn refresh(
-        self: &Arc<Self>,
-        id: &ExtensionId,
-        source: Option<BackendKind>,
-    ) -> Result<()> {
-        self.ask(id, source, false, Deadline::of_a_read()).await
+    ///
+    /// `BackendUnavailable` or `BackendRefused` if it is not.
+    pub fn still_answers(&self, entry: &Entry, scope: Scope) -> Result<()> {
+        let scope = self.narrowed(scope, entry);
+        let mut of = self.asked(scope).filter(|handle| entry.is_of(handle.id()));
+        if of.any(|handle| self.answers_for(handle)) {
+            return Ok(());
+        }
+        Err(self.nothing_known(scope))
     }
 
-    /// The bytes of one file of a release, or a part of them, as its backend sends them.
+    fn read_again_if_old(&self, entry: &Entry) {
+        for source in entry.older_than(self.rules.ttl) {
+            if let Some(handle) = self.handle(source) {
+                // Queued for the sync task, which reads each name once, however many requests find
+                // it old.
+                handle.mark(|dirty| dirty.enqueue_stale(entry.id().clone(), Instant::now()));
+            }
+        }
+    }
+
+    /// Reads one extension again from the requested backends, whatever is cached.
     ///
     /// # Errors
-    /// The backend's.
+    ///
+    /// Any failure of a backend except `NotFound`.
+    pub async fn refresh(self: &Arc<Self>, id: &ExtensionId, scope: Scope) -> Result<()> {
+        self.lookup(id, scope, false, Deadline::of_a_read()).await
+    }
+
+    /// Opens one file of a release, or a byte range, at its backend.
+    ///
+    /// # Errors
+    ///
+    /// The backend's errors.
     pub async fn open(
         &self,
         id: &ExtensionId,
@@ -328,35 +373,41 @@ impl Catalog {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        let Some(member) = self.member(release.source) else {
+        let Some(handle) = self.handle(release.backend) else {
             return Err(Error::new(ErrorKind::Internal, "The release is of no configured backend"));
         };
-        let opened = member.backend.open(id, artifact, range).await;
-        member.learned(&opened);
-        opened.map_err(|error| error.at(member.source()))
+        let opened = handle.backend.open(id, artifact, range).await;
+        // Downloads count as contact too: the status of a backend must not depend on lists alone.
+        handle.learned(&opened);
+        opened
     }
 
-    /// Why nothing can be answered: a backend that refuses us stays so until somebody acts, any
-    /// other one may be there in a moment.
-    fn nothing_known(&self, source: Option<BackendKind>) -> Error {
-        let retry_after = self.pause(source).max(RETRY_AFTER);
+    /// Returns the error for a lack of current data. A backend that refuses the credentials needs
+    /// an operator; any other may be back shortly, so the error carries a `Retry-After`.
+    fn nothing_known(&self, scope: Scope) -> Error {
+        let retry_after = self.pause(scope).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
         let mut reasons = Vec::new();
-        for member in self.asked(source) {
-            let failure = member.status.get().last_failure;
+        for handle in self.asked(scope) {
+            let failure = handle.status.get().last_failure;
+            // Refusal outranks an outage, because waiting does not help.
             if let Some((ErrorKind::BackendRefused, _)) = failure {
                 kind = ErrorKind::BackendRefused;
             }
-            let unread = if self.view().knows(member.source()) {
+            let unread = if self.view().knows(handle.id()) {
                 "it was not read for too long"
             } else {
                 "it was not read yet"
             };
             let reason = failure.map_or_else(|| unread.to_owned(), |(_, text)| text);
-            reasons.push(format!("{} ({reason})", member.source()));
+            reasons.push(format!("{} ({reason})", handle.id()));
         }
         Error::new(kind, format!("No current data from {}", reasons.join(", ")))
     }
+}
+
+fn parameter(scope: Scope) -> String {
+    scope.parameter().map_or_else(String::new, |(name, value)| format!("{name}={value}"))
 }
 
 fn not_found(id: &ExtensionId) -> Error {
@@ -367,10 +418,11 @@ pub(super) fn no_version(id: &ExtensionId, version: &Tag) -> Error {
     Error::not_found(format!("Extension {id} has no version {version}"))
 }
 
-/// The file of a release that is asked for: its one archive, or the asset of this key or name.
+/// Returns the requested file of a release: its archive, or the asset with this key or name.
 ///
 /// # Errors
-/// `NotFound`, naming the candidates where there are several.
+///
+/// `NotFound`, naming the candidates if there are several.
 pub fn file_of<'a>(
     id: &ExtensionId,
     release: &'a Release,
@@ -384,6 +436,7 @@ pub fn file_of<'a>(
 
 fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Arc<Artifact>> {
     let assets = || release.assets.iter();
+    // Publishers choose the names of assets, so two files of a release may share one.
     let mut named = assets().filter(|one| *one.file_name == *asset);
     let by_name = match (named.next(), named.next()) {
         (Some(one), None) => Some(one),
@@ -404,48 +457,26 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
              ask for one of them with ?asset=: {}",
             first_few(names.clone()).join(", ")
         ))),
-        // Whoever asks for the archive has read the release first; see `find_release`.
+        // A release is read before its archive is requested, so `Unread` does not occur; see
+        // `find_release`.
         ArtifactChoice::Unread | ArtifactChoice::Nothing => {
             Err(Error::not_found(format!("Extension {id} {version} has no archive")))
         }
     }
 }
 
-/// Whether an entry may answer for its name; asked of one backend explicitly it always may.
-fn standing(entry: &Entry, source: Option<BackendKind>) -> Result<()> {
-    let id = entry.id();
-    match entry.standing {
-        Standing::Unsure(has, unknown) if source.is_none() => Err(Error::unavailable(
-            format!(
-                "The {unknown} backend comes first and has not been listed yet, or has more than \
-                 there is room for, so it is not known who owns {id}; ask for ?source={has} to take it from there"
-            ),
-            RETRY_AFTER,
-        )
-        .at(unknown)),
-        Standing::Orphaned(owner) if source.is_none() => {
-            let others: Vec<&str> = entry.sources().map(BackendKind::as_str).collect();
-            Err(Error::not_found(format!(
-                "Extension {id} was removed from {owner}, which owned it; ask for \
-                 ?source={} to take it from there",
-                others.join(" or ")
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Keeps or ends the fault of a checksum beside an archive that was just read.
-fn judge_checksum(member: &Member, id: &ExtensionId, release: &Release) {
+/// Records or clears the fault of a checksum beside an archive that was just read.
+fn judge_checksum(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
     let repository = id.to_string();
     let subject = |file: &ArtifactKey| FaultSubject::Download(release.tag.clone(), file.clone());
     let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
         let archive = release.artifact.chosen().map(|archive| &archive.key);
+        // Any file other than the archive may have been the faulty checksum.
         let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
-        beside.for_each(|file| member.evidence.mended(&repository, &subject(&file.key)));
+        beside.for_each(|file| handle.evidence.mended(&repository, &subject(&file.key)));
         return;
     };
     let reason = format!("{}: {reason}", release.tag);
     let fault = Fault { repository, subject: subject(file), reason };
-    member.tell(member.evidence.found(fault).as_slice());
+    handle.tell(handle.evidence.found(fault).as_slice());
 }

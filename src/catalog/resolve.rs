@@ -1,51 +1,53 @@
-//! Which version of an extension a range picks.
+//! Resolution of a version range to a release.
 
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::catalog::details::Details;
 use crate::catalog::index::Entry;
-use crate::catalog::questions::{Deadline, What};
+use crate::catalog::lookups::{Deadline, LookupSubject};
 use crate::error::{Error, Result};
-use crate::models::backend_kind::BackendKind;
 use crate::models::constraint::{Constraint, Side};
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
-/// The versions that a caller can use.
+/// The releases that a caller accepts.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct VersionRange {
     /// The range.
     pub constraint: Constraint,
-    /// Whether a pre-release may be picked.
+    /// If true, a pre-release may be picked.
     pub prereleases: bool,
 }
 
 impl Catalog {
-    /// The highest listed version in a range, with its digest where its backend can tell it. Where
-    /// none is known, the backend is asked for new ones.
+    /// Returns the highest listed version in a range, with its digest if the backend has one. If no
+    /// cached version matches, the extension is read again first.
     ///
     /// # Errors
-    /// As [`Catalog::find`]; `NotFound` also if no version lies in the range, which names the
-    /// nearest.
+    ///
+    /// As [`Catalog::find`]; `NotFound` also if no version lies in the range. The message names the
+    /// nearest version.
     pub async fn resolve(
         self: &Arc<Self>,
         id: &ExtensionId,
-        wanted: &Wanted,
-        source: Option<BackendKind>,
+        wanted: &VersionRange,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
-        let Wanted { constraint, prereleases } = wanted;
-        let what = What::Range(format!("{constraint}&{prereleases}"));
+        let VersionRange { constraint, prereleases } = wanted;
+        let what = LookupSubject::Range(format!("{constraint}&{prereleases}"));
         let has = |extension: &Extension| pick(extension, wanted).is_ok();
-        let entry = self.find_with(id, source, what, has, deadline).await?;
+        let entry = self.find_with(id, scope, what, has, deadline).await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
-        match self.picked(entry, known, source, deadline).await {
-            // A version that was only named holds no archive, and so may the next ones.
+        match self.picked(entry, known, scope, deadline).await {
+            // The picked version was listed without content and turned out to hold no archive. The
+            // next ones may hold none either, so every release is read.
             Err(error) if error.is_not_found() => {
-                let entry = self.find_whole(id, source, deadline).await?;
+                let entry = self.find_whole(id, scope, deadline).await?;
                 let known = Arc::clone(pick(&entry.extension, wanted)?);
-                self.picked(entry, known, source, deadline).await
+                self.picked(entry, known, scope, deadline).await
             }
             found => found,
         }
@@ -55,19 +57,20 @@ impl Catalog {
         self: &Arc<Self>,
         entry: Arc<Entry>,
         known: Arc<Release>,
-        source: Option<BackendKind>,
+        scope: Scope,
         deadline: Deadline,
     ) -> Result<Details> {
+        // Only a missing digest makes a resolution read the release.
         if known.artifact.chosen().is_some_and(|archive| archive.digest.is_some()) {
             return Ok(Details { entry, release: known, whole: true });
         }
         let found = self.details(entry, Arc::clone(&known), deadline).await?;
-        let entry = self.entry_of(found.entry, &known, &found.release, source);
+        let entry = self.entry_of(found.entry, &known, &found.release, scope);
         Ok(Details { entry, ..found })
     }
 }
 
-fn pick<'a>(extension: &'a Extension, wanted: &Wanted) -> Result<&'a Arc<Release>> {
+fn pick<'a>(extension: &'a Extension, wanted: &VersionRange) -> Result<&'a Arc<Release>> {
     let placed: Vec<(Side, &Arc<Release>)> = extension
         .releases()
         .iter()
@@ -76,7 +79,7 @@ fn pick<'a>(extension: &'a Extension, wanted: &Wanted) -> Result<&'a Arc<Release
     let admitted = |release: &Release| wanted.prereleases || !release.is_prerelease();
     let matches =
         |(side, release): &&(Side, &Arc<Release>)| *side == Side::Within && admitted(release);
-    // Releases come newest first, so that the first match is the highest.
+    // Releases are ordered newest first, so the first match is the highest.
     placed.iter().find(matches).map(|(_, release)| *release).ok_or_else(|| {
         let (id, constraint) = (extension.id(), &wanted.constraint);
         let nearest = nearest(&placed, admitted);
@@ -86,7 +89,8 @@ fn pick<'a>(extension: &'a Extension, wanted: &Wanted) -> Result<&'a Arc<Release
     })
 }
 
-/// `None`: the release has no version, or one that no range can name.
+/// Returns the side of the range on which a release lies; `None` if it has no version, or one that
+/// no range can name.
 fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
     match &release.version {
         ReleaseVersion::Version(version) => constraint.side_of(version),
@@ -94,14 +98,15 @@ fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
     }
 }
 
-/// What comes nearest, in words: a pre-release in the range, the next lower version, the next
-/// higher one.
+/// Describes the nearest release: a pre-release in the range, else the next lower version, else the
+/// next higher one.
 fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool) -> String {
     let of_side = |wanted: Side| placed.iter().filter(move |(side, _)| *side == wanted);
     if let Some((_, release)) = of_side(Side::Within).next() {
         let version = release.version.as_str();
         return format!("the nearest is {version}, a pre-release, which prerelease=true admits");
     }
+    // Newest first: of the lower versions the first is the nearest, of the higher ones the last.
     let mut lower = of_side(Side::Below).filter(|(_, release)| admitted(release));
     let mut higher = of_side(Side::Above).rev().filter(|(_, release)| admitted(release));
     match lower.next().or_else(|| higher.next()) {
@@ -114,15 +119,16 @@ fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactChoice;
+    use crate::models::backend_id::BackendId;
 
     fn picked(constraint: &str, prereleases: bool, tags: &[&str]) -> Result<String> {
         let release = |tag: &&str| Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         };
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
         let extension = Extension::new(id, tags.iter().map(release).collect());
-        let wanted = Wanted { constraint: constraint.parse().unwrap(), prereleases };
+        let wanted = VersionRange { constraint: constraint.parse().unwrap(), prereleases };
         pick(&extension, &wanted).map(|release| release.tag.to_string())
     }
 

@@ -1,17 +1,18 @@
-//! What a release turned out to be when it was read by itself. Answers made of anything older end.
+//! A tag that turned out to stand for another release when it was read by itself. Cached responses
+//! made from the old one become invalid.
 
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 impl Catalog {
-    /// Takes over what the tag of a release stands for, as it was read just now. Where that is
-    /// other than what was known, every answer about the extension is made anew.
+    /// Takes over the content of a tag as it was read just now. If it differs from the cached
+    /// release, the extension changes, and cached responses about it become invalid.
     pub(super) async fn stands_for(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -22,36 +23,38 @@ impl Catalog {
             return;
         }
         self.change(|index| {
-            index.amend(read.source, id, |extension| {
-                // What was learned meanwhile may be newer.
+            index.amend(read.backend, id, |extension| {
+                // Another read may have stored something newer in the meantime.
                 let is_as_known = |release: &Release| {
                     release.tag == read.tag && release.manifest_digest == known.manifest_digest
                 };
                 extension.amended(|release| is_as_known(release).then(|| retagged(release, read)))
             });
         });
-        // An unread release told no digest so far, so that no answer has to be taken back before this
-        // one is given. Views follow each other slowly: downloads of many versions would wait in line.
+        // The digest of an unread release was never shown, so no cached response has to become
+        // invalid before this one is sent. A wait here would slow down downloads of many versions,
+        // since views are paced.
         if known.manifest_digest.is_some() {
             self.shown().await;
         }
     }
 
-    /// The entry that an answer about this release is made of: the one of now, if reading the
-    /// release is what changed it. Any other change may be newer than the answer.
+    /// Returns the entry for a response about this release: the present one if the read of the
+    /// release is what changed it, else the one that the request found. A later change may be newer
+    /// than the response.
     pub(super) fn entry_of(
         &self,
         entry: Arc<Entry>,
         known: &Release,
         read: &Release,
-        source: Option<BackendKind>,
+        scope: Scope,
     ) -> Arc<Entry> {
         let is_as_read = |now: &&Arc<Entry>| {
             let release = now.extension.all_releases().find(|release| release.tag == read.tag);
             release.is_some_and(|release| release.manifest_digest == read.manifest_digest)
         };
         let view = self.view();
-        let now = view.get(entry.id(), source).filter(is_as_read);
+        let now = view.get(entry.id(), scope).filter(is_as_read);
         match now.filter(|_| is_other(known, read)) {
             Some(now) => Arc::clone(now),
             None => entry,
@@ -65,10 +68,12 @@ fn is_other(known: &Release, read: &Release) -> bool {
 
 fn retagged(known: &Release, read: &Release) -> Release {
     match known.artifact {
-        // The digest is enough to tell it from another one, and there is always room for it.
+        // Only the digest is taken over: it identifies the content and needs no room. The rest
+        // would grow the extension beyond what its room was checked for.
         ArtifactChoice::Unread => {
             Release { manifest_digest: read.manifest_digest.clone(), ..known.clone() }
         }
+        // Notes stay out of the index: they are large, and read with each response that shows them.
         _ => Release { notes: None, ..read.clone() },
     }
 }

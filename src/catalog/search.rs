@@ -1,5 +1,5 @@
 //! Ranked search over one list of extensions: exact name, prefix, keyword, word of the description,
-//! near miss; several words must all match, and the best-matching field counts.
+//! near miss. All words of a query must match, and the best-matching field counts.
 
 mod near;
 mod segment;
@@ -17,33 +17,36 @@ use crate::catalog::search::words::{QueryWord, query_words};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 
-/// Less than this part of a list is worth a list of its own while a search goes on.
+/// Divisor of the list length. Fewer matches than that quotient are collected in a list of their
+/// own.
 const LITTLE: usize = 8;
 
-/// A list of extensions in order of their ids, and what is needed to search it.
+/// Search index over a list of extensions, which is ordered by id.
 ///
-/// Words lie in segments that never change. A list that differs in a few places from the one before
-/// gets a small segment for these and shares the others; small segments are merged, so that each one
-/// has more than twice the documents of those after it. `docs/adr/0012` has the alternatives.
+/// Words lie in segments that never change. A list that differs in a few places from the previous
+/// one gets a small segment for these and shares the others. Segments are merged so that each one
+/// has more than twice the documents of all after it. `docs/adr/0012` has the alternatives.
 #[derive(Debug)]
 pub struct SearchIndex<T> {
     entries: Arc<[Arc<T>]>,
-    /// One for each entry, in the same order.
-    rows: Vec<Row>,
-    /// Documents are numbered through all of them. Some are of no row any more.
+    /// One row per entry, in the order of the entries.
+    rows: Vec<IndexedRow>,
+    /// Segments; documents are numbered consecutively across them. Documents of removed entries
+    /// have no row.
     segments: Vec<Arc<Segment>>,
 }
 
-/// What a search reads of an entry without touching it.
+/// The fields that a search needs of each entry, kept together so that it need not follow the
+/// pointer.
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct IndexedRow {
     letters: Letters,
     doc: Doc,
     extension_type: ExtensionType,
 }
 
 /// A row and its entry.
-type Place<'a, T> = (&'a Row, &'a Arc<T>);
+type RowPosition<'a, T> = (&'a IndexedRow, &'a Arc<T>);
 
 impl<T> Default for SearchIndex<T> {
     fn default() -> Self {
@@ -52,14 +55,14 @@ impl<T> Default for SearchIndex<T> {
 }
 
 impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
-    /// Whether this is the index of this very list.
+    /// Returns true if this is the index of this list, compared by pointer.
     #[must_use]
     pub fn is_of(&self, entries: &Arc<[Arc<T>]>) -> bool {
         Arc::ptr_eq(&self.entries, entries)
     }
 
-    /// The index of the list that follows this one. Both are ordered by id. What they share is
-    /// told by its pointers, so the few differences cost little, however long the list is.
+    /// Builds the index of the list that follows this one; both are ordered by id. Shared entries
+    /// are found by pointer, so a few differences cost little, however long the list is.
     #[must_use]
     pub fn next(&self, entries: Arc<[Arc<T>]>) -> Self {
         let mut known = self.entries.iter().zip(&self.rows).peekable();
@@ -69,7 +72,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         for entry in entries.iter() {
             let row = known_row(&mut known, entry).or_else(|| {
                 fresh.push(extension(entry));
-                numbers.next().map(|doc| Row::new(extension(entry), doc))
+                numbers.next().map(|doc| IndexedRow::new(extension(entry), doc))
             });
             rows.extend(row);
         }
@@ -82,28 +85,31 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         next
     }
 
-    /// The entries of this type, or of all, that match every word of the query; best first, ties in
-    /// the order of the list. A query without a letter or digit matches nothing.
+    /// Returns the entries of this type, or of all, that match every word of the query; best first,
+    /// ties in the order of the list. A query without a letter or digit matches nothing.
     #[must_use]
     pub fn search(&self, query: &str, extension_type: Option<ExtensionType>) -> Vec<&Arc<T>> {
         let mut tally = Tally::new(self.docs());
         let mut words = query_words(query);
-        // Rare words first: a search ends at the first word that nothing is left for.
+        // Rare words first: the search ends at the first word that leaves no match.
         words.sort_by_cached_key(|word| self.frequency(word));
-        // What matched every word so far, once that is little: the rest need not be looked at again.
-        let mut left: Option<Vec<Place<'_, T>>> = None;
+        // Matches of all words so far, once they are few: later words then skip the rest of the
+        // list.
+        let mut left: Option<Vec<RowPosition<'_, T>>> = None;
         for word in &words {
             self.count(word, left.as_deref(), &mut tally);
             match tally.ends_word() {
                 0 => return Vec::new(),
                 matched if matched < self.rows.len() / LITTLE => {
-                    let matched = |(row, _): &Place<'_, T>| tally.rank(row.doc).is_some();
+                    let matched = |(row, _): &RowPosition<'_, T>| tally.rank(row.doc).is_some();
                     left = Some(self.places(left.as_deref()).filter(matched).collect());
                 }
                 _ => {}
             }
         }
-        let wanted = |row: &Row| extension_type.is_none_or(|wanted| wanted == row.extension_type);
+        // The type is filtered last, since the tally covers all types.
+        let wanted =
+            |row: &IndexedRow| extension_type.is_none_or(|wanted| wanted == row.extension_type);
         let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
         self.places(left.as_deref()).for_each(|(row, entry)| {
             if let Some(of_rank) =
@@ -116,19 +122,20 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         by_rank.concat()
     }
 
-    /// The places that are left, or all, in order.
+    /// Returns the remaining places, or all, in order.
     fn places<'a, 'l>(
         &'a self,
-        left: Option<&'l [Place<'a, T>]>,
-    ) -> impl Iterator<Item = Place<'a, T>> + use<'a, 'l, T> {
+        left: Option<&'l [RowPosition<'a, T>]>,
+    ) -> impl Iterator<Item = RowPosition<'a, T>> + use<'a, 'l, T> {
+        // One iterator type for both cases: one half of the chain is always empty.
         let all = if left.is_none() { usize::MAX } else { 0 };
         let all = self.rows.iter().zip(self.entries.iter()).take(all);
         all.chain(left.unwrap_or_default().iter().copied())
     }
 
-    /// Counts the documents that match a word, each by its best field: better ranks come first.
-    /// Near misses, the only ones that no list tells, are looked for where something is left.
-    fn count(&self, word: &QueryWord, left: Option<&[Place<'_, T>]>, tally: &mut Tally) {
+    /// Counts the documents that match a word, each by its best field: better ranks are counted
+    /// first. Near misses are in no index, so only the remaining names are compared.
+    fn count(&self, word: &QueryWord, left: Option<&[RowPosition<'_, T>]>, tally: &mut Tally) {
         self.count_names(word, tally);
         let mut start = 0;
         for segment in &self.segments {
@@ -140,52 +147,57 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
         let Some(near) = NearMisses::of(word.typed()) else { return };
         self.places(left).for_each(|(row, entry)| {
+            // Cheapest test first: the letters rule out almost every name without a look at it.
             if near.may_have(row.letters) && tally.wants(row.doc) && near.has(name(entry)) {
                 tally.hit(row.doc, Rank::NearMiss);
             }
         });
     }
 
-    /// About how many documents a word is found in, near misses aside.
+    /// Estimates the number of documents that match a word, without near misses.
     fn frequency(&self, word: &QueryWord) -> usize {
         let named = self.begun_with(word.typed()).len();
         let terms = self.segments.iter().filter_map(|segment| segment.find(word.plain()));
         named + terms.map(|term| term.keyword_of.len() + term.described_in.len()).sum::<usize>()
     }
 
-    /// Of the names that begin with a word, those that are the word come first.
+    /// Counts the names that begin with a word. Those that equal it come first.
     fn count_names(&self, word: &QueryWord, tally: &mut Tally) {
         let begun = self.begun_with(word.typed());
         let entries = self.entries.get(begun.clone()).unwrap_or_default();
+        // Every name here begins with the word, so equal length means an equal name.
         let exact = entries.partition_point(|entry| name(entry).len() == word.typed().len());
         for (nth, row) in self.rows.get(begun).unwrap_or_default().iter().enumerate() {
             tally.hit(row.doc, if nth < exact { Rank::ExactName } else { Rank::Prefix });
         }
     }
 
-    /// Where the names stand that begin with a word: side by side, as they are in order.
+    /// Returns the range of names that begin with a word. They are adjacent, because the list is
+    /// ordered.
     fn begun_with(&self, word: &str) -> Range<usize> {
         let from = self.entries.partition_point(|entry| is_before(name(entry), word));
         let later = self.entries.get(from..).unwrap_or_default();
         from..from + later.partition_point(|entry| begins_with(name(entry), word))
     }
 
-    /// How many documents the segments have.
+    /// Returns the number of documents in all segments.
     fn docs(&self) -> Doc {
         self.segments.iter().map(|segment| segment.docs()).sum()
     }
 
-    /// Merges a segment that has not more than twice the documents of those after it with these,
-    /// and all of them when more than half of their documents are of no row.
+    /// Merges the last segments so that each has more than twice as many documents as all after it
+    /// together. Merges all if more than half of the documents have no row.
     fn compact(&mut self) {
         let mut merged = 0;
         let mut after = 0;
+        // From the end: the longest run of segments that has to be merged decides.
         for (nth, segment) in (1..).zip(self.segments.iter().rev()) {
             if segment.docs() <= 2 * after {
                 merged = nth;
             }
             after += segment.docs();
         }
+        // Removed documents take memory until a merge drops them.
         if after as usize > 2 * self.rows.len() {
             merged = self.segments.len();
         }
@@ -201,8 +213,9 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
     }
 
-    /// Gives the `count` documents from this one on new numbers without gaps, in the same order;
-    /// `None` to those that no row has. In order, a word's documents are read from end to end.
+    /// Numbers the `count` documents from `start` on anew, without gaps and in order. Returns the
+    /// new number by old position; `None` for documents without a row. Ordered numbers keep the
+    /// postings of a word ordered.
     fn renumber(&mut self, start: Doc, count: Doc) -> Vec<Option<Doc>> {
         let mut renumbered = vec![None; count as usize];
         let place = |doc: Doc| doc.checked_sub(start).map(|doc| doc as usize);
@@ -224,18 +237,18 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     }
 }
 
-impl Row {
+impl IndexedRow {
     fn new(extension: &Extension, doc: Doc) -> Self {
         let extension_type = extension.id().extension_type;
         Self { letters: Letters::of(extension.id().name.as_str()), doc, extension_type }
     }
 }
 
-/// The row that an entry had before. Entries before it in the order are gone.
+/// Returns the row that an entry had in the previous list. Skips earlier entries, which are gone.
 fn known_row<'a, T: AsRef<Arc<Extension>> + 'a>(
-    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a Row)>>,
+    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a IndexedRow)>>,
     entry: &Arc<T>,
-) -> Option<Row> {
+) -> Option<IndexedRow> {
     loop {
         let (before, row) = *known.peek()?;
         if Arc::ptr_eq(before, entry) {
@@ -248,6 +261,7 @@ fn known_row<'a, T: AsRef<Arc<Extension>> + 'a>(
         }
         known.next();
         if before.id() == now.id() {
+            // A change of owner makes a new entry for the same extension, whose words are the same.
             return Arc::ptr_eq(before, now).then_some(*row);
         }
     }
@@ -261,12 +275,12 @@ fn name<T: AsRef<Arc<Extension>>>(entry: &Arc<T>) -> &str {
     extension(entry).id().name.as_str()
 }
 
-/// Whether a name comes before a folded word, in the order of names.
+/// Returns true if a name sorts before a folded word, in the order of the list.
 fn is_before(name: &str, word: &str) -> bool {
     name.bytes().map(|byte| byte.to_ascii_lowercase()).lt(word.bytes())
 }
 
-/// Whether a name begins with a word, without regard to case.
+/// Returns true if a name begins with a word; ASCII case is ignored.
 fn begins_with(name: &str, word: &str) -> bool {
     let begin = name.as_bytes().get(..word.len());
     begin.is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
@@ -276,7 +290,7 @@ fn begins_with(name: &str, word: &str) -> bool {
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactChoice;
-    use crate::models::backend_kind::BackendKind;
+    use crate::models::backend_id::BackendId;
     use crate::models::extension::Release;
 
     struct Listed(Arc<Extension>);
@@ -291,7 +305,7 @@ mod tests {
         let id = format!("e{number:04}-provider");
         let release = Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, "1.0.0".parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, "1.0.0".parse().unwrap())
         };
         let id = crate::models::naming::ExtensionId::from_oci_repository(&id).unwrap();
         Arc::new(Listed(Arc::new(Extension::new(id, vec![release]))))

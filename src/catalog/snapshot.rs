@@ -1,4 +1,4 @@
-//! What is known, as it outlives a restart: taken from the catalog, and put back at the start.
+//! Snapshot of the catalog, which survives a restart: export, and restore at startup.
 
 pub(super) mod damage;
 pub(super) mod file;
@@ -16,227 +16,236 @@ use tokio::time::Instant;
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::Catalog;
+use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::Index;
-use crate::catalog::member::Member;
-use crate::catalog::moment::Moment;
-use crate::catalog::rounds::Place;
-use crate::models::backend_kind::BackendKind;
+use crate::catalog::persistent_instant::PersistentInstant;
+use crate::catalog::sync_cycle::CyclePosition;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// What is known of all backends, with the times of the wall clock.
+/// State of all backends, with wall clock times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Each backend that was ever listed, in order.
     pub backends: Vec<Kept>,
-    /// Who owns which name, also where the owner has it no more.
-    pub owners: Vec<(ExtensionId, BackendKind)>,
+    /// The last certain owner of each name, including names that the owner lost.
+    pub owners: Vec<(ExtensionId, BackendId)>,
 }
 
-/// What is known of one backend.
+/// State of one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Its kind.
-    pub source: BackendKind,
-    /// What it was configured to be; a backend that is configured otherwise is another one.
+    /// Its name and kind.
+    pub backend: BackendId,
+    /// Fingerprint of the configuration. A different fingerprint means a different upstream.
     pub fingerprint: String,
-    /// When its last successful round began.
+    /// Start of the last successful round.
     pub current_as_of: Timestamp,
-    /// When what it lacks was last certain to be lacking.
+    /// Time up to which the absence of unlisted names is proven.
     pub complete_as_of: Option<Timestamp>,
-    /// When it last answered.
+    /// Time of the last successful response.
     pub last_success: Option<Timestamp>,
-    /// What it is asked for changes since.
+    /// Cursor for the next request for changes.
     pub cursor: Option<ChangeCursor>,
-    /// When everything of it was last read.
+    /// Start of the last full sweep.
     pub swept: Option<Timestamp>,
-    /// What the backend calls itself, so that another one under its name is not taken for it.
+    /// Stable identity of the upstream, so that another one under its name is refused.
     pub identity: Option<String>,
-    /// Why its last list of repositories proved less than everything.
+    /// Reason why the last list of repositories was incomplete.
     pub listing_gap: Option<String>,
-    /// Its faults.
+    /// Faults of the backend.
     pub faults: Vec<Fault>,
-    /// Everything it has, each with the time it was last read.
+    /// Extensions, each with the time when it was last read.
     pub extensions: Vec<(Arc<Extension>, Timestamp)>,
-    /// What of it is not settled.
+    /// Open ends: doubted, scheduled, refused and incomplete extensions.
     pub unsettled: Unsettled,
 }
 
-/// What of a backend is not settled. Without times: they only count within one process.
+/// Extensions of a backend that need another read. Without times, since those only count within one
+/// process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unsettled {
-    /// Extensions that were said to be gone, once.
+    /// Extensions that were reported as gone once.
     pub doubted: Vec<ExtensionId>,
-    /// Extensions that are to be read again by the schedule.
+    /// Extensions in the refresh queue.
     pub dirty: Vec<ExtensionId>,
-    /// Extensions that there was no room for.
+    /// Extensions that were refused for lack of room.
     pub refused: Vec<ExtensionId>,
-    /// Extensions whose last read proved less than everything.
+    /// Extensions whose last read failed or was incomplete.
     pub incomplete: Vec<ExtensionId>,
 }
 
-/// What each backend is configured to be: the same text means the same upstream.
-pub type Fingerprints = Vec<(BackendKind, String)>;
+/// Fingerprints of the configuration of each backend: equal text means the same upstream.
+pub type Fingerprints = Vec<(BackendId, String)>;
 
 impl Catalog {
-    /// What is known, where the wall clock shows `now`.
+    /// Exports the state of the catalog, given the wall clock `now`.
     #[must_use]
-    pub fn snapshot(&self, fingerprints: &[(BackendKind, String)], now: Timestamp) -> Snapshot {
-        // Cursors are taken before what they lead to: one that is too old only asks twice.
-        let places: Vec<Place> = self.members.iter().map(|m| m.round.place()).collect();
+    pub fn snapshot(&self, fingerprints: &[(BackendId, String)], now: Timestamp) -> Snapshot {
+        // Cursors are taken before the shelves: an old cursor only repeats a read, a new one would
+        // skip changes.
+        let places: Vec<CyclePosition> = self.handles.iter().map(|m| m.round.place()).collect();
         let index = self.index.lock();
-        let shelves: Vec<_> = self.members.iter().map(|m| index.shelved(m.source())).collect();
-        let unsettled = self.members.iter().map(|member| unsettled(member, &index));
+        let shelves: Vec<_> = self.handles.iter().map(|m| index.shelved(m.id())).collect();
+        let unsettled = self.handles.iter().map(|handle| unsettled(handle, &index));
+        // Under the lock of the index, so that doubts and shelves are of one moment.
         let unsettled: Vec<Unsettled> = unsettled.collect();
         let owners = index.owners();
         drop(index);
-        let members = self.members.iter().zip(places).zip(shelves).zip(unsettled);
-        let backends = members.filter_map(|(((member, place), shelf), unsettled)| {
-            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == member.source())?;
-            let known = kept(member, fingerprint.clone(), place, shelf?, now)?;
+        let handles = self.handles.iter().zip(places).zip(shelves).zip(unsettled);
+        let backends = handles.filter_map(|(((handle, place), shelf), unsettled)| {
+            let (_, fingerprint) = fingerprints.iter().find(|(of, _)| *of == handle.id())?;
+            let known = kept(handle, fingerprint.clone(), place, shelf?, now)?;
             Some(Kept { unsettled, ..known })
         });
         Snapshot { backends: backends.collect(), owners }
     }
 
-    /// Takes over what was known before a restart, where the wall clock shows `now`; answers with
-    /// the backends that it was taken over for. What was learned since the start counts more.
+    /// Restores the state from before a restart, given the wall clock `now`. Returns the backends
+    /// that were restored. State acquired since the start takes precedence.
     ///
-    /// A backend that is not configured, or has another fingerprint now, is left out. The owners of
-    /// names hold nevertheless: where a name was taken away, nobody else shall get it by a change
-    /// of an address.
+    /// A backend that is not configured, or has a different fingerprint, is left out. The owners of
+    /// names are restored nevertheless: a change of address must not hand a removed name to another
+    /// backend.
     pub fn restore(
         self: &Arc<Self>,
         snapshot: Snapshot,
-        fingerprints: &[(BackendKind, String)],
+        fingerprints: &[(BackendId, String)],
         now: Timestamp,
-    ) -> Vec<BackendKind> {
+    ) -> Vec<BackendId> {
         let Snapshot { backends, owners } = snapshot;
         let same = |kept: &Kept| {
-            fingerprints.iter().any(|(of, print)| *of == kept.source && *print == kept.fingerprint)
+            fingerprints.iter().any(|(of, print)| *of == kept.backend && *print == kept.fingerprint)
         };
         let usable = backends.into_iter().filter(same);
-        let usable: Vec<(&Member, Kept)> =
-            usable.filter_map(|kept| Some((self.member(kept.source)?, kept))).collect();
-        let restored = usable.iter().map(|(member, _)| member.source()).collect();
+        let usable: Vec<(&BackendHandle, Kept)> =
+            usable.filter_map(|kept| Some((self.handle(kept.backend)?, kept))).collect();
+        let restored = usable.iter().map(|(handle, _)| handle.id()).collect();
         self.change(|index| {
             index.restore_owners(owners);
-            for (member, kept) in usable {
-                let (mut extensions, unsettled) = give_back(member, kept, now);
+            for (handle, kept) in usable {
+                let (mut extensions, unsettled) = give_back(handle, kept, now);
                 for (extension, _) in &mut extensions {
-                    if let Some(amended) = self.first_seen.amended(extension) {
+                    // Pins are stored apart from the snapshot and may be newer.
+                    if let Some(amended) = self.pins.amended(extension) {
                         *extension = Arc::new(amended);
                     }
                 }
-                index.restore(member.source(), extensions, &unsettled, Instant::now());
+                index.restore(handle.id(), extensions, &unsettled, Instant::now());
             }
         });
         restored
     }
 
-    /// Notes whether it can be kept, and why not; answers with what was noted before.
-    pub(super) fn set_unkept(&self, reason: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.unkept.lock(), reason)
+    /// Stores the failure to save state, or `None`. Returns the previous value.
+    pub(super) fn set_persist_error(&self, reason: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.persist_error.lock(), reason)
     }
 
-    /// What changes whenever a snapshot would be another one.
+    /// Returns a value that changes whenever a snapshot would differ.
     pub(super) fn state_of_knowledge(&self) -> Knowledge {
         let index = self.index.lock();
         Knowledge {
             revision: index.due_revision(),
-            rounds: self.members.iter().map(|member| member.status.current_as_of()).collect(),
-            unsettled: self.members.iter().map(|member| unsettled(member, &index)).collect(),
+            rounds: self.handles.iter().map(|handle| handle.status.current_as_of()).collect(),
+            unsettled: self.handles.iter().map(|handle| unsettled(handle, &index)).collect(),
         }
     }
 }
 
-/// How far the catalog was when a snapshot was taken.
+/// State of the catalog at the time of a snapshot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Knowledge {
-    /// The number of the view that shows it, perhaps in a moment.
+    /// Number of the view that shows the state; it may not have been made yet.
     revision: u64,
-    /// The moments of the last rounds.
-    rounds: Vec<Option<Moment>>,
+    /// Start of each backend's last round.
+    rounds: Vec<Option<PersistentInstant>>,
     unsettled: Vec<Unsettled>,
 }
 
 impl Knowledge {
-    /// Whether more than the age of what is known differs.
+    /// Returns true if more than the age of the data differs.
     pub(super) fn is_news_to(&self, written: &Self) -> bool {
         self.revision != written.revision || self.unsettled != written.unsettled
     }
 }
 
-fn unsettled(member: &Member, index: &Index) -> Unsettled {
-    let source = member.source();
-    let (doubted, refused) = (index.doubted(source), index.refused(source));
-    let incomplete = member.evidence.incomplete();
-    Unsettled { doubted, dirty: member.scheduled(), refused, incomplete }
+fn unsettled(handle: &BackendHandle, index: &Index) -> Unsettled {
+    let backend = handle.id();
+    let (doubted, refused) = (index.doubted(backend), index.refused(backend));
+    let incomplete = handle.evidence.incomplete();
+    Unsettled { doubted, dirty: handle.scheduled(), refused, incomplete }
 }
 
 fn kept(
-    member: &Member,
+    handle: &BackendHandle,
     fingerprint: String,
-    place: Place,
-    shelf: Vec<(Arc<Extension>, Moment)>,
+    place: CyclePosition,
+    shelf: Vec<(Arc<Extension>, PersistentInstant)>,
     now: Timestamp,
 ) -> Option<Kept> {
-    let status = member.status.get();
+    let status = handle.status.get();
     let current_as_of = status.current_as_of?.to_wall_clock(now);
-    // The same moment is written as the same time; faults that are not kept may be of any name.
-    let (faults, faults_beyond) = member.evidence.faults();
+    // Equal moments get equal times, because `restore` compares them. With faults beyond the limit,
+    // absence is not proven: any name may have one.
+    let (faults, faults_beyond) = handle.evidence.faults();
     let complete_as_of =
         status.complete_as_of.filter(|_| faults_beyond == 0).map(|at| match status.current_as_of {
             Some(current) if current == at => current_as_of,
             _ => at.to_wall_clock(now),
         });
     Some(Kept {
-        source: member.source(),
+        backend: handle.id(),
         fingerprint,
         current_as_of,
         complete_as_of,
         last_success: status.last_success,
         cursor: place.cursor,
         swept: place.swept.map(|at| at.to_wall_clock(now)),
-        identity: member.backend.identity(),
-        listing_gap: member.evidence.listing_gap(),
+        identity: handle.backend.identity(),
+        listing_gap: handle.evidence.listing_gap(),
         faults,
         extensions: shelf.into_iter().map(|(all, read)| (all, read.to_wall_clock(now))).collect(),
         unsettled: Unsettled::default(),
     })
 }
 
-/// What a backend's shelf is given back: extensions, and what is not settled.
-type GivenBack = (Vec<(Arc<Extension>, Moment)>, Unsettled);
+/// Extensions for a backend's shelf, and those that need another read.
+type GivenBack = (Vec<(Arc<Extension>, PersistentInstant)>, Unsettled);
 
-/// Gives a backend's status and place back; answers with what is for its shelf.
-fn give_back(member: &Member, kept: Kept, now: Timestamp) -> GivenBack {
-    let moment = |written| Moment::of_wall_clock(written, now);
+/// Restores a backend's status and position. Returns the extensions for its shelf.
+fn give_back(handle: &BackendHandle, kept: Kept, now: Timestamp) -> GivenBack {
+    let moment = |written| PersistentInstant::of_wall_clock(written, now);
     let current_as_of = moment(kept.current_as_of);
     let complete_as_of = kept
         .complete_as_of
         .map(|at| if at == kept.current_as_of { current_as_of } else { moment(at) });
+    // Before the first request, or an upstream under a reused name would be accepted.
     if let Some(identity) = &kept.identity {
-        member.backend.resume(identity);
+        handle.backend.resume(identity);
     }
-    if member.status.restore(current_as_of, complete_as_of, kept.last_success) {
+    // A round since the start has newer evidence, which must not be replaced.
+    if handle.status.restore(current_as_of, complete_as_of, kept.last_success) {
         let listing =
             kept.listing_gap.map_or(Coverage::Complete, |gap| Coverage::Partial(gap.into()));
         let incomplete = kept.unsettled.incomplete.iter().cloned();
-        member.evidence.restore(listing, incomplete, kept.faults);
+        handle.evidence.restore(listing, incomplete, kept.faults);
     }
-    if member.round.place() == Place::default() {
-        member.round.go_on_from(Place { cursor: kept.cursor, swept: kept.swept.map(moment) });
+    if handle.round.place() == CyclePosition::default() {
+        handle
+            .round
+            .go_on_from(CyclePosition { cursor: kept.cursor, swept: kept.swept.map(moment) });
     }
     let mut unsettled = kept.unsettled;
     let dirty = std::mem::take(&mut unsettled.dirty);
-    // Uploads follow without a word: what waited for one is looked at again.
+    // Uploads are not announced, so extensions that lacked an archive are read again.
     let bare = kept.extensions.iter().filter(|(extension, _)| extension.awaits_archive());
     let now = Instant::now();
-    member.mark(|waiting| {
-        dirty.into_iter().for_each(|id| waiting.noticed(id, now));
-        bare.for_each(|(all, _)| waiting.lacking(all.id().clone(), now));
+    handle.mark(|waiting| {
+        dirty.into_iter().for_each(|id| waiting.enqueue_notice(id, now));
+        bare.for_each(|(all, _)| waiting.enqueue_incomplete(all.id().clone(), now));
     });
     let extensions = kept.extensions.into_iter().map(|(extension, read)| (extension, moment(read)));
     (extensions.collect(), unsettled)

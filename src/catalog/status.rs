@@ -1,4 +1,4 @@
-//! The health of one backend: the results of its last questions, by what they asked.
+//! Health of one backend: the results of the last requests, by kind of request.
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
@@ -10,44 +10,44 @@ use tokio::time::Instant;
 
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
-use crate::catalog::index::Held;
-use crate::catalog::moment::Moment;
+use crate::catalog::index::CapacityUse;
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::error::{Error, ErrorKind};
 
-/// One backend's health.
+/// Health of one backend.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Whether its last questions were answered; `false` before the first.
+    /// True if its last requests succeeded; `false` before the first.
     pub healthy: bool,
-    /// When it last answered.
+    /// Time of the last successful response.
     pub last_success: Option<Timestamp>,
-    /// The report of its failure, while it fails.
+    /// Report of the current failure; `None` while the backend succeeds.
     pub last_error: Option<String>,
-    /// The moment of its last successful round; may lie before this process.
-    pub current_as_of: Option<Moment>,
-    /// The moment since which names that a complete listing lacked are known to be absent, kept up
-    /// by change rounds. A partial listing proves no absence.
-    pub complete_as_of: Option<Moment>,
-    /// When it was last asked anything.
+    /// Start of the last successful round; may lie before this process.
+    pub current_as_of: Option<PersistentInstant>,
+    /// Time up to which a name that a complete listing lacks is known to be absent; change rounds
+    /// move it forward. A partial listing proves no absence.
+    pub complete_as_of: Option<PersistentInstant>,
+    /// Time of the last request.
     pub last_asked: Option<Instant>,
-    /// Whether its answers are marked as stale.
+    /// True if responses with its data are marked as stale.
     pub stale: bool,
-    /// The state of its circuit breaker; `None` for a backend without one.
+    /// State of the circuit breaker; `None` for a backend without one.
     pub breaker: Option<BreakerState>,
-    /// The kind of the failure, and its message for callers.
+    /// Kind of the current failure, and its message for callers.
     pub last_failure: Option<(ErrorKind, String)>,
-    /// Repositories and releases that are not served, and why.
+    /// Repositories and releases that are not served, with the reasons.
     pub faults: Vec<Fault>,
     /// Number of further faults.
     pub faults_beyond: usize,
-    /// Bytes that its extensions take, and the number of extensions without room.
-    pub held: Held,
+    /// Size of the extensions in bytes, and the number of extensions without room.
+    pub held: CapacityUse,
 }
 
-/// What a question to a backend asks. A success proves only what it asked.
+/// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Question {
-    /// Whether the backend is there and accepts the credentials.
+pub(crate) enum Operation {
+    /// A probe: the backend responds and accepts the credentials.
     Contact,
     /// The list of repositories, or the changes since a cursor.
     Listing,
@@ -57,32 +57,33 @@ pub(crate) enum Question {
 
 /// A failure of a backend.
 #[derive(Clone, Debug)]
-struct Failure {
+struct LastFailure {
     kind: ErrorKind,
     message: String,
     report: String,
 }
 
-/// A [`Status`] that questions update and health reads.
+/// A [`Status`] that requests update and `/health` reads.
 #[derive(Default)]
-pub(crate) struct StatusCell(RwLock<Inner>);
+pub(crate) struct StatusCell(RwLock<StatusFields>);
 
 #[derive(Default)]
-struct Inner {
+struct StatusFields {
     status: Status,
-    /// Failures that only a success of the same question ends.
-    failures: BTreeMap<Question, Failure>,
-    /// A failure that any answer ends: the backend was away.
-    outage: Option<Failure>,
-    /// Whether a refused read is yet to be checked by a read of another extension.
+    /// Failures that only a success of the same kind of request ends.
+    failures: BTreeMap<Operation, LastFailure>,
+    /// A failure that any response ends: the backend was unreachable.
+    outage: Option<LastFailure>,
+    /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
     /// Kinds of failure that were logged since the last success.
     logged: Vec<Discriminant<ErrorKind>>,
 }
 
-impl Inner {
+impl StatusFields {
     /// Derives the public status from the failures.
     fn settle(&mut self) {
+        // The last kind in order is `Read`, whose failure says more than that of a probe.
         let failure = self.outage.as_ref().or_else(|| self.failures.values().next_back());
         self.status.healthy = failure.is_none();
         self.status.last_error = failure.map(|failure| failure.report.clone());
@@ -96,66 +97,67 @@ impl StatusCell {
         self.0.read().status.clone()
     }
 
-    /// The moment of the last successful round.
-    pub(crate) fn current_as_of(&self) -> Option<Moment> {
+    /// Returns the start of the last successful round.
+    pub(crate) fn current_as_of(&self) -> Option<PersistentInstant> {
         self.0.read().status.current_as_of
     }
 
-    /// How long ago a complete listing proved absence.
+    /// Returns the time since a complete listing proved absence.
     pub(crate) fn complete_age(&self) -> Option<Duration> {
-        self.0.read().status.complete_as_of.map(Moment::elapsed)
+        self.0.read().status.complete_as_of.map(PersistentInstant::elapsed)
     }
 
-    /// When it was last asked anything.
+    /// Returns the time of the last request.
     pub(crate) fn last_asked(&self) -> Option<Instant> {
         self.0.read().status.last_asked
     }
 
-    /// Whether its last questions were answered; not before the first.
+    /// Returns true if the last requests succeeded; false before the first.
     pub(crate) fn is_healthy(&self) -> bool {
         self.0.read().status.healthy
     }
 
-    /// Whether a question failed and was not answered since.
+    /// Returns true if a request failed and no request of that kind has succeeded since.
     pub(crate) fn is_failing(&self) -> bool {
         self.0.read().status.last_error.is_some()
     }
 
-    /// Whether reads are refused, and whether that is yet to be checked by another read.
+    /// Returns two flags: reads are refused, and that has to be confirmed by another read.
     pub(crate) fn refuses_reads(&self) -> (bool, bool) {
         let inner = self.0.read();
-        (inner.failures.contains_key(&Question::Read), inner.refusal_unchecked)
+        (inner.failures.contains_key(&Operation::Read), inner.refusal_unchecked)
     }
 
-    /// Notes that a refused read is checked now.
+    /// Records that a refused read is being confirmed.
     pub(crate) fn refusal_is_checked(&self) {
         self.0.write().refusal_unchecked = false;
     }
 
-    /// Takes in an answer. Returns whether the backend failed before.
-    pub(crate) fn answered(&self, question: Question) -> bool {
+    /// Records a response. Returns true if the backend failed before.
+    pub(crate) fn answered(&self, question: Operation) -> bool {
         let inner = &mut *self.0.write();
         inner.outage = None;
-        // Whatever was answered, the credentials were accepted.
-        inner.failures.remove(&Question::Contact);
+        // A response of any kind shows that the credentials were accepted.
+        inner.failures.remove(&Operation::Contact);
         inner.failures.remove(&question);
-        if question == Question::Read {
+        if question == Operation::Read {
             inner.refusal_unchecked = false;
         }
         let was_healthy = inner.status.healthy;
         inner.settle();
         inner.status.last_success = Some(now_in_seconds());
+        // Kept while one kind of request still fails, so that its failure is not logged twice.
         if inner.status.healthy {
             inner.logged.clear();
         }
         inner.status.healthy && !was_healthy
     }
 
-    /// Takes in a failure. Returns whether it is to be logged: an outage is logged once for each
-    /// way in which it fails, however they alternate.
-    pub(crate) fn failed(&self, question: Question, error: &Error) -> bool {
+    /// Records a failure. Returns true if it has to be logged: an outage is logged once for each
+    /// kind of failure, even if kinds alternate.
+    pub(crate) fn failed(&self, question: Operation, error: &Error) -> bool {
         let inner = &mut *self.0.write();
-        // A question that the breaker held back says nothing new.
+        // A request that the circuit breaker held back was not sent, and proves nothing new.
         if !error.was_asked() && inner.status.last_error.is_some() {
             return false;
         }
@@ -164,32 +166,33 @@ impl StatusCell {
         if is_news {
             inner.logged.push(kind);
         }
-        let failure = Failure {
+        let failure = LastFailure {
             kind: error.kind(),
             message: error.message().to_owned(),
             report: error.report(),
         };
+        // A refusal is no outage: it lasts until the same kind of request succeeds.
         if is_passing(error) {
             inner.outage = Some(failure);
         } else {
             let before = inner.failures.insert(question, failure);
-            inner.refusal_unchecked |= question == Question::Read && before.is_none();
+            inner.refusal_unchecked |= question == Operation::Read && before.is_none();
         }
         inner.settle();
         is_news
     }
 
-    /// A round that began at this instant went well.
+    /// Records a successful change round that began at this instant.
     pub(crate) fn changed_since(&self, begun: Instant) {
         let status = &mut self.0.write().status;
-        // Changes tell the news since the last sweep, and nothing that the sweep did not see.
+        // Changes cover the time since the last sweep. They prove absence only if that sweep did.
         if status.complete_as_of == status.current_as_of {
             status.complete_as_of = Some(begun.into());
         }
         status.current_as_of = Some(begun.into());
     }
 
-    /// A sweep that began at this instant went well, over a complete listing or not.
+    /// Records a successful sweep that began at this instant, over a complete or a partial listing.
     pub(crate) fn swept(&self, begun: Instant, complete: bool) {
         let status = &mut self.0.write().status;
         status.current_as_of = Some(begun.into());
@@ -198,12 +201,12 @@ impl StatusCell {
         }
     }
 
-    /// Takes over the times from before a restart, unless a round was made since. Returns whether
-    /// they were taken over.
+    /// Restores the times from before a restart unless a round was made since. Returns true if they
+    /// were restored.
     pub(crate) fn restore(
         &self,
-        current_as_of: Moment,
-        complete_as_of: Option<Moment>,
+        current_as_of: PersistentInstant,
+        complete_as_of: Option<PersistentInstant>,
         last_success: Option<Timestamp>,
     ) -> bool {
         let status = &mut self.0.write().status;
@@ -217,12 +220,12 @@ impl StatusCell {
     }
 }
 
-/// Whether any answer ends a failure: the backend was away, and is back.
+/// Returns true if any response ends a failure: the backend was unreachable, and is back.
 fn is_passing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
-/// The time without fractions: finer times say nothing more.
+/// Returns the present time in whole seconds; fractions carry no information for operators.
 fn now_in_seconds() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
@@ -241,10 +244,10 @@ mod tests {
             Error::new(ErrorKind::BackendRefused, "who are you"),
         ];
         for outage in 0..2 {
-            let failed = |number: usize| cell.failed(Question::Contact, &ways[number % 3]);
+            let failed = |number: usize| cell.failed(Operation::Contact, &ways[number % 3]);
             let news = (0..1000).filter(|number| failed(*number)).count();
             assert_eq!(news, ways.len(), "outage {outage}");
-            let answers = (0..1000).filter(|_| cell.answered(Question::Contact)).count();
+            let answers = (0..1000).filter(|_| cell.answered(Operation::Contact)).count();
             assert_eq!(answers, 1, "recovery {outage}");
         }
     }
@@ -253,18 +256,18 @@ mod tests {
     fn a_success_ends_only_the_failure_of_its_own_question() {
         let cell = StatusCell::default();
         let refused = Error::new(ErrorKind::BackendRefused, "lacks a scope");
-        cell.failed(Question::Read, &refused);
+        cell.failed(Operation::Read, &refused);
         assert_eq!(cell.refuses_reads(), (true, true));
-        cell.answered(Question::Contact);
-        cell.answered(Question::Listing);
-        assert!(cell.is_failing(), "a list does not show that its members can be read");
-        cell.answered(Question::Read);
+        cell.answered(Operation::Contact);
+        cell.answered(Operation::Listing);
+        assert!(cell.is_failing(), "a list does not show that its handles can be read");
+        cell.answered(Operation::Read);
         assert!(cell.is_healthy());
-        cell.failed(Question::Contact, &refused);
-        cell.answered(Question::Listing);
+        cell.failed(Operation::Contact, &refused);
+        cell.answered(Operation::Listing);
         assert!(cell.is_healthy(), "the credentials were accepted");
-        cell.failed(Question::Listing, &Error::unavailable("away", Duration::from_secs(1)));
-        cell.answered(Question::Contact);
+        cell.failed(Operation::Listing, &Error::unavailable("away", Duration::from_secs(1)));
+        cell.answered(Operation::Contact);
         assert!(cell.is_healthy(), "it is back");
     }
 }

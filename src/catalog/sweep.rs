@@ -1,4 +1,4 @@
-//! A sweep: everything that a backend lists is read. A sweep that fails half way is gone on with.
+//! Full sweep: reads everything that a backend lists. A sweep that failed half way is continued.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -10,178 +10,195 @@ use tokio::time::Instant;
 use crate::backend::Listing;
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::catalog::Catalog;
-use crate::catalog::intake::{
-    EVERYTHING, Origin, READS_AT_ONCE, Read, is_the_backends, read_all, read_one,
+use crate::catalog::apply::{
+    EVERYTHING, READS_AT_ONCE, Read, ReadOrigin, is_the_backends, read_all, read_one,
     removal_not_believed,
 };
-use crate::catalog::member::Member;
-use crate::catalog::rounds::{Outcome, Place, of_listing, of_read};
-use crate::catalog::status::Question;
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::status::Operation;
+use crate::catalog::sync_cycle::{CycleOutcome, CyclePosition, of_listing, of_read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Extensions that become visible together: a sweep of thousands must not show thousands of views.
+/// Number of extensions that become visible together, so that a sweep of thousands does not make
+/// thousands of views.
 const BATCH: usize = 500;
-/// A sweep ends after this many failures without an answer.
+/// Number of failures in a row after which a sweep ends.
 const FAILURES_MAX: usize = 8;
 
-/// How far a sweep is.
+/// Progress of a sweep.
 pub(super) struct Progress {
     begun: Instant,
-    /// Taken before the first list, so that later changes are seen by the round after the sweep.
+    /// Taken before the first listing, so that the round after the sweep sees later changes.
     cursor: Option<ChangeCursor>,
-    /// Extensions that were read in it.
+    /// Extensions that the sweep has read.
     done: HashSet<ExtensionId>,
 }
 
 impl Catalog {
-    /// Reads everything that a backend lists, or the rest of it where the last sweep failed.
-    pub(super) async fn sweep(self: &Arc<Self>, member: &Member, begun: Instant) -> Outcome<()> {
-        let unfinished = member.round.take_unfinished();
+    /// Reads everything that a backend lists, or the rest if the last sweep failed.
+    pub(super) async fn sweep(
+        self: &Arc<Self>,
+        handle: &BackendHandle,
+        begun: Instant,
+    ) -> CycleOutcome<()> {
+        let unfinished = handle.round.take_unfinished();
+        // Reads of a sweep that began too long ago are not current, so it starts over.
         let unfinished = unfinished.filter(|one| one.begun.elapsed() < self.rules.full_sweep);
         let mut progress = match unfinished {
             Some(progress) => progress,
             None => {
-                let cursor = first_cursor(member).await.map_err(of_listing)?;
+                let cursor = first_cursor(handle).await.map_err(of_listing)?;
                 Progress { begun, cursor, done: HashSet::new() }
             }
         };
-        match self.sweep_on(member, &mut progress).await {
+        match self.sweep_on(handle, &mut progress).await {
             Ok(complete) => {
-                member.status.swept(progress.begun, complete);
+                // The start counts, not the end: data read at the start has that age.
+                handle.status.swept(progress.begun, complete);
                 let swept = Some(progress.begun.into());
-                member.round.go_on_from(Place { cursor: progress.cursor, swept });
+                handle.round.go_on_from(CyclePosition { cursor: progress.cursor, swept });
                 Ok(())
             }
             Err(failure) => {
-                member.round.keep_unfinished(progress);
+                handle.round.keep_unfinished(progress);
                 Err(failure)
             }
         }
     }
 
-    /// Goes on with a sweep. Returns whether the list that it read is complete.
-    async fn sweep_on(self: &Arc<Self>, member: &Member, progress: &mut Progress) -> Outcome<bool> {
+    /// Continues a sweep. Returns true if its listing is complete.
+    async fn sweep_on(
+        self: &Arc<Self>,
+        handle: &BackendHandle,
+        progress: &mut Progress,
+    ) -> CycleOutcome<bool> {
         let Listing { ids, coverage, faults } =
-            member.listing().await.and_then(shows_something).map_err(of_listing)?;
-        member.answered(Question::Listing);
-        let source = member.source();
+            handle.listing().await.and_then(shows_something).map_err(of_listing)?;
+        handle.answered(Operation::Listing);
+        let source = handle.id();
         let complete = coverage.is_complete();
-        member.evidence.sweep_begins();
-        member.tell(&member.evidence.listed(Listed { coverage, faults }));
+        handle.evidence.sweep_begins();
+        handle.tell(&handle.evidence.listed(Listed { coverage, faults }));
         self.change(|index| index.sweep_begins(source));
 
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
-        let unlisted = self.unlisted(member, &listed, complete);
-        self.read_listed(member, ids, progress).await?;
-        // What a complete list lacks is asked for by its name before it is believed to be gone.
-        let doubted = read_all(member, unlisted).await;
-        self.take_in(member, doubted, Origin::Backend).await.confirm(member);
+        let unlisted = self.unlisted(handle, &listed, complete);
+        self.read_listed(handle, ids, progress).await?;
+        // An extension that a complete listing lacks is read by name before it counts as gone.
+        let doubted = read_all(handle, unlisted).await;
+        self.apply(handle, doubted, ReadOrigin::Backend).await.confirm(handle);
 
         self.change(|index| {
             index.sweep_ended(source, complete);
             index.listed(source);
             if complete {
-                member.evidence.keep(|id| listed.contains(id) || index.has(source, id));
+                // Faults of repositories that are gone would stay in `/health` for good.
+                handle.evidence.keep(|id| listed.contains(id) || index.has(source, id));
             }
         });
         Ok(complete)
     }
 
-    /// Known extensions that a complete list lacks and that are worth asking for by name.
+    /// Returns known extensions that a complete listing lacks and that should be read by name.
     fn unlisted(
         &self,
-        member: &Member,
+        handle: &BackendHandle,
         listed: &BTreeSet<ExtensionId>,
         complete: bool,
     ) -> Vec<ExtensionId> {
-        let unlisted = self.index.lock().beyond(member.source(), listed);
+        let unlisted = self.index.lock().beyond(handle.id(), listed);
         if !complete {
             return Vec::new();
         }
         if listed.is_empty() && unlisted.len() > 1 {
-            // Asking for each of them would not tell a backend that lost its repositories from one
-            // that hides them from us.
-            member.tell(member.evidence.found(removal_not_believed()).as_slice());
+            // A read of each would not show if the backend lost its repositories or hides them from
+            // this account.
+            handle.tell(handle.evidence.found(removal_not_believed()).as_slice());
             return Vec::new();
         }
-        member.evidence.mended(EVERYTHING, &FaultSubject::Removal);
+        handle.evidence.mended(EVERYTHING, &FaultSubject::Removal);
         unlisted
     }
 
-    /// Reads what was listed and not read in this sweep yet.
+    /// Reads the listed extensions that this sweep has not read yet.
     async fn read_listed(
         self: &Arc<Self>,
-        member: &Member,
+        handle: &BackendHandle,
         ids: Vec<ExtensionId>,
         progress: &mut Progress,
-    ) -> Outcome<()> {
+    ) -> CycleOutcome<()> {
         let ids: Vec<_> = ids.into_iter().filter(|id| !progress.done.contains(id)).collect();
-        let mut patience = Patience::default();
+        let mut patience = AbortRule::default();
         let reads = stream::iter(ids)
-            .map(|id| read_one(member, id))
+            .map(|id| read_one(handle, id))
             .buffer_unordered(READS_AT_ONCE)
             .map(|read| patience.judge(read));
+        // Chunks of what is ready: a slow read does not hold back those that are finished.
         let mut batches = std::pin::pin!(reads.try_ready_chunks(BATCH));
         while let Some(batch) = batches.next().await {
             let (batch, failure) = match batch {
                 Ok(batch) => (batch, None),
                 Err(TryReadyChunksError(batch, error)) => (batch, Some(error)),
             };
+            // A read that failed because of the backend is repeated when the sweep continues.
             let read = |(id, found): &Read| {
                 (!found.as_ref().is_err_and(is_the_backends)).then(|| id.clone())
             };
             progress.done.extend(batch.iter().filter_map(read));
-            self.take_in(member, batch, Origin::Backend).await.confirm(member);
+            self.apply(handle, batch, ReadOrigin::Backend).await.confirm(handle);
             if let Some(failure) = failure {
                 return Err(of_read(failure));
             }
         }
         if patience.answers() {
-            member.answered(Question::Read);
+            handle.answered(Operation::Read);
         }
+        // Reads of other extensions may work although every listed one failed.
         match patience.failure() {
-            Some(error) if !self.shows_another(member).await => Err(of_read(error)),
+            Some(error) if !self.shows_another(handle).await => Err(of_read(error)),
             _ => Ok(()),
         }
     }
 
-    /// Whether a backend shows an extension that it was not just asked for in vain.
-    pub(super) async fn shows_another(self: &Arc<Self>, member: &Member) -> bool {
-        let incomplete = member.evidence.incomplete();
-        let canary = self.canary(member).filter(|id| incomplete.binary_search(id).is_err());
+    /// Returns true if the backend serves an extension other than those that just failed.
+    pub(super) async fn shows_another(self: &Arc<Self>, handle: &BackendHandle) -> bool {
+        let incomplete = handle.evidence.incomplete();
+        let canary = self.canary(handle).filter(|id| incomplete.binary_search(id).is_err());
         let Some(canary) = canary else { return false };
-        let read = read_one(member, canary).await;
+        let read = read_one(handle, canary).await;
         let shown = !read.1.as_ref().is_err_and(is_the_backends);
         if shown {
-            member.answered(Question::Read);
+            handle.answered(Operation::Read);
         }
-        self.take_in(member, vec![read], Origin::Backend).await.confirm(member);
+        self.apply(handle, vec![read], ReadOrigin::Backend).await.confirm(handle);
         shown
     }
 }
 
-/// The cursor from which changes are asked for after the sweep. A backend that cannot give one is
-/// swept each time.
-async fn first_cursor(member: &Member) -> Result<Option<ChangeCursor>> {
-    match member.backend.changes(None).await {
+/// Returns the cursor for changes after the sweep; `None` for a backend that has none and is swept
+/// every time.
+async fn first_cursor(handle: &BackendHandle) -> Result<Option<ChangeCursor>> {
+    match handle.backend.changes(None).await {
         Ok(Changes::These { cursor, .. }) => Ok(Some(cursor)),
         Err(error) if is_away(&error) => Err(error),
+        // Any other failure, such as a server without this API, still allows a sweep.
         Ok(Changes::CannotTell) | Err(_) => Ok(None),
     }
 }
 
-/// Whether the backend cannot be reached at all, so that there is no use in a second question.
+/// Returns true if the backend cannot be reached, so that a second request is of no use.
 fn is_away(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
-/// A list that names nothing and does not prove that there is nothing is no answer.
+/// Rejects a listing that is empty without proof that the backend is empty.
 fn shows_something(listing: Listing) -> Result<Listing> {
     let kind = match &listing.coverage {
         _ if !listing.ids.is_empty() => return Ok(listing),
+        // An empty backend is a valid state, for example right after an installation.
         Coverage::Complete => return Ok(listing),
         Coverage::Refused(_) => ErrorKind::BackendRefused,
         Coverage::Bounded(_) | Coverage::Partial(_) | Coverage::Nonsense(_) => {
@@ -192,21 +209,24 @@ fn shows_something(listing: Listing) -> Result<Listing> {
     Err(Error::new(kind, format!("The list of repositories shows nothing: {reason}")))
 }
 
-/// Ends a sweep in which nothing is answered, or nothing from some read on: a backend that went
-/// away, or refuses us, after it was listed would cost a question for each of its extensions.
+/// Ends a sweep in which no read succeeds, from the start or from some point on. A backend that
+/// became unreachable or refuses access after its listing would otherwise cost a request for each
+/// extension.
 #[derive(Default)]
-struct Patience {
+struct AbortRule {
     answered: usize,
     failed: usize,
     last: Option<Error>,
 }
 
-impl Patience {
+impl AbortRule {
     fn judge(&mut self, (id, found): Read) -> Result<Read> {
         match found {
             Err(error) if is_the_backends(&error) => {
                 self.failed += 1;
                 let copy = Error::new(error.kind(), error.message()).because(error.report());
+                // Failures between successes, such as timeouts of large repositories, do not end
+                // the sweep.
                 let gone = self.answered == 0 || !error.was_asked();
                 if gone && self.failed >= FAILURES_MAX {
                     return Err(copy);
@@ -226,7 +246,7 @@ impl Patience {
         self.answered > 0
     }
 
-    /// The failure of a sweep in which every read failed.
+    /// Returns the last failure if every read failed.
     fn failure(self) -> Option<Error> {
         self.last.filter(|_| self.answered == 0)
     }

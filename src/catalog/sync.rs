@@ -1,6 +1,6 @@
-//! How the catalog stays true: two tasks for each backend, the only writers of what it knows.
-//! One makes the rounds, the other reads again what notices and old age ask for. A third watches
-//! whether the backend is there.
+//! Synchronization with the backends: three tasks for each backend. The first makes the rounds, the
+//! second reads single extensions after webhooks and when they are old, and the third probes the
+//! backend.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalog;
-use crate::catalog::dirty::Outcome;
-use crate::catalog::intake::{Origin, READS_AT_ONCE, is_the_backends, read_one};
-use crate::catalog::member::Member;
-use crate::models::backend_kind::BackendKind;
+use crate::catalog::apply::{READS_AT_ONCE, ReadOrigin, is_the_backends, read_one};
+use crate::catalog::backend_handle::BackendHandle;
+use crate::catalog::refresh_queue::RefreshOutcome;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// How soon a failed round is tried again, at first and at last.
+/// Pause after a failed round. It doubles up to [`RETRY_MAX`] with each further failure.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Pause before the next round while some extensions could not be read, at first; it doubles up to
-/// the time to live.
+/// Pause before the next round while some extensions could not be read. It doubles up to the time
+/// to live.
 const READ_REST: Duration = Duration::from_secs(15);
 
-/// Keeps the catalog current until dropped: a round over each backend now and once per time to
-/// live, sooner after a failure.
+/// Starts the tasks that keep the catalog current until the set is dropped. A round over each
+/// backend begins now and then once per time to live, sooner after a failure.
 pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for source in catalog.sources() {
+    for source in catalog.backends() {
         let this = Arc::clone(catalog);
         tasks.spawn(async move { this.keep_current(source).await });
         let this = Arc::clone(catalog);
@@ -39,37 +39,38 @@ pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
 }
 
 impl Catalog {
-    /// A backend says that these changed: they are read at once, and again by a schedule while
-    /// something of them is missing.
-    pub fn notice(&self, source: BackendKind, ids: Vec<ExtensionId>) {
-        let Some(member) = self.member(source) else { return };
+    /// Takes in a webhook: these extensions are read at once, and again by a schedule while a
+    /// release lacks its archive.
+    pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
+        let Some(handle) = self.handle(backend) else { return };
         let now = Instant::now();
-        member.mark(|dirty| ids.into_iter().for_each(|id| dirty.noticed(id, now)));
+        handle.mark(|dirty| ids.into_iter().for_each(|id| dirty.enqueue_notice(id, now)));
     }
 
-    async fn keep_current(self: Arc<Self>, source: BackendKind) {
-        let Some(member) = self.member(source) else { return };
+    async fn keep_current(self: Arc<Self>, source: BackendId) {
+        let Some(handle) = self.handle(source) else { return };
         let mut retry = RETRY;
         let mut read_rest = READ_REST;
         loop {
-            if self.round(Some(source)).await.is_ok() {
+            if self.round(source.into()).await.is_ok() {
                 retry = RETRY;
                 let mut rest = self.rules.ttl;
-                if member.evidence.incomplete().is_empty() {
+                if handle.evidence.incomplete().is_empty() {
                     read_rest = READ_REST;
                 } else {
-                    // Answers are marked until the rest is read. What is broken for good must not
-                    // cost more rounds for ever.
+                    // Responses carry a degraded mark until the rest is read. A permanently broken
+                    // repository must not cause rounds at this rate forever, so the pause doubles.
                     rest = rest.min(read_rest);
                     read_rest = (read_rest * 2).min(self.rules.ttl);
                 }
-                timeout(rest, member.backend.changed()).await.unwrap_or_default();
+                // A directory backend notices changes by itself and cuts the pause short.
+                timeout(rest, handle.backend.changed()).await.unwrap_or_default();
             } else {
-                // Whichever comes first: the pause need not outlast the outage.
+                // Waits for the first event: a long pause must not outlast a short outage.
                 let ended = async {
                     tokio::select! {
-                        () = member.is_back() => {}
-                        () = member.backend.changed() => {}
+                        () = handle.is_back() => {}
+                        () = handle.backend.changed() => {}
                     }
                 };
                 timeout(retry.min(self.rules.ttl), ended).await.unwrap_or_default();
@@ -78,31 +79,33 @@ impl Catalog {
         }
     }
 
-    /// Reads again what is due, some at once: one that is slow keeps none of the others.
-    async fn keep_reading(self: Arc<Self>, source: BackendKind) {
-        let Some(member) = self.member(source) else { return };
+    /// Reads extensions that are due, several at once, so that a slow one does not delay the
+    /// others.
+    async fn keep_reading(self: Arc<Self>, backend: BackendId) {
+        let Some(handle) = self.handle(backend) else { return };
         let mut reads = FuturesUnordered::new();
         loop {
             tokio::select! {
-                id = member.due(), if reads.len() < READS_AT_ONCE => {
-                    reads.push(self.read_again(member, id));
+                id = handle.due(), if reads.len() < READS_AT_ONCE => {
+                    reads.push(self.read_again(handle, id));
                 }
                 Some(()) = reads.next() => {}
             }
         }
     }
 
-    async fn read_again(self: &Arc<Self>, member: &Member, id: ExtensionId) {
-        let read = read_one(member, id.clone()).await;
-        member.learned(&read.1);
+    async fn read_again(self: &Arc<Self>, handle: &BackendHandle, id: ExtensionId) {
+        let read = read_one(handle, id.clone()).await;
+        // The status learns from every read, so an outage is noticed between two rounds.
+        handle.learned(&read.1);
         let failed = matches!(&read.1, Err(error) if is_the_backends(error));
-        let taken = self.take_in(member, vec![read], Origin::Backend).await;
+        let taken = self.apply(handle, vec![read], ReadOrigin::Backend).await;
         let outcome = match taken.doubted.first() {
-            _ if failed => Outcome::Failed,
-            Some((_, confirmed_from)) => Outcome::Doubted(*confirmed_from),
-            None if taken.lacking.is_empty() => Outcome::Whole,
-            None => Outcome::Lacking,
+            _ if failed => RefreshOutcome::Failed,
+            Some((_, confirmed_from)) => RefreshOutcome::Doubted(*confirmed_from),
+            None if taken.lacking.is_empty() => RefreshOutcome::Whole,
+            None => RefreshOutcome::Lacking,
         };
-        member.mark(|dirty| dirty.done(id, outcome, Instant::now()));
+        handle.mark(|dirty| dirty.done(id, outcome, Instant::now()));
     }
 }

@@ -48,14 +48,10 @@ impl BackendConfig {
     /// The kind of backend.
     #[must_use]
     pub const fn kind(&self) -> BackendKind {
-        match self.settings {
-            BackendSettings::Gitea(_) => BackendKind::Gitea,
-            BackendSettings::Oci(_) => BackendKind::Oci,
-            BackendSettings::Local(_) => BackendKind::Local,
-        }
+        self.id.kind()
     }
 
-    /// Address and settings of the server; `None`: there is none.
+    /// Address and settings of the server; `None` for a directory.
     #[must_use]
     pub fn upstream(&self) -> Option<(Url, &UpstreamSettings)> {
         match &self.settings {

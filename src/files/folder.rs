@@ -1,4 +1,5 @@
-//! A directory of ours that others may write too: nothing in it is reached through a link.
+//! A directory of this service that others may write to as well: no entry is reached through a
+//! link.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -13,35 +14,36 @@ use rustix::fs::{
 
 use crate::files::{described, explained, regular};
 
-/// Flags that every directory is opened with.
+/// Flags for opening any directory.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// An open directory. It stays the one that was opened, whatever its name leads to later.
+/// An open directory. The handle stays with the directory when its name later refers to another
+/// one.
 #[derive(Debug)]
 pub struct Folder {
     dir: File,
-    /// As it was opened; for messages alone.
+    /// Path at the time of opening; only for messages.
     path: PathBuf,
 }
 
-/// What tells a directory from one that took its place: its device and its number there.
+/// Device and inode number, which tell a directory from one that replaced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity(u64, u64);
+pub struct FileIdentity(u64, u64);
 
 impl Folder {
-    /// Opens a directory that an operator names, which may be a link.
+    /// Opens a directory named by an operator, which may be a link.
     ///
     /// # Errors
-    /// It is not there, or is none.
+    /// It does not exist or is not a directory.
     pub fn named(path: &Path) -> io::Result<Self> {
         let dir = openat(CWD, path, DIRECTORY, Mode::empty())?;
         Ok(Self { dir: dir.into(), path: path.to_owned() })
     }
 
-    /// Opens a directory that is no link itself, whatever led there.
+    /// Opens a directory that must not be a link itself; its parents may be.
     ///
     /// # Errors
-    /// It is not there, or is a link, or something else.
+    /// It does not exist, is a link, or is not a directory.
     pub fn itself(path: &Path) -> io::Result<Self> {
         let opened = openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let dir = opened.map_err(|error| {
@@ -51,16 +53,16 @@ impl Folder {
         Ok(Self { dir: dir.into(), path: path.to_owned() })
     }
 
-    /// Where it is; for messages.
+    /// Returns the path, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a directory in it.
+    /// Opens a subdirectory.
     ///
     /// # Errors
-    /// It is not there, or is a link, or something else; the message says what to do.
+    /// It does not exist, is a link, or is not a directory; the message suggests a remedy.
     pub fn folder(&self, name: &str) -> io::Result<Self> {
         let opened = openat(&self.dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let path = self.path.join(name);
@@ -69,15 +71,16 @@ impl Folder {
         Ok(Self { dir: dir.into(), path })
     }
 
-    /// The same, made if it is not there; whether it was.
+    /// Opens a subdirectory and creates it if necessary. The flag is true if it was missing.
     ///
     /// # Errors
-    /// As [`Self::folder`], or it cannot be made.
+    /// As [`Self::folder`], or it cannot be created.
     pub fn made(&self, name: &str) -> io::Result<(Self, bool)> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match mkdirat(&self.dir, name, Mode::from_raw_mode(0o777)) {
-                    // Somebody else made it meanwhile.
+                    // Another process may create it at the same time. It is opened again without
+                    // following links.
                     Ok(()) | Err(rustix::io::Errno::EXIST) => Ok((self.folder(name)?, true)),
                     Err(error) => Err(error.into()),
                 }
@@ -86,10 +89,10 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file in it for reading.
+    /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// It is not there, cannot be read, or is a link or something else.
+    /// It does not exist, is not readable, is a link, or is not a regular file.
     pub fn file(&self, name: impl AsRef<OsStr>) -> io::Result<(File, Metadata)> {
         let name = name.as_ref();
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -103,33 +106,35 @@ impl Folder {
         }
     }
 
-    /// Makes a file that nobody else may read, and opens it for reading and writing.
+    /// Creates a file with mode 600 and opens it for reading and writing.
     ///
     /// # Errors
-    /// Something of this name is there, or the directory cannot be written.
+    /// The name exists, or the directory is not writable.
     pub fn create(&self, name: &str) -> io::Result<File> {
+        // `EXCL` refuses a name that exists, so that a file or link planted by others is never
+        // written to.
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let flags = OFlags::RDWR | new | OFlags::CLOEXEC;
         Ok(openat(&self.dir, name, flags, Mode::from_raw_mode(0o600))?.into())
     }
 
-    /// Gives something of it a name in another directory, in the place of what is there.
+    /// Moves an entry to another directory and replaces the entry of that name.
     ///
     /// # Errors
-    /// It is not there, or a directory cannot be written.
+    /// The entry does not exist, or a directory is not writable.
     pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(renameat(&self.dir, name, &to.dir, new)?)
     }
 
-    /// Removes a file, or a link and not what it leads to.
+    /// Removes a file, or a link but not its target.
     ///
     /// # Errors
-    /// It is not there, is a directory, or the directory cannot be written.
+    /// The entry does not exist, is a directory, or the directory is not writable.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(unlinkat(&self.dir, name.as_ref(), AtFlags::empty())?)
     }
 
-    /// Waits until its names are on disk.
+    /// Waits until the entries of the directory are on disk.
     ///
     /// # Errors
     /// The disk failed.
@@ -137,10 +142,10 @@ impl Folder {
         Ok(fsync(&self.dir)?)
     }
 
-    /// Everything in it by name and kind; links are links.
+    /// Lists all entries by name and kind; links are not followed.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The directory cannot be read.
     pub fn entries(&self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut found = Vec::new();
         for entry in Dir::read_from(&self.dir)? {
@@ -149,7 +154,8 @@ impl Folder {
             if name == "." || name == ".." {
                 continue;
             }
-            // Not every file system says at once; what is gone by now is passed over.
+            // Some file systems report no kind with the name. An entry that was removed meanwhile
+            // is skipped.
             let kind = match entry.file_type() {
                 FileType::Unknown => self.kind(name).ok(),
                 kind => Some(kind),
@@ -159,11 +165,11 @@ impl Folder {
         Ok(found)
     }
 
-    /// The regular files in it by name. What else is there is left alone and named in the answer's
-    /// second part, with the reason and the remedy.
+    /// Lists the regular files by name. Other entries are left alone and described in the second
+    /// list, with the reason and a remedy.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The directory cannot be read.
     pub fn files(&self) -> io::Result<(Vec<OsString>, Vec<String>)> {
         let (mut files, mut foreign) = (Vec::new(), Vec::new());
         for (name, kind) in self.entries()? {
@@ -181,14 +187,14 @@ impl Folder {
         Ok((files, foreign))
     }
 
-    /// What it is, to be compared.
+    /// Returns the identity of the directory, for comparison.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// The metadata cannot be read.
     #[allow(clippy::useless_conversion, reason = "numbers are narrower on some systems")]
-    pub fn identity(&self) -> io::Result<Identity> {
+    pub fn identity(&self) -> io::Result<FileIdentity> {
         let found = fstat(&self.dir)?;
-        Ok(Identity(u64::try_from(found.st_dev).unwrap_or(0), u64::from(found.st_ino)))
+        Ok(FileIdentity(u64::try_from(found.st_dev).unwrap_or(0), u64::from(found.st_ino)))
     }
 
     fn kind(&self, name: &OsStr) -> rustix::io::Result<FileType> {
@@ -197,13 +203,14 @@ impl Folder {
     }
 }
 
-/// Why something could not be opened as a directory.
+/// Explains why a path could not be opened as a directory.
 fn no_directory(
     path: &Path,
     found: rustix::io::Result<FileType>,
     error: rustix::io::Errno,
 ) -> io::Error {
     let error = io::Error::from(error);
+    // The cause is not the kind of file but, for example, a missing permission.
     match found {
         Ok(FileType::Directory) | Err(_) => {
             io::Error::new(error.kind(), format!("{} cannot be opened: {error}", path.display()))

@@ -1,5 +1,5 @@
-//! Work that may wait for a disk or a network mount, for ever where that is dead: done on threads
-//! that nobody else needs, a few at once, and given up by who waits for it.
+//! Blocking work on a disk or a network mount, which may hang forever: a few threads at a time, and
+//! a timeout for the caller.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Where such work is done.
+/// A pool of permits for blocking work.
 #[derive(Clone, Debug)]
 pub struct Lane {
     places: Arc<Semaphore>,
@@ -17,17 +17,18 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Does so many things at once, and waits so long for each, its turn included.
+    /// Creates a lane for `places` concurrent jobs. `patience` limits the wait of a caller,
+    /// including the wait for a permit.
     #[must_use]
     pub fn new(places: usize, patience: Duration) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), patience }
     }
 
-    /// Does it. What is given up goes on where it hangs, and keeps its place until it ends: a dead
-    /// mount costs so many threads and no more.
+    /// Runs a job on a blocking thread. A job that timed out continues in the background and keeps
+    /// its permit until it ends, so a dead mount blocks at most `places` threads.
     ///
     /// # Errors
-    /// It took too long, or broke off.
+    /// The job timed out or panicked.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -62,11 +63,11 @@ mod tests {
 
     use super::*;
 
-    /// Work that hangs until what is answered is dropped.
+    /// Returns a job that hangs until the sender is dropped.
     fn hanging() -> (impl FnOnce() + Send + 'static, mpsc::Sender<()>) {
         let (release, hangs) = mpsc::channel::<()>();
         let work = move || {
-            // An error is the end of the sender.
+            // An error means that the sender was dropped.
             let _ = hangs.recv();
         };
         (work, release)
@@ -85,7 +86,7 @@ mod tests {
             given_up.push(tokio::spawn(async move { lane.run(work).await }));
             tokio::task::yield_now().await;
         }
-        // Blocking threads hold the paused clock, which is moved by hand.
+        // Busy blocking threads keep the paused clock from advancing automatically.
         advance(patience * 2).await;
         for waited in given_up {
             let error = waited.await.unwrap().unwrap_err();

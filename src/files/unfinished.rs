@@ -1,11 +1,11 @@
-//! Files that are still being written: under a name of their own, until they get the one they are for.
+//! Files under construction, which have a temporary name until they are complete.
 
 use std::fs::File;
 use std::io;
 
 use crate::files::folder::Folder;
 
-/// A file that is removed unless it is given its name.
+/// A temporary file that is removed on drop unless it was renamed.
 #[derive(Debug)]
 pub struct Unfinished {
     folder: Folder,
@@ -13,27 +13,29 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Begins a file whose name begins so.
+    /// Creates a file with a random name that begins with `prefix`.
     ///
     /// # Errors
-    /// The directory cannot be written.
+    /// The directory is not writable.
     pub fn begin(folder: Folder, prefix: &str) -> io::Result<(File, Self)> {
         let name = format!("{prefix}{:016x}", fastrand::u64(..));
         let file = folder.create(&name)?;
         Ok((file, Self { folder, name: Some(name) }))
     }
 
-    /// Gives it its name in this directory, on disk too, in the place of what has it.
+    /// Flushes the file to disk and renames it into this directory, replacing an existing entry.
     ///
     /// # Errors
-    /// The disk failed, or is full; the file is removed then.
+    /// The disk failed or is full; the file is then removed.
     pub fn finish(mut self, file: &File, folder: &Folder, name: &str) -> io::Result<()> {
+        // The content is on disk before the name is: after a crash the name never shows a partial
+        // file.
         file.sync_all()?;
         if let Some(unfinished) = &self.name {
             self.folder.rename(unfinished, folder, name)?;
             self.name = None;
         }
-        // The new name is on disk only when its directory is.
+        // A rename survives a crash only after the directory itself is flushed.
         folder.sync()
     }
 }
@@ -41,7 +43,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            // What stays is removed at the next start.
+            // A file that cannot be removed here is removed at the next start.
             let _ = self.folder.remove(name);
         }
     }

@@ -1,19 +1,19 @@
-//! Which file of a release is the archive to download.
+//! Selection of the archive among the assets of a release.
 
 use std::sync::Arc;
 
 use crate::models::archive_name::{NameMark, is_named_after, mark_of};
 use crate::models::artifact::{Artifact, ArtifactChoice, CANDIDATES_MAX, archive_stem};
 
-/// The archive among the assets of one release: the first of these rules that finds any.
+/// Chooses the archive among the assets of one release, by the first rule that matches:
 ///
 /// 1. `{repository}.tar.gz`
 /// 2. an archive named after the version, such as `{name}-{version}.tar.gz`; a `.tar.gz` first
-/// 3. an archive whose name says nothing against it
-/// 4. an archive of documentation, examples or the like
+/// 3. an archive whose name has no mark of other content
+/// 4. an archive of documentation, examples or similar
 ///
-/// Archives for one platform and archives of something else are left alone. Empty files are no
-/// archives: an upload that has only begun looks like this.
+/// Archives for one platform and archives of other content are ignored. Empty files are ignored
+/// too, because an unfinished upload looks like one.
 pub(super) fn choose(
     repository: &str,
     name: &str,
@@ -36,7 +36,9 @@ pub(super) fn choose(
     match rules.iter().find(|candidates| !candidates.is_empty()).map(Vec::as_slice) {
         None => ArtifactChoice::Nothing,
         Some([only]) => ArtifactChoice::Chosen(Arc::clone(only)),
+        // Several candidates are never resolved by their order, which the server may change.
         Some(several) => {
+            // Bounded, because the names end up in an error message.
             let named = several.iter().take(CANDIDATES_MAX);
             ArtifactChoice::Ambiguous(named.map(|asset| label(asset)).collect())
         }
@@ -52,16 +54,18 @@ fn is_gzipped_tar(asset: &Artifact) -> bool {
     name.ends_with(".tar.gz")
 }
 
-/// The name of an archive less its ending; `None` for what is no archive, and for a name that is
-/// made to deceive.
+/// Returns the file name of an archive without its extension. `None` if the file is no archive, or
+/// if its name is deceptive.
 fn safe_stem(asset: &Artifact) -> Option<&str> {
     let stem = archive_stem(&asset.file_name)?;
     let hostile = stem.starts_with('.')
+        // Such names would pass for a hidden file, a path or a quoted header value on the client's
+        // side.
         || stem.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '"'));
     (!hostile).then_some(stem)
 }
 
-/// A candidate by its name and by what can be asked for.
+/// Returns a candidate's name and the key to request it by.
 fn label(asset: &Artifact) -> String {
     let name: String = asset.file_name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("{name} ({})", asset.key)

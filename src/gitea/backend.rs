@@ -1,4 +1,4 @@
-//! Gitea as a backend: what its repositories and releases mean here.
+//! Gitea backend: maps repositories and releases to extensions and versions.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::convert::{ReleaseReader, Repository};
-use crate::gitea::identity::Identity;
-use crate::gitea::known::Known;
+use crate::gitea::convert::{GiteaRepository, ReleaseReader};
+use crate::gitea::identity::OrganizationIdentity;
 use crate::gitea::models::{ReleaseRow, RepositoryRow, Topics};
-use crate::gitea::organization::{Found, no_organization};
+use crate::gitea::organization::{FoundRepositories, no_organization};
+use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::rows::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, operations, readme};
-use crate::http::answer::Answer;
+use crate::gitea::{checksums, download, labels, readme};
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::room::Room;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
@@ -33,48 +33,50 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// The extensions of one organization.
+/// Backend for the extensions of one organization.
 pub struct GiteaBackend {
+    id: BackendId,
     pub(super) client: GiteaClient,
     pub(super) organization: Organization,
-    pub(super) identity: Identity,
+    pub(super) identity: OrganizationIdentity,
     external_hosts: Vec<String>,
-    pub(super) known: Known,
+    pub(super) known: RepositoryCache,
 }
 
 impl GiteaBackend {
-    /// A backend that has asked nothing yet.
+    /// Creates a backend without sending a request.
     ///
     /// # Errors
-    /// `Invalid` for an address or a certificate file that cannot be used.
+    /// `Invalid` if the address or a certificate file is not usable.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         Ok(Self {
+            id: settings.id,
             client: GiteaClient::new(&settings, metrics)?,
             organization: settings.organization,
-            identity: Identity::new(settings.organization_id),
+            identity: OrganizationIdentity::new(settings.organization_id),
             external_hosts: settings.external_asset_hosts,
-            known: Known::default(),
+            known: RepositoryCache::default(),
         })
     }
 
-    /// From the next question on, asks with this token: for a token file that has changed.
+    /// Replaces the token for all further requests, after its file has changed.
     ///
     /// # Errors
-    /// A token that cannot be sent; the one before it stays.
+    /// Returns an error if the token is not valid in a header. The previous token then stays.
     pub fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         self.client.replace_token(token)
     }
 
-    /// The repository of an extension as it is now. Redirects of renamed repositories are followed
-    /// to see what became of them: one that goes by another name is another extension.
-    async fn repository(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+    /// Fetches the current repository of an extension. Redirects of renamed repositories are
+    /// followed: a repository with another name is another extension.
+    async fn repository(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
-        let row = self.client.document(operations::REPOSITORY, &url).await?.granted()?;
+        let row = self.client.document(labels::REPOSITORY, &url).await?.granted()?;
         let Some(row) = row else {
             self.known.forget(id);
             return Err(absent(id));
         };
-        let found = Repository::from_row(row, &self.client.urls);
+        let found = GiteaRepository::from_row(row, &self.client.urls);
         let Some(repository) = self.ours(found).await? else {
             return Err(gone(format!("Extension {id} has left its organization")));
         };
@@ -85,12 +87,13 @@ impl GiteaBackend {
         Ok(repository)
     }
 
-    /// A repository that was asked for by name, if it is the organization's.
+    /// Returns a repository that was requested by name, if it belongs to the organization.
     ///
     /// # Errors
-    /// The name of the organization is another one's now.
-    async fn ours(&self, found: Option<Repository>) -> Result<Option<Repository>> {
+    /// Returns an error if another organization has taken the name.
+    async fn ours(&self, found: Option<GiteaRepository>) -> Result<Option<GiteaRepository>> {
         let Some(repository) = found else { return Ok(None) };
+        // After a rename only the number matches; before it is known, only the name does.
         let by_name = repository.owner_login.eq_ignore_ascii_case(self.organization.as_str());
         let by_number = self.identity.number() == Some(repository.owner);
         if !by_name && !by_number {
@@ -100,28 +103,28 @@ impl GiteaBackend {
         Ok(Some(repository))
     }
 
-    /// The repository of an extension as it last was, if the organization's name cannot be
-    /// another one's by now.
-    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<Repository>> {
+    /// Returns the cached repository of an extension if the organization's name was verified a
+    /// moment ago, and fetches it otherwise.
+    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
             Some(repository) => Ok(repository),
             None => self.repository(id).await,
         }
     }
 
-    fn with_known_topics(&self, repository: Arc<Repository>) -> Arc<Repository> {
+    fn with_known_topics(&self, repository: Arc<GiteaRepository>) -> Arc<GiteaRepository> {
         match self.known.topics_of(repository.number) {
             Some(topics) if !repository.tells_topics => repository.with_topics(&topics),
             _ => repository,
         }
     }
 
-    /// The same with its topics, where its row does not tell them; with a fault if they are
-    /// refused. They are asked for once a sweep.
+    /// Adds the topics to a repository if its row lacks them. They are fetched once per sweep. If
+    /// the server refuses them, the repository is returned with a fault.
     async fn with_topics(
         &self,
-        repository: Arc<Repository>,
-    ) -> Result<(Arc<Repository>, Option<ExtensionFault>)> {
+        repository: Arc<GiteaRepository>,
+    ) -> Result<(Arc<GiteaRepository>, Option<ExtensionFault>)> {
         if repository.tells_topics || repository.has_none || !repository.has_releases {
             return Ok((repository, None));
         }
@@ -129,6 +132,7 @@ impl GiteaBackend {
             Some(topics) => topics,
             None => match self.ask_topics(&repository).await {
                 Ok(topics) => self.known.learn_topics(repository.number, topics),
+                // Topics are keywords only, so that a missing right hides no extension.
                 Err(error) if error.kind() == ErrorKind::BackendRefused => {
                     let fault = format!("its topics cannot be read: {}", error.report());
                     return Ok((repository, Some(ExtensionFault::of_repository(fault))));
@@ -139,17 +143,17 @@ impl GiteaBackend {
         Ok((self.known.read(repository.with_topics(&topics)), None))
     }
 
-    async fn ask_topics(&self, repository: &Repository) -> Result<Vec<String>> {
+    async fn ask_topics(&self, repository: &GiteaRepository) -> Result<Vec<String>> {
         let url = self.client.urls.topics(&repository.name);
-        let found = self.client.document::<Topics>(operations::TOPICS, &url).await?;
+        let found = self.client.document::<Topics>(labels::TOPICS, &url).await?;
         Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
     }
 
-    /// All the releases of a repository, if it still goes by its name; `None` if they are switched
-    /// off.
+    /// Fetches all releases of a repository, and verifies that it still has its name. `None` if
+    /// releases are switched off.
     async fn releases(
         &self,
-        repository: &Repository,
+        repository: &GiteaRepository,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
     ) -> Result<Option<Rows<Release>>> {
         let id = &repository.extension;
@@ -161,30 +165,33 @@ impl GiteaBackend {
             }
             Reply::Forbidden(refusal) => return self.off_or(refusal, id).await,
         };
+        // A redirect means a rename, and the releases may belong to another extension by now.
         if rows.moved.is_some() {
             self.repository(id).await?;
         }
         Ok(Some(rows))
     }
 
-    /// Nothing, if the repository has its releases switched off; else the refusal. Both look the
-    /// same but for what its row says.
+    /// Returns `None` if the repository has its releases switched off, or the refusal otherwise.
+    /// The response is the same in both cases; only the repository's row tells them apart.
     async fn off_or<T>(&self, refusal: Error, id: &ExtensionId) -> Result<Option<T>> {
         if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
 
-    fn reader<'a>(&'a self, repository: &'a Repository) -> ReleaseReader<'a> {
-        let reader = ReleaseReader::new(repository, &self.client.urls, &self.external_hosts);
+    fn reader<'a>(&'a self, repository: &'a GiteaRepository) -> ReleaseReader<'a> {
+        let reader =
+            ReleaseReader::new(self.id, repository, &self.client.urls, &self.external_hosts);
         reader.with_known(&self.known)
     }
 
-    /// One release as the API finds it, which does not mind the case of a tag.
-    async fn release(&self, repository: &Repository, tag: &Tag) -> Result<Option<Release>> {
+    /// Fetches one release from the API, which ignores the case of a tag.
+    async fn release(&self, repository: &GiteaRepository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
-        let read =
-            |answer: &Answer, room| Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()));
-        match self.client.find(operations::RELEASE, &url, read).await {
+        let read = |answer: &UpstreamResponse, room| {
+            Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()))
+        };
+        match self.client.find(labels::RELEASE, &url, read).await {
             Ok(Reply::Found((release, moved))) => {
                 if moved {
                     self.repository(&repository.extension).await?;
@@ -193,7 +200,8 @@ impl GiteaBackend {
             }
             Ok(Reply::Absent) => Ok(None),
             Ok(Reply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
-            // Some proxies decode the slash and make another address of it: look in the list.
+            // Some proxies decode the slash in a tag and request another path: search the list
+            // instead.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
             {
@@ -210,12 +218,12 @@ impl GiteaBackend {
 
 #[async_trait]
 impl Backend for GiteaBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Gitea
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
-        let Found { repositories, coverage, faults } = self.repositories().await?;
+        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
         ids.sort();
         self.known.forget_topics();
@@ -224,6 +232,7 @@ impl Backend for GiteaBackend {
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        // The listing contained this row a moment ago, which saves one request per extension.
         let fresh = self.known.take_fresh(id).filter(|_| self.identity.is_confirmed());
         let repository = match fresh {
             Some(repository) => repository,
@@ -249,6 +258,7 @@ impl Backend for GiteaBackend {
         let repository = self.remembered(id).await?;
         let found = self.release(&repository, tag).await?;
         let release = found
+            // The API ignores case, and a tag in another case is another version.
             .filter(|release| release.tag == *tag)
             .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
         Ok(checksums::with_digest(&self.client, release).await)
@@ -262,6 +272,7 @@ impl Backend for GiteaBackend {
     ) -> Result<Download> {
         let opened = download::open(&self.client, artifact, range).await?;
         if artifact.known_size().is_none() {
+            // A later range request needs the size, which the release lacks for external files.
             self.known.learn_size(artifact.key.as_str(), opened.length);
         }
         Ok(opened)
@@ -270,7 +281,7 @@ impl Backend for GiteaBackend {
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let repository = self.remembered(id).await?;
         let found = readme::read(&self.client, &repository.name, &release.tag).await?;
-        found.ok_or_else(|| no_readme(id, release).at(BackendKind::Gitea))
+        found.ok_or_else(|| no_readme(id, release))
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
@@ -279,14 +290,15 @@ impl Backend for GiteaBackend {
 
     async fn probe(&self) -> Result<()> {
         let mut url = self.client.urls.repositories();
+        // One row proves access at the lowest cost.
         url.set_query(Some("page=1&limit=1"));
-        let found = self.client.find(operations::PROBE, &url, one_row);
+        let found = self.client.find(labels::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
         let Some(row) = row else { return self.check_organization(true).await };
         if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {
             self.confirm(row.owner.id).await?;
         }
-        self.client.check_scope(operations::PROBE, &row.name).await
+        self.client.check_scope(labels::PROBE, &row.name).await
     }
 
     fn identity(&self) -> Option<String> {
@@ -304,8 +316,8 @@ impl Backend for GiteaBackend {
     }
 }
 
-/// The first row of a list that can be read.
-fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
+/// Returns the first readable row of a list.
+fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<RepositoryRow>> {
     let mut first = None;
     answer.each_row(|row| {
         first = first.take().or_else(|| json::document(row, room).ok());
@@ -314,9 +326,11 @@ fn one_row(answer: &Answer, room: Room) -> Result<Option<RepositoryRow>> {
     Ok(first)
 }
 
-/// How much of the list of releases is proven, and what is to be said of it.
+/// Returns the coverage of a list of releases, and its faults.
 fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
     let mut gaps = found.gaps.clone();
+    // A truncated list lacks rows by design, so that only a complete one is compared with the
+    // total.
     if found.unreadable > 0 {
         gaps.push(format!("{} of its releases cannot be read", found.unreadable));
     } else if found.missing() > 0 && !found.cut && gaps.is_empty() {
@@ -342,5 +356,5 @@ fn absent(id: &ExtensionId) -> Error {
 }
 
 fn gone(message: String) -> Error {
-    Error::not_found(message).at(BackendKind::Gitea)
+    Error::not_found(message)
 }

@@ -1,62 +1,63 @@
-//! What changed since a cursor, by two signals: the organization's feed, and the list of its
-//! repositories. The feed does not show what members do who hide their activity, and the list does
-//! not show every tag.
+//! Change detection since a cursor, from two signals: the organization's feed and the list of
+//! repositories. The feed lacks the actions of members who hide their activity, and the list does
+//! not reflect every tag.
 
 use std::collections::BTreeSet;
 
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::error::Result;
 use crate::gitea::backend::GiteaBackend;
-use crate::gitea::feed::{self, Position, Read};
-use crate::gitea::known::Roster;
-use crate::gitea::organization::Found;
+use crate::gitea::feed::{self, FeedRead, Position};
+use crate::gitea::organization::FoundRepositories;
+use crate::gitea::repository_cache::Roster;
 
-/// A place in both signals.
+/// Position in both signals.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
-    /// `None`: there was no feed for us.
+struct FeedPlace {
+    /// Position in the feed. `None` if the feed was not accessible.
     feed: Option<Position>,
-    /// The fingerprint of the list.
+    /// Fingerprint of the list of repositories.
     roster: u64,
 }
 
 impl GiteaBackend {
-    /// What may have changed since the cursor was given out.
+    /// Returns the extensions that may have changed since the cursor.
     ///
     /// # Errors
-    /// Those of the questions. A server without a feed for us is no error.
+    /// Returns the errors of the requests. An inaccessible feed is not an error.
     pub(super) async fn changes_since(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        let since = match since.map(Place::read) {
+        let since = match since.map(FeedPlace::read) {
             Some(None) => return Ok(Changes::CannotTell),
             Some(place) => place,
             None => None,
         };
         let position = since.as_ref().and_then(|place| place.feed.as_ref());
         let (feed, mut dirty) = match feed::read(&self.client, &self.known, position).await? {
-            Read::TooFar => return Ok(Changes::CannotTell),
-            Read::NoFeed => (None, BTreeSet::new()),
-            Read::Until(position, touched) => (Some(position), touched),
+            FeedRead::TooFar => return Ok(Changes::CannotTell),
+            FeedRead::NoFeed => (None, BTreeSet::new()),
+            FeedRead::Until(position, touched) => (Some(position), touched),
         };
-        let Found { repositories, coverage, faults } = self.repositories().await?;
+        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
         let before = since.as_ref().and_then(|place| self.known.roster(place.roster));
+        // A partial list must not report the missing repositories as removed.
         let lacking = if coverage.is_complete() { None } else { before.as_deref() };
         let now = Roster::of(&repositories, lacking);
         let roster = now.fingerprint();
         match (&since, &before) {
             (Some(_), Some(before)) => dirty.append(&mut now.differences(before)),
-            // The list before a restart is known by its fingerprint alone.
+            // After a restart only the fingerprint of the earlier list is available.
             (Some(place), None) if place.roster != roster => return Ok(Changes::CannotTell),
             _ => {}
         }
         self.known.learn_roster(now, before);
         self.known.listed(repositories, coverage.is_complete());
-        let cursor = Place { feed, roster }.write();
+        let cursor = FeedPlace { feed, roster }.write();
         let listed = Some(Listed { coverage, faults });
         Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed })
     }
 }
 
-impl Place {
+impl FeedPlace {
     fn write(&self) -> ChangeCursor {
         let feed = self.feed.as_ref().map_or_else(|| "-".to_owned(), Position::write);
         ChangeCursor::new(format!("{:016x}:{feed}", self.roster))
@@ -64,6 +65,7 @@ impl Place {
 
     fn read(cursor: &ChangeCursor) -> Option<Self> {
         let (roster, feed) = cursor.as_str().split_once(':')?;
+        // Exactly 16 digits: a cursor comes from a file and may be damaged.
         let roster = u64::from_str_radix(Some(roster).filter(|text| text.len() == 16)?, 16).ok()?;
         let feed = if feed == "-" { None } else { Some(Position::read(feed)?) };
         Some(Self { feed, roster })
@@ -81,12 +83,12 @@ mod tests {
             Some(Position { newest: i64::MIN / 2, seen: BTreeSet::new() }),
             None,
         ] {
-            let place = Place { feed, roster: 7 };
-            assert_eq!(Place::read(&place.write()), Some(place));
+            let place = FeedPlace { feed, roster: 7 };
+            assert_eq!(FeedPlace::read(&place.write()), Some(place));
         }
         let roster = "0000000000000007";
         for text in ["", "x", "7:-", "1700000000:3,5", "1:x", &format!("{roster}:1:1,x"), roster] {
-            assert_eq!(Place::read(&ChangeCursor::new(text)), None, "{text}");
+            assert_eq!(FeedPlace::read(&ChangeCursor::new(text)), None, "{text}");
         }
     }
 }

@@ -1,47 +1,51 @@
-//! What a checksum file says of one archive, in any of the forms that tools write.
+//! Parser for checksum files, in all formats of common tools.
 
 use crate::models::digest::Digest;
 
-/// What a checksum file is by its name.
+/// Kind of a checksum file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Of the archive alone. The one digest in it is the archive's, whatever name stands beside it.
+pub(super) enum ChecksumScope {
+    /// A file for one archive. Its only digest is the archive's, regardless of the name beside it.
     Archive,
-    /// Of several files, each named.
+    /// A list of several files, each with its name.
     List,
 }
 
 /// Labels before a digest that name no algorithm.
 const LABELS: [&str; 5] = ["", "hash", "checksum", "digest", "algorithm"];
-/// What names an algorithm begins with, none of which is understood here but SHA-256 and SHA-512.
+/// Prefixes of algorithm names. Only SHA-256 and SHA-512 are supported.
 const ALGORITHMS: [&str; 9] = ["sha", "md5", "md4", "blake", "b2", "b3", "rmd", "ripemd", "sm3"];
-/// What stands between a name, an algorithm and a digest.
+/// Separators between a name, an algorithm and a digest.
 const SEPARATORS: [char; 4] = [':', '=', ' ', '\t'];
-/// Fewest hexadecimal digits that are a digest: MD5 has as many.
+/// Minimum number of hexadecimal digits in a digest; MD5 has 32.
 const HEX_MIN: usize = 32;
 
-/// A digest in a file, and whose it is.
-struct Entry<'a> {
-    /// `None`: of an algorithm that is not understood.
+/// One line with a digest.
+struct ChecksumLine<'a> {
+    /// `None` if the algorithm is not supported.
     digest: Option<Digest>,
-    /// `None`: the digest stands by itself.
+    /// `None` if the line has no name.
     name: Option<&'a str>,
 }
 
-/// The digest that a file states of the archive of this name: of SHA-256 where it has that, else of
-/// SHA-512. `None`: a list that does not name the archive.
+/// Returns the digest that a file states for an archive: SHA-256 if present, or else SHA-512.
+/// `None` if the file is a list without the archive.
 ///
 /// # Errors
-/// Why it cannot be told, in words that follow the file's name.
+/// Returns a reason, to be appended to the file's name in a message.
 pub(super) fn find(
     file: &[u8],
     archive: &str,
-    scope: Scope,
+    scope: ChecksumScope,
 ) -> Result<Option<Digest>, &'static str> {
     let text = decode(file).ok_or("is neither UTF-8 nor UTF-16")?;
-    let all: Vec<Entry<'_>> = text.split(['\n', '\r']).filter_map(Entry::of_line).collect();
-    let mut ours: Vec<&Entry<'_>> = all.iter().filter(|entry| entry.names(archive)).collect();
-    if ours.is_empty() && (scope == Scope::Archive || all.iter().all(|one| one.name.is_none())) {
+    let all: Vec<ChecksumLine<'_>> =
+        text.split(['\n', '\r']).filter_map(ChecksumLine::of_line).collect();
+    let mut ours: Vec<&ChecksumLine<'_>> =
+        all.iter().filter(|entry| entry.names(archive)).collect();
+    if ours.is_empty()
+        && (scope == ChecksumScope::Archive || all.iter().all(|one| one.name.is_none()))
+    {
         ours = all.iter().collect();
     }
     match (ours.is_empty(), all.is_empty()) {
@@ -51,6 +55,7 @@ pub(super) fn find(
     }
     let mut digests: Vec<&Digest> = ours.iter().filter_map(|one| one.digest.as_ref()).collect();
     digests.sort();
+    // `Digest` sorts SHA-256 before SHA-512, so that the first one is the preferred one.
     digests.dedup();
     let first = digests.first().ok_or("states no SHA-256 or SHA-512")?;
     match digests.iter().filter(|digest| digest.algorithm() == first.algorithm()).count() {
@@ -59,7 +64,7 @@ pub(super) fn find(
     }
 }
 
-/// UTF-8 or UTF-16, with a byte order mark or without.
+/// Decodes UTF-8 or UTF-16, with or without a byte order mark. PowerShell writes UTF-16.
 fn decode(file: &[u8]) -> Option<String> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let pairs = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
@@ -69,16 +74,17 @@ fn decode(file: &[u8]) -> Option<String> {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        // Without a byte order mark, a zero byte beside an ASCII character reveals the byte order.
         [first, 0, ..] if *first != 0 => wide(file, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => wide(file, u16::from_be_bytes),
         _ => String::from_utf8(file.to_vec()).ok(),
     }
 }
 
-impl<'a> Entry<'a> {
-    /// `{hex} {name}`, `{algorithm} ({name}) = {hex}`, `{name}: {hex}`, or `{hex}` alone.
+impl<'a> ChecksumLine<'a> {
+    /// Parses `{hex} {name}`, `{algorithm} ({name}) = {hex}`, `{name}: {hex}`, or `{hex}` alone.
     fn of_line(line: &'a str) -> Option<Self> {
-        // A backslash of GNU's says that the name is escaped.
+        // GNU tools mark an escaped name with a leading backslash.
         let line = line.trim().trim_start_matches('\\');
         let (start, end) = digest_in(line)?;
         let (before, hex) = (line.get(..start)?, line.get(start..end)?);
@@ -90,6 +96,7 @@ impl<'a> Entry<'a> {
             _ => ("", before),
         };
         let name = bare_name(name.trim_end_matches(SEPARATORS));
+        // `sha256sum` writes `-` for its standard input.
         let name = Some(name).filter(|name| !name.is_empty() && *name != "-");
         Some(Self { digest: digest_of(label, hex), name })
     }
@@ -99,7 +106,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Where a digest stands in a line: at its beginning, else the last one.
+/// Returns the bounds of the digest in a line: at the start if there is one, or else the last.
 fn digest_in(line: &str) -> Option<(usize, usize)> {
     let mut found = None;
     let mut at = 0;
@@ -112,14 +119,14 @@ fn digest_in(line: &str) -> Option<(usize, usize)> {
                 return found;
             }
         }
-        // What separates words is one byte or more.
+        // A separator may be longer than one byte.
         at += word.len();
         at += line.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     }
     found
 }
 
-/// A file's name, less folders, quotes and the mark of a binary file.
+/// Returns a file name without folders, quotes and the binary mark `*`.
 fn bare_name(text: &str) -> &str {
     let text = text.trim().trim_start_matches('*').trim_matches(['"', '\'', '`']);
     text.rsplit(['/', '\\']).next().unwrap_or_default()
@@ -159,7 +166,7 @@ mod tests {
         digit.repeat(64)
     }
 
-    fn stated(text: &str, scope: Scope) -> Result<Option<String>, &'static str> {
+    fn stated(text: &str, scope: ChecksumScope) -> Result<Option<String>, &'static str> {
         let found = find(text.as_bytes(), ARCHIVE, scope)?;
         Ok(found.map(|digest| digest.hex().to_owned()))
     }
@@ -186,7 +193,7 @@ mod tests {
             format!("{b}  x.tar\n{a}  {ARCHIVE}"),
             format!("{a}  -"),
         ] {
-            assert_eq!(stated(&text, Scope::List), Ok(Some(a.clone())), "{text}");
+            assert_eq!(stated(&text, ChecksumScope::List), Ok(Some(a.clone())), "{text}");
         }
     }
 
@@ -203,7 +210,7 @@ mod tests {
             ),
             format!("{ARCHIVE}-{}: {a}", "0".repeat(40)),
         ] {
-            assert_eq!(stated(&text, Scope::Archive), Ok(Some(a.clone())), "{text}");
+            assert_eq!(stated(&text, ChecksumScope::Archive), Ok(Some(a.clone())), "{text}");
         }
     }
 
@@ -211,26 +218,41 @@ mod tests {
     fn what_cannot_be_told_says_why() {
         let (a, b) = (hex("a"), hex("b"));
         for (text, scope, why) in [
-            (String::new(), Scope::Archive, "holds no checksum"),
-            ("<html>".to_owned(), Scope::List, "holds no checksum"),
-            (format!("12  {ARCHIVE}"), Scope::List, "holds no checksum"),
-            (format!("{}  {ARCHIVE}", "c".repeat(32)), Scope::List, "states no SHA-256 or SHA-512"),
-            (format!("BLAKE2b-256 ({ARCHIVE}) = {a}"), Scope::List, "states no SHA-256 or SHA-512"),
-            (format!("SHA3-256 ({ARCHIVE}) = {a}"), Scope::Archive, "states no SHA-256 or SHA-512"),
+            (String::new(), ChecksumScope::Archive, "holds no checksum"),
+            ("<html>".to_owned(), ChecksumScope::List, "holds no checksum"),
+            (format!("12  {ARCHIVE}"), ChecksumScope::List, "holds no checksum"),
+            (
+                format!("{}  {ARCHIVE}", "c".repeat(32)),
+                ChecksumScope::List,
+                "states no SHA-256 or SHA-512",
+            ),
+            (
+                format!("BLAKE2b-256 ({ARCHIVE}) = {a}"),
+                ChecksumScope::List,
+                "states no SHA-256 or SHA-512",
+            ),
+            (
+                format!("SHA3-256 ({ARCHIVE}) = {a}"),
+                ChecksumScope::Archive,
+                "states no SHA-256 or SHA-512",
+            ),
             (
                 format!("{a}  {ARCHIVE}\n{b}  {ARCHIVE}"),
-                Scope::List,
+                ChecksumScope::List,
                 "states several digests for one file",
             ),
-            (format!("{a}\n{b}"), Scope::Archive, "states several digests for one file"),
+            (format!("{a}\n{b}"), ChecksumScope::Archive, "states several digests for one file"),
         ] {
             assert_eq!(stated(&text, scope), Err(why), "{text}");
         }
         assert_eq!(
-            find(&[0xff, 0xfe, 0x00, 0xd8], ARCHIVE, Scope::List),
+            find(&[0xff, 0xfe, 0x00, 0xd8], ARCHIVE, ChecksumScope::List),
             Err("is neither UTF-8 nor UTF-16")
         );
-        assert_eq!(find(&[0xc3, 0x28], ARCHIVE, Scope::List), Err("is neither UTF-8 nor UTF-16"));
-        assert_eq!(stated(&format!("{b}  y.tar.gz"), Scope::List), Ok(None));
+        assert_eq!(
+            find(&[0xc3, 0x28], ARCHIVE, ChecksumScope::List),
+            Err("is neither UTF-8 nor UTF-16")
+        );
+        assert_eq!(stated(&format!("{b}  y.tar.gz"), ChecksumScope::List), Ok(None));
     }
 }

@@ -1,21 +1,21 @@
-//! The digest of an archive, where its publisher put one beside it. Gitea itself has none.
+//! Digests of archives from checksum files among the assets. Gitea itself computes none.
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::gitea::checksum_file::{Scope, find};
+use crate::gitea::checksum_file::{ChecksumScope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
 use crate::models::artifact::{Artifact, archive_stem, is_archive_name};
-use crate::models::brief::brief;
 use crate::models::digest::Digest;
 use crate::models::extension::{ChecksumFault, Release};
+use crate::models::truncate::truncate;
 
-/// Largest checksum file read, in bytes: a thousand lines.
+/// Maximum size of a checksum file, in bytes; enough for a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
-/// Checksum files read for one archive.
+/// Maximum number of checksum files read per archive.
 const FILES_MAX: usize = 4;
-/// Endings of a checksum file beside the archive that it is of.
+/// File extensions of a checksum file for one archive.
 const ENDINGS: [&str; 8] = [
     ".sha256",
     ".sha256sum",
@@ -26,7 +26,7 @@ const ENDINGS: [&str; 8] = [
     ".checksum",
     ".digest",
 ];
-/// Words in the names of files with a line for each asset.
+/// Words in the names of checksum lists.
 const LIST_WORDS: [&str; 12] = [
     "sha256sums",
     "sha256sum",
@@ -41,12 +41,12 @@ const LIST_WORDS: [&str; 12] = [
     "digests",
     "hashes",
 ];
-/// Endings of files that hold something else, such as the signature of a list.
+/// File extensions of other files, such as the signature of a list.
 const OTHER: [&str; 9] =
     [".asc", ".sig", ".sign", ".pem", ".crt", ".json", ".minisig", ".sigstore", ".bundle"];
 
-/// The same release with the digest of its archive, if a checksum among its assets states it. A
-/// checksum that is there and cannot be read leaves the release unverified.
+/// Adds the digest of the archive to a release if a checksum file among its assets states one. The
+/// release stays unverified if the checksum file is not readable.
 pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> Release {
     let Some(archive) = release.artifact.chosen().cloned() else { return release };
     match digest_beside(client, &archive.file_name, &release.assets).await {
@@ -59,10 +59,10 @@ pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> R
     release
 }
 
-/// The digest that the first checksum file states which states one.
+/// Returns the first digest that a checksum file states.
 ///
 /// # Errors
-/// No file states one, and why the first that should cannot be read.
+/// Returns the fault of the first unreadable checksum file if no file states a digest.
 async fn digest_beside(
     client: &GiteaClient,
     archive: &str,
@@ -74,10 +74,11 @@ async fn digest_beside(
             Ok(Some(digest)) => return Ok(Some(digest)),
             Ok(None) => {}
             Err(why) => {
+                // The name goes into a message, and its publisher chose it freely.
                 let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
                 trouble.get_or_insert_with(|| ChecksumFault {
                     file: file.key.clone(),
-                    reason: brief(format!("the checksum {name} {why}")).into(),
+                    reason: truncate(format!("the checksum {name} {why}")).into(),
                 });
             }
         }
@@ -89,9 +90,10 @@ async fn stated(
     client: &GiteaClient,
     file: &Artifact,
     archive: &str,
-    scope: Scope,
+    scope: ChecksumScope,
 ) -> Result<Option<Digest>, String> {
     let too_long = || format!("is longer than {SIZE_MAX} bytes");
+    // The declared size avoids a request; external files declare none and are checked below.
     if file.known_size().is_some_and(|size| size > SIZE_MAX) {
         return Err(too_long());
     }
@@ -104,23 +106,24 @@ async fn stated(
     find(&bytes, archive, scope).map_err(str::to_owned)
 }
 
-/// Files that may state the digest of the archive, those of the archive alone before lists.
+/// Returns the files that may state the digest, those for the archive alone before lists.
 fn candidates<'a>(
     archive: &'a str,
     assets: &'a [Arc<Artifact>],
-) -> impl Iterator<Item = (&'a Artifact, Scope)> {
+) -> impl Iterator<Item = (&'a Artifact, ChecksumScope)> {
     let names = [Some(archive), archive_stem(archive)];
     let is_own = move |file: &str, ending: &str| {
         without_ending(file, ending).is_some_and(|base| names.contains(&Some(base)))
     };
     let own = ENDINGS.into_iter().flat_map(move |ending| {
         let own = assets.iter().filter(move |file| is_own(&file.file_name, ending));
-        own.map(|file| (Arc::as_ref(file), Scope::Archive))
+        own.map(|file| (Arc::as_ref(file), ChecksumScope::Archive))
     });
+    // The archive's own files would be read twice: their names contain words of lists.
     let is_other = move |name: &str| !ENDINGS.iter().any(|ending| is_own(name, ending));
     let lists =
         assets.iter().filter(move |file| is_other(&file.file_name) && is_list(&file.file_name));
-    own.chain(lists.map(|file| (Arc::as_ref(file), Scope::List))).take(FILES_MAX)
+    own.chain(lists.map(|file| (Arc::as_ref(file), ChecksumScope::List))).take(FILES_MAX)
 }
 
 fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! The few questions asked of Gitea's API, and what its refusals mean.
+//! Client for the Gitea API: its few requests, and its error responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,49 +13,48 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
+use crate::gitea::labels;
 use crate::gitea::models::{ApiSettings, Complaint};
-use crate::gitea::operations;
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
-use crate::http::room::Room;
 use crate::http::{HttpClient, HttpSettings};
-use crate::models::backend_kind::BackendKind;
 
-/// Largest answer read: a page of fifty releases with long notes stays below.
+/// Maximum size of a response, in bytes; a page of fifty releases with long notes is smaller.
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
-/// The page size of a server that does not tell its own.
+/// Page size for servers that do not report one.
 const PAGE_SIZE: usize = 50;
 
-/// Asks one Gitea as one account.
+/// API client for one server, with one account.
 pub(super) struct GiteaClient {
     http: HttpClient,
     pub(super) urls: Urls,
     credentials: RwLock<Option<Credentials>>,
     page_size: OnceCell<Option<usize>>,
-    /// Whether the token was let into repositories.
+    /// True if the token was verified to read repositories.
     proven: AtomicBool,
     pub(super) concurrency: usize,
 }
 
-/// An answer of the API that is no failure.
+/// A response of the API that is not a failure.
 pub(super) enum Reply<T> {
-    /// What was asked for.
+    /// The requested resource.
     Found(T),
-    /// A "no" in the API's own words: it is not there, or not for us.
+    /// An authoritative 404: the resource does not exist or is hidden from the account.
     Absent,
-    /// The account may not read this part of a repository, or the repository has that part switched
+    /// The account lacks the right to this part of a repository, or the repository has it switched
     /// off.
     Forbidden(Error),
 }
 
 impl<T> Reply<T> {
-    /// What was asked for, where there is one.
+    /// Returns the resource, or `None` if it is absent.
     ///
     /// # Errors
-    /// The refusal: it says nothing of what is there.
+    /// Returns the refusal, which leaves open if the resource exists.
     pub(super) fn granted(self) -> Result<Option<T>> {
         match self {
             Self::Found(found) => Ok(Some(found)),
@@ -66,12 +65,15 @@ impl<T> Reply<T> {
 }
 
 impl GiteaClient {
+    /// Creates a client without sending a request.
+    ///
     /// # Errors
-    /// An unusable address, certificates that cannot be read, a token that cannot be sent.
+    /// Returns an error if the address is not usable, a certificate file cannot be read, or the
+    /// token is not valid in a header.
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
-            backend: BackendKind::Gitea,
+            backend: settings.id,
             base: settings.url.clone(),
             upstream: settings.upstream.clone(),
         };
@@ -85,24 +87,25 @@ impl GiteaClient {
         })
     }
 
-    /// From the next question on, asks with this token.
+    /// Replaces the token for all further requests.
     pub(super) fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         *self.credentials.write() = credentials_of(token)?;
+        // The scopes of the new token are unknown.
         self.proven.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Whether the token may read repositories, beside listing them: it may have the scope for one
-    /// of both alone. Asked of one repository, once for a token.
+    /// Checks that the token can read repositories and not only list them, which needs another
+    /// scope. It requests one repository, once per token.
     ///
     /// # Errors
-    /// The refusal. Other failures say nothing of the token.
+    /// Returns the refusal. Other failures are ignored: they do not concern the token.
     pub(super) async fn check_scope(&self, operation: &'static str, name: &str) -> Result<()> {
         if self.credentials().is_none() || self.proven.load(Ordering::Relaxed) {
             return Ok(());
         }
         let url = self.urls.repository(name);
-        match self.ask(operation, url, Room::Much).await {
+        match self.ask(operation, url, MemoryBudget::Much).await {
             Err(error) if error.kind() == ErrorKind::BackendRefused => Err(error),
             Err(_) => Ok(()),
             Ok(_) => {
@@ -112,7 +115,7 @@ impl GiteaClient {
         }
     }
 
-    /// How contact with the server stands.
+    /// Returns a receiver of the server's contact state.
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
         self.http.contact()
     }
@@ -121,13 +124,13 @@ impl GiteaClient {
         self.credentials.read().clone()
     }
 
-    /// One question to the API, and what `read` makes of the answer, in as much room as that takes.
-    /// Nothing of the answer itself is held beyond.
+    /// Sends a request and parses its response with `read`, with as much room as it takes. The
+    /// response itself is dropped.
     pub(super) async fn find<T>(
         &self,
         operation: &'static str,
         url: &Url,
-        read: impl Fn(&Answer, Room) -> Result<T> + Sync,
+        read: impl Fn(&UpstreamResponse, MemoryBudget) -> Result<T> + Sync,
     ) -> Result<Reply<T>> {
         let read = &read;
         let question = |room| async move {
@@ -140,29 +143,31 @@ impl GiteaClient {
         self.roomy(question).await
     }
 
-    /// The same of a document that is read as it is.
+    /// Sends a request and parses its response as one JSON document.
     pub(super) async fn document<T: DeserializeOwned>(
         &self,
         operation: &'static str,
         url: &Url,
     ) -> Result<Reply<T>> {
-        self.find(operation, url, Answer::json).await
+        self.find(operation, url, UpstreamResponse::json).await
     }
 
-    /// One question to the API. Any page in place of JSON is a failure, whatever its status.
+    /// Sends a request. A response other than JSON is a failure with any status.
     pub(super) async fn ask(
         &self,
         operation: &'static str,
         url: Url,
-        room: Room,
-    ) -> Result<Reply<Answer>> {
+        room: MemoryBudget,
+    ) -> Result<Reply<UpstreamResponse>> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
-        let request = if operation == operations::PROBE { request.probe() } else { request };
+        let request = if operation == labels::PROBE { request.probe() } else { request };
         let answer = self.http.fetch(request, ANSWER_MAX, room).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(answer)),
+            // Only the API's own 404 is authoritative: a proxy or a wrong sub path responds with a
+            // page.
             StatusCode::NOT_FOUND => {
                 match answer.json::<Complaint>(room) {
                     Err(error) if !error.is_oversized() => return Err(wrong_address()),
@@ -175,51 +180,53 @@ impl GiteaClient {
         }
     }
 
-    /// A small file of a repository; `None` where there is none. A page in its place is a failure.
+    /// Fetches a small file of a repository. `None` if it does not exist. An HTML page is a
+    /// failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
-        let request = Request::get(operations::FILE, url).with_credentials(self.credentials());
-        let answer = self.http.fetch(request, max_bytes, Room::Much).await?;
+        let request = Request::get(labels::FILE, url).with_credentials(self.credentials());
+        let answer = self.http.fetch(request, max_bytes, MemoryBudget::Much).await?;
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
+            // A login page comes with status 200 and would be served as the README.
             StatusCode::OK if !kind.is_some_and(|kind| kind.starts_with("text/html")) => {
                 Ok(Some(answer.body))
             }
             StatusCode::OK => Err(wrong_address()),
             StatusCode::FORBIDDEN => {
-                refused::<Bytes>(operations::FILE, &answer, Room::Much)?.granted()
+                refused::<Bytes>(labels::FILE, &answer, MemoryBudget::Much)?.granted()
             }
             _ => Err(answer.failure()),
         }
     }
 
-    /// Begins the bytes of an asset; redirects may lead to a store elsewhere, without our token.
+    /// Starts the download of an asset. Redirects may lead to an object store, which gets no token.
     pub(super) async fn bytes(&self, request: Request) -> Result<Streamed> {
         let request = request.with_credentials(self.credentials()).follow(Redirects::Anywhere);
         self.http.stream(request).await
     }
 
-    /// Answers a question of several answers in little room, or else in much.
-    pub(super) async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    /// Runs a sequence of requests with little room, and again with much room if it does not fit.
+    pub(super) async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         self.http.roomy(question).await
     }
 
-    /// The page size to ask for, and whether the server confirmed it. Asked once.
+    /// Returns the page size, and true if the server reported it. It is requested once.
     pub(super) async fn page_size(&self) -> Result<(usize, bool)> {
         let confirmed = self.page_size.get_or_try_init(|| self.ask_page_size()).await?;
         let size = confirmed.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE);
         Ok((size, confirmed.is_some()))
     }
 
-    /// Old servers have no such answer, which is no reason to fail.
+    /// Requests the page size. Servers too old for this endpoint use the default.
     async fn ask_page_size(&self) -> Result<Option<usize>> {
-        // Asked on the way of other questions, which may have much room already.
-        match self.ask(operations::SETTINGS, self.urls.settings(), Room::Much).await? {
+        // Runs inside other requests, which may hold the lock for much room already.
+        match self.ask(labels::SETTINGS, self.urls.settings(), MemoryBudget::Much).await? {
             Reply::Found(answer) => {
-                Ok(Some(answer.json::<ApiSettings>(Room::Little)?.max_response_items))
+                Ok(Some(answer.json::<ApiSettings>(MemoryBudget::Little)?.max_response_items))
             }
             Reply::Absent => Ok(None),
             Reply::Forbidden(refusal) => Err(refusal),
@@ -231,13 +238,13 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
     token.map(|token| Credentials::new("token", token.secret())).transpose()
 }
 
-/// Tells a part of a repository that is closed to the account from a token without rights, and
-/// names what is missing.
-fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> {
+/// Maps a 401 or 403. It separates a part of a repository that is closed to the account from a
+/// token without rights, and names the missing right.
+fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) -> Result<Reply<T>> {
     let complaint: Complaint = answer.json(room)?;
     let said = |words: &str| complaint.message.contains(words);
-    let refusal =
-        |message: String| Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea);
+    let refusal = |message: String| Error::new(ErrorKind::BackendRefused, message);
+    // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.
     if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
         let message = match permission(operation) {
             Some(unit) => format!(
@@ -259,17 +266,19 @@ fn refused<T>(operation: &str, answer: &Answer, room: Room) -> Result<Reply<T>> 
     }))
 }
 
-/// What Gitea calls the part of a repository that is asked for, on the page of a team.
+/// Returns Gitea's name for the requested part of a repository, as on the page of a team.
 fn permission(operation: &str) -> Option<&'static str> {
     match operation {
-        operations::RELEASE | operations::RELEASES => Some("Releases"),
-        operations::CONTENTS | operations::FILE | operations::TAG => Some("Code"),
+        labels::RELEASE | labels::RELEASES => Some("Releases"),
+        labels::CONTENTS | labels::FILE | labels::TAG => Some("Code"),
         _ => None,
     }
 }
 
-/// The scopes that a complaint names, whatever its wording, less those that the token has.
+/// Returns the scopes that an error message names as required, in any version's wording, without
+/// those that the token has.
 fn missing_scope(message: &str) -> String {
+    // Some versions list the token's own scopes as well.
     let names_none = |part: &str| part.split_once("token scope=").map(|(front, _)| front.len());
     let owned = names_none(message).unwrap_or(message.len());
     let (front, back) = message.split_at(owned);
@@ -288,5 +297,5 @@ fn missing_scope(message: &str) -> String {
 
 fn wrong_address() -> Error {
     let message = "What answers at the address of gitea is not its API: check url and its sub path";
-    Error::faulty(message).at(BackendKind::Gitea)
+    Error::faulty(message)
 }

@@ -1,4 +1,4 @@
-//! From Gitea's words to ours: repositories, releases, assets.
+//! Conversion of Gitea's repositories, releases and assets to the domain model.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -9,50 +9,50 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::gitea::assets;
-use crate::gitea::known::Known;
 use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
-use crate::gitea::page::Kept;
+use crate::gitea::page::KeptRows;
+use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
-use crate::models::backend_kind::BackendKind;
-use crate::models::brief::is_invisible;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{About, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
 use crate::models::tag::Tag;
+use crate::models::truncate::is_invisible;
 
 const TEXT_MAX: usize = 1_000;
 const KEYWORDS_MAX: usize = 32;
-/// Longest keyword, in characters.
+/// Maximum length of a keyword, in characters.
 const KEYWORD_MAX: usize = 100;
-/// Longest name of a file, in bytes, and longest identity that a server gives it.
+/// Maximum lengths of a file name and of the identity that a server gives it, in bytes.
 const FILE_NAME_MAX: usize = 255;
 const UUID_MAX: usize = 64;
-/// What Forgejo calls files that it only points at.
+/// Forgejo's type of assets that are links to other servers.
 const EXTERNAL: &str = "external";
-/// "Never" is the epoch in the server's zone, or the year 1: nothing was released before this.
+/// Upper bound for "never", which is the epoch in the server's zone, or the year 1.
 const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
 /// A repository that holds an extension.
 #[derive(Clone, Debug)]
-pub(super) struct Repository {
+pub(super) struct GiteaRepository {
     pub(super) number: i64,
     pub(super) owner: i64,
     pub(super) owner_login: String,
     pub(super) name: String,
     pub(super) extension: ExtensionId,
     pub(super) has_releases: bool,
-    /// Whether its row says which topics it has; otherwise they are to be asked for.
+    /// True if its row contains the topics. Otherwise they are fetched.
     pub(super) tells_topics: bool,
-    /// Whether its row says that it has no release.
+    /// True if its row reports zero releases.
     pub(super) has_none: bool,
-    /// Another value for another content of the row, as far as it concerns us.
+    /// Hash of the fields that are used here; it differs after a change.
     pub(super) fingerprint: u64,
     about: About,
 }
 
-impl Repository {
-    /// `None`: the repository is none of ours by its name.
+impl GiteaRepository {
+    /// Converts a row. `None` if the name does not belong to an extension.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         let extension = ExtensionId::from_gitea_repository(&row.name)?;
         let fingerprint = fingerprint(&row);
@@ -62,6 +62,7 @@ impl Repository {
             repository: Some(urls.page(&row.name).as_str().into()),
             keywords: keywords(row.topics.as_deref().unwrap_or_default()),
             license: match row.licenses.as_slice() {
+                // Several licenses are alternatives or parts, and the row does not tell which.
                 [only] => clean(only),
                 _ => None,
             },
@@ -80,15 +81,15 @@ impl Repository {
         })
     }
 
-    /// The same with topics that were asked for by themselves.
+    /// Returns a copy with topics that were fetched separately.
     pub(super) fn with_topics(self: &Arc<Self>, topics: &[String]) -> Arc<Self> {
         let about = About { keywords: keywords(topics), ..self.about.clone() };
         Arc::new(Self { about, ..Self::clone(self) })
     }
 }
 
-/// What a publisher can change of a repository and its releases shows here, but for edits of
-/// releases and their files.
+/// Hashes the fields of a repository that its publisher can change. Edits of existing releases and
+/// their files are not visible here.
 fn fingerprint(row: &RepositoryRow) -> u64 {
     let mut hasher = DefaultHasher::new();
     let RepositoryRow { id, name, description, topics, licenses, .. } = row;
@@ -101,62 +102,65 @@ fn keywords(topics: &[String]) -> Box<[Box<str>]> {
     topics.iter().filter_map(|topic| keyword(topic)).take(KEYWORDS_MAX).collect()
 }
 
-impl Kept for Repository {
+impl KeptRows for GiteaRepository {
     fn weight(&self) -> usize {
         let names = self.owner_login.len() + 2 * self.name.len();
         size_of::<Self>() + names + self.about.weight()
     }
 }
 
-impl Kept for Release {
+impl KeptRows for Release {
     fn weight(&self) -> usize {
         self.bare_weight()
     }
 }
 
-/// Turns the releases of one repository into ours, sharing what they have in common.
+/// Converts the releases of one repository, and shares their common parts.
 pub(super) struct ReleaseReader<'a> {
-    repository: &'a Repository,
+    backend: BackendId,
+    repository: &'a GiteaRepository,
     urls: &'a Urls,
     external_hosts: &'a [String],
-    known: Option<&'a Known>,
-    /// Whether what a publisher says has changed is kept.
+    known: Option<&'a RepositoryCache>,
+    /// True if release notes are kept.
     notes: bool,
     abouts: Mutex<HashMap<Option<Box<str>>, Arc<About>>>,
 }
 
 impl<'a> ReleaseReader<'a> {
     pub(super) fn new(
-        repository: &'a Repository,
+        backend: BackendId,
+        repository: &'a GiteaRepository,
         urls: &'a Urls,
         external_hosts: &'a [String],
     ) -> Self {
         let (known, abouts) = (None, Mutex::default());
-        Self { repository, urls, external_hosts, known, notes: false, abouts }
+        Self { backend, repository, urls, external_hosts, known, notes: false, abouts }
     }
 
-    /// The same with sizes that were learned before.
-    pub(super) const fn with_known(mut self, known: &'a Known) -> Self {
+    /// Uses the sizes of external files that were learned earlier.
+    pub(super) const fn with_known(mut self, known: &'a RepositoryCache) -> Self {
         self.known = Some(known);
         self
     }
 
-    /// The same with release notes.
+    /// Keeps the release notes.
     pub(super) const fn with_notes(mut self) -> Self {
         self.notes = true;
         self
     }
 
-    /// `None`: a draft, or a tag that cannot be one here.
+    /// Converts a row. `None` if the release is a draft, or if its tag is not valid here.
     ///
     /// # Errors
-    /// It has more files than can be served; which of them is the archive cannot be told then.
+    /// Returns an error if the release has more than the supported number of files. The archive is
+    /// then ambiguous.
     pub(super) fn read(&self, row: ReleaseRow) -> Result<Option<Release>> {
         let Some(tag) = row.tag_name.parse().ok().filter(|_| !row.draft) else { return Ok(None) };
         if row.assets.len() > FILES_MAX {
             return Err(Error::faulty(format!("release {tag} has more than {FILES_MAX} files")));
         }
-        let release = Release::of_tag(BackendKind::Gitea, tag);
+        let release = Release::of_tag(self.backend, tag);
         let assets = self.assets(&release.tag, &row.assets);
         let repository = self.repository;
         let choice = assets::choose(
@@ -177,6 +181,7 @@ impl<'a> ReleaseReader<'a> {
     }
 
     fn about(&self, author: Option<Box<str>>) -> Arc<About> {
+        // Most releases have one author, so that they share one allocation.
         let mut abouts = self.abouts.lock();
         let shared = abouts.entry(author).or_insert_with_key(|author| {
             Arc::new(About { author: author.clone(), ..self.repository.about.clone() })
@@ -203,7 +208,7 @@ impl<'a> ReleaseReader<'a> {
         rows.iter().filter(named).map(asset).collect()
     }
 
-    /// Servers do not know how long external files are, and say 0.
+    /// Returns the size of an asset. Servers report 0 for external files.
     fn size_of(&self, row: &AssetRow) -> u64 {
         if row.kind.as_deref() != Some(EXTERNAL) || row.size > 0 {
             return row.size;
@@ -212,7 +217,8 @@ impl<'a> ReleaseReader<'a> {
         learned.unwrap_or(Artifact::UNKNOWN_SIZE)
     }
 
-    /// An external asset is whatever its publisher points at: only hosts that the operator named.
+    /// Returns true if an asset may be downloaded. The publisher chooses the target of an external
+    /// asset, so that only hosts from the configuration are allowed.
     fn is_served(&self, row: &AssetRow) -> bool {
         if row.kind.as_deref() != Some(EXTERNAL) {
             return true;
@@ -226,7 +232,7 @@ impl<'a> ReleaseReader<'a> {
     }
 }
 
-/// RFC 3339 in any zone; `None` for Gitea's two ways to say "never".
+/// Parses an RFC 3339 timestamp in any zone. `None` for both of Gitea's forms of "never".
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let instant: Timestamp = text.parse().ok()?;
     (instant.as_second() > NEVER_UNTIL).then_some(instant)
@@ -236,8 +242,8 @@ fn keyword(text: &str) -> Option<Box<str>> {
     clean(text).filter(|word| word.chars().count() <= KEYWORD_MAX)
 }
 
-/// A text fit to show: bounded, on one line, without characters that nobody can see or that turn
-/// the reading direction; `None` if nothing is left.
+/// Cleans a text for display: bounded, on one line, without invisible characters and those that
+/// change the reading direction. `None` if nothing is left.
 fn clean(text: &str) -> Option<Box<str>> {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let text: String =

@@ -1,4 +1,4 @@
-//! The bytes of an asset, and what must be true of them before and while they pass.
+//! Downloads of assets, and the checks before and during the transfer.
 
 use std::ops::Range;
 
@@ -14,17 +14,16 @@ use hyper::header::{
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::GiteaClient;
-use crate::gitea::operations;
+use crate::gitea::labels;
 use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
 
-/// Opens an asset, or the given part of it.
+/// Opens an asset, or a byte range within an asset.
 ///
 /// # Errors
-/// `NotFound` if it is gone, `RangeNotSatisfiable` for a part outside it, `BackendFaulty` for
-/// anything that is not these bytes, a page in their place above all.
+/// `NotFound` if the asset is gone. `RangeNotSatisfiable` if the part lies outside. `BackendFaulty`
+/// if the response is something else, such as a login page.
 pub(super) async fn open(
     client: &GiteaClient,
     artifact: &Artifact,
@@ -34,11 +33,11 @@ pub(super) async fn open(
     let part = range.clone().unwrap_or(0..size);
     if range.is_some() && (part.start >= part.end || part.end > size) {
         let kind = ErrorKind::RangeNotSatisfiable { size };
-        return Err(Error::new(kind, "Range outside the artifact").at(BackendKind::Gitea));
+        return Err(Error::new(kind, "Range outside the artifact"));
     }
-    let mut request =
-        Request::get(operations::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let mut request = Request::get(labels::DOWNLOAD, client.urls.attachment(artifact.key.as_str()))
+        // Compressed bytes would match neither the length nor the digest.
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if range.is_some() {
         let value = format!("bytes={}-{}", part.start, part.end - 1);
         let value = HeaderValue::try_from(value)
@@ -47,11 +46,11 @@ pub(super) async fn open(
     }
     let answer = client.bytes(request).await?;
     let length = check(&answer, range.is_some(), &part, artifact.known_size());
-    let length = length.map_err(|error| error.at(BackendKind::Gitea))?;
+    let length = length?;
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
-/// Whether these are the bytes that were asked for; answers how many they are.
+/// Checks that the response holds the requested bytes, and returns their number.
 fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
     let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
     match (answer.status, partial) {
@@ -59,12 +58,13 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
             return Err(Error::not_found("The artifact is not there any more"));
         }
+        // Callers append the part at its offset, so that the whole file cannot replace it.
         (StatusCode::OK, true) => {
             return Err(Error::faulty("The gitea backend does not give parts of artifacts"));
         }
         _ => return Err(answer.failure()),
     }
-    // A login page, a blocked account and a proxy's challenge all come as a success.
+    // A login page, a blocked account and a proxy's challenge all come with status 200.
     if text(CONTENT_TYPE)
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     {
@@ -75,6 +75,7 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
     if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Error::faulty("The gitea backend answered with an encoded artifact"));
     }
+    // Another part would splice wrong bytes into a resumed download.
     let begins = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
     if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
         return Err(Error::faulty("The gitea backend answered with another part of the artifact"));
@@ -85,13 +86,14 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         (None, None) => {
             Err(Error::faulty("The server of the external file does not tell how long it is"))
         }
+        // A chunked response has no length; the stream is checked against the release's size.
         (None, Some(_)) => Ok(length),
         (Some(Ok(told)), Some(_)) if told == length => Ok(length),
         (Some(_), _) => Err(Error::faulty("The artifact is not as long as its release says")),
     }
 }
 
-/// The same bytes, with an error in place of an end that comes too early or too late.
+/// Fails the stream if it ends before or continues after `length` bytes.
 fn exactly(
     length: u64,
     bytes: BoxStream<'static, Result<Bytes>>,
@@ -112,7 +114,7 @@ fn exactly(
 }
 
 fn cut(message: &str) -> Error {
-    Error::faulty(message).at(BackendKind::Gitea)
+    Error::faulty(message)
 }
 
 #[cfg(test)]

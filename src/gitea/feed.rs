@@ -1,8 +1,8 @@
-//! The organization's feed: one question tells which repositories to read again.
+//! Activity feed of the organization: one request returns the repositories to read again.
 //!
-//! Its entries come newest second first, but inside one second oldest first, so an entry may
-//! appear behind one that was seen before. Hence everything within two seconds of the newest
-//! entry is told apart by number, not by place.
+//! Entries are sorted by second, newest first, but within one second oldest first. So a new entry
+//! may appear behind one that was seen before. Entries within two seconds of the newest one are
+//! therefore identified by number, not by position.
 
 use std::collections::BTreeSet;
 
@@ -10,46 +10,46 @@ use jiff::Timestamp;
 
 use crate::error::{ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::known::Known;
+use crate::gitea::labels;
 use crate::gitea::models::ActivityRow;
-use crate::gitea::operations;
-use crate::gitea::page::{Bound, Kept};
-use crate::gitea::paging::Pages;
-use crate::http::room::Room;
+use crate::gitea::page::{Bound, KeptRows};
+use crate::gitea::paging::ReleasePages;
+use crate::gitea::repository_cache::RepositoryCache;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::naming::{ExtensionId, NAME_MAX};
 
-/// Further back a sweep is cheaper.
+/// Maximum number of pages; beyond them a full sweep is cheaper.
 const PAGES_MAX: usize = 10;
-/// What the entries of a page may take in memory, in bytes.
+/// Maximum memory for the entries of a page, in bytes.
 const KEPT: usize = 64 * 1024;
-/// Entries this close to the newest one may still get company in front of them.
+/// Distance from the newest entry, in seconds, within which a new entry may have any position.
 const OVERLAP_SECONDS: i64 = 2;
-/// What is done to issues and the like changes no release.
+/// Parts of operation types that change no release.
 const UNRELATED: [&str; 6] = ["issue", "pull", "comment", "star", "watch", "branch"];
 
-/// How far the feed was read.
+/// Position in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// Seconds since 1970 of the newest entry.
+    /// Time of the newest entry, in seconds since 1970.
     pub(super) newest: i64,
-    /// Numbers of the entries near it.
+    /// Numbers of the entries near that time.
     pub(super) seen: BTreeSet<i64>,
 }
 
-/// What an entry of the feed tells us.
-struct Entry {
-    /// Seconds since 1970.
+/// One entry of the feed.
+struct FeedEntry {
+    /// Time in seconds since 1970.
     at: i64,
     id: i64,
-    /// The number of the repository that it is about, and the extension that this is by its name.
+    /// Number of the repository, and the extension of the repository's name.
     repository: i64,
     extension: Option<ExtensionId>,
-    /// Whether it can have changed a release.
+    /// True if the operation may have changed a release.
     related: bool,
 }
 
-impl Entry {
-    /// `None` without a time: nothing can be told of it.
+impl FeedEntry {
+    /// Converts a row. `None` without a time, because the entry cannot be ordered.
     fn from_row(row: ActivityRow) -> Option<Self> {
         let at = row.created.parse::<Timestamp>().ok()?.as_second();
         let name = row.repo.map(|repository| repository.name);
@@ -58,66 +58,69 @@ impl Entry {
             id: row.id,
             repository: row.repo_id,
             extension: name.as_deref().and_then(ExtensionId::from_gitea_repository),
+            // Unknown operations count as related, so that a new server version hides no change.
             related: !UNRELATED.iter().any(|word| row.op_type.contains(word)),
         })
     }
 
-    /// The extensions it is about: under the name it has, and under the name it had.
-    fn touched(&self, known: &Known) -> impl Iterator<Item = ExtensionId> {
+    /// Returns the affected extensions, under the current and the former name.
+    fn touched(&self, known: &RepositoryCache) -> impl Iterator<Item = ExtensionId> {
         let before = known.extension_of(self.repository);
         let related = self.related;
         self.extension.clone().into_iter().chain(before).filter(move |_| related)
     }
 }
 
-impl Kept for Entry {
+impl KeptRows for FeedEntry {
     fn weight(&self) -> usize {
         size_of::<Self>() + NAME_MAX
     }
 }
 
-/// What was read of the feed.
-pub(super) enum Read {
-    /// How far it goes now, and the extensions that entries since the position are about.
+/// Result of reading the feed.
+pub(super) enum FeedRead {
+    /// The new position, and the extensions that changed since the old one.
     Until(Position, BTreeSet<ExtensionId>),
-    /// The position lies further back than is read.
+    /// The old position lies beyond the maximum number of pages.
     TooFar,
-    /// There is no feed for us: an old server, or a token that may not read it.
+    /// The feed is not accessible: an old server, or a token without the scope.
     NoFeed,
 }
 
-/// The feed since a position; without one, how far it goes now.
+/// Reads the feed since a position. Without one, only determines the current position.
 ///
 /// # Errors
-/// Those of the questions, but for refusals: a token may read repositories and yet no feed.
+/// Returns the errors of the requests, except refusals: a token may read repositories but not the
+/// feed.
 pub(super) async fn read(
     client: &GiteaClient,
-    known: &Known,
+    known: &RepositoryCache,
     since: Option<&Position>,
-) -> Result<Read> {
+) -> Result<FeedRead> {
     let entries = match client.roomy(|room| entries_since(client, since, room)).await {
         Ok(Reply::Found(Some(entries))) => entries,
-        Ok(Reply::Found(None)) => return Ok(Read::TooFar),
-        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(Read::NoFeed),
-        Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(Read::NoFeed),
+        Ok(Reply::Found(None)) => return Ok(FeedRead::TooFar),
+        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(FeedRead::NoFeed),
+        Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(FeedRead::NoFeed),
         Err(error) => return Err(error),
     };
     let touched = since.map_or_else(BTreeSet::new, |position| {
         let news = entries.iter().filter(|entry| position.precedes(entry));
         news.flat_map(|entry| entry.touched(known)).collect()
     });
-    Ok(Read::Until(Position::after(since, &entries), touched))
+    Ok(FeedRead::Until(Position::after(since, &entries), touched))
 }
 
-/// Entries back to one that is surely older than the position; `Found(None)` if that is too far.
+/// Reads entries back to one that is surely older than the position. `Found(None)` if that is too
+/// far.
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
-    room: Room,
-) -> Result<Reply<Option<Vec<Entry>>>> {
-    let pages = Pages::new(client, operations::FEED, client.urls.feed());
+    room: MemoryBudget,
+) -> Result<Reply<Option<Vec<FeedEntry>>>> {
+    let pages = ReleasePages::new(client, labels::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
-    let keep = |row| Ok(Entry::from_row(row));
+    let keep = |row| Ok(FeedEntry::from_row(row));
     let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
@@ -128,6 +131,7 @@ async fn entries_since(
         };
         let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
         entries.extend(page.rows.into_iter().filter_map(|(_, entry)| entry).map(|entry| *entry));
+        // Only an entry older than the overlap proves that all newer ones were read.
         let reached = since.is_none_or(|position| {
             entries.iter().any(|entry| entry.at <= position.newest - OVERLAP_SECONDS)
         });
@@ -139,15 +143,16 @@ async fn entries_since(
 }
 
 impl Position {
-    fn after(since: Option<&Self>, entries: &[Entry]) -> Self {
+    fn after(since: Option<&Self>, entries: &[FeedEntry]) -> Self {
         let newest = entries.iter().map(|entry| entry.at).max();
+        // Half of the minimum, because the overlap is subtracted from it later.
         let newest = newest.max(since.map(|position| position.newest)).unwrap_or(i64::MIN / 2);
         let near = entries.iter().filter(|entry| entry.at > newest - OVERLAP_SECONDS);
         Self { newest, seen: near.map(|entry| entry.id).collect() }
     }
 
-    /// Whether an entry came after this position was taken.
-    fn precedes(&self, entry: &Entry) -> bool {
+    /// Returns true if an entry is newer than this position.
+    fn precedes(&self, entry: &FeedEntry) -> bool {
         entry.at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
     }
 

@@ -1,51 +1,53 @@
-//! Which organization this is: its number, which a rename does not change and nobody else has.
+//! OrganizationIdentity of the organization: its number, which is unique and survives a rename.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// For how long an organization is taken for the one that it just was.
+/// Time for which a verified organization name stays verified.
 const CONFIRMED: Duration = Duration::from_secs(5);
 
-/// The number of the organization, once it was seen.
-pub(super) struct Identity {
-    /// The number that the operator accepts.
+/// Number of the organization, once it was observed.
+pub(super) struct OrganizationIdentity {
+    /// Number from the configuration.
     accepted: Option<i64>,
-    state: Mutex<State>,
+    state: Mutex<IdentityState>,
 }
 
 #[derive(Default)]
-struct State {
+struct IdentityState {
     number: Option<i64>,
     confirmed: Option<Instant>,
 }
 
-impl Identity {
+impl OrganizationIdentity {
     pub(super) fn new(accepted: Option<i64>) -> Self {
-        Self { accepted, state: Mutex::new(State { number: accepted, confirmed: None }) }
+        Self { accepted, state: Mutex::new(IdentityState { number: accepted, confirmed: None }) }
     }
 
-    /// The number that the organization has to have; `None` before it was seen.
+    /// Returns the expected number. `None` until it was observed.
     pub(super) fn number(&self) -> Option<i64> {
         self.state.lock().number
     }
 
-    /// Takes the number that was seen before a restart, unless the operator names one.
+    /// Restores the number from before a restart, unless the configuration names one.
     pub(super) fn resume(&self, number: i64) {
         if self.accepted.is_none() {
             self.state.lock().number.get_or_insert(number);
         }
     }
 
-    /// Takes in the number that the name leads to now. The first one seen is the organization's.
+    /// Verifies the number that the name leads to now. The first one observed is accepted.
     ///
     /// # Errors
-    /// The number of the organization, where this is another one.
+    /// Returns the expected number if this one differs.
     pub(super) fn confirm(&self, seen: i64) -> Result<(), i64> {
         let mut state = self.state.lock();
         let number = *state.number.get_or_insert(seen);
         if number != seen {
+            // Cached repositories must not be served under a name that another organization has
+            // taken.
             state.confirmed = None;
             return Err(number);
         }
@@ -53,7 +55,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Whether the name led to the organization a moment ago.
+    /// Returns true if the name was verified within `CONFIRMED`.
     pub(super) fn is_confirmed(&self) -> bool {
         self.state.lock().confirmed.is_some_and(|at| at.elapsed() < CONFIRMED)
     }
@@ -65,14 +67,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_number_counts_unless_the_operator_names_one() {
-        let first = Identity::new(None);
+        let first = OrganizationIdentity::new(None);
         assert_eq!((first.number(), first.is_confirmed()), (None, false));
         first.resume(2);
         assert_eq!(first.confirm(3), Err(2));
         assert_eq!((first.confirm(2), first.is_confirmed()), (Ok(()), true));
         tokio::time::advance(CONFIRMED).await;
         assert!(!first.is_confirmed());
-        let named = Identity::new(Some(3));
+        let named = OrganizationIdentity::new(Some(3));
         named.resume(2);
         assert_eq!((named.confirm(3), named.number()), (Ok(()), Some(3)));
     }

@@ -1,37 +1,37 @@
-//! The two lists that are read to their end: repositories, and the releases of one.
+//! The two complete lists: the organization's repositories, and the releases of one repository.
 
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::labels;
 use crate::gitea::models::ReleaseRow;
-use crate::gitea::named::Named;
-use crate::gitea::operations;
+use crate::gitea::named::NamedRow;
 use crate::gitea::page::Bound;
-use crate::gitea::paging::Pages;
+use crate::gitea::paging::ReleasePages;
 use crate::gitea::rows::Rows;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::extension::Release;
 
 impl GiteaClient {
-    /// The repositories of the organization that hold extensions, or nearly have the name of one.
-    pub(super) async fn repositories(&self) -> Result<Reply<Rows<Named>>> {
-        let pages = &Pages::new(self, operations::REPOSITORIES, self.urls.repositories());
-        let keep = &|row| Ok(Named::from_row(row, &self.urls));
-        let list = |room: Room| async move {
+    /// Lists the repositories whose names are, or nearly are, those of an extension.
+    pub(super) async fn repositories(&self) -> Result<Reply<Rows<NamedRow>>> {
+        let pages = &ReleasePages::new(self, labels::REPOSITORIES, self.urls.repositories());
+        let keep = &|row| Ok(NamedRow::from_row(row, &self.urls));
+        let list = |room: MemoryBudget| async move {
             match room {
-                Room::Little => pages.ahead(keep).await,
-                Room::Much => pages.one_by_one(keep, Bound::of_the_listing()).await,
+                MemoryBudget::Little => pages.ahead(keep).await,
+                MemoryBudget::Much => pages.one_by_one(keep, Bound::of_the_listing()).await,
             }
         };
         self.roomy(list).await
     }
 
-    /// Every release of a repository, read by `keep`.
+    /// Lists the releases of a repository, converted by `keep`.
     pub(super) async fn releases(
         &self,
         name: &str,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
     ) -> Result<Reply<Rows<Release>>> {
-        let pages = &Pages::new(self, operations::RELEASES, self.urls.releases(name));
+        let pages = &ReleasePages::new(self, labels::RELEASES, self.urls.releases(name));
         let keep = &keep;
         self.roomy(|room| pages.one_by_one(keep, Bound::of_one_list(room))).await
     }

@@ -1,8 +1,8 @@
-//! The JSON of Gitea's API, as far as it is read: lenient, since servers of many ages answer.
+//! JSON models of the Gitea API. They are lenient, because servers of many versions respond.
 
 use serde::{Deserialize, Deserializer};
 
-/// `null` reads as if the field were missing: some servers write one, some the other.
+/// Reads `null` like a missing field: server versions differ in which one they send.
 fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -11,7 +11,7 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Tells a field that is missing, which becomes `None`, from one that is `null`, which does not.
+/// Reads a missing field as `None`, and `null` as the default value.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -20,7 +20,7 @@ where
     lenient(deserializer).map(Some)
 }
 
-/// A row of a paged list, known by its number.
+/// Row of a paged list with a unique number.
 pub(super) trait Row: for<'de> Deserialize<'de> + Send {
     fn id(&self) -> i64;
 }
@@ -46,7 +46,7 @@ pub(super) struct RepositoryRow {
     pub(super) owner: Account,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) description: String,
-    /// Gitea before 1.23 leaves it out; Forgejo writes `null` for none.
+    /// Topics. Gitea before 1.23 omits the field; Forgejo sends `null` for an empty list.
     #[serde(default, deserialize_with = "present")]
     pub(super) topics: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
@@ -86,7 +86,7 @@ pub(super) struct AssetRow {
     pub(super) name: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) size: u64,
-    /// Forgejo's: `external` is an address anywhere, not a file of the server.
+    /// Forgejo's type. `external` is a link to any address, not a file of the server.
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     pub(super) browser_download_url: Option<String>,
@@ -102,13 +102,13 @@ pub(super) struct CommitRow {
     pub(super) sha: String,
 }
 
-/// An entry of a folder.
+/// Entry of a folder.
 #[derive(Debug, Deserialize)]
 pub(super) struct FileRow {
     pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    /// Of its bytes, as git counts it.
+    /// Git's object id of the content.
     pub(super) sha: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) size: u64,
@@ -130,14 +130,14 @@ pub(super) struct ActivityRepository {
     pub(super) name: String,
 }
 
-/// An error's explanation; what it says is for us, never for callers.
+/// Error message of the API. It is for the log and `/health`, never for callers.
 #[derive(Debug, Deserialize)]
 pub(super) struct Complaint {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) message: String,
 }
 
-/// A webhook's body, as far as events of different kinds agree.
+/// Body of a webhook delivery, reduced to the common fields of all events.
 #[derive(Debug, Deserialize)]
 pub(super) struct Notice {
     pub(super) repository: Option<NoticeRepository>,

@@ -1,41 +1,41 @@
-//! The repositories of a list that matter by their names.
+//! Classification of repositories by name.
 
-use crate::gitea::convert::Repository;
+use crate::gitea::convert::GiteaRepository;
 use crate::gitea::models::RepositoryRow;
-use crate::gitea::page::Kept;
+use crate::gitea::page::KeptRows;
 use crate::gitea::urls::Urls;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
 
-/// A repository of the list.
-pub(super) enum Named {
-    /// It holds an extension.
-    Extension(Box<Repository>),
-    /// Its name nearly fits.
+/// GiteaRepository with a relevant name.
+pub(super) enum NamedRow {
+    /// GiteaRepository of an extension.
+    Extension(Box<GiteaRepository>),
+    /// GiteaRepository whose name nearly fits.
     NearMiss(Overlooked),
 }
 
-/// A repository that nearly fits.
+/// GiteaRepository whose name nearly fits.
 pub(super) struct Overlooked {
     pub(super) owner_login: String,
     pub(super) name: String,
     pub(super) near_miss: NearMiss,
 }
 
-impl Named {
-    /// `None`: it is a repository of something else.
+impl NamedRow {
+    /// Classifies a row. `None` if the repository is unrelated.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         match near_miss(&row.name, BackendKind::Gitea) {
             Some(near_miss) => {
                 let (owner_login, name) = (row.owner.login, row.name);
                 Some(Self::NearMiss(Overlooked { owner_login, name, near_miss }))
             }
-            None => Repository::from_row(row, urls).map(Box::new).map(Self::Extension),
+            None => GiteaRepository::from_row(row, urls).map(Box::new).map(Self::Extension),
         }
     }
 }
 
-impl Kept for Named {
+impl KeptRows for NamedRow {
     fn weight(&self) -> usize {
         match self {
             Self::Extension(repository) => repository.weight(),

@@ -1,4 +1,4 @@
-//! The repositories of the organization, and whether it still is the one that it was.
+//! Repositories of the organization, and verification of the organization's identity.
 
 use std::collections::HashSet;
 
@@ -6,51 +6,53 @@ use crate::backend::Fault;
 use crate::backend::naming::naming_faults;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::backend::GiteaBackend;
-use crate::gitea::convert::Repository;
+use crate::gitea::convert::GiteaRepository;
+use crate::gitea::labels;
 use crate::gitea::models::{Account, RepositoryRow};
-use crate::gitea::named::{Named, Overlooked};
-use crate::gitea::operations;
+use crate::gitea::named::{NamedRow, Overlooked};
 use crate::gitea::rows::Rows;
-use crate::models::backend_kind::BackendKind;
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// What the organization has, as far as it was read.
-pub(super) struct Found {
-    pub(super) repositories: Vec<Repository>,
+/// Repositories of the organization, as far as they could be read.
+pub(super) struct FoundRepositories {
+    pub(super) repositories: Vec<GiteaRepository>,
     pub(super) coverage: Coverage,
     pub(super) faults: Vec<Fault>,
 }
 
 impl GiteaBackend {
-    /// Its repositories that hold extensions.
+    /// Lists the repositories that hold extensions.
     ///
     /// # Errors
-    /// Those of the questions; another organization has the name; the token may list repositories
-    /// and not read them.
-    pub(super) async fn repositories(&self) -> Result<Found> {
+    /// Returns the errors of the requests, and an error if another organization has the name or if
+    /// the token can list repositories but not read them.
+    pub(super) async fn repositories(&self) -> Result<FoundRepositories> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
         let rows = rows.keeping(|named| match named {
-            Named::Extension(repository) => Some(*repository),
-            Named::NearMiss(one) => {
+            NamedRow::Extension(repository) => Some(*repository),
+            NamedRow::NearMiss(one) => {
                 overlooked.push(one);
                 None
             }
         });
+        // A redirect of the list means a rename: the rows then carry the new name.
         let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
         let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
-        let is_ours = |one: &Repository| one.owner_login.eq_ignore_ascii_case(owner);
+        let is_ours = |one: &GiteaRepository| one.owner_login.eq_ignore_ascii_case(owner);
         for ours in rows.rows.iter().filter(|one| is_ours(one)) {
             self.confirm(ours.owner).await?;
         }
         match rows.rows.iter().find(|one| is_ours(one)) {
-            Some(ours) => self.client.check_scope(operations::REPOSITORY, &ours.name).await?,
+            // A token may list repositories without the right to read them; all releases would seem
+            // absent.
+            Some(ours) => self.client.check_scope(labels::REPOSITORY, &ours.name).await?,
             None => self.check_organization(rows.seen == 0).await?,
         }
         let (coverage, mut notes) = judged(&rows);
-        let (repositories, others): (Vec<Repository>, Vec<Repository>) =
+        let (repositories, others): (Vec<GiteaRepository>, Vec<GiteaRepository>) =
             rows.rows.into_iter().partition(|one| is_ours(one));
         if !others.is_empty() {
             notes.push(format!("{} repositories are of another owner", others.len()));
@@ -61,32 +63,31 @@ impl GiteaBackend {
         overlooked.retain(|one| one.owner_login.eq_ignore_ascii_case(owner));
         let mut faults: Vec<Fault> = notes.into_iter().map(|note| self.note(note)).collect();
         faults.extend(advice(overlooked, &repositories));
-        Ok(Found { repositories, coverage, faults })
+        Ok(FoundRepositories { repositories, coverage, faults })
     }
 
-    /// Whether the organization that the name leads to is there for us, and is the one that it was:
-    /// asked where no repository tells. Servers answer an empty list for an organization that they
-    /// do not show.
+    /// Checks that the organization is visible and has the expected number. Needed only if no
+    /// repository shows it: servers respond with an empty list for a hidden organization.
     pub(super) async fn check_organization(&self, shows_nothing: bool) -> Result<()> {
         let url = self.client.urls.organization();
-        match self.client.document::<Account>(operations::ORGANIZATION, &url).await {
+        match self.client.document::<Account>(labels::ORGANIZATION, &url).await {
             Ok(reply) => match reply.granted()? {
                 Some(account) => self.confirm(account.id).await,
                 None if shows_nothing => Err(no_organization()),
                 None => Ok(()),
             },
-            // What serves a part of the API alone cannot tell.
+            // Some servers implement only a part of the API.
             Err(error) if error.kind() == ErrorKind::BackendFaulty => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes in the number of the account that the organization's name leads to.
+    /// Verifies the number of the account that the organization's name leads to.
     ///
     /// # Errors
-    /// It is not the organization's number.
+    /// Returns an error if it is not the organization's number.
     pub(super) async fn confirm(&self, number: i64) -> Result<()> {
-        // Some rows name no number.
+        // Rows of some servers have no owner number.
         if number == 0 {
             return Ok(());
         }
@@ -109,14 +110,15 @@ impl GiteaBackend {
              {seen}: another one has taken its name.{new_name} Set gitea.organization_id = {seen} \
              to accept the other one"
         );
-        Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea)
+        Error::new(ErrorKind::BackendRefused, message)
     }
 
-    /// The name that the account of this number has now, asked of a repository that was its own.
+    /// Returns the current name of an account, from a repository that it owned.
     async fn name_of(&self, number: i64) -> Option<String> {
         let url = self.client.urls.by_number(self.known.any_number()?);
-        let found = self.client.document::<RepositoryRow>(operations::REPOSITORY, &url).await;
+        let found = self.client.document::<RepositoryRow>(labels::REPOSITORY, &url).await;
         let owner = found.ok()?.granted().ok()??.owner;
+        // The name goes into a message that administrators read.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         (owner.id == number && owner.login.chars().all(plain)).then_some(owner.login)
     }
@@ -127,8 +129,8 @@ impl GiteaBackend {
     }
 }
 
-/// What to rename repositories to that nearly fit.
-fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
+/// Returns a rename hint for each repository whose name nearly fits.
+fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault> {
     let served: HashSet<&ExtensionId> = served.iter().map(|one| &one.extension).collect();
     let reasons = overlooked.into_iter().map(|Overlooked { name, near_miss, .. }| {
         let reason = near_miss.reason(|meant| served.contains(meant));
@@ -137,8 +139,8 @@ fn advice(overlooked: Vec<Overlooked>, served: &[Repository]) -> Vec<Fault> {
     naming_faults(reasons)
 }
 
-/// How much of the list is proven, and what is to be said of it.
-fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
+/// Returns the coverage of the list, and its faults.
+fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
         gaps.push("a list of gitea is too long".to_owned());
@@ -150,14 +152,16 @@ fn judged(rows: &Rows<Repository>) -> (Coverage, Vec<String>) {
     if rows.seen == 0 && missing > 0 {
         gaps.push("none of the organization's repositories are visible to us".to_owned());
     }
+    // Hidden repositories do not count as gaps: a team may be meant to see only some.
     let coverage = Coverage::with_gaps(&gaps);
     let hidden = Some(missing).filter(|missing| *missing > 0 && rows.gaps.is_empty());
     gaps.extend(hidden.map(|missing| format!("{missing} repositories are not visible to us")));
     (coverage, gaps)
 }
 
-/// Not `NotFound`: what is missing is in the configuration, and says nothing of any extension.
+/// Returns the error for an invisible organization. Not `NotFound`, because the configuration is
+/// wrong and no extension is absent.
 pub(super) fn no_organization() -> Error {
     let message = "The gitea backend shows us no such organization: check its name and the token";
-    Error::new(ErrorKind::BackendRefused, message).at(BackendKind::Gitea)
+    Error::new(ErrorKind::BackendRefused, message)
 }

@@ -1,71 +1,71 @@
-//! One page of a list: the rows that can be read, and of these what is kept.
+//! One page of a list: the readable rows, and the parts that are kept.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LINK};
 
 use crate::error::{Error, Result};
 use crate::gitea::models::Row;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
-/// No list is kept beyond this many rows, however many a page holds.
+/// Maximum number of rows in a list, across all pages.
 pub(super) const ROWS_MAX: usize = 100_000;
-/// What the rows of a list may take in memory, in bytes, while many lists are read at once.
+/// Maximum memory for the rows of a list, in bytes, while many lists are read at once.
 const KEPT_LITTLE: usize = 256 * 1024;
-/// The same while one is read: some five thousand releases with a file each.
+/// Maximum memory while one list is read; about five thousand releases with one file each.
 const KEPT_MUCH: usize = 4 * 1024 * 1024;
-/// The same of the list of repositories: a hundred thousand with a few words each.
+/// Maximum memory for the list of repositories; a hundred thousand with a short description.
 const KEPT_LISTING: usize = 64 * 1024 * 1024;
-/// Longest list, in bytes of its pages, and longest listing: rows hold texts as long as the server
-/// likes, of which nothing is kept.
+/// Maximum bytes read for one list and for the listing. Rows may contain arbitrarily long texts
+/// that are dropped.
 const READ_LIST: usize = 64 * 1024 * 1024;
 const READ_LISTING: usize = 1024 * 1024 * 1024;
-/// Longest row, in bytes: a release of a thousand files has half of that.
+/// Maximum length of a row, in bytes; a release with a thousand files has half of that.
 const ROW_MAX: usize = 1024 * 1024;
-/// What a row takes beside what is kept of it, in bytes.
+/// Fixed memory per row, in bytes, beside the kept part.
 const ROW: usize = 48;
 
-/// What of a row is kept.
-pub(super) trait Kept: Send {
-    /// About what it takes in memory, in bytes.
+/// The kept part of a row.
+pub(super) trait KeptRows: Send {
+    /// Returns the approximate size in memory, in bytes.
     fn weight(&self) -> usize;
 }
 
-/// What rows may take, and what it means if they take more.
+/// Bounds on the rows of a list, and the behavior at the bound.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
-    pub(super) room: Room,
-    /// Of those that are kept, in bytes.
+    pub(super) room: MemoryBudget,
+    /// Maximum size of the kept rows, in bytes.
     pub(super) kept: usize,
-    /// Of all that is read for them, in bytes.
+    /// Maximum number of bytes read.
     pub(super) read: usize,
-    /// Whether the beginning of a list that breaks off is kept.
+    /// True if the beginning of a list is kept when the rest fails.
     pub(super) keeps_beginning: bool,
 }
 
 impl Bound {
-    /// Of a list of which there are many.
-    pub(super) fn of_one_list(room: Room) -> Self {
+    /// Returns the bounds of one list among many.
+    pub(super) fn of_one_list(room: MemoryBudget) -> Self {
         let kept = room.of(KEPT_LITTLE, KEPT_MUCH);
         Self { room, kept, read: READ_LIST, keeps_beginning: true }
     }
 
-    /// Of the one list that says what there is at all. It is kept, however much room there is.
+    /// Returns the bounds of the list of repositories. It always has much room.
     pub(super) const fn of_the_listing() -> Self {
-        let (room, kept, read) = (Room::Much, KEPT_LISTING, READ_LISTING);
+        let (room, kept, read) = (MemoryBudget::Much, KEPT_LISTING, READ_LISTING);
         Self { room, kept, read, keeps_beginning: false }
     }
 }
 
-/// One page.
-pub(super) struct Page<K> {
-    /// Each row's number, and what is kept of it.
+/// One page of a list.
+pub(super) struct ReleasePage<K> {
+    /// Rows, each as its number and its kept part.
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
-    /// Whether its links name a next page.
+    /// True if the response links to a next page.
     pub(super) next: bool,
-    /// Whether it has links at all.
+    /// True if the response has any link.
     pub(super) linked: bool,
     pub(super) unreadable: usize,
     pub(super) moved: Option<StatusCode>,
@@ -73,7 +73,7 @@ pub(super) struct Page<K> {
     weight: usize,
 }
 
-impl<K: Kept> Page<K> {
+impl<K: KeptRows> ReleasePage<K> {
     const fn empty() -> Self {
         Self {
             rows: Vec::new(),
@@ -87,9 +87,9 @@ impl<K: Kept> Page<K> {
         }
     }
 
-    /// The rows that can be read: one odd row must not hide the others.
+    /// Reads a page. Unreadable rows are counted and skipped, so that they hide no other rows.
     pub(super) fn read<R: Row>(
-        answer: &Answer,
+        answer: &UpstreamResponse,
         keep: impl Fn(R) -> Result<Option<K>>,
         within: Bound,
     ) -> Result<Self> {
@@ -111,6 +111,7 @@ impl<K: Kept> Page<K> {
         };
         answer.each_row(|row| match read(row) {
             Ok((id, kept)) => page.take(id, kept, within),
+            // Too little room is no fault of the row: the page is read again with more.
             Err(error) if error.is_oversized() => Err(error),
             Err(_) => {
                 page.unreadable += 1;
@@ -120,17 +121,17 @@ impl<K: Kept> Page<K> {
         Ok(page)
     }
 
-    /// The page of a row that cannot be read, since it alone is longer than an answer may be.
+    /// Returns the page of a single row that exceeds the maximum size of a response.
     pub(super) fn of_unreadable() -> Self {
         Self { unreadable: 1, ..Self::empty() }
     }
 
-    /// How many rows it has, those that cannot be read among them.
+    /// Returns the number of rows, including unreadable ones.
     pub(super) fn length(&self) -> usize {
         self.rows.len() + self.unreadable
     }
 
-    /// Puts a page of the same list behind this one.
+    /// Appends the next page of the same list.
     pub(super) fn append(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.total = other.total.or(self.total);
@@ -152,7 +153,8 @@ impl<K: Kept> Page<K> {
     }
 }
 
-/// Whether there is a next page. Its address is never used: it may name another server.
+/// Returns true if there is a next page. Its address is not used, because it may name another
+/// server.
 fn has_next(headers: &HeaderMap) -> bool {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     links.flat_map(|line| line.split(',')).any(|link| {

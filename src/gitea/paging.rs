@@ -1,8 +1,8 @@
-//! Lists in pages, as Gitea cuts them: before it takes out what we may not see.
+//! Paged lists. Gitea cuts pages first and then removes the rows that the account may not see.
 //!
-//! A page may therefore be short or empty in the middle, and the total counts rows that never
-//! come. A list ends where nothing says that it goes on: no link to a next page, no total beyond
-//! what was asked for, and, where a proxy drops those headers, an empty page.
+//! So a page may be short or empty in the middle of a list, and the total counts hidden rows. A
+//! list ends if nothing indicates more: no link to a next page, no total beyond the requested rows,
+//! and, if a proxy drops those headers, an empty page.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,47 +12,47 @@ use url::Url;
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
 use crate::gitea::models::Row;
-use crate::gitea::page::{Bound, Kept, Page};
+use crate::gitea::page::{Bound, KeptRows, ReleasePage};
 use crate::gitea::rows::{Collector, Rows};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
-/// No list is followed further.
+/// Maximum number of pages in a list.
 const PAGES_MAX: usize = 2_000;
-/// What the rows of one page may take in memory, in bytes, where several are read ahead of their
-/// turn.
+/// Maximum memory for the rows of one page, in bytes, while several pages are read ahead.
 const KEPT_AHEAD: usize = 512 * 1024;
 
-/// Answers of one list that may be too long: each is read up to its bound in vain. Enough for two
-/// rows of a page that are too long by themselves.
+/// Maximum number of responses in a list that may exceed the size limit, since each is read up to
+/// it in vain. Enough for two oversized rows in a page.
 const TOO_LONG_MAX: usize = 8;
 
-/// One list to be read.
-pub(super) struct Pages<'a> {
+/// A list to read.
+pub(super) struct ReleasePages<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
     url: Url,
     too_long: AtomicUsize,
 }
 
-impl<'a> Pages<'a> {
+impl<'a> ReleasePages<'a> {
     pub(super) const fn new(client: &'a GiteaClient, operation: &'static str, url: Url) -> Self {
         Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
-    /// Every page, several at once as far as the total promises them. A page that cannot be read
-    /// leaves a gap; a refusal ends it all.
-    pub(super) async fn ahead<R: Row, K: Kept>(
+    /// Reads all pages, several at once as far as the total is known. An unreadable page leaves a
+    /// gap; a refusal ends the list.
+    pub(super) async fn ahead<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
     ) -> Result<Reply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
-        let within = Bound { room: Room::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
+        let within =
+            Bound { room: MemoryBudget::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
         let first = match self.page(1, size, &keep, within).await? {
             Reply::Found(first) => first,
             Reply::Absent => return Ok(Reply::Absent),
             Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
         };
-        let walk = Walk::behind(&first, size, confirmed);
+        let walk = PageWalk::behind(&first, size, confirmed);
         let mut all = Collector::begin(first, Bound::of_the_listing(), size)?;
         let mut number = 1;
         while all.more && number < walk.bound {
@@ -71,8 +71,8 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all.end()))
     }
 
-    /// The same one page after the other, so that no more than one of them is held.
-    pub(super) async fn one_by_one<R: Row, K: Kept>(
+    /// Reads all pages one after the other, so that only one page is in memory.
+    pub(super) async fn one_by_one<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
         within: Bound,
@@ -83,7 +83,7 @@ impl<'a> Pages<'a> {
             Reply::Absent => return Ok(Reply::Absent),
             Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
         };
-        let walk = Walk::behind(&first, size, confirmed);
+        let walk = PageWalk::behind(&first, size, confirmed);
         let mut all = Collector::begin(first, within, size)?;
         for number in 2..=walk.bound {
             if !all.more {
@@ -94,14 +94,14 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all.end()))
     }
 
-    /// One page, counted from 1. A page that is longer than an answer may be is asked for in parts.
-    pub(super) async fn page<R: Row, K: Kept>(
+    /// Reads one page, counted from 1. A page that exceeds the size limit is split.
+    pub(super) async fn page<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         match self.whole_page(number, size, keep, within).await {
             Err(error)
                 if error.is_too_long()
@@ -109,7 +109,8 @@ impl<'a> Pages<'a> {
                     && self.too_long.fetch_add(1, Ordering::Relaxed) < TOO_LONG_MAX =>
             {
                 match size {
-                    1 => Ok(Reply::Found(Page::of_unreadable())),
+                    // A single row that exceeds the limit cannot be split further.
+                    1 => Ok(Reply::Found(ReleasePage::of_unreadable())),
                     _ => Box::pin(self.in_parts(number, size, keep, within)).await,
                 }
             }
@@ -117,14 +118,14 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// The rows of one page by smaller pages.
-    async fn in_parts<R: Row, K: Kept>(
+    /// Reads the rows of one page as several smaller pages.
+    async fn in_parts<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         let parts = smallest_factor(size);
         let (size, first) = (size / parts, (number - 1) * parts + 1);
         let mut all = match self.page(first, size, keep, within).await? {
@@ -132,6 +133,7 @@ impl<'a> Pages<'a> {
             other => return Ok(other),
         };
         for number in first + 1..first + parts {
+            // Each part costs a request, so that those beyond the total are skipped.
             if !all.next && all.total.is_some_and(|total| (number - 1) * size >= total) {
                 break;
             }
@@ -143,44 +145,44 @@ impl<'a> Pages<'a> {
         Ok(Reply::Found(all))
     }
 
-    async fn whole_page<R: Row, K: Kept>(
+    async fn whole_page<R: Row, K: KeptRows>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
         within: Bound,
-    ) -> Result<Reply<Page<K>>> {
+    ) -> Result<Reply<ReleasePage<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())
             .append_pair("limit", &size.to_string());
         match self.client.ask(self.operation, url, within.room).await? {
-            Reply::Found(answer) => Page::read(&answer, keep, within).map(Reply::Found),
+            Reply::Found(answer) => ReleasePage::read(&answer, keep, within).map(Reply::Found),
             Reply::Absent => Ok(Reply::Absent),
             Reply::Forbidden(refusal) => Ok(Reply::Forbidden(refusal)),
         }
     }
 }
 
-/// In how many parts a page is cut: pages of the part's size then begin where the page does.
+/// Returns the number of parts for a page. A divisor keeps the parts aligned with the page.
 fn smallest_factor(size: usize) -> usize {
     (2..size).find(|factor| size.is_multiple_of(*factor)).unwrap_or(size)
 }
 
-/// How far a list is followed.
-struct Walk {
-    /// Pages that the total promises.
+/// Limits on following a list.
+struct PageWalk {
+    /// Number of pages according to the total.
     expected: usize,
-    /// Pages after which it has no end.
+    /// Number of pages after which the list counts as endless.
     bound: usize,
 }
 
-impl Walk {
-    fn behind<K>(first: &Page<K>, size: usize, confirmed: bool) -> Self {
+impl PageWalk {
+    fn behind<K>(first: &ReleasePage<K>, size: usize, confirmed: bool) -> Self {
         let expected = first.total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
         let bound = match first.total {
             Some(_) if confirmed => expected + 1,
-            // A server that does not tell its page size may cut pages smaller than asked.
+            // A server with unknown page size may return smaller pages than requested.
             Some(total) => (total + 1).clamp(expected, PAGES_MAX),
             None => PAGES_MAX,
         };

@@ -1,34 +1,33 @@
-//! The README of a release: the file that lies at the root of its tag's commit.
+//! README of a release: the file in the root folder of its tag's commit.
 
 use crate::error::Result;
 use crate::gitea::client::GiteaClient;
+use crate::gitea::labels;
 use crate::gitea::models::{FileRow, TagRow};
-use crate::gitea::operations;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
-/// The README at a tag of the repository of this name; `None` without a tag or a README of a size
-/// that is served.
+/// Fetches the README at a tag. `None` if there is no such tag, or no README of a supported size.
 ///
-/// The tag's commit is asked for first: of a branch and a tag of one name Gitea takes the branch,
-/// and for a name that it does not know the default branch.
+/// The tag is resolved to its commit first: for a branch and a tag of one name Gitea uses the
+/// branch, and for an unknown name the default branch.
 ///
 /// # Errors
-/// What asking can bring.
+/// Returns the errors of the requests.
 pub(super) async fn read(
     client: &GiteaClient,
     repository: &str,
     tag: &Tag,
 ) -> Result<Option<Readme>> {
     let url = client.urls.tag(repository, tag.as_str());
-    let found = client.document::<TagRow>(operations::TAG, &url).await?;
+    let found = client.document::<TagRow>(labels::TAG, &url).await?;
     let Some(tag) = found.granted()? else { return Ok(None) };
     let commit = tag.commit.sha;
     let url = client.urls.contents(repository, &commit);
-    let found = client.find(operations::CONTENTS, &url, best).await?;
+    let found = client.find(labels::CONTENTS, &url, best).await?;
     let Some(file) = found.granted()?.flatten() else { return Ok(None) };
     let url = client.urls.raw(repository, &file.name, &commit);
     let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
@@ -36,12 +35,14 @@ pub(super) async fn read(
     Ok(bytes.map(|bytes| Readme::new(file.sha, &bytes)))
 }
 
-/// The file of a folder that is most like a README.
-fn best(folder: &Answer, room: Room) -> Result<Option<FileRow>> {
+/// Returns the best README in a folder.
+fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>> {
     let mut best: Option<(usize, FileRow)> = None;
     folder.each_row(|row| {
         let file: FileRow = json::document(row, room)?;
         let rank = rank_of(&file.name).filter(|_| file.kind == "file" && file.size <= README_MAX);
+        // Equal ranks are resolved by name, so that the choice does not depend on the server's
+        // order.
         let Some(rank) = rank else { return Ok(()) };
         let is_better = |(known, other): &(usize, FileRow)| {
             (rank, file.name.as_str()) < (*known, other.name.as_str())

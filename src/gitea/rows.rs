@@ -1,4 +1,4 @@
-//! The rows of a list while its pages come: each once, and no more than there is room for.
+//! Accumulation of the pages of a list: unique rows, within the memory bounds.
 
 use std::collections::HashSet;
 
@@ -6,59 +6,59 @@ use hyper::StatusCode;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::Reply;
-use crate::gitea::page::{Bound, Kept, Page, ROWS_MAX};
-use crate::http::room::Room;
+use crate::gitea::page::{Bound, KeptRows, ROWS_MAX, ReleasePage};
+use crate::http::memory_budget::MemoryBudget;
 
-/// The rows of a list, each once.
+/// Rows of a list, without duplicates.
 pub(super) struct Rows<K> {
-    /// Those that are kept.
+    /// KeptRows rows.
     pub(super) rows: Vec<K>,
-    /// How many there are, those that are not kept among them.
+    /// Number of rows, including those that are not kept.
     pub(super) seen: usize,
-    /// How many the server counts, those hidden from us among them.
+    /// Number of rows according to the server, including hidden ones.
     pub(super) total: Option<usize>,
-    /// Why not all of it was read; empty if it was, or as far as there is room.
+    /// Reasons for missing parts. Empty if the list was read completely or up to its bound.
     pub(super) gaps: Vec<String>,
-    /// Whether it is longer than what was read of it from its beginning.
+    /// True if the list continues beyond the bound.
     pub(super) cut: bool,
-    /// Rows that are there and cannot be read.
+    /// Number of unreadable rows.
     pub(super) unreadable: usize,
-    /// The status of a redirect on the way, which says that something was renamed.
+    /// Status of a redirect, which indicates a rename.
     pub(super) moved: Option<StatusCode>,
 }
 
-/// Rows as they come; a row that moved between two pages is taken once.
+/// Accumulator of pages; a row that moved between two pages is counted once.
 pub(super) struct Collector<K> {
     rows: Rows<K>,
     ids: HashSet<i64>,
     weight: usize,
     read: usize,
     within: Bound,
-    /// Rows that a page was asked for.
+    /// Requested rows per page.
     size: usize,
-    /// Pages taken so far.
+    /// Number of pages so far.
     pages: usize,
-    /// Whether there is another page.
+    /// True if another page follows.
     pub(super) more: bool,
 }
 
 impl<K> Rows<K> {
-    /// The same list, of whose rows these are kept.
+    /// Maps the kept rows, with all counters unchanged.
     pub(super) fn keeping<L>(self, keep: impl FnMut(K) -> Option<L>) -> Rows<L> {
         let Self { rows, seen, total, gaps, cut, unreadable, moved } = self;
         let rows = rows.into_iter().filter_map(keep).collect();
         Rows { rows, seen, total, gaps, cut, unreadable, moved }
     }
 
-    /// How many rows the server counts and did not show.
+    /// Returns the number of rows that the server counts but did not return.
     pub(super) fn missing(&self) -> usize {
         self.total.map_or(0, |total| total.saturating_sub(self.seen + self.unreadable))
     }
 }
 
-impl<K: Kept> Collector<K> {
-    /// Begins with the first page, which `size` rows were asked for.
-    pub(super) fn begin(first: Page<K>, within: Bound, size: usize) -> Result<Self> {
+impl<K: KeptRows> Collector<K> {
+    /// Creates an accumulator from the first page, which was requested with `size` rows.
+    pub(super) fn begin(first: ReleasePage<K>, within: Bound, size: usize) -> Result<Self> {
         let rows = Rows {
             rows: Vec::new(),
             seen: 0,
@@ -82,8 +82,8 @@ impl<K: Kept> Collector<K> {
         Ok(collector)
     }
 
-    /// Takes what came of one page.
-    pub(super) fn take(&mut self, page: Result<Reply<Page<K>>>) -> Result<()> {
+    /// Adds the result of one page.
+    pub(super) fn take(&mut self, page: Result<Reply<ReleasePage<K>>>) -> Result<()> {
         match page {
             Ok(Reply::Found(page)) => self.add(page),
             Ok(Reply::Forbidden(refusal)) => Err(refusal),
@@ -92,12 +92,15 @@ impl<K: Kept> Collector<K> {
                 self.more = false;
                 Ok(())
             }
-            // What came before shows that the list is there: a part of it is missing.
+            // The earlier pages prove that the list exists, so that this is a gap and not an
+            // absence.
             Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
                 self.pages += 1;
                 self.rows.gaps.push(error.report());
                 Ok(())
             }
+            // The beginning of a list of releases is still useful; a partial listing would hide
+            // extensions.
             Err(error) if self.within.keeps_beginning && is_away(&error) => {
                 self.rows.gaps.push(error.report());
                 self.more = false;
@@ -107,7 +110,7 @@ impl<K: Kept> Collector<K> {
         }
     }
 
-    fn add(&mut self, page: Page<K>) -> Result<()> {
+    fn add(&mut self, page: ReleasePage<K>) -> Result<()> {
         self.pages += 1;
         self.read += page.bytes;
         self.rows.total = page.total.or(self.rows.total);
@@ -122,6 +125,7 @@ impl<K: Kept> Collector<K> {
                 self.rows.rows.push(*kept);
             }
         }
+        // Some proxies and caches return an earlier page for later numbers.
         let repeats = has_rows && self.ids.len() == before;
         if !repeats {
             self.rows.unreadable += page.unreadable;
@@ -139,25 +143,27 @@ impl<K: Kept> Collector<K> {
         self.ids.len() + self.rows.unreadable
     }
 
-    /// Whether a list may go on behind a page that names no next one: proxies drop
-    /// links, and servers cut pages smaller than asked.
+    /// Returns true if a list may continue after a page without a next link: proxies drop links,
+    /// and servers return smaller pages than requested.
     fn lacks(&self, has_rows: bool, linked: bool) -> bool {
         match self.rows.total {
             Some(total) if self.counted() >= total => false,
             Some(total) if self.pages * self.size < total => true,
-            // Rows that the server counts and hides, or pages cut smaller: an empty page tells.
+            // Either hidden rows count in the total, or pages are smaller: only an empty page is
+            // final.
             _ => !linked && has_rows,
         }
     }
 
-    /// Ends a list of which there is too much: what there is of it counts.
+    /// Cuts a list that exceeds its bounds. The rows so far stay.
     fn check_room(&mut self) -> Result<()> {
         let is_short = self.ids.len() <= ROWS_MAX && self.read <= self.within.read;
         let fits = self.weight <= self.within.kept;
         if is_short && fits {
             return Ok(());
         }
-        if is_short && self.within.room == Room::Little {
+        // With much room the list may still fit, so that it is worth another attempt.
+        if is_short && self.within.room == MemoryBudget::Little {
             return Err(Error::faulty("a list of gitea is too long").oversized());
         }
         self.rows.cut = true;
@@ -173,7 +179,7 @@ impl<K: Kept> Collector<K> {
     }
 }
 
-/// Whether a backend failed to answer, though it was asked.
+/// Returns true if a backend got a request but failed to respond.
 fn is_away(error: &Error) -> bool {
     let away = ErrorKind::BackendTimeout == error.kind()
         || matches!(error.kind(), ErrorKind::BackendUnavailable { .. });

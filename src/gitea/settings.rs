@@ -1,4 +1,4 @@
-//! What an operator says of a Gitea, in types that cannot hold nonsense.
+//! Settings of a Gitea backend, as validated types.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -15,34 +15,34 @@ use crate::models::addresses::host_of;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
-/// Largest file of a token, in bytes.
+/// Maximum size of a token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
-/// One Gitea or Forgejo organization, and how to talk to its server.
+/// Settings of one organization on a Gitea or Forgejo server.
 #[derive(Clone, Debug)]
 pub struct GiteaSettings {
     /// Name of the backend, by default that of its kind.
     pub id: BackendId,
-    /// `http` or `https` address of the server, with its sub path if it has one.
+    /// `http` or `https` address of the server, including its sub path.
     pub url: Url,
-    /// The organization whose repositories are the extensions.
+    /// Organization whose repositories are the extensions.
     pub organization: Organization,
-    /// The number that the organization has to have. `None`: the first one that is seen.
+    /// Expected number of the organization. `None` accepts the first one observed.
     pub organization_id: Option<i64>,
-    /// Public organizations need none.
+    /// Access token. Optional for public organizations.
     pub token: Option<GiteaToken>,
-    /// How its server is talked to.
+    /// Settings of the HTTP client.
     pub upstream: UpstreamSettings,
-    /// Forgejo's external assets are ignored unless the host of their address is one of these.
+    /// Hosts of Forgejo's external assets that may be downloaded. Others are ignored.
     pub external_asset_hosts: Vec<String>,
 }
 
 impl GiteaSettings {
-    /// The given organization with every other setting at its default.
+    /// Creates settings for an organization, with defaults for everything else.
     #[must_use]
     pub fn new(url: Url, organization: Organization) -> Self {
         Self {
-            id: BackendKind::Gitea.into(),
+            id: BackendId::GITEA,
             url,
             organization,
             organization_id: None,
@@ -96,12 +96,12 @@ fn server_url(text: &str) -> Result<Url, String> {
     })
 }
 
-/// The name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
+/// Name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization(String);
 
 impl Organization {
-    /// As configured.
+    /// Returns the name as configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -123,16 +123,17 @@ impl FromStr for Organization {
     }
 }
 
-/// An access token: one word. Gitea takes anything else for nobody, without a complaint, so
-/// anything else is refused here.
+/// Access token: a single word. Gitea treats a malformed token as anonymous without an error, so
+/// that it is rejected here.
 #[derive(Clone, Debug)]
 pub struct GiteaToken(SecretString);
 
 impl GiteaToken {
-    /// The token in a file, less the white space around it.
+    /// Reads a token from a file, without surrounding white space.
     ///
     /// # Errors
-    /// A file that cannot be read, is empty, or holds more than one word; the message names it.
+    /// Returns an error that names the file if it cannot be read, is empty, or holds more than one
+    /// word.
     pub fn read(path: &Path) -> Result<Self> {
         let named = |problem: &str| {
             Error::new(ErrorKind::Invalid, format!("token file {} {problem}", path.display()))
@@ -163,15 +164,15 @@ impl FromStr for GiteaToken {
     }
 }
 
-/// Why a text is no token. Says nothing of the text.
+/// Reason why a text is not a valid token. It never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token {}", self.problem())]
 pub enum InvalidToken {
-    /// Nothing but white space.
+    /// Only white space.
     Empty,
     /// White space inside.
     SeveralWords,
-    /// Characters that no header can carry.
+    /// Characters that are not valid in a header.
     Unprintable,
 }
 

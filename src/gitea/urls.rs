@@ -1,5 +1,5 @@
-//! Addresses at a Gitea, always built from the configured one: those in its answers are made of
-//! its own idea of its address, which may be another.
+//! URLs of a Gitea server, always built from the configured address. URLs in responses use the
+//! server's own idea of its address (`ROOT_URL`), which may differ.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
@@ -7,10 +7,10 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::settings::Organization;
 
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Builds addresses under one base and one organization.
+/// Builder of URLs for one server and one organization.
 #[derive(Clone, Debug)]
 pub(super) struct Urls {
     base: Url,
@@ -18,8 +18,11 @@ pub(super) struct Urls {
 }
 
 impl Urls {
+    /// Creates a builder.
+    ///
     /// # Errors
-    /// An address that is not HTTP, or holds a user or a password: it is shown to callers.
+    /// Returns an error if the address is not HTTP, or contains a user or a password, since it is
+    /// shown to callers.
     pub(super) fn new(mut base: Url, organization: Organization) -> Result<Self> {
         let invalid = |problem| Error::new(ErrorKind::Invalid, format!("url of gitea {problem}"));
         if !matches!(base.scheme(), "http" | "https") {
@@ -45,7 +48,7 @@ impl Urls {
         self.under(&["api", "v1", "orgs", self.organization.as_str()])
     }
 
-    /// A repository by its number, whoever owns it now.
+    /// Returns the URL of a repository by its number, independent of the owner.
     pub(super) fn by_number(&self, number: i64) -> Url {
         self.under(&["api", "v1", "repositories", &number.to_string()])
     }
@@ -74,34 +77,34 @@ impl Urls {
 
     pub(super) fn tag(&self, name: &str, tag: &str) -> Url {
         let mut segments = vec!["api", "v1", "repos", self.organization.as_str(), name, "tags"];
-        // Unlike elsewhere, a slash of the name is one of the path.
+        // This endpoint expects an unescaped slash, unlike the others.
         segments.extend(tag.split('/'));
         self.under(&segments)
     }
 
-    /// The root folder at a commit.
+    /// Returns the URL of the root folder at a commit.
     pub(super) fn contents(&self, name: &str, commit: &str) -> Url {
         let organization = self.organization.as_str();
         at(self.under(&["api", "v1", "repos", organization, name, "contents"]), commit)
     }
 
-    /// The bytes of a file at a commit.
+    /// Returns the URL of a file's content at a commit.
     pub(super) fn raw(&self, name: &str, file: &str, commit: &str) -> Url {
         let organization = self.organization.as_str();
         at(self.under(&["api", "v1", "repos", organization, name, "raw", file]), commit)
     }
 
-    /// Where the bytes of an asset are, whatever it and its tag are called.
+    /// Returns the URL of an asset's content, which does not depend on the name or the tag.
     pub(super) fn attachment(&self, uuid: &str) -> Url {
         self.under(&["attachments", uuid])
     }
 
-    /// The repository's page.
+    /// Returns the URL of the repository's web page.
     pub(super) fn page(&self, name: &str) -> Url {
         self.under(&[self.organization.as_str(), name])
     }
 
-    /// Where people download an asset.
+    /// Returns the URL of an asset for browsers.
     pub(super) fn download(&self, name: &str, tag: &str, asset: &str) -> Url {
         let organization = self.organization.as_str();
         self.under(&[organization, name, "releases", "download", tag, asset])

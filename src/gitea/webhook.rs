@@ -1,5 +1,5 @@
-//! Deliveries of Gitea's and Forgejo's webhooks: verified first, then read, then forgotten but for
-//! their signatures.
+//! Webhook deliveries of Gitea and Forgejo. They are verified first, then parsed; only the
+//! signature is remembered, against replays.
 
 use std::num::NonZeroUsize;
 
@@ -14,18 +14,17 @@ use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
 use crate::gitea::models::Notice;
 use crate::gitea::settings::Organization;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 
-/// Where signatures are found: lower-case hex, of which the last has a prefix.
+/// Signature headers and the prefixes of their lowercase hex values.
 const SIGNATURES: [(&str, &str); 3] =
     [("x-gitea-signature", ""), ("x-forgejo-signature", ""), ("x-hub-signature-256", "sha256=")];
-/// Signatures remembered; an older delivery that comes again costs one read.
+/// Number of remembered signatures. A replay of an older delivery costs one read.
 const REPLAYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 type Signature = [u8; 32];
 
-/// Takes the deliveries of one organization.
+/// Receiver of the deliveries for one organization.
 pub struct GiteaWebhooks {
     key: Hmac<Sha256>,
     organization: Organization,
@@ -33,10 +32,10 @@ pub struct GiteaWebhooks {
 }
 
 impl GiteaWebhooks {
-    /// A receiver of what is signed with this secret.
+    /// Creates a receiver for deliveries that are signed with this secret.
     ///
     /// # Errors
-    /// An empty secret: anybody could sign with it.
+    /// Returns an error if the secret is empty, because such signatures prove nothing.
     pub fn new(secret: &SecretString, organization: Organization) -> Result<Self, Error> {
         let secret = secret.expose_secret().trim();
         if secret.is_empty() {
@@ -47,7 +46,7 @@ impl GiteaWebhooks {
         Ok(Self { key, organization, seen: Mutex::new(LruCache::new(REPLAYS)) })
     }
 
-    /// The signature of this body, if the headers carry it.
+    /// Verifies the body, and returns its signature.
     fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Signature, WebhookError> {
         let signature = claimed(headers).ok_or(WebhookError::Unsigned)?;
         let computed = self.key.clone().chain_update(body);
@@ -56,13 +55,14 @@ impl GiteaWebhooks {
         Ok(signature)
     }
 
-    /// What a verified delivery says that concerns us.
+    /// Parses a verified delivery.
     fn read(&self, event: &str, body: &[u8]) -> Result<Delivery, WebhookError> {
         let about_tags = matches!(event, "create" | "delete");
         if !about_tags && !matches!(event, "release" | "repository") {
             return Ok(Delivery::Ignored);
         }
         let notice: Notice = serde_json::from_slice(body).map_err(|_| WebhookError::Malformed)?;
+        // `create` and `delete` also report branches, which change no release.
         if about_tags && notice.ref_type.as_deref() != Some("tag") {
             return Ok(Delivery::Ignored);
         }
@@ -74,11 +74,7 @@ impl GiteaWebhooks {
 }
 
 impl WebhookReceiver for GiteaWebhooks {
-    fn source(&self) -> BackendKind {
-        BackendKind::Gitea
-    }
-
-    /// The signature covers the body: before that only its form can be judged.
+    /// Checks only the form: the signature covers the body, which is not read yet.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
         claimed(headers).is_some()
     }
@@ -91,7 +87,8 @@ impl WebhookReceiver for GiteaWebhooks {
         let event = ["x-gitea-event", "x-forgejo-event"];
         let event = event.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
         let delivery = self.read(event.unwrap_or_default(), body)?;
-        // The event's name is not signed: what was ignored under a wrong one must stay welcome.
+        // The event name is not signed. A delivery that was ignored under a forged name must stay
+        // acceptable under the right one.
         if matches!(delivery, Delivery::Changed(_)) {
             self.seen.lock().put(signature, ());
         }
@@ -99,7 +96,7 @@ impl WebhookReceiver for GiteaWebhooks {
     }
 }
 
-/// The first signature header there is decides; an empty or misshapen one is no signature.
+/// Returns the signature in the first signature header. A malformed value counts as missing.
 fn claimed(headers: &HeaderMap) -> Option<Signature> {
     let (value, prefix) =
         SIGNATURES.into_iter().find_map(|(name, prefix)| Some((headers.get(name)?, prefix)))?;

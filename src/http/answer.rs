@@ -1,4 +1,4 @@
-//! What an upstream answered, and what its statuses mean.
+//! Responses of an upstream, and the errors that their statuses stand for.
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -10,76 +10,76 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
-use crate::http::room::Room;
-use crate::models::backend_kind::BackendKind;
+use crate::http::memory_budget::MemoryBudget;
+use crate::models::backend_id::BackendId;
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// Who answered.
-    pub backend: BackendKind,
-    /// Any status, success or not.
+pub struct UpstreamResponse {
+    /// Backend that sent the response.
+    pub backend: BackendId,
+    /// Status of the response, success or not.
     pub status: StatusCode,
-    /// As sent.
+    /// Headers as received.
     pub headers: HeaderMap,
-    /// All of it.
+    /// Complete body.
     pub body: Bytes,
-    /// The address that answered, after redirects.
+    /// URL of the response, after redirects.
     pub url: Url,
-    /// The status of the first redirect, if there was one.
+    /// Status of the first redirect, if any.
     pub moved: Option<StatusCode>,
-    /// Whether a redirect led away from the configured server, so that this is not its word.
+    /// True if a redirect left the configured server, so that the response is not authoritative.
     pub left_home: bool,
 }
 
-/// An answer whose bytes are still on their way.
+/// A response whose body is still arriving.
 pub struct Streamed {
-    /// Who answers.
-    pub backend: BackendKind,
-    /// Any status, success or not.
+    /// Backend that sends the response.
+    pub backend: BackendId,
+    /// Status of the response, success or not.
     pub status: StatusCode,
-    /// As sent.
+    /// Headers as received.
     pub headers: HeaderMap,
-    /// The bytes as the backend sends them; after an error nothing follows.
+    /// Body as the backend sends it. The stream ends after an error.
     pub bytes: BoxStream<'static, Result<Bytes>>,
-    /// Whether a redirect led away from the configured server, so that this is not its word.
+    /// True if a redirect left the configured server, so that the response is not authoritative.
     pub left_home: bool,
 }
 
-impl Answer {
-    /// The body as JSON, if it says that it is JSON.
+impl UpstreamResponse {
+    /// Parses the body as JSON.
     ///
     /// # Errors
-    /// `BackendFaulty` for another content type (a login page, a proxy's error), for a body
-    /// that does not parse, and for one that becomes too large for this room.
-    pub fn json<T: DeserializeOwned>(&self, room: Room) -> Result<T> {
+    /// `BackendFaulty` if the content type is not JSON (a login page, a proxy's error), if the body
+    /// does not parse, or if it would take more memory than `room` allows.
+    pub fn json<T: DeserializeOwned>(&self, room: MemoryBudget) -> Result<T> {
         self.check_json()?;
-        json::document(&self.body, room).map_err(|error| error.at(self.backend))
+        json::document(&self.body, room)
     }
 
-    /// The rows of a list, one after the other, if the body says that it is JSON.
+    /// Calls `take` with each row of a JSON array.
     ///
     /// # Errors
-    /// `BackendFaulty` for another content type and for what is no list; and what `take` makes of
-    /// a row, which ends it.
+    /// `BackendFaulty` if the content type is not JSON or the body is not an array. An error of
+    /// `take` stops the iteration and is returned.
     pub fn each_row(&self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.check_json()?;
-        json::each_row(&self.body, take).map_err(|error| error.at(self.backend))
+        json::each_row(&self.body, take)
     }
 
-    /// Whether the body says that it is JSON, for callers who read it themselves.
+    /// Checks that the content type is JSON, for callers who parse the body themselves.
     ///
     /// # Errors
-    /// `BackendFaulty` for another content type.
+    /// `BackendFaulty` if the content type is not JSON.
     pub fn check_json(&self) -> Result<()> {
         if says_json(&self.headers) {
             return Ok(());
         }
         let message = format!("The {} backend did not answer with JSON", self.backend);
-        Err(Error::faulty(message).at(self.backend))
+        Err(Error::faulty(message))
     }
 
-    /// What a status means that the caller has no other meaning for.
+    /// Returns the error for a status that the caller does not handle itself.
     #[must_use]
     pub fn failure(&self) -> Error {
         failure_of(self.backend, self.status, &self.headers)
@@ -87,14 +87,14 @@ impl Answer {
 }
 
 impl Streamed {
-    /// What a status means that the caller has no other meaning for.
+    /// Returns the error for a status that the caller does not handle itself.
     #[must_use]
     pub fn failure(&self) -> Error {
         failure_of(self.backend, self.status, &self.headers)
     }
 }
 
-/// Whether the content type is `application/json` or one of its kind (`…+json`).
+/// Returns true if the content type is `application/json` or has the suffix `+json`.
 fn says_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
@@ -105,12 +105,13 @@ fn says_json(headers: &HeaderMap) -> bool {
     ends("/json") || ends("+json")
 }
 
-fn failure_of(backend: BackendKind, status: StatusCode, headers: &HeaderMap) -> Error {
+fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Error {
+    // Before the status, because 403 and 503 can be rate limits too.
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
-        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause)
-            .at(backend);
+        return Error::unavailable(format!("The {backend} backend limits our request rate"), pause);
     }
-    let error = match status.as_u16() {
+
+    match status.as_u16() {
         401 => Error::new(
             ErrorKind::BackendRefused,
             format!("The {backend} backend refused our credentials"),
@@ -126,19 +127,22 @@ fn failure_of(backend: BackendKind, status: StatusCode, headers: &HeaderMap) -> 
         other => Error::faulty(format!(
             "The {backend} backend answered with the unexpected status {other}"
         )),
-    };
-    error.at(backend)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Answer {
+    fn answer(
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: &'static str,
+    ) -> UpstreamResponse {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Answer {
-            backend: BackendKind::Gitea,
+        UpstreamResponse {
+            backend: BackendId::GITEA,
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: Bytes::from_static(body.as_bytes()),
@@ -158,8 +162,8 @@ mod tests {
             ("application/json", "[1", false),
             ("é", "[1]", false),
         ] {
-            let read =
-                answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>(Room::Little);
+            let read = answer(200, &[("content-type", content_type)], body)
+                .json::<Vec<u8>>(MemoryBudget::Little);
             assert_eq!(read.is_ok(), good, "{content_type} {body}");
         }
     }
@@ -168,7 +172,7 @@ mod tests {
     fn deep_json_is_refused_not_followed() {
         let body: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
         let read = answer(200, &[("content-type", "application/json")], body);
-        assert!(read.json::<serde_json::Value>(Room::Much).is_err());
+        assert!(read.json::<serde_json::Value>(MemoryBudget::Much).is_err());
     }
 
     #[test]

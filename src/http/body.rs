@@ -1,4 +1,4 @@
-//! Bodies: read whole within a bound, or passed on with a limit to silence and slowness.
+//! Response bodies: read whole within a bound, or streamed with limits on silence and slowness.
 
 use std::time::Duration;
 
@@ -9,31 +9,32 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::error::Result;
+use crate::http::body_buffer::BodyBuffer;
 use crate::http::call::Call;
+use crate::http::concurrency_limit::Permit;
 use crate::http::connect::Stream;
 use crate::http::failure;
-use crate::http::pace::Pace;
-use crate::http::room::Room;
-use crate::http::turns::Permit;
-use crate::http::whole::Whole;
+use crate::http::memory_budget::MemoryBudget;
+use crate::http::stall::StallDetector;
 
-/// All of a body; an error as soon as it is known to be longer than `max_bytes`, or than there is
-/// room for.
+/// Reads a whole body. Fails as soon as the body is known to exceed `max_bytes` or `room`.
 pub(super) async fn read_bounded(
     mut body: Incoming,
     max_bytes: usize,
-    room: Room,
+    room: MemoryBudget,
 ) -> Result<Bytes> {
     let most = room.body(max_bytes);
+    // If the room is the limit, the error allows another attempt with more room.
     let too_long = || {
         let error = failure::too_long(most);
         if most < max_bytes { room.lacks(error) } else { error }
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // A `Content-Length` beyond the bound fails before a byte is read.
     if announced > most {
         return Err(too_long());
     }
-    let mut whole = Whole::new(announced, most)?;
+    let mut whole = BodyBuffer::new(announced, most)?;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
         whole = whole.with(&piece)?.ok_or_else(too_long)?;
@@ -41,16 +42,18 @@ pub(super) async fn read_bounded(
     Ok(whole.into_bytes())
 }
 
-/// A body as it comes; an error ends it, also one of longer silence than allowed, or of a backend
-/// that keeps a download open with a byte now and then.
+/// Streams a body. The stream ends with an error if the backend is silent for longer than allowed,
+/// or keeps the download open with a few bytes now and then.
 pub(super) fn stream(
     body: Incoming,
     silence: Duration,
     call: Call,
     held: (Stream, Option<Permit>),
 ) -> BoxStream<'static, Result<Bytes>> {
-    let pace = Pace::new(call.backend, silence);
+    let pace = StallDetector::new(call.backend, silence);
     let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
+        // The connection guard and the permit live in the state, so that dropping the stream frees
+        // both.
         let (mut body, mut pace, call, held) = state?;
         match pace.next_piece(&mut body).await {
             Ok(None) => None,

@@ -1,5 +1,6 @@
-//! The breaker of one backend: after enough failures it is not asked for a while, then once, on
-//! trial, and how that ends decides. An outage so costs nobody time, and the backend no load.
+//! Circuit breaker of one backend. It opens after enough failures, then admits one trial request,
+//! whose outcome closes or reopens it. During an outage callers wait for nothing, and the backend
+//! gets no load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,71 +12,71 @@ use tracing::{debug, info};
 
 use crate::backend::contact::{BreakerState, Contact};
 use crate::error::Error;
+use crate::http::failure_window::FailureWindow;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::window::Window;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// So many failures in a row open it.
+/// Consecutive failures that open the breaker.
 const CONSECUTIVE_MAX: u32 = 5;
-/// The longest pause before a trial, at first and at last; each failed trial doubles it.
+/// Longest pause before the first trial. It doubles after each failed trial, up to `STEP_MAX`.
 const STEP_FIRST: Duration = Duration::from_secs(1);
 const STEP_MAX: Duration = Duration::from_secs(30);
-/// The shortest pause, where chance would have none.
+/// Shortest pause, because full jitter may yield zero.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// A trial may take this long: whoever else asks is refused meanwhile.
+/// Time limit of a trial; all other requests are refused meanwhile.
 pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
-/// The breaker of one backend.
+/// Circuit breaker of one backend.
 pub(super) struct Breaker {
-    backend: BackendKind,
+    backend: BackendId,
     record: Mutex<Record>,
     contact: watch::Sender<Contact>,
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
-/// What it goes by. Its state stands in the contact, which others watch.
+/// Counters behind the state. The state itself is in the contact, which others watch.
 struct Record {
-    /// Counts changes of state: what began before one has no say after it.
+    /// Number of state changes. The outcome of a request that began in an earlier epoch is ignored.
     epoch: u64,
     consecutive: u32,
-    window: Window,
+    window: FailureWindow,
     step: Duration,
-    /// What it was last opened for.
+    /// Failure that opened the breaker last.
     cause: String,
 }
 
-/// How a question ended, as far as it says something of the backend as a whole.
+/// Outcome of a request, as far as it concerns the backend as a whole.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The backend is there, whatever it said.
+    /// The backend responded, with any status.
     There,
-    /// It failed.
+    /// The backend failed.
     Failed {
-        /// In a few words, for the log and `/health`.
+        /// Short description for the log and `/health`.
         cause: String,
-        /// How long it asked not to be asked.
+        /// Pause that the backend asked for.
         wait: Option<Duration>,
-        /// Whether this failure alone is proof enough.
+        /// True if this failure alone opens the breaker.
         certain: bool,
     },
 }
 
-/// The right to ask one question. Given up without a verdict, it says nothing.
-pub(super) struct Pass {
+/// Admission of one request by the breaker. Dropped without a verdict, it counts for nothing.
+pub(super) struct BreakerPermit {
     breaker: Arc<Breaker>,
     epoch: u64,
     begun: Instant,
-    /// Whether the backend is asked on trial.
+    /// True if the request is a trial.
     pub(super) trial: bool,
 }
 
 impl Breaker {
-    /// A closed one.
-    pub(super) fn new(backend: BackendKind, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
+    /// Creates a closed breaker.
+    pub(super) fn new(backend: BackendId, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
         let record = Mutex::new(Record {
             epoch: 0,
             consecutive: 0,
-            window: Window::default(),
+            window: FailureWindow::default(),
             step: STEP_FIRST,
             cause: String::new(),
         });
@@ -83,25 +84,26 @@ impl Breaker {
         Arc::new(Self { backend, record, contact, metrics })
     }
 
-    /// How contact with the backend stands, now and as it changes.
+    /// Returns a receiver of the contact state: the current value and every change.
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
         self.contact.subscribe()
     }
 
-    /// Whether a question would go through now.
+    /// Checks that a request would be admitted now.
     ///
     /// # Errors
-    /// It would not; when it may.
+    /// Returns an error with the remaining pause if the breaker is open.
     pub(super) fn check(&self) -> Result<(), Error> {
         let state = self.state();
         if state.lets_through() { Ok(()) } else { Err(self.refusal(state)) }
     }
 
-    /// Lets a question through.
+    /// Admits a request.
     ///
     /// # Errors
-    /// The backend is not asked just now.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Pass, Error> {
+    /// Returns an error with the remaining pause if the breaker is open, or if a trial is in
+    /// flight.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<BreakerPermit, Error> {
         let mut record = self.record.lock();
         let (state, begun) = (self.state(), Instant::now());
         if !state.lets_through() {
@@ -113,20 +115,20 @@ impl Breaker {
             self.become_state(&mut record, BreakerState::HalfOpen);
         }
         self.heard();
-        Ok(Pass { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
+        Ok(BreakerPermit { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
     }
 
-    /// Whether every question goes through.
+    /// Returns true if every request is admitted.
     pub(super) fn is_closed(&self) -> bool {
         self.state() == BreakerState::Closed
     }
 
-    /// Questions wait until then, because the backend asked for it.
+    /// Publishes the end of a pause that the backend asked for.
     pub(super) fn paused(&self, until: Instant) {
         self.contact.send_modify(|contact| contact.paused_until = Some(until));
     }
 
-    /// Counts a question as late for as long as the guard lives.
+    /// Counts a request as late until the guard is dropped.
     pub(super) fn late(self: &Arc<Self>) -> Late {
         self.contact.send_modify(|contact| contact.late += 1);
         Late(Arc::clone(self))
@@ -136,7 +138,8 @@ impl Breaker {
         self.contact.borrow().breaker
     }
 
-    /// Wakes nobody: it would be news with every question.
+    /// Updates the time of the last contact without waking watchers, which would wake with every
+    /// request.
     fn heard(&self) {
         self.contact.send_if_modified(|contact| {
             contact.last_heard = Some(Instant::now());
@@ -150,18 +153,19 @@ impl Breaker {
             BreakerState::Open { until } => until.saturating_duration_since(now),
             _ => Duration::ZERO,
         };
-        // Whole seconds are all that an answer can say, and none would mean at once.
+        // `Retry-After` has whole seconds, and zero would ask for a retry at once.
         let wait = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
             .max(STEP_FIRST);
         let message =
             format!("The {} backend is unavailable: its circuit breaker is open", self.backend);
         let cause = self.record.lock().cause.clone();
-        Error::unavailable(message, wait).at(self.backend).because(cause).not_asked()
+        Error::unavailable(message, wait).because(cause).not_asked()
     }
 
-    fn end(&self, pass: &Pass, verdict: Verdict) {
+    fn end(&self, pass: &BreakerPermit, verdict: Verdict) {
         let mut record = self.record.lock();
         self.heard();
+        // A slow request from before the last change would reopen a breaker that has just closed.
         if record.epoch != pass.epoch {
             return;
         }
@@ -172,6 +176,7 @@ impl Breaker {
                 record.window.note(true);
             }
             Verdict::Failed { cause, wait, .. } if pass.trial => {
+                // A backend that stays down gets ever fewer trials, down to one in 30 seconds.
                 record.step = (record.step * 2).min(STEP_MAX);
                 record.cause = cause;
                 self.open(&mut record, pass.begun, wait);
@@ -179,6 +184,7 @@ impl Breaker {
             Verdict::Failed { cause, wait, certain } => {
                 record.consecutive += 1;
                 record.window.note(false);
+                // `Retry-After: 0` permits a retry at once, so that it is an ordinary failure.
                 let told = wait.is_some_and(|wait| wait > Duration::ZERO);
                 if told
                     || certain
@@ -194,11 +200,12 @@ impl Breaker {
         }
     }
 
-    /// The pause counts from when the failed question was sent: a backend that is back is asked
-    /// within one step of the last question that it did not answer.
+    /// Opens the breaker. The pause counts from the start of the failed request, so that a
+    /// recovered backend gets a request within one step of the last one that failed.
     fn open(&self, record: &mut Record, from: Instant, wait: Option<Duration>) {
         let now = Instant::now();
         let until = (from + chance(record.step)).max(now + PAUSE_MIN);
+        // A `Retry-After` prolongs the pause but never shortens it.
         let until = wait.map_or(until, |wait| until.max(now + wait));
         let seconds = (until - now).as_secs_f32();
         debug!(backend = %self.backend, seconds, "breaker opens");
@@ -207,7 +214,8 @@ impl Breaker {
 
     fn close(&self, record: &mut Record) {
         record.consecutive = 0;
-        record.window = Window::default();
+        // The failures of the outage would open the breaker again at the first new one.
+        record.window = FailureWindow::default();
         info!(backend = %self.backend, "circuit breaker closed");
         self.become_state(record, BreakerState::Closed);
     }
@@ -218,8 +226,8 @@ impl Breaker {
         self.metrics.breaker(self.backend, state);
     }
 
-    /// A trial that nobody waited for: the next question is one.
-    fn gave_up(&self, pass: &Pass) {
+    /// Reopens after a trial that was canceled: the next request becomes the trial.
+    fn gave_up(&self, pass: &BreakerPermit) {
         let mut record = self.record.lock();
         if pass.trial && record.epoch == pass.epoch {
             self.become_state(&mut record, BreakerState::Open { until: Instant::now() });
@@ -227,20 +235,20 @@ impl Breaker {
     }
 }
 
-impl Pass {
-    /// The question has ended so.
+impl BreakerPermit {
+    /// Reports the outcome of the request.
     pub(super) fn ended(self, verdict: Verdict) {
         self.breaker.end(&self, verdict);
     }
 }
 
-impl Drop for Pass {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         self.breaker.gave_up(self);
     }
 }
 
-/// A question that is late, until dropped.
+/// Guard that counts a late request until it is dropped.
 pub(super) struct Late(Arc<Breaker>);
 
 impl Drop for Late {
@@ -249,7 +257,8 @@ impl Drop for Late {
     }
 }
 
-/// Full jitter, so that the backends' other clients do not all come back in step with us.
+/// Returns a random duration up to `longest` (full jitter), so that the backend's clients do not
+/// return in step.
 pub(super) fn chance(longest: Duration) -> Duration {
     longest.mul_f64(fastrand::f64())
 }
@@ -259,7 +268,7 @@ mod tests {
     use super::*;
 
     fn breaker() -> Arc<Breaker> {
-        Breaker::new(BackendKind::Gitea, Arc::new(()))
+        Breaker::new(BackendId::GITEA, Arc::new(()))
     }
 
     fn failed() -> Verdict {
@@ -281,7 +290,7 @@ mod tests {
         breaker
     }
 
-    /// How long questions are refused from now on.
+    /// Returns the time during which requests are refused from now on.
     async fn refused_for(breaker: &Arc<Breaker>) -> Duration {
         let begun = Instant::now();
         while breaker.check().is_err() {

@@ -1,4 +1,4 @@
-//! One call to an upstream as metrics and log see it.
+//! Metrics and logs of one call to an upstream.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::trace::{self, Trace};
 
-/// A call under way.
+/// A call in progress.
 #[derive(Clone)]
 pub(super) struct Call {
-    pub(super) backend: BackendKind,
+    pub(super) backend: BackendId,
     operation: &'static str,
     begun: Instant,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -21,14 +21,14 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn begin(
-        backend: BackendKind,
+        backend: BackendId,
         operation: &'static str,
         metrics: Arc<dyn UpstreamMetrics>,
     ) -> Self {
         Self { backend, operation, begun: Instant::now(), metrics }
     }
 
-    /// Counts the end of the call.
+    /// Records the end of a call.
     pub(super) fn answered(&self, end: Result<StatusCode, &Error>) {
         match end {
             Ok(status) => self.ended(Outcome::of_status(status), &status),
@@ -36,7 +36,7 @@ impl Call {
         }
     }
 
-    /// The same for a failure without a status.
+    /// Records a failure without a status.
     pub(super) fn broke(&self, error: &Error) {
         self.ended(Outcome::of_error(error), &error.report());
     }
@@ -53,7 +53,8 @@ impl Call {
             Outcome::Ok | Outcome::Absent => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
-            // An outage is many of these, and one line of the catalog's: that one is the warning.
+            // Debug level: an outage causes many failed calls, and the catalog logs one warning for
+            // all.
             _ => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, %cause, "upstream call failed");
             }

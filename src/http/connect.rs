@@ -1,4 +1,4 @@
-//! Connections: how they are made, kept, and which of two pools a request may use.
+//! Connection pools: separate ones for trusted and foreign origins, each with three buffer sizes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,56 +23,59 @@ use crate::http::egress::{self, PublicOnly};
 use crate::http::failure;
 use crate::http::redirect::Hop;
 use crate::http::tls;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// TCP and TLS together may take this long, less where the deadline is shorter.
+/// Upper bound on the time for TCP and TLS together; a shorter deadline takes precedence.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Idle connections are given up before servers and firewalls commonly do.
+/// Idle time after which a connection is closed, before servers and firewalls commonly close it.
 const IDLE_MAX: Duration = Duration::from_secs(55);
-/// Idle connections kept to a server that an upstream named: it can name ever new ones.
+/// Idle connections kept to foreign origins. Zero, because an upstream can name any number of
+/// hosts.
 const FOREIGN_IDLE: usize = 0;
-/// Bytes held of an answer while few are streamed: the longer the pieces, the less each byte costs.
+/// Read buffer, in bytes, while few responses are streamed: large reads cost less CPU per byte.
 const LARGE: usize = 400 * 1024;
-/// Streamed answers that have large buffers at once, 16 MiB together.
+/// Streamed responses with a large buffer at once, 16 MiB together.
 const LARGE_MAX: usize = 40;
-/// Bytes held of each further one, which perhaps nobody reads; also the longest head of such an
-/// answer.
+/// Read buffer, in bytes, of further streamed responses, whose clients may have stopped reading;
+/// also the bound on the length of their heads.
 const SMALL: usize = 16 * 1024;
 
-/// Bytes held of an answer that is read whole, and longest head of one: what reads it holds the rest.
+/// Read buffer, in bytes, of a response that is read whole, and the bound on the head's length.
+/// The body is collected elsewhere.
 const WHOLE: usize = 32 * 1024;
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
-/// The connections of one backend: to where the operator pointed, and to where an upstream did.
+/// Connection pools of one backend, for origins the operator configured and for origins an upstream
+/// named.
 pub(super) struct Pool {
-    trusted: Wires,
-    foreign: Wires,
+    trusted: Pools,
+    foreign: Pools,
     allow_private: bool,
-    backend: BackendKind,
-    /// Held once by this and once by each streamed answer.
+    backend: BackendId,
+    /// Reference count: one held here, and one by each streamed response.
     streams: Arc<()>,
 }
 
-/// Connections with large and with small buffers, and those for answers that are read whole.
-struct Wires {
+/// Clients with a large and a small buffer for streams, and one for responses that are read whole.
+struct Pools {
     large: Wire,
     small: Wire,
     whole: Wire,
 }
 
-/// One of the answers that are being streamed, until it is dropped.
+/// Guard that counts a streamed response until it is dropped.
 pub(super) struct Stream {
     _counted: Arc<()>,
 }
 
-/// Runs what drives a connection where its backend was made: not on the thread of the client that
-/// was the first to need it, which has other clients to serve.
+/// Executor that spawns connection tasks on the runtime where the backend was created. Otherwise
+/// they would run on the thread of the first request, which serves other clients.
 #[derive(Clone)]
-struct Home(Option<Handle>);
+struct HomeExecutor(Option<Handle>);
 
-impl<F> hyper::rt::Executor<F> for Home
+impl<F> hyper::rt::Executor<F> for HomeExecutor
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -85,8 +88,10 @@ where
 }
 
 impl Pool {
+    /// Creates the pools without opening a connection.
+    ///
     /// # Errors
-    /// A certificate file that cannot be used.
+    /// Returns an error if the certificate file is not usable.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
         let upstream = &settings.upstream;
         let tls = tls::client_config(upstream.verify_ssl, upstream.ca_file.as_deref())?;
@@ -97,44 +102,46 @@ impl Pool {
         let public = connector(public, tls, patience);
         let allow_private = upstream.allow_private_redirects;
         Ok(Self {
-            foreign: Wires::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
-            trusted: Wires::new(&anywhere, usize::MAX),
+            foreign: Pools::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
+            trusted: Pools::new(&anywhere, usize::MAX),
             allow_private,
             backend: settings.backend,
             streams: Arc::default(),
         })
     }
 
-    /// Counts an answer that is to be streamed.
+    /// Counts a response that will be streamed.
     pub(super) fn stream(&self) -> Stream {
         Stream { _counted: Arc::clone(&self.streams) }
     }
 
-    /// The connections that this address may use.
+    /// Returns the client for a hop.
     ///
     /// # Errors
-    /// A literal private address that the operator did not choose.
+    /// Returns an error for a literal private address that the operator did not configure.
     pub(super) fn client_for(&self, hop: &Hop, whole: bool) -> Result<&Wire> {
         if hop.trusted {
             return Ok(self.of(&self.trusted, whole));
         }
         if !self.allow_private {
+            // The resolver never sees literals, so that they are checked here.
             let refused = |cause| failure::private_address(self.backend).because(cause);
             egress::check_literal(&hop.url).map_err(refused)?;
         }
         Ok(self.of(&self.foreign, whole))
     }
 
-    fn of<'a>(&self, wires: &'a Wires, whole: bool) -> &'a Wire {
+    fn of<'a>(&self, wires: &'a Pools, whole: bool) -> &'a Wire {
         if whole {
             return &wires.whole;
         }
+        // The count includes the pool's own reference.
         let few = Arc::strong_count(&self.streams) <= 1 + LARGE_MAX;
         if few { &wires.large } else { &wires.small }
     }
 }
 
-impl Wires {
+impl Pools {
     fn new(connector: &Connector, idle_max: usize) -> Self {
         let [large, small, whole] =
             [LARGE, SMALL, WHOLE].map(|buffer| wire(connector.clone(), buffer, idle_max));
@@ -149,6 +156,7 @@ where
     <HttpConnector<R> as tower::Service<Uri>>::Error: Into<BoxError>,
     R: 'static,
 {
+    // The default accepts only `http`; TLS is added by the outer connector.
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let https = HttpsConnectorBuilder::new()
@@ -159,9 +167,10 @@ where
     BoxCloneSyncService::new(ServiceBuilder::new().timeout(patience).service(https))
 }
 
-/// HTTP/1.1 only: a handful of connections a backend, each with one buffer, and nothing to negotiate.
+/// Builds an HTTP/1.1 client: a few connections per backend with one buffer each need no
+/// multiplexing.
 fn wire(connector: Connector, buffer: usize, idle_max: usize) -> Wire {
-    Client::builder(Home(Handle::try_current().ok()))
+    Client::builder(HomeExecutor(Handle::try_current().ok()))
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_MAX)

@@ -1,7 +1,8 @@
-//! Addresses that an upstream may not send us to: everything that is not on the public net.
+//! Filter for private addresses: an upstream must not direct the client to an address that is not
+//! public (SSRF).
 //!
-//! Checked twice: literals in the address itself, which no resolver ever sees, and what names
-//! resolve to at the moment of dialing.
+//! Checked twice: address literals in a URL, which bypass the resolver, and the addresses that a
+//! name resolves to when a connection is opened.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,13 +14,13 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 use url::{Host, Url};
 
-/// An upstream led to an address that is not public.
+/// An upstream named an address that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address is not public")]
 pub(crate) struct PrivateAddress;
 
-/// Refuses addresses that are literals of private networks. Names pass: their time comes when
-/// they are resolved.
+/// Refuses URLs whose host is a literal private address. Host names pass: [`PublicOnly`] checks the
+/// addresses that they resolve to.
 pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
     let public = match url.host() {
         Some(Host::Ipv4(address)) => is_public_v4(address),
@@ -54,8 +55,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     ) && !is_service_of_a_cloud(address)
 }
 
-/// Addresses in public ranges at which only machines of one cloud reach its own services: metadata,
-/// keys, configuration. Clouds whose metadata lie in ranges that are not public need no line here.
+/// Returns true for addresses in public ranges where a cloud serves its own machines: metadata,
+/// keys, configuration. Clouds with metadata in ranges that are not public need no entry.
 fn is_service_of_a_cloud(address: Ipv4Addr) -> bool {
     matches!(
         address.octets(),
@@ -69,9 +70,9 @@ fn is_service_of_a_cloud(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Of IPv6 only global unicast is public, and of that neither ranges for protocols and documentation
-/// nor tunnels (6to4, Teredo). An address that wraps one of IPv4 (mapped, NAT64) is as public as the
-/// one it wraps.
+/// Returns true for global unicast addresses, except ranges for protocols and documentation and
+/// tunnels (6to4, Teredo). An address that embeds an IPv4 address (mapped, NAT64) is public if the
+/// IPv4 address is.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let [first, second, third, ..] = segments;
@@ -88,29 +89,30 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     first & 0xe000 == 0x2000 && !set_aside
 }
 
-/// The address of IPv4 in the last 32 bits.
+/// Returns the IPv4 address in the last 32 bits.
 fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
     let [.., a, b, c, d] = address.octets();
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// Whether a translator of 64:ff9b:1::/48 leads to a public address. Where in the address its network
-/// puts the one of IPv4 (RFC 6052, 2.2) cannot be seen, so that each place counts.
+/// Returns true if every reading of a local NAT64 address (64:ff9b:1::/48) is public. The prefix
+/// length, and so the position of the embedded IPv4 address (RFC 6052, 2.2), is not visible, so
+/// that each position is checked.
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);
-    // An address of 0.0.0.0/8 leads nowhere, and is what is left of a longer prefix.
+    // Addresses in 0.0.0.0/8 lead to no host, and also result from zero padding of a longer prefix.
     let harmless = |place: Ipv4Addr| place.octets()[0] == 0 || is_public_v4(place);
     is_public_v4(last_v4(address)) && other_places.into_iter().all(harmless)
 }
 
-/// A resolver, less the addresses that are not public. What it leaves is what is dialed: nobody
-/// asks again between the check and the connection, so that a name cannot change its meaning there.
+/// Resolver that drops addresses that are not public. The connector dials exactly the remaining
+/// addresses without another lookup, so that a name cannot be rebound between check and connection.
 #[derive(Clone, Debug)]
 pub(super) struct PublicOnly<R = GaiResolver>(R);
 
 impl PublicOnly {
-    /// The system's.
+    /// Wraps the system's resolver.
     pub(super) fn new() -> Self {
         Self(GaiResolver::new())
     }
@@ -135,6 +137,8 @@ where
         Box::pin(async move {
             let public: Vec<SocketAddr> =
                 resolving.await?.filter(|address| is_public(address.ip())).collect();
+            // An error instead of an empty list, so that the failure names the refused address and
+            // not DNS.
             if public.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, PrivateAddress));
             }
@@ -195,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Addresses of clouds' own services that lie in public ranges, and every way to wrap one.
+    /// Addresses of cloud services in public ranges, and every form that embeds one.
     #[test]
     fn s22_services_of_clouds_in_public_ranges_are_refused() {
         for address in [
@@ -245,7 +249,7 @@ mod tests {
         assert!(error.get_ref().unwrap().is::<PrivateAddress>());
     }
 
-    /// A resolver that says one thing after the other.
+    /// Resolver that returns a list of results, one after the other.
     #[derive(Clone)]
     struct Says(Arc<Mutex<VecDeque<Vec<IpAddr>>>>);
 
@@ -265,7 +269,7 @@ mod tests {
         }
     }
 
-    /// What is left of each answer; `None`: nothing, and the name is refused.
+    /// Addresses left of each lookup; `None` if the name is refused.
     async fn left(said: &[&[&str]]) -> Vec<Option<Vec<String>>> {
         let parsed = said.iter().map(|all| all.iter().map(|one| one.parse().unwrap()).collect());
         let mut resolver = PublicOnly(Says(Arc::new(Mutex::new(parsed.collect()))));
@@ -298,7 +302,7 @@ mod tests {
             let public = ["9.9.9.9", "2620:fe::fe"].map(str::to_owned).to_vec();
             assert_eq!(mixed, [Some(public)], "{private}");
         }
-        // A name that is rebound while it is used: each answer is judged, and none is asked for twice.
+        // DNS rebinding: each lookup is checked, and no lookup happens twice.
         let rebound = left(&[&["9.9.9.9"], &["127.0.0.1"]]).await;
         assert_eq!(rebound, [Some(vec!["9.9.9.9".to_owned()]), None]);
     }
@@ -308,7 +312,7 @@ mod tests {
         let canary = TcpListener::bind("127.0.0.1:0").unwrap();
         canary.set_nonblocking(true).unwrap();
         let port = canary.local_addr().unwrap().port();
-        // The first answer is all that a check before the connection would see.
+        // A check before the connection would only see the first lookup.
         let said =
             [["127.0.0.1"], ["9.9.9.9"]].map(|all| all.map(|one| one.parse().unwrap()).into());
         let said = Arc::new(Mutex::new(VecDeque::from(said)));

@@ -1,4 +1,4 @@
-//! Failures of the transport, told apart by what they mean to callers.
+//! Transport failures, mapped to the errors that clients receive.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -7,38 +7,39 @@ use hyper_util::client::legacy;
 
 use crate::error::{Error, ErrorKind};
 use crate::http::egress::PrivateAddress;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// When asking again may help, where nobody says.
+/// Default `Retry-After` for failures without one.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Nothing came within the deadline.
-pub(super) fn silent(backend: BackendKind) -> Error {
+/// Returns the error of a backend that sent nothing before the deadline.
+pub(super) fn silent(backend: BackendId) -> Error {
     let message = format!("The {backend} backend did not answer in time");
-    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+    Error::new(ErrorKind::BackendTimeout, message)
 }
 
-/// Something came, and so little that it would never end.
-pub(super) fn slow(backend: BackendKind) -> Error {
+/// Returns the error of a body that arrives more slowly than the minimum rate.
+pub(super) fn slow(backend: BackendId) -> Error {
     let message = format!("The {backend} backend sends too slowly");
-    Error::new(ErrorKind::BackendTimeout, message).at(backend)
+    Error::new(ErrorKind::BackendTimeout, message)
 }
 
-/// A body larger than anything we asked for can be.
+/// Returns the error of a body that exceeds its bound.
 pub(super) fn too_long(max_bytes: usize) -> Error {
     Error::faulty(format!("A backend's response is longer than {max_bytes} bytes")).too_long()
 }
 
-/// An address on a private network that the operator did not choose.
-pub(super) fn private_address(backend: BackendKind) -> Error {
+/// Returns the error of a redirect to a private address that the configuration does not allow.
+pub(super) fn private_address(backend: BackendId) -> Error {
     Error::faulty(format!(
         "The {backend} backend redirects to a private address, which \
          {backend}.allow_private_redirects = true allows"
     ))
 }
 
-/// A request that got no answer.
-pub(super) fn of_sending(backend: BackendKind, error: legacy::Error) -> Error {
+/// Maps an error of sending a request.
+pub(super) fn of_sending(backend: BackendId, error: legacy::Error) -> Error {
+    // First, because a refused address surfaces as a failure to connect.
     if caused_by::<PrivateAddress>(&error).is_some() {
         return private_address(backend).because(error);
     }
@@ -50,7 +51,7 @@ pub(super) fn of_sending(backend: BackendKind, error: legacy::Error) -> Error {
     broken(backend, not_http, error)
 }
 
-/// An answer that stopped before its end.
+/// Maps an error of reading a body.
 pub(super) fn of_reading(error: hyper::Error) -> Error {
     let not_http = error.is_parse();
     let message = "A backend's response was cut off";
@@ -59,7 +60,7 @@ pub(super) fn of_reading(error: hyper::Error) -> Error {
     failure.because(error)
 }
 
-fn broken(backend: BackendKind, not_http: bool, cause: legacy::Error) -> Error {
+fn broken(backend: BackendId, not_http: bool, cause: legacy::Error) -> Error {
     let failure = if not_http {
         Error::faulty(format!("The {backend} backend does not speak HTTP at this address"))
     } else {
@@ -74,7 +75,7 @@ fn caused_by<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> 
         if let Some(found) = current.downcast_ref::<E>() {
             return Some(found);
         }
-        // An `io::Error` hides what it wraps from `source`.
+        // `io::Error::source` skips the error that it wraps.
         let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = wrapped.map(|inner| inner as _).or_else(|| current.source());
     }

@@ -1,5 +1,5 @@
-//! A look at each step of a connection by itself, for who wants to know what is wrong: what a name
-//! resolves to, whether a connection comes about, whether TLS does, and how long it will.
+//! Step-by-step check of a connection for diagnostics: name resolution, TCP, TLS and the expiry of
+//! the certificate.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,27 +20,28 @@ use url::Url;
 use crate::error::Result;
 use crate::http::tls;
 
-/// Each step may take this long.
+/// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// So far ahead every certificate has expired.
+/// Offset into the future after which every certificate has expired.
 const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// How far a connection comes. A step that the one before it made pointless is `None`; a failure
-/// is a sentence for an operator.
+/// Result of each step of a connection. A step is `None` if an earlier one failed. An error is a
+/// message for operators.
 #[derive(Debug)]
 pub struct Inspection {
-    /// What the name resolves to.
+    /// Addresses that the name resolves to.
     pub name: Result<Vec<SocketAddr>, String>,
-    /// The address that accepts connections.
+    /// Address that accepted a connection.
     pub tcp: Option<Result<SocketAddr, String>>,
-    /// When the server's certificate expires, if that can be told; `None` also for plain HTTP.
+    /// Expiry of the server's certificate. The inner value is `None` if it is unknown, and the
+    /// outer one for plain HTTP.
     pub tls: Option<Result<Option<Timestamp>, String>>,
 }
 
-/// Looks at the way to an address, trusting as a client of it would.
+/// Inspects the connection to a URL, with the trust settings of a client for it.
 ///
 /// # Errors
-/// A `ca_file` that cannot be used.
+/// Returns an error if the `ca_file` is not usable.
 pub async fn inspect(url: &Url, verify: bool, ca_file: Option<&Path>) -> Result<Inspection> {
     let name = resolve(url).await;
     let Ok(addresses) = &name else { return Ok(Inspection { name, tcp: None, tls: None }) };
@@ -57,6 +58,7 @@ pub async fn inspect(url: &Url, verify: bool, ca_file: Option<&Path>) -> Result<
 }
 
 async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, String> {
+    // `Url` keeps the brackets of an IPv6 literal, which the resolver does not accept.
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or(443);
     let found: Vec<SocketAddr> = within(lookup_host((host, port))).await?.collect();
@@ -82,8 +84,8 @@ async fn shake_hands(
     Ok(Ok(expiry(chain, &server, ca_file)?))
 }
 
-/// When the first certificate of a chain expires: what the check says that is made far ahead. So no
-/// certificate has to be read here.
+/// Returns the earliest expiry in a certificate chain. It verifies the chain at a time far ahead
+/// and reads the expiry from the error, which avoids a parser for certificates.
 fn expiry(
     chain: &[CertificateDer<'_>],
     server: &ServerName<'_>,
@@ -108,7 +110,7 @@ fn expiry(
     })
 }
 
-/// The outcome of a step, or why there is none.
+/// Runs a step with the time limit and turns its error into text.
 async fn within<T, E: std::fmt::Display>(
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {

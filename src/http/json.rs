@@ -1,28 +1,29 @@
-//! JSON of backends, read only where what it becomes in memory is bounded: three bytes of text can
-//! make a value of hundreds.
+//! Bounded parsing of JSON from backends. Three bytes of text can become a value of hundreds of
+//! bytes, so that the size in memory is estimated first.
 
 use serde::de::{DeserializeOwned, Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 
-/// What an object takes, in bytes, whatever it becomes: none of ours is larger than half of this,
-/// and a growing list holds its objects twice for a moment.
+/// Estimated bytes per object. No object type here is larger than half of this, and a growing list
+/// holds its objects twice for a moment.
 const OBJECT: usize = 384;
-/// The same of anything else.
+/// Estimated bytes per other value.
 const VALUE: usize = 72;
-/// Most that one document may become, in bytes.
+/// Upper bounds on the estimated size of one document, in bytes, with little and with much room.
 const LITTLE: usize = 1024 * 1024;
 const MUCH: usize = 8 * 1024 * 1024;
-/// Deeper no document is followed, nor passed over: what is passed over is counted level by level.
+/// Maximum nesting depth, including skipped values.
 const DEPTH: usize = 128;
 
-/// One document.
+/// Parses one document.
 ///
 /// # Errors
-/// `BackendFaulty` for what does not parse, and, oversized, for what would become too large.
-pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
+/// `BackendFaulty` if the document does not parse, or if its estimated size exceeds the bound; the
+/// latter is marked as oversized.
+pub fn document<T: DeserializeOwned>(json: &[u8], room: MemoryBudget) -> Result<T> {
     let Shape { weight, depth } = shape_of(json);
     if weight > room.of(LITTLE, MUCH) {
         return Err(room.lacks(Error::faulty("A backend's response has too many values")));
@@ -33,13 +34,15 @@ pub fn document<T: DeserializeOwned>(json: &[u8], room: Room) -> Result<T> {
     serde_json::from_slice(json).map_err(broken)
 }
 
-/// The rows of a list, one after the other, so that none has to be held for the next.
+/// Calls `take` with each row of an array. Only one row is held at a time.
 ///
 /// # Errors
-/// `BackendFaulty` for what is no list, and what `take` makes of a row, which ends it.
+/// `BackendFaulty` if the text is not an array. An error of `take` stops the iteration and is
+/// returned.
 pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     check_depth(json)?;
     let mut list = serde_json::Deserializer::from_slice(json);
+    // Serde errors only carry text, so that the error of `take` travels beside them.
     let mut refusal = None;
     let read = list.deserialize_seq(EachRow { take, refusal: &mut refusal });
     let read = read.and_then(|()| list.end());
@@ -49,10 +52,10 @@ pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()
     }
 }
 
-/// Whether JSON is flat enough to be read, also where most of it is passed over.
+/// Checks the nesting depth of a document, including the parts that a parser skips.
 ///
 /// # Errors
-/// `BackendFaulty`: it is not.
+/// `BackendFaulty` if the document is nested too deeply.
 pub fn check_depth(json: &[u8]) -> Result<()> {
     if shape_of(json).depth > DEPTH { Err(too_deep()) } else { Ok(()) }
 }
@@ -88,11 +91,11 @@ impl<'de, F: FnMut(&[u8]) -> Result<()>> Visitor<'de> for EachRow<'_, F> {
     }
 }
 
-/// What is seen of JSON without reading it.
+/// Estimate of a document's size and depth, made without parsing it.
 struct Shape {
-    /// What it becomes in memory at most, in bytes.
+    /// Upper bound on its size in memory, in bytes.
     weight: usize,
-    /// How deep its values lie within each other.
+    /// Maximum nesting depth.
     depth: usize,
 }
 
@@ -102,6 +105,7 @@ fn shape_of(json: &[u8]) -> Shape {
     let (mut in_text, mut escaped) = (false, false);
     for byte in json {
         match byte {
+            // Brackets and commas inside strings are text and add no values.
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
@@ -116,6 +120,7 @@ fn shape_of(json: &[u8]) -> Shape {
             _ => {}
         }
     }
+    // Saturating: the text is hostile input, and a wrapped sum would pass the bound.
     let built = objects.saturating_mul(OBJECT).saturating_add(values.saturating_mul(VALUE));
     Shape { weight: json.len().saturating_add(built), depth }
 }
@@ -140,13 +145,13 @@ mod tests {
     #[test]
     fn little_that_would_become_much_is_refused_before_it_does() {
         let empty = format!("[{}{{}}]", "{},".repeat(100_000));
-        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), Room::Much);
+        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), MemoryBudget::Much);
         assert!(!refused.unwrap_err().is_oversized(), "there is no more room than that");
         let hundreds = format!("[{}{{}}]", "{},".repeat(5_000));
         let read = |room| document::<Vec<serde_json::Value>>(hundreds.as_bytes(), room);
-        assert!(read(Room::Little).unwrap_err().is_oversized());
-        assert_eq!(read(Room::Much).unwrap().len(), 5_001);
-        assert!(!document::<u8>(b"x", Room::Little).unwrap_err().is_oversized());
+        assert!(read(MemoryBudget::Little).unwrap_err().is_oversized());
+        assert_eq!(read(MemoryBudget::Much).unwrap().len(), 5_001);
+        assert!(!document::<u8>(b"x", MemoryBudget::Little).unwrap_err().is_oversized());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What an answer says of the load: whether it limits us, and for how long.
+//! Rate limits that a response announces, and their durations.
 
 use std::time::Duration;
 
@@ -6,49 +6,49 @@ use hyper::StatusCode;
 use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use jiff::Timestamp;
 
-/// The pause after a limit that names none.
+/// Pause after a limit without a duration.
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
-/// The shortest pause after a limit.
+/// Minimum pause after a limit.
 pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
-/// `Retry-After` cannot silence us for longer than this.
+/// Upper bound on the pause from `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
-/// A quota that is used up cannot either. Longer windows than an hour slide, or are renewed early.
+/// Upper bound on the wait for a quota. Windows longer than an hour slide, or are renewed early.
 const QUOTA_MAX: Duration = Duration::from_secs(3600);
-/// Larger numbers are no seconds to wait but seconds since 1970.
+/// Numbers from here on are seconds since 1970, not a number of seconds to wait.
 const EPOCH_MIN: i64 = 1_000_000_000;
 
-/// The headers that tell when a quota is renewed, the most used first.
+/// Headers with the renewal time of a quota, the most common first.
 const RESETS: [HeaderName; 3] = [
     HeaderName::from_static("ratelimit-reset"),
     HeaderName::from_static("x-ratelimit-reset"),
     HeaderName::from_static("x-rate-limit-reset"),
 ];
-/// The headers that tell what is left of a quota.
+/// Headers with the remaining quota.
 const REMAININGS: [HeaderName; 3] = [
     HeaderName::from_static("ratelimit-remaining"),
     HeaderName::from_static("x-ratelimit-remaining"),
     HeaderName::from_static("x-rate-limit-remaining"),
 ];
-/// The header that tells both, in drafts of RFC 9331's successor: `limit=9, remaining=0, reset=7`
+/// Header with both values (draft-ietf-httpapi-ratelimit-headers): `limit=9, remaining=0, reset=7`
 /// or `"default";r=0;t=7`.
 const COMBINED: HeaderName = HeaderName::from_static("ratelimit");
 
-/// How an answer limits us.
+/// Kind of rate limit in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// The server asks for this pause.
+    /// A rate limit with its pause.
     Limited(Duration),
-    /// 503 without a word: an outage, or how nginx limits unless it is told otherwise.
+    /// A 503 without `Retry-After`: an outage, or the default status of nginx for a rate limit.
     Overloaded,
 }
 
-/// How an answer limits us; `None`: it does not.
+/// Returns the rate limit that a response announces, if any.
 pub(super) fn load_of(status: StatusCode, headers: &HeaderMap) -> Option<Load> {
     let told = || told_to_wait(headers).filter(|wait| !wait.is_zero());
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(Load::Limited(pause(headers))),
         StatusCode::SERVICE_UNAVAILABLE => Some(told().map_or(Load::Overloaded, Load::Limited)),
-        // As GitHub says it; the other meaning of a 403 comes without a time.
+        // GitHub sends 403 for rate limits; a 403 for missing rights has no time.
         StatusCode::FORBIDDEN if told().is_some() || is_used_up(headers) => {
             Some(Load::Limited(pause(headers)))
         }
@@ -56,14 +56,14 @@ pub(super) fn load_of(status: StatusCode, headers: &HeaderMap) -> Option<Load> {
     }
 }
 
-/// The pause that a limit asks for.
+/// Returns the pause that a rate limit asks for.
 fn pause(headers: &HeaderMap) -> Duration {
     let wait = told_to_wait(headers).or_else(|| quota_renewal(headers));
     wait.unwrap_or(WAIT_DEFAULT).max(WAIT_MIN)
 }
 
-/// When to ask again, from `Retry-After` in either of its forms; never longer than five minutes.
-/// `None` where it is not there, or nonsense. A date is read by the server's own clock.
+/// Returns the wait from `Retry-After`, at most five minutes, from seconds or a date. `None` if the
+/// header is missing or invalid. A date is compared with the response's `Date`.
 pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = text_of(headers, &RETRY_AFTER)?;
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
@@ -71,12 +71,12 @@ pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     seconds.or_else(until).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
-/// When a quota that is used up is renewed; never longer than an hour.
+/// Returns the wait until an exhausted quota is renewed, at most an hour.
 fn quota_renewal(headers: &HeaderMap) -> Option<Duration> {
     let named = RESETS.iter().find_map(|name| text_of(headers, name));
     let combined = text_of(headers, &COMBINED);
     let named = named.or_else(|| parameter(combined?, &["reset", "t"]));
-    // Docker Hub tells no more than how long its window is: `0;w=21600`.
+    // Docker Hub sends only a window length: `0;w=21600`.
     let window = || {
         let remaining = REMAININGS.iter().find_map(|name| text_of(headers, name))?;
         parameter(remaining, &["w"])
@@ -90,17 +90,20 @@ fn quota_renewal(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(QUOTA_MAX))
 }
 
-/// Whether the answer says that nothing is left of a quota.
+/// Returns true if the response announces an exhausted quota.
 fn is_used_up(headers: &HeaderMap) -> bool {
     let remaining = REMAININGS.iter().find_map(|name| text_of(headers, name));
     let combined = text_of(headers, &COMBINED);
     let combined = || parameter(combined?, &["remaining", "r"]);
+    // Docker Hub appends its window (`0;w=21600`), other servers a policy.
     let left = remaining.and_then(|text| text.split([';', ',']).next()).or_else(combined);
     left.is_some_and(|left| left.trim() == "0")
 }
 
-/// The time until this moment, by the `Date` of the answer; by our clock where it has none.
+/// Returns the time from the response's `Date` until this moment; without a `Date`, from the local
+/// clock.
 fn since_answer(at: Timestamp, headers: &HeaderMap) -> Duration {
+    // The server's clock may differ from the local one by more than the pause itself.
     let sent = text_of(headers, &DATE).and_then(date).unwrap_or_else(Timestamp::now);
     at.duration_since(sent).try_into().unwrap_or(Duration::ZERO)
 }
@@ -113,7 +116,8 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// The value of the first parameter of one of these names, such as `7` of `"default";r=0;t=7`.
+/// Returns the value of the first parameter with one of these names, such as `7` in
+/// `"default";r=0;t=7`.
 fn parameter<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     let pairs = text.split([';', ',']).filter_map(|part| part.split_once('='));
     let mut found = pairs.filter(|(name, _)| names.contains(&name.trim()));

@@ -1,4 +1,4 @@
-//! What is counted of every call to an upstream, and of its breaker.
+//! Metrics of the calls to upstreams and of the circuit breakers.
 
 use std::time::Duration;
 
@@ -6,39 +6,39 @@ use hyper::StatusCode;
 
 use crate::backend::contact::BreakerState;
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// Receives one record for every call, and another for a download that breaks after its headers.
+/// Receives one record per call, and another one for a download that breaks after its headers.
 pub trait UpstreamMetrics: Send + Sync {
-    /// A call has ended, or a download broke.
+    /// Called when a call ends or a download breaks.
     fn record(&self, call: &UpstreamCall);
 
-    /// A call is about to be made again.
-    fn retried(&self, _backend: BackendKind) {}
+    /// Called before each retry.
+    fn retried(&self, _backend: BackendId) {}
 
-    /// The breaker of a backend is in this state now.
-    fn breaker(&self, _backend: BackendKind, _state: BreakerState) {}
+    /// Called when the breaker of a backend changes its state.
+    fn breaker(&self, _backend: BackendId, _state: BreakerState) {}
 }
 
-/// One call to an upstream.
+/// Record of one call to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamCall {
-    /// Which upstream.
-    pub backend: BackendKind,
-    /// What was asked, in one of a few words.
+    /// Backend that the call went to.
+    pub backend: BackendId,
+    /// Operation label, one of a few constants.
     pub operation: &'static str,
-    /// How it ended.
+    /// Outcome of the call.
     pub outcome: Outcome,
-    /// From sending to the end of the answer; for downloads to its headers.
+    /// Time from sending to the end of the response; for downloads, to the headers.
     pub duration: Duration,
 }
 
-/// How a call ended, as a metrics label.
+/// Outcome of a call, as a metrics label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// An answer that serves.
+    /// A response that is usable.
     Ok,
-    /// 404 or 410: a "no" is an answer.
+    /// 404 or 410: an authoritative absence, not a failure.
     Absent,
     /// 401 or 403.
     Refused,
@@ -48,16 +48,16 @@ pub enum Outcome {
     Rejected,
     /// 5xx.
     Failing,
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     Unreachable,
-    /// The deadline passed.
+    /// No response before the deadline.
     Timeout,
-    /// Not HTTP, too long, or redirected where it may not be.
+    /// A response that is not HTTP, too long, or redirected to a target that is not allowed.
     Faulty,
 }
 
 impl Outcome {
-    /// Every outcome, so that each series can exist from the start.
+    /// All outcomes, so that every series exists from the start.
     pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Absent,
@@ -70,7 +70,7 @@ impl Outcome {
         Self::Faulty,
     ];
 
-    /// The label.
+    /// Returns the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Outcome {
     }
 }
 
-/// Counts nothing.
+/// Ignores all records.
 impl UpstreamMetrics for () {
     fn record(&self, _: &UpstreamCall) {}
 }

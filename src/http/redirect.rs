@@ -1,4 +1,4 @@
-//! Where a redirect may lead, and what goes along.
+//! Rules for redirects: allowed targets, and the origins that credentials are sent to.
 
 use hyper::header::LOCATION;
 use hyper::{Response, StatusCode};
@@ -6,31 +6,34 @@ use url::Url;
 
 use crate::http::request::{Credentials, Redirects, Request};
 
-/// Redirects followed for one question.
+/// Redirects followed for one request.
 const HOPS_MAX: usize = 5;
 
-/// One address on the way of a question.
+/// One address in a chain of redirects.
 #[derive(Debug)]
 pub(super) struct Hop {
     pub(super) url: Url,
-    /// What this address may see of us.
+    /// Credentials that this address receives.
     pub(super) credentials: Option<Credentials>,
-    /// Whether the operator chose this origin, and no upstream led away from it before.
+    /// True if the operator configured this origin, and no earlier redirect left it.
     pub(super) trusted: bool,
-    /// Whether this is the configured origin, and no upstream led away from it before.
+    /// True if this is the origin of the configured address, and no earlier redirect left it.
     pub(super) at_home: bool,
-    /// The status of the first redirect on the way here.
+    /// Status of the first redirect in the chain.
     pub(super) moved: Option<StatusCode>,
     followed: usize,
 }
 
 impl Hop {
-    /// The address of the request itself. An error is a sentence fit for callers.
+    /// Returns the hop to the request's own address. The error is a message that may be shown to
+    /// clients.
     ///
-    /// Here and nowhere else is decided who may see credentials: whatever address a caller got
-    /// from an upstream, such as that of a next page, those for the configured server stay there.
+    /// This is the only place that decides about credentials: those for the configured server are
+    /// never sent to another origin, even if an upstream supplied the address, such as the link to
+    /// a next page.
     pub(super) fn first(request: &Request, base: &Url) -> Result<Self, &'static str> {
         let (origin, home) = (request.url.origin(), base.origin());
+        // A token server has a separate audience; the caller has already validated its origin.
         let audience = request.audience.as_ref().unwrap_or(&home);
         if request.credentials.is_some() && *audience != origin {
             return Err("A backend leads to another server, which is not told who we are");
@@ -46,13 +49,14 @@ impl Hop {
         })
     }
 
-    /// The next address if the response is a redirect to follow; `None` if it is the answer.
-    /// An error is a sentence fit for callers.
+    /// Returns the next hop if the response is a redirect to follow, or `None` if it is the final
+    /// response. The error is a message that may be shown to clients.
     pub(super) fn next<B>(
         &self,
         response: &Response<B>,
         redirects: Redirects,
     ) -> Result<Option<Self>, &'static str> {
+        // 300 offers a choice and 304 is no redirect (RFC 9110, 15.4), so that neither is followed.
         let followable = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         if redirects == Redirects::Never || !followable {
             return Ok(None);
@@ -65,6 +69,8 @@ impl Hop {
         self.check(&url, stays, redirects)?;
         Ok(Some(Self {
             url,
+            // Each of the following is lost at the first foreign hop and never regained, because
+            // another server chose the rest of the chain.
             credentials: self.credentials.clone().filter(|_| stays),
             trusted: self.trusted && stays,
             at_home: self.at_home && stays,
@@ -80,9 +86,12 @@ impl Hop {
         if !matches!(url.scheme(), "http" | "https") {
             return Err("A backend redirects to what is not HTTP");
         }
+        // A downgrade would expose the content to the network, which could also replace it.
         if self.url.scheme() == "https" && url.scheme() == "http" {
             return Err("A backend redirects from HTTPS to plain HTTP");
         }
+        // Over HTTPS it is another origin, so that following would drop the credentials, and each
+        // first request would send them in clear text.
         if self.at_home && is_upgrade(&self.url, url) {
             return Err("A backend redirects from plain HTTP to HTTPS; its address in the \
                         configuration has to begin with https://");
@@ -94,7 +103,7 @@ impl Hop {
     }
 }
 
-/// Whether a redirect leads to the same thing at the same host over HTTPS.
+/// Returns true if a redirect only changes the scheme of an address from HTTP to HTTPS.
 fn is_upgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "http"
         && to.scheme() == "https"

@@ -1,4 +1,4 @@
-//! What can be asked of an upstream, and with whose rights.
+//! Requests to an upstream, and their credentials.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use url::{Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// One question, not sent yet.
+/// A request that is not sent yet.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(super) operation: &'static str,
@@ -18,37 +18,37 @@ pub struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) credentials: Option<Credentials>,
-    /// Whose the credentials are; `None`: the configured address's.
+    /// Origin that the credentials are for. `None` stands for the configured address.
     pub(super) audience: Option<Origin>,
     pub(super) redirects: Redirects,
     pub(super) body: Bytes,
     pub(super) trusted: bool,
     pub(super) probe: bool,
     pub(super) aside: bool,
-    /// Whether the answer is read whole before anybody sees it.
+    /// True if the response is read whole before it is used.
     pub(super) whole: bool,
 }
 
-/// How far redirects are followed; never more than five, never from `https` to `http`.
+/// Policy for redirects. At most five are followed, and none from `https` to `http`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
-    /// Not at all: the redirect is the answer.
+    /// Follows no redirect; the redirect itself is the response.
     Never,
-    /// Within the origin that was asked; elsewhere is an error.
+    /// Follows redirects within the requested origin; others are an error.
     SameOrigin,
-    /// Anywhere public. Credentials stay with the origin they were meant for.
+    /// Follows redirects to any public address. Credentials stay with their origin.
     Anywhere,
 }
 
 impl Request {
-    /// A `GET` that follows redirects within its origin. `operation` labels it in metrics and
-    /// logs: one of a few words, never data.
+    /// Creates a `GET` that follows redirects within its origin. `operation` labels the request in
+    /// metrics and logs; it must be one of a few constants, never data.
     #[must_use]
     pub fn get(operation: &'static str, url: Url) -> Self {
         Self::new(operation, Method::GET, url)
     }
 
-    /// The same as a `HEAD`.
+    /// Creates a `HEAD`, otherwise like [`Request::get`].
     #[must_use]
     pub fn head(operation: &'static str, url: Url) -> Self {
         Self::new(operation, Method::HEAD, url)
@@ -74,7 +74,7 @@ impl Request {
         }
     }
 
-    /// A `POST` of a form that is already encoded; it follows no redirect.
+    /// Creates a `POST` of an encoded form. It follows no redirect.
     #[must_use]
     pub fn post_form(operation: &'static str, url: Url, form: String) -> Self {
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -84,54 +84,54 @@ impl Request {
             .follow(Redirects::Never)
     }
 
-    /// The same with a header, in place of any other of that name.
+    /// Sets a header and replaces other values of that name.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// The same with credentials, which only the origin of the configured address will see: a
-    /// request for any other is not sent.
+    /// Adds credentials for the origin of the configured address. A request to any other origin
+    /// fails instead of being sent.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Option<Credentials>) -> Self {
         self.credentials = credentials;
         self
     }
 
-    /// The same with credentials for this server instead, which the caller has checked: a token
-    /// server.
+    /// Adds credentials for another server, such as a token server. The caller must have validated
+    /// its address.
     #[must_use]
     pub fn with_credentials_for(mut self, server: &Url, credentials: Option<Credentials>) -> Self {
         self.audience = Some(server.origin());
         self.with_credentials(credentials)
     }
 
-    /// The same to a server that the operator chose beside the configured address, such as another
-    /// port of its host: it may be private.
+    /// Marks the target as chosen by the operator, such as another port of the configured host. It
+    /// may be a private address.
     #[must_use]
     pub const fn on_configured_host(mut self) -> Self {
         self.trusted = true;
         self
     }
 
-    /// The same to learn whether the backend is there: it waits for no turn, and five seconds at
-    /// most for its answer.
+    /// Marks the request as a health probe: it waits for no permit, and at most five seconds for
+    /// its response.
     #[must_use]
     pub const fn probe(mut self) -> Self {
         self.probe = true;
         self
     }
 
-    /// The same to a server that the backend cannot do without, but is not: that it answers says
-    /// nothing of the backend.
+    /// Marks the target as an auxiliary server, such as a token server. Its responses do not count
+    /// for the backend's health, but its failures do.
     #[must_use]
     pub const fn aside(mut self) -> Self {
         self.aside = true;
         self
     }
 
-    /// The same following redirects this far.
+    /// Sets the policy for redirects.
     #[must_use]
     pub const fn follow(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
@@ -139,18 +139,19 @@ impl Request {
     }
 }
 
-/// The value of an `Authorization` header. Shows nothing of itself.
+/// Value of an `Authorization` header. `Debug` hides it.
 #[derive(Clone)]
 pub struct Credentials(HeaderValue);
 
 impl Credentials {
-    /// `{scheme} {secret}`.
+    /// Creates the value `{scheme} {secret}`.
     ///
     /// # Errors
-    /// A secret that no header can carry, such as one with a line break.
+    /// Returns an error if the secret is not valid in a header, such as one with a line break.
     pub fn new(scheme: &str, secret: &SecretString) -> Result<Self> {
         let mut value = HeaderValue::try_from(format!("{scheme} {}", secret.expose_secret()))
             .map_err(|_| Error::new(ErrorKind::Invalid, "A secret cannot be sent in a header"))?;
+        // Hides the value in the debug output of a `HeaderMap`.
         value.set_sensitive(true);
         Ok(Self(value))
     }

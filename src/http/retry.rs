@@ -1,4 +1,4 @@
-//! Which questions are asked again after a failure, how soon, and how many of them at most.
+//! Retry policy: eligible requests, pauses, and a budget for each backend.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 use crate::error::{Error, ErrorKind};
 use crate::http::breaker::chance;
 
-/// The longest pause before the first retry; each one more doubles it.
+/// Upper bound of the pause before the first retry; doubled for each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
-/// A tenth of the questions of the last ten seconds, and one a second besides, for whoever asks
-/// little.
+/// Retry budget: a tenth of the requests of the last ten seconds, plus one per second for low
+/// traffic.
 const BUDGET_SPAN: Duration = Duration::from_secs(10);
 const BUDGET_SHARE: f32 = 0.1;
 const BUDGET_FLOOR: u32 = 1;
 
-/// What all questions to one backend may spend on retries.
+/// Retry budget of one backend.
 pub(super) struct Retries {
     budget: TpsBudget,
-    /// Of one question.
+    /// Retries of one request.
     max: u32,
 }
 
-/// The tries of one question.
+/// Attempts of one request.
 pub(super) struct Tries<'a> {
     retries: &'a Retries,
     left: u32,
@@ -37,22 +37,23 @@ impl Retries {
         Self { budget: TpsBudget::new(BUDGET_SPAN, BUDGET_FLOOR, BUDGET_SHARE), max }
     }
 
-    /// The tries of a question that must have its answer by then.
+    /// Starts the attempts of a request that ends at `deadline`.
     pub(super) fn begin(&self, method: &Method, deadline: Instant) -> Tries<'_> {
         self.budget.deposit();
-        // What is sent twice must mean the same as once.
+        // A request that is sent twice must mean the same as once (RFC 9110, 9.2.2).
         let left = if matches!(*method, Method::GET | Method::HEAD) { self.max } else { 0 };
         Tries { retries: self, left, pause_max: PAUSE_FIRST, deadline }
     }
 }
 
 impl Tries<'_> {
-    /// How long to wait before the next try after this end; `None`: the end stands.
+    /// Returns the pause before the next attempt, or `None` if the outcome is final.
     pub(super) fn pause_after(&mut self, end: End<'_>) -> Option<Duration> {
         if self.left == 0 || !end.may_pass() {
             return None;
         }
         let pause = chance(self.pause_max);
+        // The budget comes last: a retry that will not happen must not use it up.
         if Instant::now() + pause >= self.deadline || !self.retries.budget.withdraw() {
             return None;
         }
@@ -62,18 +63,18 @@ impl Tries<'_> {
     }
 }
 
-/// How one try ended.
+/// Outcome of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End<'a> {
-    /// With a status, and whether it came with a time to ask again.
+    /// A response with this status. `true` if it names a time for the next attempt.
     Answered(StatusCode, bool),
-    /// Without one.
+    /// A failure without a response.
     Broke(&'a Error),
 }
 
 impl End<'_> {
-    /// Whether the same question may well be answered a moment later. A 500 is the backend's own
-    /// bug and comes again; a deadline has no time left; one that tells when to ask is obeyed.
+    /// Returns true if a repeated request may succeed a moment later. A 500 is a bug of the backend
+    /// and recurs, a timeout leaves no time, and a `Retry-After` is obeyed.
     fn may_pass(self) -> bool {
         match self {
             Self::Answered(status, told) => matches!(status.as_u16(), 502..=504) && !told,

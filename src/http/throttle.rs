@@ -1,5 +1,5 @@
-//! How fast one server is asked after it limited us: not at all during the pause that it asks for,
-//! then at a rate that grows with every answer and is halved with every limit.
+//! Adaptive rate limit of one server after it limited us. Nothing is sent during its pause; then
+//! the rate grows with every good response and halves with every limit.
 
 use std::time::Duration;
 
@@ -8,70 +8,71 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::http::load::{Load, WAIT_MIN};
 
-/// Bounds of the rate, in questions a second. Above the last one nothing is held back.
+/// Bounds of the rate, in requests per second. Above `RATE_FREE` the throttle is off.
 const RATE_MIN: f64 = 1.0;
 const RATE_FIRST_MAX: f64 = 25.0;
 const RATE_FREE: f64 = 50.0;
-/// How much the rate grows in a second of good answers, and with one of them, as a share of itself.
+/// Growth of the rate per second of good responses, and its cap per response as a share of the
+/// rate.
 const GROWTH: f64 = 1.0;
 const GROWTH_SHARE: f64 = 0.1;
-/// Limits in a row, none of the questions asked again answered, after which nobody waits any more.
+/// Consecutive limits, without one successful retry, after which waiting requests fail.
 const STRIKES_MAX: u32 = 3;
-/// A limit longer ago than this is of another row.
+/// Time after which an earlier limit does not count as consecutive.
 const ROW: Duration = Duration::from_secs(60);
-/// The longest pause that questions wait for.
+/// Longest pause that requests wait for.
 const WAITED_MAX: Duration = Duration::from_secs(30);
 
-/// The throttle of one server.
+/// Throttle of one server.
 pub(super) struct Throttle {
-    state: Mutex<State>,
-    /// Held by the one question that waits for the next slot; the others wait in order.
+    state: Mutex<ThrottleState>,
+    /// Held by the one request that waits for the next slot; the others queue in order.
     queue: tokio::sync::Mutex<()>,
 }
 
-struct State {
-    /// Counts limits: what was sent before one has no say after it.
+struct ThrottleState {
+    /// Number of limits. A response to a request from an earlier epoch does not change the rate.
     epoch: u64,
-    /// Questions a second; `None`: as many as there are.
+    /// Requests per second. `None` if unlimited.
     rate: Option<f64>,
-    /// When the next question may be sent at this rate.
+    /// Time of the next slot at this rate.
     next: Instant,
     paused_until: Instant,
-    /// Whether any question was answered since the server failed to answer one outright.
+    /// True if a request succeeded since the server last limited us outright.
     answered: bool,
     strikes: u32,
     struck: Instant,
     sent: Sent,
 }
 
-/// How many questions were sent within this second and the one before.
+/// Requests sent within this second and the one before.
 struct Sent {
     since: Instant,
     now: u32,
     before: u32,
 }
 
-/// The right to send one question, and when it was given.
+/// Permission to send one request, stamped with its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+pub(super) struct ThrottlePermit(u64);
 
-/// What follows from an answer.
+/// Decision about a request, made from its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
-    /// Nothing.
+    /// Nothing follows; the response stands.
     On,
-    /// The question is to be asked again, after its turn.
+    /// The request is repeated after its next slot.
     Again,
-    /// The server limits us outright: it is left alone for so long.
+    /// The server limits us outright and gets no requests for this long.
     Alone(Duration),
 }
 
 impl Throttle {
-    /// One that holds nothing back.
+    /// Creates a throttle that is off.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ThrottleState {
                 epoch: 0,
                 rate: None,
                 next: now,
@@ -88,48 +89,51 @@ impl Throttle {
     /// Waits for a slot, in order.
     ///
     /// # Errors
-    /// There is none before the deadline; how long to wait instead.
+    /// Returns the pause to wait instead if no slot is free before the deadline.
     pub(super) async fn slot(&self, deadline: Instant) -> Result<(), Duration> {
         let too_late = |at: Instant| (at >= deadline).then(|| self.pause());
         if self.state.lock().is_free() {
             return Ok(());
         }
+        // A request that cannot succeed must not queue: it would delay the ones behind it.
         too_late(self.paused_until()).map_or(Ok(()), Err)?;
         let place = timeout_at(deadline, self.queue.lock()).await;
         let _place = place.map_err(|_| self.pause())?;
         loop {
             let next = self.state.lock().take_slot();
+            // The loop checks again after its sleep: a limit may have moved the slot meanwhile.
             let Some(at) = next else { return Ok(()) };
             too_late(at).map_or(Ok(()), Err)?;
             sleep_until(at).await;
         }
     }
 
-    /// What is left of the pause, in whole seconds, at least one: less would mean at once.
+    /// Returns the rest of the pause in whole seconds, at least one, because zero would mean at
+    /// once.
     pub(super) fn pause(&self) -> Duration {
         let left = self.state.lock().paused_until.saturating_duration_since(Instant::now());
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
     }
 
-    /// When the pause ends, or ended.
+    /// Returns the end of the pause, which may have passed.
     pub(super) fn paused_until(&self) -> Instant {
         self.state.lock().paused_until
     }
 
-    /// Whether nothing may be sent just now.
+    /// Returns true if nothing may be sent now.
     pub(super) fn is_paused(&self) -> bool {
         self.paused_until() > Instant::now()
     }
 
-    /// A question is sent now.
-    pub(super) fn sent(&self) -> Ticket {
+    /// Records that a request is sent now.
+    pub(super) fn sent(&self) -> ThrottlePermit {
         let mut state = self.state.lock();
         state.sent.count();
-        Ticket(state.epoch)
+        ThrottlePermit(state.epoch)
     }
 
-    /// A question was answered so; `again` where it was limited before.
-    pub(super) fn heard(&self, ticket: Ticket, load: Option<Load>, again: bool) -> Course {
+    /// Records a response. `again` is true if the request was limited before.
+    pub(super) fn heard(&self, ticket: ThrottlePermit, load: Option<Load>, again: bool) -> Course {
         let mut state = self.state.lock();
         match load {
             None => {
@@ -142,18 +146,18 @@ impl Throttle {
         }
     }
 
-    /// Holds nothing back any more: an outage is the breaker's business.
+    /// Turns the throttle off. During an outage the circuit breaker takes over.
     pub(super) fn release(&self) {
         self.state.lock().release();
     }
 }
 
-impl State {
+impl ThrottleState {
     fn is_free(&self) -> bool {
         self.rate.is_none() && self.paused_until <= Instant::now()
     }
 
-    /// Takes the slot of now; else says when the next one is.
+    /// Takes the current slot, or returns the time of the next one.
     fn take_slot(&mut self) -> Option<Instant> {
         let (now, at) = (Instant::now(), self.paused_until.max(self.next));
         if at > now {
@@ -165,24 +169,29 @@ impl State {
         None
     }
 
-    fn answered(&mut self, ticket: Ticket, again: bool) {
+    fn answered(&mut self, ticket: ThrottlePermit, again: bool) {
         self.answered = true;
+        // A response to a request from before the limit shows nothing about the lower rate.
         if ticket.0 != self.epoch {
             return;
         }
         if again {
             self.strikes = 0;
         }
+        // Additive growth, capped: at low rates one response must not double the rate.
         let grown = self.rate.map(|rate| rate + (GROWTH / rate).min(rate * GROWTH_SHARE));
         self.rate = grown.filter(|rate| *rate < RATE_FREE);
     }
 
-    fn limited(&mut self, ticket: Ticket, wait: Duration) -> Course {
+    fn limited(&mut self, ticket: ThrottlePermit, wait: Duration) -> Course {
         if self.slowed(ticket, wait) {
+            // Only the first limit of an epoch counts; the requests in flight beside it would add
+            // strikes.
             let in_a_row = self.struck.elapsed() < ROW;
             self.strikes = if in_a_row { self.strikes + 1 } else { 1 };
             self.struck = Instant::now();
         }
+        // Without any success the limit is an outage for us, and callers should not wait for it.
         if self.answered && self.strikes < STRIKES_MAX && wait <= WAITED_MAX {
             return Course::Again;
         }
@@ -190,9 +199,10 @@ impl State {
         Course::Alone(wait)
     }
 
-    /// Whether a 503 without a word is a limit, and the question to be asked again: among good answers
-    /// it is, twice in a row it is an outage, and twice to one question a fault of what it asks for.
-    fn overloaded(&mut self, ticket: Ticket, again: bool) -> bool {
+    /// Returns true if a bare 503 is a rate limit and the request is repeated. Among good responses
+    /// it is a limit; twice in a row it is an outage; twice for one request it is a fault of the
+    /// requested resource.
+    fn overloaded(&mut self, ticket: ThrottlePermit, again: bool) -> bool {
         if again || ticket.0 != self.epoch {
             return !again;
         }
@@ -210,9 +220,9 @@ impl State {
         self.epoch += 1;
     }
 
-    /// Pauses, and halves the rate; answers whether that is news. What was sent along with the
-    /// question that was limited first is of the same limit.
-    fn slowed(&mut self, ticket: Ticket, wait: Duration) -> bool {
+    /// Pauses and halves the rate. Returns true if this is a new limit: requests in flight when the
+    /// first one was limited belong to the same limit.
+    fn slowed(&mut self, ticket: ThrottlePermit, wait: Duration) -> bool {
         self.paused_until = self.paused_until.max(Instant::now() + wait);
         let news = ticket.0 == self.epoch;
         if news {
@@ -224,6 +234,7 @@ impl State {
 
     fn halve(&mut self) {
         let measured = f64::from(self.sent.rate());
+        // The measured rate is what the server refused, so that the halved rate starts from there.
         let rate = self.rate.unwrap_or(2.0 * RATE_FIRST_MAX).min(measured) / 2.0;
         let rate = rate.clamp(RATE_MIN, RATE_FIRST_MAX);
         self.rate = Some(rate);
@@ -237,7 +248,7 @@ impl Sent {
         self.now = self.now.saturating_add(1);
     }
 
-    /// Questions a second of late.
+    /// Returns the recent rate in requests per second.
     fn rate(&mut self) -> u32 {
         self.roll();
         self.now.max(self.before)
@@ -260,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that lets so many questions through, and more after a while.
+    /// Server with a token bucket: admits a burst, and more over time.
     struct Bucket {
         per_second: f64,
         burst: f64,
@@ -288,7 +299,7 @@ mod tests {
         }
     }
 
-    /// How a question ended that must have its answer within half a minute.
+    /// Returns true if a request with a deadline of 30 seconds succeeds.
     async fn question(throttle: &Throttle, server: &Bucket) -> bool {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut again = false;
@@ -306,7 +317,7 @@ mod tests {
         }
     }
 
-    /// Asks so many questions, eight at once; how many failed, and how long it took.
+    /// Sends `count` requests, eight at a time. Returns the number of failures and the duration.
     async fn sweep(throttle: &Arc<Throttle>, server: &Arc<Bucket>, count: u32) -> (u32, Duration) {
         let (begun, left) = (Instant::now(), Arc::new(AtomicU32::new(count)));
         let workers: Vec<_> = (0..8)
@@ -392,7 +403,7 @@ mod tests {
     async fn what_was_sent_before_a_limit_halves_nothing_twice() {
         let throttle = Throttle::new();
         throttle.heard(throttle.sent(), None, false);
-        let tickets: Vec<Ticket> = (0..8).map(|_| throttle.sent()).collect();
+        let tickets: Vec<ThrottlePermit> = (0..8).map(|_| throttle.sent()).collect();
         for ticket in tickets {
             throttle.heard(ticket, Some(Load::Overloaded), false);
         }

@@ -1,4 +1,5 @@
-//! Whom to believe on TLS: the system's authorities, an operator's own, or, when told so, anyone.
+//! TLS trust: the system's authorities, those of a `ca_file`, or any certificate if verification is
+//! off.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 
-/// Largest bundle of certificates, in bytes: a system's has some 250 KiB.
+/// Maximum size of a certificate bundle, in bytes; a system's bundle has about 250 KiB.
 const BUNDLE_MAX: u64 = 16 * 1024 * 1024;
 
-/// TLS 1.2 and 1.3 with the given trust.
+/// Returns a TLS 1.2 and 1.3 configuration with the given trust.
 ///
 /// # Errors
-/// A `ca_file` that cannot be read or holds no certificate.
+/// Returns an error if the `ca_file` cannot be read or holds no certificate.
 pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -34,10 +35,10 @@ pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<Clie
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
-/// The authorities of the machine, and those of an operator.
+/// Returns the authorities of the system and of the `ca_file`.
 ///
 /// # Errors
-/// A `ca_file` that cannot be read or holds no certificate.
+/// Returns an error if the `ca_file` cannot be read or holds no certificate.
 pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = system_roots();
     if let Some(path) = ca_file {
@@ -46,10 +47,11 @@ pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The machine's authorities; on a machine without a bundle, Mozilla's as of our build.
+/// Returns the system's authorities, or Mozilla's compiled-in list if the system has no bundle.
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    // Minimal container images have no bundle, and every HTTPS backend would fail there.
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
@@ -65,13 +67,15 @@ pub(super) fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(|error| invalid("cannot be read").because(error))?;
+    // Unparsable certificates are skipped: large bundles often contain a few.
     match roots.add_parsable_certificates(certificates) {
         (0, _) => Err(invalid("holds no certificate")),
         _ => Ok(()),
     }
 }
 
-/// `verify_ssl = false`: takes any certificate, but still checks that the peer holds its key.
+/// Verifier for `verify_ssl = false`: accepts any certificate, but still checks that the peer holds
+/// its key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,24 +1,24 @@
-//! What the end of a question says of the backend, for its breaker and for retries.
+//! Verdict of a finished request, for the circuit breaker and for retries.
 
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
 use crate::error::{ErrorKind, Result};
-use crate::http::Reached;
-use crate::http::answer::Answer;
+use crate::http::FinalHop;
+use crate::http::answer::UpstreamResponse;
 use crate::http::breaker::Verdict;
 use crate::http::load::told_to_wait;
 use crate::http::request::Request;
 use crate::http::retry::End;
 use crate::http::throttle::Course;
 
-/// An answer, whole or begun.
+/// A response, whole or with its body still to come.
 pub(super) trait Answered {
     fn status(&self) -> StatusCode;
     fn headers(&self) -> &HeaderMap;
 }
 
-impl Answered for Answer {
+impl Answered for UpstreamResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -28,7 +28,7 @@ impl Answered for Answer {
     }
 }
 
-impl Answered for Reached {
+impl Answered for FinalHop {
     fn status(&self) -> StatusCode {
         self.response.status()
     }
@@ -38,13 +38,13 @@ impl Answered for Reached {
     }
 }
 
-/// A 5xx, silence, and whatever keeps an answer from coming are failures of the backend. A limit
-/// is one only where the backend is to be left alone for it.
+/// Returns the verdict on the backend, or `None` if the outcome does not count.
 ///
-/// A refusal of our credentials is not: it costs nobody time, many registries answer so to names
-/// that they do not have, and a token that was put right should serve at once. Nor is nonsense,
-/// which is that of one repository. To be silent to a probe, the cheapest question there is, is
-/// proof by itself. `None`: it says nothing.
+/// Failures are a 5xx, a timeout and every transport error. A rate limit is a failure only if the
+/// throttle stops all requests for it. Refused credentials (401, 403) are not a failure: they cost
+/// no time, many registries respond this way for unknown names, and a corrected token should work
+/// at once. An invalid response is not one either, because it concerns one repository. A probe is
+/// the cheapest request, so that a single timeout of a probe opens the breaker.
 pub(super) fn verdict_of<A: Answered>(
     end: &Result<A>,
     course: Course,
@@ -54,6 +54,7 @@ pub(super) fn verdict_of<A: Answered>(
         return None;
     }
     match verdict(end, course, request.probe) {
+        // A token server that responds shows nothing about the registry; its failures do count.
         Verdict::There if request.aside => None,
         verdict => Some(verdict),
     }
@@ -76,6 +77,8 @@ fn verdict<A: Answered>(end: &Result<A>, course: Course, probe: bool) -> Verdict
             }
         }
         Err(error) => match error.kind() {
+            // A refused or reset connection may concern one socket, so that several in a row are
+            // required.
             ErrorKind::BackendUnavailable { .. } => {
                 Verdict::Failed { cause: error.report(), wait: None, certain: false }
             }
@@ -87,7 +90,7 @@ fn verdict<A: Answered>(end: &Result<A>, course: Course, probe: bool) -> Verdict
     }
 }
 
-/// The same for retries.
+/// Converts an outcome to the form that the retry policy reads.
 pub(super) fn end_of<A: Answered, C>(end: &Result<(A, C)>) -> End<'_> {
     match end {
         Ok((answer, _)) => End::Answered(answer.status(), told_to_wait(answer.headers()).is_some()),

@@ -1,4 +1,4 @@
-//! The backend over a directory of image layouts.
+//! The backend for a directory of image layouts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -17,13 +17,13 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
-use crate::local::layout::{Layout, Stamp};
+use crate::local::layout::{IndexStamp, Layout};
 use crate::local::overlooked;
 use crate::local::readme::read_readme;
 use crate::local::release::{read_extension, read_version};
-use crate::local::root::{Look, Root};
+use crate::local::root::{Root, RootStamp};
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::FaultSubject;
@@ -31,35 +31,37 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// Questions that the file system is asked at once.
+/// Maximum number of concurrent file system operations.
 const QUESTIONS_MAX: usize = 32;
-/// How long each may take, as a backend over HTTP has unless told otherwise.
+/// Timeout of each operation, the default of HTTP backends as well.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the directory is looked at for entries that came or went.
+/// Interval between checks of the directory for added and removed entries.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Serves the layouts below one directory. Reads a layout again only when its `index.json` changed.
+/// Serves the layouts below one directory. A layout is read again only after its `index.json`
+/// changed.
 #[derive(Clone)]
 pub struct LocalBackend {
+    id: BackendId,
     root: Root,
-    known: Arc<Mutex<HashMap<ExtensionId, (Stamp, Extension)>>>,
-    listed: Arc<Mutex<Seen>>,
-    /// The file system on which the directory lay when it last had an extension.
+    known: Arc<Mutex<HashMap<ExtensionId, (IndexStamp, Extension)>>>,
+    listed: Arc<Mutex<DirectoryState>>,
+    /// Device number of the directory when it last contained an extension.
     device: Arc<Mutex<Option<u64>>>,
     lane: Lane,
-    /// For looks alone, so that one that hangs keeps no other question waiting.
+    /// Separate lane for change detection, so that a check that hangs does not delay requests.
     looks: Lane,
 }
 
-/// What the directory looked like when it was last listed; the default is one that is not there.
+/// State of the directory when it was last listed. The default stands for a missing directory.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
-    look: Option<Look>,
-    /// Whether it may have changed since without looking otherwise.
+struct DirectoryState {
+    look: Option<RootStamp>,
+    /// True if the directory may have changed since without a visible difference.
     unsettled: bool,
 }
 
-impl Seen {
+impl DirectoryState {
     fn of(root: &Root) -> Self {
         let look = root.look();
         let now = Timestamp::now();
@@ -68,24 +70,25 @@ impl Seen {
 }
 
 impl LocalBackend {
-    /// Serves this directory. It need not exist yet: until it does, every question fails with
+    /// Serves this directory. It need not exist yet: until it does, every request fails with
     /// [`Error::is_of_missing_place`].
     #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub fn new(id: BackendId, path: impl Into<PathBuf>) -> Self {
         let lane = Lane::new(QUESTIONS_MAX, PATIENCE);
         let looks = Lane::new(1, PATIENCE);
         let (known, listed, device) = Default::default();
-        Self { root: Root::new(path), known, listed, device, lane, looks }
+        Self { id, root: Root::new(path), known, listed, device, lane, looks }
     }
 
-    /// Runs one blocking question where blocking is allowed, for as long as it has patience.
+    /// Runs one blocking operation in the lane, within its timeout.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let this = self.clone();
         let answer = self.lane.run(move || question(&this)).await;
-        let answer = answer.unwrap_or_else(|error| {
+
+        answer.unwrap_or_else(|error| {
             let (kind, message) = match error.kind() {
                 io::ErrorKind::TimedOut => {
                     (ErrorKind::BackendTimeout, "The directory of local extensions does not answer")
@@ -93,19 +96,20 @@ impl LocalBackend {
                 _ => (ErrorKind::Internal, "Reading local extensions failed"),
             };
             Err(Error::new(kind, message).because(error))
-        });
-        answer.map_err(|error| error.at(BackendKind::Local))
+        })
     }
 
     fn list(&self) -> Result<Listing> {
-        // Before its entries are read: what changes meanwhile is seen by the next look.
-        *self.listed.lock() = Seen::of(&self.root);
+        // Taken before the entries are read: a change during the read differs from it at the next
+        // check.
+        *self.listed.lock() = DirectoryState::of(&self.root);
         let mut found: BTreeMap<ExtensionId, String> = BTreeMap::new();
         let mut faults = Vec::new();
         let names = self.names()?;
         for name in &names {
             let Some(id) = ExtensionId::from_oci_repository(name) else { continue };
-            // One that cannot be read is there all the same: its read names the reason.
+            // An unreadable layout is listed anyway; reading the extension reports the reason. Left
+            // out, it would count as removed.
             if self.root.layout(name).is_err_and(|error| error.is_not_found()) {
                 continue;
             }
@@ -121,12 +125,14 @@ impl LocalBackend {
         Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 
-    /// The names of all entries of the directory that has our extensions.
+    /// Lists the names of all entries of the directory.
     fn names(&self) -> Result<Vec<String>> {
         let device = self.root.look().map(|look| look.device());
         let names = self.root.names()?;
         let has_extension =
             names.iter().any(|name| ExtensionId::from_oci_repository(name).is_some());
+        // An unmounted volume leaves an empty directory on another device. Taken as a complete
+        // list, it would remove every extension.
         let mut before = self.device.lock();
         if has_extension {
             *before = device;
@@ -136,12 +142,13 @@ impl LocalBackend {
         Ok(names)
     }
 
-    /// The layout of an extension, and its id as the directory spells it.
+    /// Returns the layout of an extension, and its id as the directory spells it.
     fn layout(&self, id: &ExtensionId) -> Result<(ExtensionId, Layout)> {
         match self.root.layout(&id.oci_repository()) {
             Err(error) if error.is_not_found() => {}
             other => return Ok((id.clone(), other?)),
         }
+        // Names ignore case but file systems may not, so the entries are compared one by one.
         let spelled = self.names()?.into_iter().find_map(|name| {
             let spelled = ExtensionId::from_oci_repository(&name)?;
             (spelled == *id).then_some((spelled, name))
@@ -162,8 +169,9 @@ impl LocalBackend {
             return Ok(extension.clone());
         }
         let now = Timestamp::now();
-        let extension = read_extension(&layout, &id, now)?;
-        // Faults may heal without the index changing, and a fresh index may change unnoticed.
+        let extension = read_extension(self.id, &layout, &id, now)?;
+        // Some faults heal without a new index, and an index modified just now may change again
+        // unnoticed.
         if extension.faults().is_empty() && stamp.is_settled(now) {
             self.known.lock().insert(id, (stamp, extension.clone()));
         }
@@ -191,8 +199,8 @@ impl LocalBackend {
 
 #[async_trait]
 impl Backend for LocalBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Local
+    fn id(&self) -> BackendId {
+        self.id
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -208,7 +216,7 @@ impl Backend for LocalBackend {
         let (id, tag) = (id.clone(), tag.clone());
         self.ask(move |this| {
             let (id, layout) = this.layout(&id)?;
-            read_version(&layout, &id, &tag, Timestamp::now())
+            read_version(this.id, &layout, &id, &tag, Timestamp::now())
         })
         .await
     }
@@ -235,7 +243,7 @@ impl Backend for LocalBackend {
         .await
     }
 
-    /// Looking at every `index.json` is a round already, and a cheap one.
+    /// A check of every `index.json` is as cheap as a list of changes would be.
     async fn changes(&self, _: Option<&ChangeCursor>) -> Result<Changes> {
         Ok(Changes::CannotTell)
     }
@@ -244,9 +252,12 @@ impl Backend for LocalBackend {
         loop {
             sleep(LOOK_EVERY).await;
             let root = self.root.clone();
-            // A look that fails or hangs tells nothing.
-            let Ok(seen) = self.looks.run(move || Seen::of(&root)).await else { continue };
-            // Who adds one entry may be about to add another, or to fill it.
+            // A failed or hanging check proves no change.
+            let Ok(seen) = self.looks.run(move || DirectoryState::of(&root)).await else {
+                continue;
+            };
+            // A directory that is still settling may get further entries or content; one refresh
+            // covers them all.
             if !seen.unsettled && seen != *self.listed.lock() {
                 return;
             }
@@ -257,8 +268,8 @@ impl Backend for LocalBackend {
         self.ask(|this| this.names().map(drop)).await
     }
 
-    /// Where its extensions lie. The same path without them on another file system is a mount that is
-    /// missing.
+    /// The device number of the directory. The same path on another device, without extensions, is
+    /// an unmounted volume.
     fn identity(&self) -> Option<String> {
         self.device.lock().map(|device| device.to_string())
     }

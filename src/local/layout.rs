@@ -1,7 +1,7 @@
-//! Reading OCI image layouts (image-spec, image-layout) below one directory and never outside it.
+//! Reads OCI image layouts (image-spec, image-layout) below one directory and never outside.
 //!
-//! Every path is opened beneath the directory by the kernel's own rule (`openat2`, through
-//! `cap-std`), so that neither a link nor a hostile digest leads out of it. Blocking I/O.
+//! Every path is resolved beneath the directory by the kernel (`openat2`, through `cap-std`), so
+//! that neither a link nor a hostile digest leads outside. Blocking I/O.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -16,28 +16,29 @@ use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
 use crate::oci::models::{Descriptor, Document, from_object};
 
-/// Largest `index.json` read, in bytes: some forty thousand tags.
+/// Maximum size of an `index.json`, in bytes: about forty thousand tags.
 const INDEX_MAX: u64 = 16 * 1024 * 1024;
-/// A file changed this recently may change again without its time stamp showing it.
+/// Age below which a file may change again without a visible change of the time stamp.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
-/// One image layout. Paths go through the root, so that layouts may share blobs by links.
+/// One image layout. Paths are relative to the common root, so that layouts may share blobs through
+/// links.
 #[derive(Debug)]
 pub struct Layout {
     dir: Dir,
     name: String,
 }
 
-/// What an `index.json` looked like when it was read; equal stamps mean an unchanged file.
+/// Metadata of an `index.json` at the time of reading; equal stamps mean an unchanged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct IndexStamp {
     modified: Timestamp,
     length: u64,
     inode: u64,
 }
 
-impl Stamp {
-    /// Whether the file was left alone long enough for equal stamps to be trusted.
+impl IndexStamp {
+    /// Returns true if the file is old enough for equal stamps to be conclusive.
     #[must_use]
     pub fn is_settled(&self, now: Timestamp) -> bool {
         now.duration_since(self.modified) > SETTLED_AFTER
@@ -45,29 +46,30 @@ impl Stamp {
 }
 
 impl Layout {
-    /// The layout in a sub-directory of this directory, which is there.
+    /// Creates a layout for an existing subdirectory.
     pub(super) fn new(dir: Dir, name: &str) -> Self {
         Self { dir, name: name.to_owned() }
     }
 
-    /// How its `index.json` looks now.
+    /// Returns the current stamp of `index.json`.
     ///
     /// # Errors
-    /// There is none, or it cannot be reached.
-    pub fn stamp(&self) -> Result<Stamp> {
-        let look = || -> io::Result<Stamp> {
+    /// The file does not exist or is not accessible.
+    pub fn stamp(&self) -> Result<IndexStamp> {
+        let look = || -> io::Result<IndexStamp> {
             let metadata = self.dir.metadata(self.at("index.json"))?;
             let modified = metadata.modified()?.into_std();
             let modified = Timestamp::try_from(modified).map_err(io::Error::other)?;
-            Ok(Stamp { modified, length: metadata.len(), inode: metadata.ino() })
+            Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
         };
         look().map_err(|error| unreadable("index.json", error))
     }
 
-    /// Its `index.json`.
+    /// Reads its `index.json`.
     ///
     /// # Errors
-    /// It is no layout of version 1, or the file is missing, too large, cut short or no index.
+    /// The layout has another version than 1.x, or the file is missing, too large, truncated or not
+    /// an index.
     pub fn index(&self) -> Result<Document> {
         let marker: LayoutMarker = self.json("oci-layout", 4096)?;
         if !marker.image_layout_version.starts_with("1.") {
@@ -77,17 +79,18 @@ impl Layout {
             )));
         }
         let index: Document = self.json("index.json", INDEX_MAX)?;
-        // A media type alone does not say that there is nothing.
+        // `manifests` is required: an object without it may be any JSON, and taken as an empty
+        // index it would remove every release.
         match index.manifests {
             Some(_) => Ok(index),
             None => Err(Error::faulty("index.json is no index: it has no manifests")),
         }
     }
 
-    /// The manifest or index behind a descriptor, its size and digest checked.
+    /// Reads a manifest or an index and verifies its size and digest.
     ///
     /// # Errors
-    /// It is missing, too large, no JSON, or not what the descriptor says.
+    /// The blob is missing, too large, not JSON, or differs from the descriptor.
     pub fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         let bytes = self.blob_bytes(descriptor, MANIFEST_MAX)?;
         from_object(&bytes).map_err(|error| {
@@ -95,13 +98,15 @@ impl Layout {
         })
     }
 
-    /// A small blob in memory, its size and digest checked.
+    /// Reads a small blob into memory and verifies its size and digest.
     ///
     /// # Errors
-    /// It is missing, larger than `max` bytes, or not what the descriptor says.
+    /// The blob is missing, larger than `max` bytes, or differs from the descriptor.
     pub fn blob_bytes(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
         let digest = parse_digest(descriptor)?;
         let (file, length) = self.blob(&digest)?;
+        // Compared before the read: a truncated upload is then reported by its length, not by a
+        // wrong digest.
         check_length(&digest, descriptor.size, length)?;
         let bytes = files::read(file, max).map_err(|error| {
             Error::faulty(format!("blob {digest} cannot be read")).because(error)
@@ -113,10 +118,10 @@ impl Layout {
         }
     }
 
-    /// The first bytes of a blob, unchecked.
+    /// Reads the first bytes of a blob without verification.
     ///
     /// # Errors
-    /// It is missing or cannot be read.
+    /// The blob is missing or cannot be read.
     pub fn head_of(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
         let digest = parse_digest(descriptor)?;
         let mut head = Vec::new();
@@ -127,19 +132,19 @@ impl Layout {
         Ok(head)
     }
 
-    /// Checks that a blob is there in full, without reading it.
+    /// Checks that a blob exists and has the right size, without reading it.
     ///
     /// # Errors
-    /// It is missing or has another length.
+    /// The blob is missing or has another length.
     pub fn check_blob(&self, digest: &Digest, size: u64) -> Result<()> {
         let (_, length) = self.blob(digest)?;
         check_length(digest, size, length)
     }
 
-    /// Opens a blob; its length in bytes beside it.
+    /// Opens a blob and returns its length in bytes.
     ///
     /// # Errors
-    /// It is missing, leads out of the directory, or is no file.
+    /// The blob is missing, lies outside the directory, or is not a file.
     pub fn blob(&self, digest: &Digest) -> Result<(File, u64)> {
         let path = self.at(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()));
         self.file(&path).map(|(file, found)| (file, found.len())).map_err(|error| {
@@ -168,7 +173,7 @@ impl Layout {
     }
 }
 
-/// A file that every layout has, and that this one does not show.
+/// Reports a file that every layout must have and that cannot be read.
 fn unreadable(name: &str, error: io::Error) -> Error {
     let faulty = Error::faulty(format!("{name} cannot be read"));
     match error.kind() {
@@ -185,10 +190,12 @@ struct LayoutMarker {
     image_layout_version: String,
 }
 
-/// The tag that a `ref.name` stands for: itself, or the tag of a whole image reference
-/// (`localhost:5000/ns/a:1.0.0`), which some writers put there. `None`: outside the grammar of tags.
+/// Parses a `ref.name` as a tag. Some writers store a whole image reference
+/// (`localhost:5000/ns/a:1.0.0`), of which the tag is used. Returns `None` outside the grammar of
+/// tags.
 #[must_use]
 pub fn tag_of(ref_name: &str) -> Option<Tag> {
+    // A colon before the last slash belongs to a port, not to a tag.
     let last_segment = ref_name.rfind('/').map_or(0, |slash| slash + 1);
     let tag = ref_name
         .get(last_segment..)

@@ -1,4 +1,4 @@
-//! Entries of the directory of extensions that are none, and nearly are: advice for `/health`.
+//! Advice for `/health` about entries of the directory that are nearly extensions.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::near_miss;
 
-/// Sub-directories that are looked into for extensions one level deeper, and entries of each that are
-/// looked at.
+/// Maximum number of subdirectories searched for extensions one level deeper, and of entries
+/// checked in each.
 const LOOKED_INTO_MAX: usize = 50;
 const LOOKED_AT_MAX: usize = 5;
 
-/// Advice about these entries of the directory, beside the extensions that it has.
+/// Returns advice about entries of the directory that are not served.
 pub(super) fn advice(
     root: &Root,
     names: &[String],
@@ -23,7 +23,7 @@ pub(super) fn advice(
 ) -> Vec<Fault> {
     let is_served = |id: &ExtensionId| served.contains_key(id);
     let mut found: Vec<(String, String)> = Vec::new();
-    // Writers begin names with a dot until what they write is complete.
+    // Tools use a leading dot for temporary files and directories.
     for name in names.iter().filter(|name| !name.starts_with('.')) {
         let reason = match ExtensionId::from_oci_repository(name) {
             Some(_) => {
@@ -43,13 +43,15 @@ pub(super) fn advice(
                       that holds it, and it must be called like aws-provider";
         found.push((".".to_owned(), reason.to_owned()));
     }
+    // The deeper search costs many directory reads, and helps only if `local.path` is one level too
+    // high.
     if served.is_empty() {
         found.extend(deeper(root, names));
     }
     naming_faults(found)
 }
 
-/// The extension that an archive is for by its name, such as `aws-provider-1.2.0.tar.gz`.
+/// Returns the extension of an archive by its file name, such as `aws-provider-1.2.0.tar.gz`.
 fn archive_of(name: &str) -> Option<ExtensionId> {
     let stem = archive_stem(name)?;
     let is_version =
@@ -73,7 +75,7 @@ fn as_layout(id: ExtensionId) -> String {
     )
 }
 
-/// Sub-directories that hold extensions.
+/// Finds subdirectories that contain extensions.
 fn deeper(root: &Root, names: &[String]) -> Vec<(String, String)> {
     let reason = "is not served: it holds extensions; set local.path to this directory, or move \
                   them up";

@@ -1,5 +1,5 @@
-//! Writing OCI image layouts: archives that are the same bytes for the same files, and the blobs,
-//! manifests and tags around them. The samples and the tests are made with it. Blocking I/O.
+//! Writes OCI image layouts: reproducible archives with their blobs, manifests and tags. Used for
+//! the samples and in tests. Blocking I/O.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,14 +14,15 @@ use crate::oci::models::{EMPTY, OCI_INDEX, OCI_MANIFEST};
 
 /// Media type of an archive layer.
 pub const ARCHIVE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-/// Media type of a manifest that is an extension.
+/// Artifact type of a manifest that is an extension.
 pub const EXTENSION: &str = "application/vnd.provisioning.extension.v1";
 
 /// Packs files into a gzipped tar: sorted, owned by root, without times, scripts executable.
 ///
 /// # Errors
-/// A path that does not fit into a tar.
+/// A path does not fit into a tar header.
 pub fn archive(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
+    // A time stamp would give equal content another digest in every build.
     let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     let mut tar = tar::Builder::new(gzip);
     for (path, bytes) in files {
@@ -33,7 +34,7 @@ pub fn archive(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
     tar.into_inner()?.finish()
 }
 
-/// One layout being written. Nothing can read it before [`LayoutWriter::finish`].
+/// A layout under construction. Not readable before [`LayoutWriter::finish`].
 #[derive(Debug)]
 pub struct LayoutWriter {
     dir: PathBuf,
@@ -41,17 +42,17 @@ pub struct LayoutWriter {
 }
 
 impl LayoutWriter {
-    /// Begins a layout in this directory, making it if it is not there.
+    /// Creates a layout in this directory, which is created if necessary.
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     pub fn create(dir: impl Into<PathBuf>) -> io::Result<Self> {
         let dir = dir.into();
         fs::create_dir_all(dir.join("blobs/sha256"))?;
         Ok(Self { dir, entries: Vec::new() })
     }
 
-    /// Stores bytes; answers with their descriptor.
+    /// Stores a blob and returns its descriptor.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -61,7 +62,7 @@ impl LayoutWriter {
         Ok(json!({"mediaType": media_type, "digest": digest.to_string(), "size": bytes.len()}))
     }
 
-    /// Stores a file as a layer: a blob with a title.
+    /// Stores a layer: a blob with a title.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -71,7 +72,7 @@ impl LayoutWriter {
         Ok(layer)
     }
 
-    /// Stores the manifest of an extension with these layers; answers with its descriptor.
+    /// Stores the manifest of an extension with these layers and returns its descriptor.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -87,13 +88,14 @@ impl LayoutWriter {
         self.blob(OCI_MANIFEST, manifest.to_string().as_bytes())
     }
 
-    /// Lets a tag name what the descriptor describes.
+    /// Adds a tag for the object of this descriptor.
     pub fn tag(&mut self, tag: &str, mut descriptor: Value) {
         set(&mut descriptor, "annotations", json!({"org.opencontainers.image.ref.name": tag}));
         self.entries.push(descriptor);
     }
 
-    /// Writes `oci-layout` and, by renaming, `index.json`: readers see the old one or the new one.
+    /// Writes `oci-layout`, and replaces `index.json` atomically: readers see the old or the new
+    /// one.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -112,6 +114,7 @@ fn set(object: &mut Value, key: &str, value: Value) {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
+    // In the same directory, because a rename between file systems is not atomic.
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(bytes)?;
     file.persist(path)?;

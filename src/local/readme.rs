@@ -1,21 +1,22 @@
-//! The README of a release of a layout.
+//! The README of a release in a layout.
 
 use crate::error::{Error, Result};
 use crate::local::layout::Layout;
-use crate::local::release::{Found, entry_of, manifest_of};
+use crate::local::release::{FoundManifest, entry_of, manifest_of};
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
 use crate::oci::documents::{ReadmeAt, readme_of};
 
-/// Reads the README that a tag stands for now; `None` if it has none of a size that is served.
+/// Reads the README of the manifest that a tag currently refers to. `None` without a README of a
+/// supported size.
 ///
 /// # Errors
 /// `NotFound` without such a tag; any other kind if it cannot be read.
 pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
     let index = layout.index()?;
-    let Found { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
+    let FoundManifest { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
     Ok(match readme_of(&manifest, &above) {
         None => None,
         Some(ReadmeAt::Text(text)) => {

@@ -1,4 +1,4 @@
-//! From an image layout to an extension: every tag read, what cannot be read named.
+//! Converts an image layout to an extension. Unreadable tags become faults.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::local::layout::{Layout, tag_of};
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::extension::{Extension, Release};
 use crate::models::fault::ExtensionFault;
@@ -24,13 +24,18 @@ use crate::oci::unlisted::{Unfit, nothing_listed};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Reads every release of a layout. A tag that cannot be read is a fault of the extension.
+/// Reads every release of a layout. An unreadable tag becomes a fault of the extension.
 ///
 /// # Errors
-/// The layout's index cannot be read, so that nothing can be said.
-pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Result<Extension> {
+/// The index of the layout cannot be read, so the state of the extension is unknown.
+pub fn read_extension(
+    backend: BackendId,
+    layout: &Layout,
+    id: &ExtensionId,
+    now: Timestamp,
+) -> Result<Extension> {
     let index = layout.index()?;
-    let reader = Reader { layout, id, now };
+    let reader = LayoutReader { backend, layout, id, now };
     let mut releases = Vec::new();
     let mut faults: Vec<ExtensionFault> = unfit(&index).fault().into_iter().collect();
     let tagged: Vec<(Tag, &Descriptor)> = tags(&index).collect();
@@ -44,6 +49,7 @@ pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Resu
     if extension.releases().is_empty() && faults.is_empty() {
         faults.extend(nothing_listed(tagged.iter().map(|(tag, _)| tag)));
     }
+    // An entry without a readable descriptor may be any tag, so the list is incomplete.
     let nameless = index.manifests.iter().flatten().filter(|entry| entry.is_unreadable()).count();
     let coverage = match nameless {
         0 => Coverage::Complete,
@@ -52,7 +58,7 @@ pub fn read_extension(layout: &Layout, id: &ExtensionId, now: Timestamp) -> Resu
     Ok(extension.with_faults(faults).with_coverage(coverage))
 }
 
-/// The names that are no tags here.
+/// Collects the names that are not valid tags.
 fn unfit(index: &Document) -> Unfit {
     let mut unfit = Unfit::default();
     let names =
@@ -66,6 +72,7 @@ fn unfit(index: &Document) -> Unfit {
 /// # Errors
 /// `NotFound` if the layout has no such tag; any other kind if it cannot be read.
 pub fn read_version(
+    backend: BackendId,
     layout: &Layout,
     id: &ExtensionId,
     wanted: &Tag,
@@ -73,10 +80,10 @@ pub fn read_version(
 ) -> Result<Release> {
     let index = layout.index()?;
     let entry = entry_of(&index, id, wanted)?;
-    Reader { layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
+    LayoutReader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
 }
 
-/// The entry of a tag.
+/// Returns the index entry of a tag.
 ///
 /// # Errors
 /// `NotFound` if the index has no such tag.
@@ -89,8 +96,8 @@ pub(super) fn entry_of<'a>(
     found.ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {wanted}")))
 }
 
-/// The tagged entries of an index, each tag once: the first wins, as in zot. Entries without a
-/// name are normal (signatures, attestations, what a moved tag left behind).
+/// Iterates over the tagged entries of an index. For duplicate tags the first entry wins, as in
+/// zot. Entries without a name are normal (signatures, attestations, manifests whose tag moved).
 fn tags(index: &Document) -> impl Iterator<Item = (Tag, &Descriptor)> {
     let mut seen = HashSet::new();
     index.manifests.iter().flatten().filter_map(move |entry| {
@@ -99,26 +106,29 @@ fn tags(index: &Document) -> impl Iterator<Item = (Tag, &Descriptor)> {
     })
 }
 
-struct Reader<'a> {
+struct LayoutReader<'a> {
+    backend: BackendId,
     layout: &'a Layout,
     id: &'a ExtensionId,
     now: Timestamp,
 }
 
-/// A manifest and what the indexes on the way to it say of it, nearest first.
-pub(super) struct Found {
+/// A manifest, and the annotations of the indexes on the path to it, nearest first.
+pub(super) struct FoundManifest {
     pub(super) manifest: Document,
     pub(super) above: Vec<Annotations>,
 }
 
-impl Reader<'_> {
+impl LayoutReader<'_> {
     fn release(
         &self,
         tag: Tag,
         entry: &Descriptor,
         faults: &mut Vec<ExtensionFault>,
     ) -> Result<Release> {
-        let Found { manifest, above } = manifest_of(self.layout, entry)?;
+        let FoundManifest { manifest, above } = manifest_of(self.layout, entry)?;
+        // Metadata is optional: an unreadable config blob costs the release its description, not
+        // its archive.
         let config = self.config(&manifest).unwrap_or_else(|error| {
             faults.push(ExtensionFault::unreadable_tag(&tag, error.report()));
             None
@@ -127,7 +137,7 @@ impl Reader<'_> {
             annotations: std::iter::once(&manifest.annotations).chain(&above).collect(),
             config: config.as_ref(),
         };
-        let release = Release::of_tag(BackendKind::Local, tag);
+        let release = Release::of_tag(self.backend, tag);
         let artifact = self.artifact(release.version.as_str(), &manifest)?;
         if !artifact.is_usable() {
             let reason = lack_of_archive(&manifest);
@@ -144,7 +154,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The config blob, if it can describe anything.
+    /// Reads the config blob, unless it is empty or too large to contain metadata.
     fn config(&self, manifest: &Document) -> Result<Option<ConfigBlob>> {
         let Some(config) = &manifest.config else {
             return Ok(None);
@@ -158,6 +168,8 @@ impl Reader<'_> {
 
     fn artifact(&self, version: &str, manifest: &Document) -> Result<ArtifactChoice> {
         let mut choice = choose_layer(self.id, version, &manifest.layers, |_| None)?;
+        // Only a layer without a telling media type or title is opened, to recognize it by its
+        // first bytes.
         if let (ArtifactChoice::Nothing, Some(layer)) = (&choice, untold_layer(manifest)) {
             let head = self.layout.head_of(layer, HEAD_MAX)?;
             choice = choose_by_bytes(self.id, version, layer, &head, |_| None)?;
@@ -165,24 +177,32 @@ impl Reader<'_> {
         if let ArtifactChoice::Chosen(artifact) = &choice
             && let Some(digest) = &artifact.digest
         {
+            // A missing blob makes the release unreadable now instead of failing its download
+            // later.
             self.layout.check_blob(digest, artifact.size)?;
         }
         Ok(choice)
     }
 }
 
-/// Descends from an entry to a manifest: of an index's children the first that holds an archive,
-/// else the first that can be read.
+/// Descends from an index entry to a manifest: the first child that contains an archive, or else
+/// the first readable child.
 ///
 /// # Errors
-/// It leads to no manifest that can be read.
-pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<Found> {
+/// No readable manifest was found.
+pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<FoundManifest> {
     let mut left = DOCUMENTS_MAX;
     descend(layout, entry, 0, &mut left)
 }
 
-/// `left` is how many documents may still be read: indexes can name the same ones over and over.
-fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) -> Result<Found> {
+/// `left` is the remaining number of documents to read: nested indexes can refer to the same ones
+/// repeatedly.
+fn descend(
+    layout: &Layout,
+    entry: &Descriptor,
+    depth: usize,
+    left: &mut usize,
+) -> Result<FoundManifest> {
     if depth > INDEX_DEPTH_MAX {
         return Err(Error::faulty(format!("more than {INDEX_DEPTH_MAX} indexes in each other")));
     }
@@ -190,7 +210,7 @@ fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) 
     *left = fewer.ok_or_else(|| Error::faulty("too many documents lead to a manifest"))?;
     let document = layout.document(entry)?;
     if !document.is_index() {
-        return Ok(Found { manifest: document, above: Vec::new() });
+        return Ok(FoundManifest { manifest: document, above: Vec::new() });
     }
     let mut failure = Error::faulty("its index has no manifest that can be served");
     let mut without = None;
@@ -199,6 +219,8 @@ fn descend(layout: &Layout, entry: &Descriptor, depth: usize, left: &mut usize) 
             Ok(mut found) => {
                 found.above.push(child.annotations.clone());
                 found.above.push(document.annotations.clone());
+                // Indexes of multi-platform builds also list attestations, which contain no
+                // archive.
                 if has_archive(&found.manifest) {
                     return Ok(found);
                 }

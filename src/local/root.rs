@@ -1,5 +1,5 @@
-//! The directory whose sub-directories are image layouts, and why it cannot be read where it cannot.
-//! Blocking I/O.
+//! The directory whose subdirectories are image layouts, and messages for its failures. Blocking
+//! I/O.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,36 +13,35 @@ use rustix::process::geteuid;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::local::layout::Layout;
-use crate::models::backend_kind::BackendKind;
 
-/// How soon a directory that cannot be read is worth another try.
+/// Delay before a retry of a failed directory read is useful.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// A directory changed this recently may change again without its time stamp showing it.
+/// Age below which a directory may change again without a visible change of the time stamp.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
-/// The directory of local extensions. Opened anew for each question, so that a directory that was
-/// moved aside and replaced is the new one.
+/// The directory of local extensions. It is opened again for each request, so that a replaced
+/// directory is noticed.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
-/// What a directory looked like: equal looks mean the same entries and rights.
+/// Metadata of a directory: equal values mean the same entries and permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// When the system last changed anything of it.
+pub struct RootStamp {
+    /// Time of the last inode change (`ctime`).
     changed: Timestamp,
     device: u64,
     inode: u64,
 }
 
-impl Look {
-    /// The number of the file system that the directory lies on.
+impl RootStamp {
+    /// Returns the device number of the directory.
     #[must_use]
     pub const fn device(&self) -> u64 {
         self.device
     }
 
-    /// Whether the directory was left alone long enough for equal looks to be trusted. The time may
-    /// be that of another machine's clock, and lie ahead.
+    /// Returns true if the directory is old enough for equal values to be conclusive. The time may
+    /// come from another machine's clock and lie in the future.
     #[must_use]
     pub fn is_settled(&self, now: Timestamp) -> bool {
         now.duration_since(self.changed).abs() > SETTLED_AFTER
@@ -50,13 +49,13 @@ impl Look {
 }
 
 impl Root {
-    /// Names the directory; it need not exist yet.
+    /// Creates the root for a path, which need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// The names of all entries, sorted.
+    /// Returns the names of all entries, sorted.
     ///
     /// # Errors
     /// The directory does not exist ([`Error::is_of_missing_place`]) or cannot be read.
@@ -64,26 +63,26 @@ impl Root {
         names_in(&self.dir()?).map_err(|error| self.unopened(&error))
     }
 
-    /// The names of the entries of a sub-directory, sorted.
+    /// Returns the names of the entries of a subdirectory, sorted.
     ///
     /// # Errors
-    /// It is no directory within this one, or cannot be read.
+    /// It is not a directory below this one, or cannot be read.
     pub fn names_below(&self, name: &str) -> io::Result<Vec<String>> {
         names_in(&self.open()?.open_dir(name)?)
     }
 
-    /// Whether an entry is a directory within this one, or a link to such.
+    /// Returns true if an entry is a directory below this one, or a link to such a directory.
     #[must_use]
     pub fn is_directory(&self, name: &str) -> bool {
         let metadata = self.open().and_then(|dir| dir.metadata(name));
         metadata.is_ok_and(|metadata| metadata.is_dir())
     }
 
-    /// The layout in the sub-directory of this name.
+    /// Returns the layout in a subdirectory.
     ///
     /// # Errors
-    /// `NotFound` if there is no such directory; any other kind if it is none or cannot be opened,
-    /// or if the directory of all cannot.
+    /// `NotFound` if no such directory exists; any other kind if it leads outside or cannot be
+    /// opened, or if the root cannot be opened.
     pub fn layout(&self, name: &str) -> Result<Layout> {
         let open = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => Error::not_found(format!("No directory {name}")),
@@ -99,17 +98,18 @@ impl Root {
         Ok(Layout::new(dir, name))
     }
 
-    /// What the directory looks like now; `None` while it cannot be opened.
+    /// Returns the metadata of the directory; `None` while it cannot be opened.
     #[must_use]
-    pub fn look(&self) -> Option<Look> {
+    pub fn look(&self) -> Option<RootStamp> {
         let metadata = self.open().ok()?.dir_metadata().ok()?;
+        // Linux changes `ctime` for renames and permissions as well, and users cannot set it back.
         let nanoseconds = i32::try_from(metadata.ctime_nsec()).ok()?;
         let changed = Timestamp::new(metadata.ctime(), nanoseconds).ok()?;
-        Some(Look { changed, device: metadata.dev(), inode: metadata.ino() })
+        Some(RootStamp { changed, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Why a directory without extensions is not believed: it lies on another file system than the
-    /// one that had some.
+    /// Returns the error for an empty directory on another device than the one that had extensions:
+    /// the volume is probably not mounted.
     #[must_use]
     pub fn unmounted(&self) -> Error {
         let cause = format!(
@@ -118,10 +118,7 @@ impl Root {
             self.place()
         );
         let message = "The directory of local extensions is not the one that was read before";
-        Error::unavailable(message, RETRY_AFTER)
-            .because(cause)
-            .at(BackendKind::Local)
-            .of_missing_place()
+        Error::unavailable(message, RETRY_AFTER).because(cause).of_missing_place()
     }
 
     fn dir(&self) -> Result<Dir> {
@@ -132,7 +129,8 @@ impl Root {
         Dir::open_ambient_dir(&self.0, ambient_authority())
     }
 
-    /// Why the directory cannot be opened. Where it lies is told to operators alone.
+    /// Explains why the directory cannot be opened. The path is part of the cause, which only
+    /// operators see.
     fn unopened(&self, error: &io::Error) -> Error {
         let place = self.place();
         match error.kind() {
@@ -140,7 +138,7 @@ impl Root {
                 let message = "The directory of local extensions does not exist";
                 let remedy = format!("create {place}, or set local.path to another directory");
                 let error = Error::unavailable(message, RETRY_AFTER).because(remedy);
-                error.at(BackendKind::Local).of_missing_place()
+                error.of_missing_place()
             }
             io::ErrorKind::NotADirectory => match files::kind_of(&self.0) {
                 Ok(kind) => unreadable(format!(
@@ -159,7 +157,8 @@ impl Root {
         }
     }
 
-    /// The key, the path as it was configured and, where that is relative, where it leads.
+    /// Returns the configuration key and the path; a relative path is followed by its absolute
+    /// form.
     fn place(&self) -> String {
         let path = self.0.display();
         match std::path::absolute(&self.0) {
@@ -173,7 +172,7 @@ impl Root {
 
 fn unreadable(cause: String) -> Error {
     let message = "The directory of local extensions cannot be read";
-    Error::unavailable(message, RETRY_AFTER).because(cause).at(BackendKind::Local)
+    Error::unavailable(message, RETRY_AFTER).because(cause)
 }
 
 fn names_in(dir: &Dir) -> io::Result<Vec<String>> {

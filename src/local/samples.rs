@@ -1,4 +1,4 @@
-//! The sample catalog that the binary carries, and how its folders become image layouts.
+//! The sample catalog in the binary, and its conversion to image layouts.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,7 @@ use crate::models::naming::ExtensionId;
 #[folder = "samples"]
 struct Samples;
 
-/// `extension.toml` of a sample.
+/// Content of a sample's `extension.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sheet {
@@ -35,13 +35,13 @@ struct SheetRelease {
     notes: String,
 }
 
-/// Files of one folder by their path in it.
+/// Files of one directory by relative path.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Packs every sample into a layout below this directory; answers with how many extensions.
+/// Packs every sample into a layout below this directory and returns the number of extensions.
 ///
 /// # Errors
-/// A file cannot be written, or a sample's `extension.toml` is wrong, which a test excludes.
+/// A file cannot be written, or a sample's `extension.toml` is invalid, which a test excludes.
 pub fn unpack_samples(into: &Path) -> io::Result<usize> {
     let mut samples: BTreeMap<String, Files> = BTreeMap::new();
     for path in Samples::iter() {
@@ -73,6 +73,7 @@ fn pack_sample(into: &Path, sample: &str, files: &Files) -> io::Result<()> {
             layers.push(layout.layer("text/markdown", "README.md", readme)?);
         }
         let manifest = layout.extension(&layers, &annotations(&sheet, release))?;
+        // OCI tags cannot contain `+`.
         layout.tag(&release.version.replacen('+', "_", 1), manifest);
     }
     layout.finish()
@@ -85,7 +86,7 @@ fn sheet(sample: &str, files: &Files) -> io::Result<Sheet> {
     toml::from_slice(bytes).map_err(|error| wrong(error.to_string()))
 }
 
-/// The files of one version: those of all versions, overlaid with its own.
+/// Returns the files of one version: the common files, overlaid with the version's own.
 fn content_of(files: &Files, version: &str) -> Files {
     let below = |folder: String| {
         files.iter().filter_map(move |(path, bytes)| {

@@ -1,15 +1,15 @@
-//! What is counted of downloads and of the store of artifacts.
+//! Metrics of downloads and of the artifact store.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use crate::metrics::counters;
 
-/// The backends that artifacts come from.
+/// Values of the `backend` label.
 const BACKENDS: [&str; 3] = ["gitea", "oci", "local"];
-/// Where the bytes of a download come from.
+/// Values of the `origin` label: the origin of a download's bytes.
 const ORIGINS: [&str; 3] = ["store", "backend", "shared"];
 
-/// The counters of downloads and of the store.
+/// Counters of downloads and of the artifact store.
 #[derive(Clone, Debug)]
 pub struct ArtifactCounters {
     downloads: IntCounterVec,
@@ -22,10 +22,11 @@ pub struct ArtifactCounters {
 }
 
 impl ArtifactCounters {
-    /// Counters in this registry, every series at 0.
+    /// Registers the counters, with every series at 0.
     ///
     /// # Errors
-    /// A name that Prometheus refuses, which a test excludes.
+    ///
+    /// Prometheus rejects a name. A test excludes that.
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let this = Self {
             downloads: counters(
@@ -67,6 +68,7 @@ impl ArtifactCounters {
         registry.register(Box::new(this.stored_bytes.clone()))?;
         registry.register(Box::new(this.stored.clone()))?;
         registry.register(Box::new(this.changed.clone()))?;
+        // Created at 0: `rate()` misses the first event of a series that appears with it.
         for origin in ORIGINS {
             this.downloads.with_label_values(&[origin]);
             this.bytes.with_label_values(&[origin]);
@@ -77,30 +79,32 @@ impl ArtifactCounters {
         Ok(this)
     }
 
-    /// Counts a download, and gives the counter of its bytes.
+    /// Counts a download and returns the counter for the bytes sent.
     #[must_use]
     pub fn begun(&self, origin: &str) -> IntCounter {
+        // Returned, so that the stream of a download does not look its label up for each piece.
         self.downloads.with_label_values(&[origin]).inc();
         self.bytes.with_label_values(&[origin])
     }
 
-    /// Counts an archive of this backend that failed its digest.
+    /// Counts an archive from this backend that does not match its digest.
     pub fn mismatch(&self, backend: &str) {
         self.mismatches.with_label_values(&[backend]).inc();
     }
 
-    /// Counts an archive that could not be stored or read again.
+    /// Counts an archive that could not be stored or read back.
     pub fn failed(&self) {
         self.failures.inc();
     }
 
-    /// What the store holds now.
+    /// Sets the number and size of the stored artifacts.
     pub fn stored(&self, artifacts: usize, bytes: u64) {
+        // Gauges are signed. No store reaches the limit, and a wrong number is better than a panic.
         self.stored.set(i64::try_from(artifacts).unwrap_or(i64::MAX));
         self.stored_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// How many versions have another archive now than at first.
+    /// Sets the number of versions whose archive differs from the pinned one.
     pub fn changed(&self, versions: usize) {
         self.changed.set(i64::try_from(versions).unwrap_or(i64::MAX));
     }

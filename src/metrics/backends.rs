@@ -1,4 +1,4 @@
-//! What is counted of the backends: calls to them, their breakers, what is known of them.
+//! Metrics of the backends: requests, circuit breakers, and their part of the catalog.
 
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
@@ -6,7 +6,7 @@ use prometheus::{
 
 use crate::metrics::{BUCKETS, counters};
 
-/// The metrics of all backends; every series of a backend exists once it is prepared.
+/// The metrics of all backends. The series of a backend exist once it is prepared.
 #[derive(Clone)]
 pub struct BackendMetrics {
     requests: IntCounterVec,
@@ -21,20 +21,21 @@ pub struct BackendMetrics {
     stale: IntCounterVec,
 }
 
-/// The words for calls to one backend.
+/// Label values for requests to one backend.
 #[derive(Clone, Copy, Debug)]
 pub struct CallWords<'a> {
-    /// How calls end.
+    /// Outcomes of requests.
     pub outcomes: &'a [&'a str],
-    /// What is asked.
+    /// Kinds of requests.
     pub operations: &'a [&'a str],
-    /// States of its breaker, the first of all first.
+    /// States of the circuit breaker, the initial one first.
     pub states: &'a [&'a str],
 }
 
 impl BackendMetrics {
     /// # Errors
-    /// A name or label that Prometheus refuses, which a test excludes.
+    ///
+    /// Prometheus rejects a name or a label. A test excludes that.
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let gauges = |name: &str, help: &str, labels: &[&str]| {
             IntGaugeVec::new(Opts::new(name, help), labels)
@@ -111,7 +112,7 @@ impl BackendMetrics {
         registry.register(Box::new(self.age.clone()))
     }
 
-    /// Makes the series of calls to a backend exist, its breaker closed.
+    /// Creates the series of requests to a backend, with its circuit breaker in the initial state.
     pub fn prepare_calls(&self, backend: &str, words: &CallWords<'_>) {
         for outcome in words.outcomes {
             self.requests.with_label_values(&[backend, outcome]);
@@ -119,36 +120,39 @@ impl BackendMetrics {
         for operation in words.operations {
             self.durations.with_label_values(&[backend, operation]);
         }
+        // Created at 0: `rate()` misses the first event of a series that appears with it.
         self.retries.with_label_values(&[backend]);
         self.breaker(backend, words.states.first().copied().unwrap_or_default(), words.states);
     }
 
-    /// Makes the series of what is known of a backend exist.
+    /// Creates the series of a backend's part of the catalog.
     pub fn prepare(&self, backend: &str) {
         self.known(backend, 0, 0.0, false);
         self.held(backend, 0, 0);
         self.stale.with_label_values(&[backend]);
     }
 
-    /// Counts one call. `operation` and `outcome` are one of a few words.
+    /// Counts one request. `operation` and `outcome` are of a fixed set.
     pub fn call(&self, backend: &str, operation: &str, outcome: &str, seconds: f64) {
         self.requests.with_label_values(&[backend, outcome]).inc();
         self.durations.with_label_values(&[backend, operation]).observe(seconds);
     }
 
-    /// Counts a call that is made again.
+    /// Counts a retry.
     pub fn retry(&self, backend: &str) {
         self.retries.with_label_values(&[backend]).inc();
     }
 
-    /// The breaker is in this one of these states.
+    /// Sets the state of the circuit breaker, one of `states`.
     pub fn breaker(&self, backend: &str, state: &str, states: &[&str]) {
+        // One series per state, so that a query needs no table of numbers.
         for one in states {
             self.breaker.with_label_values(&[backend, one]).set(i64::from(*one == state));
         }
     }
 
-    /// What is known of a backend, how long ago it was read, and whether it answers.
+    /// Sets the number of a backend's extensions, the age of their data in seconds, and the
+    /// backend's health.
     pub fn known(&self, backend: &str, extensions: usize, age: f64, healthy: bool) {
         let extensions = i64::try_from(extensions).unwrap_or(i64::MAX);
         self.extensions.with_label_values(&[backend]).set(extensions);
@@ -156,14 +160,14 @@ impl BackendMetrics {
         self.healthy.with_label_values(&[backend]).set(healthy.into());
     }
 
-    /// What the extensions of a backend take of memory, and how many there is no room for.
+    /// Sets the memory that a backend's extensions take, in bytes, and the number without room.
     pub fn held(&self, backend: &str, bytes: usize, refused: usize) {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.bytes.with_label_values(&[backend]).set(gauge(bytes));
         self.refused.with_label_values(&[backend]).set(gauge(refused));
     }
 
-    /// Counts an answer that a backend's part of is stale or missing.
+    /// Counts a response in which this backend's part is stale or missing.
     pub fn stale_answer(&self, backend: &str) {
         self.stale.with_label_values(&[backend]).inc();
     }

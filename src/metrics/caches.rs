@@ -1,11 +1,12 @@
-//! The counters of the caches: those of the specification by its names, ours beside them.
+//! Metrics of the caches. Caches that the specification names use its metric names; the others have
+//! their own.
 
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec};
 
 use crate::metrics::counters;
 
-/// Every family of the caches.
+/// All metric families of the caches.
 #[derive(Clone)]
 pub(super) struct CacheFamilies {
     hits: IntCounterVec,
@@ -80,39 +81,39 @@ impl CacheFamilies {
 }
 
 impl CacheCounters {
-    /// Counts an answer from the cache.
+    /// Counts a response from the cache.
     pub fn hit(&self) {
         self.hits.inc();
     }
 
-    /// Counts a question that the cache could not answer.
+    /// Counts a request that the cache could not serve.
     pub fn miss(&self) {
         self.misses.inc();
     }
 
-    /// Counts entries that left for want of room.
+    /// Counts entries that were evicted for lack of room.
     pub fn evicted(&self, count: usize) {
         self.evictions.inc_by(count as u64);
     }
 
-    /// Counts a miss that shared what was being made already.
+    /// Counts a miss that shared another request's work.
     pub fn coalesced(&self) {
         self.coalesced.inc();
     }
 
-    /// Answers from the cache so far.
+    /// Returns the number of hits.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.hits.get()
     }
 
-    /// Questions that the cache could not answer so far.
+    /// Returns the number of misses.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.misses.get()
     }
 
-    /// Entries that left for want of room so far.
+    /// Returns the number of evictions.
     #[must_use]
     pub fn evictions(&self) -> u64 {
         self.evictions.get()

@@ -1,10 +1,10 @@
-//! What is counted of the process itself: what it was built from, what it took up while it ran.
+//! Metrics of the process: build information, configuration reloads and panics.
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::metrics::counters;
 
-/// What became of a file that changed.
+/// Values of the `outcome` label of a reload.
 const RELOADS: [&str; 2] = ["used", "refused"];
 
 /// The metrics of the process.
@@ -17,7 +17,8 @@ pub struct ProcessMetrics {
 
 impl ProcessMetrics {
     /// # Errors
-    /// A name or label that Prometheus refuses, which a test excludes.
+    ///
+    /// Prometheus rejects a name or a label. A test excludes that.
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let build = Opts::new("extension_registry_build_info", "1, with what the program is");
         let metrics = Self {
@@ -38,24 +39,25 @@ impl ProcessMetrics {
         Ok(metrics)
     }
 
-    /// Says what the program is; an unknown commit is an empty label.
+    /// Sets the build information. An unknown commit is an empty label.
     pub fn built(&self, version: &str, commit: Option<&str>) {
         self.build.with_label_values(&[version, commit.unwrap_or_default()]).set(1);
     }
 
-    /// Counts an answer that a panic ended.
+    /// Counts a response that a panic ended.
     pub fn panicked(&self) {
         self.panics.inc();
     }
 
-    /// Makes the series of a file that may change exist, at 0.
+    /// Creates the series of a file that may change, at 0.
     pub fn prepare_reloads(&self, key: &str) {
+        // Created at 0: `rate()` misses the first event of a series that appears with it.
         for outcome in RELOADS {
             self.reloads.with_label_values(&[key, outcome]);
         }
     }
 
-    /// Counts a file that changed, and whether its new content is used.
+    /// Counts a reload of a file. `used` is true if its new content took effect.
     pub fn reloaded(&self, key: &str, used: bool) {
         let [good, bad] = RELOADS;
         self.reloads.with_label_values(&[key, if used { good } else { bad }]).inc();

@@ -1,19 +1,19 @@
-//! What the name of an archive says that it is for: the extension as such, one platform, something
-//! else than the extension.
+//! Classifies archives by file name: the extension itself, a build for one platform, or other
+//! content.
 
-/// How much the name of an archive speaks against its being the archive of an extension.
+/// Rank of an archive name: the higher, the less likely it is the archive of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameMark {
-    /// Nothing.
+    /// No word in the name speaks against it.
     Plain,
-    /// It names a purpose or a packaging that the extension itself may have where nothing else is
-    /// there: documentation, examples, packages of other systems.
+    /// The name contains a purpose or a packaging that an extension may have when no better file
+    /// exists: documentation, examples, packages of other systems.
     Doubtful,
-    /// It is for one platform, or holds something else: sources, debug symbols, checksums.
+    /// The name contains a platform or other content: sources, debug symbols, checksums.
     Foreign,
 }
 
-/// Operating systems, distributions and the like. A version may be attached: `macos14`.
+/// Operating systems and distributions. A version may be attached: `macos14`.
 const SYSTEMS: &str = "\
     linux darwin macos macosx osx mac apple ios windows win mingw cygwin msys freebsd \
     openbsd netbsd dragonfly dragonflybsd bsd solaris illumos sunos aix hpux android plan9 \
@@ -22,33 +22,35 @@ const SYSTEMS: &str = "\
 const ARCHITECTURES: &str = "\
     arm aarch mips mipsisa ppc powerpc riscv sparc loong loongarch wasm armeb thumb hppa \
     parisc microblaze";
-/// Names that are an architecture, an ABI or a word size as they stand.
+/// Architectures, ABIs and word sizes that match only as a whole word.
 const EXACT: &str = "\
     386 486 586 686 i386 i486 i586 i686 x86 x64 x32 x8664 amd64 ia32 ia64 s390 s390x m68k \
     sh4 gnu glibc musl uclibc gnueabi gnueabihf musleabi musleabihf eabi eabihf msvc gnullvm \
     universal2 32bit 64bit win32 win64 itanium";
-/// What lies beside an archive and is no extension: compared whole.
+/// Words of files that lie beside an archive and contain no extension. Match only as a whole word.
 const OTHER_CONTENT: &str = "\
     src source sources sourcecode debug dbg dbgsym debuginfo debugsource debugsymbols \
     symbols symbol syms sym pdb pdbs dsym dsyms sbom sboms bom spdx cyclonedx cdx checksum \
     checksums sha256 sha256sum sha256sums sha512 sha512sum sha512sums sha1sums md5 md5sums \
     sums signature signatures sig sigs asc provenance attestation attestations intoto vex";
-/// What an extension hardly is, but may be where nothing else is there.
+/// Words of files that rarely contain an extension, and may when no better file exists.
 const DOUBTFUL: &str = "\
     doc docs documentation manual manuals man manpages apidoc apidocs javadoc example \
     examples sample samples demo demos test tests testdata testsuite coverage bench \
     benchmarks devel headers vendor vendored deps dependencies license licenses license \
     licenses notices changelog completions deb rpm apk msi dmg pkg appimage docker oci image \
     images helm chart charts iso";
-/// What may be attached to the name of an architecture or a system, beside digits.
+/// Endings that may follow the name of an architecture or a system, besides digits.
 const ATTACHED: &str = "le el be eb hf sf bit n32 v r l gc";
 
-/// What a file says by its name, less the ending of its archive. `own` are the names that the
-/// extension goes by; neither they nor its version are a mark, whatever words they hold.
+/// Returns the strongest mark among the words of a file name without its archive ending. `own` are
+/// the names of the extension; words that belong to a name or to the version do not count.
 #[must_use]
 pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     let all = tokens(stem);
     let mut rest: &[Token] = &all;
+    // An extension named `linux-docs` must not be marked by its own name, so the longest own name
+    // is removed first.
     let names = own.iter().map(|name| tokens(name));
     if let Some(after) = names.filter_map(|name| after(rest, &name)).min_by_key(|after| after.len())
     {
@@ -63,9 +65,9 @@ pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     words.map(|(_, token)| token.mark()).max().unwrap_or(NameMark::Plain)
 }
 
-/// Whether a file is named `{name}-{version}`, less the ending of its archive: by one of the names
-/// that the extension goes by, with `-`, `_` or `.` between them and a `v` before the version or
-/// not. Case and the kind of separator do not matter.
+/// Returns true if a file name without its archive ending is `{name}-{version}`: one of the names
+/// in `own`, then `-`, `_` or `.`, then the version with or without a leading `v`. Ignores case and
+/// the kind of separator.
 #[must_use]
 pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
     let (stem, version) = (canonical(stem), canonical(version));
@@ -76,18 +78,18 @@ pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
     })
 }
 
-/// Lower case, with every separator but the dot written as `_`.
+/// Returns the text in lower case, with every separator except the dot written as `_`.
 fn canonical(text: &str) -> String {
     let plain =
         |c: char| if c.is_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '_' };
     text.chars().map(plain).collect()
 }
 
-/// A word of a name, in lower case.
+/// A word of a file name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Token {
     text: String,
-    /// Whether it is a part of a number with dots, such as `1.0.386`.
+    /// True if the word is part of a dotted number, such as `1.0.386`.
     of_number: bool,
 }
 
@@ -97,7 +99,7 @@ fn tokens(name: &str) -> Vec<Token> {
     parts.flat_map(dotted).collect()
 }
 
-/// The words between dots.
+/// Splits a part of a name at its dots.
 fn dotted(part: &str) -> Vec<Token> {
     let words: Vec<&str> = part.split('.').filter(|word| !word.is_empty()).collect();
     let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
@@ -105,13 +107,15 @@ fn dotted(part: &str) -> Vec<Token> {
         at.and_then(|at| words.get(at)).is_some_and(|word| is_number(word.trim_start_matches('v')))
     };
     let token = |(at, word): (usize, &&str)| Token {
+        // The 386 of `1.0.386` is a number, not an architecture: a neighbor between the dots
+        // decides.
         text: (*word).to_owned(),
         of_number: is_number(word) && (numbered(at.checked_sub(1)) || numbered(at.checked_add(1))),
     };
     words.iter().enumerate().map(token).collect()
 }
 
-/// What follows a name at the beginning of these words; a `v` before the first is let pass.
+/// Returns the words after `name` if `words` begins with it. Accepts a `v` before the first word.
 fn after<'a>(words: &'a [Token], name: &[Token]) -> Option<&'a [Token]> {
     let (begin, rest) = words.split_at_checked(name.len()).filter(|_| !name.is_empty())?;
     let same = |(at, (word, wanted)): (usize, (&Token, &Token))| {
@@ -136,7 +140,7 @@ impl Token {
     }
 }
 
-/// An operating system, an architecture, or several of them in one word (`linuxarm64`).
+/// Returns true for an operating system, an architecture, or several in one word (`linuxarm64`).
 fn is_platform(word: &str) -> bool {
     if has(EXACT, word) || is_architecture(word) {
         return true;
@@ -148,17 +152,18 @@ fn is_platform(word: &str) -> bool {
 }
 
 fn is_architecture(word: &str) -> bool {
-    // `amd64v3` is one with its level.
+    // `amd64v3` is `amd64` with a microarchitecture level, so it takes the same endings as a
+    // family.
     let mut families = ARCHITECTURES.split(' ').chain(["amd64"]);
     families.any(|family| word.strip_prefix(family).is_some_and(is_attached))
 }
 
-/// Whether a word is in a list of words with spaces between them.
+/// Returns true if `word` is in a list separated by spaces.
 fn has(list: &str, word: &str) -> bool {
     list.split(' ').any(|known| known == word)
 }
 
-/// Digits and the endings of architectures, in any order, to the end.
+/// Returns true if the text consists of digits and the endings of architectures, in any order.
 fn is_attached(rest: &str) -> bool {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     rest.is_empty()

@@ -1,4 +1,4 @@
-//! The files of a release, and which one of them is its archive.
+//! Files of a release, and the choice of its archive.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,41 +8,43 @@ use crate::models::digest::Digest;
 /// One file of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// What the backend is asked for: the layer's digest in OCI, the attachment's uuid in Gitea.
+    /// Identifies the file in requests to the backend: the layer digest in OCI, the attachment uuid
+    /// in Gitea.
     pub key: ArtifactKey,
-    /// The name to store it under, as the publisher claims it: never a path or a header as it is.
+    /// File name as the publisher gives it. Untrusted: never used as a path or a header without a
+    /// check.
     pub file_name: Box<str>,
-    /// Length in bytes; [`Artifact::UNKNOWN_SIZE`] where the backend does not tell it.
+    /// Length in bytes; [`Artifact::UNKNOWN_SIZE`] if the backend does not report it.
     pub size: u64,
-    /// The digest of its bytes, where the backend knows it.
+    /// Content digest, if the backend reports one.
     pub digest: Option<Digest>,
-    /// Where the backend itself serves it; `None` for files of this machine.
+    /// URL of the file at the backend; `None` for local files.
     pub url: Option<Box<str>>,
 }
 
 impl Artifact {
-    /// The size of a file that its backend only points at. No file is as long.
+    /// Size of a file whose backend only links to it. No file reaches this length.
     pub const UNKNOWN_SIZE: u64 = u64::MAX;
 
-    /// Length in bytes, where it is known.
+    /// Returns the length in bytes, or `None` for [`Artifact::UNKNOWN_SIZE`].
     #[must_use]
     pub fn known_size(&self) -> Option<u64> {
         (self.size != Self::UNKNOWN_SIZE).then_some(self.size)
     }
 }
 
-/// What a backend needs to find one file of a release again. Means something to that backend alone.
+/// Backend-specific identifier of one file of a release. Opaque to every other component.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArtifactKey(Box<str>);
 
 impl ArtifactKey {
-    /// Wraps a backend's own identity of a file.
+    /// Wraps an identifier issued by a backend.
     #[must_use]
     pub fn new(key: impl Into<Box<str>>) -> Self {
         Self(key.into())
     }
 
-    /// The backend's own text.
+    /// Returns the identifier as the backend issued it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -55,21 +57,22 @@ impl fmt::Display for ArtifactKey {
     }
 }
 
-/// Which file of a release is the archive to download.
+/// Result of choosing the archive of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArtifactChoice {
-    /// This one; mostly one of the release's assets, which is then held once.
+    /// The archive; mostly one of the release's assets, with which it shares the allocation.
     Chosen(Arc<Artifact>),
-    /// Several could be, and no rule decides: the release is listed, its download names these.
+    /// Several candidates and no rule that decides. The release is listed; its download reports
+    /// these names.
     Ambiguous(Vec<String>),
-    /// Not known yet, because the release was not read: it is listed until it is.
+    /// Unknown because the release was not read yet. The release is listed until it is read.
     Unread,
-    /// None: the release is not listed.
+    /// No archive. The release is not listed.
     Nothing,
 }
 
 impl ArtifactChoice {
-    /// The archive, where there is exactly one.
+    /// Returns the archive if exactly one was chosen.
     #[must_use]
     pub const fn chosen(&self) -> Option<&Arc<Artifact>> {
         match self {
@@ -78,34 +81,36 @@ impl ArtifactChoice {
         }
     }
 
-    /// Whether the release can be listed.
+    /// Returns true if the release can be listed.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
 }
 
-/// Most files of a release: one with more cannot be read. No tool is known to publish as many.
+/// Maximum number of files in a release. A release with more is unreadable; no known tool publishes
+/// as many.
 pub const FILES_MAX: usize = 1_000;
-/// Most candidates that are named where no rule chooses one.
+/// Maximum number of candidates reported by an ambiguous choice.
 pub const CANDIDATES_MAX: usize = 20;
 
-/// Endings of file names that hold an extension.
+/// File name endings of supported archives.
 pub const ARCHIVE_ENDINGS: [&str; 9] =
     [".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar", ".zip"];
 
-/// Whether a file of this name is an archive by its ending, without regard to case.
+/// Returns true if the file name ends like an archive. Ignores case.
 #[must_use]
 pub fn is_archive_name(file_name: &str) -> bool {
     archive_stem(file_name).is_some()
 }
 
-/// The name less its archive ending; `None` if it is no archive.
+/// Returns the file name without its archive ending, or `None` if it is no archive.
 #[must_use]
 pub fn archive_stem(file_name: &str) -> Option<&str> {
     ARCHIVE_ENDINGS.iter().find_map(|ending| {
         let (stem, tail) =
             file_name.split_at_checked(file_name.len().checked_sub(ending.len())?)?;
+        // A file named just `.tar.gz` has no stem, so it is not an archive.
         (tail.eq_ignore_ascii_case(ending) && !stem.is_empty()).then_some(stem)
     })
 }

@@ -1,43 +1,153 @@
-//! The configured name of a backend.
+//! The identity of a configured backend.
 
 use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+use std::str::{self, FromStr};
 
 use crate::models::backend_kind::BackendKind;
 
-/// Longest name, in characters (all of them ASCII).
+/// Longest name of a backend, in characters (all of them ASCII).
 const NAME_MAX: usize = 32;
 
-/// The name of one configured backend, unique over all kinds; by default the word of its kind.
-///
-/// JSON, metrics, logs, ownership and the state on disk identify a backend by it (contract §8).
-/// Clones share the text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BackendId(Arc<str>);
+/// The name of a backend: `[a-z][a-z0-9-]{0,31}`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendName {
+    /// Padded with zeros, so that names compare as their texts do. Stored inline, so that a name
+    /// is copied like a number: every release, error and log line carries one.
+    bytes: [u8; NAME_MAX],
+    length: u8,
+}
 
-/// A text outside the grammar of [`BackendId`].
+/// A text outside the grammar of [`BackendName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("backend must be 1 to {NAME_MAX} of a-z 0-9 - and begin with a letter")]
-pub struct InvalidBackendId;
+pub struct InvalidBackendName;
 
-impl BackendId {
+impl BackendName {
+    /// The default name of the only backend of a kind.
+    #[must_use]
+    pub const fn of_kind(kind: BackendKind) -> Self {
+        let text = kind.as_str().as_bytes();
+        let mut bytes = [0; NAME_MAX];
+        if let Some((start, _)) = bytes.as_mut_slice().split_at_mut_checked(text.len()) {
+            start.copy_from_slice(text);
+        }
+        Self { bytes, length: text.len() as u8 }
+    }
+
     /// The name as configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        // Only ASCII gets in.
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl FromStr for BackendName {
+    type Err = InvalidBackendName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBackendName> {
+        let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        let length = u8::try_from(text.len()).map_err(|_| InvalidBackendName)?;
+        let mut bytes = [0; NAME_MAX];
+        match bytes.get_mut(..text.len()) {
+            Some(start) if begins && text.bytes().all(inside) => {
+                start.copy_from_slice(text.as_bytes());
+                Ok(Self { bytes, length })
+            }
+            _ => Err(InvalidBackendName),
+        }
+    }
+}
+
+/// One configured backend: its name, which is unique over all kinds, and its kind.
+///
+/// Ownership, pins, metrics, logs and the state on disk identify a backend by it (contract §8).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendId {
+    name: BackendName,
+    kind: BackendKind,
+}
+
+impl BackendId {
+    /// The Gitea backend that has no name of its own.
+    pub const GITEA: Self = Self::of_kind(BackendKind::Gitea);
+    /// The OCI backend that has no name of its own.
+    pub const OCI: Self = Self::of_kind(BackendKind::Oci);
+    /// The local backend that has no name of its own.
+    pub const LOCAL: Self = Self::of_kind(BackendKind::Local);
+
+    /// A backend of this name and kind.
+    #[must_use]
+    pub const fn new(name: BackendName, kind: BackendKind) -> Self {
+        Self { name, kind }
     }
 
-    /// Returns true if this is the default name of a kind.
+    /// The only backend of a kind, named like the kind.
     #[must_use]
-    pub fn is_default_of(&self, kind: BackendKind) -> bool {
-        self.as_str() == kind.as_str()
+    pub const fn of_kind(kind: BackendKind) -> Self {
+        Self::new(BackendName::of_kind(kind), kind)
+    }
+
+    /// The name, by which everything else identifies the backend.
+    #[must_use]
+    pub const fn name(&self) -> BackendName {
+        self.name
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Kind and name as the state on disk has them: `KIND/NAME`, or `KIND` alone for a backend
+    /// that is named like its kind, as all were before names existed.
+    #[must_use]
+    pub fn qualified(&self) -> String {
+        let (kind, name) = (self.kind.as_str(), self.as_str());
+        if kind == name { name.to_owned() } else { format!("{kind}/{name}") }
+    }
+
+    /// The kind of server it reads.
+    #[must_use]
+    pub const fn kind(&self) -> BackendKind {
+        self.kind
+    }
+}
+
+/// A text that is neither a kind nor a kind, a slash and a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the kind of a backend, or KIND/NAME")]
+pub struct InvalidBackendId;
+
+impl FromStr for BackendId {
+    type Err = InvalidBackendId;
+
+    /// Parses [`BackendId::qualified`].
+    fn from_str(text: &str) -> Result<Self, InvalidBackendId> {
+        let (kind, name) = text.split_once('/').unwrap_or((text, text));
+        let name = name.parse().map_err(|_| InvalidBackendId)?;
+        Ok(Self::new(name, kind.parse().map_err(|_| InvalidBackendId)?))
     }
 }
 
 impl From<BackendKind> for BackendId {
     fn from(kind: BackendKind) -> Self {
-        Self(Arc::from(kind.as_str()))
+        Self::of_kind(kind)
     }
 }
 
@@ -47,15 +157,9 @@ impl fmt::Display for BackendId {
     }
 }
 
-impl FromStr for BackendId {
-    type Err = InvalidBackendId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidBackendId> {
-        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let fits = (1..=NAME_MAX).contains(&text.len())
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.chars().all(inside);
-        if fits { Ok(Self(Arc::from(text))) } else { Err(InvalidBackendId) }
+impl fmt::Debug for BackendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.kind, self.name)
     }
 }
 
@@ -66,9 +170,30 @@ mod tests {
     #[test]
     fn names_outside_the_grammar_are_refused() {
         for good in ["gitea", "a", "internal-2", "x--", &"a".repeat(32)] {
-            assert_eq!(good.parse::<BackendId>().map(|id| id.to_string()), Ok(good.to_owned()));
+            assert_eq!(good.parse::<BackendName>().map(|name| name.to_string()), Ok(good.into()));
         }
         for bad in ["", "2a", "-a", "A", "a_b", "a.b", "a b", "é", "a\0", &"a".repeat(33)] {
+            assert_eq!(bad.parse::<BackendName>(), Err(InvalidBackendName), "{bad:?}");
+        }
+        assert!(InvalidBackendName.to_string().contains("1 to 32"));
+    }
+
+    #[test]
+    fn names_compare_as_their_texts() {
+        let texts = ["a", "a-b", "ab", "abc", "b"];
+        let names: Vec<BackendName> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        assert!(names.is_sorted());
+        assert_eq!(BackendId::OCI.to_string(), BackendKind::Oci.to_string());
+    }
+
+    #[test]
+    fn state_names_kind_and_name() {
+        let internal = BackendId::new("internal".parse().unwrap(), BackendKind::Gitea);
+        for (id, text) in [(BackendId::OCI, "oci"), (internal, "gitea/internal")] {
+            assert_eq!(id.qualified(), text);
+            assert_eq!(text.parse(), Ok(id));
+        }
+        for bad in ["", "internal", "gitea/", "oci/A", "svn/internal"] {
             assert_eq!(bad.parse::<BackendId>(), Err(InvalidBackendId), "{bad:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Ranges of versions as Cargo writes them, over our lenient versions.
+//! Version ranges in Cargo's syntax over the lenient versions of this crate.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,22 +9,22 @@ use semver::{Comparator, Op, Prerelease, VersionReq};
 
 use crate::models::version::{Version, without_leading_zeros};
 
-/// Longest range, in characters.
+/// Maximum length of a range, in characters.
 pub const CONSTRAINT_MAX: usize = 200;
 
-/// The text is no range. Fit for callers.
+/// Error for a text that is not a range. The message is safe for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "constraint is required: 1 to {CONSTRAINT_MAX} characters, a range as Cargo writes it, such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, =1.2.3.4, or >=1.2, <2"
 )]
 pub struct InvalidConstraint;
 
-/// A range of versions. A version lies in it by its first three numbers and its pre-release; build
-/// metadata does not count, and a fourth number only where `=` names one: `=1.2.3` holds 1.2.3.4.
+/// A range of versions. A version matches by its first three numbers and its pre-release; build
+/// metadata is ignored, and a fourth number counts only if `=` specifies one: `=1.2.3` matches
+/// 1.2.3.4.
 ///
-/// What a range leaves open ends before the pre-releases of the next version: `^1.2` holds
-/// 1.3.0-rc.1 and neither 1.2.0-rc.1 nor 2.0.0-rc.1. Whether pre-releases are wanted at all is the
-/// caller's to say.
+/// An open upper end stops before the pre-releases of the next version: `^1.2` matches 1.3.0-rc.1
+/// but neither 1.2.0-rc.1 nor 2.0.0-rc.1. The caller decides if pre-releases are wanted at all.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     text: String,
@@ -35,27 +35,29 @@ pub struct Constraint {
 struct Range {
     low: Bound<semver::Version>,
     high: Bound<semver::Version>,
-    /// The fourth number that a version must have.
+    /// Fourth number that a version must have, if one was given.
     fourth: Option<Box<str>>,
 }
 
-/// Where a version lies.
+/// Position of a version relative to a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Below the range.
+    /// Below at least one comparator.
     Below,
-    /// In it.
+    /// Inside the range.
     Within,
-    /// Above it, or in none of its parts.
+    /// Above at least one comparator and below none.
     Above,
 }
 
 impl Constraint {
-    /// Where a version lies. `None` where one of its first three numbers is beyond 64 bits, which no
-    /// range can name.
+    /// Returns the position of a version. `None` if one of its first three numbers exceeds 64 bits,
+    /// which no range can express.
     #[must_use]
     pub fn side_of(&self, version: &Version) -> Option<Side> {
         let bare = version.to_semver()?;
+        // All comparators must match, so one that does not match decides. A version that is below
+        // one comparator and above another counts as below.
         let sides = self.ranges.iter().map(|range| range.side_of(version, &bare));
         let decisive = |side: &Side| match side {
             Side::Within => 0,
@@ -67,7 +69,7 @@ impl Constraint {
 }
 
 impl Range {
-    /// Where a version lies; `bare` is its first three numbers and its pre-release.
+    /// Returns the position of a version; `bare` is its first three numbers and its pre-release.
     fn side_of(&self, version: &Version, bare: &semver::Version) -> Side {
         let low = (self.low.as_ref(), Bound::Unbounded);
         let high = (Bound::Unbounded, self.high.as_ref());
@@ -91,6 +93,7 @@ impl FromStr for Constraint {
     type Err = InvalidConstraint;
 
     fn from_str(text: &str) -> Result<Self, InvalidConstraint> {
+        // Checked before the parser runs, which bounds the work for hostile input.
         if text.len() > CONSTRAINT_MAX {
             return Err(InvalidConstraint);
         }
@@ -98,9 +101,12 @@ impl FromStr for Constraint {
         let (plain, fourths): (Vec<String>, Vec<_>) =
             parts.ok_or(InvalidConstraint)?.into_iter().map(|one| (one.plain, one.fourth)).unzip();
         let parsed = VersionReq::parse(&plain.join(",")).map_err(|_| InvalidConstraint)?;
+        // `*` parses to no comparators, and every version matches.
         if parsed.comparators.is_empty() {
             return Ok(Self { text: parsed.to_string(), ranges: Vec::new() });
         }
+        // `VersionReq` keeps the order of the comparators, so each still lines up with its fourth
+        // number.
         let comparators = || parsed.comparators.iter().zip(&fourths);
         let texts: Vec<String> = comparators().map(|(one, fourth)| written(one, *fourth)).collect();
         let ranges = comparators().map(|(one, fourth)| range_of(one, *fourth));
@@ -109,15 +115,15 @@ impl FromStr for Constraint {
     }
 }
 
-/// One part of a range between commas.
+/// One comparator between commas.
 struct Part<'a> {
-    /// As the `semver` crate reads it: three numbers at most, none with leading zeros.
+    /// Text for the `semver` crate: at most three numbers, without leading zeros.
     plain: String,
     fourth: Option<&'a str>,
 }
 
 impl<'a> Part<'a> {
-    /// `None` for a fourth number behind anything but `=`.
+    /// Splits off the fourth number. `None` if one follows an operator other than `=`.
     fn of(text: &'a str) -> Option<Self> {
         let is_operator = |c: char| matches!(c, '=' | '<' | '>' | '~' | '^') || c.is_whitespace();
         let version = text.trim_start_matches(is_operator).trim_end();
@@ -134,12 +140,14 @@ impl<'a> Part<'a> {
         if fourth.is_some_and(|fourth| !may_stand(fourth)) {
             return None;
         }
+        // The `semver` crate refuses leading zeros, but calendar versions such as `2025.02.03` have
+        // them.
         let (core, tail) = (without_leading_zeros(core), plain_tail(tail));
         Some(Self { plain: format!("{operator}{core}{tail}"), fourth })
     }
 }
 
-/// What follows the numbers of a version, the pre-release without leading zeros.
+/// Returns the part after the numbers, with leading zeros removed from the pre-release.
 fn plain_tail(tail: &str) -> String {
     let (pre, build) = tail.split_at(tail.find('+').unwrap_or(tail.len()));
     match pre.strip_prefix('-') {
@@ -148,7 +156,7 @@ fn plain_tail(tail: &str) -> String {
     }
 }
 
-/// One comparator as callers see it in messages.
+/// Formats one comparator for messages to clients.
 fn written(one: &Comparator, fourth: Option<&str>) -> String {
     let Some(fourth) = fourth else { return one.to_string() };
     let bare = Comparator { pre: Prerelease::EMPTY, ..one.clone() };
@@ -162,7 +170,7 @@ impl fmt::Display for Constraint {
     }
 }
 
-/// `None` for an operator that Cargo has not got yet.
+/// Returns the range of one comparator. `None` for an operator that is unknown to this service.
 fn range_of(one: &Comparator, fourth: Option<&str>) -> Option<Range> {
     use Bound::{Excluded, Included, Unbounded};
     let (low, given) = (lowest(one), given(one));
@@ -182,12 +190,12 @@ fn range_of(one: &Comparator, fourth: Option<&str>) -> Option<Range> {
     Some(Range { low, high, fourth: fourth.map(Into::into) })
 }
 
-/// How many numbers were written.
+/// Returns the number of components that were written.
 fn given(one: &Comparator) -> u8 {
     1 + u8::from(one.minor.is_some()) + u8::from(one.patch.is_some())
 }
 
-/// How many of the numbers `^` keeps: up to the first that is not zero.
+/// Returns the number of components that `^` keeps: up to the first nonzero one.
 fn kept_by_caret(one: &Comparator) -> u8 {
     match (one.major, one.minor, one.patch) {
         (1.., ..) | (0, None, _) => 1,
@@ -201,7 +209,7 @@ fn lowest(one: &Comparator) -> semver::Version {
     semver::Version { pre: one.pre.clone(), ..semver::Version::new(one.major, minor, patch) }
 }
 
-/// The first version that does not share this many numbers; `None` past the largest number.
+/// Returns the first version that differs in one of the first `kept` numbers; `None` on overflow.
 fn next(one: &Comparator, kept: u8) -> Option<semver::Version> {
     let semver::Version { major, minor, patch, .. } = lowest(one);
     Some(match kept {
@@ -216,7 +224,7 @@ fn after(one: &Comparator, kept: u8) -> Bound<semver::Version> {
     next(one, kept).map_or(Bound::Excluded(largest), Bound::Included)
 }
 
-/// Everything before the next version and its pre-releases, of which `0` is the lowest there is.
+/// Returns the bound below the next version and its pre-releases; `0` is the lowest pre-release.
 fn before(one: &Comparator, kept: u8) -> Bound<semver::Version> {
     let Some(next) = next(one, kept) else { return Bound::Unbounded };
     let pre = Prerelease::new("0").unwrap_or_default();

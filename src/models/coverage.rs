@@ -1,42 +1,43 @@
-//! How much of a list an answer proves: the evidence on which removal, 404 and freshness rest.
+//! Coverage of a list response: the evidence for removals, 404 responses and freshness.
 
-/// The evidence that came with a list.
+/// Evidence that came with a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Coverage {
-    /// The list was read to a proven end. Absence from the list is absence.
+    /// The list was read to its end. A missing entry does not exist.
     #[default]
     Complete,
-    /// The list is longer than what is kept; the newest entries are there. Asking again brings no
-    /// more.
+    /// The list is longer than the limit; the newest entries are present. Another request brings no
+    /// further entries.
     Bounded(Box<str>),
-    /// A part of the list is missing, for this reason. Asking again may bring it.
+    /// A part of the list is missing, for the given reason. Another request may return it.
     Partial(Box<str>),
-    /// The server refused the list or a part of it, for this reason.
+    /// The server refused the list or a part, for the given reason.
     Refused(Box<str>),
-    /// The server answered with something that is no such list.
+    /// The response is not a list of the expected form.
     Nonsense(Box<str>),
 }
 
 impl Coverage {
-    /// Coverage of a list with these gaps; no gap makes a complete list.
+    /// Returns the coverage of a list with these gaps; complete if there are no gaps.
     #[must_use]
     pub fn with_gaps(gaps: &[String]) -> Self {
         if gaps.is_empty() { Self::Complete } else { Self::Partial(gaps.join("; ").into()) }
     }
 
-    /// Whether absence from the list is absence.
+    /// Returns true if a missing entry does not exist.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         matches!(self, Self::Complete)
     }
 
-    /// Whether the list shows the newest entries as they are, so that older knowledge adds none.
+    /// Returns true if the newest entries are certain, so that cached releases need not be merged
+    /// in.
     #[must_use]
     pub const fn proves_the_newest(&self) -> bool {
         matches!(self, Self::Complete | Self::Bounded(_))
     }
 
-    /// The reason why the list proves less than everything, in words for `/health`.
+    /// Returns the reason for incomplete coverage, as a sentence for `/health`.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {

@@ -1,33 +1,33 @@
-//! Content digests: parsed, computed, compared.
+//! Content digests: parsing, computation and comparison.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// A digest as OCI writes it (image-spec, descriptor): `sha256:` or `sha512:` and lower-case hex.
+/// A digest in OCI format (image-spec, descriptor): `sha256:` or `sha512:` and lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
     hex: Box<str>,
 }
 
-/// The registered algorithms; others are refused, not ignored.
+/// Supported hash algorithms. Digests with another algorithm are an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
-    /// SHA-256, the one every backend has.
+    /// SHA-256, which every backend supports.
     Sha256,
-    /// SHA-512, which OCI registers beside it.
+    /// SHA-512, the other algorithm registered by OCI.
     Sha512,
 }
 
-/// The text is no digest of a supported algorithm.
+/// Error for a text that is not a digest of a supported algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a digest is sha256: with 64 or sha512: with 128 lower-case hexadecimal digits")]
 pub struct InvalidDigest;
 
 impl Algorithm {
-    /// The prefix of a digest, without the colon.
+    /// Returns the prefix of a digest, without the colon.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Algorithm {
 }
 
 impl Digest {
-    /// The SHA-256 of these bytes.
+    /// Computes the SHA-256 digest of `bytes`.
     #[must_use]
     pub fn sha256(bytes: &[u8]) -> Self {
         let mut hasher = DigestHasher::new(Algorithm::Sha256);
@@ -53,7 +53,7 @@ impl Digest {
         hasher.finish()
     }
 
-    /// Whether these bytes are the ones this digest names.
+    /// Returns true if `bytes` have this digest.
     #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let mut hasher = DigestHasher::new(self.algorithm);
@@ -61,19 +61,19 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// The algorithm.
+    /// Returns the hash algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The hexadecimal digits, fit for a file name.
+    /// Returns the hexadecimal digits, which are safe as a file name.
     #[must_use]
     pub fn hex(&self) -> &str {
         &self.hex
     }
 
-    /// The raw bytes of the digest.
+    /// Decodes the digest into raw bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let nibble = |digit: u8| (digit as char).to_digit(16).unwrap_or_default() as u8;
@@ -94,6 +94,8 @@ impl FromStr for Digest {
         };
         let known = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find_map(named);
         let (algorithm, hex) = known.ok_or(InvalidDigest)?;
+        // Upper-case digits are refused as in the image-spec: two spellings would be two cache
+        // keys.
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if hex.len() == algorithm.hex_len() && hex.bytes().all(lower_hex) {
             Ok(Self { algorithm, hex: hex.into() })
@@ -109,40 +111,40 @@ impl fmt::Display for Digest {
     }
 }
 
-/// Computes a [`Digest`] over bytes that arrive in pieces.
+/// Incremental computation of a [`Digest`].
 #[derive(Clone, Debug)]
-pub struct DigestHasher(State);
+pub struct DigestHasher(HasherState);
 
 #[derive(Clone, Debug)]
-enum State {
+enum HasherState {
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
 impl DigestHasher {
-    /// Begins a digest of the given algorithm.
+    /// Creates a hasher for the given algorithm.
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
+            Algorithm::Sha256 => HasherState::Sha256(Sha256::new()),
+            Algorithm::Sha512 => HasherState::Sha512(Sha512::new()),
         })
     }
 
-    /// Adds the next piece.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
+            HasherState::Sha256(state) => state.update(bytes),
+            HasherState::Sha512(state) => state.update(bytes),
         }
     }
 
-    /// The digest of everything added.
+    /// Returns the digest of all bytes added.
     #[must_use]
     pub fn finish(self) -> Digest {
         match self.0 {
-            State::Sha256(state) => from_output(Algorithm::Sha256, &state.finalize()),
-            State::Sha512(state) => from_output(Algorithm::Sha512, &state.finalize()),
+            HasherState::Sha256(state) => from_output(Algorithm::Sha256, &state.finalize()),
+            HasherState::Sha512(state) => from_output(Algorithm::Sha512, &state.finalize()),
         }
     }
 }

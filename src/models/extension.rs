@@ -1,4 +1,4 @@
-//! An extension and its releases: what is listed, in which order, and which one is the latest.
+//! An extension and its releases: selection, order, and the latest version.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::fault::{ExtensionFault, first_few_faults};
@@ -15,48 +15,48 @@ use crate::models::naming::ExtensionId;
 use crate::models::tag::Tag;
 use crate::models::version::Version;
 
-/// What a publisher says of a release, cleaned of what cannot be shown.
+/// Metadata that a publisher gives a release, cleaned of unprintable characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// One sentence or a few.
+    /// Short description, one sentence or a few.
     pub description: Option<Box<str>>,
-    /// Who made it.
+    /// Author of the release.
     pub author: Option<Box<str>>,
-    /// An `http` or `https` address of its source.
+    /// `http` or `https` URL of the source repository.
     pub repository: Option<Box<str>>,
-    /// Words to find it by.
+    /// Search keywords.
     pub keywords: Box<[Box<str>]>,
-    /// SPDX expression, unchecked.
+    /// SPDX expression, not validated.
     pub license: Option<Box<str>>,
 }
 
-/// A version whose archive is another one now than the one first downloaded.
+/// A version whose archive now differs from the one first downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Digest of the archive that was downloaded first.
     pub first: Digest,
     /// Size of the archive that was downloaded first, in bytes.
     pub first_size: u64,
-    /// Digest of the archive that the backend has now; `None` until it was downloaded, where the
-    /// backend tells none.
+    /// Digest of the archive that the backend has now. `None` if the backend reports none and the
+    /// archive was not downloaded yet.
     pub now: Option<Digest>,
     /// Size of the archive that the backend has now, in bytes.
     pub now_size: u64,
-    /// Whether it took the place of the first archive. Otherwise the first one is still in the
-    /// release, and another file is its archive now.
+    /// True if the new bytes replaced the first archive. False if the first archive is still in the
+    /// release and another file is now its archive.
     pub in_place: bool,
 }
 
-/// A checksum that is there and cannot be read, so that its archive is not verified by it.
+/// A checksum file that exists but cannot be read, so its archive is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChecksumFault {
-    /// The file that holds the checksum.
+    /// File that contains the checksum.
     pub file: ArtifactKey,
-    /// The name of the file and why it cannot be read.
+    /// Name of the file and the reason it cannot be read.
     pub reason: Box<str>,
 }
 
-/// How a release is called: by its version, or by its tag where that reads as no version.
+/// Version of a release, or its tag if the tag does not parse as a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseVersion {
     /// A version.
@@ -66,7 +66,7 @@ pub enum ReleaseVersion {
 }
 
 impl ReleaseVersion {
-    /// The text that callers see and send.
+    /// Returns the text used in the API.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -75,7 +75,7 @@ impl ReleaseVersion {
         }
     }
 
-    /// Whether both are one version, however they are spelled. An unversioned tag is only itself.
+    /// Returns true if both are one version in any spelling. Unversioned tags must be equal.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Version(mine), Self::Version(theirs)) => mine.cmp_release(theirs).is_eq(),
@@ -85,46 +85,46 @@ impl ReleaseVersion {
     }
 }
 
-/// One tag of an extension with what it carries.
+/// One tag of an extension and its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// The kind of backend that has it.
-    pub source: BackendKind,
-    /// As the backend writes it.
+    /// The backend that has it.
+    pub backend: BackendId,
+    /// Tag as the backend spells it.
     pub tag: Tag,
-    /// As callers know it.
+    /// Version as clients see it.
     pub version: ReleaseVersion,
-    /// Whether its publisher marks it as a pre-release, however its tag reads.
+    /// True if the publisher marks the release as a pre-release, independent of its tag.
     pub marked_prerelease: bool,
-    /// When it was published; unknown where the backend does not say.
+    /// Publication time; `None` if the backend does not report one.
     pub published_at: Option<Timestamp>,
-    /// Its archive.
+    /// Archive of the release.
     pub artifact: ArtifactChoice,
-    /// Every file of it that can be asked for, the archive among them, where the backend lists
-    /// them; names are the publisher's, unchecked.
+    /// All files that clients can download, including the archive, if the backend lists them. File
+    /// names are the publisher's and untrusted.
     pub assets: Box<[Arc<Artifact>]>,
-    /// What the tag points at, where the backend has a digest for that.
+    /// Digest of the object that the tag points at, if the backend has one.
     pub manifest_digest: Option<Digest>,
-    /// What its publisher says of it; shared, since most releases say the same.
+    /// Publisher's metadata. Shared, since most releases of an extension have equal metadata.
     pub about: Arc<About>,
-    /// What its publisher says has changed. Known of a release that was read by itself alone.
+    /// Release notes. Present only in a release that was read individually.
     pub notes: Option<Arc<str>>,
-    /// The checksum beside its archive that cannot be read, if there is one. Known of a release
-    /// that was read by itself alone.
+    /// Checksum of the archive that cannot be read, if there is one. Present only in a release that
+    /// was read individually.
     pub checksum_fault: Option<Box<ChecksumFault>>,
-    /// How its archive changed under its version, if it did. No backend knows that.
+    /// Change of the archive under its version. Set by this service; no backend reports it.
     pub change: Option<Box<Change>>,
 }
 
 impl Release {
-    /// A release of this tag that carries nothing yet.
+    /// Creates a release of this tag without files or metadata.
     #[must_use]
-    pub fn of_tag(source: BackendKind, tag: Tag) -> Self {
+    pub fn of_tag(backend: BackendId, tag: Tag) -> Self {
         let version = tag
-            .version(source.tag_style())
+            .version(backend.kind().tag_style())
             .map_or_else(|| ReleaseVersion::Unversioned(tag.clone()), ReleaseVersion::Version);
         Self {
-            source,
+            backend,
             tag,
             version,
             marked_prerelease: false,
@@ -139,20 +139,20 @@ impl Release {
         }
     }
 
-    /// Whether it is a pre-release: by its version, or because its publisher marks it as one.
+    /// Returns true for a pre-release, by its version or by the publisher's mark.
     #[must_use]
     pub fn is_prerelease(&self) -> bool {
         self.marked_prerelease
             || matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
     }
 
-    /// The order of lists: versions before unversioned tags, newest first. Total over distinct tags.
+    /// Order of lists: versions before unversioned tags, newest first. Total over distinct tags.
     #[must_use]
     pub fn cmp_listed(&self, other: &Self) -> Ordering {
         self.cmp_version(other).then_with(|| other.tag.cmp(&self.tag))
     }
 
-    /// The order of lists, in which the tags of one version are equal.
+    /// Order of lists, in which tags of one version compare as equal.
     fn cmp_version(&self, other: &Self) -> Ordering {
         use ReleaseVersion::{Unversioned, Version};
         match (&self.version, &other.version) {
@@ -165,7 +165,7 @@ impl Release {
         }
     }
 
-    /// Gives a file the size that it lacks; answers whether it lacked one.
+    /// Sets the size of a file whose size is unknown. Returns true if it was unknown.
     pub fn learn_size(&mut self, key: &ArtifactKey, size: u64) -> bool {
         let archive = match &mut self.artifact {
             ArtifactChoice::Chosen(archive) => Some(archive),
@@ -174,13 +174,14 @@ impl Release {
         let lacking = |file: &&mut Arc<Artifact>| file.key == *key && file.known_size().is_none();
         let mut learned = false;
         for file in self.assets.iter_mut().chain(archive).filter(lacking) {
+            // The allocation may be shared with a cached copy, which must not change.
             Arc::make_mut(file).size = size;
             learned = true;
         }
         learned
     }
 
-    /// Gives its files the digests that they lack; answers whether any was known.
+    /// Sets missing digests of its files. Returns true if a digest was added.
     pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
         let archive = match &mut self.artifact {
             ArtifactChoice::Chosen(archive) => Some(archive),
@@ -199,7 +200,7 @@ impl Release {
         learned
     }
 
-    /// Holds its archive as the asset that it is, where it is one.
+    /// Shares the allocation of the archive with the equal asset.
     fn hold_archive_once(&mut self) {
         if let ArtifactChoice::Chosen(archive) = &mut self.artifact
             && let Some(asset) = self.assets.iter().find(|asset| *asset == archive)
@@ -208,8 +209,8 @@ impl Release {
         }
     }
 
-    /// Which of several tags stands for their version, the lowest first: that with the shortest
-    /// version, and of these the one spelled exactly as the version.
+    /// Orders tags of one version by preference, the preferred one first: the shortest version,
+    /// then the tag spelled exactly like the version.
     fn cmp_spelling(&self, other: &Self) -> Ordering {
         let spelling = |release: &Self| {
             let version = release.version.as_str();
@@ -219,7 +220,7 @@ impl Release {
     }
 }
 
-/// Everything one backend has of one extension.
+/// All releases of one extension at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
     id: ExtensionId,
@@ -231,11 +232,13 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Arranges what a backend found. Hidden tags and releases without an archive are dropped;
-    /// of several tags of one version one is listed and the others can only be asked for by tag.
-    /// Release notes are dropped too: kept for every version they would outgrow all the rest.
+    /// Arranges the releases that a backend found. Hidden tags and releases without an archive are
+    /// dropped. One tag per version is listed; its other tags are only reachable by tag. Release
+    /// notes are dropped as well: kept for every version, they would need more memory than
+    /// everything else together.
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
+        // Tags such as signatures never get an archive, so waiting for one would not end.
         let bare =
             |release: &Release| !release.artifact.is_usable() && !release.tag.is_housekeeping();
         let awaits_archive = found.iter().any(bare);
@@ -262,8 +265,7 @@ impl Extension {
         }
     }
 
-    /// Adds the releases that were known before and that this list, which proves less than
-    /// everything, does not have.
+    /// Adds the known releases that are missing from this list, whose coverage is incomplete.
     #[must_use]
     pub fn with_known(self, known: &Self) -> Self {
         let tags: HashSet<&Tag> = self.all_releases().map(|release| &release.tag).collect();
@@ -273,22 +275,22 @@ impl Extension {
         Self { faults: self.faults, coverage: self.coverage, ..merged }
     }
 
-    /// Names what is not served of the extension, and why. The first twenty faults are kept.
+    /// Attaches faults that keep parts of the extension from being served. Keeps the first twenty.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<ExtensionFault>) -> Self {
         self.faults = first_few_faults(faults).into();
         self
     }
 
-    /// Says how much of the list of releases the backend proved.
+    /// Sets the coverage of the list of releases.
     #[must_use]
     pub fn with_coverage(mut self, coverage: Coverage) -> Self {
         self.coverage = coverage;
         self
     }
 
-    /// The same with some releases amended; `None` if none of them is. Neither their tags nor
-    /// whether they can be listed may change by that.
+    /// Returns a copy with some releases amended, or `None` if `amend` changed nothing. An
+    /// amendment must not change a tag or make a release listed or unlisted.
     #[must_use]
     pub fn amended(&self, mut amend: impl FnMut(&Release) -> Option<Release>) -> Option<Self> {
         let mut changed = false;
@@ -304,76 +306,77 @@ impl Extension {
         changed.then(|| Self { listed, shadowed, ..self.clone() })
     }
 
-    /// The same, some release of it left out for want of an archive or not: what was put together
-    /// of releases that were arranged before cannot show it.
+    /// Sets whether a release was left out because it has no archive. Required after a merge of
+    /// releases that were arranged before, which no longer contain the omitted ones.
     #[must_use]
     pub const fn awaiting_archive(mut self, awaits: bool) -> Self {
         self.awaits_archive = awaits;
         self
     }
 
-    /// Type and name, spelled as the backend does.
+    /// Returns type and name as the backend spells them.
     #[must_use]
     pub const fn id(&self) -> &ExtensionId {
         &self.id
     }
 
-    /// The listed releases, newest first. Empty: the extension is not listed.
+    /// Returns the listed releases, newest first. An extension with an empty list is not listed.
     #[must_use]
     pub fn releases(&self) -> &[Arc<Release>] {
         &self.listed
     }
 
-    /// Every release that can be asked for by its tag: the listed ones, then those that another
-    /// tag of their version stands for.
+    /// Returns all releases that are reachable by tag: the listed ones, then other tags of their
+    /// versions.
     pub fn all_releases(&self) -> impl Iterator<Item = &Arc<Release>> {
         self.listed.iter().chain(&self.shadowed)
     }
 
-    /// Whether some release was left out for want of an archive, which may still be on its way.
+    /// Returns true if a release was left out because it has no archive, which may still be
+    /// uploaded.
     #[must_use]
     pub const fn awaits_archive(&self) -> bool {
         self.awaits_archive
     }
 
-    /// Whether some release is listed that was not read yet.
+    /// Returns true if a listed release was not read yet.
     #[must_use]
     pub fn has_unread(&self) -> bool {
         self.unread().next().is_some()
     }
 
-    /// The listed releases that were not read yet.
+    /// Returns the listed releases that were not read yet.
     pub fn unread(&self) -> impl Iterator<Item = &Arc<Release>> {
         self.listed.iter().filter(|release| release.artifact == ArtifactChoice::Unread)
     }
 
-    /// What is not served of the extension, and why.
+    /// Returns the faults that keep parts of the extension from being served.
     #[must_use]
     pub fn faults(&self) -> &[ExtensionFault] {
         &self.faults
     }
 
-    /// Whether its list of releases is complete and each release could be read.
+    /// Returns true if the list of releases is complete and every release was readable.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.coverage.is_complete() && !self.faults.iter().any(|fault| fault.unreadable)
     }
 
-    /// How much of the list of releases is proven. With anything but complete coverage a release
-    /// that is not in the list may exist.
+    /// Returns the coverage of the list of releases. Unless it is complete, releases that are not
+    /// in the list may exist.
     #[must_use]
     pub const fn coverage(&self) -> &Coverage {
         &self.coverage
     }
 
-    /// Says which listed tags read as no version where others do: the order among them is not the
-    /// publisher's, and the latest version is never one of them.
+    /// Returns advice if some listed tags are versions and others are not: the order among the
+    /// latter is not the publisher's, and they are never the latest version.
     #[must_use]
     pub fn mixed_forms(&self) -> Option<ExtensionFault> {
-        /// Tags that are named.
+        /// Maximum number of tags in the message.
         const NAMED_MAX: usize = 5;
         let is_version = |one: &&Arc<Release>| matches!(one.version, ReleaseVersion::Version(_));
-        // Versions are listed first.
+        // Versions are listed before unversioned tags, so a binary search finds the boundary.
         let versions = self.listed.partition_point(|one| is_version(&one));
         let unversioned = self.listed.get(versions..).unwrap_or_default();
         if versions == 0 || unversioned.is_empty() {
@@ -390,8 +393,8 @@ impl Extension {
         Some(ExtensionFault::of_repository(reason))
     }
 
-    /// The highest stable version; without one the highest pre-release; without any version the
-    /// newest unversioned tag. The one place that decides it.
+    /// Returns the highest stable version; without one the highest pre-release; without any version
+    /// the newest unversioned tag. No other code decides this.
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Release>> {
         self.listed
@@ -402,10 +405,11 @@ impl Extension {
             .or_else(|| self.listed.first())
     }
 
-    /// The release that a version in a path means: `latest`, else a raw tag, else a version, else
-    /// the only release whose tag or version has this name but for a `v` in front.
+    /// Resolves a version from a request path: `latest`, then a raw tag, then a version, then the
+    /// only release whose tag or version differs just by a leading `v`.
     #[must_use]
     pub fn find(&self, wanted: &Tag) -> Option<&Arc<Release>> {
+        // The tag `latest` is hidden, so the word is free and never means a tag of the backend.
         if wanted.as_str() == "latest" {
             return self.latest();
         }
@@ -414,8 +418,7 @@ impl Extension {
         by_tag().or_else(by_version).or_else(|| self.find_but_for_v(wanted))
     }
 
-    /// The name that means this release alone: its version, or its tag where another release stands for
-    /// that version.
+    /// Returns an unambiguous name: the version, or the tag if the version lists another release.
     #[must_use]
     pub fn name_of<'a>(&self, release: &'a Release) -> &'a str {
         let listed = self.listed.binary_search_by(|one| one.cmp_version(release));
@@ -425,7 +428,7 @@ impl Extension {
         }
     }
 
-    /// A release that is listed goes before those that it stands for.
+    /// Finds the only release whose name differs by a leading `v`. Listed releases take precedence.
     fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
         let is_named = |release: &&Arc<Release>| {
             let names = [release.tag.as_str(), release.version.as_str()];
@@ -437,22 +440,25 @@ impl Extension {
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// This extension with another's versions pooled in; equal versions stay this one's.
+    /// Returns this extension with the versions of `other` added; for equal versions this one wins.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let known: HashSet<&str> = self.listed.iter().map(|r| r.version.as_str()).collect();
         let new = |release: &&Arc<Release>| !known.contains(release.version.as_str());
         let mut pooled = self.listed.to_vec();
         pooled.extend(other.listed.iter().filter(new).cloned());
-        // The order is stable: of equal versions this one's comes first.
+        // The sort is stable: among equal versions this extension's comes first and survives
+        // `dedup_by`.
         pooled.sort_by(|a, b| a.cmp_version(b));
         pooled.dedup_by(|later, first| later.version.is_same(&first.version));
         Self { listed: pooled.into(), ..self.clone() }
     }
 }
 
-/// Which of these releases can be asked for: not those without an archive, nor hidden tags.
+/// Returns for each release whether it is reachable: false without an archive and for hidden tags.
 fn are_shown(found: &[Release]) -> Vec<bool> {
+    // `1` and `1.2` are hidden only if they point at the manifest of a full version; otherwise they
+    // are releases in their own right.
     let may_float = found.iter().any(|release| release.tag.may_float());
     let targets = found.iter().filter(|_| may_float).filter_map(floating_target);
     let pinned: HashSet<&Digest> = targets.collect();
@@ -466,7 +472,7 @@ fn are_shown(found: &[Release]) -> Vec<bool> {
     found.iter().map(is_shown).collect()
 }
 
-/// The digest that shorter tags may float to: that of a version with three numbers.
+/// Returns the digest that shorter tags may alias: that of a version with three numbers.
 fn floating_target(release: &Release) -> Option<&Digest> {
     match &release.version {
         ReleaseVersion::Version(version) if version.has_three_numbers() => {
@@ -476,7 +482,7 @@ fn floating_target(release: &Release) -> Option<&Digest> {
     }
 }
 
-/// Splits sorted releases into one for each version and the rest.
+/// Splits sorted releases into one per version and the rest.
 fn one_per_version(releases: &[Arc<Release>]) -> [Box<[Arc<Release>]>; 2] {
     let (mut listed, mut shadowed) = (Vec::new(), Vec::new());
     for equals in releases.chunk_by(|a, b| a.version.is_same(&b.version)) {
@@ -503,7 +509,7 @@ mod tests {
         };
         Release {
             artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         }
     }
 

@@ -1,25 +1,26 @@
-//! A reason why something of an extension is not served.
+//! Faults: reasons why a part of an extension is not served.
 
 use std::fmt;
 
 use crate::models::artifact::ArtifactKey;
-use crate::models::brief::brief;
 use crate::models::tag::Tag;
+use crate::models::truncate::truncate;
 
-/// The part of a repository that a fault is about. A read of that part replaces its faults.
+/// Part of a repository that a fault concerns. A new read of that part replaces its faults.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultSubject {
     /// The list of repositories.
     Listing,
-    /// The name of a repository that nearly fits. Advice: nothing that is served lacks a part.
+    /// The name of a repository that nearly matches the naming scheme. Advice only: nothing is
+    /// missing.
     Naming,
-    /// Removals that are not believed.
+    /// Reported removals that are not trusted.
     Removal,
     /// The repository, or its list of releases.
     Repository,
     /// One release.
     Release(Tag),
-    /// The bytes of one file of a release.
+    /// The content of one file of a release.
     Download(Tag, ArtifactKey),
 }
 
@@ -36,36 +37,37 @@ impl fmt::Display for FaultSubject {
     }
 }
 
-/// Something of one extension that is not served, and why. Shown as one sentence.
+/// A part of an extension that is not served, and the reason. Displays as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtensionFault {
-    /// The part of the repository.
+    /// Affected part of the repository.
     pub subject: FaultSubject,
     /// One sentence for `/health` and the log, at most 500 characters.
     pub reason: String,
-    /// Whether something exists and cannot be read, so that it cannot be told what it holds. A
-    /// release that was read and holds no archive is readable.
+    /// True if the part exists but could not be read, so its content is unknown. False for a
+    /// release that was read and has no archive.
     pub unreadable: bool,
 }
 
 impl ExtensionFault {
-    /// A fault of the repository as a whole, which was read.
+    /// Creates a fault of the whole repository, which was readable.
     #[must_use]
     pub fn of_repository(reason: impl Into<String>) -> Self {
-        let reason = brief(reason.into());
+        let reason = truncate(reason.into());
         Self { subject: FaultSubject::Repository, reason, unreadable: false }
     }
 
-    /// A release that cannot be read; the sentence begins with its tag.
+    /// Creates a fault of an unreadable release; the sentence begins with its tag.
     #[must_use]
     pub fn unreadable_tag(tag: &Tag, reason: impl fmt::Display) -> Self {
         Self { unreadable: true, ..Self::unusable_tag(tag, reason) }
     }
 
-    /// A release that was read and cannot be served; the sentence begins with its tag.
+    /// Creates a fault of a release that was read but cannot be served; the sentence begins with
+    /// its tag.
     #[must_use]
     pub fn unusable_tag(tag: &Tag, reason: impl fmt::Display) -> Self {
-        let reason = brief(format!("tag {tag}: {reason}"));
+        let reason = truncate(format!("tag {tag}: {reason}"));
         Self { subject: FaultSubject::Release(tag.clone()), reason, unreadable: false }
     }
 }
@@ -76,12 +78,13 @@ impl fmt::Display for ExtensionFault {
     }
 }
 
-/// The first few faults, and one more that counts the others.
+/// Keeps the first 20 faults and adds one with the number of omitted faults.
 #[must_use]
 pub fn first_few_faults(mut faults: Vec<ExtensionFault>) -> Vec<ExtensionFault> {
-    /// Faults that one extension shows.
+    /// Maximum number of faults of one extension.
     const FAULTS_MAX: usize = 20;
     let more = faults.len().saturating_sub(FAULTS_MAX);
+    // A single omitted fault is kept: the line that counts it would take the same room.
     if more > 1 {
         faults.truncate(FAULTS_MAX);
         faults.push(ExtensionFault::of_repository(format!("and {more} more")));

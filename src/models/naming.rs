@@ -1,4 +1,4 @@
-//! Names of extensions, and how repositories of each backend spell them.
+//! Extension names, and their repository names at each kind of backend.
 
 pub mod near_miss;
 
@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crate::models::backend_kind::BackendKind;
 
-/// Longest name of an extension, in characters (all of them ASCII).
+/// Maximum length of an extension name, in characters (all ASCII).
 pub const NAME_MAX: usize = 100;
 
-/// Why a text is not the name of anything here. The message names the bound and is fit for callers.
+/// Reason why a text does not name an extension. The message states the bound and is safe for
+/// clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// Not one of the three types.
@@ -24,22 +25,22 @@ pub enum InvalidName {
     Name,
 }
 
-/// What an extension is for.
+/// Kind of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExtensionType {
-    /// Puts several services together.
+    /// A combination of several services.
     Cluster,
-    /// Speaks to a cloud or a hypervisor.
+    /// Access to a cloud or a hypervisor.
     Provider,
-    /// Installs and runs one service on a machine.
+    /// Installation and operation of one service on a machine.
     Taskserv,
 }
 
 impl ExtensionType {
-    /// Every type, in the order that lists give to equal names.
+    /// All types, in the order that lists use for equal names.
     pub const ALL: [Self; 3] = [Self::Cluster, Self::Provider, Self::Taskserv];
 
-    /// The word used in JSON and paths.
+    /// Returns the word used in JSON and paths.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +50,7 @@ impl ExtensionType {
         }
     }
 
-    /// The end of the names of its repositories.
+    /// Returns the suffix of repository names of this type.
     const fn suffix(self, source: BackendKind) -> &'static str {
         match (source, self) {
             (BackendKind::Gitea, Self::Provider) => "_prov",
@@ -78,13 +79,13 @@ impl FromStr for ExtensionType {
 
 /// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric.
 ///
-/// Compares, orders and hashes without regard to case; keeps the spelling of its backend. Copies
-/// share the text.
+/// Comparison, order and hash ignore case; the spelling of the backend is kept. Clones share the
+/// text.
 #[derive(Clone, Debug)]
 pub struct ExtensionName(Arc<str>);
 
 impl ExtensionName {
-    /// The name as its backend spells it.
+    /// Returns the name as its backend spells it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -95,6 +96,7 @@ impl FromStr for ExtensionName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
+        // All allowed characters are ASCII, so the length in bytes is the length in characters.
         let fits = (1..=NAME_MAX).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text
@@ -126,7 +128,7 @@ impl PartialOrd for ExtensionName {
 
 impl Ord for ExtensionName {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Names that stand side by side begin alike: what is the same needs no folding.
+        // Neighbors in a sorted list have a common prefix, and equal bytes need no case folding.
         let pairs = self.0.bytes().zip(other.0.bytes()).filter(|(mine, theirs)| mine != theirs);
         let fold = |byte: u8| byte.to_ascii_lowercase();
         pairs
@@ -138,48 +140,49 @@ impl Ord for ExtensionName {
 
 impl Hash for ExtensionName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Hashed at once: byte by byte takes several times as long.
+        // One write for the whole name: hashing byte by byte takes several times as long.
         let mut folded = [0; NAME_MAX];
         let name = folded.iter_mut().zip(self.0.bytes());
         name.for_each(|(folded, byte)| *folded = byte.to_ascii_lowercase());
         state.write(folded.get(..self.0.len()).unwrap_or_default());
+        // Terminator as in `str`'s own `Hash`, so that composite keys have no ambiguous boundaries.
         state.write_u8(0xff);
     }
 }
 
-/// What callers name: a type and a name. Orders as lists do: by name without case, then type.
+/// Type and name of an extension. Orders as lists do: by name without case, then by type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtensionId {
-    /// The name; first, because lists are ordered by it.
+    /// Name; the first field, because the derived order starts with it.
     pub name: ExtensionName,
-    /// The type.
+    /// Type of the extension.
     pub extension_type: ExtensionType,
 }
 
 impl ExtensionId {
-    /// The extension that a Gitea repository of this name holds: `aws_prov` is the provider `aws`.
+    /// Parses a Gitea repository name: `aws_prov` is the provider `aws`.
     ///
-    /// Only the last suffix counts (`my_prov_taskserv` is the taskserv `my_prov`), and without case,
-    /// as Gitea's own names. `None`: the repository is none of ours.
+    /// Only the last suffix counts (`my_prov_taskserv` is the taskserv `my_prov`). Case is ignored,
+    /// as in Gitea. Returns `None` if the repository holds no extension.
     #[must_use]
     pub fn from_gitea_repository(repository: &str) -> Option<Self> {
         Self::from_repository(repository, BackendKind::Gitea)
     }
 
-    /// The extension that an OCI repository holds, from the last segment of its path:
-    /// `aws-provider` is the provider `aws`. `None`: the repository is none of ours.
+    /// Parses the last path segment of an OCI repository: `aws-provider` is the provider `aws`.
+    /// Returns `None` if the repository holds no extension.
     #[must_use]
     pub fn from_oci_repository(segment: &str) -> Option<Self> {
         Self::from_repository(segment, BackendKind::Oci)
     }
 
-    /// The Gitea repository of this extension, `{name}_prov` and its like.
+    /// Returns the name of the Gitea repository of this extension, such as `{name}_prov`.
     #[must_use]
     pub fn gitea_repository(&self) -> String {
         self.repository(BackendKind::Gitea)
     }
 
-    /// The last segment of the OCI repository of this extension, spelled as the name is.
+    /// Returns the last path segment of the OCI repository, with the spelling of the name.
     #[must_use]
     pub fn oci_repository(&self) -> String {
         self.repository(BackendKind::Oci)
@@ -190,6 +193,7 @@ impl ExtensionId {
     }
 
     fn from_repository(repository: &str, source: BackendKind) -> Option<Self> {
+        // No suffix is the end of another one, so at most one type matches.
         ExtensionType::ALL.into_iter().find_map(|extension_type| {
             let suffix = extension_type.suffix(source);
             let split = repository.len().checked_sub(suffix.len())?;
@@ -203,7 +207,7 @@ impl ExtensionId {
     }
 }
 
-/// The text is no extension. Fit for operators.
+/// Error for a text that is not an extension id. The message is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an extension is written as type/name, like provider/aws")]
 pub struct InvalidExtensionId;

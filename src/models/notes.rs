@@ -1,14 +1,15 @@
-//! Release notes: what a publisher says has changed, fit to be handed on.
+//! Release notes, cleaned for output.
 
 use std::sync::Arc;
 
-/// Longest release notes kept, in bytes; longer ones are cut.
+/// Maximum size of release notes in bytes; longer notes are truncated.
 pub const NOTES_MAX: usize = 64 * 1024;
 
-/// Release notes as a publisher wrote them, less what no page can show: control characters other
-/// than line breaks and tabs. `None` if nothing is left.
+/// Returns a publisher's release notes without control characters other than line breaks and tabs.
+/// `None` if nothing remains.
 #[must_use]
 pub fn release_notes(text: &str) -> Option<Arc<str>> {
+    // Truncated before the filter, so that the work is bounded by the limit as well.
     let text = text.get(..text.floor_char_boundary(NOTES_MAX)).unwrap_or_default();
     let shown: String =
         text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();

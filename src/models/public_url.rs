@@ -1,4 +1,4 @@
-//! Where clients reach the service.
+//! Public base URL of the service.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use url::Url;
 
-/// The address before `/api/v1`, such as `https://extensions.example.com/registry`: `http` or `https`,
-/// a host, perhaps a port and a path, no slash at the end. Copies share the text.
+/// The URL before `/api/v1`, such as `https://extensions.example.com/registry`: `http` or `https`,
+/// a host, optionally a port and a path, without a trailing slash. Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(Arc<str>);
 
-/// The text is no such address. Fit for an operator.
+/// Error for an invalid public URL. The message is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be http:// or https://, a host, and perhaps a port and a path of A-Z a-z 0-9 - . _ ~, without \
@@ -21,8 +21,8 @@ pub struct PublicUrl(Arc<str>);
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {
-    /// Where a listener on this address is reached from this machine. One on all addresses is reached
-    /// on the loopback address.
+    /// Returns the URL of a listener for clients on this machine. A listener on all addresses is
+    /// reached through the loopback address.
     #[must_use]
     pub fn of_listener(address: SocketAddr) -> Self {
         let ip = match address.ip() {
@@ -33,7 +33,7 @@ impl PublicUrl {
         Self(format!("http://{}", SocketAddr::new(ip, address.port())).into())
     }
 
-    /// The address of one of our paths, which begins with a slash.
+    /// Appends a path of this service, which begins with a slash.
     #[must_use]
     pub fn at(&self, path: &str) -> String {
         format!("{self}{path}")
@@ -47,15 +47,18 @@ impl FromStr for PublicUrl {
         let (scheme, rest) = text.split_once("://").ok_or(InvalidPublicUrl)?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = path.trim_end_matches('/');
-        // Parsing would resolve what is not allowed here: dots, backslashes, white space.
+        // Checked before `Url` parses the text, which would resolve dots, backslashes and white
+        // space silently instead of refusing them.
         let is_plain = path.split('/').skip(1).all(is_segment);
         let is_authority =
             !host.is_empty() && host.chars().all(|c| !c.is_control() && !" \\@?#".contains(c));
         let url = Url::parse(text).map_err(|_| InvalidPublicUrl)?;
         let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        // Port 0 is valid in a URL, but a client cannot connect to it.
         if !is_web || !is_plain || !is_authority || url.port() == Some(0) {
             return Err(InvalidPublicUrl);
         }
+        // The serialized origin has no default port, and its host is in normal form.
         Ok(Self(format!("{}{path}", url.origin().ascii_serialization()).into()))
     }
 }

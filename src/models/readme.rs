@@ -1,20 +1,20 @@
-//! README files: what an extension says of itself at length.
+//! README files of extensions.
 
-/// Largest README served, in bytes.
+/// Maximum size of a README, in bytes.
 pub const README_MAX: u64 = 1024 * 1024;
 
-/// The README of one release.
+/// README of one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readme {
-    /// What the backend knows these bytes by, such as their digest: equal identities of one kind of
-    /// backend mean equal texts.
+    /// Identifies the content at the backend, for example by its digest. At one kind of backend,
+    /// equal identities mean equal texts.
     pub identity: String,
-    /// Markdown, unchecked: it may hold any HTML.
+    /// Markdown text, not sanitized: it may contain any HTML.
     pub text: String,
 }
 
 impl Readme {
-    /// A README of these bytes. Those that are no UTF-8 are replaced, a byte order mark is dropped.
+    /// Decodes a README. Invalid UTF-8 is replaced, and a byte order mark is dropped.
     #[must_use]
     pub fn new(identity: impl Into<String>, bytes: &[u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -22,13 +22,13 @@ impl Readme {
     }
 }
 
-/// How well a file's name fits a README, lower being better; `None` if it is none.
+/// Returns the rank of a file name as a README, lower is better; `None` if it is not a README.
 #[must_use]
 pub fn rank_of(file_name: &str) -> Option<usize> {
     const NAMES: [&str; 4] = ["readme.md", "readme.markdown", "readme", "readme.txt"];
     let name = file_name.to_ascii_lowercase();
     let known = NAMES.iter().position(|known| *known == name);
-    // Translations serve where there is nothing better.
+    // A translation such as `README.de.md` ranks last: it serves only when there is nothing better.
     let text = [".md", ".markdown", ".txt"].iter().any(|ending| name.ends_with(ending));
     known.or_else(|| (name.starts_with("readme.") && text).then_some(NAMES.len()))
 }

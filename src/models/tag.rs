@@ -1,4 +1,4 @@
-//! Tags as backends write them: the grammar, which are hidden, which read as a version.
+//! Tags of backends: grammar, hidden tags, and parsing as a version.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,39 +6,39 @@ use std::str::FromStr;
 
 use crate::models::version::Version;
 
-/// Longest tag or version, in characters (all of them ASCII).
+/// Maximum length of a tag or version, in characters (all ASCII).
 pub const TAG_MAX: usize = 255;
 
-/// The text cannot be a tag or version here. Fit for callers.
+/// Error for a text that is neither a tag nor a version. The message is safe for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "version must be 1 to {TAG_MAX} of A-Z a-z 0-9 . _ + / - and begin with a letter or digit, without a .. segment"
 )]
 pub struct InvalidTag;
 
-/// How a backend spells versions in tags.
+/// Spelling of versions in the tags of a kind of backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagStyle {
-    /// As they are.
+    /// Unchanged.
     Plain,
-    /// The first `_` stands for `+`, which OCI tags cannot hold.
+    /// The first `_` stands for `+`, which OCI tags cannot contain.
     Oci,
 }
 
-/// A tag exactly as its backend writes it; what backends are asked for.
+/// A tag exactly as its backend spells it, and as requests to the backend use it.
 ///
-/// 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric, no `..` between slashes.
+/// 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric, without a `..` segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(Box<str>);
 
 impl Tag {
-    /// The raw text.
+    /// Returns the raw text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The version this tag reads as: `[vV]?N.N[.N[.N]][-pre][+build]`, less its `v`.
+    /// Parses the tag as a version: `[vV]?N.N[.N[.N]][-pre][+build]`, without the `v`.
     #[must_use]
     pub fn version(&self, style: TagStyle) -> Option<Version> {
         let bare = without_v(&self.0);
@@ -49,36 +49,39 @@ impl Tag {
         spelled.parse().ok()
     }
 
-    /// Whether the name alone says that this is no release: `latest`, digests and what signs them.
+    /// Returns true if the name alone excludes a release: `latest`, digests, signatures,
+    /// attestations.
     #[must_use]
     pub fn is_housekeeping(&self) -> bool {
+        // cosign and similar tools store signatures, attestations and SBOMs under such tags.
         &*self.0 == "latest"
             || self.0.starts_with("sha256-")
             || [".sig", ".att", ".sbom"].iter().any(|suffix| self.0.ends_with(suffix))
     }
 
-    /// Whether this may be a floating alias of a version: `[vV]?N` or `[vV]?N.N`, nothing behind.
+    /// Returns true if the tag may be a floating alias: `[vV]?N` or `[vV]?N.N` without a suffix.
     #[must_use]
     pub fn may_float(&self) -> bool {
         let bare = without_v(&self.0);
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        // A third number makes it a full version, which is a release of its own and never an alias.
         bare.split('.').count() <= 2 && bare.split('.').all(number)
     }
 
-    /// Whether this may be a floating alias of this version: the tag has its first numbers.
+    /// Returns true if the tag may be a floating alias of `version`: its numbers are a prefix.
     #[must_use]
     pub fn may_float_to(&self, version: &Version) -> bool {
         self.may_float() && version.has_three_numbers() && version.begins_with(without_v(&self.0))
     }
 
-    /// Whether this is the other text, but for a `v` in front of a digit.
+    /// Returns true if both texts are equal except for a leading `v`.
     #[must_use]
     pub fn is_but_for_v(&self, other: &str) -> bool {
         without_v(&self.0) == without_v(other)
     }
 }
 
-/// A text less the `v` or `V` in front of its first digit.
+/// Strips a `v` or `V` in front of a digit at the start.
 fn without_v(text: &str) -> &str {
     let bare = text.strip_prefix(['v', 'V']);
     bare.filter(|bare| bare.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(text)
@@ -91,6 +94,7 @@ impl FromStr for Tag {
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'/' | b'-')
         };
+        // A `..` segment in the path of a request to the backend could lead to another repository.
         let fits = (1..=TAG_MAX).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.bytes().all(allowed)

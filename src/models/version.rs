@@ -1,7 +1,8 @@
 //! Versions: the grammar and the total order of releases.
 //!
-//! Lenient in front (`1.10`, `1.2.3.4`, `2025.02.03`, numbers of any size), semantic versioning 2.0.0
-//! behind: pre-releases and build metadata are parsed and compared by the `semver` crate.
+//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, numbers of any size), semantic
+//! versioning 2.0.0 after them: the `semver` crate parses and compares pre-releases and build
+//! metadata.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,26 +11,27 @@ use std::str::FromStr;
 
 use semver::{BuildMetadata, Prerelease};
 
-/// A version `N.N[.N[.N]][-pre][+build]`, shown exactly as written.
+/// A version `N.N[.N[.N]][-pre][+build]`, displayed exactly as written.
 ///
-/// Equality is of the text (`1.10` is not `1.10.0`, nor `1.2` `1.02`); see [`Version::cmp_precedence`] and
-/// [`Version::cmp_release`] for the order. Its numbers are read from the text each time: there are
-/// more versions than comparisons.
+/// Equality compares the text (`1.10` is not `1.10.0`, nor `1.2` `1.02`); see
+/// [`Version::cmp_precedence`] and [`Version::cmp_release`] for the order. Numbers are parsed from
+/// the text for each comparison: a catalog holds more versions than it compares, so parsed numbers
+/// would waste memory.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
-    /// Without the leading zeros of its numbers, which semantic versioning does not allow.
+    /// Pre-release without leading zeros in its numbers, which semantic versioning does not allow.
     pre: Prerelease,
     build: BuildMetadata,
 }
 
-/// The text is no version.
+/// Error for a text that is not a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a version reads N.N[.N[.N]][-pre][+build]")]
 pub struct InvalidVersion;
 
-/// Decimal digits less their leading zeros, of any length: dates and build counters outgrow 64 bits.
-/// The longer number is the greater one, and numbers of equal length compare as text.
+/// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
+/// The longer number is greater; numbers of equal length compare as text.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Number<'a> {
     length: usize,
@@ -50,25 +52,26 @@ impl<'a> Number<'a> {
 }
 
 impl Version {
-    /// The version as written.
+    /// Returns the version as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it has a pre-release part.
+    /// Returns true if the version has a pre-release part.
     #[must_use]
     pub fn is_prerelease(&self) -> bool {
         !self.pre.is_empty()
     }
 
-    /// Whether it was written with at least three numbers, so that shorter tags can float to it.
+    /// Returns true if the version has at least three numbers, so that shorter tags can be its
+    /// alias.
     #[must_use]
     pub fn has_three_numbers(&self) -> bool {
         self.core().split('.').count() >= 3
     }
 
-    /// Whether its first numbers are these, such as `1.2`.
+    /// Returns true if `numbers`, such as `1.2`, are its first numbers.
     #[must_use]
     pub(super) fn begins_with(&self, numbers: &str) -> bool {
         let mut wanted = numbers.split('.').map(Number::of);
@@ -76,26 +79,26 @@ impl Version {
         wanted.all(|number| number.is_some() && number == own.next())
     }
 
-    /// How its fourth number compares with this one; what is no number counts as 0.
+    /// Compares its fourth number with `number`; text that is not a number counts as 0.
     #[must_use]
     pub(super) fn cmp_fourth(&self, number: &str) -> Ordering {
         let [_, _, _, fourth] = self.numbers();
         fourth.cmp(&Number::of(number).unwrap_or(Number::ZERO))
     }
 
-    /// What stands before the first mark: `1.2.3` of `1.2.3-rc.1+b`.
+    /// Returns the part before the first `-` or `+`: `1.2.3` in `1.2.3-rc.1+b`.
     fn core(&self) -> &str {
         self.text.split(['-', '+']).next().unwrap_or_default()
     }
 
-    /// A number that is not written is zero.
+    /// Returns the four numbers; a missing number is zero.
     fn numbers(&self) -> [Number<'_>; 4] {
         let mut numbers = self.core().split('.').filter_map(Number::of);
         std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
     }
 
-    /// The version for the `semver` crate, less its build metadata and its fourth number.
-    /// `None` where one of the first three numbers is beyond 64 bits.
+    /// Converts to a `semver` version without build metadata and fourth number. `None` if one of
+    /// the first three numbers exceeds 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
         let number = |number: Number| number.digits.parse().ok();
@@ -104,14 +107,15 @@ impl Version {
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
 
-    /// Precedence of semantic versioning (2.0.0, §11), over four numbers: build metadata does not
-    /// count, and `1.10` counts as `1.10.0.0`.
+    /// Compares by the precedence of semantic versioning (2.0.0, §11), extended to four numbers:
+    /// build metadata is ignored, and `1.10` equals `1.10.0.0`.
     #[must_use]
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
         self.numbers().cmp(&other.numbers()).then_with(|| self.pre.cmp(&other.pre))
     }
 
-    /// The order of releases: precedence, then build metadata (none is lowest).
+    /// Order of releases: precedence, then build metadata. A version without build metadata is
+    /// lowest.
     #[must_use]
     pub fn cmp_release(&self, other: &Self) -> Ordering {
         self.cmp_precedence(other).then_with(|| self.build.cmp(&other.build))
@@ -122,10 +126,12 @@ impl FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
+        // Build metadata may contain `-`, so `+` is split off first.
         let (rest, build) = match text.split_once('+') {
             Some((rest, build)) => (rest, parse_identifiers(build, BuildMetadata::new)?),
             None => (text, BuildMetadata::EMPTY),
         };
+        // The pre-release may contain `-` as well; only the first one ends the numbers.
         let (core, pre) = match rest.split_once('-') {
             Some((core, pre)) => {
                 let pre = without_leading_zeros(pre);
@@ -134,6 +140,8 @@ impl FromStr for Version {
             None => (rest, Prerelease::EMPTY),
         };
         let all_numbers = core.split('.').all(|part| Number::of(part).is_some());
+        // A single number is no version: a floating `1` or a date `20240101` would sort as a
+        // release.
         if !all_numbers || !(2..=4).contains(&core.split('.').count()) {
             return Err(InvalidVersion);
         }
@@ -141,16 +149,18 @@ impl FromStr for Version {
     }
 }
 
-/// Identifiers with dots between them, their numbers without leading zeros: `rc.1` of `rc.01`.
+/// Strips leading zeros from numeric identifiers: `rc.01` becomes `rc.1`.
 pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
     let trimmed = |one| Number::of(one).map_or(one, |number: Number| number.digits);
+    // The common case has nothing to strip and needs no allocation.
     if identifiers.split('.').all(|one| trimmed(one) == one) {
         return Cow::Borrowed(identifiers);
     }
     identifiers.split('.').map(trimmed).collect::<Vec<_>>().join(".").into()
 }
 
-/// A mark (`-`, `+`) with nothing behind it is no version, though the empty text parses.
+/// Parses identifiers after a mark (`-`, `+`). Refuses an empty text, which the `semver` parser
+/// accepts.
 fn parse_identifiers<T, E>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, E>,

@@ -1,7 +1,7 @@
-//! What an extension takes up in memory, estimated without a word from the allocator.
+//! Estimated memory use of extensions, computed without help from the allocator.
 //!
-//! Held against what a process really takes by `scripts/bench scale`: the estimate of the whole
-//! catalog must be within a factor of one and a half.
+//! `scripts/bench scale` compares the estimate with the memory of a running process: the estimate
+//! of the whole catalog must be within a factor of 1.5.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -12,20 +12,21 @@ use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release, ReleaseVersion};
 use crate::models::fault::ExtensionFault;
 
-/// What allocations are rounded up to.
+/// Allocation granularity, in bytes.
 const STEP: usize = 16;
-/// The two counters of an `Arc`.
+/// Size of the two counters of an `Arc`, in bytes.
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// What the catalog holds of an extension beside what it says: its places on the shelf, in the
-/// lists, among the owners, and what search knows of its name.
+/// Fixed overhead of an extension in the catalog, in bytes: entries in the catalog, lists and owner
+/// table, and the search index of its name.
 const BESIDE: usize = 768;
-/// What search holds of a byte of what is searched: words, and where they stand.
+/// Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;
 
 impl Extension {
-    /// About how many bytes it takes up in a catalog.
+    /// Estimates the memory use in a catalog, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
+        // Releases share equal metadata, so each allocation is counted once.
         let mut abouts: HashSet<*const About> = HashSet::new();
         let releases = self.all_releases().map(|release| {
             let first = abouts.insert(Arc::as_ptr(&release.about));
@@ -44,13 +45,13 @@ impl Extension {
 }
 
 impl Release {
-    /// About how many bytes it takes up by itself.
+    /// Estimates the memory use of a single release with its metadata, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.bare_weight() + about(&self.about)
     }
 
-    /// The same less what is said of it, which most releases of an extension share.
+    /// Like [`Release::weight`] without the metadata, which most releases of an extension share.
     #[must_use]
     pub fn bare_weight(&self) -> usize {
         shared(size_of::<Self>()) + inside(self)
@@ -58,14 +59,14 @@ impl Release {
 }
 
 impl About {
-    /// About how many bytes it takes up.
+    /// Estimates the memory use, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         about(self)
     }
 }
 
-/// What search holds of the release that speaks for the extension.
+/// Returns the size of the search index of an extension's latest release.
 fn searched(about: &About) -> usize {
     let keywords: usize = about.keywords.iter().map(|keyword| keyword.len()).sum();
     SEARCHED * (text(about.description.as_deref()) + keywords)
@@ -78,7 +79,7 @@ fn about(about: &About) -> usize {
     shared(size_of::<About>()) + texts + keywords.sum::<usize>()
 }
 
-/// What a release has beside its own fields, and what is said of it.
+/// Returns the heap memory behind the fields of a release, without its metadata.
 fn inside(release: &Release) -> usize {
     let archive = match &release.artifact {
         ArtifactChoice::Chosen(archive) if is_asset(release, archive) => 0,
@@ -102,12 +103,12 @@ fn inside(release: &Release) -> usize {
         + notes
 }
 
-/// An archive among the assets is mostly held once.
+/// Returns true if the archive shares its allocation with an asset, as most archives do.
 fn is_asset(release: &Release, archive: &Arc<Artifact>) -> bool {
     release.assets.iter().any(|asset| ptr::eq(Arc::as_ptr(asset), Arc::as_ptr(archive)))
 }
 
-/// Its text, and again what of it is a pre-release or build metadata.
+/// Returns the size of the text, and of its pre-release and build metadata, which are stored again.
 fn version(version: &ReleaseVersion) -> usize {
     let text = version.as_str();
     let behind = text.find(['-', '+']).map_or(0, |at| text.len() - at);
@@ -128,12 +129,12 @@ fn text(text: Option<&str>) -> usize {
     text.map_or(0, |text| heap(text.len()))
 }
 
-/// Bytes behind an `Arc`.
+/// Returns the size of an `Arc` allocation with `bytes` of content.
 const fn shared(bytes: usize) -> usize {
     heap(COUNTERS + bytes)
 }
 
-/// Bytes in an allocation of their own.
+/// Returns the size of an allocation with `bytes` of content.
 const fn heap(bytes: usize) -> usize {
     bytes.next_multiple_of(STEP)
 }
@@ -142,7 +143,7 @@ const fn heap(bytes: usize) -> usize {
 mod tests {
     use super::*;
     use crate::models::artifact::ArtifactKey;
-    use crate::models::backend_kind::BackendKind;
+    use crate::models::backend_id::BackendId;
     use crate::models::naming::ExtensionId;
 
     const MUCH: usize = 100_000;
@@ -155,7 +156,7 @@ mod tests {
     fn release(tag: &str) -> Release {
         Release {
             artifact: ArtifactChoice::Unread,
-            ..Release::of_tag(BackendKind::Oci, tag.parse().unwrap())
+            ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
         }
     }
 

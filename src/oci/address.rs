@@ -1,21 +1,21 @@
-//! Where a registry is: what an operator writes, and the addresses made from it.
+//! Address of a registry: parsing of the configured text, and the URLs built from it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// Docker Hub under the names people use for it; its API answers at the last of them.
+/// Host names of Docker Hub. Its API is served at the last one.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/// The address of a registry: `host[:port][/path]`, HTTPS unless it begins with `http://`.
+/// Address of a registry: `host[:port][/path]`, HTTPS unless it begins with `http://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryAddress {
-    /// Ends with a slash; `v2/…` is joined to it.
+    /// Base URL with a trailing slash, to which `v2/…` is appended.
     base: Url,
 }
 
-/// The text is no address of a registry. Fit for an operator.
+/// The text is not the address of a registry. The message is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a registry is host, host:port or host/path, for plain HTTP with http:// before it, without user, query or fragment"
@@ -23,9 +23,9 @@ pub struct RegistryAddress {
 pub struct InvalidAddress;
 
 impl RegistryAddress {
-    /// The address of a path of the distribution API, such as `_catalog`.
+    /// Returns the URL of a path in the distribution API, such as `_catalog`.
     ///
-    /// Every part of the path must already be fit for one: names, tags and digests are by their
+    /// Every part of the path must be valid in a URL. Names, tags and digests are, by their
     /// grammars.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Url {
@@ -34,20 +34,20 @@ impl RegistryAddress {
         url
     }
 
-    /// The address for people: `https://host/namespace/repository`.
+    /// Returns the web address of a repository: `https://host/namespace/repository`.
     #[must_use]
     pub fn page(&self, repository: &str) -> String {
         format!("{}{repository}", self.base)
     }
 
-    /// The root of it all, for what needs an origin.
+    /// Returns the base URL, for comparisons of origins.
     #[must_use]
     pub const fn base(&self) -> &Url {
         &self.base
     }
 
-    /// Whether `host` or `host:port` is this registry. A port that is not written is the usual one
-    /// of the registry's scheme.
+    /// Returns true if `host` or `host:port` refers to this registry. Without a port, the default
+    /// port of the registry's scheme applies.
     #[must_use]
     pub fn is_called(&self, authority: &str) -> bool {
         let Ok(other) = Url::parse(&format!("{}://{authority}/", self.base.scheme())) else {
@@ -58,7 +58,7 @@ impl RegistryAddress {
         same_host && other.port_or_known_default() == self.base.port_or_known_default()
     }
 
-    /// Host and, where it is not the usual one, port.
+    /// Returns the host, and the port unless it is the default.
     #[must_use]
     pub fn authority(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
@@ -66,7 +66,7 @@ impl RegistryAddress {
     }
 }
 
-/// Whether a host is Docker Hub, whatever it is called.
+/// Returns true if a host is one of Docker Hub's.
 fn is_docker_hub(host: &str) -> bool {
     DOCKER_HUB.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
@@ -78,11 +78,13 @@ impl FromStr for RegistryAddress {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
         let (scheme, rest) = (scheme.to_ascii_lowercase(), rest.trim_end_matches('/'));
+        // A user or password here would end up in logs and in `/health`, which show the address.
         if !matches!(scheme.as_str(), "http" | "https") || rest.contains(['@', '?', '#', '\\', ' '])
         {
             return Err(InvalidAddress);
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // `docker.io` itself serves a web site, not the API.
         let host = if is_docker_hub(host) { "registry-1.docker.io" } else { host };
         let slash = if path.is_empty() { "" } else { "/" };
         let base = Url::parse(&format!("{scheme}://{host}/{path}{slash}"));

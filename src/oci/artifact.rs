@@ -1,5 +1,5 @@
-//! Which layer of a manifest is the archive, which child of an index is meant, and what the
-//! publisher says of both. Shared by registries and image layouts; no I/O.
+//! Choice of the archive among a manifest's layers and of the manifest in an index, and the
+//! publisher's metadata. Shared by registries and image layouts; no I/O.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,40 +14,44 @@ use crate::models::artifact::{
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::About;
 use crate::models::naming::ExtensionId;
-use crate::oci::layers::{Evidence, archive_name, ending_of_bytes, evidence, is_opaque, title};
+use crate::oci::layers::{
+    ArchiveEvidence, archive_name, ending_of_bytes, evidence, is_opaque, title,
+};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 
-/// How many indexes may lie inside each other.
+/// Maximum nesting depth of indexes.
 pub const INDEX_DEPTH_MAX: usize = 3;
-/// Largest manifest or index read, in bytes: the limit of distribution's registry.
+/// Maximum size of a manifest or index, in bytes; the limit of the distribution registry.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
-/// Entries of an index that are tried; an index of the most platforms known has a third of that.
+/// Maximum number of index entries tried. An index with the most platforms known has a third of
+/// that.
 pub const CHILDREN_MAX: usize = 32;
-/// Documents read on the way from one tag to its manifest, whatever indexes name.
+/// Maximum number of documents read between a tag and its manifest.
 pub const DOCUMENTS_MAX: usize = 64;
-/// Largest config blob read, in bytes; a larger one describes nothing to us.
+/// Maximum size of a config blob, in bytes. A larger one is ignored.
 pub const CONFIG_MAX: u64 = 64 * 1024;
 
 const TEXT_MAX: usize = 1_000;
-/// First bytes of a layer that are enough to tell whether it is an archive.
+/// Number of leading bytes of a layer that identify an archive format.
 pub const HEAD_MAX: u64 = 512;
-/// Layers that are named where none is an archive.
+/// Maximum number of layers named in a message about a missing archive.
 const LABELS_MAX: usize = 3;
-/// Longest keyword, in characters.
+/// Maximum length of a keyword, in characters.
 const KEYWORD_MAX: usize = 100;
 const KEYWORDS_MAX: usize = 32;
 const PREFIX: &str = "org.opencontainers.image.";
-/// Where a publisher puts keywords: OCI has no annotation for them, Artifact Hub's is the known one.
+/// Annotation with keywords. OCI defines none, so that Artifact Hub's is used.
 const KEYWORDS: &str = "io.artifacthub.package.keywords";
 
-/// The entries of an index that can hold the extension, in the order to try them: not
-/// attestations, and nothing that says it is for no platform at all.
+/// Returns the entries of an index that may hold the extension, in the order to try. Attestations
+/// and entries for an unknown platform are skipped.
 pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
     index
         .manifests
         .iter()
         .flatten()
         .filter(|entry| {
+            // BuildKit sets the platform `unknown/unknown` on its attestations.
             let unknown = |text: &str| text == "unknown";
             let nowhere = entry
                 .platform
@@ -58,13 +62,13 @@ pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
         .take(CHILDREN_MAX)
 }
 
-/// Whether a manifest holds an archive.
+/// Returns true if a manifest has a layer that may be an archive.
 #[must_use]
 pub fn has_archive(manifest: &Document) -> bool {
-    manifest.layers.iter().any(|layer| evidence(layer) > Evidence::Against)
+    manifest.layers.iter().any(|layer| evidence(layer) > ArchiveEvidence::Against)
 }
 
-/// Why nothing of a manifest can be served, in words for `/health`.
+/// Returns the reason why a manifest has no archive, for `/health`.
 #[must_use]
 pub fn lack_of_archive(manifest: &Document) -> String {
     if manifest.fs_layers {
@@ -86,14 +90,14 @@ pub fn lack_of_archive(manifest: &Document) -> String {
     format!("no layer is an archive, by title or media type: {}", named.join(", "))
 }
 
-/// The layer to download: the only archive; of several the one that these rules leave, in this
-/// order: what is said to be an archive goes before what may be one; a name after the version
-/// before others; a name without marks of a platform or a purpose before a marked one; a title with
-/// an archive's ending before others. Else the choice is the caller's.
+/// Chooses the layer to download. If there are several archives, these rules narrow the choice, in
+/// this order: explicit evidence of an archive; a name after the version; a name without marks of a
+/// platform or a purpose; a title with an archive's file extension. If several remain, the caller
+/// has to choose.
 ///
 /// # Errors
-/// A layer whose digest is none: nothing of the manifest can be trusted then; and more layers than
-/// can be served.
+/// Returns an error if a layer has an invalid digest, because then the whole manifest is untrusted,
+/// or if there are too many layers.
 pub fn choose_layer(
     id: &ExtensionId,
     version: &str,
@@ -106,7 +110,7 @@ pub fn choose_layer(
     let stem = format!("{}-{version}", id.name);
     let name = |layer: &Descriptor| archive_name(layer, &stem);
     let mut archives = archives(layers);
-    narrow(&mut archives, |layer| evidence(layer) == Evidence::Given);
+    narrow(&mut archives, |layer| evidence(layer) == ArchiveEvidence::Given);
     let repository = id.oci_repository();
     let own = [id.name.as_str(), &repository];
     let mark = |layer: &Descriptor| {
@@ -117,7 +121,7 @@ pub fn choose_layer(
         let stem = titled.as_deref().and_then(archive_stem);
         stem.is_some_and(|stem| is_named_after(stem, &own, version))
     });
-    // A layer that is alone is served whatever its name says.
+    // Each rule only prefers: a layer that is alone is served under any name.
     narrow(&mut archives, |layer| mark(layer) < NameMark::Foreign);
     narrow(&mut archives, |layer| mark(layer) == NameMark::Plain);
     narrow(&mut archives, |layer| title(layer).is_some_and(is_archive_name));
@@ -135,8 +139,8 @@ pub fn choose_layer(
     }
 }
 
-/// The only layer of a manifest, where neither a title nor its media type says what it is: regctl
-/// gives it the type of the whole artifact. Its first bytes can tell.
+/// Returns the only layer of a manifest if neither its title nor its media type identifies it.
+/// regctl sets the artifact's type on the layer too. The leading bytes of the layer decide.
 #[must_use]
 pub fn untold_layer(manifest: &Document) -> Option<&Descriptor> {
     let mut content = manifest.layers.iter().filter(|layer| layer.media_type != EMPTY);
@@ -145,10 +149,10 @@ pub fn untold_layer(manifest: &Document) -> Option<&Descriptor> {
     (is_untold && content.next().is_none()).then_some(only)
 }
 
-/// What an untold layer is that begins with these bytes.
+/// Chooses a layer by its leading bytes.
 ///
 /// # Errors
-/// Its digest is none.
+/// Returns an error if the layer's digest is invalid.
 pub fn choose_by_bytes(
     id: &ExtensionId,
     version: &str,
@@ -163,21 +167,22 @@ pub fn choose_by_bytes(
     Ok(ArtifactChoice::Chosen(file))
 }
 
-/// The layers that may be archives, each digest once.
+/// Returns the layers that may be archives, without duplicate digests.
 fn archives(layers: &[Descriptor]) -> Vec<&Descriptor> {
     let mut seen = HashSet::new();
-    let maybe = layers.iter().filter(|layer| evidence(layer) > Evidence::Against);
+    let maybe = layers.iter().filter(|layer| evidence(layer) > ArchiveEvidence::Against);
     maybe.filter(|layer| seen.insert(layer.digest.as_str())).collect()
 }
 
-/// Keeps only what fits, where anything does.
+/// Keeps only the matching layers if at least one matches.
 fn narrow(layers: &mut Vec<&Descriptor>, fits: impl Fn(&Descriptor) -> bool) {
     if layers.iter().any(|layer| fits(layer)) {
         layers.retain(|layer| fits(layer));
     }
 }
 
-/// Every layer that can be asked for by itself. One without a title is called by its digest.
+/// Returns all layers that can be requested separately. A layer without a title is named by its
+/// digest.
 pub fn files(
     layers: &[Descriptor],
     url: impl Fn(&Digest) -> Option<String>,
@@ -186,10 +191,12 @@ pub fn files(
     content.filter_map(|layer| file(layer, file_name(layer).into(), &url).ok()).collect()
 }
 
-/// The name by which a layer can be asked for.
+/// Returns the file name by which a layer can be requested.
 fn file_name(layer: &Descriptor) -> String {
     match title(layer) {
-        Some(_) if evidence(layer) > Evidence::Against => archive_name(layer, &layer.digest).into(),
+        Some(_) if evidence(layer) > ArchiveEvidence::Against => {
+            archive_name(layer, &layer.digest).into()
+        }
         title => title.unwrap_or(&layer.digest).to_owned(),
     }
 }
@@ -214,19 +221,20 @@ fn label(layer: &Descriptor) -> String {
 }
 
 fn printable(text: &str) -> String {
+    // The name goes into messages, and its publisher chose it freely.
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
-/// What a publisher may say of one manifest, nearest first.
+/// Metadata of one manifest from its publisher, the nearest source first.
 pub struct Claims<'a> {
-    /// Annotations of the manifest, of its entry in an index, of the index.
+    /// Annotations of the manifest, the index entry, and the index.
     pub annotations: Vec<&'a Annotations>,
-    /// The config blob, where there is one worth reading.
+    /// Config blob, if it is usable.
     pub config: Option<&'a ConfigBlob>,
 }
 
 impl Claims<'_> {
-    /// The description and its like, each from the nearest place that has it.
+    /// Returns the description and similar fields, each from the nearest source that has it.
     #[must_use]
     pub fn about(&self) -> About {
         let config = self.config;
@@ -241,7 +249,7 @@ impl Claims<'_> {
         }
     }
 
-    /// When it was made: the nearest date that can be read, and believed at the given time.
+    /// Returns the nearest readable creation date that is plausible at the time `now`.
     #[must_use]
     pub fn published_at(&self, now: Timestamp) -> Option<Timestamp> {
         let of_config = self.config.and_then(|config| config.created.as_deref().map(Into::into));
@@ -253,7 +261,7 @@ impl Claims<'_> {
         self.texts(name).next()
     }
 
-    /// What each place says that says anything, the nearest first.
+    /// Returns all values of an annotation, the nearest first.
     fn texts(&self, name: &str) -> impl Iterator<Item = Box<str>> {
         let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
         let places = self.annotations.iter().copied().chain(labels);
@@ -261,7 +269,7 @@ impl Claims<'_> {
         places.filter_map(move |annotations| clean(annotations.get(&key)?))
     }
 
-    /// The keywords of the nearest place that has any.
+    /// Returns the keywords from the nearest source that has any.
     fn keywords(&self) -> Box<[Box<str>]> {
         let annotated = self.annotations.iter().filter_map(|annotations| annotations.get(KEYWORDS));
         let annotated = annotated.map(|text| usable(text.split(',')));
@@ -276,7 +284,8 @@ fn usable<'a>(words: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
     words.filter(short).filter_map(clean).take(KEYWORDS_MAX).collect()
 }
 
-/// A claim fit to show: bounded, on one line, without control characters; `None` if nothing is left.
+/// Cleans a text for display: bounded, on one line, without control characters. `None` if nothing
+/// is left.
 fn clean(text: &str) -> Option<Box<str>> {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.trim().chars().take(TEXT_MAX).map(printable).collect();
@@ -285,12 +294,14 @@ fn clean(text: &str) -> Option<Box<str>> {
 
 fn is_web_address(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
+    // The address becomes a link on web pages, so that no other scheme may pass.
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
         && rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
         && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }
 
-/// Zero dates, `SOURCE_DATE_EPOCH` and dates far ahead say when a build ran, not when this was made.
+/// Returns true unless a date is zero, from `SOURCE_DATE_EPOCH` or far in the future: such dates
+/// describe the build, not the release.
 fn is_believable(at: Timestamp, now: Timestamp) -> bool {
     const YEAR_2000: i64 = 946_684_800;
     let next_year = now.checked_add(Span::new().hours(366 * 24)).unwrap_or(Timestamp::MAX);
@@ -316,7 +327,7 @@ mod tests {
         layer
     }
 
-    /// The same with a digest of its own.
+    /// Returns a layer with a different digest.
     fn another(media_type: &str, title: &str) -> Descriptor {
         let digest = Digest::sha256(title.as_bytes()).to_string();
         Descriptor { digest, ..layer(media_type, title) }

@@ -1,9 +1,10 @@
-//! Being let in: what to show a registry, what to do when it refuses, and whether it ever let us in.
+//! Authentication at a registry: the credentials to send, the reaction to a refusal, and the time
+//! of the last success.
 //!
-//! A request goes out with what is known to serve; a refusal is answered with what its challenge
-//! asks for, a token first, a password where that does not serve. A refusal that names no way in may
-//! be due to what was shown (GHCR and zot answer a stale token so): then the bare request is sent
-//! once, for the challenge it brings.
+//! A request is sent with the credentials that worked last. A refusal is answered as its challenge
+//! demands: with a token first, and with a password if that fails. A refusal without a challenge
+//! may be due to the credentials themselves (GHCR and zot respond to a stale token this way). The
+//! request is then sent once without credentials, to get a challenge.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,81 +19,82 @@ use crate::backend::coalesce::Coalesced;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Request};
-use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
-use crate::oci::operations;
+use crate::oci::labels;
 use crate::oci::realm::TokenHost;
-use crate::oci::token::{Token, TokenServer, credentials_header};
+use crate::oci::token::{BearerToken, TokenServer, credentials_header};
 
-/// Longest answer to a ping, in bytes.
+/// Maximum size of a response to a ping, in bytes.
 const PING_MAX: usize = 64 * 1024;
 
-/// The way into one registry.
-pub struct Auth {
-    door: Arc<Door>,
-    /// Shared with questions for tokens, which outlive their callers.
-    state: Arc<Mutex<State>>,
-    fetching: Coalesced<BearerChallenge, Token>,
+/// Authentication state for one registry.
+pub struct RegistryAuth {
+    door: Arc<AuthContext>,
+    /// Shared with token requests, which outlive their callers.
+    state: Arc<Mutex<AuthState>>,
+    fetching: Coalesced<BearerChallenge, BearerToken>,
 }
 
-/// What does not change.
-struct Door {
+/// Immutable part of the state.
+struct AuthContext {
     http: HttpClient,
     registry: RegistryAddress,
-    /// Token servers beside the registry's own that may be told who we are.
+    /// BearerToken servers that may receive credentials, in addition to the registry's own.
     token_hosts: Vec<TokenHost>,
 }
 
-/// The most challenges, and the most tokens, that are kept of a registry: it decides how long each is.
+/// Bounds of the caches for challenges and for tokens. The registry controls the size of each
+/// entry.
 const BOUNDS: Bounds =
     Bounds { entries: NonZeroUsize::new(16 * 1024).unwrap(), bytes: 4 * 1024 * 1024 };
-/// What an entry takes beside its texts, in bytes.
+/// Fixed memory per entry, in bytes, beside its texts.
 const ENTRY_BYTES: usize = 256;
 
-struct State {
+struct AuthState {
     credentials: Arc<Credentials>,
-    /// Whether the registry asks for a password with every request; not known before the first.
+    /// True if the registry requires a password with every request. `None` before the first ping.
     basic: Option<bool>,
-    /// What each subject was last challenged for: each repository may have its own.
-    ways: Weighted<String, Way>,
-    tokens: Weighted<BearerChallenge, Token>,
+    /// Last challenge per subject, because each repository may have another one.
+    ways: Weighted<String, AuthMethod>,
+    tokens: Weighted<BearerChallenge, BearerToken>,
     worked_at: Option<Instant>,
 }
 
-/// The way in that served a subject.
+/// Authentication method that worked for a subject.
 #[derive(Clone)]
-struct Way {
+struct AuthMethod {
     challenge: Challenge,
-    /// Whether the registry takes a password as well.
+    /// True if the registry accepts a password as well.
     takes_password: bool,
 }
 
-/// What one question has tried so far.
+/// Progress of one request.
 #[derive(Default)]
 struct Tried {
-    /// A token fetched for this very request is not replaced by another one.
+    /// True if a token was fetched for this request. It is not fetched a second time.
     fetched: bool,
-    /// Why there is no token, where a password is tried in its place.
+    /// Failure to get a token, if a password is tried instead.
     no_token: Option<Error>,
 }
 
-/// What a request shows of us.
+/// Credentials sent with a request.
 #[derive(Clone)]
 enum Access {
     Bare,
-    /// User and password.
+    /// User name and password.
     Password,
-    /// The token that was configured.
+    /// BearerToken from the configuration.
     Configured,
-    /// A token that was fetched for a challenge.
-    Fetched(BearerChallenge, Token),
+    /// BearerToken that was fetched for a challenge.
+    Fetched(BearerChallenge, BearerToken),
 }
 
-impl State {
+impl AuthState {
     fn new(credentials: Credentials) -> Self {
         Self {
             credentials: Arc::new(credentials),
@@ -103,23 +105,24 @@ impl State {
         }
     }
 
-    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<Token> {
-        self.tokens.get(challenge).cloned().filter(Token::is_good)
+    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<BearerToken> {
+        self.tokens.get(challenge).cloned().filter(BearerToken::is_good)
     }
 
-    fn keep_token(&mut self, challenge: BearerChallenge, token: Token) {
+    fn keep_token(&mut self, challenge: BearerChallenge, token: BearerToken) {
         let weight = ENTRY_BYTES + challenge.bytes() + token.bytes();
         self.tokens.put(challenge, weight, token);
     }
 
-    fn keep_way(&mut self, subject: String, way: Way) {
+    fn keep_way(&mut self, subject: String, way: AuthMethod) {
         let weight = ENTRY_BYTES + subject.len() + way.challenge.bytes();
         self.ways.put(subject, weight, way);
     }
 }
 
-impl Auth {
-    /// The way in with these credentials, of which token servers at these hosts may be told too.
+impl RegistryAuth {
+    /// Creates the state for these credentials. BearerToken servers at `token_hosts` may receive them
+    /// too.
     #[must_use]
     pub fn new(
         http: HttpClient,
@@ -127,29 +130,29 @@ impl Auth {
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
     ) -> Self {
-        let door = Arc::new(Door { http, registry, token_hosts });
-        let state = Arc::new(Mutex::new(State::new(credentials)));
+        let door = Arc::new(AuthContext { http, registry, token_hosts });
+        let state = Arc::new(Mutex::new(AuthState::new(credentials)));
         Self { door, state, fetching: Coalesced::default() }
     }
 
-    /// Uses other credentials from now on, and forgets what the former ones brought.
+    /// Replaces the credentials, and drops all tokens and challenges of the previous ones.
     pub fn renew(&self, credentials: Credentials) {
-        *self.state.lock() = State::new(credentials);
+        *self.state.lock() = AuthState::new(credentials);
     }
 
-    /// Whether the registry accepted the present credentials within this time.
+    /// Returns true if the registry accepted the current credentials within this time.
     #[must_use]
     pub fn worked_within(&self, span: Duration) -> bool {
         self.state.lock().worked_at.is_some_and(|at| at.elapsed() <= span)
     }
 
-    /// Sends a request until it is let in, or refused for good: four times at most.
+    /// Sends a request until it is accepted or finally refused, at most four times.
     ///
-    /// `subject` is what may need a token of its own: a repository, or the catalog.
+    /// `subject` is the scope of a token: a repository, or the catalog.
     ///
     /// # Errors
-    /// What sending brings, and `BackendRefused` where a token server refuses the credentials. A
-    /// refusal by the registry itself is an answer.
+    /// Returns the errors of sending, and `BackendRefused` if a token server refuses the
+    /// credentials. A refusal by the registry itself is returned as a response.
     pub async fn through<A, F>(
         &self,
         subject: &str,
@@ -163,8 +166,8 @@ impl Auth {
         let mut shown = self.opening(subject, &mut tried).await?;
         loop {
             let answer = send(self.header(&shown)?).await?;
-            // Whoever answers behind a redirect knows neither us nor our credentials, and could
-            // have them sent anywhere: what it refuses is refused, and nothing is learned of it.
+            // The target of a redirect is no authority on our credentials and could name any token
+            // server. Its refusal is final, and nothing is learned from it.
             if answer.left_home() {
                 return Ok(answer);
             }
@@ -180,7 +183,7 @@ impl Auth {
         }
     }
 
-    /// What to show first.
+    /// Returns the credentials for the first attempt.
     async fn opening(&self, subject: &str, tried: &mut Tried) -> Result<Access> {
         let (credentials, way) = {
             let mut state = self.state.lock();
@@ -191,7 +194,8 @@ impl Auth {
             (Credentials::Token(_), _) => Ok(Access::Configured),
             (_, Some(Challenge::Bearer(challenge))) => match self.fetched(challenge).await {
                 Err(error) => {
-                    // The registry may have another token server by now: next time it is asked.
+                    // The registry may use another token server by now; the next request gets a new
+                    // challenge.
                     self.state.lock().ways.remove(subject);
                     self.in_place_of_a_token(subject, takes_password, error, tried)
                 }
@@ -205,7 +209,8 @@ impl Auth {
         }
     }
 
-    /// The password, where there is one and the registry takes it; else the token's failure.
+    /// Falls back to the password if there is one and the registry accepts it. Otherwise returns
+    /// the error of the token.
     fn in_place_of_a_token(
         &self,
         subject: &str,
@@ -221,15 +226,16 @@ impl Auth {
         Ok(Access::Password)
     }
 
-    /// Whether the registry asks for a password with every request. A registry that lets anyone
-    /// read something would never say so when it matters.
+    /// Returns true if the registry requires a password with every request. A registry with public
+    /// content responds to anonymous requests with less content instead of a challenge.
     async fn wants_password(&self) -> Result<bool> {
         let known = self.state.lock().basic;
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping = Request::get(operations::PING, self.door.registry.endpoint("")).probe();
-        let answer = self.door.http.fetch(ping, PING_MAX, Room::Much).await?;
+        let ping = Request::get(labels::PING, self.door.registry.endpoint("")).probe();
+        let answer = self.door.http.fetch(ping, PING_MAX, MemoryBudget::Much).await?;
+        // A failing registry sends no challenge, so that this response must not be cached.
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
         }
@@ -238,8 +244,8 @@ impl Auth {
         Ok(basic)
     }
 
-    /// What to show after a refusal; `None`: the refusal stands. What was shown is never shown
-    /// again, so that every way ends.
+    /// Returns the credentials for the next attempt, or `None` if the refusal is final. No
+    /// credentials are sent twice, so that the loop ends.
     async fn after_refusal(
         &self,
         subject: &str,
@@ -262,7 +268,8 @@ impl Auth {
                         .map(Some);
                 }
             };
-            // Not before a token came of it: who is not let in has nothing kept here.
+            // Stored only after a token was issued: requests for made-up names must not fill the
+            // cache.
             self.remember(subject, Challenge::Bearer(challenge.clone()), takes_password);
             return Ok(Some(access));
         }
@@ -271,6 +278,7 @@ impl Auth {
                 self.remember(subject, Challenge::Basic, true);
                 Some(Access::Password)
             }
+            // GHCR and zot refuse a stale token without a challenge; an anonymous request gets one.
             Access::Configured | Access::Fetched(..) if offered.is_empty() && !tried.fetched => {
                 Some(Access::Bare)
             }
@@ -279,7 +287,7 @@ impl Auth {
     }
 
     fn remember(&self, subject: &str, challenge: Challenge, takes_password: bool) {
-        let way = Way { challenge, takes_password };
+        let way = AuthMethod { challenge, takes_password };
         self.state.lock().keep_way(subject.to_owned(), way);
     }
 
@@ -288,7 +296,7 @@ impl Auth {
         matches!(*state.credentials, Credentials::Password { .. } | Credentials::Identity(_))
     }
 
-    /// A token for a challenge: one still good, or a new one, fetched once for all who need it.
+    /// Returns a valid token for a challenge, cached or fetched (single flight).
     async fn fetched(&self, challenge: BearerChallenge) -> Result<Access> {
         if let Some(token) = self.state.lock().good_token(&challenge) {
             return Ok(Access::Fetched(challenge, token));
@@ -298,10 +306,11 @@ impl Auth {
         Ok(Access::Fetched(challenge, token))
     }
 
-    /// Drops a refused token, unless another caller has already replaced it.
+    /// Drops a refused token, unless another request has already replaced it.
     fn forget(&self, subject: &str, shown: &Access) {
         let Access::Fetched(challenge, refused) = shown else { return };
         let mut state = self.state.lock();
+        // A newer token of another request must stay.
         let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
         if is_held {
             state.tokens.remove(challenge);
@@ -322,6 +331,7 @@ impl Auth {
 
     fn accepted(&self, shown: &Access, status: StatusCode) {
         let mut state = self.state.lock();
+        // Public content proves nothing about our credentials.
         let shows_us =
             !matches!(shown, Access::Bare) || matches!(*state.credentials, Credentials::Anonymous);
         if status.is_success() && shows_us {
@@ -330,12 +340,13 @@ impl Auth {
     }
 }
 
-/// Asks for a token and keeps it before the question ends: who asks next must find one of both.
+/// Fetches a token and caches it within the single flight, so that a concurrent request finds the
+/// flight or the token.
 async fn fetch(
-    door: Arc<Door>,
-    state: Arc<Mutex<State>>,
+    door: Arc<AuthContext>,
+    state: Arc<Mutex<AuthState>>,
     challenge: BearerChallenge,
-) -> Result<Token> {
+) -> Result<BearerToken> {
     let credentials = {
         let mut state = state.lock();
         if let Some(token) = state.good_token(&challenge) {
@@ -347,6 +358,7 @@ async fn fetch(
     let server = TokenServer::of(&challenge, registry, hosts, &door.http, &credentials)?;
     let token = server.token(&challenge).await?;
     let mut state = state.lock();
+    // The credentials may have been replaced during the request.
     if Arc::ptr_eq(&state.credentials, &credentials) {
         state.keep_token(challenge, token.clone());
     }
@@ -357,24 +369,24 @@ fn offered(headers: &HeaderMap) -> Vec<Challenge> {
     challenges(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// An answer that can turn out to be a refusal.
+/// A response that may be a refusal.
 pub trait Refusable {
-    /// Its status.
+    /// Returns the status.
     fn status(&self) -> StatusCode;
 
-    /// Its headers.
+    /// Returns the headers.
     fn headers(&self) -> &HeaderMap;
 
-    /// Whether someone else than the registry says so, to whom it redirected.
+    /// Returns true if the response is from another server that the registry redirected to.
     fn left_home(&self) -> bool;
 
-    /// Whether it says that we may not.
+    /// Returns true for 401 and 403.
     fn is_refusal(&self) -> bool {
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
 }
 
-impl Refusable for Answer {
+impl Refusable for UpstreamResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -409,12 +421,12 @@ mod tests {
     #[test]
     fn challenges_and_tokens_are_bounded_in_number_and_in_bytes() {
         for (length, most) in [(1, 16 * 1024), (10_000, 4 * 1024 * 1024 / 10_000)] {
-            let mut state = State::new(Credentials::Anonymous);
+            let mut state = AuthState::new(Credentials::Anonymous);
             for number in 0..20_000 {
                 let realm = format!("https://{number}.example/{}", "x".repeat(length));
                 let challenge = BearerChallenge { realm, service: None, scopes: Vec::new() };
                 let challenge = Challenge::Bearer(challenge);
-                state.keep_way(number.to_string(), Way { challenge, takes_password: false });
+                state.keep_way(number.to_string(), AuthMethod { challenge, takes_password: false });
             }
             assert!(state.ways.values().count() <= most, "{length}");
             assert!(state.ways.peek("19999").is_some() && state.ways.peek("0").is_none());

@@ -1,4 +1,4 @@
-//! The backend over one namespace of an OCI registry.
+//! Backend for one namespace of an OCI registry.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,10 +17,10 @@ use crate::backend::naming::naming_faults;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::room::Room;
 use crate::models::artifact::Artifact;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::digest::{Digest, InvalidDigest};
 use crate::models::extension::{Extension, Release};
@@ -28,52 +28,52 @@ use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
+use crate::oci::change_tracker::ChangeTracker;
 use crate::oci::client::{Client, Names};
 use crate::oci::credentials::Credentials;
-use crate::oci::known::Known;
-use crate::oci::reading::{Place, Reader};
+use crate::oci::reading::{ManifestReader, RepositoryRef};
 use crate::oci::settings::OciSettings;
 use crate::oci::sweep::{AT_ONCE, Sweep};
 use crate::oci::unlisted::nothing_listed;
 
-/// Serves the extensions of one namespace. Cheap to clone.
+/// Backend for the extensions in one namespace. Cheap to clone.
 #[derive(Clone)]
 pub struct OciBackend(Arc<Inner>);
 
 struct Inner {
     settings: OciSettings,
     client: Client,
-    reader: Reader,
-    known: Known,
-    /// What the registry's catalog named so far; `None`: it never showed us any.
+    reader: ManifestReader,
+    known: ChangeTracker,
+    /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: Coalesced<ExtensionId, Extension>,
-    /// Reads of older releases that may be under way, over all extensions: however slow they are,
-    /// half of the connections are left for everything else.
+    /// Permits for reads of older releases, across all extensions. They use half of the connections
+    /// at most, so that slow ones do not block other requests.
     whole_reads: Semaphore,
 }
 
 impl OciBackend {
-    /// A backend that has not asked anything yet.
+    /// Creates a backend without sending a request.
     ///
     /// # Errors
-    /// `Invalid` for a certificate file that cannot be used.
+    /// `Invalid` if a certificate file is not usable.
     pub fn new(settings: OciSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let http = HttpClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
         let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
         Ok(Self(Arc::new(Inner {
-            reader: Reader::new(client.clone()),
+            reader: ManifestReader::new(client.clone()),
             client,
             whole_reads: Semaphore::new((settings.upstream.max_concurrency / 2).max(1)),
             settings,
-            known: Known::new(),
+            known: ChangeTracker::new(),
             named: Mutex::default(),
             releases: Coalesced::default(),
         })))
     }
 
-    /// Uses other credentials from now on.
+    /// Replaces the credentials for all further requests.
     pub fn renew_credentials(&self, credentials: Credentials) {
         self.0.client.renew_credentials(credentials);
     }
@@ -82,11 +82,17 @@ impl OciBackend {
         self.0.client.roomy(|room| self.extension_in(id, all, room)).await
     }
 
-    async fn extension_in(&self, id: &ExtensionId, all: bool, room: Room) -> Result<Extension> {
+    async fn extension_in(
+        &self,
+        id: &ExtensionId,
+        all: bool,
+        room: MemoryBudget,
+    ) -> Result<Extension> {
         let inner = &self.0;
         let place = inner.place(id);
         let found = match inner.client.tags_in(&place.repository, room).await {
             Ok(found) => found,
+            // The caller repeats it with much room; it says nothing about the repository.
             Err(error) if error.is_oversized() => return Err(error),
             Err(error) => {
                 let error = inner.told_apart(error, id).await;
@@ -102,10 +108,11 @@ impl OciBackend {
         let sweep = Sweep::new(&inner.reader, &place, tags, room);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
-        let extension = extension.map_err(|error| error.at(BackendKind::Oci))?;
+        let extension = extension?;
         inner.known.read_with(place.id, &names, has_gap);
         let told = unfit.fault().into_iter().chain(extension.faults().iter().cloned());
         let mut faults: Vec<ExtensionFault> = told.collect();
+        // An empty extension must have a reason in `/health`.
         if extension.releases().is_empty() && faults.is_empty() && !has_gap {
             faults.extend(nothing_listed(tags_of(&names).iter()));
         }
@@ -118,28 +125,29 @@ fn tags_of(names: &[String]) -> Vec<Tag> {
 }
 
 impl Inner {
-    /// The extension as the registry spells it, and its repository.
-    fn place(&self, id: &ExtensionId) -> Place {
+    /// Returns the extension in the registry's spelling, and its repository.
+    fn place(&self, id: &ExtensionId) -> RepositoryRef {
         let namespace = &self.settings.namespace;
         let repository = namespace.repository_of(id);
         let id = namespace.extension_of(repository.as_str()).unwrap_or_else(|| id.clone());
-        Place { id, repository }
+        RepositoryRef { backend: self.settings.id, id, repository }
     }
 
-    /// A failure for one repository. Many registries refuse what they do not have: that is a "no"
-    /// where the repository was never read and the same credentials serve elsewhere.
+    /// Classifies a failure for one repository. Many registries refuse access to unknown
+    /// repositories. This counts as absence if the repository was never read and the same
+    /// credentials work for another one.
     async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
-        let error = if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
+
+        if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
             Error::not_found(format!("Extension {id} not found")).because(error)
         } else {
             error
-        };
-        error.at(BackendKind::Oci)
+        }
     }
 
-    /// Whether our credentials are good for another repository, asked now: that they were good a
-    /// minute ago says nothing once a refusal came. Never where this one is known to be there.
+    /// Returns true if the credentials work for another repository at this moment: an earlier
+    /// success is outdated by the refusal. Returns false if this repository is known to exist.
     async fn is_elsewhere_served(&self, id: &ExtensionId) -> bool {
         let known = self.known.ids();
         let is_named = self.named.lock().as_ref().is_some_and(|named| named.contains(id));
@@ -148,14 +156,16 @@ impl Inner {
         }
         match known.first() {
             Some(other) => {
-                let found = self.client.tags_in(&self.place(other).repository, Room::Little).await;
+                let found =
+                    self.client.tags_in(&self.place(other).repository, MemoryBudget::Little).await;
+                // An oversized list is a list, so that the credentials work.
                 found.map_or_else(|error| error.is_oversized(), |_| true)
             }
             None => self.client.worked_within(self.settings.ttl),
         }
     }
 
-    /// The configured extensions and those of the catalog, where there is one for us.
+    /// Lists the configured extensions, and those of the catalog if it is accessible.
     async fn listing(&self) -> Result<Listing> {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
@@ -181,7 +191,7 @@ impl Inner {
         let is_shown = found.named > 0;
         let (mut coverage, mut reason) =
             (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
-        // What is configured is there, so that an empty catalog hides it.
+        // Configured repositories exist, so that an empty catalog must be hiding them.
         if !is_shown && found.gap.is_none() && !ids.is_empty() {
             reason = Some(EMPTY_CATALOG.to_owned());
             coverage = Coverage::Bounded(EMPTY_CATALOG.into());
@@ -189,6 +199,7 @@ impl Inner {
         ids.extend(ours.iter().cloned());
         if is_shown {
             let mut named = self.named.lock();
+            // A partial catalog must not remove the names that an earlier one listed.
             match named.as_mut().filter(|_| !coverage.is_complete()) {
                 Some(named) => named.extend(ours),
                 None => *named = Some(ours),
@@ -204,8 +215,8 @@ impl Inner {
         listing
     }
 
-    /// What is proven where there is no catalog for us, but configured repositories. Only a
-    /// catalog that was there before can be expected back.
+    /// Returns the coverage of a listing without a catalog but with configured repositories. A
+    /// catalog that worked before is expected to return.
     fn without_catalog(&self, error: &Error) -> Coverage {
         let reason = error.report().into();
         match error.kind() {
@@ -216,7 +227,7 @@ impl Inner {
     }
 }
 
-/// What an empty catalog may mean.
+/// Message about an empty catalog.
 const EMPTY_CATALOG: &str =
     "The catalog is empty, which registries also answer to who may not see it";
 
@@ -231,8 +242,8 @@ fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<Str
 }
 
 impl Inner {
-    /// A quiet round: the catalog, and one list of tags for each extension that was read. What
-    /// is new, missing, or fails is to be read again.
+    /// Finds changed extensions with few requests: the catalog, and one list of tags for each known
+    /// extension. New, missing and failing extensions count as changed.
     async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {
         let Listing { ids, coverage, faults } = self.listing().await?;
         let mut ids: BTreeSet<ExtensionId> = ids.into_iter().collect();
@@ -240,6 +251,7 @@ impl Inner {
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
             let is_same = |found: Names| self.known.is_same(&id, &found.names, found.gap.is_some());
+            // A failure counts as a change: the full read then reports it.
             let same = found.is_ok_and(is_same);
             (!same).then_some(id)
         });
@@ -248,7 +260,7 @@ impl Inner {
     }
 }
 
-/// Whether a registry keeps its catalog from us, rather than failing just now.
+/// Returns true if the registry denies or lacks a catalog, as opposed to a temporary failure.
 fn is_no_catalog(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -262,12 +274,12 @@ fn no_catalog() -> Error {
 
 #[async_trait]
 impl Backend for OciBackend {
-    fn source(&self) -> BackendKind {
-        BackendKind::Oci
+    fn id(&self) -> BackendId {
+        self.0.settings.id
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.0.listing().await.map_err(|error| error.at(BackendKind::Oci))
+        self.0.listing().await
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
@@ -284,7 +296,7 @@ impl Backend for OciBackend {
         let place = self.0.place(id);
         match self.0.reader.version(&place, tag).await {
             Ok(release) => Ok(release),
-            Err(error) if error.is_not_found() => Err(error.at(BackendKind::Oci)),
+            Err(error) if error.is_not_found() => Err(error),
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
@@ -299,18 +311,15 @@ impl Backend for OciBackend {
         let digest: Digest = artifact.key.as_str().parse().map_err(|error: InvalidDigest| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
-        let opened =
-            self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await;
-        opened.map_err(|error| error.at(BackendKind::Oci))
+
+        self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
         let place = self.0.place(id);
         match self.0.reader.readme(&place, release).await {
-            Ok(found) => found.ok_or_else(|| no_readme(id, release).at(BackendKind::Oci)),
-            Err(error) if error.is_not_found() => {
-                Err(no_readme(id, release).because(error).at(BackendKind::Oci))
-            }
+            Ok(found) => found.ok_or_else(|| no_readme(id, release)),
+            Err(error) if error.is_not_found() => Err(no_readme(id, release).because(error)),
             Err(error) => Err(self.0.told_apart(error, id).await),
         }
     }
@@ -321,17 +330,17 @@ impl Backend for OciBackend {
             None => Ok(Changes::These { dirty: Vec::new(), cursor: known.cursor(), listed: None }),
             Some(since) if !known.goes_on_from(since) => Ok(Changes::CannotTell),
             Some(_) => {
-                // Before anything is read again: a cursor must never be ahead of its asker.
+                // Taken before any read: the cursor must never be ahead of the data that its holder
+                // has.
                 let cursor = known.cursor();
-                let (dirty, listed) =
-                    self.0.dirty().await.map_err(|error| error.at(BackendKind::Oci))?;
+                let (dirty, listed) = self.0.dirty().await?;
                 Ok(Changes::These { dirty, cursor, listed: Some(listed) })
             }
         }
     }
 
     async fn probe(&self) -> Result<()> {
-        self.0.client.ping().await.map_err(|error| error.at(BackendKind::Oci))
+        self.0.client.ping().await
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

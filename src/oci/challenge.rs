@@ -1,39 +1,40 @@
-//! `WWW-Authenticate` as registries write it: several challenges in one header, any case, with or
-//! without quotes. What is longer than any registry needs is left out, and so is never remembered.
+//! Parser for `WWW-Authenticate` (RFC 9110, 11.6.1) as registries send it: several challenges in
+//! one header, in any case, with or without quotes. Oversized values are skipped, so that they are
+//! never cached.
 
-/// Longest header that is read, in bytes.
+/// Maximum length of a header, in bytes.
 const HEADER_MAX: usize = 8 * 1024;
-/// Challenges read of one answer.
+/// Maximum number of challenges in a response.
 const CHALLENGES_MAX: usize = 16;
-/// Longest address of a token server, and longest name of a registry there.
+/// Maximum lengths of a token server's address and of a registry's name there, in bytes.
 const REALM_MAX: usize = 2 * 1024;
 const SERVICE_MAX: usize = 512;
-/// Scopes of one token, and the longest of them.
+/// Maximum number of scopes of a token, and maximum length of each.
 const SCOPES_MAX: usize = 16;
 const SCOPE_MAX: usize = 512;
 
-/// One way in that a registry offers. Schemes that no registry uses are left out.
+/// Authentication method that a registry offers. Unsupported schemes are skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// User name and password with every request.
     Basic,
-    /// A token, to be fetched first.
+    /// A token from a token server.
     Bearer(BearerChallenge),
 }
 
-/// Where a token is fetched, and what it must say.
+/// Address of a token server, and the parameters of a token request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BearerChallenge {
-    /// Address of the token server, unchecked.
+    /// Address of the token server, not validated.
     pub realm: String,
-    /// The registry's name at the token server.
+    /// Name of the registry at the token server.
     pub service: Option<String>,
-    /// What the token must allow, exactly as asked for; empty where the registry names nothing.
+    /// Scopes of the token, verbatim. Empty if the registry names none.
     pub scopes: Vec<String>,
 }
 
 impl Challenge {
-    /// Length of its texts, in bytes.
+    /// Returns the length of the texts, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Basic => 0,
@@ -43,14 +44,14 @@ impl Challenge {
 }
 
 impl BearerChallenge {
-    /// Length of its texts, in bytes.
+    /// Returns the length of the texts, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| size_of::<String>() + scope.len()).sum();
         self.realm.len() + self.service.as_ref().map_or(0, String::len) + scopes
     }
 }
 
-/// The challenges of these header values, in their order.
+/// Parses the challenges in these header values, in order.
 #[must_use]
 pub fn challenges<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     let short = headers.into_iter().filter(|header| header.len() <= HEADER_MAX);
@@ -73,7 +74,7 @@ fn parse(header: &str) -> Vec<Challenge> {
     offers.into_iter().filter_map(Offer::into_challenge).collect()
 }
 
-/// A scheme with its parameters, all names in lower case.
+/// Scheme with parameters, all names in lowercase.
 struct Offer {
     scheme: String,
     parameters: Vec<(String, String)>,
@@ -99,7 +100,7 @@ impl Offer {
     }
 }
 
-/// `None` for more than a token can be for: fewer of them would be another token.
+/// Splits the scopes. `None` if there are too many, because a part would be a different token.
 fn scopes(text: &str) -> Option<Vec<String>> {
     let mut words = text.split_ascii_whitespace();
     let found: Vec<&str> = words.by_ref().take(SCOPES_MAX).collect();
@@ -107,11 +108,11 @@ fn scopes(text: &str) -> Option<Vec<String>> {
     fits.then(|| found.into_iter().map(ToOwned::to_owned).collect())
 }
 
-/// What is left of a header.
+/// Rest of a header.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
-    /// The next word, past commas, blanks and anything that can begin none.
+    /// Returns the next word after commas, blanks and other separators.
     fn word(&mut self) -> Option<&'a str> {
         let start = self.0.find(is_word_character)?;
         let (_, from) = self.0.split_at(start);
@@ -132,13 +133,15 @@ impl<'a> Scanner<'a> {
         if let Some(quoted) = text.strip_prefix('"') {
             return self.quoted(quoted);
         }
+        // Some registries send values without quotes, with characters that RFC 9110 does not allow
+        // there.
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
         let (value, rest) = text.split_at(end);
         self.0 = rest;
         value.to_owned()
     }
 
-    /// Up to the closing quote; a missing one ends with the header.
+    /// Reads up to the closing quote, or to the end of the header if it is missing.
     fn quoted(&mut self, text: &'a str) -> String {
         let mut value = String::new();
         let mut characters = text.chars();

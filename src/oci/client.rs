@@ -1,6 +1,6 @@
-//! The read half of the distribution API (OCI distribution-spec 1.1 and what came before it).
+//! Client for the read part of the distribution API (OCI distribution-spec 1.1 and earlier).
 //!
-//! Statuses decide, never the error code in a body, which half of the registries leave out.
+//! Only the status of a response decides. Half of the registries omit the error code in the body.
 
 mod blob;
 mod gathered;
@@ -20,53 +20,53 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Answer, Streamed};
+use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{Redirects, Request};
-use crate::http::room::Room;
 use crate::oci::address::RegistryAddress;
-use crate::oci::auth::{Auth, Refusable as _};
+use crate::oci::auth::{Refusable as _, RegistryAuth};
 use crate::oci::credentials::Credentials;
-use crate::oci::operations;
+use crate::oci::labels;
 use crate::oci::realm::TokenHost;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
 pub use crate::oci::client::listing::Names;
 pub use crate::oci::client::manifest::{Manifest, Reference, object};
 
-/// What needs a token of its own and is no repository.
+/// Subject of requests that concern the whole registry.
 const REGISTRY: &str = "";
 
-/// A client of one registry. Cheap to clone.
+/// Client for one registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: HttpClient,
     registry: RegistryAddress,
-    auth: Arc<Auth>,
+    auth: Arc<RegistryAuth>,
 }
 
-/// One question to the registry, before anyone knows what must be shown with it.
-struct Question<'a> {
-    /// A label for metrics and logs.
+/// A request to the registry without its credentials.
+struct RegistryRequest<'a> {
+    /// Label for metrics and logs.
     operation: &'static str,
     method: Method,
-    /// What may need a token of its own.
+    /// Scope of the token that the request may need.
     subject: &'a str,
     url: Url,
     accept: HeaderValue,
     range: Option<HeaderValue>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> RegistryRequest<'a> {
     fn get(operation: &'static str, subject: &'a str, url: Url, accept: &'static str) -> Self {
         let accept = HeaderValue::from_static(accept);
         Self { operation, method: Method::GET, subject, url, accept, range: None }
     }
 
-    /// How far redirects are followed. Registries keep manifests and blobs elsewhere, whose
-    /// digests tell whether they are the right ones; a list is only the registry's own word.
+    /// Returns the policy for redirects. Registries store manifests and blobs on other servers, and
+    /// digests verify those. A list is only authoritative from the registry itself.
     fn redirects(&self) -> Redirects {
         match self.operation {
-            operations::MANIFEST | operations::BLOB => Redirects::Anywhere,
+            labels::MANIFEST | labels::BLOB => Redirects::Anywhere,
             _ => Redirects::SameOrigin,
         }
     }
@@ -75,10 +75,10 @@ impl<'a> Question<'a> {
         let build = if self.method == Method::HEAD { Request::head } else { Request::get };
         let request = build(self.operation, self.url.clone())
             .header(ACCEPT, self.accept.clone())
-            // A blob decoded on its way would have another digest.
+            // A decoded blob would not match its digest.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .follow(self.redirects());
-        let request = if self.operation == operations::PING { request.probe() } else { request };
+        let request = if self.operation == labels::PING { request.probe() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
             None => request,
@@ -87,13 +87,13 @@ impl<'a> Question<'a> {
 }
 
 impl Client {
-    /// A client that has not asked anything yet. `http` must have the registry as its base.
+    /// Creates a client without sending a request. `http` must have the registry as its base.
     #[must_use]
     pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
         Self::trusting(http, registry, credentials, Vec::new())
     }
 
-    /// The same where token servers at these hosts may be told the credentials as well.
+    /// Creates a client that may also send the credentials to token servers at these hosts.
     #[must_use]
     pub fn trusting(
         http: HttpClient,
@@ -101,41 +101,42 @@ impl Client {
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
     ) -> Self {
-        let auth = Auth::new(http.clone(), registry.clone(), credentials, token_hosts);
+        let auth = RegistryAuth::new(http.clone(), registry.clone(), credentials, token_hosts);
         Self { http, registry, auth: Arc::new(auth) }
     }
 
-    /// Uses other credentials from now on.
+    /// Replaces the credentials for all further requests.
     pub fn renew_credentials(&self, credentials: Credentials) {
         self.auth.renew(credentials);
     }
 
-    /// Whether the registry accepted the present credentials within this time.
+    /// Returns true if the registry accepted the current credentials within this time.
     #[must_use]
     pub fn worked_within(&self, span: Duration) -> bool {
         self.auth.worked_within(span)
     }
 
-    /// How contact with the registry stands.
+    /// Returns a receiver of the registry's contact state.
     #[must_use]
     pub fn contact(&self) -> watch::Receiver<Contact> {
         self.http.contact()
     }
 
-    /// Where the registry is.
+    /// Returns the address of the registry.
     #[must_use]
     pub const fn registry(&self) -> &RegistryAddress {
         &self.registry
     }
 
-    /// Whether a registry answers there that accepts our credentials.
+    /// Checks that a registry responds at the address and accepts the configured credentials.
     ///
     /// # Errors
-    /// `BackendRefused`, `BackendFaulty` if it is no registry, and what sending can bring.
+    /// `BackendRefused` if the credentials are refused, `BackendFaulty` if it is not a registry,
+    /// and the errors of sending.
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
-        let question = Question::get(operations::PING, REGISTRY, url, "application/json");
-        let answer = self.fetch(&question, 64 * 1024, Room::Much).await?;
+        let question = RegistryRequest::get(labels::PING, REGISTRY, url, "application/json");
+        let answer = self.fetch(&question, 64 * 1024, MemoryBudget::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
@@ -145,36 +146,41 @@ impl Client {
         }
     }
 
-    fn in_repository(&self, repository: &Repository, path: &str) -> Url {
+    fn in_repository(&self, repository: &OciRepository, path: &str) -> Url {
         self.registry.endpoint(&format!("{repository}/{path}"))
     }
 
-    /// Answers a question of several answers in little room, or else in much.
+    /// Runs a sequence of requests with little room, and again with much room if it does not fit.
     ///
     /// # Errors
-    /// The question's own.
-    pub async fn roomy<T, F>(&self, question: impl Fn(Room) -> F) -> Result<T>
+    /// Returns the error of the requests.
+    pub async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         self.http.roomy(question).await
     }
 
-    async fn fetch(&self, question: &Question<'_>, max_bytes: usize, room: Room) -> Result<Answer> {
+    async fn fetch(
+        &self,
+        question: &RegistryRequest<'_>,
+        max_bytes: usize,
+        room: MemoryBudget,
+    ) -> Result<UpstreamResponse> {
         let send = |credentials| {
             self.http.fetch(question.request().with_credentials(credentials), max_bytes, room)
         };
         self.auth.through(question.subject, send).await
     }
 
-    async fn stream(&self, question: &Question<'_>) -> Result<Streamed> {
+    async fn stream(&self, question: &RegistryRequest<'_>) -> Result<Streamed> {
         let send = |credentials| self.http.stream(question.request().with_credentials(credentials));
         self.auth.through(question.subject, send).await
     }
 
-    /// Like [`Answer::failure`], told apart for what a repository can lack: a refusal of
-    /// credentials that serve elsewhere, and plain absence.
-    fn failure(answer: &Answer, missing: impl Into<String>) -> Error {
+    /// Maps a status like [`UpstreamResponse::failure`], but separates the two that concern one repository:
+    /// absence, and refused credentials that may work elsewhere.
+    fn failure(answer: &UpstreamResponse, missing: impl Into<String>) -> Error {
         match answer.status {
             status if answer.left_home && is_no(status) => elsewhere(status),
             StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
@@ -187,13 +193,13 @@ impl Client {
     }
 }
 
-/// Whether a status says that something is not there, or not for us.
+/// Returns true if a status means absence or refusal.
 fn is_no(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 410)
 }
 
-/// A "no" of a server that the registry redirected to. That it lacks or refuses what the registry
-/// has is no absence, nor a word on our credentials, which it never saw.
+/// Returns the error for an absence or a refusal by the target of a redirect. It proves nothing:
+/// the registry has the content, and the target never received our credentials.
 fn elsewhere(status: StatusCode) -> Error {
     let status = status.as_u16();
     Error::faulty(format!("The registry redirects to a server that answers with status {status}"))

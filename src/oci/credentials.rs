@@ -1,4 +1,4 @@
-//! Who we are at a registry: a token, `user:password`, or what a Docker `config.json` says.
+//! Credentials for a registry: a token, `user:password`, or a Docker `config.json`.
 
 use std::collections::BTreeMap;
 
@@ -12,49 +12,50 @@ use crate::oci::lenient::{entries, texts, value};
 use crate::oci::models::from_object;
 use crate::oci::repository::Namespace;
 
-/// The user name by which credential stores mark an identity token.
+/// User name that marks an identity token in Docker's credential stores.
 const IDENTITY_USER: &str = "<token>";
 
-/// What is shown to a registry or its token server. Never printed: secrets hide in `Debug`.
+/// Credentials for a registry or its token server. `Debug` hides the secrets.
 #[derive(Clone, Debug, Default)]
 pub enum Credentials {
-    /// Nothing.
+    /// No credentials.
     #[default]
     Anonymous,
-    /// A user and a password.
+    /// User name and password.
     Password {
-        /// The user.
+        /// User name.
         user: String,
-        /// The password.
+        /// Password.
         password: SecretString,
     },
-    /// A token that the registry itself takes.
+    /// Token that the registry itself accepts.
     Token(SecretString),
-    /// A token that a token server changes into one for the registry.
+    /// Identity token, which a token server exchanges for a registry token.
     Identity(SecretString),
 }
 
-/// Why a text holds no credentials. Fit for an operator; nothing of the text is in it.
+/// Reason why a text holds no valid credentials. The message is for operators and contains no part
+/// of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCredentials {
-    /// Nothing in it.
+    /// The text is empty.
     #[error("the credentials are empty")]
     Empty,
     /// White space inside.
     #[error("the credentials are more than one word")]
     SeveralWords,
-    /// Characters that no user name or token has: the text is some document.
+    /// Characters that are not valid in a user name or token, as in a document.
     #[error(
         "the credentials are no token, no user:password and no Docker config.json, which begins with {{"
     )]
     Document,
-    /// A brace, and no configuration of Docker behind it.
+    /// The text begins with a brace but is not a valid Docker configuration.
     #[error("the Docker config.json cannot be read: {0}")]
     Config(String),
-    /// A configuration of Docker without this registry.
+    /// Docker configuration without an entry for this registry.
     #[error("the Docker config.json has no credentials for {0}")]
     NotThere(String),
-    /// A configuration of Docker that leaves this registry to another program.
+    /// Docker configuration that refers to a credential helper for this registry.
     #[error(
         "the Docker config.json leaves {0} to a credential helper, which is not run here: write the credentials themselves"
     )]
@@ -62,7 +63,7 @@ pub enum InvalidCredentials {
 }
 
 impl Credentials {
-    /// Reads the content of a credentials file for a namespace of a registry.
+    /// Parses the content of a credentials file for a namespace of a registry.
     ///
     /// # Errors
     /// See [`InvalidCredentials`].
@@ -83,7 +84,8 @@ impl Credentials {
             return Err(InvalidCredentials::SeveralWords);
         }
         let (name, password) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
-        // What is taken for a password is sent to the registry, whatever it holds.
+        // Anything that passes for a password is sent to the registry, so that a damaged
+        // configuration file must not pass.
         if !name.chars().all(is_of_a_name) || text.contains("\"auth") {
             return Err(InvalidCredentials::Document);
         }
@@ -101,13 +103,13 @@ impl Credentials {
     }
 }
 
-/// Whether a user name or a token may have this character. Quotes, brackets and what is not seen
-/// belong to documents.
+/// Returns true if a user name or token may contain this character. Quotes, brackets and invisible
+/// characters indicate a document.
 fn is_of_a_name(c: char) -> bool {
     c.is_alphanumeric() || c.is_ascii_graphic() && !matches!(c, '{' | '}' | '[' | ']' | '"' | '\'')
 }
 
-/// Docker's `config.json`, and containers' `auth.json`.
+/// Docker's `config.json`, which is also the format of `auth.json` in containers/image.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DockerConfig {
@@ -136,6 +138,7 @@ struct DockerAuth {
 impl DockerAuth {
     fn credentials(&self) -> Option<Credentials> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        // A `registrytoken` needs no exchange and no password, so that it comes first.
         if let Some(token) = given(&self.registrytoken) {
             return Some(Credentials::Token(token.into()));
         }
@@ -150,11 +153,11 @@ impl DockerAuth {
     }
 }
 
-/// `user:password` in Base64; the password may hold colons.
+/// Decodes `user:password` from Base64. The password may contain colons.
 fn decode(auth: &str) -> Option<(String, String)> {
     let bytes = STANDARD.decode(auth).or_else(|_| STANDARD_NO_PAD.decode(auth)).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    // Docker pads with zero bytes what it once encrypted.
+    // Docker pads formerly encrypted values with zero bytes.
     let (user, password) = text.trim_end_matches('\0').split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }
@@ -166,6 +169,7 @@ fn from_docker_config(
 ) -> Result<Credentials, InvalidCredentials> {
     let config: DockerConfig = from_object(text.as_bytes())
         .map_err(|error| InvalidCredentials::Config(place_of(&error)))?;
+    // The most specific key wins, as in containers/image.
     let found = config
         .auths
         .iter()
@@ -182,25 +186,27 @@ fn from_docker_config(
     Err(InvalidCredentials::NotThere(host))
 }
 
-/// Where the file is wrong, without what stands there.
+/// Returns the position of a syntax error, without the text there, which may be a secret.
 fn place_of(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-/// How far into the namespace a key of `auths` reaches, in characters; `None`: it is for others.
+/// Returns the length of the match between a key of `auths` and the namespace, in characters.
+/// `None` if the key is for other namespaces.
 ///
 /// Keys are `host`, `https://host/`, `https://index.docker.io/v1/` or `host/path`.
 fn reach(key: &str, registry: &RegistryAddress, namespace: &Namespace) -> Option<usize> {
     let (host, path) = bare(key).split_once('/').unwrap_or((bare(key), ""));
+    // Docker's historic key for its hub ends with `/v1/`, which is not part of a namespace.
     let path = if matches!(path, "v1" | "v2") { "" } else { path };
-    // A namespace is in lower case, whatever the operator wrote.
+    // Namespaces are in lowercase, whatever case the key has.
     let path = path.to_ascii_lowercase();
     let behind = namespace.as_str().strip_prefix(&path)?;
     let whole = path.is_empty() || behind.is_empty() || behind.starts_with('/');
     (whole && registry.is_called(host)).then_some(path.len())
 }
 
-/// A key without its scheme, and without the slash at its end.
+/// Returns a key without its scheme and trailing slash.
 fn bare(key: &str) -> &str {
     key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/')
 }

@@ -1,4 +1,4 @@
-//! What a manifest carries for people to read. Shared by registries and image layouts; no I/O.
+//! Readable documents in a manifest. Shared by registries and image layouts; no I/O.
 
 use std::sync::Arc;
 
@@ -8,25 +8,24 @@ use crate::oci::artifact::Claims;
 use crate::oci::layers::title;
 use crate::oci::models::{Annotations, Descriptor, Document};
 
-/// Where a publisher puts release notes: OCI has no annotation for them, Artifact Hub's is the
-/// known one.
+/// Annotation with release notes. OCI defines none, so that Artifact Hub's is used.
 const NOTES: &str = "io.artifacthub.package.changes";
-/// Where a publisher puts a README that is no layer; its text, not its address.
+/// Annotation with the text (not the address) of a README that is not a layer.
 const README: &str = "io.artifacthub.package.readme";
-/// Media type of a layer that is one without saying so in its title.
+/// Media type of a README layer without a title.
 const MARKDOWN: &str = "text/markdown";
 
-/// Where a manifest has its README.
+/// Location of the README in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadmeAt<'a> {
-    /// It is this layer, which is not larger than is served.
+    /// A layer within the size limit.
     Layer(&'a Descriptor),
-    /// It is this text.
+    /// The text of an annotation.
     Text(&'a str),
 }
 
-/// Where a manifest has its README: the layer with the best title for one, a layer of Markdown,
-/// else an annotation of it or of what stands above it.
+/// Finds the README of a manifest: the layer with the best title, a layer of Markdown, or an
+/// annotation of the manifest or of an index above it.
 #[must_use]
 pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option<ReadmeAt<'a>> {
     let fits = |layer: &&Descriptor| layer.size <= README_MAX;
@@ -43,7 +42,7 @@ pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option
     layer.or_else(|| text().map(|text| ReadmeAt::Text(text)))
 }
 
-/// What has changed, as the nearest place that says anything says it.
+/// Returns the release notes from the nearest source that has them.
 #[must_use]
 pub fn notes(claims: &Claims<'_>) -> Option<Arc<str>> {
     claims.annotations.iter().find_map(|annotations| release_notes(annotations.get(NOTES)?))

@@ -1,67 +1,75 @@
-//! What a layer is: whether it is an archive, and the name of its file. Shared by registries and
-//! image layouts; no I/O.
+//! Classification of layers as archives, and their file names. Shared by registries and image
+//! layouts; no I/O.
 
 use crate::models::artifact::is_archive_name;
 use crate::oci::models::{Descriptor, EMPTY};
 
-/// The annotation that holds the path of a layer's file.
+/// Annotation with the path of a layer's file.
 const TITLE: &str = "org.opencontainers.image.title";
-/// The annotation by which oras marks a directory that it packed.
+/// Annotation of a directory that oras packed.
 const UNPACK: &str = "io.deis.oras.content.unpack";
-/// The media type that oras gives every file whose type nobody names. It says nothing.
+/// Default media type of oras for files without a given type. It carries no information.
 const UNTOLD: &str = "application/vnd.oci.image.layer.v1.tar";
-/// Longest name of a file, in bytes.
+/// Maximum length of a file name, in bytes.
 const TITLE_MAX: usize = 255;
-/// Longest ending of a file's name that says what is in the file, in characters.
+/// Maximum length of a file extension that identifies a format, in characters.
 const ENDING_MAX: usize = 10;
-/// First words of the names of files that lie beside archives.
+/// First words in the names of files that accompany an archive.
 const COMPANIONS: [&str; 8] =
-    ["readme", "license", "license", "copying", "notice", "changelog", "checksum", "checksums"];
+    ["readme", "licence", "license", "copying", "notice", "changelog", "checksum", "checksums"];
 
-/// How much says that a layer is an archive. A greater one is chosen before a smaller.
+/// Strength of the evidence that a layer is an archive, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Evidence {
-    /// The layer is something else.
+pub(super) enum ArchiveEvidence {
+    /// The layer is another kind of file.
     Against,
-    /// Neither the title nor the media type says what the layer is.
+    /// Neither the title nor the media type identifies the layer.
     Missing,
-    /// The title, the media type or the packer says that the layer is an archive.
+    /// The title, the media type or the packer identifies the layer as an archive.
     Given,
 }
 
-/// How much says that a layer is an archive: its title where that has an ending, else its media
-/// type.
-pub(super) fn evidence(layer: &Descriptor) -> Evidence {
+/// Returns the evidence for a layer: from its title if that has a file extension, or else from its
+/// media type.
+pub(super) fn evidence(layer: &Descriptor) -> ArchiveEvidence {
     if layer.media_type == EMPTY {
-        return Evidence::Against;
+        return ArchiveEvidence::Against;
     }
+    // oras packs a directory as a compressed archive under the directory's plain name.
     let is_packed = layer.annotations.get(UNPACK).is_some_and(|flag| flag == "true");
     let format = ending_of_type(&layer.media_type);
     let Some(title) = title(layer) else {
-        return if is_packed || format.is_some() { Evidence::Given } else { Evidence::Against };
+        return if is_packed || format.is_some() {
+            ArchiveEvidence::Given
+        } else {
+            ArchiveEvidence::Against
+        };
     };
     if is_packed || is_archive_name(title) {
-        return Evidence::Given;
+        return ArchiveEvidence::Given;
     }
     if is_companion(title) {
-        return Evidence::Against;
+        return ArchiveEvidence::Against;
     }
+    // The default media type of oras also stands on text files, so that it supports only a title
+    // without a file extension.
     match format {
-        Some(_) if layer.media_type != UNTOLD => Evidence::Given,
-        Some(_) if !has_ending(title) => Evidence::Missing,
-        _ => Evidence::Against,
+        Some(_) if layer.media_type != UNTOLD => ArchiveEvidence::Given,
+        Some(_) if !has_ending(title) => ArchiveEvidence::Missing,
+        _ => ArchiveEvidence::Against,
     }
 }
 
-/// The file name of a layer, less the folders before it. `None` for a name that no file can have.
+/// Returns the file name of a layer, without folders. `None` if it is not valid as a file name.
 pub(super) fn title(layer: &Descriptor) -> Option<&str> {
     let path = layer.annotations.get(TITLE)?.trim_end_matches(['/', '\\']);
     let name = path.rsplit(['/', '\\']).next()?;
+    // Names of dots alone would refer to a folder on the client's side.
     let is_name = name.len() <= TITLE_MAX && name.chars().any(|c| c != '.');
     is_name.then_some(name)
 }
 
-/// The name under which an archive is offered: its title or else this stem, with the ending of its
+/// Returns the name of an archive: the title or the given stem, with the file extension of its
 /// format.
 pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     let ending = ending_of_type(&layer.media_type).unwrap_or(".tar.gz");
@@ -72,13 +80,14 @@ pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     }
 }
 
-/// Whether a media type says nothing of what kind of file it is.
+/// Returns true if a media type does not identify a format.
 pub(super) fn is_opaque(media_type: &str) -> bool {
     media_type != EMPTY && !is_text(&words_of(media_type)) && ending_of_type(media_type).is_none()
 }
 
-/// The ending of an archive that begins with these bytes; `None`: it is none that is known.
+/// Returns the file extension of the archive format that these bytes begin with, if it is known.
 pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
+    // All formats begin with their magic number, except tar, which has it at offset 257.
     let marks: [(usize, &[u8], &str); 6] = [
         (0, b"\x1f\x8b", ".tar.gz"),
         (0, b"PK\x03\x04", ".zip"),
@@ -91,14 +100,14 @@ pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
     marks.into_iter().find(|(at, mark, _)| begins(*at, mark)).map(|(_, _, ending)| ending)
 }
 
-/// Whether a file name says that the file is about an archive. Only for names without an archive's
-/// ending.
+/// Returns true if a file name belongs to a companion of an archive. Only for names without an
+/// archive's file extension.
 fn is_companion(name: &str) -> bool {
     let word = name.split(['.', '-', '_', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     COMPANIONS.contains(&word.as_str()) || word.ends_with("sums")
 }
 
-/// Whether a name ends as files of some format do. The `.0` of a version is no such ending.
+/// Returns true if a name has a file extension. The `.0` of a version is not one.
 fn has_ending(name: &str) -> bool {
     let Some((stem, ending)) = name.rsplit_once('.') else { return false };
     !stem.is_empty()
@@ -107,7 +116,7 @@ fn has_ending(name: &str) -> bool {
         && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The ending of files of this media type; `None` where it is no archive's.
+/// Returns the file extension for an archive's media type, or `None` for other types.
 fn ending_of_type(media_type: &str) -> Option<&'static str> {
     let words = words_of(media_type);
     let endings = [

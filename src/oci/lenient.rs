@@ -1,5 +1,6 @@
-//! Fields of JSON that strangers write. A value of another shape than ours costs that value, not
-//! the document around it. Shared by registries and image layouts; no I/O.
+//! Lenient JSON fields for documents of arbitrary publishers. A field of an unexpected type is
+//! ignored, and the rest of the document stays readable. Shared by registries and image layouts; no
+//! I/O.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::oci::models::from_object;
 
-/// Reads a number or a text; anything else is absent.
+/// Reads a number or a string. Other types become `None`.
 pub(super) fn value<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -21,7 +22,7 @@ where
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// Reads a number or a text; anything else is the default.
+/// Reads a number or a string. Other types become the default.
 pub(super) fn value_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -30,7 +31,7 @@ where
     value(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads an object; anything else is absent.
+/// Reads an object. Other types become `None`.
 pub(super) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -40,13 +41,13 @@ where
     Ok(from_object(raw.get().as_bytes()).ok())
 }
 
-/// Whether a field is there; `null` is not.
+/// Returns true if a field is present and not `null`.
 pub(super) fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?;
     Ok(raw.get() != "null")
 }
 
-/// Reads a list; anything else is an empty one. See [`read_list`] for its elements.
+/// Reads a list. Other types become an empty list. See [`read_list`] for its elements.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -56,10 +57,10 @@ where
     Ok(read_list(raw).unwrap_or_default())
 }
 
-/// Reads a field that is there as `Some`; `null` is an empty list.
+/// Reads a present field as `Some`; `null` becomes an empty list.
 ///
 /// # Errors
-/// The field is there and is no list: then it cannot be said what is in it.
+/// Returns an error if the field is present but not a list, because its content is then unknown.
 pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -72,7 +73,8 @@ where
     }
 }
 
-/// Reads an object of texts. What is no text is left out; what is no object has none.
+/// Reads an object of strings. Values of other types are dropped; other types than an object become
+/// empty.
 pub(super) fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -80,8 +82,8 @@ where
     entries(deserializer)
 }
 
-/// Reads an object of values of one shape. What has another is left out; what is no object has
-/// none.
+/// Reads an object whose values have one type. Other values are dropped; other types than an object
+/// become empty.
 pub(super) fn entries<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -89,16 +91,16 @@ where
 {
     let raw = <&RawValue>::deserialize(deserializer)?;
     let mut json = serde_json::Deserializer::from_str(raw.get());
-    Ok(json.deserialize_map(Entries(PhantomData)).unwrap_or_default())
+    Ok(json.deserialize_map(LenientMap(PhantomData)).unwrap_or_default())
 }
 
-/// Reads a list of objects or texts. An element of another shape is the default, so that it is
-/// known that there is one.
+/// Reads a list of objects or strings. An element of another type becomes the default, so that it
+/// still counts.
 fn read_list<T: Default + DeserializeOwned>(raw: &RawValue) -> serde_json::Result<Vec<T>> {
     serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Elements(PhantomData))
 }
 
-/// The elements, one after the other: the text of each is held no longer than it is read.
+/// Visitor for list elements, which holds the text of only one element at a time.
 struct Elements<T>(PhantomData<T>);
 
 impl<'de, T: Default + DeserializeOwned> Visitor<'de> for Elements<T> {
@@ -117,9 +119,9 @@ impl<'de, T: Default + DeserializeOwned> Visitor<'de> for Elements<T> {
     }
 }
 
-struct Entries<T>(PhantomData<T>);
+struct LenientMap<T>(PhantomData<T>);
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
+impl<'de, T: DeserializeOwned> Visitor<'de> for LenientMap<T> {
     type Value = BTreeMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +139,8 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
     }
 }
 
-/// A value of the wanted shape. An array would be taken for the fields of an object in turn.
+/// Parses a value of the expected type. An array is refused, because serde would read it as the
+/// fields of a struct in order.
 fn fitting<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     let is_array = raw.get().starts_with('[');
     if is_array { None } else { serde_json::from_str(raw.get()).ok() }

@@ -1,31 +1,30 @@
-//! The `Link` of a page of a listing: where the next page is, and whether we may go there.
+//! `Link` header of a paged listing: the next page, restricted to the registry's own address.
 
 use url::Url;
 
-/// The address of the next page cannot be read.
+/// The address of the next page is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address of the listing's next page cannot be read")]
 pub struct UnreadableLink;
 
-/// A listing of a registry: the root of the registry's address, and the address of the listing's
-/// first page.
+/// A listing of a registry: the base URL of the registry, and the URL of the listing's first page.
 #[derive(Clone, Copy, Debug)]
-pub struct Listing<'a> {
-    /// Ends with a slash.
+pub struct LinkedList<'a> {
+    /// Base URL with a trailing slash.
     pub root: &'a Url,
-    /// Without a query.
+    /// URL without a query.
     pub start: &'a Url,
 }
 
-impl Listing<'_> {
-    /// The address of the page after the one at `page`, as its `Link` headers say.
+impl LinkedList<'_> {
+    /// Returns the URL of the page after `page`, from its `Link` headers.
     ///
-    /// It is always an address of the registry as it is configured. Behind a proxy a registry names
-    /// another scheme, host or path, but what continues the listing is its query, which is opaque
-    /// and stays as it is.
+    /// The URL always points to the configured registry. Behind a proxy, a registry may name
+    /// another scheme, host or path. Only the query continues the listing; it is opaque and stays
+    /// unchanged.
     ///
     /// # Errors
-    /// [`UnreadableLink`]; the listing is partial then.
+    /// [`UnreadableLink`] if the target is malformed. The listing is then partial.
     pub fn next_page<'h>(
         &self,
         page: &Url,
@@ -41,8 +40,7 @@ impl Listing<'_> {
         Ok(Some(self.at_home(&named)))
     }
 
-    /// The page behind the one that ends with this name, where a registry does not say which is
-    /// next.
+    /// Returns the URL of the page after the name `last`, for registries that do not link to it.
     #[must_use]
     pub fn page_behind(&self, last: &str, names: &str) -> Url {
         let mut url = self.start.clone();
@@ -55,6 +53,7 @@ impl Listing<'_> {
         let listing = self.start.path().strip_prefix(root).unwrap_or_default();
         let is_listing = named.path().strip_suffix(listing).is_some_and(|rest| rest.ends_with('/'));
         let mut url = self.root.clone();
+        // A proxy may serve the API under another prefix than the registry knows.
         if is_listing {
             url.set_path(self.start.path());
         } else if named.path().starts_with(root) {
@@ -67,7 +66,7 @@ impl Listing<'_> {
     }
 }
 
-/// The target of the first link of the relation `next` in one header.
+/// Returns the target of the first link with the relation `next` in a header (RFC 8288).
 fn next_target(header: &str) -> Option<&str> {
     let mut rest = header;
     while let Some((_, from)) = rest.split_once('<') {
@@ -101,7 +100,7 @@ mod tests {
         let root = Url::parse(root).unwrap();
         let start = root.join("v2/_catalog").unwrap();
         let page = root.join("v2/_catalog?n=2").unwrap();
-        let listing = Listing { root: &root, start: &start };
+        let listing = LinkedList { root: &root, start: &start };
         listing.next_page(&page, [header]).map(|url| url.map(String::from))
     }
 

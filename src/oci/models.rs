@@ -1,5 +1,5 @@
-//! Image manifests and indexes as publishers write them: lenient, because `null`, missing and
-//! unknown fields are all seen in the wild (OCI image-spec 1.1, Docker schema 2).
+//! Image manifests and indexes (OCI image-spec 1.1, Docker schema 2). They are lenient, because
+//! publishers write `null`, omit fields and add unknown ones.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,17 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Media type of Docker's image manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Media type of the descriptor that stands for nothing, `{}`.
+/// Media type of the empty descriptor, `{}`.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
-/// Annotations, or a config blob's labels.
+/// Annotations, or labels of a config blob.
 pub type Annotations = BTreeMap<String, String>;
 
-/// Reads one JSON object. An array is refused, which serde would take for a struct's fields in turn.
+/// Parses a JSON object. An array is refused, because serde would read it as the fields of a struct
+/// in order.
 ///
 /// # Errors
-/// The bytes are no JSON, no object, or a field has a shape that cannot be read.
+/// Returns an error if the bytes are not JSON, not an object, or if a field has an unreadable type.
 pub fn from_object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let object = bytes.trim_ascii_start().starts_with(b"{");
     if object {
@@ -35,112 +36,112 @@ pub fn from_object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     }
 }
 
-/// A manifest or an index: which one, its fields decide.
+/// A manifest or an index. The fields decide which.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
-    /// Its own media type; optional in OCI.
+    /// Media type of the document; optional in OCI.
     #[serde(default, deserialize_with = "value_or_default")]
     pub media_type: String,
-    /// What the manifests of an index stand for; `null`, as zot writes an index without any, is none.
+    /// Entries of an index. `null`, which zot writes for an empty index, becomes an empty list.
     #[serde(default, deserialize_with = "present")]
     pub manifests: Option<Vec<Descriptor>>,
-    /// Metadata of its producer.
+    /// Config blob with metadata of the producer.
     #[serde(default, deserialize_with = "object")]
     pub config: Option<Descriptor>,
-    /// The files of a manifest.
+    /// Files of a manifest.
     #[serde(default, deserialize_with = "list")]
     pub layers: Vec<Descriptor>,
-    /// Whether it has the files of an artifact manifest, which OCI gave up before version 1.1.
+    /// True if the document has the field of an artifact manifest, a format that OCI dropped before
+    /// version 1.1.
     #[serde(default, deserialize_with = "is_there")]
     pub blobs: bool,
-    /// Whether it has the files of a manifest of Docker's schema 1.
+    /// True if the document has the field of a Docker schema 1 manifest.
     #[serde(default, deserialize_with = "is_there")]
     pub fs_layers: bool,
-    /// What its publisher says of it.
+    /// Annotations of the publisher.
     #[serde(default, deserialize_with = "texts")]
     pub annotations: Annotations,
 }
 
 impl Document {
-    /// Whether it lists other documents rather than files.
+    /// Returns true if the document lists other documents instead of files.
     #[must_use]
     pub fn is_index(&self) -> bool {
         matches!(self.media_type.as_str(), OCI_INDEX | DOCKER_INDEX) || self.manifests.is_some()
     }
 }
 
-/// A reference to content by digest.
+/// Reference to content by digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What the content is.
+    /// Media type of the content.
     #[serde(default, deserialize_with = "value_or_default")]
     pub media_type: String,
-    /// Its digest, unchecked.
+    /// Digest of the content, not validated.
     #[serde(default, deserialize_with = "value_or_default")]
     pub digest: String,
-    /// Its length in bytes.
+    /// Length of the content, in bytes.
     #[serde(default, deserialize_with = "value_or_default")]
     pub size: u64,
-    /// What its publisher says of it; on layers `title` is a file name.
+    /// Annotations of the publisher. On layers, `title` is a file name.
     #[serde(default, deserialize_with = "texts")]
     pub annotations: Annotations,
-    /// What kind of artifact it is, in an index.
+    /// Artifact type, in an index.
     #[serde(default, deserialize_with = "value_or_default")]
     pub artifact_type: String,
-    /// For which machine it is, in an index.
+    /// Target platform, in an index.
     #[serde(default, deserialize_with = "object")]
     pub platform: Option<Platform>,
 }
 
 impl Descriptor {
-    /// Whether it stands for an element of a list that is no descriptor.
+    /// Returns true if the element of a list was not a descriptor.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// For which machine an entry of an index is.
+/// Target platform of an index entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// Operating system, as Go names it.
+    /// Operating system, in Go's naming.
     #[serde(default, deserialize_with = "value_or_default")]
     pub os: String,
-    /// Processor, as Go names it.
+    /// Processor architecture, in Go's naming.
     #[serde(default, deserialize_with = "value_or_default")]
     pub architecture: String,
 }
 
-/// A config blob, as far as anything in it describes an extension: our own, Helm's
-/// `Chart.yaml`, or an image's configuration.
+/// Descriptive fields of a config blob: our own, Helm's `Chart.yaml`, or an image configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ConfigBlob {
-    /// What it is.
+    /// Short description.
     #[serde(default, deserialize_with = "value")]
     pub description: Option<String>,
-    /// Who made it.
+    /// Author.
     #[serde(default, deserialize_with = "value")]
     pub author: Option<String>,
-    /// When it was made.
+    /// Creation time.
     #[serde(default, deserialize_with = "value")]
     pub created: Option<String>,
-    /// SPDX expression.
+    /// License as an SPDX expression.
     #[serde(default, deserialize_with = "value")]
     pub license: Option<String>,
-    /// Words to find it by.
+    /// Search keywords.
     #[serde(default, deserialize_with = "list")]
     pub keywords: Vec<String>,
-    /// An image's inner configuration.
+    /// Inner configuration of an image.
     #[serde(default, deserialize_with = "object")]
     pub config: Option<ImageConfig>,
 }
 
-/// The part of an image's configuration that can describe an extension.
+/// Descriptive part of an image configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ImageConfig {
-    /// The labels, which carry the same names as annotations.
+    /// Labels, which use the same names as annotations.
     #[serde(rename = "Labels", default, deserialize_with = "texts")]
     pub labels: Annotations,
 }

@@ -1,4 +1,4 @@
-//! Which tags of a long list are its newest.
+//! Selection of the newest tags in a long list.
 
 use std::cmp::Ordering;
 
@@ -6,10 +6,11 @@ use crate::models::backend_kind::BackendKind;
 use crate::models::tag::Tag;
 use crate::models::version::Version;
 
-/// Leaves the newest of these tags, in the order of lists; says how many others there were.
+/// Truncates a list to its newest tags, in listing order. Returns the number of removed tags.
 pub fn keep_newest(tags: &mut Vec<Tag>, max: usize) -> usize {
     let beyond = tags.len().saturating_sub(max);
     if beyond > 0 {
+        // Each version is parsed once per tag, not once per comparison.
         let versioned = |tag: Tag| (tag.version(BackendKind::Oci.tag_style()), tag);
         let mut sorted: Vec<(Option<Version>, Tag)> = tags.drain(..).map(versioned).collect();
         sorted.sort_by(newest_first);

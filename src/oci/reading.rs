@@ -1,4 +1,4 @@
-//! From a tag of a registry to a release: manifest, the indexes above it, config blob.
+//! Conversion of a tag to a release, from its manifest, the indexes above and the config blob.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio::task::yield_now;
 
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::Release;
 use crate::models::fault::ExtensionFault;
@@ -26,34 +26,36 @@ use crate::oci::artifact::{
 use crate::oci::client::{Client, Manifest, Reference, object};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
-/// Releases remembered by tag. They mostly share what they hold with the catalog.
+/// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
 const READINGS: Bounds =
     Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 64 * 1024 * 1024 };
-/// Manifests and config blobs remembered by digest.
+/// Bounds of the cache of manifests and config blobs by digest.
 const CONTENTS: Bounds =
     Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 8 * 1024 * 1024 };
-/// Longest manifest that is remembered, in bytes.
+/// Maximum size of a cached manifest, in bytes.
 const CONTENT_MAX: usize = 64 * 1024;
-/// What one takes beside its bytes.
+/// Fixed memory per cached manifest, in bytes, beside its content.
 const CONTENT_COST: usize = 256;
 
-/// An extension and where the registry keeps it.
+/// An extension and its repository.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// The extension, spelled as its repository is.
+pub struct RepositoryRef {
+    /// The backend that reads the registry.
+    pub backend: BackendId,
+    /// Extension, spelled like the repository.
     pub id: ExtensionId,
-    /// Its repository.
-    pub repository: Repository,
+    /// OciRepository of the extension.
+    pub repository: OciRepository,
 }
 
-/// A release as it was read.
+/// A release with the faults found while reading.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The release.
     pub release: Release,
-    /// What could not be read of it.
+    /// Faults of the release.
     pub faults: Vec<ExtensionFault>,
 }
 
@@ -63,59 +65,65 @@ impl Reading {
     }
 }
 
-/// What was last read of each tag, with the digest it then stood for; a reading that failed has
-/// none, so that the next one begins anew.
-type Readings = Weighted<(Repository, Tag), (Option<Digest>, Reading)>;
+/// Last reading per tag, with the tag's digest at that time. A failed reading has no digest, so
+/// that the next one starts over.
+type Readings = Weighted<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
-/// Reads releases, and what it once read by digest never again.
-pub struct Reader {
+/// ManifestReader of releases. Content by digest is read only once.
+pub struct ManifestReader {
     client: Client,
     contents: Mutex<Weighted<Digest, Bytes>>,
     readings: Mutex<Readings>,
 }
 
-/// A manifest and what the indexes on the way to it say of it, nearest first.
-struct Found {
+/// A manifest, and the annotations of the indexes above it, the nearest first.
+struct FoundManifest {
     manifest: Document,
     above: Vec<Annotations>,
 }
 
-/// The way from a tag to its manifest: where it leads, in which room, and how much of it is left.
-struct Way<'a> {
-    place: &'a Place,
-    room: Room,
-    /// Documents that may still be read: an index can name the same ones over and over.
+/// State of the descent from a tag to its manifest.
+struct Descent<'a> {
+    place: &'a RepositoryRef,
+    room: MemoryBudget,
+    /// Number of documents that may still be read. Bounded, because indexes can refer to the same
+    /// ones repeatedly.
     left: usize,
 }
 
-impl<'a> Way<'a> {
-    const fn new(place: &'a Place, room: Room) -> Self {
+impl<'a> Descent<'a> {
+    const fn new(place: &'a RepositoryRef, room: MemoryBudget) -> Self {
         Self { place, room, left: DOCUMENTS_MAX }
     }
 }
 
-impl Reader {
-    /// A reader that remembers nothing yet.
+impl ManifestReader {
+    /// Creates a reader with empty caches.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let readings = Mutex::new(Weighted::new(READINGS));
         Self { client, contents: Mutex::new(Weighted::new(CONTENTS)), readings }
     }
 
-    /// What was last read of a tag, without asking whether it still stands for the same.
+    /// Returns the last reading of a tag without checking that the tag has not moved.
     #[must_use]
-    pub fn remembered(&self, place: &Place, tag: &Tag) -> Option<Reading> {
+    pub fn remembered(&self, place: &RepositoryRef, tag: &Tag) -> Option<Reading> {
         let key = (place.repository.clone(), tag.clone());
         self.readings.lock().get(&key).map(|(_, reading)| reading.clone())
     }
 
-    /// The release of a tag: one request where it was never read, a `HEAD` where it was and still
-    /// is the same.
+    /// Reads the release of a tag: with one request the first time, and later with a `HEAD` if it
+    /// has not changed.
     ///
     /// # Errors
-    /// `NotFound` for an unknown tag, `BackendFaulty` for what is no manifest or leads to none,
-    /// and what sending can bring.
-    pub async fn read(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
+    /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
+    /// errors of sending.
+    pub async fn read(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
         if let Some((Some(digest), reading)) = known
@@ -126,7 +134,9 @@ impl Reader {
         let outcome = self.read_anew(place, tag, room).await;
         let kept = match &outcome {
             Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
-            Err(error) if is_lasting(error) => (None, broken(tag, error)),
+            // A permanent fault is cached too, so that a sweep can report it for tags that it does
+            // not read again.
+            Err(error) if is_lasting(error) => (None, broken(place.backend, tag, error)),
             Err(_) => return outcome,
         };
         let weight = kept.1.weight();
@@ -134,7 +144,12 @@ impl Reader {
         outcome
     }
 
-    async fn read_anew(&self, place: &Place, tag: &Tag, room: Room) -> Result<Reading> {
+    async fn read_anew(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Reading> {
         let reference = Reference::Tag(tag);
         let manifest =
             self.client.manifest(&place.repository, reference, room).await.map_err(|error| {
@@ -143,48 +158,56 @@ impl Reader {
                 if error.is_not_found() { missing().because(error) } else { error }
             })?;
         self.remember(&manifest.digest, &manifest.bytes);
-        self.release(Way::new(place, room), tag, manifest).await
+        self.release(Descent::new(place, room), tag, manifest).await
     }
 
-    /// The digest that a tag stands for, where the registry tells it without a manifest.
+    /// Returns the digest of a tag if the registry reports it without the manifest.
     ///
     /// # Errors
-    /// What sending can bring.
-    pub async fn digest_of(&self, place: &Place, tag: &Tag) -> Result<Option<Digest>> {
+    /// Returns the errors of sending.
+    pub async fn digest_of(&self, place: &RepositoryRef, tag: &Tag) -> Result<Option<Digest>> {
         self.client.digest_of(&place.repository, tag).await
     }
 
-    /// The same with its notes, which no [`Reading`] holds: those are remembered by the thousand.
+    /// Reads the release of a tag with its notes. A [`Reading`] has no notes, because thousands are
+    /// cached.
     ///
     /// # Errors
-    /// As [`Reader::read`].
-    pub async fn version(&self, place: &Place, tag: &Tag) -> Result<Release> {
+    /// Same as [`ManifestReader::read`].
+    pub async fn version(&self, place: &RepositoryRef, tag: &Tag) -> Result<Release> {
         self.client.roomy(|room| self.version_in(place, tag, room)).await
     }
 
-    async fn version_in(&self, place: &Place, tag: &Tag, room: Room) -> Result<Release> {
+    async fn version_in(
+        &self,
+        place: &RepositoryRef,
+        tag: &Tag,
+        room: MemoryBudget,
+    ) -> Result<Release> {
         let release = self.read(place, tag, room).await?.release;
         let Some(digest) = &release.manifest_digest else { return Ok(release) };
-        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } =
+            self.found(Descent::new(place, room), digest).await?;
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
     }
 
-    /// The README of a release that was read; `None` if it has none of a size that is served.
+    /// Reads the README of a release. `None` if there is no README within the size limit.
     ///
     /// # Errors
-    /// As [`Reader::read`].
-    pub async fn readme(&self, place: &Place, release: &Release) -> Result<Option<Readme>> {
+    /// Same as [`ManifestReader::read`].
+    pub async fn readme(&self, place: &RepositoryRef, release: &Release) -> Result<Option<Readme>> {
         self.client.roomy(|room| self.readme_in(place, release, room)).await
     }
 
     async fn readme_in(
         &self,
-        place: &Place,
+        place: &RepositoryRef,
         release: &Release,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Option<Readme>> {
         let Some(digest) = &release.manifest_digest else { return Ok(None) };
-        let Found { manifest, above } = self.found(Way::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } =
+            self.found(Descent::new(place, room), digest).await?;
         match readme_of(&manifest, &above) {
             None => Ok(None),
             Some(ReadmeAt::Text(text)) => {
@@ -200,15 +223,15 @@ impl Reader {
         }
     }
 
-    /// The manifest that a digest leads to.
-    async fn found(&self, mut way: Way<'_>, digest: &Digest) -> Result<Found> {
+    /// Returns the manifest that a digest leads to.
+    async fn found(&self, mut way: Descent<'_>, digest: &Digest) -> Result<FoundManifest> {
         let document = self.document(&mut way, digest).await?;
         self.descend(&mut way, document, 0).await
     }
 
-    async fn release(&self, mut way: Way<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
+    async fn release(&self, mut way: Descent<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
         let place = way.place;
-        let Found { manifest, above } = self.descend(&mut way, top.document, 0).await?;
+        let FoundManifest { manifest, above } = self.descend(&mut way, top.document, 0).await?;
         let (config, mut faults) = match self.config(place, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => {
@@ -220,13 +243,15 @@ impl Reader {
         let mut about = claims.about();
         let registry = self.client.registry();
         about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()).into());
-        let release = Release::of_tag(BackendKind::Oci, tag.clone());
+        let release = Release::of_tag(place.backend, tag.clone());
         let version = release.version.as_str();
         let url = |digest: &Digest| {
             let path = format!("{}/blobs/{digest}", place.repository);
             Some(registry.endpoint(&path).into())
         };
         let mut artifact = choose_layer(&place.id, version, &manifest.layers, url)?;
+        // Some tools set no useful media type or title; only then are the leading bytes worth a
+        // request.
         if let (ArtifactChoice::Nothing, Some(layer)) = (&artifact, untold_layer(&manifest)) {
             let head = self.head_of(place, layer).await?;
             artifact = choose_by_bytes(&place.id, version, layer, &head, url)?;
@@ -245,8 +270,8 @@ impl Reader {
         Ok(Reading { release, faults })
     }
 
-    /// The first bytes of a layer; none of one that is not there.
-    async fn head_of(&self, place: &Place, layer: &Descriptor) -> Result<Bytes> {
+    /// Reads the leading bytes of a layer. Empty if the layer is missing or unreadable.
+    async fn head_of(&self, place: &RepositoryRef, layer: &Descriptor) -> Result<Bytes> {
         let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
         let read = async {
             let client = &self.client;
@@ -262,11 +287,16 @@ impl Reader {
         }
     }
 
-    /// Descends from an index to a manifest: the first below it that holds an archive, else the
-    /// first that can be read.
-    async fn descend(&self, way: &mut Way<'_>, document: Document, depth: usize) -> Result<Found> {
+    /// Descends from an index to the first manifest with an archive, or else to the first readable
+    /// one.
+    async fn descend(
+        &self,
+        way: &mut Descent<'_>,
+        document: Document,
+        depth: usize,
+    ) -> Result<FoundManifest> {
         if !document.is_index() {
-            return Ok(Found { manifest: document, above: Vec::new() });
+            return Ok(FoundManifest { manifest: document, above: Vec::new() });
         }
         if depth >= INDEX_DEPTH_MAX {
             let message = format!("More than {INDEX_DEPTH_MAX} indexes lie in each other");
@@ -283,6 +313,8 @@ impl Reader {
                 Ok(mut found) => {
                     found.above.push(child.annotations.clone());
                     found.above.push(document.annotations.clone());
+                    // The first entry may be for another purpose, such as an attestation without a
+                    // mark.
                     if has_archive(&found.manifest) {
                         return Ok(found);
                     }
@@ -291,7 +323,7 @@ impl Reader {
                 Err(error) if is_lasting(&error) && way.left > 0 => {
                     failure = failure.because(error)
                 }
-                // A part that is missing is no absence of the whole.
+                // A missing part is not the absence of the whole.
                 Err(error) if error.is_not_found() => return Err(failure.because(error)),
                 Err(error) => return Err(error),
             }
@@ -299,11 +331,11 @@ impl Reader {
         without.ok_or(failure)
     }
 
-    async fn document(&self, way: &mut Way<'_>, digest: &Digest) -> Result<Document> {
+    async fn document(&self, way: &mut Descent<'_>, digest: &Digest) -> Result<Document> {
         let left = way.left.checked_sub(1);
         way.left = left.ok_or_else(|| Error::faulty("Too many documents lead to a manifest"))?;
         if let Some(bytes) = self.remembered_content(digest) {
-            // What is remembered is read without a pause: others must have their turn all the same.
+            // Cached documents need no I/O; the yield keeps a long chain from blocking the thread.
             yield_now().await;
             return Ok(Manifest::read(digest.clone(), bytes, way.room)?.document);
         }
@@ -324,11 +356,16 @@ impl Reader {
         }
     }
 
-    /// The config blob, if it can describe anything.
-    async fn config(&self, place: &Place, manifest: &Document) -> Result<Option<ConfigBlob>> {
+    /// Returns the config blob if it may hold descriptive fields.
+    async fn config(
+        &self,
+        place: &RepositoryRef,
+        manifest: &Document,
+    ) -> Result<Option<ConfigBlob>> {
         let Some(config) = &manifest.config else {
             return Ok(None);
         };
+        // Two bytes are `{}`.
         if config.media_type == EMPTY || config.size > CONFIG_MAX || config.size <= 2 {
             return Ok(None);
         }
@@ -337,10 +374,10 @@ impl Reader {
             Some(bytes) => bytes,
             None => self.read_config(place, digest).await?,
         };
-        Ok(object(&bytes, Room::Little).ok())
+        Ok(object(&bytes, MemoryBudget::Little).ok())
     }
 
-    async fn read_config(&self, place: &Place, digest: Digest) -> Result<Bytes> {
+    async fn read_config(&self, place: &RepositoryRef, digest: Digest) -> Result<Bytes> {
         let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
         let bytes = self.client.blob(&place.repository, &digest, max).await?;
         self.remember(&digest, &bytes);
@@ -362,14 +399,14 @@ fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
     parsed.map_err(|error| Error::faulty("A descriptor has no digest").because(error))
 }
 
-/// A release that cannot be read: it holds nothing, and says why.
+/// Returns a reading without content for a release that is unreadable.
 #[must_use]
-pub fn broken(tag: &Tag, error: &Error) -> Reading {
-    let release = Release::of_tag(BackendKind::Oci, tag.clone());
+pub fn broken(backend: BackendId, tag: &Tag, error: &Error) -> Reading {
+    let release = Release::of_tag(backend, tag.clone());
     Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
 }
 
-/// Whether asking again would bring the same: what is wrong lies in the content.
+/// Returns true if the error lies in the content, so that a retry would have the same result.
 #[must_use]
 pub fn is_lasting(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty) && !error.is_oversized()

@@ -1,59 +1,62 @@
-//! Token servers: which of those that a registry names may be asked, and which are told who we are.
+//! Validation of token servers, and of the credentials that each may receive.
 //!
-//! A realm is the registry's word for where our password should go. It goes to the registry's own
-//! origin, to port 443 of hosts of the same domain as the list of public suffixes knows it, and to
-//! where the operator says. Without anything to show any public server may be asked.
+//! A realm is the registry's claim about the recipient of our password. The password is sent to the
+//! registry's own origin, to port 443 of hosts in the same registered domain (public suffix list),
+//! and to hosts in the configuration. Without credentials, any public server may be used
+//! (docs/adr/0023).
 
 use psl::{List, Psl as _};
 use url::{Host, Url};
 
-/// Domains whose hosts belong to one customer each, and have their token servers themselves. The
-/// list of public suffixes lacks them.
+/// Domains whose hosts belong to different customers with token servers of their own. The public
+/// suffix list lacks them.
 const SHARED: [&str; 2] = ["azurecr.io", "jfrog.io"];
 
-/// A token server that may be asked.
+/// A token server that may be used.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Realm {
-    /// Its address.
+    /// Address of the server.
     pub url: Url,
-    /// Whether the operator chose where it is, which so may be private.
+    /// True if the operator configured the server, which may then be private.
     pub chosen: bool,
 }
 
-/// Why a token server may not be asked. For operators: it names the host, and what to do.
+/// Reason why a token server may not be used. The message is for operators; it names the host and
+/// the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedRealm {
-    /// Nothing that could be asked.
+    /// The realm is not the address of a server.
     #[error("its realm is no address of a server on the web")]
     NoAddress,
-    /// Plain HTTP.
+    /// The server is on plain HTTP.
     #[error("{0} is named without HTTPS")]
     Plain(String),
-    /// Perhaps somebody else on the registry's own machine.
+    /// The server is on the registry's host but at another port, which may belong to another user
+    /// of the machine.
     #[error(
         "{server} is at another port than the registry at {registry}, so that it is not asked; if it \
          is meant to be, name it in oci.token_hosts"
     )]
     OtherPort {
-        /// Host and port of who would be asked.
+        /// Host and port of the token server.
         server: String,
         /// Host and port of the registry.
         registry: String,
     },
-    /// Somebody else.
+    /// The server is in another domain.
     #[error(
         "{host} is of another domain than {registry}, so that it is not told who we are; if it is \
          meant to be, name it in oci.token_hosts"
     )]
     Stranger {
-        /// Who would get the credentials.
+        /// Host that would receive the credentials.
         host: String,
-        /// Whose they are.
+        /// Host of the registry that the credentials belong to.
         registry: String,
     },
 }
 
-/// The text is no name or address of a host. Fit for an operator.
+/// The text is not a host name or address. The message is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a host is a name or an address, with a port where only that one is meant, such as \
@@ -61,11 +64,11 @@ pub enum RefusedRealm {
 )]
 pub struct InvalidHost;
 
-/// Where a token server may be, as an operator writes it: a host, or one port of it.
+/// Location of a token server in the configuration: a host, or one port on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHost {
     host: Host,
-    /// `None`: any.
+    /// Port, or `None` for any port.
     port: Option<u16>,
 }
 
@@ -76,14 +79,14 @@ impl TokenHost {
     }
 }
 
-/// A host as an operator writes it, with or without a port.
+/// Parses a host with an optional port.
 ///
 /// # Errors
-/// Anything else than a name or an address.
+/// Returns an error if the text is not a host name or address.
 pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
     let text = text.trim();
     let (host, port) = match text.rsplit_once(':') {
-        // The colons within the brackets of an address of IPv6 separate no port.
+        // The colons within the brackets of an IPv6 address do not separate a port.
         Some((host, port)) if !port.ends_with(']') => {
             let digits = port.chars().all(|c| c.is_ascii_digit());
             let port = port.parse().ok().filter(|port| digits && *port != 0);
@@ -99,10 +102,11 @@ pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
     }
 }
 
-/// The token server at this realm, if a registry at this address may send us there.
+/// Returns the token server at a realm if the registry may refer to it.
 ///
 /// # Errors
-/// [`RefusedRealm`]. Private addresses that nobody chose are refused when they are dialed.
+/// [`RefusedRealm`] if not. Private addresses that the operator did not configure are refused
+/// later, when a connection is opened.
 pub fn check(
     realm: &str,
     registry: &Url,
@@ -110,6 +114,7 @@ pub fn check(
     shows_us: bool,
 ) -> Result<Realm, RefusedRealm> {
     let url = Url::parse(realm).map_err(|_| RefusedRealm::NoAddress)?;
+    // A user in the realm would replace our credentials or end up in the logs.
     let bare = url.username().is_empty() && url.password().is_none();
     let (Some(host), Some(home), true) = (url.host(), registry.host(), bare) else {
         return Err(RefusedRealm::NoAddress);
@@ -120,6 +125,8 @@ pub fn check(
         || RefusedRealm::OtherPort { server: place_of(&url), registry: place_of(registry) };
     match url.scheme() {
         "https" => {}
+        // A registry that is configured with plain HTTP exposes the credentials to its network
+        // anyway.
         "http" if host == home && registry.scheme() == "http" => {
             if !chosen {
                 return Err(other_port());
@@ -128,8 +135,10 @@ pub fn check(
         "http" => return Err(RefusedRealm::Plain(host.to_string())),
         _ => return Err(RefusedRealm::NoAddress),
     }
+    // Without credentials the token server learns nothing that any client would not send.
     if shows_us && !chosen {
         let kin = same_domain(&host, &home);
+        // On a shared machine any user may open a port.
         if host == home && !kin || kin && url.port().is_some() {
             return Err(other_port());
         }
@@ -141,14 +150,14 @@ pub fn check(
     Ok(Realm { url, chosen })
 }
 
-/// Host and port, also where the port is the scheme's own.
+/// Returns host and port, including a default port.
 fn place_of(url: &Url) -> String {
     let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-/// Whether both hosts are of one registrant. Where the list does not know who may register, as in
-/// networks of one's own, only an operator can tell.
+/// Returns true if both hosts belong to one registrant. If the public suffix list does not cover a
+/// domain, as in private networks, only the configuration can tell.
 fn same_domain(one: &Host<&str>, other: &Host<&str>) -> bool {
     match (one, other) {
         (Host::Domain(one), Host::Domain(other)) => {
@@ -158,8 +167,9 @@ fn same_domain(one: &Host<&str>, other: &Host<&str>) -> bool {
     }
 }
 
-/// The part of a name that somebody registered: `docker.io` of `auth.docker.io`.
+/// Returns the registered part of a name: `docker.io` for `auth.docker.io`.
 fn registered(name: &str) -> Option<&str> {
+    // Under an unlisted suffix such as `corp.internal`, two names may have different owners.
     let domain = List.domain(name.as_bytes()).filter(|domain| domain.suffix().is_known())?;
     let domain = std::str::from_utf8(domain.as_bytes()).ok()?;
     (!SHARED.contains(&domain)).then_some(domain)
@@ -173,8 +183,8 @@ mod tests {
         check(realm, &registry.parse().unwrap(), &[], true)
     }
 
-    /// The cases of go-containerregistry's and distribution's tests of a realm, and those of the
-    /// registries that docs/oci.md lists.
+    /// Cases from the realm tests of go-containerregistry and distribution, and of the registries
+    /// in docs/oci.md.
     #[test]
     fn who_is_of_the_registrys_domain_is_told_who_we_are() {
         for (realm, registry) in [
@@ -229,7 +239,7 @@ mod tests {
         }
     }
 
-    /// Whoever may open a port on the registry's machine is not the registry.
+    /// Another user of the registry's machine may open a port there.
     #[test]
     fn s12_other_ports_are_told_who_we_are_only_where_the_operator_names_them() {
         for (realm, registry, anyone_may_ask) in [

@@ -1,4 +1,4 @@
-//! The namespace that is ours at a registry, and the repositories in it.
+//! Namespace at a registry, and the repositories in it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
 
-/// Longest name of a repository, in characters.
+/// Maximum length of a repository name, in characters.
 const NAME_MAX: usize = 255;
 
-/// The path of a namespace, all segments before a repository's last: always in lower case.
+/// Path of a namespace: all segments before the repository's last, in lowercase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(Box<str>);
 
-/// The text is no namespace. Fit for an operator.
+/// The text is not a valid namespace. The message is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a namespace is one or more segments of a-z 0-9 . _ - joined by /, each beginning and ending with a letter or digit"
@@ -22,23 +22,24 @@ pub struct Namespace(Box<str>);
 pub struct InvalidNamespace;
 
 impl Namespace {
-    /// The path.
+    /// Returns the path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The extension in a repository of this full path; `None`: it is none of ours.
+    /// Returns the extension in the repository with this full path. `None` if it does not belong to
+    /// the namespace or holds no extension.
     ///
-    /// The namespace must match whole: what lies deeper or merely begins alike is not in it.
+    /// The namespace must match exactly: deeper paths and mere prefixes are outside.
     #[must_use]
     pub fn extension_of(&self, path: &str) -> Option<ExtensionId> {
         let (namespace, segment) = path.rsplit_once('/')?;
         (namespace == self.as_str()).then(|| ExtensionId::from_oci_repository(segment))?
     }
 
-    /// How the name of a repository of this full path nearly fits; `None`: it fits, or is a name of
-    /// something else, or in another namespace.
+    /// Returns the reason why a repository name nearly fits. `None` if it fits, is unrelated, or is
+    /// in another namespace.
     #[must_use]
     pub fn near_miss(&self, path: &str) -> Option<NearMiss> {
         let (namespace, segment) = path.rsplit_once('/')?;
@@ -53,10 +54,10 @@ impl Namespace {
         near_miss(segment, BackendKind::Oci).or_else(in_upper_case)
     }
 
-    /// The repository of an extension.
+    /// Returns the repository of an extension.
     #[must_use]
-    pub fn repository_of(&self, id: &ExtensionId) -> Repository {
-        Repository(format!("{self}/{}", id.oci_repository().to_ascii_lowercase()).into())
+    pub fn repository_of(&self, id: &ExtensionId) -> OciRepository {
+        OciRepository(format!("{self}/{}", id.oci_repository().to_ascii_lowercase()).into())
     }
 }
 
@@ -64,6 +65,8 @@ impl FromStr for Namespace {
     type Err = InvalidNamespace;
 
     fn from_str(text: &str) -> Result<Self, InvalidNamespace> {
+        // Registries only accept repository names in lowercase (distribution-spec, "Pulling
+        // manifests").
         let path = text.to_ascii_lowercase();
         let fits = path.len() < NAME_MAX && path.split('/').all(is_segment);
         if fits { Ok(Self(path.into())) } else { Err(InvalidNamespace) }
@@ -84,19 +87,19 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// The full path of a repository as registries are asked for it: in lower case.
+/// Full path of a repository for requests, in lowercase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Repository(Box<str>);
+pub struct OciRepository(Box<str>);
 
-impl Repository {
-    /// The path.
+impl OciRepository {
+    /// Returns the path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for OciRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

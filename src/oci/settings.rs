@@ -1,4 +1,4 @@
-//! What an operator says of a registry, in types that cannot hold nonsense.
+//! Settings of an OCI backend, as validated types.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,38 +17,40 @@ use crate::oci::credentials::Credentials;
 use crate::oci::realm::{TokenHost, host_of};
 use crate::oci::repository::Namespace;
 
-/// Largest file of credentials, in bytes: a Docker `config.json` of some thousand registries.
+/// Maximum size of a credentials file, in bytes; a Docker `config.json` with about a thousand
+/// registries.
 const CREDENTIALS_MAX: u64 = 1024 * 1024;
 
-/// One namespace of a registry, and how to talk to its server.
+/// Settings of one namespace at a registry.
 #[derive(Clone, Debug)]
 pub struct OciSettings {
     /// Name of the backend, by default that of its kind.
     pub id: BackendId,
-    /// Where the registry is.
+    /// Address of the registry.
     pub registry: RegistryAddress,
-    /// The namespace whose repositories are the extensions.
+    /// Namespace whose repositories are the extensions.
     pub namespace: Namespace,
-    /// Extensions to serve beside those of the registry's catalog, for registries without one.
+    /// Extensions to serve in addition to the catalog, for registries without one.
     pub repositories: Vec<ExtensionId>,
-    /// Who we are there.
+    /// Credentials for the registry.
     pub credentials: Credentials,
-    /// Hosts of token servers that may be told so, beside those of the registry's own domain.
+    /// Hosts of token servers that may receive the credentials, in addition to those in the
+    /// registry's domain.
     pub token_hosts: Vec<TokenHost>,
-    /// How its server is talked to.
+    /// Settings of the HTTP client.
     pub upstream: UpstreamSettings,
-    /// How long credentials count as good after they last served. Within this time a refusal for
-    /// one repository means that there is none, since many registries answer so; beyond it, that
-    /// the credentials are refused.
+    /// Time for which credentials count as valid after a success. Within this time, a refusal for
+    /// one repository counts as absence, since many registries respond this way. Later it counts as
+    /// refused credentials.
     pub ttl: Duration,
 }
 
 impl OciSettings {
-    /// The given namespace with every other setting at its default.
+    /// Creates settings for a namespace, with defaults for everything else.
     #[must_use]
     pub fn new(registry: RegistryAddress, namespace: Namespace) -> Self {
         Self {
-            id: BackendKind::Oci.into(),
+            id: BackendId::OCI,
             registry,
             namespace,
             repositories: Vec::new(),
@@ -84,7 +86,7 @@ impl OciSettings {
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
-            backend: BackendKind::Oci,
+            backend: self.id,
             base: self.registry.base().clone(),
             upstream: self.upstream.clone(),
         }
@@ -100,10 +102,11 @@ fn extension(repository: &str) -> Result<ExtensionId, String> {
         .ok_or_else(|| format!("{repository:?} ends in none of -provider, -taskserv, -cluster"))
 }
 
-/// The credentials in a file, for a namespace of a registry.
+/// Reads the credentials for a namespace of a registry from a file.
 ///
 /// # Errors
-/// A file that cannot be read or holds none; the message names it, and nothing of its content.
+/// Returns an error that names the file, but no part of its content, if it cannot be read or holds
+/// no valid credentials.
 pub fn read_credentials(
     path: &Path,
     registry: &RegistryAddress,

@@ -1,4 +1,4 @@
-//! One extension at the least cost: which of its manifests are read, and which only named.
+//! Cheap read of one extension: few manifests are read, and the other releases are only named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,54 +6,59 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::error::Result;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
-use crate::oci::reading::{Place, Reader, Reading, broken, is_lasting};
+use crate::oci::reading::{ManifestReader, Reading, RepositoryRef, broken, is_lasting};
 
-/// Requests under way for one extension.
+/// Concurrent requests for one extension.
 pub const AT_ONCE: usize = 8;
-/// Manifests read beyond the newest version's, while none holds an archive.
+/// Manifests read in addition to the newest version's, while none has an archive.
 const FURTHER_MAX: usize = 5;
-/// Manifests read where there is no version: only their dates can order them.
+/// Manifests read if there is no version, because only their dates give an order.
 const UNVERSIONED_MAX: usize = 20;
-/// Releases read when all are asked for; older ones stay named. A repository of more is a log.
+/// Releases read for a complete list; older ones are only named. A repository with more is a log.
 const RELEASES_MAX: usize = 1_000;
-/// Releases that could not be read before and are read again.
+/// Maximum number of unreadable releases that are read again.
 const BROKEN_MAX: usize = 20;
-/// Tags that may float of which is asked what they stand for, the newest ones.
+/// Maximum number of floating tags that are resolved, the newest first.
 const FLOATING_MAX: usize = 100;
 
-/// The releases of one extension while they are found.
+/// State of the read of one extension.
 pub struct Sweep<'a> {
-    reader: &'a Reader,
-    place: &'a Place,
-    room: Room,
+    reader: &'a ManifestReader,
+    place: &'a RepositoryRef,
+    room: MemoryBudget,
     readings: BTreeMap<Tag, Reading>,
 }
 
 impl<'a> Sweep<'a> {
-    /// Begins with what the tags alone tell, and what was read of them before.
+    /// Starts with the tags and their cached readings.
     #[must_use]
-    pub fn new(reader: &'a Reader, place: &'a Place, tags: Vec<Tag>, room: Room) -> Self {
+    pub fn new(
+        reader: &'a ManifestReader,
+        place: &'a RepositoryRef,
+        tags: Vec<Tag>,
+        room: MemoryBudget,
+    ) -> Self {
         let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
         let known = |tag: Tag| {
             let known = reader.remembered(place, &tag);
-            (tag.clone(), known.unwrap_or_else(|| unread(tag, None)))
+            (tag.clone(), known.unwrap_or_else(|| unread(place.backend, tag, None)))
         };
         Self { reader, place, room, readings: shown.map(known).collect() }
     }
 
-    /// The newest release in full, and the digests that tell which tags float to another.
+    /// Reads the newest release in full, and the digests of floating tags.
     ///
-    /// What was read before is confirmed, however old it is: nothing of it is older than this call.
+    /// Cached readings are revalidated, so that no part of the result is older than this call.
     ///
     /// # Errors
-    /// A failure that may pass; what is wrong with a single release is a fault of the extension.
+    /// Returns temporary failures. A problem with a single release is a fault of the extension.
     pub async fn newest(mut self) -> Result<Extension> {
         self.resolve_floating().await?;
         self.forget_moved().await?;
@@ -68,13 +73,14 @@ impl<'a> Sweep<'a> {
         Ok(self.extension())
     }
 
-    /// Every release in full, each read with one of these permits.
+    /// Reads every release in full, each with one of the permits.
     ///
     /// # Errors
-    /// A failure that may pass.
+    /// Returns temporary failures.
     pub async fn all(mut self, permits: &Semaphore) -> Result<Extension> {
+        // Releases beyond the bound must be named only, not carry an outdated reading.
         for (tag, reading) in &mut self.readings {
-            *reading = unread(tag.clone(), None);
+            *reading = unread(self.place.backend, tag.clone(), None);
         }
         self.read_some(RELEASES_MAX, permits).await?;
         Ok(self.extension())
@@ -86,8 +92,7 @@ impl<'a> Sweep<'a> {
         Extension::new(self.place.id.clone(), releases).with_faults(faults)
     }
 
-    /// Forgets what was read of tags that stand for something else by now. The latest is asked for
-    /// when it is read.
+    /// Drops the readings of tags that have moved. The latest is revalidated when it is read.
     async fn forget_moved(&mut self) -> Result<()> {
         let latest = self.extension().latest().map(|release| release.tag.clone());
         let is_read = |reading: &Reading| {
@@ -110,13 +115,13 @@ impl<'a> Sweep<'a> {
             .try_collect()
             .await?;
         for (tag, now) in moved.into_iter().flatten() {
-            // With its digest: that is how it is seen that the release is another one.
-            self.readings.insert(tag.clone(), unread(tag, now));
+            // The new digest is stored, so that the release is recognized as a different one.
+            self.readings.insert(tag.clone(), unread(self.place.backend, tag, now));
         }
         Ok(())
     }
 
-    /// Reads again what could not be read before, the newest of it: it may be mended.
+    /// Reads the newest unreadable releases again, since they may have been repaired.
     async fn read_broken(&mut self) -> Result<()> {
         let is_broken = |reading: &&Reading| {
             let release = &reading.release;
@@ -128,7 +133,7 @@ impl<'a> Sweep<'a> {
         self.read_these(tags, &Semaphore::new(AT_ONCE)).await
     }
 
-    /// Asks what each `v?N` and `v?N.N` stands for.
+    /// Resolves each `v?N` and `v?N.N`.
     async fn resolve_floating(&mut self) -> Result<()> {
         let floating = self.readings.keys().filter(|tag| tag.may_float()).cloned();
         let mut tags: Vec<Tag> = floating.collect();
@@ -146,21 +151,22 @@ impl<'a> Sweep<'a> {
             let Some(reading) = self.readings.get_mut(&tag) else { continue };
             let known = &reading.release.manifest_digest;
             if digest.is_some() && *known != digest {
-                *reading = unread(tag, digest);
+                *reading = unread(self.place.backend, tag, digest);
             }
         }
         Ok(())
     }
 
-    /// Reads what is the latest as far as is known, until that holds an archive and cannot be an
-    /// alias of a version not read yet.
+    /// Reads the latest release, and older ones until one holds an archive and cannot be an alias
+    /// of an unread version.
     async fn read_latest(&mut self) -> Result<()> {
         let mut read = Vec::new();
         while read.len() <= FURTHER_MAX {
             let so_far = self.extension();
             let Some(latest) = so_far.latest() else { return Ok(()) };
             let next = if !read.contains(&latest.tag) {
-                // Of tags with the same numbers the shortest stands for all, and is often an alias.
+                // Among tags with the same numbers, the shortest stands for all and is often an
+                // alias.
                 let target = same_line(&so_far, &latest.tag).filter(|_| read.is_empty());
                 target.unwrap_or_else(|| latest.tag.clone())
             } else if let Some(pinned) = unread_target(&so_far, &latest.tag) {
@@ -175,8 +181,8 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Asks what the versions stand for to which tags may float that are still listed: of a version
-    /// that was not read it is not known yet.
+    /// Resolves the versions that listed floating tags may refer to. The digest of an unread
+    /// version is not known yet.
     async fn resolve_targets(&mut self) -> Result<()> {
         let so_far = self.extension();
         let floating = so_far.releases().iter().filter(|r| r.tag.may_float());
@@ -199,7 +205,8 @@ impl<'a> Sweep<'a> {
         let (reader, place, room) = (self.reader, self.place, self.room);
         let mut readings = stream::iter(tags)
             .map(|tag| async move {
-                // Nobody closes it; without a permit nothing would be wrong but the share.
+                // The semaphore is never closed; even without a permit only the fair share would be
+                // lost.
                 let _permit = permits.acquire().await;
                 (reader.read(place, &tag, room).await, tag)
             })
@@ -210,11 +217,11 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Keeps a reading. A release that cannot be read for good holds nothing, and is a fault.
+    /// Stores a reading. A permanently unreadable release is stored empty, with a fault.
     fn take(&mut self, tag: &Tag, outcome: Result<Reading>) -> Result<()> {
         let reading = match outcome {
             Ok(reading) => reading,
-            Err(error) if is_lasting(&error) => broken(tag, &error),
+            Err(error) if is_lasting(&error) => broken(self.place.backend, tag, &error),
             Err(error) => return Err(error),
         };
         self.readings.insert(tag.clone(), reading);
@@ -222,21 +229,21 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// A release that is only named, with what its tag stands for where that is known.
-fn unread(tag: Tag, manifest_digest: Option<Digest>) -> Reading {
+/// Returns a release that is only named, with the tag's digest if it is known.
+fn unread(backend: BackendId, tag: Tag, manifest_digest: Option<Digest>) -> Reading {
     let artifact = ArtifactChoice::Unread;
-    let release = Release { artifact, manifest_digest, ..Release::of_tag(BackendKind::Oci, tag) };
+    let release = Release { artifact, manifest_digest, ..Release::of_tag(backend, tag) };
     Reading { release, faults: Vec::new() }
 }
 
-/// The tags of the newest of these releases.
+/// Returns the tags of the newest releases.
 fn newest_of(mut releases: Vec<&Release>, max: usize) -> Vec<Tag> {
     releases.sort_by(|a, b| a.cmp_listed(b));
     releases.into_iter().take(max).map(|release| release.tag.clone()).collect()
 }
 
-/// Of a tag that may float, the newest version of its line, where that was not read. Looked for only
-/// where it is known what the tag stands for: of few, however many there are.
+/// Returns the newest version that a floating tag may refer to, if it was not read. Searched only
+/// if the tag's digest is known, which bounds the cost.
 fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
     floating.manifest_digest.as_ref()?;
     let target = extension
@@ -245,7 +252,7 @@ fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
     target.manifest_digest.is_none().then(|| target.tag.clone())
 }
 
-/// Of a latest tag that may float, the newest unread version that it may float to.
+/// Returns the newest unread version that the latest tag may refer to, if that tag may float.
 fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     if !latest.may_float() {
         return None;
@@ -257,7 +264,7 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     same_line(extension, latest).or_else(|| unread().next().map(|release| release.tag.clone()))
 }
 
-/// The newest unread version that begins with the numbers of a tag that may float.
+/// Returns the newest unread version whose first numbers are those of a floating tag.
 fn same_line(extension: &Extension, latest: &Tag) -> Option<Tag> {
     let target = extension.all_releases().find(|release| {
         release.artifact == ArtifactChoice::Unread && may_float_to(latest, release)

@@ -1,4 +1,4 @@
-//! Fetching tokens from the token server that a registry names.
+//! BearerToken requests to the token server that a registry names.
 
 use std::time::Duration;
 
@@ -13,61 +13,61 @@ use url::form_urlencoded::Serializer;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Redirects, Request};
-use crate::http::room::Room;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
+use crate::oci::labels;
 use crate::oci::lenient::value;
 use crate::oci::models::from_object;
-use crate::oci::operations;
 use crate::oci::realm::{self, Realm, TokenHost};
 
-/// Longest answer of a token server, in bytes.
+/// Maximum size of a token server's response, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
-/// Longest token, in bytes: few servers read a longer header.
+/// Maximum length of a token, in bytes. Few servers accept a longer header.
 const TOKEN_MAX: usize = 16 * 1024;
-/// How long a token lasts whose server does not say (distribution's token specification).
+/// Lifetime of a token without `expires_in`, in seconds (distribution's token specification).
 const LIFETIME_DEFAULT: u64 = 60;
-/// A token is given up this much before it ends, so that none ends on its way.
+/// Margin before the expiry of a token, so that none expires in transit.
 const MARGIN: Duration = Duration::from_secs(10);
-/// No token is believed for longer, in seconds.
+/// Maximum lifetime of a token, in seconds.
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const CLIENT_ID: &str = "extension-registry";
 
-/// A token for the registry. Hides itself in `Debug`.
+/// BearerToken for a registry. `Debug` hides it.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct BearerToken {
     secret: SecretString,
     good_until: Instant,
 }
 
-impl Token {
-    /// The token itself, for the one header that needs it.
+impl BearerToken {
+    /// Returns the secret, for the `Authorization` header.
     #[must_use]
     pub const fn secret(&self) -> &SecretString {
         &self.secret
     }
 
-    /// Whether this is the same token.
+    /// Returns true if both are the same token.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.secret.expose_secret() == other.secret.expose_secret()
     }
 
-    /// Whether it is worth sending.
+    /// Returns true if the token has not expired.
     #[must_use]
     pub fn is_good(&self) -> bool {
         Instant::now() < self.good_until
     }
 
-    /// Length of the secret, in bytes.
+    /// Returns the length of the secret, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.secret.expose_secret().len()
     }
 }
 
-/// Where tokens come from.
+/// Client for a token server.
 pub struct TokenServer<'a> {
     http: &'a HttpClient,
     realm: Realm,
@@ -75,11 +75,10 @@ pub struct TokenServer<'a> {
 }
 
 impl<'a> TokenServer<'a> {
-    /// The token server of a challenge, if it may be asked with these credentials.
+    /// Returns the token server of a challenge, if it may receive these credentials.
     ///
     /// # Errors
-    /// `BackendFaulty` for a realm that the registry at this address may not name, see
-    /// [`realm::check`].
+    /// `BackendFaulty` if the registry may not refer to this realm, see [`realm::check`].
     pub fn of(
         challenge: &BearerChallenge,
         registry: &Url,
@@ -87,7 +86,7 @@ impl<'a> TokenServer<'a> {
         http: &'a HttpClient,
         credentials: &'a Credentials,
     ) -> Result<Self> {
-        // A ready token is the registry's alone; tokens are fetched beside it as by anyone.
+        // A ready token is only for the registry. Other tokens are requested anonymously beside it.
         let shows_us =
             matches!(credentials, Credentials::Password { .. } | Credentials::Identity(_));
         let realm = realm::check(&challenge.realm, registry, token_hosts, shows_us);
@@ -98,46 +97,56 @@ impl<'a> TokenServer<'a> {
         Ok(Self { http, realm, credentials })
     }
 
-    /// A token for what the challenge asks.
+    /// Requests a token for a challenge.
     ///
     /// # Errors
-    /// `BackendRefused` if the server does not accept the credentials, `BackendFaulty` if its
-    /// answer holds no token, and what sending can bring.
-    pub async fn token(&self, challenge: &BearerChallenge) -> Result<Token> {
+    /// `BackendRefused` if the server refuses the credentials, `BackendFaulty` if its response
+    /// holds no token, and the errors of sending.
+    pub async fn token(&self, challenge: &BearerChallenge) -> Result<BearerToken> {
+        // The lifetime counts from before the request: time in transit must not extend it.
         let asked = Instant::now();
         if let Credentials::Identity(secret) = self.credentials {
             let answer = self.exchange(challenge, secret).await?;
             if let Ok(token) = read(&answer, asked) {
                 return Ok(token);
             }
-            // Many servers know no POST, and say so in many ways: the older question remains.
+            // Many servers do not support the exchange, and fail in different ways: fall back to
+            // `GET`.
         }
         read(&self.ask(challenge).await?, asked)
     }
 
-    async fn ask(&self, challenge: &BearerChallenge) -> Result<Answer> {
+    async fn ask(&self, challenge: &BearerChallenge) -> Result<UpstreamResponse> {
         let mut url = self.realm.url.clone();
         {
             let mut query = url.query_pairs_mut();
             query.extend_pairs(challenge.service.iter().map(|service| ("service", service)));
             query.extend_pairs(challenge.scopes.iter().map(|scope| ("scope", scope)));
         }
-        let request = Request::get(operations::TOKEN, url)
+        // A redirect would let the token server pass the credentials on (docs/adr/0023).
+        let request = Request::get(labels::TOKEN, url)
             .follow(Redirects::Never)
             .with_credentials_for(&self.realm.url, credentials_header(self.credentials)?);
         self.send(request).await
     }
 
-    /// The exchange of an identity token (OAuth 2, distribution's specification of it).
-    async fn exchange(&self, challenge: &BearerChallenge, secret: &SecretString) -> Result<Answer> {
+    /// Exchanges an identity token (OAuth 2, in distribution's specification).
+    async fn exchange(
+        &self,
+        challenge: &BearerChallenge,
+        secret: &SecretString,
+    ) -> Result<UpstreamResponse> {
         let form = exchange_form(challenge, secret);
-        self.send(Request::post_form(operations::TOKEN, self.realm.url.clone(), form)).await
+        self.send(Request::post_form(labels::TOKEN, self.realm.url.clone(), form)).await
     }
 
-    async fn send(&self, request: Request) -> Result<Answer> {
+    async fn send(&self, request: Request) -> Result<UpstreamResponse> {
         let request = if self.realm.chosen { request.on_configured_host() } else { request };
+        // An outage of the token server counts for the registry's breaker, but its responses do
+        // not.
         let request = request.aside();
-        self.http.fetch(request, ANSWER_MAX, Room::Much).await.map_err(|error| {
+        self.http.fetch(request, ANSWER_MAX, MemoryBudget::Much).await.map_err(|error| {
+            // A refused private address is the likely cause, so that the message names the remedy.
             if self.realm.chosen || error.kind() != ErrorKind::BackendFaulty {
                 return error;
             }
@@ -160,10 +169,10 @@ fn exchange_form(challenge: &BearerChallenge, secret: &SecretString) -> String {
     form.finish()
 }
 
-/// `Basic` for what has a user and a password; nothing for everyone else.
+/// Returns the `Basic` header for credentials with a user and a password, or `None` for others.
 ///
 /// # Errors
-/// Never in practice: Base64 always fits a header.
+/// Never fails in practice, because Base64 is always valid in a header.
 pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::Credentials>> {
     let pair = match credentials {
         Credentials::Password { user, password } => format!("{user}:{}", password.expose_secret()),
@@ -173,8 +182,8 @@ pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::C
     request::Credentials::new("Basic", &STANDARD.encode(pair).into()).map(Some)
 }
 
-/// What a token server answers. Its `issued_at` is left out: measured from when we asked, no
-/// clock but ours matters.
+/// Response of a token server. `issued_at` is ignored: the lifetime counts from the request, so
+/// that only the local clock matters.
 #[derive(Deserialize)]
 struct TokenAnswer {
     #[serde(default, deserialize_with = "value")]
@@ -185,10 +194,11 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-fn read(answer: &Answer, asked: Instant) -> Result<Token> {
+fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
     match answer.status {
         StatusCode::OK => {}
-        // What a wrong password looks like differs; each of these is about us, not about it.
+        // Servers respond to a wrong password with different statuses, which all concern the
+        // credentials.
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let message = "The registry's token server refused our credentials";
             return Err(Error::new(ErrorKind::BackendRefused, message));
@@ -206,16 +216,17 @@ fn read(answer: &Answer, asked: Instant) -> Result<Token> {
         Error::faulty("The registry's token server sent an unreadable response").because(error)
     })?;
     let (secret, lifetime) = parse(&answer.body)?;
-    Ok(Token { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
+    Ok(BearerToken { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
 }
 
-/// The token in an answer, and how long it lasts.
+/// Parses the token in a response, and its lifetime.
 pub(crate) fn parse(body: &[u8]) -> Result<(SecretString, Duration)> {
-    // What is wrong with it is not told in serde's words, which may hold a part of the token.
+    // Serde's message may contain a part of the token.
     let found: TokenAnswer = from_object(body).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Error::faulty("The registry's token server sent an unreadable response").because(place)
     })?;
+    // Servers send `token`, `access_token` for OAuth 2, or both.
     let mut tokens = [found.token, found.access_token].into_iter().flatten();
     let secret = tokens
         .find(|token| !token.is_empty())

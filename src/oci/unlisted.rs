@@ -1,16 +1,16 @@
-//! Why tags and repositories are not listed, in words for `/health`. Shared by registries and image
+//! Reasons for unlisted tags and repositories, for `/health`. Shared by registries and image
 //! layouts; no I/O.
 
-use crate::models::brief::printable;
 use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
+use crate::models::truncate::printable;
 
-/// Names that a reason quotes.
+/// Maximum number of names in a reason.
 const NAMED_MAX: usize = 5;
-/// Longest name that a reason quotes, in characters.
+/// Maximum length of a quoted name, in characters.
 const NAME_MAX: usize = 64;
 
-/// Names of a repository's tags that are outside the grammar of tags here.
+/// Tags of a repository that do not match the grammar of tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unfit {
     named: Vec<String>,
@@ -18,7 +18,7 @@ pub struct Unfit {
 }
 
 impl Unfit {
-    /// Notes one more name.
+    /// Adds a name.
     pub fn note(&mut self, name: &str) {
         self.count = self.count.saturating_add(1);
         if self.named.len() < NAMED_MAX {
@@ -26,7 +26,7 @@ impl Unfit {
         }
     }
 
-    /// The fault that these names are; `None` without any.
+    /// Returns the fault for these names, or `None` without names.
     #[must_use]
     pub fn fault(&self) -> Option<ExtensionFault> {
         let named = self.named.join(", ");
@@ -38,8 +38,8 @@ impl Unfit {
     }
 }
 
-/// Why an extension with these tags has no release, where no other fault tells it; `None` without
-/// any tag.
+/// Returns the reason why an extension with these tags has no release, if no other fault explains
+/// it. `None` if there are no tags.
 #[must_use]
 pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> Option<ExtensionFault> {
     let hidden = tags.filter(|tag| tag.is_housekeeping()).take(NAMED_MAX);

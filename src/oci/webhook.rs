@@ -1,4 +1,4 @@
-//! Notices of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
+//! Webhooks of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -16,21 +16,20 @@ use sha2::Sha256;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::{Error, ErrorKind};
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::lenient::{object, present, value, value_or_default};
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
 use crate::oci::repository::Namespace;
 
-/// Events remembered; an older one that comes again costs one read.
+/// Number of remembered events. A replay of an older one costs one read.
 const REPLAYS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
-/// What zot says of a repository whose tags may have changed.
+/// Event types of zot that may change the tags of a repository.
 const ZOT_CHANGES: [&str; 3] =
     ["zotregistry.image.updated", "zotregistry.image.deleted", "zotregistry.repository.created"];
 
-/// Takes the notices of one registry for one namespace.
+/// Receiver of the events of one registry for one namespace.
 pub struct OciWebhooks {
-    /// Keyed with the secret, so that secrets are compared by their codes in constant time.
+    /// HMAC with the secret as its key: comparing codes instead of secrets takes constant time.
     key: Hmac<Sha256>,
     expected: Vec<u8>,
     namespace: Namespace,
@@ -38,10 +37,10 @@ pub struct OciWebhooks {
 }
 
 impl OciWebhooks {
-    /// A receiver of what comes with this secret.
+    /// Creates a receiver for events with this secret.
     ///
     /// # Errors
-    /// An empty secret: anybody could have it.
+    /// Returns an error if the secret is empty, because any sender could present it.
     pub fn new(secret: &SecretString, namespace: Namespace) -> Result<Self, Error> {
         let secret = secret.expose_secret().trim();
         if secret.is_empty() {
@@ -71,6 +70,7 @@ impl OciWebhooks {
         let mut changed: BTreeSet<ExtensionId> = BTreeSet::new();
         for event in events.into_iter().filter(|event| event.is_change) {
             let Some(id) = self.namespace.extension_of(&event.repository) else { continue };
+            // Stored only for our own repositories, so that other events do not displace them.
             let known = event.id.is_some_and(|event_id| seen.put(event_id, ()).is_some());
             replayed |= known;
             if !known {
@@ -86,10 +86,6 @@ impl OciWebhooks {
 }
 
 impl WebhookReceiver for OciWebhooks {
-    fn source(&self) -> BackendKind {
-        BackendKind::Oci
-    }
-
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool {
         self.verify(headers).is_ok()
     }
@@ -105,8 +101,8 @@ impl WebhookReceiver for OciWebhooks {
     }
 }
 
-/// The secret in an `Authorization` header: behind `Bearer`, as a password, or bare, as the
-/// registries send whatever they are told to.
+/// Returns the secret in an `Authorization` header: after `Bearer`, as a password, or bare, since
+/// registries send the configured value unchanged.
 fn presented_in(header: &str) -> Option<String> {
     let Some((scheme, rest)) = header.split_once(' ') else {
         return Some(header.to_owned());
@@ -121,7 +117,8 @@ fn presented_in(header: &str) -> Option<String> {
     Some(pair.split_once(':')?.1.to_owned())
 }
 
-/// What matters of a notice. Which registry it names does not: the configured one is asked.
+/// Relevant part of an event. The registry's name in it is ignored, because reads always go to the
+/// configured one.
 struct Event {
     id: Option<String>,
     repository: String,
@@ -141,12 +138,12 @@ struct DistributionEvent {
     #[serde(default, deserialize_with = "value_or_default")]
     action: String,
     #[serde(default, deserialize_with = "object")]
-    target: Option<Target>,
+    target: Option<EventTarget>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Target {
+struct EventTarget {
     #[serde(default, deserialize_with = "value_or_default")]
     media_type: String,
     #[serde(default, deserialize_with = "value_or_default")]
@@ -164,7 +161,7 @@ fn distribution_events(body: &[u8]) -> Result<Vec<Event>, WebhookError> {
     let events = envelope.events.into_iter().flatten().filter_map(|event| {
         let target = event.target?;
         Some(Event {
-            // Every blob of a push is an event of its own: the manifest comes last.
+            // Every blob of a push causes an event; the manifest's is the last one.
             is_change: match event.action.as_str() {
                 "push" => manifest.contains(&target.media_type.as_str()),
                 action => action == "delete",

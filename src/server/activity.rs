@@ -1,4 +1,4 @@
-//! What one connection is doing, and until when its client may take to go on.
+//! Activity of one connection, and the deadlines for its client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,73 +10,74 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// What a client takes of an answer within [`Patience::stall`] of waiting for it, in bytes; less cuts it.
-/// A byte now and then keeps no place.
+/// Minimum number of bytes that a client must accept within [`ClientTimeouts::stall`] of waiting. Single
+/// bytes now and then do not keep a connection alive.
 pub(super) const LEAST: usize = 32 * 1024;
 
-/// How long clients may take.
+/// Timeouts for slow clients.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// From the connection, or from the first byte of a later request, to the end of its head.
+pub struct ClientTimeouts {
+    /// Time from the connection, or from the first byte of a later request, to the end of the head.
     pub head: Duration,
-    /// Between two requests.
+    /// Time between two requests.
     pub idle: Duration,
-    /// Without taking 32 KiB of an answer that is ready for it: in all, not in a row.
+    /// Total waiting time, not necessarily contiguous, in which a client accepts less than 32 KiB
+    /// of a response.
     pub stall: Duration,
 }
 
-impl Default for Patience {
+impl Default for ClientTimeouts {
     fn default() -> Self {
         let [head, idle, stall] = [10, 60, 60].map(Duration::from_secs);
         Self { head, idle, stall }
     }
 }
 
-/// One connection's doings.
+/// Activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    patience: Patience,
-    state: Mutex<State>,
-    /// Whether the connection is to be cut, whatever its client does.
+    patience: ClientTimeouts,
+    state: Mutex<ConnectionState>,
+    /// True if the connection must be aborted, whatever its client does.
     given_up: watch::Sender<bool>,
 }
 
-/// What an answer holds until its last piece is written.
-pub(super) type Held = Box<dyn Send + Sync>;
+/// Resources held by a response until its last piece is written.
+pub(super) type HeldConnection = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
-struct State {
-    /// Whether any request has begun, and by which protocol.
+struct ConnectionState {
+    /// Protocol of the requests, once one has begun.
     version: Option<Version>,
-    /// Since when the head of a request is on its way; at first, since the connection.
+    /// Start of the current request head; initially, time of the connection.
     head_since: Option<Instant>,
-    /// Since when there is nothing to do, if that is so.
+    /// Start of the idle time, if the connection is idle.
     idle_since: Instant,
-    /// Whether the client's end of the connection is full.
+    /// True if the client's receive window is full.
     full: bool,
-    /// Requests that were begun so far.
+    /// Number of requests so far.
     begun: u64,
-    /// Answers under way, few of one connection.
+    /// Responses in flight, few per connection.
     answers: Vec<Underway>,
 }
 
-/// An answer that is not yet written whole.
+/// A response that is not completely written.
 #[derive(Default)]
 struct Underway {
     number: u64,
-    /// Pieces that the connection has and the socket has not.
+    /// Number of pieces passed to the connection but not yet written to the socket.
     pieces: usize,
-    /// Since when the client has been waited for, if it is.
+    /// Start of the current wait for the client, if there is one.
     waiting: Option<Instant>,
-    /// How long it was waited for before, and the bytes it took meanwhile.
+    /// Time of earlier waits, and the bytes accepted in that time.
     waited: Duration,
     taken: usize,
-    /// Whether the connection will ask for no more of it.
+    /// True if the connection will not poll the body again.
     ended: bool,
-    /// What it was made of, and with that its place among all requests, until the last piece goes.
+    /// The body, which holds the request's permit until the last piece is written.
     body: Option<Body>,
-    /// Its place among all streams.
-    _held: Option<Held>,
+    /// Permit of the HTTP/2 stream.
+    _held: Option<HeldConnection>,
 }
 
 impl fmt::Debug for Underway {
@@ -86,10 +87,10 @@ impl fmt::Debug for Underway {
 }
 
 impl Activity {
-    /// A connection that was made just now.
-    pub(super) fn new(patience: Patience) -> Arc<Self> {
+    /// Creates the state of a new connection.
+    pub(super) fn new(patience: ClientTimeouts) -> Arc<Self> {
         let now = Instant::now();
-        let state = State {
+        let state = ConnectionState {
             version: None,
             head_since: Some(now),
             idle_since: now,
@@ -100,7 +101,7 @@ impl Activity {
         Arc::new(Self { patience, state: Mutex::new(state), given_up: watch::Sender::new(false) })
     }
 
-    /// Bytes came. Between two requests of HTTP/1 they are the beginning of a head.
+    /// Records received bytes. Between two HTTP/1 requests they are the start of a head.
     pub(super) fn heard(&self) {
         let mut state = self.state.lock();
         let between =
@@ -110,13 +111,13 @@ impl Activity {
         }
     }
 
-    /// Whether an answer in HTTP/1 is under way.
+    /// Returns true if an HTTP/1 response is in flight.
     pub(super) fn is_answering(&self) -> bool {
         let state = self.state.lock();
         !state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2)
     }
 
-    /// The client's end is full, or has room again.
+    /// Records that the client's receive window is full, or has room again.
     pub(super) fn full(&self, full: bool) {
         let mut state = self.state.lock();
         if state.full != full {
@@ -125,23 +126,27 @@ impl Activity {
         }
     }
 
-    /// The connection is to be cut.
+    /// Marks the connection to be aborted.
     pub(super) fn give_up(&self) {
         self.given_up.send_replace(true);
     }
 
-    /// The head of a request is complete, whose answer holds this.
-    pub(super) fn begin(self: &Arc<Self>, version: Version, held: Option<Held>) -> Ticket {
+    /// Records the end of a request head; `held` is released with the response.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        version: Version,
+        held: Option<HeldConnection>,
+    ) -> RequestTicket {
         let mut state = self.state.lock();
         state.version = Some(version);
         state.head_since = None;
         state.begun += 1;
         let number = state.begun;
         state.answers.push(Underway { number, _held: held, ..Underway::default() });
-        Ticket { activity: Arc::clone(self), number, body: None }
+        RequestTicket { activity: Arc::clone(self), number, body: None }
     }
 
-    /// Resolves once the client has taken longer than it may, or is given up.
+    /// Waits until the client exceeds a timeout, or the connection is marked to be aborted.
     pub(super) async fn overdue(&self) {
         let mut given_up = self.given_up.subscribe();
         tokio::select! {
@@ -157,41 +162,42 @@ impl Activity {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return;
             }
-            // A head that begins now ends the wait first; nothing that begins now ends sooner.
+            // Activity that begins during the sleep has a deadline no earlier than the shortest
+            // timeout.
             let soon = now + self.patience.head.min(self.patience.idle).min(self.patience.stall);
             sleep_until(deadline.map_or(soon, |deadline| deadline.min(soon))).await;
         }
     }
 }
 
-impl State {
-    fn deadline(&self, patience: &Patience) -> Option<Instant> {
+impl ConnectionState {
+    fn deadline(&self, patience: &ClientTimeouts) -> Option<Instant> {
         if let Some(since) = self.head_since {
             return Some(since + patience.head);
         }
         if self.answers.is_empty() {
-            // While its end is full the socket has its own deadline.
+            // While the window is full, the socket enforces its own deadline.
             return (!self.full).then_some(self.idle_since + patience.idle);
         }
         if self.version != Some(Version::HTTP_2) {
             return None;
         }
-        // In HTTP/2 a client can leave one answer aside without its end being full.
+        // An HTTP/2 client can ignore one response while its window for others is open.
         let left = |answer: &Underway| patience.stall.saturating_sub(answer.waited);
         self.answers.iter().filter_map(|answer| Some(answer.waiting? + left(answer))).min()
     }
 }
 
-/// One request's part in the doings, until its answer is given or nobody wants it any more.
+/// ConnectionState of one request, until its response is written or abandoned.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(super) struct RequestTicket {
     activity: Arc<Activity>,
     number: u64,
-    /// What is kept until the last piece is written.
+    /// Body kept until the last piece is written.
     pub(super) body: Option<Body>,
 }
 
-/// A piece of an answer, until it is written or nobody wants it any more.
+/// One piece of a response, until it is written or dropped.
 #[derive(Debug)]
 pub(super) struct Mark {
     activity: Arc<Activity>,
@@ -199,8 +205,8 @@ pub(super) struct Mark {
     bytes: usize,
 }
 
-impl Ticket {
-    /// A piece of the answer, of so many bytes, is given to the connection.
+impl RequestTicket {
+    /// Records that a piece of this size is passed to the connection.
     pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -212,10 +218,11 @@ impl Ticket {
 }
 
 impl Underway {
-    /// The client took a piece.
+    /// Records that the client accepted a piece.
     fn take(&mut self, bytes: usize) {
         self.pieces = self.pieces.saturating_sub(1);
         self.taken += bytes;
+        // Only waits without enough progress add up; a client that is slow but steady starts over.
         if self.taken >= LEAST {
             (self.taken, self.waited) = (0, Duration::ZERO);
             self.waiting = (self.pieces > 0).then(Instant::now);
@@ -225,12 +232,12 @@ impl Underway {
     }
 }
 
-impl State {
+impl ConnectionState {
     fn answer(&mut self, number: u64) -> Option<&mut Underway> {
         self.answers.iter_mut().find(|answer| answer.number == number)
     }
 
-    /// Forgets an answer of which nothing is left to be written or asked for.
+    /// Removes a response that is completely written and will not be polled again.
     fn settle(&mut self, number: u64) -> Option<Underway> {
         let done = |answer: &Underway| answer.number == number && answer.ended;
         let at = self.answers.iter().position(|a| done(a) && a.pieces == 0)?;
@@ -247,12 +254,12 @@ impl Drop for Mark {
         }
         let settled = state.settle(self.number);
         drop(state);
-        // What goes with a body is none of this lock's business.
+        // Dropped outside the lock: the body may run code that takes other locks.
         drop(settled);
     }
 }
 
-impl Drop for Ticket {
+impl Drop for RequestTicket {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -281,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn in_http2_an_answer_that_nobody_takes_ends_the_connection_within_a_minute() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let [aside, other] = [0; 2].map(|_| activity.begin(Version::HTTP_2, None));
         let _piece = aside.give(1);
         let taken = async {
@@ -298,7 +305,7 @@ mod tests {
     async fn s02_an_answer_that_is_taken_at_a_trickle_is_overdue_within_a_minute_of_waiting() {
         for (bytes, seconds) in [(1, 7), (16 * 1024, 45), (16 * 1024, 31), (LEAST - 1, 59)] {
             for ahead in [false, true] {
-                let activity = Activity::new(Patience::default());
+                let activity = Activity::new(ClientTimeouts::default());
                 let ticket = activity.begin(Version::HTTP_2, None);
                 let taking = async {
                     let mut next = ticket.give(bytes);
@@ -306,7 +313,7 @@ mod tests {
                         let after = ahead.then(|| ticket.give(bytes));
                         sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
                         drop(next);
-                        // We are at work for a while, which does not count.
+                        // The server works for a while, which must not count as waiting.
                         sleep_until(Instant::now() + MINUTE / 60).await;
                         next = after.unwrap_or_else(|| ticket.give(bytes));
                     }
@@ -315,7 +322,7 @@ mod tests {
                     took = overdue_after(&activity) => took,
                     () = taking => MINUTE,
                 };
-                // While we are at work it is looked at each ten seconds.
+                // While the server works, the deadline is checked every ten seconds.
                 let slack = Duration::from_secs(60 / seconds + 11);
                 assert!(
                     (MINUTE..=MINUTE + slack).contains(&took),
@@ -327,7 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_enough_within_each_minute_is_waited_for() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let ticket = activity.begin(Version::HTTP_2, None);
         let taking = async {
             for _ in 0..100 {
@@ -344,7 +351,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_lasts_until_its_last_piece_is_written() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         let mut ticket = activity.begin(Version::HTTP_2, None);
         let place = Arc::new(());
         let held = Arc::clone(&place);
@@ -365,7 +372,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_we_are_at_work_on_is_never_overdue() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         for version in [Version::HTTP_11, Version::HTTP_2] {
             let ticket = activity.begin(version, None);
             drop(ticket.give(1));
@@ -378,7 +385,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_the_clients_end_is_full_the_socket_decides() {
-        let activity = Activity::new(Patience::default());
+        let activity = Activity::new(ClientTimeouts::default());
         drop(activity.begin(Version::HTTP_11, None));
         activity.full(true);
         assert!(tokio::time::timeout(MINUTE * 60, activity.overdue()).await.is_err());

@@ -1,4 +1,4 @@
-//! How many connections each client has, so that none can take them all.
+//! Connections per client, limited so that no client can take them all.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Whose connections an address's are; `None`: they are counted as nobody's.
+/// Maps an address to the client it counts for; `None` for addresses that are not limited.
 pub type ClientOf = Arc<dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync>;
 
-/// The connections of all clients. Only those that have any are remembered.
+/// Connections of all clients. Only clients with connections have an entry.
 #[derive(Clone)]
 pub struct Clients {
     most: usize,
@@ -18,30 +18,30 @@ pub struct Clients {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One connection of a client, until it is dropped.
-pub(super) struct Counted {
+/// One counted connection of a client, released on drop.
+pub(super) struct CountedConnection {
     client: IpAddr,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A client has as many connections as it may.
+/// The client is at its limit.
 #[derive(Debug)]
 pub(super) struct Full;
 
 impl Clients {
-    /// So many connections for each client.
+    /// Creates a limit of this many connections per client.
     #[must_use]
     pub fn new(most: usize, client_of: ClientOf) -> Self {
         Self { most, client_of, open: Arc::default() }
     }
 
-    /// The same clients, each with so many of something else.
+    /// Creates a limit for the same clients on another resource.
     pub(super) fn with(&self, most: usize) -> Self {
         Self::new(most, Arc::clone(&self.client_of))
     }
 
-    /// Counts a connection from this address, if it is anybody's.
-    pub(super) fn enter(&self, address: IpAddr) -> Result<Option<Counted>, Full> {
+    /// Counts a connection from this address, if the address is limited.
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Option<CountedConnection>, Full> {
         let Some(client) = (self.client_of)(address) else { return Ok(None) };
         let mut open = self.open.lock();
         let connections = open.entry(client).or_insert(0);
@@ -49,7 +49,7 @@ impl Clients {
             return Err(Full);
         }
         *connections += 1;
-        Ok(Some(Counted { client, open: Arc::clone(&self.open) }))
+        Ok(Some(CountedConnection { client, open: Arc::clone(&self.open) }))
     }
 }
 
@@ -59,11 +59,12 @@ impl fmt::Debug for Clients {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         let mut open = self.open.lock();
         if let Some(connections) = open.get_mut(&self.client) {
             *connections -= 1;
+            // Removed at zero, so that the table does not grow with every address ever seen.
             if *connections == 0 {
                 open.remove(&self.client);
             }

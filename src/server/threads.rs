@@ -1,5 +1,5 @@
-//! The threads that connections live on. Each has a scheduler of its own, so that a connection and
-//! all that its requests do stay on one core, and no thread is woken to take over from another.
+//! Threads for connections. Each has its own scheduler, so that a connection and the work for its
+//! requests stay on one core, and no thread is woken to take over work from another.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -9,58 +9,60 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-/// Threads that wait for a disk, for the connections of one thread, or compress. Each costs a stack and
-/// what its allocator keeps.
+/// Maximum number of blocking threads per connection thread, for disk reads and compression. Each
+/// costs a stack and allocator memory.
 pub const WAITING_MAX: usize = 96;
 
-/// Threads for connections; they end when this is dropped.
+/// Threads for connections. They stop when this value is dropped.
 pub struct Threads {
-    members: Vec<Member>,
-    /// Its end is theirs.
+    members: Vec<Worker>,
+    /// Signals the threads to stop when it is dropped.
     _alive: watch::Sender<()>,
 }
 
-struct Member {
+struct Worker {
     handle: Handle,
-    /// Held once by this and once by each of its connections.
+    /// Counts the connections: one reference here, and one per connection.
     connections: Arc<()>,
 }
 
 impl Threads {
-    /// Starts so many.
+    /// Starts this number of threads.
     ///
     /// # Errors
-    /// The system refuses a thread or what its scheduler needs.
+    /// The system refuses a thread, or resources for its scheduler.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let alive = watch::Sender::new(());
-        let members = (0..count.get()).map(|_| Member::start(alive.subscribe()));
+        let members = (0..count.get()).map(|_| Worker::start(alive.subscribe()));
         Ok(Self { members: members.collect::<io::Result<_>>()?, _alive: alive })
     }
 
-    /// No threads: connections live where this is called, and on its clock.
+    /// Uses the caller's runtime and clock instead of separate threads, for tests.
     #[must_use]
     pub fn here() -> Self {
-        Self { members: vec![Member::of(Handle::current())], _alive: watch::Sender::new(()) }
+        Self { members: vec![Worker::of(Handle::current())], _alive: watch::Sender::new(()) }
     }
 
-    /// Where the next connection goes: to the thread that has the fewest. What is answered is one
-    /// of them for as long as it is held.
+    /// Returns the thread with the fewest connections, and a reference that counts as one until it
+    /// is dropped.
     pub(super) fn idlest(&self) -> (Handle, Arc<()>) {
         let members = self.members.iter();
+        // References include connections that are assigned but not started yet.
         let idlest = members.min_by_key(|member| Arc::strong_count(&member.connections));
         let idlest = idlest.expect("there is a thread: a number that is not zero were started");
         (idlest.handle.clone(), Arc::clone(&idlest.connections))
     }
 }
 
-impl Member {
+impl Worker {
     fn start(mut alive: watch::Receiver<()>) -> io::Result<Self> {
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.max_blocking_threads(WAITING_MAX).enable_all().build()?;
         let handle = runtime.handle().clone();
         let live = move || {
-            // Nothing is ever sent: this waits for the sender's end.
+            // No value is ever sent, so this returns when the sender is dropped.
             let _ = runtime.block_on(alive.changed());
+            // Does not wait for blocking work, which may hang on a dead disk or mount.
             runtime.shutdown_background();
         };
         thread::Builder::new().name("connections".to_owned()).spawn(live)?;

@@ -1,4 +1,4 @@
-//! The two ends of a connection at which its client is watched: the socket and the answers.
+//! Tracking of a client at both ends of the connection: the socket and the response bodies.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -14,30 +14,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep};
 
-use crate::server::activity::{Activity, LEAST, Mark, Ticket};
+use crate::server::activity::{Activity, LEAST, Mark, RequestTicket};
 
-/// The longest piece in which answers are handed out in HTTP/2, in bytes: a frame.
+/// Maximum size of a response piece in HTTP/2, in bytes: one frame.
 const PIECE_MAX: usize = 16 * 1024;
 
-/// How long a client that ended its part is answered. It may have left: its place is kept no longer.
+/// Time for which responses to a half-closed client continue. The client may be gone, so its
+/// permits are not held longer.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
-/// Pause between two looks at whether a half-closed client has its answers.
+/// Interval between checks for pending responses to a half-closed client.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A client that ended its part of the connection while answers are under way.
+/// A client that closed its sending side while responses are in flight.
 struct HalfClosed {
     since: Instant,
     look_again: Pin<Box<Sleep>>,
 }
 
-/// A socket that fails once its client was waited for too long and took too little.
+/// A socket that fails once its client was waited for too long and accepted too little.
 pub(super) struct Tracked {
     stream: TcpStream,
     activity: Arc<Activity>,
     patience: Duration,
-    /// Runs while the client's end is full, since this instant.
+    /// Start of the current wait for a full send buffer, and its timer.
     full: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// How long it was full before, and the bytes taken meanwhile.
+    /// Time of earlier waits, and the bytes accepted in that time.
     waited: Duration,
     taken: usize,
     half_closed: Option<HalfClosed>,
@@ -49,9 +50,9 @@ impl Tracked {
         Self { stream, activity, patience, full: None, waited, taken: 0, half_closed: None }
     }
 
-    /// Keeps the end of a client's part from hyper while answers are under way: hyper takes the end
-    /// for a client that left, and drops them. Waking is by a timer, since an answer that is
-    /// written wakes no reader.
+    /// Hides the client's end of stream from hyper while responses are in flight: hyper takes it
+    /// for a disconnect and drops them. Polled by a timer, since a written response wakes no
+    /// reader.
     fn end_of_reading(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let half_closed = self.half_closed.get_or_insert_with(|| HalfClosed {
             since: Instant::now(),
@@ -64,7 +65,7 @@ impl Tracked {
         Poll::Ready(())
     }
 
-    /// Judges what became of an attempt to write so many bytes.
+    /// Updates the wait times after an attempt to write `offered` bytes.
     fn judge(
         &mut self,
         context: &mut Context<'_>,
@@ -76,6 +77,7 @@ impl Tracked {
             if self.taken >= LEAST {
                 (self.taken, self.waited, self.full) = (0, Duration::ZERO, None);
             }
+            // A partial write means that the buffer is full again: the wait goes on.
             if count == offered || self.full.is_none() {
                 let full = self.full.take();
                 self.waited += full.map_or(Duration::ZERO, |(since, _)| since.elapsed());
@@ -86,6 +88,8 @@ impl Tracked {
             return written;
         }
         self.activity.full(true);
+        // The timer continues where earlier waits stopped: short bursts of reading must not reset
+        // it.
         let left = self.patience.saturating_sub(self.waited);
         let full = self.full.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
         ready!(full.1.as_mut().poll(context));
@@ -100,6 +104,7 @@ impl AsyncRead for Tracked {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The end was read before: another read of the socket would only repeat it.
         if self.half_closed.is_none() {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
@@ -145,27 +150,26 @@ impl AsyncWrite for Tracked {
     }
 }
 
-/// The body of an answer. It is handed out in pieces that tell when they are written: hyper lets go
-/// of a body as soon as it has its last piece, which may lie in its buffers for as long as the
-/// client likes.
-pub(super) struct Answer {
+/// A response body. Its pieces report when they are written: hyper drops a body as soon as it holds
+/// the last piece, which may stay in buffers for as long as the client likes.
+pub(super) struct TrackedResponse {
     body: Body,
-    /// What is left of the body's last piece.
+    /// Rest of the current body frame.
     left: Bytes,
-    /// The longest piece that is handed out.
+    /// Maximum size of a piece, in bytes.
     longest: usize,
-    ticket: Ticket,
+    ticket: RequestTicket,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, ticket: Ticket, version: Version) -> Self {
-        // In HTTP/1 the socket tells how far a client is, byte by byte.
+impl TrackedResponse {
+    pub(super) fn new(body: Body, ticket: RequestTicket, version: Version) -> Self {
+        // In HTTP/1 the socket shows the progress of the only response exactly.
         let longest = if version < Version::HTTP_2 { usize::MAX } else { PIECE_MAX };
         Self { body, left: Bytes::new(), longest, ticket }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for TrackedResponse {
     type Data = Piece;
     type Error = axum::Error;
 
@@ -205,13 +209,14 @@ impl HttpBody for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for TrackedResponse {
     fn drop(&mut self) {
+        // Kept by the ticket: the body holds the request's permit until the last piece is written.
         self.ticket.body = Some(mem::take(&mut self.body));
     }
 }
 
-/// Bytes of an answer on their way to the socket.
+/// Bytes of a response on the way to the socket.
 pub(super) struct Piece {
     bytes: Bytes,
     _mark: Mark,

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use extension_registry::api::admission::{Admission, guesses};
-use extension_registry::api::auth::{Auth, ClientTokens};
+use extension_registry::api::auth::{ClientAuth, ClientTokens};
 use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::limits::Room;
+use extension_registry::api::client_concurrency::ClientConcurrency;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::api::routes::templates;
-use extension_registry::api::seats::Seats;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Fault;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::fault::FaultSubject;
+use extension_registry::models::scope::Scope;
 use reqwest::{Method, StatusCode};
 use tokio::sync::Notify;
 use tower_http::cors::AllowOrigin;
@@ -35,7 +36,7 @@ async fn served(admission: Admission) -> Served {
         admission: Arc::new(admission),
     };
     let setup = Setup { http, ..Setup::default() };
-    Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await
+    Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await
 }
 
 pub(crate) fn tokens(clients: &[(&str, &str)]) -> Admission {
@@ -43,7 +44,7 @@ pub(crate) fn tokens(clients: &[(&str, &str)]) -> Admission {
         .iter()
         .map(|(client, token)| format!("{client} {}\n", Digest::sha256(token.as_bytes()).hex()));
     let tokens: ClientTokens = lines.collect::<String>().parse().unwrap();
-    Admission { auth: Some(Arc::new(Auth::new(tokens))), ..Admission::default() }
+    Admission { auth: Some(Arc::new(ClientAuth::new(tokens))), ..Admission::default() }
 }
 
 /// One request a second, this many at once.
@@ -175,10 +176,10 @@ async fn shares_are_of_clients_where_these_have_names() {
 #[tokio::test]
 async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not() {
     let release = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
     let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let seats = Some(Seats::new(NonZeroU32::MIN));
+    let seats = Some(ClientConcurrency::new(NonZeroU32::MIN));
     let admission = Admission { seats, proxies, ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
@@ -210,9 +211,9 @@ async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not
 #[tokio::test]
 async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are_not() {
     let release = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: Room::of(1), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(1), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.status, StatusCode::OK);
@@ -243,7 +244,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are
 
 #[tokio::test]
 async fn health_is_no_way_to_guess_tokens() {
-    let backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     let subject = FaultSubject::Repository;
     let fault = Fault { repository: "off".to_owned(), subject, reason: "unreadable".to_owned() };
     *backend.faults.lock() = vec![fault];
@@ -251,7 +252,7 @@ async fn health_is_no_way_to_guess_tokens() {
     let http = HttpRules { admission, ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     let faults = async |token: &str| {
         let got = served.get_with("/health", &[("authorization", token)]).await;
         assert_eq!(got.status, StatusCode::OK, "never refused");

@@ -1,13 +1,13 @@
 //! Every question that is wrong in itself, and the shape of every failure.
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::served::{Served, memory};
 
 async fn served() -> Served {
-    Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await
+    Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await
 }
 
 const TYPE: &str = "type must be one of provider, taskserv, cluster";

@@ -2,8 +2,8 @@
 
 use std::io::Read as _;
 
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 
 use crate::support::served::{Got, Served, Setup, memory};
@@ -26,7 +26,7 @@ async fn served(compression: bool) -> Served {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let setup =
         Setup { http: HttpRules { compression, ..Setup::default().http }, ..Setup::default() };
-    Served::with(vec![memory(BackendKind::Local, &names)], setup).await
+    Served::with(vec![memory(BackendId::LOCAL, &names)], setup).await
 }
 
 fn plain(got: &Got) -> Vec<u8> {

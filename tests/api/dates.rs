@@ -1,5 +1,6 @@
 //! `published_at` has whole seconds in every answer, whatever a backend or a state file tells.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
 use extension_registry::backend::Backend;
@@ -8,7 +9,7 @@ use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use jiff::Timestamp;
@@ -68,13 +69,13 @@ async fn fractions_of_a_second_of_a_directory_are_cut_off_also_after_a_restart()
         publish_annotated(&layouts, &id("provider/aws"), "1.0.0", (CREATED, told));
         let served = Served::local(&layouts).await;
         expect(&served, "provider/aws", shown).await;
-        let prints: Fingerprints = vec![(BackendKind::Local, "here".to_owned())];
+        let prints: Fingerprints = vec![(BackendId::LOCAL, "here".to_owned())];
         let now = Timestamp::now();
         let keeper = Keeper::new(Arc::clone(&served.catalog), &state, prints.clone());
         keeper.save(now).await.unwrap();
         std::fs::rename(&layouts, dir.path().join("away")).unwrap();
         let setup = Setup { state: Some((state, prints, now)), ..Setup::default() };
-        let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(&layouts));
+        let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &layouts));
         let restarted = Served::with(vec![backend], setup).await;
         expect(&restarted, "provider/aws", shown).await;
     }
@@ -91,7 +92,7 @@ async fn fractions_of_a_second_of_gitea_are_cut_off() {
     let settings = GiteaSettings { token: Some(fake.token("<read>")), ..settings };
     let backend = Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }
 
@@ -108,6 +109,6 @@ async fn fractions_of_a_second_of_a_registry_are_cut_off() {
     let settings = OciSettings::new(registry.url().parse().unwrap(), namespace);
     let backend = Arc::new(OciBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }

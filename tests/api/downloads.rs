@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use reqwest::{Method, StatusCode};
 
@@ -21,7 +21,7 @@ async fn served() -> Served {
         "provider/aws:nightly",
         "provider/aws:versions",
     ];
-    Served::over(vec![memory(BackendKind::Local, &releases)]).await
+    Served::over(vec![memory(BackendId::LOCAL, &releases)]).await
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_moves_is_not_kept() {
 
 #[tokio::test]
 async fn a_tag_with_a_slash_is_downloaded() {
-    let backend = MemoryBackend::new(BackendKind::Gitea);
+    let backend = MemoryBackend::new(BackendId::GITEA);
     backend.publish(&id("provider/aws"), tag("rel/2025"), about("d", &[]), "slashed");
     let served = Served::over(vec![Arc::new(backend)]).await;
     let href = served.get("/extensions/provider/aws").await.json()["href"].clone();
@@ -121,7 +121,7 @@ async fn a_tag_with_a_slash_is_downloaded() {
 
 #[tokio::test]
 async fn an_empty_archive_is_an_archive() {
-    let backend = MemoryBackend::new(BackendKind::Local);
+    let backend = MemoryBackend::new(BackendId::LOCAL);
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "");
     let served = Served::over(vec![Arc::new(backend)]).await;
     let got = served.get("/extensions/provider/aws/1.0.0").await;

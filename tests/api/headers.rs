@@ -1,8 +1,8 @@
 //! What stands beside every answer.
 
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::routes::templates;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 
 use crate::support::served::{Served, Setup, memory};
@@ -10,7 +10,7 @@ use crate::support::served::{Served, Setup, memory};
 async fn served() -> Served {
     let names: Vec<String> = (0..50).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Served::over(vec![memory(BackendKind::Local, &names)]).await
+    Served::over(vec![memory(BackendId::LOCAL, &names)]).await
 }
 
 const JSON: [&str; 7] = [
@@ -123,8 +123,7 @@ async fn other_origins_may_read_what_is_configured() {
 async fn what_is_switched_off_is_off() {
     let http = HttpRules::default();
     let setup = Setup { http, ..Setup::default() };
-    let served =
-        Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await;
+    let served = Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await;
     let headers = [("origin", "https://ui.example.com"), ("accept-encoding", "gzip, br")];
     let got = served.get_with("/openapi.json", &headers).await;
     assert_eq!(got.header("content-encoding"), "");

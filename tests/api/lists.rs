@@ -1,7 +1,7 @@
 //! Lists, search, one extension, its versions.
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::support::served::{Served, memory};
 
 async fn sample() -> Served {
     Served::over(vec![memory(
-        BackendKind::Local,
+        BackendId::LOCAL,
         &[
             "provider/aws:1.0.0",
             "provider/aws:1.2.0",
@@ -111,7 +111,7 @@ async fn pages_are_cut_from_one_order() {
 
 #[tokio::test]
 async fn a_search_ranks_its_hits() {
-    let backend = MemoryBackend::new(BackendKind::Local);
+    let backend = MemoryBackend::new(BackendId::LOCAL);
     for (name, description, keywords) in [
         ("taskserv/zeta", "Speaks SQL to anyone", &["sql"][..]),
         ("taskserv/sqlite", "A small database", &[]),
@@ -155,7 +155,7 @@ async fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn an_extension_without_releases_says_why_it_is_not_listed() {
-    let backend = memory(BackendKind::Local, &[]);
+    let backend = memory(BackendId::LOCAL, &[]);
     backend.create(&id("cluster/void"));
     let served = Served::over(vec![backend]).await;
     assert_eq!(served.get("/extensions").await.text(), "[]");
@@ -166,7 +166,7 @@ async fn an_extension_without_releases_says_why_it_is_not_listed() {
 
 #[tokio::test]
 async fn what_was_published_a_moment_ago_is_asked_for() {
-    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     let served = Served::over(vec![backend.clone()]).await;
     assert_eq!(served.get("/extensions").await.header("x-total-count"), "1");
     backend.publish(&id("provider/new"), tag("1.0.0"), about("d", &[]), "new");
@@ -179,7 +179,7 @@ async fn what_was_published_a_moment_ago_is_asked_for() {
 #[tokio::test]
 async fn a_version_published_a_second_ago_is_there_on_every_path_though_the_others_are_known() {
     for path in ["2.0.0", "2.0.0/metadata", "resolve?constraint=^2", "readme?version=2.0.0"] {
-        let backend = memory(BackendKind::Local, &["provider/aws:1.0.0"]);
+        let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
         let served = Served::over(vec![backend.clone()]).await;
         let versions = served.get("/extensions/provider/aws/versions").await;
         assert_eq!(versions.column("version"), ["1.0.0"]);

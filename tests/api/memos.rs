@@ -1,9 +1,10 @@
 //! The three memos: what they keep, what they count, what switches them off.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 
 use crate::support::ids::{about, id, tag};
@@ -24,7 +25,7 @@ async fn metric(served: &Served, line: &str) -> u64 {
 
 #[tokio::test]
 async fn answers_are_kept_under_the_keys_of_the_specification() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
     assert_eq!(stats(&served).await, [0, 0, 0, 0]);
     for path in ["/extensions", "/extensions?limit=1", "/extensions?offset=1"] {
         served.get(path).await;
@@ -45,7 +46,7 @@ async fn answers_are_kept_under_the_keys_of_the_specification() {
 
 #[tokio::test]
 async fn hits_and_misses_are_counted_and_told() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
     for (path, cache) in [
         ("/extensions", "list"),
         ("/extensions/provider/aws", "metadata"),
@@ -66,7 +67,7 @@ async fn hits_and_misses_are_counted_and_told() {
 
 #[tokio::test]
 async fn answers_about_releases_are_counted_beside_the_three() {
-    let backend = memory(BackendKind::Local, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     for name in ["provider/a", "provider/b"] {
         backend.write_readme(&id(name), tag("1.0.0"), "# words");
     }
@@ -93,7 +94,7 @@ async fn answers_about_releases_are_counted_beside_the_three() {
 
 #[tokio::test]
 async fn a_kept_answer_asks_no_backend() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# aws");
     let served = Served::over(vec![backend.clone()]).await;
     let paths = [
@@ -128,7 +129,7 @@ async fn a_kept_answer_asks_no_backend() {
 async fn the_least_recently_used_answer_leaves_a_full_memo() {
     let releases = ["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"];
     let setup = Setup { capacity: 2, ..Setup::default() };
-    let served = Served::with(vec![memory(BackendKind::Local, &releases)], setup).await;
+    let served = Served::with(vec![memory(BackendId::LOCAL, &releases)], setup).await;
     for name in ["a", "b", "a", "c"] {
         served.get(&format!("/extensions/provider/{name}")).await;
     }
@@ -145,14 +146,14 @@ async fn the_least_recently_used_answer_leaves_a_full_memo() {
 
 #[tokio::test]
 async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
-    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
     let served = Served::over(vec![backend.clone()]).await;
     for path in ["/extensions", "/extensions/provider/aws", "/extensions/provider/other"] {
         served.get(path).await;
     }
     assert_eq!(stats(&served).await, [1, 2, 0, 3]);
     backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
-    served.catalog.refresh(&id("provider/aws"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/aws"), Scope::All).await.unwrap();
     assert_eq!(stats(&served).await, [0, 1, 0, 1], "the other extension's answer still holds");
     assert_eq!(served.get("/extensions/provider/aws").await.json()["version"], "1.1.0");
     let other = served.get("/extensions/provider/other").await;
@@ -161,7 +162,7 @@ async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
 
 #[tokio::test]
 async fn without_the_metadata_memo_each_request_reads_the_extension() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let setup = Setup { metadata: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;
@@ -177,7 +178,7 @@ async fn without_the_metadata_memo_each_request_reads_the_extension() {
 
 #[tokio::test]
 async fn without_the_list_memo_each_request_makes_a_round() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let setup = Setup { lists: false, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.get("/extensions").await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -18,7 +18,7 @@ const PATH: &str = "/extensions/provider/aws/1.2.0/metadata";
 
 fn backend() -> Arc<MemoryBackend> {
     let releases = ["provider/aws:v1.2.0", "provider/aws:1.1.0", "provider/aws:versions"];
-    let backend = memory(BackendKind::Local, &releases);
+    let backend = memory(BackendId::LOCAL, &releases);
     backend.write_notes(&id("provider/aws"), &tag("v1.2.0"), "# 1.2.0\r\n- faster");
     backend
 }
@@ -35,7 +35,7 @@ async fn a_version_is_told_in_full() {
         got.json(),
         json!({
             "name": "aws", "type": "provider", "version": "1.2.0", "tag": "v1.2.0",
-            "prerelease": false, "source": "local", "published_at": null, "href": href,
+            "prerelease": false, "source": "local", "backend": "local", "published_at": null, "href": href,
             "download_url": href, "size": bytes.len(), "digest": digest,
             "description": "The provider/aws", "author": null, "repository": null,
             "keywords": [], "license": null, "notes": "# 1.2.0\n- faster",
@@ -63,7 +63,7 @@ async fn its_files_are_downloaded_by_their_href() {
 #[tokio::test]
 async fn versions_are_named_as_for_downloads() {
     let served =
-        Served::over(vec![backend(), memory(BackendKind::Oci, &["provider/aws:9.0.0"])]).await;
+        Served::over(vec![backend(), memory(BackendId::OCI, &["provider/aws:9.0.0"])]).await;
     for (version, tag) in [
         ("latest/metadata", "v1.2.0"),
         ("v1.2.0/metadata", "v1.2.0"),
@@ -81,7 +81,7 @@ async fn versions_are_named_as_for_downloads() {
 
 #[tokio::test]
 async fn the_backend_is_asked_once() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     let served = Served::over(vec![backend.clone()]).await;
     let first = served.get(PATH).await;
     let second = served.get(PATH).await;
@@ -99,7 +99,7 @@ async fn the_backend_is_asked_once() {
 
 #[tokio::test]
 async fn what_is_known_is_told_while_the_backend_is_down() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     backend.inner.write_notes(&id("provider/aws"), &tag("1.2.0"), "notes");
     let served = Served::over(vec![backend.clone()]).await;
     served.get("/extensions").await;

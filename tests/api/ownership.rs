@@ -1,11 +1,12 @@
 //! Several backends with the same names: who answers, and who never does.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::Merge;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 
 use crate::support::ids::id;
@@ -13,14 +14,11 @@ use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, memory};
 
 fn gitea() -> Arc<dyn Backend> {
-    memory(BackendKind::Gitea, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])
+    memory(BackendId::GITEA, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])
 }
 
 fn oci() -> Arc<dyn Backend> {
-    memory(
-        BackendKind::Oci,
-        &["provider/AWS:9.0.0", "provider/aws:1.0.0", "provider/only-oci:1.0.0"],
-    )
+    memory(BackendId::OCI, &["provider/AWS:9.0.0", "provider/aws:1.0.0", "provider/only-oci:1.0.0"])
 }
 
 #[tokio::test]
@@ -77,7 +75,7 @@ async fn a_union_pools_versions_and_equal_ones_fall_to_the_first() {
 
 #[tokio::test]
 async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
-    let served = Served::over(vec![Scripted::down(BackendKind::Gitea), oci()]).await;
+    let served = Served::over(vec![Scripted::down(BackendId::GITEA), oci()]).await;
     let list = served.get("/extensions").await;
     assert_eq!(list.status, StatusCode::OK);
     assert_eq!(list.column("name"), ["AWS", "only-oci"]);
@@ -102,7 +100,7 @@ async fn while_an_earlier_backend_was_never_listed_no_name_is_given_away() {
 
 #[tokio::test]
 async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
-    let served = Served::over(vec![gitea(), Scripted::down(BackendKind::Oci)]).await;
+    let served = Served::over(vec![gitea(), Scripted::down(BackendId::OCI)]).await;
     let aws = served.get("/extensions/provider/aws").await;
     assert_eq!((aws.status, aws.json()["source"].clone()), (StatusCode::OK, "gitea".into()));
     assert_eq!(served.get("/extensions").await.header("extension-registry-degraded"), "oci");
@@ -112,7 +110,7 @@ async fn while_a_later_backend_is_down_the_first_answers_for_its_own() {
 
 #[tokio::test]
 async fn when_nothing_is_known_of_anyone_lists_say_so() {
-    let served = Served::over(vec![Scripted::down(BackendKind::Gitea)]).await;
+    let served = Served::over(vec![Scripted::down(BackendId::GITEA)]).await;
     for path in ["/extensions", "/extensions/search?q=aws", "/extensions/provider/aws"] {
         let got = served.get(path).await;
         assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -123,23 +121,23 @@ async fn when_nothing_is_known_of_anyone_lists_say_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_does_not_pass_on_when_its_owner_loses_it() {
-    let first = memory(BackendKind::Gitea, &["provider/aws:1.0.0"]);
+    let first = memory(BackendId::GITEA, &["provider/aws:1.0.0"]);
     let served = Served::over(vec![first.clone(), oci()]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let aws = id("provider/aws");
     first.remove(&aws);
     // Once is not enough, and twice at once is not either.
     for _ in 0..3 {
-        served.catalog.refresh(&aws, None).await.unwrap();
-        assert!(served.catalog.find(&aws, None).await.is_ok());
+        served.catalog.refresh(&aws, Scope::All).await.unwrap();
+        assert!(served.catalog.find(&aws, Scope::All).await.is_ok());
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    served.catalog.refresh(&aws, None).await.unwrap();
-    let error = served.catalog.find(&aws, None).await.unwrap_err();
+    served.catalog.refresh(&aws, Scope::All).await.unwrap();
+    let error = served.catalog.find(&aws, Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
-    let explicit = served.catalog.find(&aws, Some(BackendKind::Oci)).await.unwrap();
+    let explicit = served.catalog.find(&aws, BackendId::OCI.into()).await.unwrap();
     assert_eq!(explicit.extension.latest().unwrap().version.as_str(), "9.0.0");
     let view = served.catalog.view();
-    let names: Vec<String> = view.entries(None).iter().map(|e| e.id().to_string()).collect();
+    let names: Vec<String> = view.entries(Scope::All).iter().map(|e| e.id().to_string()).collect();
     assert_eq!(names, ["provider/only-oci"], "lists leave it out");
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -18,10 +19,11 @@ use crate::support::served::{Got, Served, Setup, memory};
 
 async fn served(http: HttpRules) -> Served {
     let receiver = GiteaWebhooks::new(&WEBHOOK.to_owned().into(), "ext".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
-    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     let served = Served::with(vec![backend], Setup { http, receivers, ..Setup::default() }).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     served
 }
 

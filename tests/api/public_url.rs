@@ -1,5 +1,7 @@
 //! Addresses of archives that the service gives out itself.
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,8 +18,9 @@ const AWS: &str = "/extensions/provider/aws";
 async fn served(dir: &Path, public_url: Option<&str>, memos: bool) -> Served {
     let public_url = public_url.map(|url| url.parse().unwrap());
     let setup = Setup { public_url, lists: memos, metadata: memos, ..Setup::default() };
-    let served = Served::with(vec![Arc::new(LocalBackend::new(dir))], setup).await;
-    served.catalog.round(None).await.unwrap();
+    let served =
+        Served::with(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir))], setup).await;
+    served.catalog.round(Scope::All).await.unwrap();
     served.catalog.shown().await;
     served
 }

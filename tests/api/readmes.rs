@@ -1,11 +1,12 @@
 //! READMEs, as Markdown and as pages.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::sleep;
@@ -29,11 +30,11 @@ fn written(backend: &MemoryBackend) {
 
 async fn served() -> Served {
     let backend = memory(
-        BackendKind::Local,
+        BackendId::LOCAL,
         &["provider/aws:1.2.0", "provider/aws:1.1.0", "provider/aws:1.0.0"],
     );
     written(&backend);
-    let other = memory(BackendKind::Oci, &["provider/aws:9.0.0"]);
+    let other = memory(BackendId::OCI, &["provider/aws:9.0.0"]);
     other.write_readme(&id("provider/aws"), tag("9.0.0"), "# From elsewhere");
     Served::over(vec![backend, other]).await
 }
@@ -108,7 +109,7 @@ async fn what_cannot_be_given_is_told() {
 
 #[tokio::test]
 async fn a_backend_is_asked_once_for_both_forms() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     written(&backend.inner);
     let served = Served::over(vec![backend.clone()]).await;
     let first = served.get(PATH).await;
@@ -125,7 +126,7 @@ async fn a_backend_is_asked_once_for_both_forms() {
 
 /// A README that was read, and its backend, which is down now.
 async fn read_before_an_outage() -> (Arc<Scripted>, Served) {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     written(&backend.inner);
     let served = Served::over(vec![backend.clone()]).await;
     assert_eq!(served.call(PATH, &[]).await.status, StatusCode::OK);
@@ -156,7 +157,7 @@ async fn a_readme_outlives_an_outage_marked() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_readme_of_the_same_version_is_read_again_behind_the_answer() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     written(&backend.inner);
     let served = Served::over(vec![backend.clone()]).await;
     let first = served.call(PATH, &[]).await;
@@ -171,20 +172,20 @@ async fn an_old_readme_of_the_same_version_is_read_again_behind_the_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_version_shows_its_own_readme() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     written(&backend.inner);
     let served = Served::over(vec![backend.clone()]).await;
     served.call(PATH, &[]).await;
     let aws = id("provider/aws");
     backend.inner.publish(&aws, tag("1.3.0"), about("d", &[]), "new");
     backend.inner.write_readme(&aws, tag("1.3.0"), "# 1.3.0");
-    served.catalog.refresh(&aws, None).await.unwrap();
+    served.catalog.refresh(&aws, Scope::All).await.unwrap();
     assert_eq!(served.call(PATH, &[]).await.text(), "# 1.3.0");
 }
 
 #[tokio::test(start_paused = true)]
 async fn that_there_is_none_is_remembered_for_ten_seconds() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     let served = Served::over(vec![backend.clone()]).await;
     for (seconds, asked) in [(0, 1), (9, 1), (1, 2)] {
         sleep(Duration::from_secs(seconds)).await;
@@ -195,7 +196,7 @@ async fn that_there_is_none_is_remembered_for_ten_seconds() {
 
 #[tokio::test]
 async fn texts_are_compressed() {
-    let backend = memory(BackendKind::Local, &["provider/aws:1.2.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.2.0"]);
     backend.write_readme(&id("provider/aws"), tag("1.2.0"), "# words\n\n".repeat(1000));
     let served = Served::over(vec![backend]).await;
     for accept in ["text/markdown", "text/html"] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -20,8 +20,8 @@ const RELEASES: [&str; 6] = [
 ];
 
 async fn served() -> Served {
-    let other = memory(BackendKind::Oci, &["provider/aws:9.0.0"]);
-    Served::over(vec![memory(BackendKind::Local, &RELEASES), other]).await
+    let other = memory(BackendId::OCI, &["provider/aws:9.0.0"]);
+    Served::over(vec![memory(BackendId::LOCAL, &RELEASES), other]).await
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn without_a_match_the_nearest_is_named() {
 
 #[tokio::test]
 async fn a_digest_that_is_known_asks_nobody() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     let served = Served::over(vec![backend.clone()]).await;
     let path = "/extensions/provider/aws/resolve?constraint=^1";
     let first = served.get(path).await;
@@ -90,7 +90,7 @@ async fn a_digest_that_is_known_asks_nobody() {
 
 #[tokio::test]
 async fn a_range_that_nothing_lies_in_is_asked_for_once() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.2.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.2.0"]));
     let served = Served::over(vec![backend.clone()]).await;
     served.get("/extensions").await;
     let before = backend.asked().extensions;

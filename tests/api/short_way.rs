@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use extension_registry::api::admission::Admission;
-use extension_registry::api::limits::Room;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::api::routes::Api;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use futures_util::future::Either;
 use tower::Service as _;
 use tower_http::cors::AllowOrigin;
@@ -47,7 +47,7 @@ async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) 
 
 async fn served(http: HttpRules) -> Served {
     let names = ["provider/aws:1.0.0"];
-    Served::with(vec![memory(BackendKind::Local, &names)], Setup { http, ..Setup::default() }).await
+    Served::with(vec![memory(BackendId::LOCAL, &names)], Setup { http, ..Setup::default() }).await
 }
 
 fn admitting(admission: Admission) -> HttpRules {
@@ -100,7 +100,7 @@ async fn a_kept_answer_is_the_same_by_both_ways_whatever_surrounds_it() {
 async fn who_is_refused_is_refused_the_same_by_both_ways() {
     let auth = tokens(&[("ci", CLIENT)]);
     let rate = limited(2, Admission::default());
-    let room = Room::of(1);
+    let room = RequestLimit::of(1);
     let full = Admission { room: room.clone(), ..Admission::default() };
     for (admission, status) in [
         (auth, StatusCode::UNAUTHORIZED),

@@ -3,14 +3,15 @@
 //! The clock is virtual and the test never idles before it means to, so that no deadline passes
 //! however slow the machine is.
 
+use extension_registry::models::scope::Scope;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::limits::Room;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use futures_util::FutureExt as _;
 use reqwest::StatusCode;
@@ -26,10 +27,10 @@ const NEW: &str = "/extensions/provider/new";
 
 /// A service that knows nothing of `provider/new`, which its backend has and holds back.
 async fn cold() -> (Arc<Scripted>, Served) {
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/known:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/known:1.0.0"]));
     let limits = Limits { max_connections: 3000, ..Setup::default().limits };
     // More at once than the service lets in by default: what is counted here comes behind the door.
-    let admission = Arc::new(Admission { room: Room::of(20_000), ..Admission::default() });
+    let admission = Arc::new(Admission { room: RequestLimit::of(20_000), ..Admission::default() });
     let http = HttpRules { admission, ..Setup::default().http };
     let setup = Setup { limits, http, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
@@ -207,7 +208,7 @@ async fn row_25_two_thousand_connections_hear_of_one_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_answer_is_made_once() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# AWS");
     let served = Served::over(vec![backend.clone()]).await;
     served.call("/extensions", &[]).await;
@@ -233,7 +234,7 @@ async fn every_kind_of_answer_is_made_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_begun_before_a_change_brings_nothing_old_back() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), "# before");
     let served = Served::over(vec![backend.clone()]).await;
     served.call("/extensions", &[]).await;
@@ -250,7 +251,7 @@ async fn what_was_begun_before_a_change_brings_nothing_old_back() {
         backend.inner.publish(&id("provider/aws"), tag("1.0.0"), changed, "other bytes");
         backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), format!("# {path}"));
         let aws = id("provider/aws");
-        let mut changed = Box::pin(served.catalog.refresh(&aws, None));
+        let mut changed = Box::pin(served.catalog.refresh(&aws, Scope::All));
         assert!(changed.as_mut().now_or_never().is_none(), "it waits behind the same gate");
         let mut late = Box::pin(served.call(path, &[]));
         backend.gate.open();

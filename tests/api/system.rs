@@ -1,6 +1,7 @@
 //! Health, metrics, readiness.
+use extension_registry::models::scope::Scope;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use crate::support::served::{Served, memory};
 
 #[tokio::test]
 async fn test_health_check() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
     served.get("/extensions").await;
     let got = served.get("/health").await;
     assert_eq!(got.status, StatusCode::OK);
@@ -35,7 +36,7 @@ async fn a_backend_that_fails_degrades_health_but_not_its_status() {
     let served = Served::local(dir.path()).await;
     served.get("/extensions").await;
     std::fs::rename(dir.path(), dir.path().with_extension("gone")).unwrap();
-    assert!(served.catalog.round(None).await.is_err());
+    assert!(served.catalog.round(Scope::All).await.is_err());
     let got = served.get("/health").await;
     assert_eq!((got.status, &got.json()["status"]), (StatusCode::OK, &json!("degraded")));
     let local = &got.json()["backends"]["local"];
@@ -43,13 +44,13 @@ async fn a_backend_that_fails_degrades_health_but_not_its_status() {
     assert!(local["last_error"].as_str().unwrap().contains("does not exist"), "{local}");
     assert_eq!(served.get("/extensions").await.column("name"), ["aws"], "what is known stays");
     std::fs::rename(dir.path().with_extension("gone"), dir.path()).unwrap();
-    assert!(served.catalog.round(None).await.is_ok());
+    assert!(served.catalog.round(Scope::All).await.is_ok());
     assert_eq!(served.get("/health").await.json()["status"], "healthy");
 }
 
 #[tokio::test]
 async fn readiness_ends_with_the_drain_and_liveness_does_not() {
-    let served = Served::over(vec![memory(BackendKind::Local, &[])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &[])]).await;
     served.get("/extensions").await;
     assert_eq!(served.get("/health/ready").await.status, StatusCode::OK);
     served.draining.begin();
@@ -59,7 +60,7 @@ async fn readiness_ends_with_the_drain_and_liveness_does_not() {
 
 #[tokio::test]
 async fn metrics_count_requests_by_template_and_extensions_by_answer() {
-    let backend = memory(BackendKind::Local, &["provider/aws:1.0.0", "provider/b:1.0.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0", "provider/b:1.0.0"]);
     backend.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "x");
     let served = Served::over(vec![backend]).await;
     for path in [

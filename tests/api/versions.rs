@@ -1,6 +1,7 @@
 //! Tags of every form that people use, as callers name them and as `/health` tells of them.
+use extension_registry::models::scope::Scope;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -8,9 +9,9 @@ use crate::support::served::{Served, memory};
 
 #[tokio::test]
 async fn g13e_every_path_takes_a_version_with_and_without_its_v() {
-    let gitea = memory(BackendKind::Gitea, &["provider/aws:v1.2.0", "provider/aws:V1.3.0"]);
-    let oci = memory(BackendKind::Oci, &["taskserv/web:1.4.0_k3s.1", "taskserv/web:v2025.02.03"]);
-    let local = memory(BackendKind::Local, &["cluster/kube:1.2.4.0", "cluster/kube:1.2.4"]);
+    let gitea = memory(BackendId::GITEA, &["provider/aws:v1.2.0", "provider/aws:V1.3.0"]);
+    let oci = memory(BackendId::OCI, &["taskserv/web:1.4.0_k3s.1", "taskserv/web:v2025.02.03"]);
+    let local = memory(BackendId::LOCAL, &["cluster/kube:1.2.4.0", "cluster/kube:1.2.4"]);
     let served = Served::over(vec![gitea, oci, local]).await;
     for (name, asked, tag) in [
         ("provider/aws", "1.2.0", "v1.2.0"),
@@ -41,14 +42,14 @@ async fn g13e_every_path_takes_a_version_with_and_without_its_v() {
 #[tokio::test]
 async fn g13f_health_names_tags_that_are_no_versions_beside_versions() {
     let gitea = memory(
-        BackendKind::Gitea,
+        BackendId::GITEA,
         &["provider/mixed:1.2.3", "provider/mixed:1.2.3.4.5", "provider/mixed:release-2024"],
     );
-    let oci = memory(BackendKind::Oci, &["provider/tags:nightly", "provider/one:1.0.0"]);
+    let oci = memory(BackendId::OCI, &["provider/tags:nightly", "provider/one:1.0.0"]);
     let local =
-        memory(BackendKind::Local, &["provider/local:2024-11-30", "provider/local:v2025.02.03"]);
+        memory(BackendId::LOCAL, &["provider/local:2024-11-30", "provider/local:v2025.02.03"]);
     let served = Served::over(vec![gitea, oci, local]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     let health = served.get("/health").await.json();
     let faults = |backend: &str| health["backends"][backend]["faults"].clone();
     let reason =

@@ -4,14 +4,16 @@
 mod matrix;
 mod world;
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::auth::{Auth, ClientTokens};
+use extension_registry::api::auth::{ClientAuth, ClientTokens};
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::digest::Digest;
@@ -38,7 +40,7 @@ const CLAIMS: [(&str, &str); 8] = [
     ("cookie", "session=admin"),
 ];
 
-async fn served(world: &World, auth: Option<Auth>) -> Served {
+async fn served(world: &World, auth: Option<ClientAuth>) -> Served {
     // With shares, which every answer tells of, and which nobody here uses up.
     let many = NonZeroU32::new(1_000_000).unwrap();
     let rate = || Some(RateLimiter::new(Rate { per_second: many, burst: many }));
@@ -48,19 +50,20 @@ async fn served(world: &World, auth: Option<Auth>) -> Served {
     let defaults = Setup::default();
     let http = HttpRules { admission: Arc::new(admission), ..defaults.http };
     let receiver = GiteaWebhooks::new(&WEBHOOK.to_owned().into(), "ext".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
     let setup = Setup { http, receivers, ..Setup::default() };
     let served = Served::with(world.backends(), setup).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served
 }
 
-fn auth() -> Auth {
+fn auth() -> ClientAuth {
     let line = |client: &str, token: &str, expires: &str| {
         format!("{client} {} {expires}\n", Digest::sha256(token.as_bytes()).hex())
     };
     let tokens = line("ci", CLIENT, "") + &line("old", OTHER_CLIENT, "2020-01-01T00:00:00Z");
-    Auth::new(tokens.parse::<ClientTokens>().unwrap())
+    ClientAuth::new(tokens.parse::<ClientTokens>().unwrap())
 }
 
 async fn ask(served: &Served, asked: &Asked, headers: &[(&str, &str)]) -> Got {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
@@ -27,7 +27,8 @@ fn signature(body: &str) -> String {
 async fn served(backend: Arc<dyn Backend>) -> Served {
     let organization = "ext".parse().unwrap();
     let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), organization).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
     let setup = Setup { receivers, ..Setup::default() };
     let served = Served::with(vec![backend], setup).await;
     served.get("/extensions").await;
@@ -45,7 +46,7 @@ async fn deliver(served: &Served, path: &str, signature: &str, body: &str) -> St
 
 #[tokio::test]
 async fn a_signed_notice_is_taken_and_what_it_names_is_read() {
-    let backend = memory(BackendKind::Gitea, &["provider/aws:1.0.0"]);
+    let backend = memory(BackendId::GITEA, &["provider/aws:1.0.0"]);
     let served = served(backend.clone()).await;
     backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
     let status = deliver(&served, "/webhooks/gitea", &signature(RELEASE), RELEASE).await;
@@ -62,7 +63,7 @@ async fn a_signed_notice_is_taken_and_what_it_names_is_read() {
 
 #[tokio::test]
 async fn a_notice_that_is_not_signed_by_us_is_refused() {
-    let served = served(memory(BackendKind::Gitea, &[])).await;
+    let served = served(memory(BackendId::GITEA, &[])).await;
     for wrong in ["", "00", &signature("other"), &signature(RELEASE).to_uppercase()[..10]] {
         let status = deliver(&served, "/webhooks/gitea", wrong, RELEASE).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong:?}");
@@ -71,14 +72,14 @@ async fn a_notice_that_is_not_signed_by_us_is_refused() {
 
 #[tokio::test]
 async fn a_notice_that_cannot_be_read_is_refused_after_its_signature() {
-    let served = served(memory(BackendKind::Gitea, &[])).await;
+    let served = served(memory(BackendId::GITEA, &[])).await;
     let status = deliver(&served, "/webhooks/gitea", &signature("{"), "{").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn a_backend_without_a_secret_takes_no_notices() {
-    let served = served(memory(BackendKind::Gitea, &[])).await;
+    let served = served(memory(BackendId::GITEA, &[])).await;
     for path in ["/webhooks/oci", "/webhooks/local", "/webhooks/x"] {
         let status = deliver(&served, path, &signature(RELEASE), RELEASE).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -90,7 +91,7 @@ async fn a_backend_without_a_secret_takes_no_notices() {
 
 #[tokio::test]
 async fn a_notice_of_more_than_a_mebibyte_is_not_read() {
-    let served = served(memory(BackendKind::Gitea, &[])).await;
+    let served = served(memory(BackendId::GITEA, &[])).await;
     let body = "x".repeat(1024 * 1024 + 1);
     let status = deliver(&served, "/webhooks/gitea", &signature(&body), &body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -99,7 +100,7 @@ async fn a_notice_of_more_than_a_mebibyte_is_not_read() {
 #[tokio::test]
 async fn ten_thousand_deliveries_are_a_line_each_and_hardly_a_question() {
     let (lines, _guard) = Lines::capture(tracing::Level::INFO);
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/aws:1.0.0"]));
     let served = served(backend.clone()).await;
     let begun = tokio::time::Instant::now();
     let before = backend.asked().extensions;

@@ -1,7 +1,7 @@
 //! How often the metadata memo answers where few names are asked for often: exactly as often as a
 //! plain LRU of its capacity.
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 
 use crate::support::served::{Served, Setup, memory};
 
@@ -60,7 +60,7 @@ async fn replay(s: f64) -> (f64, f64) {
     let releases: Vec<String> = (0..NAMES).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
     let setup = Setup { capacity: CAPACITY, ..Setup::default() };
-    let served = Served::with(vec![memory(BackendKind::Local, &releases)], setup).await;
+    let served = Served::with(vec![memory(BackendId::LOCAL, &releases)], setup).await;
     let mut zipf = Zipf::new(s);
     let requests: Vec<usize> = (0..REQUESTS).map(|_| zipf.next()).collect();
     for name in &requests {

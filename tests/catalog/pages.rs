@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::Merge;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
@@ -16,9 +17,9 @@ use serde_json::Value;
 use crate::support::served::{Served, Setup, memory};
 
 /// What each backend has: type, name, version. Few names, so that backends share them.
-type Contents = BTreeMap<BackendKind, BTreeSet<(String, String, u8)>>;
+type Contents = BTreeMap<BackendId, BTreeSet<(String, String, u8)>>;
 /// Backend, name as it spells it, version; by lower name and type.
-type Merged = BTreeMap<(String, String), Vec<(BackendKind, String, u8)>>;
+type Merged = BTreeMap<(String, String), Vec<(BackendId, String, u8)>>;
 
 #[derive(Clone, Debug)]
 struct Query {
@@ -41,7 +42,8 @@ fn contents() -> impl Strategy<Value = Contents> {
         };
         all.into_iter().map(spell).collect::<BTreeSet<_>>()
     });
-    vec(of_one, 3).prop_map(|sets| BackendKind::ALL.into_iter().zip(sets).collect())
+    vec(of_one, 3)
+        .prop_map(|sets| BackendKind::ALL.map(BackendId::from).into_iter().zip(sets).collect())
 }
 
 fn query() -> impl Strategy<Value = Query> {
@@ -66,7 +68,7 @@ impl Query {
     fn rows(&self, contents: &Contents, merge: Merge) -> Vec<[String; 4]> {
         let mut merged = Merged::new();
         for (source, all) in contents {
-            if self.source.is_some_and(|asked| asked != *source) {
+            if self.source.is_some_and(|asked| asked != source.kind()) {
                 continue;
             }
             for (kind, name, version) in all {
@@ -76,9 +78,9 @@ impl Query {
                 }
             }
         }
-        let row = |((_, kind), releases): (_, Vec<(BackendKind, String, u8)>)| {
+        let row = |((_, kind), releases): (_, Vec<(BackendId, String, u8)>)| {
             let (owner, name, _) = releases[0].clone();
-            let owned = |one: &&(BackendKind, String, u8)| merge == Merge::Union || one.0 == owner;
+            let owned = |one: &&(BackendId, String, u8)| merge == Merge::Union || one.0 == owner;
             // Of equal versions the earlier backend's.
             let best = releases.iter().filter(owned).rev().max_by_key(|one| one.2).unwrap();
             [name, kind, format!("{}.0.0", best.2), best.0.to_string()]

@@ -1,10 +1,11 @@
 //! How changes become visible: soon, seldom enough, and without a touch to what did not change.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use tokio::time::Instant;
 
 use super::{TTL, backend, kept, listed, pass};
@@ -16,7 +17,7 @@ use crate::support::served::rules;
 async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
     let names: Vec<String> = (0..5000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(BackendKind::Gitea, &names);
+    let mut scripted = Scripted::new(BackendId::GITEA, &names);
     scripted.latency = Duration::from_millis(10);
     let backend = Arc::new(scripted);
     let begun = Instant::now();
@@ -25,7 +26,7 @@ async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
     while begun.elapsed() < Duration::from_secs(10) {
         let view = catalog.view();
         if shown.last().is_none_or(|(revision, _)| *revision != view.revision) {
-            shown.push((view.revision, view.entries(None).len()));
+            shown.push((view.revision, view.entries(Scope::All).len()));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -43,14 +44,14 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
     let (catalog, _tasks) = kept(backend.clone()).await;
     let before = catalog.view();
     backend.inner.publish(&id("provider/B"), tag("2.0.0"), about("d", &[]), "b");
-    catalog.refresh(&id("provider/b"), None).await.unwrap();
+    catalog.refresh(&id("provider/b"), Scope::All).await.unwrap();
     let after = catalog.view();
-    for source in [None, Some(BackendKind::Gitea)] {
+    for source in [Scope::All, BackendId::GITEA.into()] {
         let same = before.entries(source).iter().zip(after.entries(source));
         let same: Vec<bool> = same.map(|(before, after)| Arc::ptr_eq(before, after)).collect();
         assert_eq!(same, [true, false, true], "{source:?}");
     }
-    catalog.refresh(&id("provider/b"), None).await.unwrap();
+    catalog.refresh(&id("provider/b"), Scope::All).await.unwrap();
     assert_eq!(catalog.view().revision, after.revision, "the same again is no news");
 }
 
@@ -58,13 +59,13 @@ async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
 async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
     let releases: Vec<String> = (0..30).map(|n| format!("provider/a:1.{n}.0")).collect();
     let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(BackendKind::Oci, &releases);
+    let mut scripted = Scripted::new(BackendId::OCI, &releases);
     scripted.leaves_unread = true;
     let (catalog, _tasks) = kept(Arc::new(scripted)).await;
     let begun = Instant::now();
     for number in 0..29 {
         let version = tag(&format!("1.{number}.0"));
-        let found = catalog.find_download(&id("provider/a"), &version, None).await;
+        let found = catalog.find_download(&id("provider/a"), &version, Scope::All).await;
         assert!(found.unwrap().1.manifest_digest.is_some());
     }
     // Five views follow each other at once, and then there are five a second.
@@ -76,20 +77,19 @@ async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
     let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(first.clone()).await;
     let view = catalog.view();
-    let lists = [None, Some(BackendKind::Gitea)].map(|source| view.entries(source).as_ptr());
+    let lists = [Scope::All, BackendId::GITEA.into()].map(|source| view.entries(source).as_ptr());
     assert_eq!(lists[0], lists[1], "one backend: one list");
 
-    let second =
-        Arc::new(Scripted::new(BackendKind::Oci, &["provider/b:2.0.0", "provider/c:1.0.0"]));
+    let second = Arc::new(Scripted::new(BackendId::OCI, &["provider/b:2.0.0", "provider/c:1.0.0"]));
     for (merge, shared) in [(Merge::Owner, [true; 3]), (Merge::Union, [true, false, true])] {
         let catalog = Catalog::new(vec![first.clone(), second.clone()], rules(merge, TTL));
-        catalog.round(None).await.unwrap();
+        catalog.round(Scope::All).await.unwrap();
         let view = catalog.view();
-        let same = |(merged, source)| {
-            view.entries(Some(source)).iter().any(|own| Arc::ptr_eq(own, merged))
+        let same = |(merged, backend): (_, BackendId)| {
+            view.entries(backend.into()).iter().any(|own| Arc::ptr_eq(own, merged))
         };
-        let owners = [BackendKind::Gitea, BackendKind::Gitea, BackendKind::Oci];
-        let held: Vec<bool> = view.entries(None).iter().zip(owners).map(same).collect();
+        let owners = [BackendId::GITEA, BackendId::GITEA, BackendId::OCI];
+        let held: Vec<bool> = view.entries(Scope::All).iter().zip(owners).map(same).collect();
         assert_eq!(held, shared, "{merge:?}");
     }
 }
@@ -99,10 +99,10 @@ async fn a_repository_that_hangs_keeps_no_other_from_being_read() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     *backend.hangs.lock() = Some(id("provider/a"));
-    catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
+    catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_millis(100)).await;
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalog.notice(BackendKind::Gitea, vec![id("provider/c")]);
+    catalog.notice(BackendId::GITEA, vec![id("provider/c")]);
     pass(Duration::from_millis(100)).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b", "provider/c"]);
 }

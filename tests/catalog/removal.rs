@@ -1,12 +1,13 @@
 //! What goes, what stays, and to whom a name belongs afterwards.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 
 use super::{TTL, backend, kept, listed, pass};
 use crate::support::ids::{about, id, tag};
@@ -39,7 +40,7 @@ async fn a_backend_that_says_no_to_everything_it_had_is_not_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_shrinks_to_nothing_removes_nothing_and_costs_nothing() {
-    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let mut scripted = Scripted::new(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     scripted.tells_changes = false;
     let backend = Arc::new(scripted);
     let (catalog, _tasks) = kept(backend.clone()).await;
@@ -60,7 +61,7 @@ async fn the_only_extension_goes_only_while_our_credentials_work() {
         let (catalog, _tasks) = kept(backend.clone()).await;
         backend.refuses.store(refuses, Ordering::SeqCst);
         backend.inner.remove(&id("provider/a"));
-        catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
+        catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
         pass(Duration::from_secs(400)).await;
         assert_eq!(listed(&catalog).len(), left, "refuses: {refuses}");
     }
@@ -69,15 +70,15 @@ async fn the_only_extension_goes_only_while_our_credentials_work() {
 /// Gitea had a name, and lost it; OCI has it too.
 async fn lost_by_its_owner(rules: Rules) -> (Arc<Catalog>, Arc<Scripted>, Arc<Scripted>) {
     let gitea =
-        Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/x:1.0.0"]));
-    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
+        Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0", "provider/x:1.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
     let catalog = Catalog::new(backends, rules);
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
-        catalog.round(None).await.unwrap();
-        catalog.refresh(&id("provider/a"), Some(BackendKind::Gitea)).await.unwrap();
+        catalog.round(Scope::All).await.unwrap();
+        catalog.refresh(&id("provider/a"), BackendId::GITEA.into()).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }
     (catalog, gitea, oci)
@@ -86,19 +87,19 @@ async fn lost_by_its_owner(rules: Rules) -> (Arc<Catalog>, Arc<Scripted>, Arc<Sc
 #[tokio::test(start_paused = true)]
 async fn a_name_passes_on_only_where_takeover_is_allowed() {
     let (catalog, ..) = lost_by_its_owner(rules(Merge::Owner, TTL)).await;
-    let error = catalog.find(&id("provider/a"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
     assert_eq!(listed(&catalog), ["provider/x"]);
 
     let allowed = Rules { allow_takeover: true, ..rules(Merge::Owner, TTL) };
     let (catalog, gitea, _) = lost_by_its_owner(allowed).await;
-    let entry = catalog.find(&id("provider/a"), None).await.unwrap();
+    let entry = catalog.find(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "9.0.0");
     assert_eq!(listed(&catalog), ["provider/a", "provider/x"]);
     // The order counts nevertheless: whoever comes first has it again.
     gitea.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "back");
-    catalog.round(None).await.unwrap();
-    let entry = catalog.find(&id("provider/a"), None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
+    let entry = catalog.find(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.0.1");
 }
 
@@ -108,17 +109,17 @@ async fn a_name_that_nobody_has_is_still_its_last_owners() {
     oci.inner.remove(&id("provider/a"));
     oci.inner.publish(&id("provider/y"), tag("1.0.0"), about("d", &[]), "y");
     for _ in 0..2 {
-        catalog.refresh(&id("provider/a"), Some(BackendKind::Oci)).await.unwrap();
-        catalog.round(None).await.unwrap();
+        catalog.refresh(&id("provider/a"), BackendId::OCI.into()).await.unwrap();
+        catalog.round(Scope::All).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }
-    let error = catalog.find(&id("provider/a"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert_eq!(error.message(), "Extension provider/a not found");
     oci.inner.publish(&id("provider/a"), tag("9.9.9"), about("d", &[]), "again");
-    catalog.round(None).await.unwrap();
-    let error = catalog.find(&id("provider/a"), None).await.unwrap_err();
+    catalog.round(Scope::All).await.unwrap();
+    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.message().contains("removed from gitea"), "{error}");
     gitea.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "back");
-    catalog.round(None).await.unwrap();
-    assert!(catalog.find(&id("provider/a"), None).await.is_ok());
+    catalog.round(Scope::All).await.unwrap();
+    assert!(catalog.find(&id("provider/a"), Scope::All).await.is_ok());
 }

@@ -1,8 +1,9 @@
 //! Thousands of notices at once: nothing is lost, and a backend hardly notices.
 
+use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::naming::ExtensionId;
 
 use super::{backend, kept, pass};
@@ -26,7 +27,7 @@ async fn a_storm_of_notices_loses_nothing_and_asks_once_a_second() {
         for number in 0..EXTENSIONS {
             let release = tag(&format!("1.{minor}.0"));
             backend.inner.publish(&name(number), release, about("d", &[]), "bytes");
-            catalog.notice(BackendKind::Gitea, vec![name(number)]);
+            catalog.notice(BackendId::GITEA, vec![name(number)]);
         }
         pass(Duration::from_millis(90)).await;
     }
@@ -35,7 +36,7 @@ async fn a_storm_of_notices_loses_nothing_and_asks_once_a_second() {
     pass(Duration::from_secs(1)).await;
     let view = catalog.view();
     for number in 0..EXTENSIONS {
-        let entry = view.get(&name(number), None).unwrap();
+        let entry = view.get(&name(number), Scope::All).unwrap();
         assert_eq!(entry.extension.releases().len(), 101, "nothing is lost of {number}");
     }
     pass(Duration::from_secs(250)).await;

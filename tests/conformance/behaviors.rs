@@ -54,7 +54,7 @@ macro_rules! conforms {
             a_replaced_readme_has_another_identity
             a_release_without_a_readme_says_so
             a_probe_succeeds
-            errors_name_their_backend
+            releases_name_their_backend
         );
     };
 }
@@ -392,8 +392,11 @@ pub async fn a_probe_succeeds(stage: &impl Stage) {
     stage.backend().probe().await.unwrap();
 }
 
-pub async fn errors_name_their_backend(stage: &impl Stage) {
-    let backend = stage.backend();
-    let error = backend.extension(&aws()).await.unwrap_err();
-    assert_eq!(error.backend(), Some(backend.source()));
+pub async fn releases_name_their_backend(stage: &impl Stage) {
+    publish(stage, &["1.0.0", "0.9.0"]).await;
+    let backend = stage.backend().id();
+    let found = extension(stage).await;
+    assert_eq!(found.releases().len(), 2);
+    assert!(found.releases().iter().all(|release| release.backend == backend));
+    assert_eq!(release(stage, "1.0.0").await.backend, backend);
 }

@@ -2,8 +2,9 @@
 //! empty only if it proves that. Run over every backend, as the other behaviors are.
 
 use async_trait::async_trait;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::scope::Scope;
 
 use super::Stage;
 use crate::support::ids::id;
@@ -84,13 +85,13 @@ const AWS: &str = "/extensions/provider/aws";
 
 async fn served(stage: &impl Breakable) -> Served {
     let served = Served::over(vec![stage.backend()]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served.catalog.shown().await;
     served
 }
 
-fn source(stage: &impl Breakable) -> BackendKind {
-    stage.backend().source()
+fn source(stage: &impl Breakable) -> BackendId {
+    stage.backend().id()
 }
 
 async fn publish(stage: &impl Breakable, count: usize) {
@@ -103,7 +104,7 @@ async fn count_of_versions(served: &Served) -> usize {
     served.get(&format!("{AWS}/versions")).await.json().as_array().map_or(0, Vec::len)
 }
 
-async fn faults(served: &Served, source: BackendKind) -> Vec<String> {
+async fn faults(served: &Served, source: BackendId) -> Vec<String> {
     let health = served.get("/health").await.json();
     let faults = health["backends"][source.as_str()]["faults"].as_array().unwrap().clone();
     faults.iter().map(|fault| format!("{}: {}", fault["repository"], fault["reason"])).collect()
@@ -111,7 +112,7 @@ async fn faults(served: &Served, source: BackendKind) -> Vec<String> {
 
 /// Reads the extension again, as a notice or a round does.
 async fn read_again(served: &Served) {
-    let _ = served.catalog.refresh(&aws(), None).await;
+    let _ = served.catalog.refresh(&aws(), Scope::All).await;
     served.catalog.shown().await;
 }
 

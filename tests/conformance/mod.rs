@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::About;
 use extension_registry::models::naming::ExtensionId;
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ struct Obedient(Arc<Scripted>);
 
 impl Obedient {
     fn new() -> Self {
-        Self(Arc::new(Scripted::new(BackendKind::Oci, &[])))
+        Self(Arc::new(Scripted::new(BackendId::OCI, &[])))
     }
 
     fn memory(&self) -> Memory {
@@ -146,7 +146,7 @@ struct Local {
 impl Local {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let backend = Arc::new(LocalBackend::new(dir.path()));
+        let backend = Arc::new(LocalBackend::new(BackendId::LOCAL, dir.path()));
         Self { dir, backend }
     }
 }
@@ -236,7 +236,7 @@ impl Nameable for Local {
 
 behaviors::conforms!(
     memory,
-    super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::BackendKind::Oci)))
+    super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::BackendId::OCI)))
 );
 behaviors::conforms!(local, super::Local::new());
 evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());

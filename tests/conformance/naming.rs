@@ -1,6 +1,7 @@
 //! What nearly fits the naming is told, and nothing else changes by it. Run over every backend that
 //! has repositories of any name.
 
+use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,7 +71,7 @@ async fn served(stage: &impl Nameable) -> Served {
 }
 
 async fn round(served: &Served) {
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served.catalog.shown().await;
 }
 
@@ -78,7 +79,7 @@ async fn round(served: &Served) {
 async fn advice(stage: &impl Nameable, served: &Served) -> Vec<(String, String)> {
     let health = served.get("/health").await.json();
     assert_eq!(health["status"], "healthy", "{health}");
-    let faults = health["backends"][stage.backend().source().as_str()]["faults"].clone();
+    let faults = health["backends"][stage.backend().id().as_str()]["faults"].clone();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let fault = |fault: &Value| {
         assert_eq!(fault["subject"], "naming", "{fault}");
@@ -159,7 +160,7 @@ pub async fn the_doctor_shows_near_misses(stage: &impl Nameable) {
     let output = tokio::task::spawn_blocking(doctor);
     let output = tokio::time::timeout(Duration::from_secs(60), output).await.unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let source = stage.backend().source();
+    let source = stage.backend().id();
     let named = format!("{} is not served", stage.wrong("aws"));
     let line = text.lines().find(|line| line.contains(&named)).unwrap_or_else(|| panic!("{text}"));
     assert!(line.starts_with(&format!("note     {source} naming: ")), "{line}");

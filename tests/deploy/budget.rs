@@ -1,8 +1,8 @@
 //! The limits that we ship, multiplied: what all clients may hold together fits into what the process
 //! may take.
 
+use extension_registry::app::most_memory;
 use extension_registry::config::{Config, Sources, load};
-use extension_registry::service::most_memory;
 
 use super::{path, read, yaml_document};
 

@@ -1,16 +1,17 @@
 //! What clients and the network before us do wrong.
 
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::limits::Room;
-use extension_registry::api::surroundings::HttpRules;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::config::{Sources, load};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use reqwest::StatusCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,9 +34,9 @@ const LIVE: &str = "/api/v1/health/live";
 async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_is_finished() {
     const ROOM: usize = 20;
     let release = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: Room::of(ROOM), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(ROOM), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     let mut begun = Vec::new();
@@ -102,10 +103,10 @@ async fn row_31_two_thousand_slow_heads_are_cut_in_time_and_others_are_answered(
     let limits = Limits {
         max_connections: count + 10,
         grace: Duration::from_secs(5),
-        patience: Patience::default(),
+        patience: ClientTimeouts::default(),
     };
     let setup = Setup { limits, ..Setup::default() };
-    let served = Served::with(vec![memory(BackendKind::Local, &[])], setup).await;
+    let served = Served::with(vec![memory(BackendId::LOCAL, &[])], setup).await;
     let alone = honest(&served).await;
     let mut slow = JoinSet::new();
     for number in 0..count {
@@ -136,7 +137,7 @@ async fn row_31_two_thousand_slow_heads_are_cut_in_time_and_others_are_answered(
 
 #[tokio::test(start_paused = true)]
 async fn row_31_a_connection_may_idle_for_a_minute_and_a_later_head_must_come_in_ten_seconds() {
-    let served = Served::over(vec![memory(BackendKind::Local, &[])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &[])]).await;
     let request = format!("GET {LIVE} HTTP/1.1\r\nHost: x\r\n\r\n");
     for (then, seconds) in [("", 60), ("GET / HT", 10)] {
         let mut stream = connect(&served).await;
@@ -152,14 +153,14 @@ async fn row_31_a_connection_may_idle_for_a_minute_and_a_later_head_must_come_in
 
 #[tokio::test(start_paused = true)]
 async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nobody_up() {
-    let backend = memory(BackendKind::Local, &["provider/small:1.0.0"]);
+    let backend = memory(BackendId::LOCAL, &["provider/small:1.0.0"]);
     // More than the system holds for both ends of a connection.
     let archive = vec![7_u8; 48 << 20];
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), archive);
-    let admission = Admission { room: Room::of(2), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(2), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![backend], Setup { http, ..Setup::default() }).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let mut stream = connect(&served).await;
     stream.write_all(get(DOWNLOAD).as_bytes()).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
@@ -184,8 +185,8 @@ async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nob
 async fn row_32_the_same_holds_for_json() {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let served = Served::over(vec![memory(BackendKind::Local, &names)]).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = Served::over(vec![memory(BackendId::LOCAL, &names)]).await;
+    served.catalog.ready(Scope::All).await.unwrap();
     let mut stream = connect(&served).await;
     let one = "GET /api/v1/extensions?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n";
     stream.write_all(one.repeat(200).as_bytes()).await.unwrap();
@@ -252,9 +253,9 @@ fn problems_of(path: &Path) -> String {
 
 #[tokio::test]
 async fn row_40_hostile_names_are_refused_before_anybody_is_asked() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![Arc::clone(&backend) as _]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let (before, versions) = (backend.asked(), asked_versions(&backend));
     let long = "a".repeat(7000);
     let hostile = [
@@ -390,9 +391,9 @@ async fn row_41_hostile_file_names_become_safe_ones_in_headers() {
 
 #[tokio::test]
 async fn row_46_long_and_large_questions_are_refused_or_answered_never_a_burden() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![Arc::clone(&backend) as _]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let before = backend.asked();
     let header = |count: usize, size: usize| -> String {
         (0..count).map(|n| format!("X-{n}: {}\r\n", "v".repeat(size))).collect()

@@ -1,12 +1,13 @@
 //! Change notices that nobody should believe, or that never come.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::oci::webhook::OciWebhooks;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
@@ -37,7 +38,7 @@ async fn begin(served: &Served, backend: &str, headers: &str) -> TcpStream {
 
 #[tokio::test(start_paused = true)]
 async fn a_notice_that_nobody_wants_or_that_shows_nothing_is_refused_before_its_body() {
-    let served = served_with_webhooks(memory(BackendKind::Gitea, &[])).await;
+    let served = served_with_webhooks(memory(BackendId::GITEA, &[])).await;
     let begun = Instant::now();
     for (backend, headers, status) in [
         ("oci", "Authorization: x\r\n", 404),
@@ -57,9 +58,10 @@ async fn a_notice_that_nobody_wants_or_that_shows_nothing_is_refused_before_its_
 #[tokio::test(start_paused = true)]
 async fn s13b_a_registrys_notice_with_a_wrong_secret_is_refused_before_its_body() {
     let receiver = OciWebhooks::new(&SECRET.to_owned().into(), "ns".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::OCI, Arc::new(receiver))];
     let setup = Setup { receivers, ..Setup::default() };
-    let served = Served::with(vec![memory(BackendKind::Oci, &[])], setup).await;
+    let served = Served::with(vec![memory(BackendId::OCI, &[])], setup).await;
     let begun = Instant::now();
     for headers in
         ["", "Authorization: x\r\n", "Authorization: Bearer x\r\n", "Authorization: \r\n"]
@@ -89,7 +91,7 @@ async fn begin_at(served: &Served, address: &str, backend: &str, headers: &str) 
 
 #[tokio::test(start_paused = true)]
 async fn s13_made_up_signatures_with_slow_bodies_keep_no_true_notice_out() {
-    let served = served_with_webhooks(memory(BackendKind::Gitea, &[])).await;
+    let served = served_with_webhooks(memory(BackendId::GITEA, &[])).await;
     for signed in ["X-Gitea-Signature: ", "X-Forgejo-Signature: ", "X-Hub-Signature-256: sha256="] {
         let signed = format!("{signed}{MADE_UP}\r\n");
         let mut held = Vec::new();
@@ -119,7 +121,7 @@ async fn s13_made_up_signatures_with_slow_bodies_keep_no_true_notice_out() {
 
 #[tokio::test(start_paused = true)]
 async fn row_31_a_slow_body_is_not_waited_for() {
-    let served = served_with_webhooks(memory(BackendKind::Gitea, &[])).await;
+    let served = served_with_webhooks(memory(BackendId::GITEA, &[])).await;
     let signed = format!("X-Gitea-Signature: {MADE_UP}\r\n");
     let mut stream = begin(&served, "gitea", &signed).await;
     let begun = Instant::now();
@@ -131,7 +133,8 @@ async fn row_31_a_slow_body_is_not_waited_for() {
 
 async fn served_with_webhooks(backend: Arc<dyn Backend>) -> Served {
     let receiver = GiteaWebhooks::new(&SECRET.to_owned().into(), "ext".parse().unwrap()).unwrap();
-    let receivers: Vec<Arc<dyn WebhookReceiver>> = vec![Arc::new(receiver)];
+    let receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)> =
+        vec![(BackendId::GITEA, Arc::new(receiver))];
     Served::with(vec![backend], Setup { receivers, ..Setup::default() }).await
 }
 
@@ -155,9 +158,9 @@ async fn deliver(served: &Served, signature: &str, body: &str) -> StatusCode {
 
 #[tokio::test]
 async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_when_is_read() {
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/aws:1.0.0"]));
     let served = served_with_webhooks(Arc::clone(&backend) as _).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let before = backend.asked();
     let body = notice("published");
     let good = signature(&body);
@@ -185,7 +188,7 @@ async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_w
 
 #[tokio::test(start_paused = true)]
 async fn row_39_without_a_notice_news_are_seen_within_the_time_to_live() {
-    let backend = memory(BackendKind::Gitea, &["provider/aws:1.0.0"]);
+    let backend = memory(BackendId::GITEA, &["provider/aws:1.0.0"]);
     let ttl = Duration::from_secs(300);
     let served = Served::with(vec![backend.clone()], Setup { ttl, ..Setup::default() }).await;
     let version = async || served.get("/extensions/provider/aws").await.json()["version"].clone();

@@ -10,7 +10,7 @@ use extension_registry::error::{ErrorKind, Result};
 use extension_registry::http::request::Request;
 use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ async fn sending(pieces: usize, length: usize, pause: Duration) -> String {
 
 async fn open(url: &str) -> BoxStream<'static, Result<Bytes>> {
     let settings = HttpSettings {
-        backend: BackendKind::Oci,
+        backend: BackendId::OCI,
         base: url.parse().unwrap(),
         upstream: UpstreamSettings { timeout: TIMEOUT, retries: 0, ..UpstreamSettings::default() },
     };

@@ -1,6 +1,7 @@
 //! Who waits for backends that do not answer: nobody where something is known, nobody longer than
 //! 2.5 s in all; and what an outage says of a backend, and of its extensions.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ const ANSWERS: [&str; 7] = [
     "/extensions/provider/aws/1.0.0/metadata",
 ];
 
-fn backend(source: BackendKind) -> Arc<Scripted> {
+fn backend(source: BackendId) -> Arc<Scripted> {
     Arc::new(Scripted::new(source, &["provider/aws:1.0.0", "provider/aws:1.1.0"]))
 }
 
@@ -42,13 +43,13 @@ fn silence(backend: &Scripted, silent: bool) {
 async fn knowing(backends: &[&Arc<Scripted>], setup: Setup) -> Served {
     let dynamic = backends.iter().map(|&backend| Arc::clone(backend) as Arc<dyn Backend>);
     let served = Served::with(dynamic.collect(), setup).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served
 }
 
 /// The same after a restart, while the backend says nothing any more.
 async fn restarted(backend: &Arc<Scripted>, dir: &TempDir) -> Served {
-    let of = || vec![(backend.source(), "x".to_owned())];
+    let of = || vec![(backend.id(), "x".to_owned())];
     let state = || Some((dir.path().to_owned(), of(), Timestamp::now()));
     let first = knowing(&[backend], Setup { state: state(), ..Setup::default() }).await;
     let keeper = Keeper::new(Arc::clone(&first.catalog), dir.path(), of());
@@ -72,7 +73,7 @@ async fn timed(served: &Served, path: &str) -> (Got, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn row_03_after_a_restart_in_an_outage_nothing_that_is_known_waits_or_asks() {
-    let (backend, dir) = (backend(BackendKind::Gitea), tempfile::tempdir().unwrap());
+    let (backend, dir) = (backend(BackendId::GITEA), tempfile::tempdir().unwrap());
     let served = restarted(&backend, &dir).await;
     let asked = backend.questions();
     for path in ANSWERS {
@@ -86,7 +87,7 @@ async fn row_03_after_a_restart_in_an_outage_nothing_that_is_known_waits_or_asks
 
 #[tokio::test(start_paused = true)]
 async fn row_03_with_memos_off_a_backend_that_says_nothing_keeps_nobody_longer_than_any() {
-    let backend = backend(BackendKind::Gitea);
+    let backend = backend(BackendId::GITEA);
     let setup = Setup { lists: false, metadata: false, ..Setup::default() };
     let served = knowing(&[&backend], setup).await;
     silence(&backend, true);
@@ -107,7 +108,7 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
         backend.leaves_unread = true;
         Arc::new(backend)
     };
-    let backends = [BackendKind::Gitea, BackendKind::Oci].map(unread);
+    let backends = [BackendId::GITEA, BackendId::OCI].map(unread);
     let [gitea, oci] = &backends;
     let setup = Setup { merge: Merge::Union, ..Setup::default() };
     let served = knowing(&[gitea, oci], setup).await;
@@ -126,7 +127,7 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_caller_waits_for_no_longer_is_no_failure_of_the_backend() {
-    let backend = backend(BackendKind::Gitea);
+    let backend = backend(BackendId::GITEA);
     let served = knowing(&[&backend], Setup::default()).await;
     silence(&backend, true);
     for (path, status) in [
@@ -150,7 +151,7 @@ async fn what_a_caller_waits_for_no_longer_is_no_failure_of_the_backend() {
 
 #[tokio::test(start_paused = true)]
 async fn while_nothing_is_known_a_read_waits_once() {
-    let backend = backend(BackendKind::Gitea);
+    let backend = backend(BackendId::GITEA);
     silence(&backend, true);
     for (lists, metadata) in [(true, true), (false, false)] {
         let setup = Setup { lists, metadata, ..Setup::default() };
@@ -165,7 +166,7 @@ async fn while_nothing_is_known_a_read_waits_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
-    let backend = backend(BackendKind::Gitea);
+    let backend = backend(BackendId::GITEA);
     let setup = Setup { ttl: Duration::from_secs(200_000), ..Setup::default() };
     let served = knowing(&[&backend], setup).await;
     for path in ANSWERS {
@@ -181,20 +182,20 @@ async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
 
 #[tokio::test(start_paused = true)]
 async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_change() {
-    let backend = backend(BackendKind::Gitea);
+    let backend = backend(BackendId::GITEA);
     let catalog = Catalog::new(vec![Arc::clone(&backend) as _], rules(Merge::Owner, TTL));
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     backend.inner.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "new");
     // Changes are told, and then every read hits an error of the backend.
     backend.reads_fail.store(true, Ordering::SeqCst);
     advance(Duration::from_secs(60)).await;
-    assert!(catalog.round(None).await.is_err());
-    assert_eq!(catalog.freshness(None, None).age, Duration::from_secs(60));
+    assert!(catalog.round(Scope::All).await.is_err());
+    assert_eq!(catalog.freshness(Scope::All, None).age, Duration::from_secs(60));
     let (_, status) = catalog.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);
-    catalog.round(None).await.unwrap();
-    let entry = catalog.find(&id("provider/aws"), None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
+    let entry = catalog.find(&id("provider/aws"), Scope::All).await.unwrap();
     assert!(entry.extension.find(&tag("2.0.0")).is_some(), "the change is told again");
     assert_eq!(backend.asked().listings, 1, "and needs no sweep");
 }
@@ -203,7 +204,7 @@ async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_chang
 async fn an_outage_is_no_fault_of_the_extensions_that_were_asked_for_in_it() {
     let names: Vec<String> = (0..50).map(|number| format!("provider/p{number}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &names));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &names));
     let served = knowing(&[&backend], Setup::default()).await;
     backend.down.store(true, Ordering::SeqCst);
     advance(TTL + Duration::from_secs(1)).await;

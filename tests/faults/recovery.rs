@@ -1,5 +1,6 @@
 //! How an outage is noticed, and how its end is. The clock is virtual.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use extension_registry::backend::contact::{BreakerState, Contact};
 use extension_registry::catalog::Merge;
 use extension_registry::catalog::{Catalog, sync};
 use extension_registry::error::ErrorKind;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -23,13 +24,13 @@ use crate::support::served::rules;
 
 /// A catalog that is kept current, over a backend whose breaker the test plays.
 async fn kept() -> (Arc<Scripted>, Arc<Catalog>, JoinSet<()>) {
-    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]);
     scripted.contact = Some(watch::Sender::new(Contact::default()));
     let scripted = Arc::new(scripted);
     let backends: Vec<Arc<dyn Backend>> = vec![scripted.clone()];
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
     let tasks = sync::run(&catalog);
-    catalog.ready(None).await.unwrap();
+    catalog.ready(Scope::All).await.unwrap();
     (scripted, catalog, tasks)
 }
 
@@ -71,28 +72,32 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
     set(&backend, Contact::default());
     pass(0).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(catalog.freshness(None, None).age.as_secs(), 0, "within two seconds all is current");
+    assert_eq!(
+        catalog.freshness(Scope::All, None).age.as_secs(),
+        0,
+        "within two seconds all is current"
+    );
     assert!(catalog.statuses()[0].1.healthy);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() {
     let (lines, _guard) = Lines::capture(Level::INFO);
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let catalog = Catalog::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     lines.take();
     for _ in 0..2 {
         backend.down.store(true, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalog.round(None).await.unwrap_err();
+            catalog.round(Scope::All).await.unwrap_err();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
         assert!(log.contains(" WARN ") && log.contains("backend unavailable"), "{log}");
         backend.down.store(false, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalog.round(None).await.unwrap();
+            catalog.round(Scope::All).await.unwrap();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
@@ -130,7 +135,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
     let until = Instant::now() + Duration::from_secs(20);
     set(&backend, Contact { paused_until: Some(until), ..Contact::default() });
     let begun = Instant::now();
-    let error = catalog.find(&id("provider/unknown"), None).await.unwrap_err();
+    let error = catalog.find(&id("provider/unknown"), Scope::All).await.unwrap_err();
     assert!(begun.elapsed() <= Duration::from_millis(2500));
     let retry_after = Duration::from_secs(18);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
@@ -142,15 +147,15 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
 
 #[tokio::test(start_paused = true)]
 async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
-    let mut scripted = Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]);
+    let mut scripted = Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]);
     let until = Instant::now() + Duration::from_secs(3600);
     let open = Contact { breaker: BreakerState::Open { until }, ..Contact::default() };
     scripted.contact = Some(watch::Sender::new(open));
     scripted.down.store(true, Ordering::SeqCst);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(scripted)];
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
-    catalog.round(None).await.unwrap_err();
-    let error = catalog.ready(None).await.unwrap_err();
+    catalog.round(Scope::All).await.unwrap_err();
+    let error = catalog.ready(Scope::All).await.unwrap_err();
     let retry_after = Duration::from_secs(3600);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
 }

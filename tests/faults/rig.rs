@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::cache::artifacts::Artifacts;
@@ -24,7 +24,9 @@ use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::metrics::Metrics;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::scope::Scope;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::settings::OciSettings;
@@ -145,7 +147,7 @@ impl Rig {
         let service = Service::over(self.backends(names));
         let later = noon() + jiff::SignedDuration::from_secs(seconds);
         let sources = keeper(&service.catalog, self.state.path()).read(later).await;
-        assert_eq!(sources, [BackendKind::Gitea, BackendKind::Oci]);
+        assert_eq!(sources, [BackendId::GITEA, BackendId::OCI]);
         service
     }
 
@@ -161,7 +163,8 @@ fn noon() -> Timestamp {
 }
 
 fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
-    let prints: Fingerprints = BackendKind::ALL.map(|source| (source, source.to_string())).into();
+    let prints: Fingerprints =
+        BackendKind::ALL.map(BackendId::from).map(|source| (source, source.to_string())).into();
     Keeper::new(Arc::clone(catalog), PathBuf::from(dir), prints)
 }
 
@@ -196,7 +199,7 @@ impl Service {
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(1000).unwrap();
-        let memo_rules = MemoRules {
+        let cache_rules = ResponseCacheRules {
             capacity,
             ttl: TTL,
             stale_if_error: Duration::from_secs(86_400),
@@ -204,9 +207,9 @@ impl Service {
             lists: true,
             metadata: true,
         };
-        let parts = Parts {
+        let parts = ApiParts {
             catalog: Arc::clone(&catalog),
-            memos: Memos::new(memo_rules, None, &metrics),
+            caches: ResponseCaches::new(cache_rules, None, &metrics),
             artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
             metrics,
@@ -236,7 +239,7 @@ impl Service {
         answers
     }
 
-    pub(super) fn breaker(&self, source: BackendKind) -> BreakerState {
+    pub(super) fn breaker(&self, source: BackendId) -> BreakerState {
         let statuses = self.catalog.statuses();
         let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
         status.breaker.unwrap()
@@ -246,12 +249,12 @@ impl Service {
     pub(super) async fn until_open(&self) {
         let refused = |source| !self.breaker(source).lets_through();
         for _ in 0..40 {
-            if refused(BackendKind::Gitea) && refused(BackendKind::Oci) {
+            if refused(BackendId::GITEA) && refused(BackendId::OCI) {
                 return;
             }
-            self.catalog.round(None).await.unwrap_err();
+            self.catalog.round(Scope::All).await.unwrap_err();
         }
-        panic!("{:?} {:?}", self.breaker(BackendKind::Gitea), self.breaker(BackendKind::Oci));
+        panic!("{:?} {:?}", self.breaker(BackendId::GITEA), self.breaker(BackendId::OCI));
     }
 }
 

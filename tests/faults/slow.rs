@@ -1,5 +1,6 @@
 //! Backends that are slow or never end, clients that leave, names that change: over the whole API.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use extension_registry::backend::Backend;
 use extension_registry::error::ErrorKind;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use extension_registry::server::Limits;
@@ -55,11 +56,11 @@ async fn row_02_a_backend_that_hangs_keeps_nobody_from_another() {
     let mut state = State::empty();
     state.create_released("slow_prov", "1.0.0", b"slow");
     let fake = FakeGitea::start(state).await;
-    let fast = memory(BackendKind::Local, &["provider/fast:1.0.0"]);
+    let fast = memory(BackendId::LOCAL, &["provider/fast:1.0.0"]);
     let limits = Limits { max_connections: 1000, ..Setup::default().limits };
     let setup = Setup { limits, ..Setup::default() };
     let served = Arc::new(Served::with(vec![gitea(fake.url().as_str()), fast], setup).await);
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     fake.fault("", Fault::Hang);
     let mut waiting = JoinSet::new();
     for number in 0..200 {
@@ -137,10 +138,10 @@ async fn row_19_an_answer_without_end_is_left_at_its_bound() {
 #[tokio::test]
 async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
     let hold = Arc::new(Notify::new());
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&hold));
     let served = Served::over(vec![Arc::new(backend)]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let url = format!("{}/api/v1/extensions/provider/aws/1.0.0", served.base);
     let before = Arc::strong_count(&hold);
     let mut begun = Vec::new();
@@ -158,7 +159,7 @@ async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
 async fn row_45_a_renamed_repository_is_told_by_its_new_name_in_any_case() {
     let fake = FakeGitea::start(State::recorded()).await;
     let served = Served::over(vec![gitea(fake.url().as_str())]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let old = served.get("/extensions/provider/old").await;
     assert_eq!(old.status, StatusCode::NOT_FOUND);
     assert_eq!(old.json()["error"], "not_found");

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::contact::BreakerState;
+use extension_registry::http::memory_budget::MemoryBudget;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
-use extension_registry::http::room::Room;
 use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -33,7 +33,7 @@ impl UpstreamMetrics for Watched {
         *self.tries.lock() += 1;
     }
 
-    fn breaker(&self, _: BackendKind, state: BreakerState) {
+    fn breaker(&self, _: BackendId, state: BreakerState) {
         self.states.lock().push((Instant::now(), state));
     }
 }
@@ -76,7 +76,7 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     let watched = Arc::<Watched>::default();
     let base = chaos.url().parse().unwrap();
     let settings =
-        HttpSettings { backend: BackendKind::Gitea, base, upstream: UpstreamSettings::default() };
+        HttpSettings { backend: BackendId::GITEA, base, upstream: UpstreamSettings::default() };
     let url: url::Url = chaos.url().parse().unwrap();
     let client = HttpClient::new(settings, Arc::clone(&watched) as _).unwrap();
     let (mut counted, mut questions) = (Counted::default(), JoinSet::new());
@@ -84,7 +84,8 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     while begun.elapsed() < SPAN {
         let before = !watched.opened();
         let (client, question) = (client.clone(), Request::get("probe", url.clone()));
-        questions.spawn(async move { drop(client.fetch(question, 1024, Room::Much).await) });
+        questions
+            .spawn(async move { drop(client.fetch(question, 1024, MemoryBudget::Much).await) });
         sleep(PACE).await;
         // What was under way while it opened counts as asked before.
         let arrived = chaos.take_arrived();

@@ -1,12 +1,13 @@
 //! Clients that do not read what they asked for: what they hold, and for how long.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::limits::Room;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::models::backend_id::BackendId;
 use http_body_util::BodyExt as _;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
@@ -22,11 +23,11 @@ async fn served(room: usize) -> Served {
     let names: Vec<String> =
         extensions.chain((0..200).map(|n| format!("provider/p0:2.{n}.0"))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let admission = Admission { room: Room::of(room), ..Admission::default() };
+    let admission = Admission { room: RequestLimit::of(room), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
-    let served = Served::with(vec![memory(BackendKind::Local, &names)], setup).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = Served::with(vec![memory(BackendId::LOCAL, &names)], setup).await;
+    served.catalog.ready(Scope::All).await.unwrap();
     served
 }
 

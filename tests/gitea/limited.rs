@@ -1,5 +1,6 @@
 //! A Gitea behind a proxy that limits how fast it is asked.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,12 +33,12 @@ async fn sweep(location: &str) -> Option<(Vec<u16>, Duration)> {
     let settings = GiteaSettings::new(url, ORGANIZATION.parse().unwrap());
     let token = canary::secret_for(&format!("http://{upstream}"), "<read>");
     let backend = backend_of(GiteaSettings { token: Some(token.parse().unwrap()), ..settings });
-    let source = backend.source();
+    let source = backend.id();
     let rules = rules(Merge::Owner, Duration::from_secs(300));
     let catalog = Catalog::new(vec![Arc::new(backend)], rules);
     let begun = Instant::now();
-    catalog.round(Some(source)).await.unwrap();
-    assert_eq!(catalog.view().entries(None).len(), COUNT);
+    catalog.round(source.into()).await.unwrap();
+    assert_eq!(catalog.view().entries(Scope::All).len(), COUNT);
     Some((nginx.statuses(), begun.elapsed()))
 }
 

@@ -1,11 +1,12 @@
 //! A release that its publisher marks as a pre-release is one, however its tag reads.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::Merge;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use serde_json::{Value, json};
 
 use super::{backend, id};
@@ -86,10 +87,10 @@ async fn g08c_a_mark_that_is_taken_away_is_no_more() {
 async fn g08d_pooled_versions_keep_the_mark_of_the_backend_that_they_come_from() {
     let fake = fake(&[("1.0.0", json!(false)), ("3.0.0", json!(true))]).await;
     let others: Arc<MemoryBackend> =
-        memory(BackendKind::Oci, &["provider/aws:3.0.0", "provider/aws:2.0.0"]);
+        memory(BackendId::OCI, &["provider/aws:3.0.0", "provider/aws:2.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(&fake)), others];
     let served = Served::with(backends, Setup { merge: Merge::Union, ..Setup::default() }).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served.catalog.shown().await;
     let got = resolved(&served, "*").await;
     assert_eq!(got["tag"], "2.0.0", "{got}");

@@ -8,7 +8,7 @@ use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
 use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 
 use super::{backend, backend_of, download, kind_of, settings, versions_of};
@@ -131,7 +131,7 @@ async fn every_call_is_counted_with_its_outcome() {
     fake.fault("/attachments/", Fault::Cut(1));
     download(&backend, "provider/x").await.unwrap_err();
     let calls = std::mem::take(&mut *ledger.0.lock());
-    assert!(calls.iter().all(|call| call.backend == BackendKind::Gitea));
+    assert!(calls.iter().all(|call| call.backend == BackendId::GITEA));
     let calls: Vec<(&str, Outcome)> = calls.iter().map(|c| (c.operation, c.outcome)).collect();
     assert_eq!(
         calls,

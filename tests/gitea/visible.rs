@@ -1,11 +1,12 @@
 //! How soon a release is visible after its webhook.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, sync};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 
 use super::{asked, backend, id};
 use crate::support::fake_gitea::{FakeGitea, State};
@@ -20,7 +21,7 @@ async fn kept(fake: &FakeGitea) -> Arc<Catalog> {
 async fn seen(catalog: &Arc<Catalog>, version: &str) {
     let is_there = || {
         let view = catalog.view();
-        let latest = view.get(&id("provider/aws"), None)?.extension.latest()?.clone();
+        let latest = view.get(&id("provider/aws"), Scope::All)?.extension.latest()?.clone();
         (latest.version.as_str() == version).then_some(latest.artifact.chosen()?.size)
     };
     while is_there().is_none() {
@@ -33,10 +34,10 @@ async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notic
     let fake = FakeGitea::start(State::recorded()).await;
     let catalog = kept(&fake).await;
     let _tasks = sync::run(&catalog);
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[("aws_prov.tar.gz", b"new")]));
-    catalog.notice(BackendKind::Gitea, vec![id("provider/aws")]);
+    catalog.notice(BackendId::GITEA, vec![id("provider/aws")]);
     seen(&catalog, "9.0.0").await;
     assert_eq!(asked(&fake, "/releases"), 1, "at once, not by a later step of the schedule");
 }
@@ -46,10 +47,10 @@ async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
     let fake = FakeGitea::start(State::recorded()).await;
     let catalog = kept(&fake).await;
     let _tasks = sync::run(&catalog);
-    catalog.round(None).await.unwrap();
+    catalog.round(Scope::All).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[]));
-    catalog.notice(BackendKind::Gitea, vec![id("provider/aws")]);
+    catalog.notice(BackendId::GITEA, vec![id("provider/aws")]);
     while !fake.has_seen("aws_prov/releases") {
         tokio::task::yield_now().await;
     }

@@ -4,7 +4,8 @@ use std::sync::mpsc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use futures_util::FutureExt as _;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
@@ -16,8 +17,8 @@ use crate::support::served::{Served, memory};
 async fn of_1200() -> Served {
     let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let served = Served::over(vec![memory(BackendKind::Local, &names)]).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = Served::over(vec![memory(BackendId::LOCAL, &names)]).await;
+    served.catalog.ready(Scope::All).await.unwrap();
     served
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use extension_registry::api::admission::Admission;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 use tower_http::cors::AllowOrigin;
 
@@ -17,7 +17,7 @@ const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
 async fn served(admission: Admission, cors: Option<AllowOrigin>) -> Served {
     let http = HttpRules { compression: true, cors, admission: Arc::new(admission) };
     let setup = Setup { http, ..Setup::default() };
-    Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await
+    Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await
 }
 
 #[tokio::test]

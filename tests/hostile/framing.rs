@@ -1,9 +1,10 @@
 //! Heads and ends of messages that proxies and we might read differently.
 
+use extension_registry::models::scope::Scope;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::raw::{raw, rest, to};
@@ -14,7 +15,7 @@ const LIVE: &str = "/api/v1/health/live";
 
 #[tokio::test]
 async fn s18_a_request_without_one_good_host_is_refused() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
     for (version, hosts, status) in [
         ("1.1", "", 400),
         ("1.1", "Host: a\r\nHost: a\r\n", 400),
@@ -46,7 +47,7 @@ async fn s18_a_request_without_one_good_host_is_refused() {
 
 #[tokio::test]
 async fn s18b_a_body_that_is_coded_otherwise_than_chunked_once_is_refused() {
-    let served = Served::over(vec![memory(BackendKind::Local, &[])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &[])]).await;
     for (codings, status) in [
         ("Transfer-Encoding: chunked, chunked\r\n", [400, 501]),
         ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", [400, 501]),
@@ -70,7 +71,7 @@ async fn s18b_a_body_that_is_coded_otherwise_than_chunked_once_is_refused() {
 
 #[tokio::test]
 async fn s18c_a_refused_body_ends_its_connection() {
-    let served = Served::over(vec![memory(BackendKind::Local, &[])]).await;
+    let served = Served::over(vec![memory(BackendId::LOCAL, &[])]).await;
     for head in [
         "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
         "Host: a\r\nHost: b\r\nContent-Length: 40\r\n",
@@ -93,8 +94,8 @@ async fn half_closed(address: SocketAddr, path: &str, version: &str) -> String {
 
 #[tokio::test]
 async fn s19_a_client_that_ended_its_part_is_answered() {
-    let served = Served::over(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])]).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
+    served.catalog.ready(Scope::All).await.unwrap();
     let address = served.address();
     for (path, expected) in [
         (LIVE, "200"),
@@ -115,9 +116,9 @@ async fn s19_a_client_that_ended_its_part_is_answered() {
 
 #[tokio::test]
 async fn s19b_a_client_that_ended_its_part_is_waited_for_while_a_backend_is() {
-    let backend = Arc::new(Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![backend.clone()]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     backend.gate.shut();
     let address = served.address();
     let asked = tokio::spawn(async move {

@@ -1,15 +1,16 @@
 //! What clients hold that read little or nothing: memory, places, connections to backends.
 
+use extension_registry::models::scope::Scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::api::admission::Admission;
 use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::limits::Room;
-use extension_registry::api::seats::Share;
-use extension_registry::api::surroundings::HttpRules;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::api::client_concurrency::Share;
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,8 +30,8 @@ use crate::support::served::{Served, Setup, memory};
 async fn served() -> Served {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let served = Served::with(vec![memory(BackendKind::Local, &names)], Setup::default()).await;
-    served.catalog.ready(None).await.unwrap();
+    let served = Served::with(vec![memory(BackendId::LOCAL, &names)], Setup::default()).await;
+    served.catalog.ready(Scope::All).await.unwrap();
     served
 }
 
@@ -103,7 +104,7 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
     for (max_concurrency, allowed) in [(8, 8), (2, 2), (1, 2)] {
         most.store(0, Ordering::SeqCst);
         let settings = HttpSettings {
-            backend: BackendKind::Oci,
+            backend: BackendId::OCI,
             base: format!("http://{address}").parse().unwrap(),
             upstream: UpstreamSettings {
                 timeout: Duration::from_millis(500),
@@ -141,7 +142,7 @@ async fn s01c_streams_that_hold_no_place_are_bounded_too() {
     for path in ["/health", "/metrics", "/nope", "/extensions/provider/p1"] {
         let limits = Limits { max_connections: 20, ..Setup::default().limits };
         let setup = Setup { limits, ..Setup::default() };
-        let backend = memory(BackendKind::Local, &["provider/p1:1.0.0"]);
+        let backend = memory(BackendId::LOCAL, &["provider/p1:1.0.0"]);
         let served = Served::with(vec![backend], setup).await;
         served.get(path).await;
         let (mut connections, mut held) = (Vec::new(), Vec::new());
@@ -169,18 +170,18 @@ async fn s01c_streams_that_hold_no_place_are_bounded_too() {
 /// A service of four places, two for each address, whose downloads stand still; who is behind these is
 /// believed.
 async fn shared(proxies: &[&str]) -> Served {
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::new(Notify::new()));
     let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
     let admission = Admission {
         share: Some(Share::new(NonZeroU32::new(2).unwrap())),
         proxies: TrustedProxies::new(proxies),
-        room: Room::of(4),
+        room: RequestLimit::of(4),
         ..Admission::default()
     };
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     served
 }
 

@@ -1,14 +1,15 @@
 //! What somebody without a token can learn, guess, or get for nothing.
 
+use extension_registry::models::scope::Scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use extension_registry::api::admission::Admission;
 use extension_registry::api::client_address::TrustedProxies;
+use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::rate_limit::{Rate, RateLimiter};
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Fault;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::fault::FaultSubject;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::support::served::{Served, Setup, memory};
 async fn served(admission: Admission) -> Served {
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
-    Served::with(vec![memory(BackendKind::Local, &["provider/aws:1.0.0"])], setup).await
+    Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await
 }
 
 fn ours() -> String {
@@ -131,7 +132,7 @@ async fn s06b_guesses_are_bounded_without_a_rate_limit_too() {
 #[tokio::test]
 async fn s08_strangers_see_states_and_no_texts() {
     let secret = "registry.internal:5000 presented a certificate of corp.example";
-    let backend = Scripted::new(BackendKind::Gitea, &["provider/aws:1.0.0"]);
+    let backend = Scripted::new(BackendId::GITEA, &["provider/aws:1.0.0"]);
     *backend.faults.lock() = vec![Fault {
         repository: "hidden_prov".to_owned(),
         subject: FaultSubject::Repository,
@@ -145,7 +146,7 @@ async fn s08_strangers_see_states_and_no_texts() {
     std::fs::write(&file, "").unwrap();
     let setup = Setup { http, store: Some((file, 1000)), ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    let _ = served.catalog.round(None).await;
+    let _ = served.catalog.round(Scope::All).await;
     let told = served.get_with("/health", &[("authorization", &ours())]).await.json();
     assert!(told["backends"]["gitea"]["last_error"].is_string(), "{told}");
     assert!(told["artifact_store"]["last_error"].is_string(), "{told}");
@@ -168,14 +169,14 @@ async fn s08_strangers_see_states_and_no_texts() {
 
 #[tokio::test]
 async fn s09_every_line_of_a_request_with_a_token_names_its_client() {
-    let mut backend = Scripted::new(BackendKind::Local, &["provider/aws:1.0.0"]);
+    let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.leaves_unread = false;
     let backend = Arc::new(backend);
     let http =
         HttpRules { admission: Arc::new(tokens(&[("ci", CLIENT)])), ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Arc::clone(&backend) as _], setup).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let (lines, _guard) = Lines::capture(Level::INFO);
     for path in [
         "/extensions",

@@ -1,11 +1,11 @@
 //! Bad input and bad registries: each fails by itself, names the backend, and costs no other.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
-use extension_registry::models::backend_kind::BackendKind;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::digest::Digest;
 use extension_registry::oci::credentials::Credentials;
@@ -21,7 +21,6 @@ use crate::support::served::Served;
 async fn registries_that_are_none_are_told_apart() {
     let unknown = backend("http://registry.invalid").listing().await.unwrap_err();
     assert!(matches!(unknown.kind(), ErrorKind::BackendUnavailable { .. }), "{unknown:?}");
-    assert_eq!(unknown.backend(), Some(BackendKind::Oci));
     // Plain HTTP where HTTPS was configured is no registry, and nothing is downgraded.
     let plain = ScriptedRegistry::start(|_| Reply::json("{}")).await;
     let wrong = backend(&plain.url().replace("http://", "https://"));
@@ -35,7 +34,7 @@ async fn registries_that_are_none_are_told_apart() {
     let nonsense = backend(&page.url());
     assert_eq!(nonsense.listing().await.unwrap_err().kind(), ErrorKind::BackendFaulty);
     let error = nonsense.extension(&id("aws-provider")).await.unwrap_err();
-    assert_eq!((error.kind(), error.backend()), (ErrorKind::BackendFaulty, Some(BackendKind::Oci)));
+    assert_eq!(error.kind(), ErrorKind::BackendFaulty);
     let elsewhere = ScriptedRegistry::start(|_| Reply::new(404)).await;
     assert_eq!(
         backend(&elsewhere.url()).probe().await.unwrap_err().kind(),
@@ -193,7 +192,7 @@ async fn a_version_in_a_gap_of_its_list_is_asked_for_by_its_tag() {
     })
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalog.ready(None).await.unwrap();
+    served.catalog.ready(Scope::All).await.unwrap();
     let versions = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(versions.column("version"), ["2.0.0"]);
     assert_eq!(served.get("/extensions/provider/aws/1.0.0").await.text(), "1.0.0");

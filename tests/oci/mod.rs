@@ -20,7 +20,7 @@ use extension_registry::error::{Error, Result};
 use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::artifact::Artifact;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Algorithm;
 use extension_registry::models::extension::Extension;
 use extension_registry::models::naming::ExtensionId;
@@ -28,7 +28,7 @@ use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::client::Client;
 use extension_registry::oci::credentials::Credentials;
 use extension_registry::oci::realm::TokenHost;
-use extension_registry::oci::repository::{Namespace, Repository};
+use extension_registry::oci::repository::{Namespace, OciRepository};
 use extension_registry::oci::settings::OciSettings;
 
 use crate::support::canary::secret_for;
@@ -76,7 +76,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
 fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHost>) -> Client {
     let settings = settings(url);
     let http = HttpSettings {
-        backend: BackendKind::Oci,
+        backend: BackendId::OCI,
         base: settings.registry.base().clone(),
         upstream: UpstreamSettings {
             max_concurrency: 64,
@@ -92,7 +92,7 @@ fn id(repository: &str) -> ExtensionId {
     ExtensionId::from_oci_repository(repository).unwrap()
 }
 
-fn repository(name: &str) -> Repository {
+fn repository(name: &str) -> OciRepository {
     "provisioning".parse::<Namespace>().unwrap().repository_of(&id(name))
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use extension_registry::backend::Backend as _;
 use extension_registry::local::backend::LocalBackend;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::Extension;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,7 +73,10 @@ async fn both(store: &Store) -> [Extension; 2] {
     let remote = backend(&server.url()).releases(&id("aws-provider")).await.unwrap();
     let dir = TempDir::new().unwrap();
     layout_of(store, dir.path());
-    let local = LocalBackend::new(dir.path()).extension(&id("aws-provider")).await.unwrap();
+    let local = LocalBackend::new(BackendId::LOCAL, dir.path())
+        .extension(&id("aws-provider"))
+        .await
+        .unwrap();
     [remote, local]
 }
 

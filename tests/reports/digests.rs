@@ -1,5 +1,6 @@
 //! One answer about one version is one digest, whatever was replaced meanwhile.
 
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,13 +20,13 @@ async fn served(fake: &FakeGitea, dir: Option<&Path>) -> Served {
     let store = dir.map(|dir| (dir.join("artifacts"), 1 << 20));
     let state = dir.map(|dir| (dir.to_owned(), Vec::new(), Timestamp::UNIX_EPOCH));
     let served = Served::with(vec![gitea(fake)], Setup { store, state, ..Setup::default() }).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served
 }
 
 async fn read_again(served: &Served) {
     served.artifacts.settle().await;
-    served.catalog.refresh(&id("provider/x"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
     served.catalog.shown().await;
 }
 
@@ -188,8 +189,8 @@ async fn g09c_a_change_outlives_a_restart() {
     before.get(&format!("{X}/1.0.0")).await;
     replace(&fake, "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
     read_again(&before).await;
-    let keeper = extension_registry::catalog::first_seen::keeper::DigestKeeper::new(
-        Arc::clone(before.catalog.first_seen()),
+    let keeper = extension_registry::catalog::pins::keeper::DigestKeeper::new(
+        Arc::clone(before.catalog.pins()),
         dir.path(),
     );
     keeper.save().await.unwrap();

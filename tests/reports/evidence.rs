@@ -1,10 +1,11 @@
 //! An answer counts as complete, absent or empty only if it proves that.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 
 use super::{TTL, error_of, faults, health, list, oci, pass, scripted, served, set, versions};
@@ -35,7 +36,7 @@ fn store_of(repositories: &[&str]) -> Store {
 async fn o01_an_empty_registry_is_ready_and_shows_what_is_pushed() {
     let (server, played) = registry(Store::default()).await;
     let served = Served::over(vec![oci(&server.url())]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     let got = served.get("/extensions").await;
     assert_eq!((got.status.as_u16(), got.column("name")), (200, Vec::new()), "{}", got.text());
     assert_eq!(got.header("extension-registry-degraded"), "");
@@ -48,16 +49,16 @@ async fn o01_an_empty_registry_is_ready_and_shows_what_is_pushed() {
     assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "gcp-provider"));
     let store = store_of(&["gcp-provider", "aws-provider"]);
     *played.lock() = PlayedRegistry::new(Dialect::Distribution, store);
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["aws", "gcp"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn o01b_an_extension_of_a_notice_is_served_while_the_list_fails() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0"]);
     *backend.listing_fails.lock() = Some(ErrorKind::BackendFaulty);
     let served = served(backend.clone()).await;
-    served.catalog.notice(BackendKind::Oci, vec![id("provider/a")]);
+    served.catalog.notice(BackendId::OCI, vec![id("provider/a")]);
     pass(Duration::from_secs(5)).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], "oci".to_owned()));
     assert_eq!(served.call("/extensions/provider/a/1.0.0", &[]).await.status, 200);
@@ -67,7 +68,7 @@ async fn o01b_an_extension_of_a_notice_is_served_while_the_list_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn o04c_releases_that_are_suddenly_gone_are_confirmed_ten_seconds_later() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     backend.inner.remove(&id("provider/a"));
@@ -87,7 +88,7 @@ async fn o04c_releases_that_are_suddenly_gone_are_confirmed_ten_seconds_later() 
 
 #[tokio::test(start_paused = true)]
 async fn o04d_releases_that_vanish_everywhere_at_once_are_not_believed() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     for name in ["provider/a", "provider/b"] {
@@ -102,7 +103,7 @@ async fn o04d_releases_that_vanish_everywhere_at_once_are_not_believed() {
 #[tokio::test(start_paused = true)]
 async fn o02b_a_partial_list_of_releases_removes_none_and_is_marked() {
     let backend =
-        scripted(BackendKind::Oci, &["provider/a:1.0.0", "provider/a:2.0.0", "provider/b:1.0.0"]);
+        scripted(BackendId::OCI, &["provider/a:1.0.0", "provider/a:2.0.0", "provider/b:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     *backend.partial.lock() = Some((id("provider/a"), 1));
@@ -123,7 +124,7 @@ async fn o02b_a_partial_list_of_releases_removes_none_and_is_marked() {
 
 #[tokio::test(start_paused = true)]
 async fn o14b_a_partial_list_of_repositories_is_marked_until_it_is_whole() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0"]);
     set(&backend.cuts_listings, true);
     let served = served(backend.clone()).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], "oci".to_owned()));
@@ -140,7 +141,7 @@ async fn o14b_a_partial_list_of_repositories_is_marked_until_it_is_whole() {
 async fn g01b_a_sweep_that_fails_half_way_goes_on_where_it_was() {
     let names: Vec<String> = (0..60).map(|n| format!("provider/p{n:02}:1.0.0")).collect();
     let releases: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut scripted = Scripted::new(BackendKind::Gitea, &releases);
+    let mut scripted = Scripted::new(BackendId::GITEA, &releases);
     // Seventeen answers, then nothing but refusals until the next round.
     scripted.answers_per_round = Some(17);
     let backend = Arc::new(scripted);
@@ -161,7 +162,7 @@ async fn g06_one_failed_read_of_a_sweep_is_made_good_in_the_next_round() {
         ErrorKind::BackendTimeout,
         ErrorKind::BackendRefused,
     ] {
-        let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+        let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]);
         *backend.fails_once.lock() = Some((id("provider/a"), Error::new(kind, "status 429")));
         let served = served(backend.clone()).await;
         assert_eq!(list(&served).await, (vec!["b".to_owned()], "gitea".to_owned()), "{kind:?}");
@@ -175,11 +176,11 @@ async fn g06_one_failed_read_of_a_sweep_is_made_good_in_the_next_round() {
 
 #[tokio::test(start_paused = true)]
 async fn g02b_a_refused_repository_stays_and_does_not_make_the_backend_unhealthy() {
-    let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     *backend.refused.lock() = vec![id("provider/a")];
-    served.catalog.notice(BackendKind::Gitea, vec![id("provider/a")]);
+    served.catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_secs(30)).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned(), "b".to_owned()], "gitea".to_owned()));
     assert_eq!(faults(&served, "gitea").await, ["provider/a: lacks the unit Releases"]);
@@ -194,7 +195,7 @@ async fn g02b_a_refused_repository_stays_and_does_not_make_the_backend_unhealthy
 
 #[tokio::test(start_paused = true)]
 async fn g06b_made_up_names_are_no_evidence() {
-    let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0"]);
+    let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0"]);
     let served = Served::with(vec![backend.clone()], Setup { ttl: TTL, ..Setup::default() }).await;
     list(&served).await;
     *backend.refused.lock() = vec![id("provider/made-up")];

@@ -1,9 +1,10 @@
 //! Faults are state, and health is not the last question that happened to work.
 
+use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
 use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 
 use super::{TTL, error_of, faults, gitea, health, list, pass, scripted, served, set};
@@ -16,20 +17,20 @@ use crate::support::served::Served;
 async fn o08_a_fault_ends_with_the_first_read_that_finds_it_mended() {
     // By a notice, by a question of a caller, by a change round.
     for way in 0..3 {
-        let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+        let backend = scripted(BackendId::OCI, &["provider/a:1.0.0", "provider/b:1.0.0"]);
         let served = served(backend.clone()).await;
         list(&served).await;
         *backend.faulty.lock() = Some(id("provider/a"));
-        served.catalog.notice(BackendKind::Oci, vec![id("provider/a")]);
+        served.catalog.notice(BackendId::OCI, vec![id("provider/a")]);
         pass(Duration::from_secs(1)).await;
         assert_eq!(faults(&served, "oci").await, ["provider/a: no sense"], "{way}");
         *backend.faulty.lock() = None;
         match way {
-            0 => served.catalog.notice(BackendKind::Oci, vec![id("provider/a")]),
-            1 => served.catalog.refresh(&id("provider/a"), None).await.unwrap(),
+            0 => served.catalog.notice(BackendId::OCI, vec![id("provider/a")]),
+            1 => served.catalog.refresh(&id("provider/a"), Scope::All).await.unwrap(),
             _ => {
                 backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
-                served.catalog.round(None).await.unwrap();
+                served.catalog.round(Scope::All).await.unwrap();
             }
         }
         pass(Duration::from_secs(1)).await;
@@ -47,10 +48,10 @@ async fn o08b_a_fault_of_a_download_ends_with_a_good_download_and_not_with_a_rea
     let uuid = state.publish("x_prov", "1.0.0", &files).remove(0);
     let fake = FakeGitea::start(state).await;
     let served = Served::over(vec![gitea(&fake)]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     let faults = async || served.get("/health").await.json()["backends"]["gitea"]["faults"].clone();
     assert_eq!(served.get("/extensions/provider/x/1.0.0").await.status, 502);
-    served.catalog.refresh(&id("provider/x"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
     let fault = faults().await[0].clone();
     assert_eq!(fault["subject"], "download 1.0.0", "{fault}");
     fake.edit(|state| state.files.insert(uuid, b"good".to_vec()));
@@ -60,7 +61,7 @@ async fn o08b_a_fault_of_a_download_ends_with_a_good_download_and_not_with_a_rea
 
 #[tokio::test(start_paused = true)]
 async fn o07b_what_matches_the_naming_and_is_not_listed_has_a_reason() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0"]);
     backend.inner.create(&id("provider/empty"));
     let served = served(backend.clone()).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], String::new()));
@@ -72,7 +73,7 @@ async fn o07b_what_matches_the_naming_and_is_not_listed_has_a_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn g10_a_list_whose_members_cannot_be_read_is_no_answer() {
-    let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     *backend.refused.lock() = vec![id("provider/a"), id("provider/b")];
     let served = served(backend.clone()).await;
     for minute in 0..3 {
@@ -92,7 +93,7 @@ async fn g10_a_list_whose_members_cannot_be_read_is_no_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn g10b_rights_lost_while_running_are_seen_and_stay_seen() {
-    let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     *backend.refused.lock() = vec![id("provider/a"), id("provider/b")];
@@ -111,7 +112,7 @@ async fn g10b_rights_lost_while_running_are_seen_and_stay_seen() {
 #[tokio::test(start_paused = true)]
 async fn g17b_a_list_that_fails_is_not_healthy_for_a_contact_that_works() {
     for kind in [ErrorKind::BackendRefused, ErrorKind::BackendFaulty] {
-        let backend = scripted(BackendKind::Gitea, &["provider/a:1.0.0"]);
+        let backend = scripted(BackendId::GITEA, &["provider/a:1.0.0"]);
         *backend.listing_fails.lock() = Some(kind);
         let served = served(backend.clone()).await;
         for _ in 0..4 {
@@ -129,7 +130,7 @@ async fn g17b_a_list_that_fails_is_not_healthy_for_a_contact_that_works() {
 #[tokio::test(start_paused = true)]
 async fn g23_the_reason_does_not_depend_on_a_budget() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
-    let backend = scripted(BackendKind::Gitea, &["provider/known:1.0.0"]);
+    let backend = scripted(BackendId::GITEA, &["provider/known:1.0.0"]);
     for name in names {
         backend.inner.create(&id(&format!("provider/{name}")));
     }
@@ -152,7 +153,7 @@ async fn g23b_nor_do_the_reasons_of_a_version_and_of_an_archive() {
     }
     let fake = FakeGitea::start(state).await;
     let served = Served::over(vec![gitea(&fake)]).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     for number in 0..8 {
         for tail in ["", "/versions", "/1.0.0", "/1.0.0/metadata"] {
             let got = served.get(&format!("/extensions/provider/p{number}{tail}")).await;
@@ -164,19 +165,19 @@ async fn g23b_nor_do_the_reasons_of_a_version_and_of_an_archive() {
 
 #[tokio::test(start_paused = true)]
 async fn o08c_a_passing_failure_of_a_caller_is_no_lasting_fault() {
-    let backend = scripted(BackendKind::Oci, &["provider/a:1.0.0"]);
+    let backend = scripted(BackendId::OCI, &["provider/a:1.0.0"]);
     let served = served(backend.clone()).await;
     list(&served).await;
     set(&backend.reads_fail, true);
-    assert!(served.catalog.refresh(&id("provider/a"), None).await.is_err());
+    assert!(served.catalog.refresh(&id("provider/a"), Scope::All).await.is_err());
     assert_eq!(faults(&served, "oci").await, Vec::<String>::new(), "an outage is the backend's");
     set(&backend.reads_fail, false);
     pass(TTL).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], String::new()));
     *backend.fails_once.lock() = Some((id("provider/a"), Error::faulty("a page")));
-    assert!(served.catalog.refresh(&id("provider/a"), None).await.is_err());
+    assert!(served.catalog.refresh(&id("provider/a"), Scope::All).await.is_err());
     assert_eq!(faults(&served, "oci").await, ["provider/a: a page"]);
     assert_eq!(served.call("/extensions/provider/a/versions", &[]).await.status, 200);
-    served.catalog.refresh(&id("provider/a"), None).await.unwrap();
+    served.catalog.refresh(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(faults(&served, "oci").await, Vec::<String>::new());
 }

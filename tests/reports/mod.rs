@@ -13,7 +13,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
 use serde_json::Value;
@@ -80,7 +80,7 @@ fn set(flag: &std::sync::atomic::AtomicBool, value: bool) {
     flag.store(value, Ordering::SeqCst);
 }
 
-fn scripted(source: BackendKind, releases: &[&str]) -> Arc<Scripted> {
+fn scripted(source: BackendId, releases: &[&str]) -> Arc<Scripted> {
     Arc::new(Scripted::new(source, releases))
 }
 

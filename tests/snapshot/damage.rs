@@ -1,12 +1,13 @@
 //! Files that cannot be used, and directories that cannot be written.
 
+use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use extension_registry::catalog::first_seen::FirstSeen;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::catalog::pins::Pins;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 
 use super::{FILE, after, catalog, keeper, noon, others, written};
@@ -24,8 +25,8 @@ async fn started_on(bytes: &[u8]) -> Vec<String> {
     aside
 }
 
-async fn starts(dir: &Path) -> Vec<BackendKind> {
-    let known = catalog(vec![Scripted::down(BackendKind::Gitea)]);
+async fn starts(dir: &Path) -> Vec<BackendId> {
+    let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
     let restored = keeper(&known, dir).read(after(60)).await;
     assert_eq!(known.can_answer(), !restored.is_empty());
     restored
@@ -108,7 +109,7 @@ async fn a_directory_in_its_place_is_set_aside() {
     assert_eq!(starts(dir.path()).await, []);
     assert_eq!(others(dir.path()), aside());
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    assert_eq!(starts(dir.path()).await, [BackendKind::Gitea]);
+    assert_eq!(starts(dir.path()).await, [BackendId::GITEA]);
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn row_28_what_a_crash_left_unfinished_is_ignored_and_removed() {
     written(dir.path(), &["provider/a:1.0.0"]).await;
     fs::write(dir.path().join(".catalogue.json.unfinished-x"), b"half").unwrap();
     fs::write(dir.path().join("unrelated"), b"").unwrap();
-    assert_eq!(starts(dir.path()).await, [BackendKind::Gitea]);
+    assert_eq!(starts(dir.path()).await, [BackendId::GITEA]);
     assert_eq!(others(dir.path()), ["unrelated"]);
 }
 
@@ -127,28 +128,26 @@ async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
     // A file in its place, since root may write anywhere.
     let place = dir.path().join("state");
     fs::write(&place, b"").unwrap();
-    let known = catalog(vec![std::sync::Arc::new(Scripted::new(
-        BackendKind::Gitea,
-        &["provider/a:1.0.0"],
-    ))]);
+    let known =
+        catalog(vec![std::sync::Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]))]);
     let keeper = keeper(&known, &place);
     let (lines, _guard) = Lines::capture(tracing::Level::INFO);
     assert_eq!(keeper.read(noon()).await, []);
     assert_eq!(lines.take().lines().count(), 1, "said before anything is known");
-    known.round(None).await.unwrap();
+    known.round(Scope::All).await.unwrap();
     lines.take();
     for _ in 0..3 {
         let error = keeper.save(noon()).await.unwrap_err();
         assert!(error.message().contains("cannot be written"), "{error}");
     }
-    assert!(known.unkept().unwrap().contains("cannot be written"), "which /health shows");
-    assert_eq!(known.view().entries(None).len(), 1);
+    assert!(known.persist_error().unwrap().contains("cannot be written"), "which /health shows");
+    assert_eq!(known.view().entries(Scope::All).len(), 1);
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     keeper.save(noon()).await.unwrap();
-    assert_eq!(known.unkept(), None);
+    assert_eq!(known.persist_error(), None);
     assert_eq!(lines.take().lines().count(), 1, "the end of it");
-    assert_eq!(starts(&place).await, [BackendKind::Gitea]);
+    assert_eq!(starts(&place).await, [BackendId::GITEA]);
     let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "nobody else reads it");
 }
@@ -183,7 +182,7 @@ async fn s16e_what_is_no_file_of_ours_is_set_aside_and_the_start_goes_on() {
         assert_eq!(starts(dir.path()).await, []);
         assert!(others(dir.path()).contains(&aside()[0]), "{word}: {:?}", others(dir.path()));
         written(dir.path(), &["provider/a:1.0.0"]).await;
-        assert_eq!(starts(dir.path()).await, [BackendKind::Gitea]);
+        assert_eq!(starts(dir.path()).await, [BackendId::GITEA]);
         if let Ok(theirs) = fs::read_to_string(place.with_extension("target")) {
             assert_eq!(theirs, "theirs", "nothing is written through a link");
         }
@@ -195,7 +194,7 @@ async fn s16f_the_digests_of_first_downloads_are_read_as_carefully() {
     for (word, swap) in FOREIGN {
         let dir = tempfile::tempdir().unwrap();
         swap(&dir.path().join("digests.json"));
-        let seen = std::sync::Arc::new(FirstSeen::new(false));
+        let seen = std::sync::Arc::new(Pins::new(false));
         let (lines, guard) = Lines::capture(tracing::Level::WARN);
         let keeper = DigestKeeper::new(seen, dir.path());
         keeper.read(after(60));
@@ -219,7 +218,7 @@ async fn s16g_links_that_look_unfinished_lose_nothing_of_others() {
     std::os::unix::fs::symlink(outside.path(), name("link")).unwrap();
     fs::create_dir(name("folder")).unwrap();
     fs::write(name("file"), "half").unwrap();
-    assert_eq!(starts(dir.path()).await, [BackendKind::Gitea]);
+    assert_eq!(starts(dir.path()).await, [BackendId::GITEA]);
     assert_eq!(fs::read_to_string(outside.path().join("theirs")).unwrap(), "theirs");
     assert!(!name("file").exists() && name("folder").exists());
 }
@@ -228,19 +227,17 @@ async fn s16g_links_that_look_unfinished_lose_nothing_of_others() {
 async fn s16h_a_directory_that_was_made_again_is_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("state");
-    let known = catalog(vec![std::sync::Arc::new(Scripted::new(
-        BackendKind::Gitea,
-        &["provider/a:1.0.0"],
-    ))]);
+    let known =
+        catalog(vec![std::sync::Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]))]);
     let keeper = keeper(&known, &place);
     keeper.read(noon()).await;
-    known.round(None).await.unwrap();
+    known.round(Scope::All).await.unwrap();
     keeper.save(noon()).await.unwrap();
     fs::remove_dir_all(&place).unwrap();
-    known.round(None).await.unwrap();
+    known.round(Scope::All).await.unwrap();
     let error = keeper.save(noon()).await.unwrap_err();
     assert!(error.report().contains("cannot be written"), "{}", error.report());
     fs::create_dir(&place).unwrap();
     keeper.save(noon()).await.unwrap();
-    assert_eq!(starts(&place).await, [BackendKind::Gitea]);
+    assert_eq!(starts(&place).await, [BackendId::GITEA]);
 }

@@ -1,5 +1,6 @@
 //! A service that starts with what an earlier one knew.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::sync;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use tokio::time::sleep;
 
 use super::{FILE, after, catalog, keeper, noon, others, prints, written};
@@ -21,12 +22,13 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
     let names: Vec<String> = (0..10_000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     written(dir.path(), &names).await;
-    let down = Scripted::down(BackendKind::Gitea);
+    let down = Scripted::down(BackendId::GITEA);
     let known = catalog(vec![down.clone()]);
-    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [BackendKind::Gitea]);
-    let view = known.ready(None).await.unwrap();
-    assert_eq!(view.list(None, None).count(), 10_000);
-    let (_, release) = known.find_release(&id("provider/p7"), &tag("1.0.0"), None).await.unwrap();
+    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [BackendId::GITEA]);
+    let view = known.ready(Scope::All).await.unwrap();
+    assert_eq!(view.list(None, Scope::All).count(), 10_000);
+    let (_, release) =
+        known.find_release(&id("provider/p7"), &tag("1.0.0"), Scope::All).await.unwrap();
     assert_eq!(release.version.as_str(), "1.0.0");
     assert_eq!(down.asked(), Asked::default());
 }
@@ -35,10 +37,10 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
 async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    for (seconds, degraded) in [(600, vec![]), (601, vec![BackendKind::Gitea])] {
-        let known = catalog(vec![Scripted::down(BackendKind::Gitea)]);
+    for (seconds, degraded) in [(600, vec![]), (601, vec![BackendId::GITEA])] {
+        let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
         keeper(&known, dir.path()).read(after(seconds)).await;
-        let freshness = known.freshness(None, None);
+        let freshness = known.freshness(Scope::All, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
         assert_eq!(freshness.degraded, degraded, "after {seconds} s");
     }
@@ -50,7 +52,7 @@ async fn the_api_answers_from_the_last_run_while_nothing_is_reachable() {
     written(dir.path(), &["provider/a:1.0.0", "provider/a:1.1.0"]).await;
     let state = Some((dir.path().to_owned(), prints(), after(7200)));
     let served =
-        Served::with(vec![Scripted::down(BackendKind::Gitea)], Setup { state, ..Setup::default() })
+        Served::with(vec![Scripted::down(BackendId::GITEA)], Setup { state, ..Setup::default() })
             .await;
     for path in ["/extensions", "/extensions/provider/a", "/extensions/provider/a/versions"] {
         let got = served.get(path).await;
@@ -76,7 +78,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
         let before = backend.asked();
         let known = catalog(vec![backend.clone()]);
         keeper(&known, dir.path()).read(after(seconds)).await;
-        known.round(None).await.unwrap();
+        known.round(Scope::All).await.unwrap();
         let now = backend.asked();
         let asked = Asked {
             listings: now.listings - before.listings,
@@ -84,47 +86,50 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
             extensions: now.extensions - before.extensions,
         };
         assert_eq!(asked, questions, "after {seconds} s");
-        assert_eq!(known.view().entries(None).len(), 3);
-        assert!(known.freshness(None, None).age.is_zero());
+        assert_eq!(known.view().entries(Scope::All).len(), 3);
+        assert!(known.freshness(Scope::All, None).age.is_zero());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_whose_owner_lost_it_stays_orphaned() {
     let dir = tempfile::tempdir().unwrap();
-    let gitea = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
-    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
+    let gitea = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci];
     let first = catalog(backends.clone());
     let tasks = sync::run(&first);
     sleep(Duration::from_secs(1)).await;
     gitea.inner.remove(&id("provider/a"));
     sleep(Duration::from_secs(400)).await;
-    assert!(first.find(&id("provider/a"), None).await.unwrap_err().is_not_found());
+    assert!(first.find(&id("provider/a"), Scope::All).await.unwrap_err().is_not_found());
     drop(tasks);
     keeper(&first, dir.path()).save(noon()).await.unwrap();
 
     let second = catalog(backends.clone());
     keeper(&second, dir.path()).read(after(60)).await;
-    second.round(None).await.unwrap();
-    let error = second.find(&id("provider/a"), None).await.unwrap_err();
+    second.round(Scope::All).await.unwrap();
+    let error = second.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
 
-    let unkept = catalog(backends);
-    unkept.round(None).await.unwrap();
-    assert!(unkept.find(&id("provider/a"), None).await.is_ok(), "only the file knows it");
+    let persist_error = catalog(backends);
+    persist_error.round(Scope::All).await.unwrap();
+    assert!(
+        persist_error.find(&id("provider/a"), Scope::All).await.is_ok(),
+        "only the file knows it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_is_another_one_now_is_not_known() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &["provider/a:1.0.0"]).await;
-    let known = catalog(vec![Scripted::down(BackendKind::Gitea)]);
-    let elsewhere = vec![(BackendKind::Gitea, "another".to_owned())];
+    let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
+    let elsewhere = vec![(BackendId::GITEA, "another".to_owned())];
     let moved = Keeper::new(known.clone(), dir.path(), elsewhere);
     assert_eq!(moved.read(after(60)).await, []);
-    assert!(known.view().entries(None).is_empty() && !known.can_answer());
-    let other = catalog(vec![Scripted::down(BackendKind::Oci)]);
+    assert!(known.view().entries(Scope::All).is_empty() && !known.can_answer());
+    let other = catalog(vec![Scripted::down(BackendId::OCI)]);
     assert_eq!(keeper(&other, dir.path()).read(after(60)).await, []);
     assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
 }
@@ -132,7 +137,7 @@ async fn a_backend_that_is_another_one_now_is_not_known() {
 #[tokio::test(start_paused = true)]
 async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
     let mut tasks = sync::run(&known);
     tasks.spawn(keeper(&known, dir.path()).run());
@@ -143,7 +148,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     sleep(Duration::from_secs(100)).await;
     assert_eq!(read(), first, "nothing is new");
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
-    known.notice(BackendKind::Gitea, vec![id("provider/b")]);
+    known.notice(BackendId::GITEA, vec![id("provider/b")]);
     sleep(Duration::from_secs(6)).await;
     assert!(String::from_utf8(read()).unwrap().contains("provider/b"));
     assert_eq!(others(dir.path()), Vec::<String>::new());
@@ -154,16 +159,16 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
 async fn what_is_not_settled_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(
-        BackendKind::Gitea,
+        BackendId::GITEA,
         &["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"],
     ));
     let first = catalog(vec![backend.clone()]);
-    first.round(None).await.unwrap();
+    first.round(Scope::All).await.unwrap();
     keeper(&first, dir.path()).save(noon()).await.unwrap();
     // One is said to be gone, another is noticed; then the process ends.
     backend.inner.remove(&id("provider/a"));
-    first.refresh(&id("provider/a"), None).await.unwrap();
-    first.notice(BackendKind::Gitea, vec![id("provider/b")]);
+    first.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    first.notice(BackendId::GITEA, vec![id("provider/b")]);
     keeper(&first, dir.path()).save(after(1)).await.unwrap();
 
     // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
@@ -173,24 +178,27 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
     let _tasks = sync::run(&second);
     sleep(Duration::from_millis(500)).await;
     assert_eq!(backend.asked().extensions, before + 3, "the notice, the deletion, and changes");
-    second.refresh(&id("provider/a"), None).await.unwrap();
-    assert!(second.find(&id("provider/a"), None).await.is_ok(), "the second no came too soon");
+    second.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    assert!(
+        second.find(&id("provider/a"), Scope::All).await.is_ok(),
+        "the second no came too soon"
+    );
     sleep(Duration::from_secs(10)).await;
-    second.refresh(&id("provider/a"), None).await.unwrap();
-    assert!(second.view().get(&id("provider/a"), None).is_none(), "one no was known already");
+    second.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    assert!(second.view().get(&id("provider/a"), Scope::All).is_none(), "one no was known already");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_notice_alone_is_reason_enough_to_write() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0"]));
+    let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend]);
-    known.round(None).await.unwrap();
+    known.round(Scope::All).await.unwrap();
     let keeper = keeper(&known, dir.path());
     keeper.save(noon()).await.unwrap();
     let read = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert!(!read().contains("dirty"));
-    known.notice(BackendKind::Gitea, vec![id("provider/a")]);
+    known.notice(BackendId::GITEA, vec![id("provider/a")]);
     keeper.save(after(1)).await.unwrap();
     assert!(read().contains(r#""dirty":["provider/a"]"#), "{}", read());
 }
@@ -202,19 +210,19 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
     for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {
         let known = catalog(vec![backend.clone()]);
         let keeper = keeper(&known, dir.path());
-        assert_eq!(keeper.read(after(wrong)).await, [BackendKind::Gitea]);
-        assert!(known.find(&id("provider/a"), None).await.is_ok());
-        let freshness = known.freshness(None, None);
+        assert_eq!(keeper.read(after(wrong)).await, [BackendId::GITEA]);
+        assert!(known.find(&id("provider/a"), Scope::All).await.is_ok());
+        let freshness = known.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
-        known.round(None).await.unwrap();
-        let freshness = known.freshness(None, None);
+        known.round(Scope::All).await.unwrap();
+        let freshness = known.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         keeper.save(after(wrong)).await.unwrap();
-        let next = catalog(vec![Scripted::down(BackendKind::Gitea)]);
+        let next = catalog(vec![Scripted::down(BackendId::GITEA)]);
         super::keeper(&next, dir.path()).read(noon()).await;
-        assert!(next.find(&id("provider/a"), None).await.is_ok());
-        assert!(next.freshness(None, None).age.as_secs() >= 3600, "never younger than it is");
+        assert!(next.find(&id("provider/a"), Scope::All).await.is_ok());
+        assert!(next.freshness(Scope::All, None).age.as_secs() >= 3600, "never younger than it is");
         written(dir.path(), &["provider/a:1.0.0"]).await;
     }
 }
@@ -223,22 +231,22 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
 async fn names_that_were_lost_stay_lost_over_many_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let gitea =
-        Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1.0.0", "provider/b:1.0.0"]));
+        Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]));
     let first = catalog(vec![gitea.clone()]);
-    first.round(None).await.unwrap();
+    first.round(Scope::All).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
-        first.refresh(&id("provider/a"), None).await.unwrap();
+        first.refresh(&id("provider/a"), Scope::All).await.unwrap();
         sleep(Duration::from_secs(11)).await;
     }
     keeper(&first, dir.path()).save(noon()).await.unwrap();
-    let oci = Arc::new(Scripted::new(BackendKind::Oci, &["provider/a:9.0.0"]));
+    let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     for restart in 1..4 {
         let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
         let next = catalog(backends);
         keeper(&next, dir.path()).read(after(restart * 60)).await;
-        next.round(None).await.unwrap();
-        let error = next.find(&id("provider/a"), None).await.unwrap_err();
+        next.round(Scope::All).await.unwrap();
+        let error = next.find(&id("provider/a"), Scope::All).await.unwrap_err();
         assert!(error.message().contains("removed from gitea"), "restart {restart}: {error}");
         keeper(&next, dir.path()).save(after(restart * 60)).await.unwrap();
     }

@@ -1,12 +1,13 @@
 //! The bound on memory, and what a listing lacked, over a restart.
 
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 
 use super::{TTL, after, keeper, noon, written};
 use crate::support::ids::id;
@@ -20,7 +21,7 @@ fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalog> {
 
 fn held(catalog: &Catalog) -> (usize, usize) {
     let held = catalog.statuses()[0].1.held;
-    (catalog.view().entries(None).len(), held.refused)
+    (catalog.view().entries(Scope::All).len(), held.refused)
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,7 +35,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let some = bounded(&backend, max);
     keeper(&some, dir.path()).read(noon()).await;
     assert_eq!(held(&some), (2, 1));
-    assert_eq!(some.freshness(None, None).degraded, [BackendKind::Gitea]);
+    assert_eq!(some.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
 
     // The kept catalog lacks what was refused; that it was is kept.
     keeper(&some, dir.path()).save(noon()).await.unwrap();
@@ -42,14 +43,14 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     keeper(&again, dir.path()).read(noon()).await;
     assert_eq!(held(&again), (2, 1));
     backend.down.store(true, Ordering::SeqCst);
-    let error = again.find(&id("provider/c"), None).await.unwrap_err();
+    let error = again.find(&id("provider/c"), Scope::All).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
     backend.down.store(false, Ordering::SeqCst);
 
     let wide = bounded(&backend, usize::MAX);
     keeper(&wide, dir.path()).read(after(3600)).await;
     assert_eq!(held(&wide), (2, 1), "until it is swept");
-    wide.round(None).await.unwrap();
+    wide.round(Scope::All).await.unwrap();
     assert_eq!(held(&wide), (3, 0));
 }
 
@@ -57,10 +58,10 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
 async fn a_listing_is_as_complete_after_a_restart_as_before() {
     for (cut, noes) in [(false, 10), (true, 5)] {
         let dir = tempfile::tempdir().unwrap();
-        let backend = Arc::new(Scripted::new(BackendKind::Gitea, &["provider/a:1"]));
+        let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1"]));
         backend.cuts_listings.store(cut, Ordering::SeqCst);
         let before = bounded(&backend, usize::MAX);
-        before.round(None).await.unwrap();
+        before.round(Scope::All).await.unwrap();
         keeper(&before, dir.path()).save(noon()).await.unwrap();
         let catalog = bounded(&backend, usize::MAX);
         keeper(&catalog, dir.path()).read(after(200)).await;
@@ -68,11 +69,12 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
             let mut said = 0;
             for number in 0..10 {
                 let name = id(&format!("provider/x{quiet_rounds}-{number}"));
-                said += usize::from(catalog.find(&name, None).await.unwrap_err().is_not_found());
+                said +=
+                    usize::from(catalog.find(&name, Scope::All).await.unwrap_err().is_not_found());
             }
             assert_eq!(said, noes, "cut: {cut}, after {quiet_rounds} rounds");
             tokio::time::advance(Duration::from_secs(60)).await;
-            catalog.round(None).await.unwrap();
+            catalog.round(Scope::All).await.unwrap();
         }
         assert_eq!(backend.asked().listings, 1, "those were rounds of changes");
     }

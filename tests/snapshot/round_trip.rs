@@ -7,7 +7,7 @@ use extension_registry::backend::Fault;
 use extension_registry::backend::changes::ChangeCursor;
 use extension_registry::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::fault::{ExtensionFault, FaultSubject};
@@ -86,7 +86,7 @@ fn release() -> impl Strategy<Value = Release> {
             )| {
                 assets.extend(artifact.chosen().filter(|_| among).cloned());
                 let (assets, about) = (assets.into(), Arc::new(about));
-                let bare = Release::of_tag(BackendKind::Gitea, tag.parse().unwrap());
+                let bare = Release::of_tag(BackendId::GITEA, tag.parse().unwrap());
                 Release {
                     marked_prerelease,
                     published_at,
@@ -127,7 +127,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 fault.map(|(repository, subject, reason)| Fault { repository, subject, reason });
             let listed = |all: &&(Extension, Timestamp)| !all.0.releases().is_empty();
             let owned = extensions.iter().filter(listed).map(|(all, _)| all.id().clone());
-            let owners = owned.map(|id| (id, BackendKind::Gitea)).collect();
+            let owners = owned.map(|id| (id, BackendId::GITEA)).collect();
             let ids = |at: usize| extensions.iter().skip(at).step_by(2).map(|(all, _)| all.id());
             let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
             let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
@@ -138,7 +138,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 refused: vec![id("provider/there-was-no-room-for-this-one")],
             };
             let kept = Kept {
-                source: BackendKind::Gitea,
+                backend: BackendId::GITEA,
                 fingerprint: prints()[0].1.clone(),
                 current_as_of: noon(),
                 complete_as_of: swept,
@@ -164,11 +164,11 @@ proptest! {
             .enable_all().start_paused(true).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let back = runtime.block_on(async {
-            let first = catalog(vec![Scripted::down(BackendKind::Gitea)]);
+            let first = catalog(vec![Scripted::down(BackendId::GITEA)]);
             first.restore(snapshot.clone(), &prints(), noon());
             keeper(&first, dir.path()).save(noon()).await.unwrap();
-            let second = catalog(vec![Scripted::down(BackendKind::Gitea)]);
-            assert_eq!(keeper(&second, dir.path()).read(noon()).await, [BackendKind::Gitea]);
+            let second = catalog(vec![Scripted::down(BackendId::GITEA)]);
+            assert_eq!(keeper(&second, dir.path()).read(noon()).await, [BackendId::GITEA]);
             second.snapshot(&prints(), noon())
         });
         prop_assert_eq!(back, snapshot);

@@ -1,13 +1,14 @@
 //! Archives that change under their version, and digests that are learned by downloading.
 
+use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -28,7 +29,7 @@ fn setup(dir: Option<&Path>, accept_changes: bool) -> Setup {
 
 /// A service over a registry whose version was downloaded once and then replaced.
 async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
-    let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
+    let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "first");
     backend.publish(&id("provider/aws"), tag("nightly"), about("d", &[]), "first");
     let served = Served::with(vec![backend.clone()], setup(dir, accept_changes)).await;
@@ -38,7 +39,7 @@ async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
         backend.publish(&id("provider/aws"), tag(version), about("d", &[]), "second");
     }
     served.artifacts.settle().await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     served.catalog.shown().await;
     let nightly = served.get("/extensions/provider/aws/nightly").await;
     assert_eq!(nightly.text(), "second", "a tag that is no version moves");
@@ -120,7 +121,7 @@ async fn a_digest_is_learned_by_the_first_download_and_outlives_a_restart() {
     assert_eq!(digest_of(&served).await, format!("\"{digest}\""));
     assert_eq!(download(&served).await.header("etag"), format!("\"{digest}\""));
     served.artifacts.settle().await;
-    let keeper = DigestKeeper::new(Arc::clone(served.catalog.first_seen()), dir.path());
+    let keeper = DigestKeeper::new(Arc::clone(served.catalog.pins()), dir.path());
     keeper.save().await.unwrap();
 
     let served = Served::with(vec![gitea(&fake)], setup(Some(dir.path()), false)).await;
@@ -152,7 +153,7 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
             state.repository_mut("x_prov").releases.clear();
             state.publish("x_prov", "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
         });
-        served.catalog.refresh(&id("provider/x"), None).await.unwrap();
+        served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
         served.catalog.shown().await;
         for _ in 0..2 {
             let got = download(&served).await;
@@ -172,7 +173,7 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
 async fn a_damaged_file_of_what_was_seen_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("digests.json"), "nonsense").unwrap();
-    let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
+    let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "bytes");
     let served = Served::with(vec![backend], setup(Some(dir.path()), false)).await;
     assert_eq!(served.get(AWS).await.text(), "bytes");

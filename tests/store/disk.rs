@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use extension_registry::cache::artifacts::{Artifacts, Origin};
+use extension_registry::cache::artifacts::{Artifacts, DownloadOrigin};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
 
@@ -33,7 +33,7 @@ async fn what_was_stored_comes_back_after_a_restart_whole_and_in_parts() {
     let store = store(dir.path(), ROOM).await;
     let file = artifact(&bytes);
     let opened = store.open(wanted(&file, nobody())).await.unwrap();
-    assert_eq!(opened.origin, Origin::Store);
+    assert_eq!(opened.origin, DownloadOrigin::Store);
     assert!(read(opened.download).await.unwrap() == bytes);
     let mut part = wanted(&file, nobody());
     part.range = Some(999_995..1_000_000);
@@ -50,7 +50,7 @@ async fn damaged_files_are_set_aside_and_fetched_again() {
         fs::write(place(dir.path(), bytes), damaged).unwrap();
         let store = store(dir.path(), ROOM).await;
         let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
-        assert_eq!(opened.origin, Origin::Backend, "{damaged:?}");
+        assert_eq!(opened.origin, DownloadOrigin::Backend, "{damaged:?}");
         assert_eq!(read(opened.download).await.unwrap(), bytes);
         store.settle().await;
         assert_eq!(fs::read(place(dir.path(), bytes)).unwrap(), bytes);
@@ -75,7 +75,7 @@ async fn a_file_that_changes_while_the_service_runs_is_verified_again() {
     let later = before + std::time::Duration::from_secs(1);
     fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
-    assert_eq!(opened.origin, Origin::Backend);
+    assert_eq!(opened.origin, DownloadOrigin::Backend);
     assert_eq!(read(opened.download).await.unwrap(), bytes);
 }
 
@@ -107,7 +107,7 @@ async fn row_28_foreign_files_are_left_alone_and_unfinished_ones_removed() {
     assert!(foreign.iter().all(|path| dir.path().join(path).exists()));
     assert!(!dir.path().join("unfinished/.tmp1234").exists());
     let opened = store.open(wanted(&artifact(b"x"), having(b"x"))).await.unwrap();
-    assert_eq!(opened.origin, Origin::Backend, "a link is none of ours");
+    assert_eq!(opened.origin, DownloadOrigin::Backend, "a link is none of ours");
 }
 
 #[tokio::test]
@@ -122,10 +122,13 @@ async fn the_longest_unused_leaves_beyond_the_bound_and_what_is_larger_is_passed
     let origin = async |bytes: &[u8]| {
         store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap().origin
     };
-    assert_eq!((origin(b"aaaa").await, origin(b"cccc").await), (Origin::Store, Origin::Store));
+    assert_eq!(
+        (origin(b"aaaa").await, origin(b"cccc").await),
+        (DownloadOrigin::Store, DownloadOrigin::Store)
+    );
     assert_eq!(store.state().bytes, 16);
-    assert_eq!(origin(b"seventeen bytes !").await, Origin::Backend);
-    assert_eq!(origin(b"bbbb").await, Origin::Backend);
+    assert_eq!(origin(b"seventeen bytes !").await, DownloadOrigin::Backend);
+    assert_eq!(origin(b"bbbb").await, DownloadOrigin::Backend);
     assert_eq!(store.state().failure, None, "too large is no failure");
 }
 
@@ -153,7 +156,7 @@ async fn a_size_that_is_only_announced_costs_no_stored_archive() {
     }
     for bytes in kept {
         let opened = store.open(wanted(&artifact(bytes), nobody())).await.unwrap();
-        assert_eq!(opened.origin, Origin::Store);
+        assert_eq!(opened.origin, DownloadOrigin::Store);
     }
     assert_eq!(files(dir.path()).len(), 4, "nor is a file removed");
 }
@@ -167,7 +170,7 @@ async fn row_27_without_a_usable_directory_everything_is_passed_through_and_heal
     assert!(nowhere.state().enabled && nowhere.state().failure.is_some());
     for _ in 0..2 {
         let opened = nowhere.open(wanted(&artifact(b"abc"), having(b"abc"))).await.unwrap();
-        assert_eq!(opened.origin, Origin::Backend);
+        assert_eq!(opened.origin, DownloadOrigin::Backend);
         assert_eq!(read(opened.download).await.unwrap(), b"abc");
     }
     let bad = nowhere.open(wanted(&artifact(b"abc"), having(b"abd"))).await;
@@ -189,7 +192,7 @@ async fn row_27_without_a_usable_directory_everything_is_passed_through_and_heal
 }
 
 /// Opens this artifact; from where it came. Whatever it is, its bytes are right.
-async fn origin(store: &std::sync::Arc<Artifacts>, bytes: &[u8]) -> Origin {
+async fn origin(store: &std::sync::Arc<Artifacts>, bytes: &[u8]) -> DownloadOrigin {
     let opened = store.open(wanted(&artifact(bytes), having(bytes))).await.unwrap();
     assert_eq!(read(opened.download).await.unwrap(), bytes);
     store.settle().await;
@@ -224,9 +227,9 @@ async fn s16_foreign_things_in_the_store_cost_no_kept_archive_and_no_file_of_oth
         }
         assert!(foreign.join("inner").exists(), "left alone");
         assert_eq!(store.state().failure, None);
-        assert_eq!(origin(&store, b"kept").await, Origin::Store);
-        assert_eq!(origin(&store, b"new").await, Origin::Backend);
-        assert_eq!(origin(&store, b"new").await, Origin::Store, "and more are kept");
+        assert_eq!(origin(&store, b"kept").await, DownloadOrigin::Store);
+        assert_eq!(origin(&store, b"new").await, DownloadOrigin::Backend);
+        assert_eq!(origin(&store, b"new").await, DownloadOrigin::Store, "and more are kept");
     }
     assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"]);
 }
@@ -246,7 +249,7 @@ async fn s16b_a_link_in_the_place_of_a_folder_is_not_followed_and_told() {
         let store = store(dir.path(), ROOM).await;
         assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"], "{folder}");
         let kept = origin(&store, b"kept").await;
-        assert_eq!(kept == Origin::Store, folder != "sha256", "{folder}");
+        assert_eq!(kept == DownloadOrigin::Store, folder != "sha256", "{folder}");
         origin(&store, b"new").await;
         assert_eq!(files(outside.path()), [".tmpAAAAAA", "theirs"], "{folder}");
         let failure = store.state().failure.unwrap_or_default();
@@ -255,8 +258,8 @@ async fn s16b_a_link_in_the_place_of_a_folder_is_not_followed_and_told() {
         }
         fs::remove_file(&place).unwrap();
         fs::rename(dir.path().join("aside"), &place).unwrap();
-        assert_eq!(origin(&store, b"newer").await, Origin::Backend);
-        assert_eq!(origin(&store, b"newer").await, Origin::Store, "{folder} is used again");
+        assert_eq!(origin(&store, b"newer").await, DownloadOrigin::Backend);
+        assert_eq!(origin(&store, b"newer").await, DownloadOrigin::Store, "{folder} is used again");
         assert_eq!(store.state().failure, None);
     }
 }
@@ -277,8 +280,8 @@ async fn s16c_a_pipe_or_a_link_in_the_place_of_an_archive_is_not_opened() {
         let place = place(dir.path(), b"swapped");
         fs::remove_file(&place).unwrap();
         swap(&place);
-        assert_eq!(origin(&store, b"swapped").await, Origin::Backend);
-        assert_eq!(origin(&store, b"other").await, Origin::Store);
+        assert_eq!(origin(&store, b"swapped").await, DownloadOrigin::Backend);
+        assert_eq!(origin(&store, b"other").await, DownloadOrigin::Store);
     }
 }
 
@@ -291,17 +294,17 @@ async fn s16d_a_directory_that_comes_back_is_used_again_with_what_is_in_it() {
     let store = store(&place, ROOM).await;
     origin(&store, b"kept").await;
     fs::rename(&place, &aside).unwrap();
-    assert_eq!(origin(&store, b"meanwhile").await, Origin::Backend);
+    assert_eq!(origin(&store, b"meanwhile").await, DownloadOrigin::Backend);
     assert!(store.state().failure.is_some());
     assert!(!place.exists(), "what is gone is not made anew where it may belong to a mount");
     fs::create_dir(&place).unwrap();
-    assert_eq!(origin(&store, b"meanwhile").await, Origin::Backend);
+    assert_eq!(origin(&store, b"meanwhile").await, DownloadOrigin::Backend);
     assert_eq!(store.state().failure, None);
-    assert_eq!(origin(&store, b"meanwhile").await, Origin::Store);
+    assert_eq!(origin(&store, b"meanwhile").await, DownloadOrigin::Store);
     fs::remove_dir_all(&place).unwrap();
     fs::rename(&aside, &place).unwrap();
     origin(&store, b"meanwhile").await;
-    assert_eq!(origin(&store, b"kept").await, Origin::Store, "as it lay there");
+    assert_eq!(origin(&store, b"kept").await, DownloadOrigin::Store, "as it lay there");
     assert_eq!((store.state().artifacts, store.state().failure), (2, None));
 }
 
@@ -326,11 +329,11 @@ async fn s17_an_archive_that_was_flipped_in_place_under_its_old_time_is_not_serv
     stored(dir.path(), &bytes).await;
     for restart in [true, false] {
         let running = store(dir.path(), ROOM).await;
-        assert_eq!(origin(&running, &bytes).await, Origin::Store);
+        assert_eq!(origin(&running, &bytes).await, DownloadOrigin::Store);
         flipped(&place(dir.path(), &bytes));
         let asked = if restart { store(dir.path(), ROOM).await } else { running };
-        assert_eq!(origin(&asked, &bytes).await, Origin::Backend, "restart: {restart}");
-        assert_eq!(origin(&asked, &bytes).await, Origin::Store);
+        assert_eq!(origin(&asked, &bytes).await, DownloadOrigin::Backend, "restart: {restart}");
+        assert_eq!(origin(&asked, &bytes).await, DownloadOrigin::Store);
     }
 }
 
@@ -352,7 +355,7 @@ async fn s17b_a_file_put_in_place_of_another_is_verified_and_uses_alone_verify_n
         .set_modified(times.modified().unwrap())
         .unwrap();
     fs::rename(&other, &path).unwrap();
-    assert_eq!(origin(&store, &bytes).await, Origin::Backend);
+    assert_eq!(origin(&store, &bytes).await, DownloadOrigin::Backend);
     // Our own note of a use is a change too, and leaves what was verified verified.
     let long_ago = std::time::SystemTime::UNIX_EPOCH;
     for _ in 0..3 {
@@ -360,8 +363,8 @@ async fn s17b_a_file_put_in_place_of_another_is_verified_and_uses_alone_verify_n
             .unwrap()
             .set_times(fs::FileTimes::new().set_accessed(long_ago))
             .unwrap();
-        assert_eq!(origin(&store, &bytes).await, Origin::Store);
+        assert_eq!(origin(&store, &bytes).await, DownloadOrigin::Store);
         assert!(fs::metadata(&path).unwrap().accessed().unwrap() > long_ago, "noted");
-        assert_eq!(origin(&store, &bytes).await, Origin::Store);
+        assert_eq!(origin(&store, &bytes).await, DownloadOrigin::Store);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::{Limits, Stop};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,7 +19,7 @@ const PATH: &str = "/api/v1/extensions/provider/aws/1.0.0";
 const SIZE: usize = 16 << 20;
 
 async fn served(dir: &std::path::Path) -> Served {
-    let backend = Arc::new(MemoryBackend::new(BackendKind::Oci));
+    let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), vec![7; SIZE]);
     let usual = Setup::default();
     let setup = Setup {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use extension_registry::backend::download::Download;
-use extension_registry::cache::artifacts::{Opened, Origin, Upstream, Wanted};
+use extension_registry::cache::artifacts::{ArtifactRequest, DownloadOrigin, Opened, Upstream};
 use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -60,10 +60,10 @@ async fn row_24_fifty_callers_share_one_fetch_and_the_last_gets_all_of_it() {
     let opening = openings.recv().await.unwrap();
     opening.give(&bytes[..500]).await;
     let early: Vec<Opened> = join_all(early).await.into_iter().map(Result::unwrap).collect();
-    let first = early.iter().filter(|opened| opened.origin == Origin::Backend).count();
+    let first = early.iter().filter(|opened| opened.origin == DownloadOrigin::Backend).count();
     assert_eq!(first, 1, "the others joined");
     let late = store.open(wanted(&file, nobody())).await.unwrap();
-    assert_eq!(late.origin, Origin::Shared);
+    assert_eq!(late.origin, DownloadOrigin::Shared);
     let all = early.into_iter().chain([late]);
     let all: Vec<_> = all.map(|opened| tokio::spawn(read(opened.download))).collect();
     opening.give(&bytes[500..]).await;
@@ -73,7 +73,7 @@ async fn row_24_fifty_callers_share_one_fetch_and_the_last_gets_all_of_it() {
     }
     assert!(openings.try_recv().is_err(), "nobody else asked the backend");
     store.settle().await;
-    assert_eq!(store.open(wanted(&file, nobody())).await.unwrap().origin, Origin::Store);
+    assert_eq!(store.open(wanted(&file, nobody())).await.unwrap().origin, DownloadOrigin::Store);
 }
 
 #[tokio::test]
@@ -132,16 +132,16 @@ async fn who_claims_the_digest_of_another_backends_archive_touches_nobodys_fetch
     let file = artifact(b"good bytes");
     // A checksum file of a release may say anything; what it names drips, and is something else.
     let (upstream, mut openings) = tapped();
-    for (source, key) in [(BackendKind::Gitea, "uuid"), (BackendKind::Oci, "another file")] {
+    for (backend, key) in [(BackendId::GITEA, "uuid"), (BackendId::OCI, "another file")] {
         let claimed = Artifact { key: ArtifactKey::new(key), ..file.clone() };
-        let claimed = Wanted { source, ..wanted(&claimed, Arc::clone(&upstream)) };
+        let claimed = ArtifactRequest { backend, ..wanted(&claimed, Arc::clone(&upstream)) };
         let ours = Arc::clone(&store);
         let evil = tokio::spawn(async move { ours.open(claimed).await.unwrap() });
         let opening = openings.recv().await.unwrap();
         opening.give(b"evil").await;
         let evil = evil.await.unwrap();
         let good = store.open(wanted(&file, having(b"good bytes"))).await.unwrap();
-        assert_eq!(good.origin, Origin::Backend, "it joins nobody who is not asked for it");
+        assert_eq!(good.origin, DownloadOrigin::Backend, "it joins nobody who is not asked for it");
         assert_eq!(read(good.download).await.unwrap(), b"good bytes");
         opening.give(b" bytes").await;
         drop(opening);
@@ -195,8 +195,8 @@ async fn row_30_a_fetch_into_a_file_waits_for_no_reader() {
     assert!(read(reader.download).await.unwrap() == bytes);
 }
 
-fn part(file: &Artifact, range: Range<u64>) -> Wanted {
-    Wanted { range: Some(range), ..wanted(file, nobody()) }
+fn part(file: &Artifact, range: Range<u64>) -> ArtifactRequest {
+    ArtifactRequest { range: Some(range), ..wanted(file, nobody()) }
 }
 
 #[tokio::test]

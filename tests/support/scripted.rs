@@ -14,7 +14,7 @@ use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Fault, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::extension::{Extension, Release};
 use extension_registry::models::naming::ExtensionId;
@@ -120,7 +120,7 @@ impl Gate {
 }
 
 impl Scripted {
-    pub fn new(source: BackendKind, releases: &[&str]) -> Self {
+    pub fn new(source: BackendId, releases: &[&str]) -> Self {
         Self {
             inner: memory(source, releases),
             down: AtomicBool::new(false),
@@ -157,7 +157,7 @@ impl Scripted {
     }
 
     /// One that is down from the start.
-    pub fn down(source: BackendKind) -> Arc<Self> {
+    pub fn down(source: BackendId) -> Arc<Self> {
         let backend = Self::new(source, &[]);
         backend.down.store(true, Ordering::SeqCst);
         Arc::new(backend)
@@ -192,7 +192,7 @@ impl Scripted {
     fn reached(&self) -> Result<()> {
         if self.down.load(Ordering::SeqCst) {
             let down = Error::unavailable("connection refused", Duration::from_secs(1));
-            return Err(down.at(self.inner.source()));
+            return Err(down);
         }
         Ok(())
     }
@@ -200,8 +200,8 @@ impl Scripted {
 
 #[async_trait]
 impl Backend for Scripted {
-    fn source(&self) -> BackendKind {
-        self.inner.source()
+    fn id(&self) -> BackendId {
+        self.inner.id()
     }
 
     async fn listing(&self) -> Result<Listing> {
@@ -211,7 +211,7 @@ impl Backend for Scripted {
             reached?;
         }
         if let Some(kind) = *self.listing_fails.lock() {
-            return Err(Error::new(kind, "no list").at(self.inner.source()));
+            return Err(Error::new(kind, "no list"));
         }
         self.answered.store(0, Ordering::SeqCst);
         let listing = self.inner.listing().await?;
@@ -230,19 +230,19 @@ impl Backend for Scripted {
             future::pending::<()>().await;
         }
         if let Some((_, error)) = self.fails_once.lock().take_if(|(of, _)| of == id) {
-            return Err(error.at(self.inner.source()));
+            return Err(error);
         }
         if self.refused.lock().contains(id) {
             let refused = Error::new(ErrorKind::BackendRefused, "lacks the unit Releases");
-            return Err(refused.at(self.inner.source()));
+            return Err(refused);
         }
         let answered = self.answered.fetch_add(1, Ordering::SeqCst);
         if self.answers_per_round.is_some_and(|most| answered >= most) {
             let limited = Error::unavailable("status 429", Duration::from_secs(1));
-            return Err(limited.not_asked().at(self.inner.source()));
+            return Err(limited.not_asked());
         }
         if self.faulty.lock().as_ref() == Some(id) {
-            return Err(Error::faulty("no sense").at(self.inner.source()));
+            return Err(Error::faulty("no sense"));
         }
         let slow = self.slow_once.lock().take();
         if let Some(slow) = slow {
@@ -253,7 +253,7 @@ impl Backend for Scripted {
         }
         if self.reads_fail.load(Ordering::SeqCst) {
             let failed = Error::unavailable("status 500", Duration::from_secs(1));
-            return Err(failed.at(self.inner.source()));
+            return Err(failed);
         }
         let found = self.inner.extension(id).await;
         self.gate.pass().await;
@@ -330,7 +330,7 @@ impl Backend for Scripted {
 
     async fn probe(&self) -> Result<()> {
         if self.refuses.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::BackendRefused, "who are you").at(self.source()));
+            return Err(Error::new(ErrorKind::BackendRefused, "who are you"));
         }
         self.speaks().await;
         self.count(&self.probes)

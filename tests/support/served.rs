@@ -9,23 +9,23 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use extension_registry::api::admission::Admission;
-use extension_registry::api::memos::{CACHES, Memos, rules::MemoRules};
-use extension_registry::api::routes::{Api, Parts, api, templates};
+use extension_registry::api::middleware::HttpRules;
+use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::api::surroundings::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::cache::artifacts::Artifacts;
-use extension_registry::catalog::first_seen::keeper::DigestKeeper;
+use extension_registry::catalog::pins::keeper::DigestKeeper;
 use extension_registry::catalog::snapshot::Fingerprints;
 use extension_registry::catalog::snapshot::keeper::Keeper;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::public_url::PublicUrl;
-use extension_registry::server::activity::Patience;
+use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
 use extension_registry::server::{Limits, Routers, Stop, serve};
@@ -69,7 +69,7 @@ pub struct Setup {
     pub http: HttpRules,
     pub limits: Limits,
     pub clients: Clients,
-    pub receivers: Vec<Arc<dyn WebhookReceiver>>,
+    pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
     /// The directory of what was known, the backends' fingerprints and what the wall clock shows.
     pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
     /// The directory of archives, and the most bytes in it.
@@ -96,7 +96,7 @@ impl Default for Setup {
             limits: Limits {
                 max_connections: 100,
                 grace: Duration::from_secs(30),
-                patience: Patience::default(),
+                patience: ClientTimeouts::default(),
             },
             clients: Clients::new(usize::MAX, Arc::new(|_| None)),
             receivers: Vec::new(),
@@ -177,7 +177,7 @@ impl Served {
     }
 
     pub async fn local(dir: &Path) -> Self {
-        Self::over(vec![Arc::new(LocalBackend::new(dir))]).await
+        Self::over(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir))]).await
     }
 
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
@@ -189,7 +189,7 @@ impl Served {
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalog = Catalog::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
-            DigestKeeper::new(Arc::clone(catalog.first_seen()), &dir).read(now);
+            DigestKeeper::new(Arc::clone(catalog.pins()), &dir).read(now);
             Keeper::new(Arc::clone(&catalog), dir, fingerprints).read(now).await;
         }
         let routes = templates();
@@ -197,25 +197,26 @@ impl Served {
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
-        let memo_rules = MemoRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
-        let memos = Memos::new(memo_rules, public_url, &metrics);
+        let cache_rules =
+            ResponseCacheRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
+        let caches = ResponseCaches::new(cache_rules, public_url, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {
             Some((dir, max_bytes)) => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
             None => Artifacts::passing(hits, counters),
         };
-        let parts = Parts {
+        let parts = ApiParts {
             catalog: Arc::clone(&catalog),
             artifacts: Arc::clone(&artifacts),
-            memos,
+            caches,
             receivers,
             metrics: metrics.clone(),
             draining: draining.clone(),
         };
         let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();
-        let routers = Routers { served: router.clone(), crowded: router.clone().crowded() };
+        let routers = Routers { served: router.clone(), overflow: router.clone().overflow() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(Stop::Not);
@@ -295,7 +296,7 @@ impl Served {
 
 /// A backend in memory with these releases, each `{type}/{name}:{tag}`; an archive's bytes are
 /// its own name at its source.
-pub fn memory(source: BackendKind, releases: &[&str]) -> Arc<MemoryBackend> {
+pub fn memory(source: BackendId, releases: &[&str]) -> Arc<MemoryBackend> {
     let backend = MemoryBackend::new(source);
     for release in releases {
         let (name, version) = release.split_once(':').unwrap();

@@ -1,4 +1,4 @@
-//! The bytes of an archive: whole, in parts, or only their headers.
+//! Downloads of archives: complete, in ranges, or headers only.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::artifact_headers::{describe, etag_of};
 use crate::api::conditional::client_has;
-use crate::api::delivery::Delivery;
-use crate::api::extract::{ReleasePath, SourceParam};
-use crate::api::params::{AssetParam, IdParams, SourceQueryParam, TagParam, VersionPathParam};
+use crate::api::download::RequestedFile;
+use crate::api::extract::{ReleasePath, ScopeParam};
+use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::ranges::wanted;
 use crate::api::state::ApiState;
@@ -19,13 +19,13 @@ use crate::error::Error;
 
 /// Download a version
 ///
-/// The archive of one version; `latest` is the latest. Ranges of bytes are answered, so that an
-/// interrupted download can go on.
+/// The archive of one version; `latest` selects the latest version. Byte ranges are supported, so
+/// that an interrupted download can be resumed.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/{version}",
     tag = "extensions",
-    params(IdParams, VersionPathParam, TagParam, AssetParam, SourceQueryParam),
+    params(IdParams, VersionPathParam, TagParam, AssetParam, ScopeParams),
     responses(
         (status = 200, content_type = "application/octet-stream", body = Vec<u8>, headers(
             ("ETag" = String, description = "Strong"),
@@ -46,15 +46,15 @@ pub async fn download(
     State(api): State<Arc<ApiState>>,
     method: Method,
     path: ReleasePath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = Delivery::find(&api, &path, source).await?;
+    let found = RequestedFile::find(&api, &path, scope).await?;
     if method == Method::HEAD {
         let found = found.sized(&api, path.asset.as_deref()).await?;
         return Ok(head(&path, &found, &headers));
     }
-    // A publisher who replaces a file leaves us with a handle that its backend does not know.
+    // A replaced file gets a new identifier at its backend, so the cached one is unknown there.
     match send(&api, &path, found.clone(), &headers).await {
         Err(error) if error.is_not_found() => {
             let again = found.read_again(&api, path.asset.as_deref()).await?;
@@ -67,13 +67,15 @@ pub async fn download(
 async fn send(
     api: &ApiState,
     path: &ReleasePath,
-    found: Delivery,
+    found: RequestedFile,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let found = found.sized(api, path.asset.as_deref()).await?.verified(api).await?;
-    let Delivery { artifact, release, .. } = &found;
+    let RequestedFile { artifact, release, .. } = &found;
     let etag = etag_of(artifact);
     let mut response = match wanted(headers, artifact.size, &etag) {
+        // The entity tag decides first: `If-None-Match` takes precedence over `Range` (RFC 9110
+        // §13.2.2).
         _ if client_has(headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
         wanted => found.send(api, wanted).await?,
     };
@@ -81,9 +83,9 @@ async fn send(
     Ok(response)
 }
 
-/// The answer to HEAD: the artifact is not opened.
-fn head(path: &ReleasePath, found: &Delivery, headers: &HeaderMap) -> Response {
-    let Delivery { artifact, release, .. } = found;
+/// Returns the response to HEAD without opening the artifact.
+fn head(path: &ReleasePath, found: &RequestedFile, headers: &HeaderMap) -> Response {
+    let RequestedFile { artifact, release, .. } = found;
     let etag = etag_of(artifact);
     let mut response = match client_has(headers, &etag) {
         true => StatusCode::NOT_MODIFIED.into_response(),

@@ -1,4 +1,4 @@
-//! Lists, search, one extension, its versions.
+//! Endpoints for lists, search, one extension, and its versions.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::{Answer, Provenance};
-use crate::api::extract::{IdPath, ListParams, SearchParams, SourceParam};
-use crate::api::list_memo::render_rows;
-use crate::api::memos::extension::{Facet, Question};
+use crate::api::answers::{CatalogResponse, Provenance};
+use crate::api::extract::{IdPath, ListParams, ScopeParam, SearchParams};
+use crate::api::list_cache::render_rows;
 use crate::api::params::{
-    FilterParams, IdParams, ListPageParams, QueryParam, SearchPageParams, SourceQueryParam,
+    FilterParams, IdParams, ListPageParams, QueryParam, ScopeParams, SearchPageParams,
 };
 use crate::api::problem::{ErrorBody, Problem};
+use crate::api::response_caches::extension::{ExtensionQuery, Facet};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
 
 /// List extensions
 ///
-/// All extensions of all backends, each once, by name (without case) and then type.
+/// All extensions of all backends without duplicates, by name (ignoring case) and then by type.
 #[utoipa::path(
     get,
     path = "/extensions",
@@ -41,23 +41,25 @@ pub async fn list_extensions(
     params: ListParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let ListParams { extension_type, source, page } = params;
-    let (list, provenance) = api.memos.list(&api.catalog, extension_type, source).await?;
+    let ListParams { extension_type, scope, page } = params;
+    let (list, provenance) = api.caches.list(&api.catalog, extension_type, scope).await?;
     let total = list.total();
     let links = page.links("/api/v1/extensions", &params.kept(), total);
     let served = page.count(total);
     api.metrics.extensions_served(served);
     let rendered = match list.kept(page) {
         Some(rendered) => rendered,
+        // Sorting out and serializing a thousand rows takes milliseconds, in which other
+        // connections would wait.
         None => api.renderer.run(served, move || list.render(page)).await?,
     };
-    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
+    Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Search extensions
 ///
-/// Best first: exact name, prefix of the name, keyword, word of the description, near miss of the
-/// name (one slip from 4 letters, two from 8). Several words must all match.
+/// Best matches first: exact name, prefix of the name, keyword, word of the description, name with
+/// typing errors (one from 4 letters, two from 8). Several words must all match.
 #[utoipa::path(
     get,
     path = "/extensions/search",
@@ -79,30 +81,31 @@ pub async fn search_extensions(
     SearchParams { query, list }: SearchParams,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let view = api.catalog.ready(list.source).await?;
-    let ListParams { extension_type, source, page } = list;
+    let view = api.catalog.ready(list.scope).await?;
+    let ListParams { extension_type, scope, page } = list;
     let (words, shared) = (query.clone(), Arc::clone(&api));
     let search = move || {
-        let found = view.search(&words, extension_type, source);
-        let rendered = render_rows(page.of(&found), source, shared.memos.public_url())?;
+        // Searches are not cached: their number is unbounded and each is cheap.
+        let found = view.search(&words, extension_type, scope);
+        let rendered = render_rows(page.of(&found), scope, shared.caches.public_url())?;
         Ok((rendered, found.len()))
     };
     let (rendered, total) = api.renderer.run(page.limit, search).await?;
     api.metrics.extensions_served(page.count(total));
     let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
     let links = page.links("/api/v1/extensions/search", &kept, total);
-    let provenance = Provenance::of_catalog(&api.catalog, source);
-    Ok(Answer::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
+    let provenance = Provenance::of_catalog(&api.catalog, scope);
+    Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
 }
 
 /// Get extension
 ///
-/// One extension, as its latest version describes it.
+/// One extension, described by its latest version.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}",
     tag = "extensions",
-    params(IdParams, SourceQueryParam),
+    params(IdParams, ScopeParams),
     responses(
         (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -116,20 +119,20 @@ pub async fn search_extensions(
 pub async fn get_extension(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, source, facet: Facet::Metadata }, &headers).await
+    understood(&api, ExtensionQuery { id, scope, facet: Facet::Metadata }, &headers).await
 }
 
 /// List versions
 ///
-/// All versions of an extension, newest first; tags that read as no version come last.
+/// All versions of an extension, newest first; tags that are not versions come last.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/versions",
     tag = "extensions",
-    params(IdParams, SourceQueryParam),
+    params(IdParams, ScopeParams),
     responses(
         (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -143,16 +146,17 @@ pub async fn get_extension(
 pub async fn list_versions(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    understood(&api, Question { id, source, facet: Facet::Versions }, &headers).await
+    understood(&api, ExtensionQuery { id, scope, facet: Facet::Versions }, &headers).await
 }
 
-/// Answers, and says on the answer what was asked, so that the same target is known next time.
+/// Responds, and attaches the parsed request to the response, so that the fast path learns the
+/// target.
 async fn understood(
     api: &ApiState,
-    question: Question,
+    question: ExtensionQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let mut response = answer_about(api, &question, headers).await?;
@@ -160,16 +164,16 @@ async fn understood(
     Ok(response)
 }
 
-/// One extension, or its versions.
+/// Responds with one extension, or its versions.
 ///
 /// # Errors
-/// As the catalog says.
+/// The errors of the catalog.
 pub async fn answer_about(
     api: &ApiState,
-    question: &Question,
+    question: &ExtensionQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.extension(&api.catalog, question).await?;
+    let (rendered, provenance) = api.caches.extension(&api.catalog, question).await?;
     api.metrics.extensions_served(1);
-    Ok(Answer::new(rendered, &provenance).respond(headers))
+    Ok(CatalogResponse::new(rendered, &provenance).respond(headers))
 }

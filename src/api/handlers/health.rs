@@ -1,4 +1,4 @@
-//! Health: of the process, of the catalog, of every backend. Never waits for a backend.
+//! Health of the process, the catalog and every backend. Never waits for a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,20 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::admission::Stranger;
+use crate::api::admission::Unauthenticated;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
 use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
 use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
+use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
-/// Faults of one backend that are shown; probes read this page every few seconds.
+/// Maximum number of faults shown per backend; probes read this endpoint every few seconds.
 const FAULTS_SHOWN: usize = 100;
 
-/// How the service and its backends are.
+/// Health of the service and its backends.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// `healthy`; `degraded`: a backend is down or stale; `unhealthy`: nothing can be served.
@@ -31,61 +32,100 @@ pub struct Health {
     version: &'static str,
     /// Seconds since the start.
     uptime: u64,
-    /// Every kind of backend by name, configured or not.
-    backends: BTreeMap<&'static str, BackendHealth>,
-    /// Why what is known is not kept on disk for now; null while it is, where it is not to be, and with
-    /// client tokens for who brings none.
+    /// Every backend by name. `gitea`, `oci` and `local` are always there: where no backend has that
+    /// name, they sum up the backends of the kind.
+    backends: BTreeMap<String, BackendHealth>,
+    /// Reason why the state is currently not saved to disk; null without a failure, if saving is
+    /// disabled, and, if client tokens are required, without a token.
     state_error: Option<String>,
-    /// Where archives are kept.
+    /// Artifact cache on disk.
     artifact_store: StoreHealth,
 }
 
-/// How the store of archives is. Downloads never depend on it.
+/// Health of the artifact cache. Downloads never depend on it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StoreHealth {
-    /// Whether archives are kept at all.
+    /// True if the cache is enabled.
     enabled: bool,
-    /// Whether the disk takes them; if not they are passed through.
+    /// True if the disk is writable; otherwise archives are passed through.
     healthy: bool,
-    /// What the disk last failed with, while it fails. With client tokens null for who brings none.
+    /// Latest error of the disk while it fails. If client tokens are required, null without a
+    /// token.
     last_error: Option<String>,
-    /// How many archives it has.
+    /// Number of cached archives.
     artifacts: usize,
-    /// Their bytes.
+    /// Total size of the archives, in bytes.
     bytes: u64,
-    /// The most bytes that it may have.
+    /// Maximum total size, in bytes.
     max_bytes: u64,
 }
 
-/// How one backend is.
-#[derive(Debug, Default, Serialize, ToSchema)]
+/// Health of one backend.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct BackendHealth {
-    /// Whether it is configured.
+    /// `gitea`, `oci` or `local`.
+    kind: &'static str,
+    /// True if the backend is configured.
     enabled: bool,
-    /// Whether it answered its last question.
+    /// True if the latest request to the backend succeeded.
     healthy: bool,
     /// RFC 3339, UTC.
     #[schema(format = DateTime)]
     last_success: Option<String>,
-    /// What it last failed with, while it fails. With client tokens null for who brings none.
+    /// Latest error while the backend fails. If client tokens are required, null without a token.
     last_error: Option<String>,
-    /// Seconds since it was last read.
+    /// Seconds since the backend was last read.
     age: Option<u64>,
-    /// Whether answers are marked because that is too long ago.
+    /// True if responses are marked as stale because of the age.
     stale: bool,
-    /// `closed`, `open`: it is not asked for a while, or `half-open`: one question decides; where
-    /// it has a breaker.
+    /// State of the circuit breaker, if there is one: `closed`, `open` (no requests are sent for a
+    /// while), or `half-open` (one request decides).
     breaker: Option<&'static str>,
-    /// How many extensions it has.
+    /// Number of extensions.
     extensions: usize,
-    /// What it has and cannot serve, the first hundred of it. With client tokens empty for who brings
-    /// none: these are names.
+    /// The first hundred faults. If client tokens are required, empty without a token: faults
+    /// contain names.
     faults: Vec<FaultView>,
-    /// How much there is of it in all.
+    /// Total number of faults.
     faults_total: usize,
 }
 
-/// Something at a backend that cannot be served.
+impl BackendHealth {
+    /// A kind of which no backend is configured.
+    const fn of_none(kind: BackendKind) -> Self {
+        Self {
+            kind: kind.as_str(),
+            enabled: false,
+            healthy: false,
+            last_success: None,
+            last_error: None,
+            age: None,
+            stale: false,
+            breaker: None,
+            extensions: 0,
+            faults: Vec::new(),
+            faults_total: 0,
+        }
+    }
+
+    /// Adds one more backend of the kind: the sum is healthy if all are, and as old as the oldest.
+    /// Names stay with the backends: errors and faults are not repeated.
+    fn add(&mut self, other: &Self) {
+        self.healthy = other.healthy && (self.healthy || !self.enabled);
+        self.last_success = match (self.last_success.take(), &other.last_success) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs.clone())),
+            (None, Some(theirs)) if !self.enabled => Some(theirs.clone()),
+            _ => None,
+        };
+        self.enabled = true;
+        self.age = self.age.max(other.age);
+        self.stale |= other.stale;
+        self.extensions += other.extensions;
+        self.faults_total += other.faults_total;
+    }
+}
+
+/// A repository, or a part, that a backend cannot serve.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FaultView {
     repository: String,
@@ -96,34 +136,49 @@ pub struct FaultView {
 
 /// Health
 ///
-/// 200 whenever the process answers: an outage of a backend must not restart the service.
+/// 200 whenever the process responds: an outage of a backend must not restart the service.
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
 pub async fn health(
     State(api): State<Arc<ApiState>>,
-    stranger: Option<Extension<Stranger>>,
+    stranger: Option<Extension<Unauthenticated>>,
 ) -> Json<Health> {
+    // Error texts and names of repositories are internal, and this endpoint is open without a
+    // token.
     let texts = stranger.is_none();
-    let absent = BackendHealth::default;
-    let mut backends: BTreeMap<_, _> =
-        BackendKind::ALL.map(|source| (source.as_str(), absent())).into();
-    let view = api.catalog.view();
-    for (source, status) in api.catalog.statuses() {
-        let extensions = view.entries(Some(source)).len();
-        backends.insert(source.as_str(), backend_health(status, extensions, texts));
-    }
+    let backends = backends(&api, texts);
     Json(Health {
         status: overall(&api, &backends),
         version: env!("CARGO_PKG_VERSION"),
         uptime: api.started.elapsed().as_secs(),
         backends,
-        state_error: api.catalog.unkept().filter(|_| texts),
+        state_error: api.catalog.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
     })
 }
 
+fn backends(api: &ApiState, texts: bool) -> BTreeMap<String, BackendHealth> {
+    let view = api.catalog.view();
+    let mut backends: BTreeMap<String, BackendHealth> =
+        BackendKind::ALL.map(|kind| (kind.to_string(), BackendHealth::of_none(kind))).into();
+    let statuses = api.catalog.statuses();
+    let named: Vec<(BackendId, BackendHealth)> = statuses
+        .into_iter()
+        .map(|(id, status)| {
+            (id, backend_health(id.kind(), status, view.entries(id.into()).len(), texts))
+        })
+        .collect();
+    for (id, health) in &named {
+        if let Some(sum) = backends.get_mut(id.kind().as_str()) {
+            sum.add(health);
+        }
+    }
+    backends.extend(named.into_iter().map(|(id, health)| (id.to_string(), health)));
+    backends
+}
+
 /// Liveness
 ///
-/// 200 whenever the process answers.
+/// 200 whenever the process responds.
 #[utoipa::path(get, path = "/health/live", tag = "system", responses((status = 200)))]
 pub async fn live() -> StatusCode {
     StatusCode::OK
@@ -131,7 +186,7 @@ pub async fn live() -> StatusCode {
 
 /// Readiness
 ///
-/// 200 once the catalog can answer, until the service shuts down.
+/// 200 once the catalog can serve requests, until shutdown.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -143,8 +198,9 @@ pub async fn live() -> StatusCode {
 )]
 pub async fn ready(
     State(api): State<Arc<ApiState>>,
-    stranger: Option<Extension<Stranger>>,
+    stranger: Option<Extension<Unauthenticated>>,
 ) -> Result<StatusCode, Problem> {
+    // Reported first, so that load balancers stop sending requests while the last ones finish.
     if api.draining.is_begun() {
         return Err(Problem::shutting_down());
     }
@@ -165,7 +221,7 @@ pub async fn ready(
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
-/// Why nothing can be answered from a backend; a state, which callers without a token may see.
+/// Returns the state of a backend that cannot be served; safe for clients without a token.
 fn unready(status: &Status) -> &'static str {
     if status.last_error.is_some() {
         "it fails"
@@ -188,7 +244,12 @@ fn store_health(state: StoreState, texts: bool) -> StoreHealth {
     }
 }
 
-fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHealth {
+fn backend_health(
+    kind: BackendKind,
+    status: Status,
+    extensions: usize,
+    texts: bool,
+) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
     let view = |Fault { repository, subject, reason }| FaultView {
         repository,
@@ -197,6 +258,7 @@ fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHeal
     };
     let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
     BackendHealth {
+        kind: kind.as_str(),
         enabled: true,
         healthy: status.healthy,
         last_success: status.last_success.map(|at| at.to_string()),
@@ -210,7 +272,7 @@ fn backend_health(status: Status, extensions: usize, texts: bool) -> BackendHeal
     }
 }
 
-fn overall(api: &ApiState, backends: &BTreeMap<&'static str, BackendHealth>) -> &'static str {
+fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealth>) -> &'static str {
     let unwell = |backend: &BackendHealth| !backend.healthy || backend.stale;
     let unwell = backends.values().any(|backend| backend.enabled && unwell(backend));
     if !api.catalog.can_answer() {

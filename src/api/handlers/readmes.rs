@@ -1,4 +1,4 @@
-//! What an extension says of itself at length.
+//! Endpoint for READMEs.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::api::accept::Form;
-use crate::api::answers::Answer;
-use crate::api::extract::{IdPath, SourceParam, VersionParam};
-use crate::api::params::{IdParams, SourceQueryParam, VersionQueryParam};
+use crate::api::answers::CatalogResponse;
+use crate::api::extract::{IdPath, ScopeParam, VersionParam};
+use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
 use crate::api::problem::{ErrorBody, Problem};
-use crate::api::readmes::Wanted;
+use crate::api::readmes::ReadmeQuery;
 use crate::api::state::ApiState;
 
-/// The page runs nothing and loads nothing but pictures.
+/// Content security policy of a page: no scripts, and no resources other than images.
 const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; sandbox";
 
 /// Get README
 ///
-/// The README of a version: Markdown as its publisher wrote it, or a sanitised page for who prefers
+/// The README of a version: Markdown as published, or a sanitized page for clients that prefer
 /// HTML.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/readme",
     tag = "extensions",
-    params(IdParams, VersionQueryParam, SourceQueryParam),
+    params(IdParams, VersionQueryParam, ScopeParams),
     responses(
         (status = 200, description = "The README", content((String = "text/markdown"), (String = "text/html")), headers(
             ("ETag" = String, description = "Weak"),
@@ -46,13 +46,13 @@ pub async fn get_readme(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     VersionParam(version): VersionParam,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
-    let wanted = Wanted { id, version, source };
-    let found = api.memos.readmes.readme(&api.catalog, wanted, form).await?;
-    Ok(guarded(Answer::new(found.0, &found.1).respond(&headers), form))
+    let wanted = ReadmeQuery { id, version, scope };
+    let found = api.caches.readmes.readme(&api.catalog, wanted, form).await?;
+    Ok(guarded(CatalogResponse::new(found.0, &found.1).respond(&headers), form))
 }
 
 fn not_acceptable() -> Problem {
@@ -62,6 +62,7 @@ fn not_acceptable() -> Problem {
 
 fn guarded(mut response: Response, form: Form) -> Response {
     let headers = response.headers_mut();
+    // Appended, because the response already varies by encoding.
     headers.append(VARY, HeaderValue::from_static("accept"));
     if form == Form::Html {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

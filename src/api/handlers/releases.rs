@@ -1,4 +1,4 @@
-//! One release: all that is known of it, and which one a range picks.
+//! Endpoints for one release: its metadata, and resolution of a version range.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::Answer;
-use crate::api::extract::{IdPath, ReleasePath, SourceParam, WantedParams};
-use crate::api::memos::release::Question;
+use crate::api::answers::CatalogResponse;
+use crate::api::extract::{IdPath, ReleasePath, ScopeParam, WantedParams};
 use crate::api::metadata_view::MetadataView;
-use crate::api::params::{IdParams, RangeParams, SourceQueryParam, TagParam, VersionPathParam};
+use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::problem::{ErrorBody, Problem};
+use crate::api::response_caches::release::ReleaseQuery;
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
-use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
 
 /// Get version
 ///
-/// One version in full: its notes, its files and their digests.
+/// One version with all details: notes, files and digests.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/{version}/metadata",
     tag = "extensions",
-    params(IdParams, VersionPathParam, TagParam, SourceQueryParam),
+    params(IdParams, VersionPathParam, TagParam, ScopeParams),
     responses(
         (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -38,21 +38,21 @@ use crate::models::naming::ExtensionId;
 pub async fn get_version(
     State(api): State<Arc<ApiState>>,
     ReleasePath { id, version, .. }: ReleasePath,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Metadata(version), source, &headers).await
+    answer(&api, id, ReleaseQuery::Metadata(version), scope, &headers).await
 }
 
 /// Resolve a range
 ///
-/// The highest version that a range picks, with its digest. Tags that read as no version are never
-/// picked; build metadata does not count.
+/// The highest version in a range, with its digest. Tags that are not versions never match; build
+/// metadata is ignored.
 #[utoipa::path(
     get,
     path = "/extensions/{type}/{name}/resolve",
     tag = "extensions",
-    params(IdParams, RangeParams, SourceQueryParam),
+    params(IdParams, RangeParams, ScopeParams),
     responses(
         (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
         (status = 304, description = "The client has it already"),
@@ -67,20 +67,20 @@ pub async fn resolve(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
     WantedParams(wanted): WantedParams,
-    SourceParam(source): SourceParam,
+    ScopeParam(scope): ScopeParam,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&api, id, Question::Resolve(wanted), source, &headers).await
+    answer(&api, id, ReleaseQuery::Resolve(wanted), scope, &headers).await
 }
 
 async fn answer(
     api: &ApiState,
     id: ExtensionId,
-    question: Question,
-    source: Option<BackendKind>,
+    question: ReleaseQuery,
+    scope: Scope,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (rendered, provenance) = api.memos.release(&api.catalog, id, question, source).await?;
+    let (rendered, provenance) = api.caches.release(&api.catalog, id, question, scope).await?;
     api.metrics.extensions_served(1);
-    Ok(Answer::new(rendered, &provenance).respond(headers))
+    Ok(CatalogResponse::new(rendered, &provenance).respond(headers))
 }

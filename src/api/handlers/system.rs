@@ -1,4 +1,4 @@
-//! What the service says of itself: metrics, caches, its contract.
+//! Endpoints about the service: metrics, cache statistics, OpenAPI contract.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::answers::{Answer, Provenance};
+use crate::api::answers::{CatalogResponse, Provenance};
 use crate::api::problem::Problem;
 use crate::api::rendered::Rendered;
 use crate::api::state::ApiState;
 use crate::catalog::Freshness;
-use crate::catalog::moment::Moment;
+use crate::catalog::persistent_instant::PersistentInstant;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::caches::CacheCounters;
 
-/// What the caches hold and how they did.
+/// Contents and counters of the caches.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CacheStats {
-    /// Lists held.
+    /// Number of cached lists.
     list_entries: usize,
-    /// Extensions held.
+    /// Number of cached extensions.
     metadata_entries: usize,
-    /// Lists of versions held.
+    /// Number of cached version lists.
     version_entries: usize,
-    /// These three together.
+    /// Sum of the three.
     total_entries: usize,
-    /// Answers about one release held: `/metadata` and `/resolve`.
+    /// Number of cached responses about one release: `/metadata` and `/resolve`.
     release_entries: usize,
-    /// READMEs held.
+    /// Number of cached READMEs.
     readme_entries: usize,
-    /// How each cache did so far.
+    /// Counters of each cache since the start.
     list: CacheCounts,
     metadata: CacheCounts,
     versions: CacheCounts,
@@ -42,14 +42,14 @@ pub struct CacheStats {
     readmes: CacheCounts,
 }
 
-/// What became of the questions to one cache.
+/// Counters of one cache.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CacheCounts {
-    /// Answered from it.
+    /// Requests served from the cache.
     hits: u64,
-    /// Not answered from it.
+    /// Requests not served from the cache.
     misses: u64,
-    /// Entries that left for want of room.
+    /// Entries evicted to make room.
     evictions: u64,
 }
 
@@ -61,26 +61,26 @@ impl From<&CacheCounters> for CacheCounts {
 
 /// Cache statistics
 ///
-/// Only entries that would still be answered from count.
+/// Counts only entries that are still valid.
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
     let view = api.catalog.view();
-    let memos = &api.memos;
-    let list_entries = memos.lists.len(&view);
-    let metadata_entries = memos.metadata.len(&view);
-    let version_entries = memos.versions.len(&view);
+    let caches = &api.caches;
+    let list_entries = caches.lists.len(&view);
+    let metadata_entries = caches.metadata.len(&view);
+    let version_entries = caches.versions.len(&view);
     Json(CacheStats {
         list_entries,
         metadata_entries,
         version_entries,
         total_entries: list_entries + metadata_entries + version_entries,
-        release_entries: memos.releases.len(&view),
-        readme_entries: memos.readmes.len(&view),
-        list: memos.lists.counters().into(),
-        metadata: memos.metadata.counters().into(),
-        versions: memos.versions.counters().into(),
-        releases: memos.releases.counters().into(),
-        readmes: memos.readmes.counters().into(),
+        release_entries: caches.releases.len(&view),
+        readme_entries: caches.readmes.len(&view),
+        list: caches.lists.counters().into(),
+        metadata: caches.metadata.counters().into(),
+        versions: caches.versions.counters().into(),
+        releases: caches.releases.counters().into(),
+        readmes: caches.readmes.counters().into(),
     })
 }
 
@@ -95,21 +95,23 @@ pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
 )]
 pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
-    api.metrics.artifacts().changed(api.catalog.first_seen().changed());
+    api.metrics.artifacts().changed(api.catalog.pins().changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }
 
-/// What is only worth knowing when somebody looks.
+/// Updates the gauges that are only computed when metrics are read.
 fn measure(api: &ApiState) {
     let view = api.catalog.view();
-    for (source, status) in api.catalog.statuses() {
-        let known = view.entries(Some(source)).len();
-        let age = status.current_as_of.map_or_else(|| api.started.elapsed(), Moment::elapsed);
-        api.metrics.backends.known(source.as_str(), known, age.as_secs_f64(), status.healthy);
-        api.metrics.backends.held(source.as_str(), status.held.bytes, status.held.refused);
+    for (backend, status) in api.catalog.statuses() {
+        let known = view.entries(backend.into()).len();
+        // A backend that was never read counts as stale since the start.
+        let age =
+            status.current_as_of.map_or_else(|| api.started.elapsed(), PersistentInstant::elapsed);
+        api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
+        api.metrics.backends.held(backend.as_str(), status.held.bytes, status.held.refused);
     }
 }
 
@@ -120,5 +122,5 @@ fn measure(api: &ApiState) {
 pub async fn openapi(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
     let freshness = Freshness { age: std::time::Duration::ZERO, degraded: Vec::new() };
     let provenance = Provenance { freshness, memo: Some(std::time::Duration::ZERO) };
-    Answer::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
+    CatalogResponse::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
 }

@@ -1,4 +1,4 @@
-//! Change notices of backends: verified, taken, and answered before anything is read.
+//! Webhooks of backends: verified, accepted, and acknowledged before any refresh.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
-use crate::api::notices::Sender;
 use crate::api::problem::{ErrorBody, Problem};
 use crate::api::state::ApiState;
+use crate::api::webhook_limit::Sender;
 use crate::backend::webhook::{Delivery, WebhookError};
 
-/// The word for a notice that is not taken.
+/// Metric label of a refused delivery.
 const REFUSED: &str = "refused";
 
-/// What can become of a notice, in the words of the metrics.
+/// Returns all possible outcomes, as metric labels.
 #[must_use]
 pub fn outcomes() -> Vec<&'static str> {
     Delivery::LABELS.into_iter().chain([REFUSED]).collect()
@@ -22,13 +22,13 @@ pub fn outcomes() -> Vec<&'static str> {
 
 /// Take a change notice
 ///
-/// A signed notice of a backend that something changed there. What it names is read again at
-/// once; nothing in it is believed but that.
+/// A signed notice of a backend that something changed. The affected extensions are read again
+/// immediately; the content of the notice is not used otherwise.
 #[utoipa::path(
     post,
     path = "/webhooks/{backend}",
     tag = "webhooks",
-    params(("backend" = String, Path, description = "`gitea` or `oci`")),
+    params(("backend" = String, Path, description = "The name of the backend")),
     request_body(content = Object, description = "As the backend sends it"),
     responses(
         (status = 202, description = "Taken"),
@@ -45,24 +45,26 @@ pub async fn receive(
     Path(backend): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let receiver = api.receivers.iter().find(|receiver| receiver.source().as_str() == backend);
-    let receiver = receiver.ok_or_else(unknown_receiver)?;
-    let count = |outcome| api.metrics.webhook(receiver.source().as_str(), outcome);
+    let known = api.receivers.iter().find(|(id, _)| id.as_str() == backend);
+    let (backend, receiver) = known.ok_or_else(unknown_receiver)?;
+    let count = |outcome| api.metrics.webhook(backend.as_str(), outcome);
+    // Refused by its headers, before the body takes up memory.
     if !receiver.is_worth_reading(request.headers()) {
         count(REFUSED);
         return Err(refused(WebhookError::Unsigned));
     }
     let sender = request.extensions().get().copied().unwrap_or(Sender(None));
-    let Some(_place) = api.notices.enter(receiver.source(), sender).await else {
+    let Some(_place) = api.notices.enter(*backend, sender).await else {
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };
+    // The signature covers the exact bytes, so the body is read whole before it is parsed.
     let headers = request.headers().clone();
     let WholeBody(body) = WholeBody::from_request(request, &()).await?;
     let received = receiver.receive(&headers, &body);
     count(received.as_ref().map_or(REFUSED, Delivery::as_str));
     if let Delivery::Changed(ids) = received.map_err(refused)? {
-        api.catalog.notice(receiver.source(), ids);
+        api.catalog.notice(*backend, ids);
     }
     Ok(StatusCode::ACCEPTED)
 }

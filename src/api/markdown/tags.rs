@@ -1,17 +1,17 @@
-//! How much the tags of raw HTML cost who parses them: a parser compares each attribute of a tag with
-//! all before it, so that a tag of many is work that grows with their square.
+//! Cost limits for tags in raw HTML: a parser compares each attribute of a tag with all earlier
+//! ones, so the work grows with the square of their number.
 
-/// Attributes of one tag.
+/// Maximum number of attributes of one tag.
 const ATTRIBUTES_MAX: usize = 50;
-/// Bytes of one tag, with its attributes.
+/// Maximum length of one tag with its attributes, in bytes.
 const LENGTH_MAX: usize = 4 * 1024;
-/// Tags in one piece of raw HTML; a cleaner is quadratic in how deep they lie in each other.
+/// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
 const TAGS_MAX: usize = 200;
 
-/// How many tags a piece of raw HTML has; `None` if one of them, or their number, is too much.
+/// Counts the tags in a piece of raw HTML; `None` if a tag or their number exceeds a limit.
 ///
-/// Every `<` that could begin a tag is judged as one, wherever it stands: in a comment or a quoted
-/// value it is none, and which of them it stands in only a whole parser can tell.
+/// Every `<` that could begin a tag counts, even inside a comment or a quoted value: only a full
+/// parser could tell these apart.
 pub(super) fn count(raw: &str) -> Option<usize> {
     let begins = raw.match_indices('<').map(|(at, _)| raw.as_bytes().get(at + 1..));
     let mut tags = 0;
@@ -24,9 +24,9 @@ pub(super) fn count(raw: &str) -> Option<usize> {
     Some(tags)
 }
 
-/// Where a parser stands within a tag (HTML, 13.2.5.6 to 13.2.5.39).
+/// Tokenizer state within a tag (HTML, 13.2.5.6 to 13.2.5.39).
 #[derive(Clone, Copy)]
-enum Place {
+enum TagPosition {
     TagName,
     BeforeName,
     Name,
@@ -36,32 +36,32 @@ enum Place {
     Bare,
 }
 
-/// Whether what begins behind a `<` is no tag, or one within the bounds.
+/// Returns true if the text after a `<` is not a tag, or a tag within the limits.
 fn is_cheap(rest: &[u8]) -> bool {
     let name = rest.strip_prefix(b"/").unwrap_or(rest);
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {
         return true;
     }
-    let (mut place, mut attributes) = (Place::TagName, 0);
+    let (mut place, mut attributes) = (TagPosition::TagName, 0);
     for (length, byte) in name.iter().enumerate() {
         let next = match (place, byte) {
-            (Place::Quoted(quote), byte) if *byte == quote => Place::BeforeName,
-            (Place::Quoted(_), _) => place,
+            (TagPosition::Quoted(quote), byte) if *byte == quote => TagPosition::BeforeName,
+            (TagPosition::Quoted(_), _) => place,
             (_, b'>') => return true,
-            (Place::BeforeValue, b'"' | b'\'') => Place::Quoted(*byte),
-            (Place::BeforeValue, byte) if byte.is_ascii_whitespace() => place,
-            (Place::BeforeValue, _) => Place::Bare,
-            (Place::Name | Place::AfterName, b'=') => Place::BeforeValue,
-            (Place::Name | Place::AfterName, byte) if byte.is_ascii_whitespace() => {
-                Place::AfterName
+            (TagPosition::BeforeValue, b'"' | b'\'') => TagPosition::Quoted(*byte),
+            (TagPosition::BeforeValue, byte) if byte.is_ascii_whitespace() => place,
+            (TagPosition::BeforeValue, _) => TagPosition::Bare,
+            (TagPosition::Name | TagPosition::AfterName, b'=') => TagPosition::BeforeValue,
+            (TagPosition::Name | TagPosition::AfterName, byte) if byte.is_ascii_whitespace() => {
+                TagPosition::AfterName
             }
-            (_, byte) if byte.is_ascii_whitespace() => Place::BeforeName,
-            (Place::Bare, _) => place,
-            (_, b'/') => Place::BeforeName,
-            (Place::TagName | Place::Name, _) => place,
-            (Place::BeforeName | Place::AfterName, _) => {
+            (_, byte) if byte.is_ascii_whitespace() => TagPosition::BeforeName,
+            (TagPosition::Bare, _) => place,
+            (_, b'/') => TagPosition::BeforeName,
+            (TagPosition::TagName | TagPosition::Name, _) => place,
+            (TagPosition::BeforeName | TagPosition::AfterName, _) => {
                 attributes += 1;
-                Place::Name
+                TagPosition::Name
             }
         };
         if attributes > ATTRIBUTES_MAX || length >= LENGTH_MAX {
@@ -69,6 +69,7 @@ fn is_cheap(rest: &[u8]) -> bool {
         }
         place = next;
     }
+    // An unfinished tag ends with the input and is not rendered.
     true
 }
 

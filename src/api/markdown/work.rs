@@ -1,16 +1,17 @@
-//! What a page may cost, counted while it is made: a README is a stranger's, and so are its masses.
+//! Cost limits for rendering a page, because READMEs are untrusted.
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// Pieces of a page: a word in italics is three.
+/// Maximum number of parser events; an italic word is three.
 const EVENTS_MAX: usize = 150_000;
-/// Bytes of text and addresses, escapes counted in. A reference repeats its address with each use.
+/// Maximum size of text and URLs after escaping, in bytes. A reference repeats its URL with each
+/// use.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Bytes that are looked through for characters to escape: who writes a page looks through the rest
-/// of a text for each.
+/// Maximum number of bytes scanned for characters to escape: the serializer scans the rest of a
+/// text again after each.
 const SCANNED_MAX: usize = 2 << 30;
 
-/// What is left of what a page may cost.
+/// Remaining budget of a page.
 pub(super) struct Work {
     events: usize,
     bytes: usize,
@@ -18,7 +19,7 @@ pub(super) struct Work {
     run: Run,
 }
 
-/// A text between two blocks.
+/// Text between two blocks.
 #[derive(Default)]
 struct Run {
     bytes: usize,
@@ -42,7 +43,7 @@ impl Work {
         Self { events: EVENTS_MAX, bytes: BYTES_MAX, scanned: SCANNED_MAX, run }
     }
 
-    /// Takes what an event costs; `None` if that is more than is left.
+    /// Charges an event; `None` if the budget does not suffice.
     pub(super) fn take(&mut self, event: &Event<'_>) -> Option<()> {
         self.events = self.events.checked_sub(1)?;
         match event {
@@ -60,12 +61,13 @@ impl Work {
                 | TagEnd::Link
                 | TagEnd::Image,
             ) => Some(()),
+            // Only blocks end a run: the serializer joins text across inline markup.
             Event::End(_) => self.run_ends(),
             _ => Some(()),
         }
     }
 
-    /// Takes what a piece of raw HTML costs.
+    /// Charges a piece of raw HTML.
     pub(super) fn raw(&mut self, raw: &str) -> Option<()> {
         self.alone(raw)
     }
@@ -82,7 +84,7 @@ impl Work {
         Some(())
     }
 
-    /// A text of its own.
+    /// Charges a text that is not part of a run.
     fn alone(&mut self, text: &str) -> Option<()> {
         self.bytes = self.bytes.checked_sub(weight(text))?;
         let mut run = Run::default();
@@ -92,13 +94,13 @@ impl Work {
     }
 }
 
-/// Bytes of a text on its page.
+/// Returns the size of a text in HTML, in bytes.
 fn weight(text: &str) -> usize {
     text.len() + 4 * text.bytes().filter(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"')).count()
 }
 
-/// Characters that who writes a page stops at: ampersands, and those of U+0080 to U+00BF, one of
-/// which is a space that does not break.
+/// Counts the characters at which the serializer stops: ampersands, and U+0080 to U+00BF, which
+/// contain the no-break space.
 fn escapes(text: &str) -> usize {
     text.bytes().filter(|byte| matches!(byte, b'&' | 0xc2)).count()
 }

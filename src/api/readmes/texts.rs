@@ -1,4 +1,4 @@
-//! Texts and pages of READMEs, by what identifies them.
+//! Cache of README texts and pages by identity.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::backend::coalesce::Coalesced;
 use crate::backend::weighted::{Bounds, Weighted};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What tells one text from every other: a backend's commit or digest, with the backend's kind.
-pub(super) type Identity = Arc<str>;
+/// Unique identity of a text: the kind of backend, and its commit or digest.
+pub(super) type TextIdentity = Arc<str>;
 
-/// What is kept at most.
+/// Limits of the cache.
 const BOUNDS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
-/// The most bytes of it.
+/// Maximum total size of the cache, in bytes.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Both forms of each text, as far as they were asked for.
+/// Cache of both forms of each text, as far as they were requested.
 pub(super) struct Texts {
-    held: Mutex<Weighted<(Identity, Form), Rendered>>,
-    pages: Coalesced<Identity, Rendered>,
-    /// Held while a page is made: half of the processors are left for everything else.
+    held: Mutex<Weighted<(TextIdentity, Form), Rendered>>,
+    pages: Coalesced<TextIdentity, Rendered>,
+    /// Permits for rendering: half of the cores stay free for everything else.
     makers: Arc<Semaphore>,
 }
 
@@ -42,18 +42,18 @@ impl Default for Texts {
 }
 
 impl Texts {
-    pub(super) fn keep(&self, identity: &Identity, form: Form, text: &Rendered) {
+    pub(super) fn keep(&self, identity: &TextIdentity, form: Form, text: &Rendered) {
         self.held.lock().put((Arc::clone(identity), form), text.weight(), text.clone());
     }
 
-    fn held(&self, identity: &Identity, form: Form) -> Option<Rendered> {
+    fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {
         self.held.lock().get(&(Arc::clone(identity), form)).cloned()
     }
 
-    /// The text in this form, if it is held in any.
+    /// Returns the text in this form, if any form is cached.
     pub(super) async fn get(
         self: &Arc<Self>,
-        identity: &Identity,
+        identity: &TextIdentity,
         form: Form,
     ) -> Result<Option<Rendered>> {
         if let Some(held) = self.held(identity, form) {
@@ -65,11 +65,11 @@ impl Texts {
         }
     }
 
-    /// What a backend said, as long as its text is held.
+    /// Returns the earlier response of a backend, if its text is still cached.
     pub(super) fn answer<E: Clone>(
         &self,
-        readme: &std::result::Result<Identity, E>,
-    ) -> Option<std::result::Result<(Identity, Rendered), E>> {
+        readme: &std::result::Result<TextIdentity, E>,
+    ) -> Option<std::result::Result<(TextIdentity, Rendered), E>> {
         match readme {
             Ok(identity) => {
                 let text = self.held(identity, Form::Markdown)?;
@@ -79,10 +79,10 @@ impl Texts {
         }
     }
 
-    /// The page of a text, made once for all who ask at the same time.
+    /// Renders the page of a text, shared by concurrent callers.
     pub(super) async fn page_of(
         self: &Arc<Self>,
-        identity: &Identity,
+        identity: &TextIdentity,
         markdown: Rendered,
     ) -> Result<Rendered> {
         if let Some(page) = self.held(identity, Form::Html) {
@@ -94,7 +94,7 @@ impl Texts {
             let turn = Arc::clone(&this.makers).acquire_owned().await;
             let turn =
                 turn.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
-            // A mebibyte of Markdown is work for long enough to hold others up.
+            // Rendering a mebibyte of Markdown would block other connections of the thread.
             let page = tokio::task::spawn_blocking(move || {
                 let page = page_of(&String::from_utf8_lossy(markdown.body()));
                 drop(turn);

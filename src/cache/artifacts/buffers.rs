@@ -1,5 +1,5 @@
-//! What downloads may hold in memory, all together: a little each, and some buffers more while few
-//! are under way.
+//! Memory for download buffers: a small one for each download, and a shared budget for more while
+//! few downloads are in progress.
 
 use std::fs::File;
 use std::io;
@@ -11,67 +11,69 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::download::{PIECE, read_at};
 
-/// Downloads under way at once. Each has one buffer of [`OWN`] bytes, whatever the others do.
+/// Maximum number of concurrent downloads. Each has one buffer of [`OWN`] bytes in any case.
 const DOWNLOADS_MAX: usize = 5_120;
-/// Bytes of that buffer.
+/// Size of that buffer in bytes.
 const OWN: usize = PIECE;
-/// KiB of all further buffers together.
+/// Total size of all further buffers in KiB.
 const EXTRA_KIB: usize = 12 * 1024;
-/// KiB of these that no large buffer takes.
+/// Part of that budget in KiB that large buffers leave free.
 const NOT_LARGE_KIB: usize = 4 * 1024;
-/// Bytes of a large buffer: fewer, longer reads, and it still fits a core's second-level cache.
+/// Size of a large buffer in bytes: longer reads in smaller number, and it still fits a core's L2
+/// cache.
 const LARGE: usize = 256 * 1024;
-/// Bytes of a small further buffer.
+/// Size of a small further buffer in bytes.
 const SMALL: usize = 32 * 1024;
-/// Large buffers kept for the next reader.
+/// Maximum number of large buffers kept for reuse.
 const IDLE_MAX: usize = 8;
 
-/// The most bytes that the buffers of all downloads take.
+/// Maximum memory for the buffers of all downloads, in bytes.
 pub const BYTES_MAX: usize = DOWNLOADS_MAX * OWN + EXTRA_KIB * 1024;
 
 /// The buffers of all downloads.
 #[derive(Clone)]
-pub(super) struct Buffers(Arc<Pool>);
+pub(super) struct Buffers(Arc<BufferPool>);
 
-struct Pool {
+struct BufferPool {
     downloads: Arc<Semaphore>,
     extra_kib: Arc<Semaphore>,
     idle: Mutex<Vec<Vec<u8>>>,
 }
 
-/// What one download may hold, until it is dropped.
+/// Buffer memory of one download; returned when dropped.
 pub(super) struct Allowance {
-    pool: Arc<Pool>,
-    /// Its own buffer: one permit, held by the piece that lies in it.
+    pool: Arc<BufferPool>,
+    /// Permit for the download's own buffer, held by the piece in it.
     own: Arc<Semaphore>,
     _download: OwnedSemaphorePermit,
 }
 
-/// Room for one piece, until the piece is dropped.
-pub(super) struct Space {
+/// Permission for one piece; returned when the piece is dropped.
+pub(super) struct BufferSpace {
     length: usize,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Bytes in a buffer that goes back to its pool.
-struct Filled {
+/// Bytes in a buffer that returns to its pool.
+struct FilledBuffer {
     bytes: Vec<u8>,
     length: usize,
-    pool: Arc<Pool>,
-    _space: Space,
+    pool: Arc<BufferPool>,
+    _space: BufferSpace,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
         let [downloads, extra_kib] =
             [DOWNLOADS_MAX, EXTRA_KIB].map(|permits| Arc::new(Semaphore::new(permits)));
-        Self(Arc::new(Pool { downloads, extra_kib, idle: Mutex::default() }))
+        Self(Arc::new(BufferPool { downloads, extra_kib, idle: Mutex::default() }))
     }
 }
 
 impl Buffers {
-    /// Room for one more download; `None`: as many as may be are under way.
+    /// Admits one more download; `None` at the limit.
     pub(super) fn allow(&self) -> Option<Allowance> {
+        // Does not wait: a queue of downloads would only end in client timeouts.
         let download = Arc::clone(&self.0.downloads).try_acquire_owned().ok()?;
         let (pool, own) = (Arc::clone(&self.0), Arc::new(Semaphore::new(1)));
         Some(Allowance { pool, own, _download: download })
@@ -79,30 +81,35 @@ impl Buffers {
 }
 
 impl Allowance {
-    /// Room for a piece of so many bytes or less: as much as the others leave, and at least the
-    /// download's own buffer, once the piece before it was taken.
-    pub(super) async fn space(&self, wanted: usize) -> Space {
+    /// Reserves memory for a piece of up to `wanted` bytes: as much as the shared budget allows,
+    /// and at least the download's own buffer, once its previous piece was sent.
+    pub(super) async fn space(&self, wanted: usize) -> BufferSpace {
+        // A large buffer leaves some of the budget free, so that a few fast downloads do not slow
+        // down the others.
         for (least, length, left_kib) in [(SMALL, LARGE, NOT_LARGE_KIB), (0, SMALL, 0)] {
             let length = length.min(wanted);
             if wanted > least
                 && let Some(permit) = self.pool.extra(length, left_kib)
             {
-                return Space { length, _permit: Some(permit) };
+                return BufferSpace { length, _permit: Some(permit) };
             }
         }
-        // Nobody closes it: there is always a permit in the end.
+        // Never an error: the semaphore is not closed, and dropping a piece returns its permit.
         let own = Arc::clone(&self.own).acquire_owned().await.ok();
-        Space { length: OWN.min(wanted), _permit: own }
+        BufferSpace { length: OWN.min(wanted), _permit: own }
     }
 
-    /// Reads a file from this position on, up to `end` at most: what one buffer takes.
+    /// Reads one buffer from a file at position `at`, up to `end`.
     ///
     /// # Errors
-    /// The file cannot be read, or ends before anything was read.
+    ///
+    /// The file cannot be read, or ends at `at`.
     pub(super) async fn read(&self, file: &Arc<File>, at: u64, end: u64) -> io::Result<Bytes> {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let buffer = self.buffer(self.space(left).await);
         let (mut buffer, length) = read_at(file, buffer, at).await?;
+        // The file is shorter than its length when it was opened: without this the caller would
+        // loop.
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -110,8 +117,9 @@ impl Allowance {
         Ok(Bytes::from_owner(buffer))
     }
 
-    /// Copies what the space takes. A part of shared bytes would keep all of them in memory.
-    pub(super) fn copy(&self, space: Space, bytes: &Bytes) -> Bytes {
+    /// Copies as many bytes as fit. A slice of shared bytes would keep the whole allocation in
+    /// memory.
+    pub(super) fn copy(&self, space: BufferSpace, bytes: &Bytes) -> Bytes {
         let mut buffer = self.buffer(space);
         buffer.length = buffer.length.min(bytes.len());
         for (to, from) in buffer.as_mut().iter_mut().zip(bytes) {
@@ -120,28 +128,29 @@ impl Allowance {
         Bytes::from_owner(buffer)
     }
 
-    fn buffer(&self, space: Space) -> Filled {
+    fn buffer(&self, space: BufferSpace) -> FilledBuffer {
         let (pool, length) = (Arc::clone(&self.pool), space.length);
+        // Large buffers are reused: allocating and zeroing one takes longer than many reads.
         let bytes = if length > SMALL {
             self.pool.idle.lock().pop().unwrap_or_else(|| vec![0; LARGE])
         } else {
             vec![0; length]
         };
-        Filled { bytes, length, pool, _space: space }
+        FilledBuffer { bytes, length, pool, _space: space }
     }
 }
 
-impl Space {
-    /// These bytes, which take the space until they are dropped.
+impl BufferSpace {
+    /// Returns the bytes with the permission attached, which is returned when they are dropped.
     pub(super) fn around(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Around { bytes, _space: self })
     }
 }
 
-/// Bytes that lie elsewhere, with their space.
+/// Bytes in memory of another owner, with their permission.
 struct Around {
     bytes: Bytes,
-    _space: Space,
+    _space: BufferSpace,
 }
 
 impl AsRef<[u8]> for Around {
@@ -150,10 +159,10 @@ impl AsRef<[u8]> for Around {
     }
 }
 
-impl Pool {
-    /// Room for a further buffer, if it leaves this much to others.
+impl BufferPool {
+    /// Reserves a further buffer if that leaves `left_kib` of the budget free.
     fn extra(&self, bytes: usize, left_kib: usize) -> Option<OwnedSemaphorePermit> {
-        // A buffer that is kept for the next reader is whole.
+        // Reused buffers are always large, even if only a part is used.
         let bytes = if bytes > SMALL { LARGE } else { bytes };
         let kib = bytes.div_ceil(1024);
         if self.extra_kib.available_permits() < kib + left_kib {
@@ -164,21 +173,22 @@ impl Pool {
     }
 }
 
-impl AsMut<[u8]> for Filled {
+impl AsMut<[u8]> for FilledBuffer {
     fn as_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(..self.length).unwrap_or_default()
     }
 }
 
-impl AsRef<[u8]> for Filled {
+impl AsRef<[u8]> for FilledBuffer {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
-impl Drop for Filled {
+impl Drop for FilledBuffer {
     fn drop(&mut self) {
         let mut idle = self.pool.idle.lock();
+        // Small buffers are not kept: the allocator serves these sizes fast.
         if self.bytes.len() == LARGE && idle.len() < IDLE_MAX {
             idle.push(std::mem::take(&mut self.bytes));
         }

@@ -1,4 +1,4 @@
-//! The files: one for each artifact, named by its digest, complete or not there.
+//! Directory of the artifact store: one file per artifact, named by its digest, complete or absent.
 
 use std::fs::{File, FileTimes, Metadata};
 use std::io::{self, Read as _};
@@ -12,35 +12,35 @@ use parking_lot::Mutex;
 use rustix::fs::FileType;
 use tracing::warn;
 
-use crate::cache::artifacts::shelf::Stamp;
+use crate::cache::artifacts::eviction::FileStamp;
 use crate::files;
-use crate::files::folder::{Folder, Identity};
+use crate::files::folder::{FileIdentity, Folder};
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
-/// The folder of files that are still being written, emptied at each start.
+/// Subdirectory for files being written; emptied at startup.
 const UNFINISHED: &str = "unfinished";
-/// The folder of files that were not what their name says, emptied at each start.
+/// Subdirectory for files that do not match their digest; emptied at startup.
 const DAMAGED: &str = "damaged";
 const READ_SIZE: usize = 256 * 1024;
-/// Uses are noted this many seconds apart at least.
+/// Minimum time between two updates of a file's access time, in seconds.
 const USED_WITHIN: i64 = 60;
 
-/// One directory of artifacts. Opened anew for each use, so that one that was made again, or whose
-/// mount came back, is the new one.
+/// A directory of artifacts. It is opened anew for each use, so that a directory that was recreated
+/// or remounted is recognized.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
-    /// The directory that was last listed.
-    listed: Arc<Mutex<Option<Identity>>>,
+    /// FileIdentity of the directory that was listed last.
+    listed: Arc<Mutex<Option<FileIdentity>>>,
 }
 
-/// A stored file as it was found.
+/// A stored file.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct DiskHit {
     pub(super) digest: Digest,
     pub(super) size: u64,
-    /// When it was last read or written, in seconds and nanoseconds.
+    /// Time of the last read or write, in seconds and nanoseconds.
     pub(super) used: (i64, i64),
 }
 
@@ -49,18 +49,19 @@ impl Disk {
         Self { dir: dir.into(), listed: Arc::default() }
     }
 
-    /// Makes the folders, removes what a crash left unfinished, and lists what is stored, the
-    /// longest unused first. Whatever else is there is left alone; beside the list, what of it is in
-    /// the way, for operators.
+    /// Creates the subdirectories, removes temporary files, and lists the stored files, least
+    /// recently used first. Foreign files stay; the second list names those that are in the way,
+    /// for operators.
     ///
     /// # Errors
-    /// The directory is not there and cannot be made, or is a link.
-    pub(super) fn open(&self) -> io::Result<(Vec<Found>, Vec<String>)> {
+    ///
+    /// The directory does not exist and cannot be created, or is a symbolic link.
+    pub(super) fn open(&self) -> io::Result<(Vec<DiskHit>, Vec<String>)> {
         files::private_directory(&self.dir)?;
         let root = self.root()?;
         let mut told = Vec::new();
         for folder in [UNFINISHED, DAMAGED] {
-            // Nothing that is wrong with them costs what is stored.
+            // A problem with these two must not make the stored artifacts unavailable.
             match root.made(folder).and_then(|(folder, _)| emptied(&folder)) {
                 Ok(foreign) => told.extend(foreign),
                 Err(error) => told.push(error.to_string()),
@@ -69,25 +70,29 @@ impl Disk {
         Ok((self.list(&root)?, told))
     }
 
-    /// Lists what is stored if the directory is another one than when it was last listed.
+    /// Lists the stored files again if the directory is not the one that was listed last.
     ///
     /// # Errors
-    /// It is not there.
-    pub(super) fn renewed(&self) -> io::Result<Option<Vec<Found>>> {
+    ///
+    /// The directory does not exist.
+    pub(super) fn renewed(&self) -> io::Result<Option<Vec<DiskHit>>> {
         let root = self.root()?;
         let same = *self.listed.lock() == Some(root.identity()?);
         if same { Ok(None) } else { self.list(&root).map(Some) }
     }
 
     fn root(&self) -> io::Result<Folder> {
+        // Forgotten on failure, so that a mount that comes back is listed even with the same
+        // identity.
         Folder::itself(&self.dir).inspect_err(|_| *self.listed.lock() = None)
     }
 
-    fn list(&self, root: &Folder) -> io::Result<Vec<Found>> {
+    fn list(&self, root: &Folder) -> io::Result<Vec<DiskHit>> {
         let mut found = Vec::new();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             match root.folder(algorithm.as_str()) {
                 Ok(folder) => found.extend(listed(algorithm, &folder)),
+                // Expected: the subdirectory of an algorithm is created with its first artifact.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => warn!("the artifact store cannot be used: {error}"),
             }
@@ -97,28 +102,31 @@ impl Disk {
         Ok(found)
     }
 
-    /// A new file to write to, which is removed unless it is kept.
+    /// Creates a temporary file, which is removed unless it is kept.
     ///
     /// # Errors
+    ///
     /// The directory cannot be written.
     pub(super) fn begin(&self) -> io::Result<(File, Unfinished)> {
         let (folder, _) = self.root()?.made(UNFINISHED)?;
         Unfinished::begin(folder, ".tmp")
     }
 
-    /// Puts a complete and verified file in its place, on disk as well as in name.
+    /// Moves a complete and verified file to its place, and syncs file and directory.
     ///
     /// # Errors
-    /// The disk failed, or is full.
+    ///
+    /// The disk failed or is full.
     pub(super) fn keep(
         &self,
         file: &File,
         unfinished: Unfinished,
         digest: &Digest,
-    ) -> io::Result<Stamp> {
+    ) -> io::Result<FileStamp> {
         let [algorithm, folder, name] = place(digest);
         let (parent, _) = self.root()?.made(algorithm)?;
         let (folder, is_new) = parent.made(folder)?;
+        // Without this sync, a crash could lose the new directory and the file in it.
         if is_new {
             parent.sync()?;
         }
@@ -126,12 +134,13 @@ impl Disk {
         file.metadata().map(|metadata| stamp(&metadata))
     }
 
-    /// Opens a stored file for a reader; `None` if there is none. Beside it, how it was found, and
-    /// how it is after a note on disk that it was used, for the order after a restart.
+    /// Opens a stored file; `None` if it is absent. Updates its access time, which orders the files
+    /// after a restart, and returns the stamps before and after the update.
     ///
     /// # Errors
-    /// It is there and cannot be read, or is no file.
-    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<Stored>> {
+    ///
+    /// The file exists and cannot be read, or is not a regular file.
+    pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<DiskFile>> {
         let (file, metadata) = match self.folder_of(digest).and_then(|dir| dir.file(digest.hex())) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -140,24 +149,26 @@ impl Disk {
         let now = Timestamp::now().as_second();
         let found = stamp(&metadata);
         let mut noted = found;
+        // Explicit, because most file systems are mounted with `relatime` or `noatime`.
         if metadata.atime() < now - USED_WITHIN {
             let now = UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
-            // A file system without such times orders by age instead.
+            // Ignored: without access times the order after a restart follows the write times.
             let _ = file.set_times(FileTimes::new().set_accessed(now));
+            // The update changes the `ctime`, which would look like a modification of the file.
             noted = stamp(&file.metadata()?);
         }
-        Ok(Some(Stored { file, found, noted }))
+        Ok(Some(DiskFile { file, found, noted }))
     }
 
-    /// Moves a file aside that is not what its name says, where people can look at it until the
-    /// next start.
+    /// Moves a file that does not match its digest aside. Operators can inspect it until the next
+    /// start.
     pub(super) fn set_aside(&self, digest: &Digest) -> io::Result<PathBuf> {
         let (aside, _) = self.root()?.made(DAMAGED)?;
         self.folder_of(digest)?.rename(digest.hex(), &aside, digest.hex())?;
         Ok(aside.path().join(digest.hex()))
     }
 
-    /// Removes a stored file. Who reads it reads on.
+    /// Removes a stored file. Open readers are not affected.
     pub(super) fn remove(&self, digest: &Digest) -> io::Result<()> {
         self.folder_of(digest)?.remove(digest.hex())
     }
@@ -168,23 +179,25 @@ impl Disk {
     }
 }
 
-/// A stored file that is open.
+/// An open stored file.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct DiskFile {
     pub(super) file: File,
-    /// As it was found.
-    pub(super) found: Stamp,
-    /// As it is since its use was noted.
-    pub(super) noted: Stamp,
+    /// FileStamp of the file when it was opened.
+    pub(super) found: FileStamp,
+    /// FileStamp of the file after the access time was updated.
+    pub(super) noted: FileStamp,
 }
 
-/// The folders of a digest's file, and its name.
+/// Returns the two directories and the name of a digest's file.
 fn place(digest: &Digest) -> [&str; 3] {
     let hex = digest.hex();
+    // Two levels keep directories small: some file systems are slow with 200,000 entries in one.
     [digest.algorithm().as_str(), hex.get(..2).unwrap_or(hex), hex]
 }
 
-/// Removes the files of a folder. What is no file is nothing of ours: it stays, and is named.
+/// Removes the files of a directory. Other entries do not belong to the store: they stay, and are
+/// returned.
 fn emptied(folder: &Folder) -> io::Result<Vec<String>> {
     let (files, foreign) = folder.files()?;
     for name in files {
@@ -193,10 +206,11 @@ fn emptied(folder: &Folder) -> io::Result<Vec<String>> {
     Ok(foreign)
 }
 
-/// The digest of a file's content.
+/// Computes the digest of a file's content.
 ///
 /// # Errors
-/// It cannot be read.
+///
+/// The file cannot be read.
 pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Digest> {
     let mut hasher = DigestHasher::new(algorithm);
     let mut buffer = vec![0; READ_SIZE];
@@ -208,8 +222,8 @@ pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Dig
     }
 }
 
-fn stamp(metadata: &Metadata) -> Stamp {
-    Stamp {
+fn stamp(metadata: &Metadata) -> FileStamp {
+    FileStamp {
         size: metadata.size(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -217,25 +231,27 @@ fn stamp(metadata: &Metadata) -> Stamp {
     }
 }
 
-/// The files of an algorithm's folder whose names are digests, each in the folder of its digest.
-fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<Found> {
+/// Returns the files under an algorithm's directory that are named by a digest and lie in the
+/// matching subdirectory.
+fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<DiskHit> {
     let folders = parent.entries().unwrap_or_default().into_iter();
     let folders = folders.filter(|(_, kind)| *kind == FileType::Directory);
     let folders = folders.filter_map(|(name, _)| parent.folder(name.to_str()?).ok());
     folders.flat_map(|folder| stored_in(algorithm, &folder)).collect()
 }
 
-fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<Found> {
+fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<DiskHit> {
     let (names, _) = folder.files().unwrap_or_default();
     let found = names.iter().filter_map(|name| {
         let name = name.to_str()?;
         let is_its_folder = folder.path().file_name()?.to_str() == name.get(..2);
         let digest = format!("{}:{name}", algorithm.as_str()).parse().ok()?;
         let (_, metadata) = folder.file(name).ok().filter(|_| is_its_folder)?;
+        // Some mounts do not update access times, so the later of both times counts.
         let times =
             [(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())];
         let used = times.into_iter().max()?;
-        Some(Found { digest, size: metadata.size(), used })
+        Some(DiskHit { digest, size: metadata.size(), used })
     });
     found.collect()
 }

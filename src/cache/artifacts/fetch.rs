@@ -1,5 +1,6 @@
-//! The one who fetches: bytes from a backend into a fetch's memory, file and digest, no faster
-//! than its readers where there is no file, until everything is there or nobody reads any more.
+//! Fetch of an artifact: reads the backend's bytes into memory, file and digest. Without a file,
+//! the fetch is no faster than its readers. It ends when all bytes are there, or when the last
+//! reader leaves.
 
 use std::fs::File;
 use std::io;
@@ -16,39 +17,40 @@ use crate::cache::artifacts::fill::Fill;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
-/// Bytes that are hashed and written at once.
+/// Number of bytes that are hashed and written at once.
 const BATCH: u64 = 128 * 1024;
-/// How often a body that broke off is asked to go on.
+/// Maximum number of resumptions after a body broke off.
 const RESUMES: u32 = 2;
 
-/// What came of a fetch that got all its bytes.
+/// The outcome of a fetch that received all bytes.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) digest: Digest,
     pub(super) filed: Filed,
 }
 
-/// What of a fetch is in its file.
+/// State of the file of a fetch.
 #[derive(Debug)]
 pub(super) enum Filed {
-    /// All of it.
+    /// Complete.
     Whole,
-    /// Not all of it, since the store had no room.
+    /// Incomplete: the store had no room.
     NoRoom,
-    /// Not all of it, since the disk failed on the way.
+    /// Incomplete: the disk failed.
     Failed(io::Error),
 }
 
-/// Where the bytes of a fetch are to have room.
+/// Space in the store for the bytes of a fetch.
 pub(super) trait Space: Send + Sync {
-    /// Takes room for so many more bytes; whether there was any.
+    /// Reserves `bytes` more bytes. Returns false if there is no room.
     fn take(&self, bytes: u64) -> bool;
 }
 
-/// Fetches everything.
+/// Fetches an artifact.
 ///
 /// # Errors
-/// The backend failed, or sent more or less than it announced.
+///
+/// The backend failed, or sent more or fewer bytes than announced.
 pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result<Fetched> {
     let fill = writer.fill;
     let mut resumes = 0;
@@ -59,19 +61,20 @@ pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result
             Err(error) if resumes < RESUMES && may_go_on(&error) => {
                 resumes += 1;
                 let rest = rest_of(fill, upstream).await;
-                // How it broke off says more than why it could not go on.
+                // The reason of the break says more than the reason why it could not be resumed.
                 bytes = rest.map_err(|_| error)?.bytes;
             }
             Err(error) => return Err(error),
         }
     }
+    // A body without `Content-Length` that is cut short ends without an error.
     if fill.received() < fill.size {
         return Err(Error::faulty("The artifact is shorter than announced"));
     }
     writer.finish().await
 }
 
-/// Whether the rest may come if it is asked for.
+/// Returns true if a range request may bring the rest.
 fn may_go_on(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
@@ -79,26 +82,28 @@ fn may_go_on(error: &Error) -> bool {
 async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
     let received = fill.received();
     let rest = received..fill.size;
+    // All bytes came before the break, and an empty range is not a valid request.
     if rest.is_empty() {
         return Ok(Download::from_bytes(Bytes::new()));
     }
+    // `None` when nothing came: a plain request works with servers that lack ranges.
     upstream((received > 0).then_some(rest)).await
 }
 
-/// Hashes and writes in batches, on a thread that may wait for the disk, while more comes.
+/// Hashes and writes in batches on a blocking thread, while the next bytes arrive.
 pub(super) struct Writer<'a> {
     fill: &'a Arc<Fill>,
     file: Arc<File>,
     space: &'a dyn Space,
     batch: Vec<Bytes>,
     batch_bytes: u64,
-    /// Of all batches that are done.
+    /// Hash state after all completed batches.
     hasher: DigestHasher,
     at_work: Option<JoinHandle<Worked>>,
     filed: Filed,
 }
 
-/// The digest so far, and how many bytes were written.
+/// Hash state, and the number of bytes written.
 type Worked = (DigestHasher, io::Result<u64>);
 
 impl<'a> Writer<'a> {
@@ -122,6 +127,7 @@ impl<'a> Writer<'a> {
         if self.batch_bytes >= BATCH {
             self.work().await?;
         }
+        // Backpressure: with a file, memory is freed by writing; without one, by the readers.
         while self.fill.is_ahead() {
             self.work().await?;
             self.settle().await?;
@@ -132,16 +138,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Gives the batch away, once the one before is done.
+    /// Hands the batch to a blocking thread, after the previous one is done.
     async fn work(&mut self) -> Result<()> {
         self.settle().await?;
         let (batch, length) = (std::mem::take(&mut self.batch), self.batch_bytes);
         self.batch_bytes = 0;
         if matches!(self.filed, Filed::Whole) && !self.space.take(length) {
+            // Not a failure of the fetch: its readers still get everything from memory.
             self.filed_no_more(Filed::NoRoom);
         }
         let whole = matches!(self.filed, Filed::Whole);
         let at = whole.then(|| self.fill.received() - length);
+        // Hashing goes on without a file, because readers wait for the digest.
         let (mut hasher, file) = (self.hasher.clone(), Arc::clone(&self.file));
         self.at_work = Some(tokio::task::spawn_blocking(move || {
             batch.iter().for_each(|piece| hasher.update(piece));
@@ -150,7 +158,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Waits for the batch at work.
+    /// Waits for the batch in progress.
     async fn settle(&mut self) -> Result<()> {
         let Some(job) = self.at_work.take() else { return Ok(()) };
         let (hasher, written) = job.await.map_err(|error| {
@@ -194,9 +202,9 @@ mod tests {
 
     use super::*;
     use crate::cache::artifacts::buffers::Buffers;
-    use crate::cache::artifacts::fill::End;
+    use crate::cache::artifacts::fill::FillEnd;
 
-    /// Room for so many bytes.
+    /// Space for a given number of bytes.
     struct Left(AtomicU64);
 
     impl Space for Left {
@@ -222,7 +230,8 @@ mod tests {
         }
     }
 
-    /// Fetches 4 MiB for three readers, each of whom gets all of it; what of it was filed.
+    /// Fetches 4 MiB for three readers, checks that each gets everything, and returns the state of
+    /// the file.
     async fn read_by_three(file: File, room: u64) -> Filed {
         let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
         let size = bytes.len() as u64;
@@ -248,7 +257,7 @@ mod tests {
         let fetched = fetch(writer, &upstream).await.unwrap();
         let joins = fill.join(0..size, allowance()).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
-        fill.finish(End::Verified);
+        fill.finish(FillEnd::Verified);
         for read in join_all(readers).await {
             let read = read.unwrap().unwrap();
             assert_eq!((read.len() as u64, Digest::sha256(&read)), (size, fetched.digest.clone()));

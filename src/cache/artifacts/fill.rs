@@ -1,6 +1,7 @@
-//! One fetch that several readers share: what came, what of it is on disk, who reads where.
+//! FillState of one fetch that several readers share: the bytes received and written, and the position
+//! of each reader.
 //!
-//! Nothing in here waits for a disk or a backend; that is `fetch`. Readers take the newest bytes
+//! This module never waits for a disk or a backend; `fetch` does. Readers take the newest bytes
 //! from memory and older ones from the file.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,72 +14,72 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::cache::artifacts::buffers::Allowance;
-use crate::cache::artifacts::reader::Reader;
+use crate::cache::artifacts::reader::FillReader;
 use crate::error::Error;
 
-/// Bytes of a fetch that memory holds for its readers.
+/// Number of bytes that a fetch holds in memory for its readers.
 const AHEAD: u64 = 512 * 1024;
 
-/// A fetch under way.
+/// A fetch in progress.
 pub(super) struct Fill {
-    /// Bytes of the whole artifact.
+    /// Size of the whole artifact in bytes.
     pub(super) size: u64,
-    /// What is on disk of it can be read here. Not set before the fetch began.
+    /// The file, from which written bytes can be read. Unset until the fetch has begun.
     pub(super) file: OnceLock<Arc<File>>,
-    state: Mutex<State>,
-    /// Changes whenever there is something to read, or to know, for readers.
+    state: Mutex<FillState>,
+    /// Notified when readers have new bytes or an outcome.
     news: watch::Sender<()>,
-    /// Readers went on, or left.
+    /// Notified when a reader advances or leaves.
     progress: Notify,
-    /// Readers left.
+    /// Notified when a reader leaves.
     left: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    /// The newest bytes, from `window_at` on.
+struct FillState {
+    /// The newest bytes, starting at position `window_at`.
     window: VecDeque<Bytes>,
     window_at: u64,
-    /// Bytes that came.
+    /// Number of bytes received.
     received: u64,
-    /// Bytes that may be passed on: all but the piece that completes the artifact, until that is
-    /// verified.
+    /// Number of bytes that may be passed on: all but the piece that completes the artifact, until
+    /// the whole is verified.
     passable: u64,
-    /// Bytes that the file holds.
+    /// Number of bytes in the file.
     on_disk: u64,
-    /// The file takes no more: what comes is held in memory until everyone has it.
+    /// The file takes no further bytes: they stay in memory until every reader has them.
     memory_only: bool,
-    /// The position of each reader; past everything where it waits for the end alone.
+    /// The position of each reader; `u64::MAX` for one that only waits for the end.
     readers: BTreeMap<u64, u64>,
     next_reader: u64,
-    /// How far any reader ever was.
+    /// The highest position that any reader reached.
     fastest: u64,
-    /// No more readers are taken, because what they would need is gone.
+    /// No further readers can join, because bytes that they would need are gone.
     closed: bool,
-    end: Option<End>,
+    end: Option<FillEnd>,
 }
 
-/// How a fetch ended.
+/// The outcome of a fetch.
 #[derive(Clone)]
-pub(super) enum End {
-    /// Size and digest agree.
+pub(super) enum FillEnd {
+    /// Size and digest are correct.
     Verified,
-    /// There is nowhere to keep it; nobody was given a byte.
+    /// The store cannot take it; no reader received a byte.
     Unstorable,
-    /// It failed.
+    /// The fetch failed.
     Failed(Error),
 }
 
-/// What a reader finds at its position.
-pub(super) enum Look {
-    /// So many bytes in memory.
+/// The bytes that a reader finds at its position.
+pub(super) enum FillProgress {
+    /// Number of bytes in memory.
     Here(usize),
-    /// The file has them, up to this position.
+    /// The bytes are in the file, up to this position.
     OnDisk(u64),
-    /// Nothing yet.
+    /// The bytes have not arrived.
     Wait,
-    /// Nothing any more.
-    Ended(End),
+    /// The fetch has ended.
+    Ended(FillEnd),
 }
 
 impl Fill {
@@ -93,50 +94,52 @@ impl Fill {
         })
     }
 
-    /// A reader of this part; `None` if the fetch takes no more.
+    /// Adds a reader of this part; `None` if the fetch is closed to new readers.
     pub(super) fn join(
         self: &Arc<Self>,
         part: Range<u64>,
         allowance: Arc<Allowance>,
-    ) -> Option<Reader> {
+    ) -> Option<FillReader> {
         let mut state = self.state.lock();
         if state.closed {
             return None;
         }
         let number = state.next_reader;
         state.next_reader += 1;
+        // Registered under the same lock, so that no bytes are dropped in between.
         state.moved(number, &part);
         let news = self.news.subscribe();
-        Some(Reader::new(Arc::clone(self), number, part, news, allowance))
+        Some(FillReader::new(Arc::clone(self), number, part, news, allowance))
     }
 
-    /// What is to be had at this position of a part that ends at `end`.
+    /// Returns the state at position `at` of a part that ends at `end`.
     ///
-    /// Until the whole is verified the last byte of the part is held back, so that nobody has all
-    /// of something wrong.
-    pub(super) fn look(&self, at: u64, end: u64) -> Look {
+    /// Until the whole is verified, the last byte of the part is withheld, so that no reader has
+    /// all of a corrupt artifact.
+    pub(super) fn look(&self, at: u64, end: u64) -> FillProgress {
         let state = self.state.lock();
         let limit = match state.limit(end) {
             Ok(limit) => limit,
-            Err(ended) => return Look::Ended(ended),
+            Err(ended) => return FillProgress::Ended(ended),
         };
         if at >= limit {
-            return Look::Wait;
+            return FillProgress::Wait;
         }
+        // Memory first: a read of the file costs a switch to a blocking thread.
         if let Some(bytes) = state.in_window(at, limit) {
-            return Look::Here(bytes.len());
+            return FillProgress::Here(bytes.len());
         }
-        Look::OnDisk(state.on_disk.min(limit))
+        FillProgress::OnDisk(state.on_disk.min(limit))
     }
 
-    /// What memory has at this position of a part that ends at `end`, if anything.
+    /// Returns the bytes in memory at position `at` of a part that ends at `end`, if there are any.
     pub(super) fn piece(&self, at: u64, end: u64) -> Option<Bytes> {
         let state = self.state.lock();
         let limit = state.limit(end).ok()?;
         state.in_window(at, limit).filter(|piece| !piece.is_empty())
     }
 
-    /// This is left of a reader's part.
+    /// Records the rest of a reader's part.
     pub(super) fn advance(&self, reader: u64, left: &Range<u64>) {
         let mut state = self.state.lock();
         state.moved(reader, left);
@@ -145,21 +148,21 @@ impl Fill {
         self.progress.notify_one();
     }
 
-    /// A reader leaves.
+    /// Removes a reader.
     pub(super) fn leave(&self, reader: u64) {
         self.state.lock().readers.remove(&reader);
         self.progress.notify_one();
         self.left.notify_one();
     }
 
-    /// The next bytes came. Answers whether they fit in.
+    /// Adds the next bytes. Returns false if they exceed the announced size.
     pub(super) fn append(&self, piece: Bytes) -> bool {
         let mut state = self.state.lock();
         let received = state.received.saturating_add(piece.len() as u64);
         if received > self.size {
             return false;
         }
-        // Its last piece may be all that tells a good artifact from a bad one.
+        // Withheld until the digest is verified: the last piece may be the only corrupt one.
         state.passable = if received < self.size { received } else { state.received };
         state.received = received;
         state.window.push_back(piece);
@@ -168,34 +171,34 @@ impl Fill {
         true
     }
 
-    /// Bytes that came.
+    /// Returns the number of bytes received.
     pub(super) fn received(&self) -> u64 {
         self.state.lock().received
     }
 
-    /// So many more bytes are on disk.
+    /// Records that `bytes` more bytes are in the file.
     pub(super) fn written(&self, bytes: u64) {
         let mut state = self.state.lock();
         state.on_disk += bytes;
         state.trim();
     }
 
-    /// The disk takes no more: from now on bytes stay in memory until every reader has them, and
-    /// nobody new can join, since they would be missed.
+    /// Keeps all further bytes in memory until every reader has them. No reader can join, since
+    /// earlier bytes may be gone.
     pub(super) fn goes_on_in_memory(&self) {
         let mut state = self.state.lock();
         state.memory_only = true;
         state.closed = true;
     }
 
-    /// Whether memory holds as much of the fetch as it may.
+    /// Returns true if the fetch holds as much in memory as it may.
     pub(super) fn is_ahead(&self) -> bool {
         let state = self.state.lock();
         state.received.saturating_sub(state.window_at) >= AHEAD
     }
 
-    /// Drops from memory what the file has, since nobody takes it for now. Answers whether it is kept,
-    /// because there is no file: then the fetch has to wait for its readers.
+    /// Drops bytes from memory that are in the file. Returns true if there is no file, so that the
+    /// fetch has to wait for its readers.
     pub(super) fn rest(&self) -> bool {
         let mut state = self.state.lock();
         if !state.memory_only {
@@ -205,17 +208,18 @@ impl Fill {
         state.memory_only
     }
 
-    /// Waits until a reader goes on or leaves.
+    /// Waits until a reader advances or leaves.
     pub(super) async fn progress(&self) {
         self.progress.notified().await;
     }
 
-    /// Waits until nobody reads any more; from then on nobody can join. A fetch that has all its
-    /// bytes is never deserted.
+    /// Waits until the last reader leaves, and then closes the fetch. A fetch that has all bytes is
+    /// not abandoned.
     pub(super) async fn deserted(&self) {
         loop {
             self.left.notified().await;
             let mut state = self.state.lock();
+            // Complete fetches only wait for the disk, and their work must not be thrown away.
             if state.readers.is_empty() && state.received < self.size {
                 state.closed = true;
                 return;
@@ -223,10 +227,11 @@ impl Fill {
         }
     }
 
-    /// Tells every reader how it ended.
-    pub(super) fn finish(&self, end: End) {
+    /// Reports the outcome to every reader.
+    pub(super) fn finish(&self, end: FillEnd) {
         let mut state = self.state.lock();
-        state.closed |= !matches!(end, End::Verified);
+        // A verified fetch takes readers until its file is on the shelf.
+        state.closed |= !matches!(end, FillEnd::Verified);
         state.passable = state.received;
         state.end = Some(end);
         drop(state);
@@ -234,15 +239,16 @@ impl Fill {
     }
 }
 
-impl State {
+impl FillState {
     fn moved(&mut self, reader: u64, left: &Range<u64>) {
-        // With one byte to go it waits for the whole to be verified: nothing holds that up.
+        // A reader with one byte to go waits for the verification, so it must not hold up the
+        // fetch.
         let at = if left.end.saturating_sub(left.start) > 1 { left.start } else { u64::MAX };
         self.readers.insert(reader, at);
         self.fastest = self.fastest.max(at);
     }
 
-    /// The bytes in memory from this position on, before `limit`.
+    /// Returns the bytes in memory at position `at`, up to `limit`.
     fn in_window(&self, at: u64, limit: u64) -> Option<Bytes> {
         let mut begins = self.window_at;
         for piece in &self.window {
@@ -256,10 +262,10 @@ impl State {
         None
     }
 
-    /// How far a part that ends at `end` may be passed on.
-    fn limit(&self, end: u64) -> Result<u64, End> {
+    /// Returns the position up to which a part that ends at `end` may be passed on.
+    fn limit(&self, end: u64) -> Result<u64, FillEnd> {
         match &self.end {
-            Some(End::Verified) => Ok(end),
+            Some(FillEnd::Verified) => Ok(end),
             Some(other) => Err(other.clone()),
             None => Ok(self.passable.min(end - 1)),
         }
@@ -269,8 +275,9 @@ impl State {
         self.readers.values().copied().min().unwrap_or(self.received)
     }
 
-    /// Drops from memory what nobody needs there.
+    /// Drops bytes that no reader needs from memory.
     fn trim(&mut self) {
+        // With a file, slower readers continue from the file, so only the fastest one counts.
         let needed = if self.memory_only { self.slowest() } else { self.on_disk.min(self.fastest) };
         self.drop_before(needed);
     }

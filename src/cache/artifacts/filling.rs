@@ -1,4 +1,4 @@
-//! Fetches from their first reader to the file that is kept.
+//! Fetches into the store, from the first reader to the stored file.
 
 use std::io;
 use std::ops::Range;
@@ -7,21 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::artifacts::buffers::Allowance;
 use crate::cache::artifacts::disk::Disk;
+use crate::cache::artifacts::eviction::FileStamp;
 use crate::cache::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
-use crate::cache::artifacts::fill::{End, Fill};
-use crate::cache::artifacts::reader::Reader;
-use crate::cache::artifacts::shelf::Stamp;
-use crate::cache::artifacts::{Artifacts, Identity, Origin, Wanted, algorithm_of};
+use crate::cache::artifacts::fill::{Fill, FillEnd};
+use crate::cache::artifacts::reader::FillReader;
+use crate::cache::artifacts::{
+    ArtifactRequest, Artifacts, ContentIdentity, DownloadOrigin, algorithm_of,
+};
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::Digest;
 
-/// The room that a fetch takes in the store, as its bytes come.
-struct Room {
+/// Space in the store that a fetch takes as its bytes arrive.
+struct FillSpace {
     artifacts: Arc<Artifacts>,
     taken: AtomicU64,
 }
 
-impl Space for Room {
+impl Space for FillSpace {
     fn take(&self, bytes: u64) -> bool {
         let Some(left) = self.artifacts.shelf.lock().arrive(bytes) else { return false };
         self.taken.fetch_add(bytes, Ordering::Relaxed);
@@ -30,49 +32,60 @@ impl Space for Room {
     }
 }
 
-/// A file that is on disk now, and is as it was verified.
-type Kept = (Digest, Stamp);
+/// Digest of a file that is stored now, and its stamp at the verification.
+type FilledFile = (Digest, FileStamp);
 
 impl Artifacts {
-    /// A reader of the fetch under way, or of one that begins now; `None` if there is no room.
+    /// Joins the fetch in progress, or starts one; `None` if the store does not take the artifact.
     pub(super) fn join(
         self: &Arc<Self>,
-        wanted: &Wanted,
+        wanted: &ArtifactRequest,
         part: Range<u64>,
         allowance: &Arc<Allowance>,
-    ) -> Option<(Reader, Origin)> {
+    ) -> Option<(FillReader, DownloadOrigin)> {
         let disk = self.disk.clone()?;
         let size = wanted.artifact.size;
+        // An unknown size is `u64::MAX`, so an artifact without one is always streamed.
         if !self.shelf.lock().takes(size) {
             return None;
         }
-        let identity = Identity::of(wanted);
+        let identity = ContentIdentity::of(wanted);
         let mut fills = self.fills.lock();
+        // The announced sizes differ if the file was replaced in between: then a second fetch
+        // starts.
         let under_way = fills.get(&identity).filter(|fill| fill.size == size);
         if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), Arc::clone(allowance))) {
-            return Some((reader, Origin::Shared));
+            return Some((reader, DownloadOrigin::Shared));
         }
         let fill = Fill::new(size);
+        // Registered before the lock is released, or two requests would start two fetches.
         let reader = fill.join(part, Arc::clone(allowance))?;
         fills.insert(identity.clone(), Arc::clone(&fill));
         drop(fills);
         self.begin(disk, fill, identity, wanted.clone());
-        Some((reader, Origin::Backend))
+        Some((reader, DownloadOrigin::Backend))
     }
 
-    /// Fetches in a task of its own, which goes on when the first reader leaves.
-    fn begin(self: &Arc<Self>, disk: Disk, fill: Arc<Fill>, identity: Identity, wanted: Wanted) {
+    /// Fetches in a separate task, which continues when the first reader leaves.
+    fn begin(
+        self: &Arc<Self>,
+        disk: Disk,
+        fill: Arc<Fill>,
+        identity: ContentIdentity,
+        wanted: ArtifactRequest,
+    ) {
         self.busy.send_modify(|busy| *busy += 1);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let room = Room { artifacts: Arc::clone(&this), taken: AtomicU64::new(0) };
+            let room = FillSpace { artifacts: Arc::clone(&this), taken: AtomicU64::new(0) };
             let kept = this.run(disk, &fill, &wanted, &room).await;
             let mut shelf = this.shelf.lock();
             shelf.ended(room.taken.into_inner());
             let left = kept.map(|(digest, stamp)| shelf.put(digest, fill.size, Some(stamp)));
             drop(shelf);
-            // Only now: who comes in between finds the fetch, or the file.
+            // Removed only after `put`: a request in between finds the fetch or the file.
             let mut fills = this.fills.lock();
+            // A later fetch may have taken the place, if this one was closed to new readers.
             if fills.get(&identity).is_some_and(|now| Arc::ptr_eq(now, &fill)) {
                 fills.remove(&identity);
             }
@@ -83,22 +96,23 @@ impl Artifacts {
         });
     }
 
-    /// Fetches, verifies and keeps; gives up once nobody reads any more.
+    /// Fetches, verifies and stores an artifact. Stops when the last reader leaves.
     async fn run(
         &self,
         disk: Disk,
         fill: &Arc<Fill>,
-        wanted: &Wanted,
-        room: &Room,
-    ) -> Option<Kept> {
+        wanted: &ArtifactRequest,
+        room: &FillSpace,
+    ) -> Option<FilledFile> {
         let beginning = disk.clone();
         let begun = self.lane.run(move || Ok((beginning.renewed()?, beginning.begin()?))).await;
         let begun = begun.flatten().map(|(renewed, begun)| {
+            // The directory was replaced or remounted, so the shelf lists files that are not there.
             renewed.into_iter().for_each(|found| self.restock(found));
             begun
         });
         let Ok((file, unfinished)) = begun.inspect_err(|error| self.failed(error)) else {
-            fill.finish(End::Unstorable);
+            fill.finish(FillEnd::Unstorable);
             return None;
         };
         let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
@@ -111,11 +125,12 @@ impl Artifacts {
         match judged {
             Ok(fetched) => {
                 (wanted.witness)(&fetched.digest);
-                fill.finish(End::Verified);
+                // Before the file is synced: readers need not wait for the disk.
+                fill.finish(FillEnd::Verified);
                 self.keep(disk, fill, unfinished, fetched).await
             }
             Err(error) => {
-                fill.finish(End::Failed(error));
+                fill.finish(FillEnd::Failed(error));
                 None
             }
         }
@@ -127,11 +142,11 @@ impl Artifacts {
         fill: &Arc<Fill>,
         unfinished: Unfinished,
         fetched: Fetched,
-    ) -> Option<Kept> {
+    ) -> Option<FilledFile> {
         let file = Arc::clone(fill.file.get()?);
         match fetched.filed {
             Filed::Whole => {}
-            // What others fetch has the room: no failure, and the next who asks tries again.
+            // Other fetches have the room. This is not a failure, and the next request tries again.
             Filed::NoRoom => return None,
             Filed::Failed(error) => {
                 self.failed(&error);
@@ -150,14 +165,14 @@ impl Artifacts {
         kept.ok()
     }
 
-    /// Waits until every fetch has ended, so that what is verified is kept.
+    /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
     pub async fn settle(&self) {
-        // The sender is ours: the wait ends with the last fetch alone.
+        // Never an error: `self` holds the sender, so the wait ends with the last fetch.
         let _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 }
 
-/// Does what may wait for a disk where nobody else waits with it.
+/// Runs work that may wait for a disk on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,4 +1,4 @@
-//! Stored files as they are asked for: verified once in a process, and again when they changed.
+//! Lookup of stored files. A file is verified once per process, and again after it changed.
 
 use std::fs::File;
 use std::ops::Range;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::cache::artifacts::Artifacts;
-use crate::cache::artifacts::disk::{Disk, Stored, digest_of};
+use crate::cache::artifacts::disk::{Disk, DiskFile, digest_of};
 use crate::cache::artifacts::filling::blocking;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::digest::Digest;
 
 impl Artifacts {
-    /// Whether an artifact is stored, as far as is known without a look at it.
+    /// Returns true if the shelf lists the artifact. Does not access the disk.
     #[must_use]
     pub fn holds(&self, digest: &Digest) -> bool {
         self.shelf.lock().get(digest).is_some()
     }
 
-    /// A part of a stored artifact; `None` if it is not stored, or not as it should be.
+    /// Opens a part of a stored artifact; `None` if it is absent or damaged.
     pub(super) async fn find(
         self: &Arc<Self>,
         artifact: &Artifact,
@@ -28,24 +28,28 @@ impl Artifacts {
     ) -> Option<(File, Range<u64>)> {
         let (digest, disk) = (artifact.digest.as_ref()?, self.disk.as_ref()?);
         let verified = self.shelf.lock().get(digest)?;
-        let Stored { file, found, noted } = self.open_file(disk, digest).await?;
+        let DiskFile { file, found, noted } = self.open_file(disk, digest).await?;
+        // The stamp has the `ctime`, which only the system sets, so every modification shows.
         let known = verified == Some(found);
+        // Only this service's update of the access time changed the stamp.
         if known && noted != found {
             self.shelf.lock().verified(digest, noted);
         }
         let good = known || self.verify(disk, digest).await;
+        // The size comes from the backend's metadata and may be wrong even if the digest is right.
         if !good || found.size != artifact.size {
             return None;
         }
         Some((file, part))
     }
 
-    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<Stored> {
+    async fn open_file(&self, disk: &Disk, digest: &Digest) -> Option<DiskFile> {
         let (disk, wanted) = (disk.clone(), digest.clone());
         let opened = self.lane.run(move || disk.stored(&wanted)).await.flatten();
         match opened {
             Ok(Some(opened)) => Some(opened),
             Ok(None) => {
+                // Removed by an operator, for example; the next request fetches it again.
                 self.shelf.lock().remove(digest);
                 self.count();
                 None
@@ -57,12 +61,13 @@ impl Artifacts {
         }
     }
 
-    /// Whether a stored file is what its name says; one that is not is set aside.
+    /// Verifies a stored file. One that does not match its digest is moved aside.
     async fn verify(self: &Arc<Self>, disk: &Disk, digest: &Digest) -> bool {
         let (this, disk, wanted) = (Arc::clone(self), disk.clone(), digest.clone());
         let question = || async move {
+            // Opened again: a shared verification may outlive the request whose file it would use.
             let found = blocking(move || {
-                let Some(Stored { file, noted, .. }) = disk.stored(&wanted)? else {
+                let Some(DiskFile { file, noted, .. }) = disk.stored(&wanted)? else {
                     return Ok(None);
                 };
                 let found = digest_of(&file, wanted.algorithm())?;
@@ -92,7 +97,7 @@ impl Artifacts {
         })
     }
 
-    /// Removes files that left the shelf, where nobody waits for it.
+    /// Removes files that left the shelf, in the background.
     pub(super) fn remove(&self, left: Vec<Digest>) {
         let Some(disk) = self.disk.clone().filter(|_| !left.is_empty()) else { return };
         tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! Who reads: a part of a fetch under way, or of a stored file.
+//! Readers: a part of a fetch in progress, or of a stored file.
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use crate::backend::download::{Download, PIECE};
 use crate::cache::artifacts::buffers::Allowance;
-use crate::cache::artifacts::fill::{End, Fill, Look};
+use crate::cache::artifacts::fill::{Fill, FillEnd, FillProgress};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A part of a fetch, as far as it was read. Leaves the fetch when dropped.
-pub(super) struct Reader {
+/// A reader of a part of a fetch. Leaves the fetch when dropped.
+pub(super) struct FillReader {
     fill: Arc<Fill>,
     number: u64,
     at: u64,
@@ -24,7 +24,7 @@ pub(super) struct Reader {
     allowance: Arc<Allowance>,
 }
 
-impl Reader {
+impl FillReader {
     pub(super) const fn new(
         fill: Arc<Fill>,
         number: u64,
@@ -35,10 +35,12 @@ impl Reader {
         Self { fill, number, at: part.start, end: part.end, news, allowance }
     }
 
-    /// The part as a stream that has begun; `None` if there is nowhere to keep the artifact.
+    /// Waits for the first bytes and returns the part as a stream; `None` if the store cannot take
+    /// the artifact.
     ///
     /// # Errors
-    /// The fetch failed before there was anything to pass on.
+    ///
+    /// The fetch failed before the first byte.
     pub(super) async fn begun(mut self) -> Result<Option<Download>> {
         let length = self.end - self.at;
         let first = match self.next().await {
@@ -60,24 +62,27 @@ impl Reader {
         pieces.boxed()
     }
 
-    /// The next bytes; `None` at the end of the part.
+    /// Returns the next bytes; `None` at the end of the part.
     async fn next(&mut self) -> Result<Result<Option<Bytes>, Unstorable>> {
         while self.at < self.end {
+            // Marked as seen before the look, so that a change right after it ends the wait below.
             self.news.borrow_and_update();
             let piece = match self.fill.look(self.at, self.end) {
-                Look::Here(length) => match self.copy(length).await {
+                FillProgress::Here(length) => match self.copy(length).await {
                     Some(piece) => piece,
+                    // The bytes left memory during the wait for a buffer; the next look finds them
+                    // in the file.
                     None => continue,
                 },
-                Look::OnDisk(end) => self.read_file(end).await?,
-                Look::Wait => {
-                    // The sender is part of the fetch, which this reader holds.
+                FillProgress::OnDisk(end) => self.read_file(end).await?,
+                FillProgress::Wait => {
+                    // Never an error: the fetch holds the sender, and this reader holds the fetch.
                     let _ = self.news.changed().await;
                     continue;
                 }
-                Look::Ended(End::Unstorable) => return Ok(Err(Unstorable)),
-                Look::Ended(End::Failed(error)) => return Err(error),
-                Look::Ended(End::Verified) => return Ok(Ok(None)),
+                FillProgress::Ended(FillEnd::Unstorable) => return Ok(Err(Unstorable)),
+                FillProgress::Ended(FillEnd::Failed(error)) => return Err(error),
+                FillProgress::Ended(FillEnd::Verified) => return Ok(Ok(None)),
             };
             self.at += piece.len() as u64;
             self.fill.advance(self.number, &(self.at..self.end));
@@ -86,9 +91,9 @@ impl Reader {
         Ok(Ok(None))
     }
 
-    /// A copy of what is in memory here; `None`: it is not any more.
+    /// Copies the bytes at this position from memory; `None` if they are not there any longer.
     async fn copy(&self, length: usize) -> Option<Bytes> {
-        // First the room, so that nothing is kept in memory for who waits for it.
+        // The permission first: a piece held during the wait would stay in memory beyond the limit.
         let space = self.allowance.space(length).await;
         let piece = self.fill.piece(self.at, self.end)?;
         Some(self.allowance.copy(space, &piece))
@@ -100,16 +105,16 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for FillReader {
     fn drop(&mut self) {
         self.fill.leave(self.number);
     }
 }
 
-/// There is nowhere to keep the artifact; no byte of it was passed on.
+/// The store cannot take the artifact; no byte was passed on.
 struct Unstorable;
 
-/// A part of a stored file.
+/// Streams a part of a stored file.
 pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) -> Download {
     let length = part.end - part.start;
     let file = Arc::new(file);
@@ -127,10 +132,10 @@ pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) ->
     Download { length, bytes: bytes.boxed() }
 }
 
-/// The same bytes, of which no more is held than the download may.
+/// Limits the memory of a streamed download to its allowance.
 pub(super) fn allowed(download: Download, allowance: Arc<Allowance>) -> Download {
     let bytes = stream::try_unfold((download.bytes, allowance), |(mut bytes, allowance)| async {
-        // A piece more than its own, as long as there is room, keeps it from waiting for the client.
+        // Two pieces if the budget allows: the next one is read while the client takes the first.
         let space = allowance.space(2 * PIECE).await;
         let piece = bytes.next().await.transpose()?;
         Ok(piece.map(|piece| (space.around(piece), (bytes, allowance))))

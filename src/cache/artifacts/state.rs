@@ -1,4 +1,4 @@
-//! How the store is, for `/health`, the log and metrics.
+//! State of the store, for `/health`, the log and metrics.
 
 use std::fmt::Display;
 
@@ -7,27 +7,27 @@ use tracing::{info, warn};
 
 use crate::cache::artifacts::Artifacts;
 
-/// How the store is.
+/// State of the artifact store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreState {
-    /// Whether artifacts are to be kept at all.
+    /// True if a directory for artifacts is configured.
     pub enabled: bool,
-    /// What it last failed with, while it fails. Downloads go on, past the store.
+    /// The current failure; `None` while the store works. Downloads continue without the store.
     pub failure: Option<String>,
-    /// Artifacts in it.
+    /// Number of stored artifacts.
     pub artifacts: usize,
-    /// Their bytes.
+    /// Size of the stored artifacts in bytes.
     pub bytes: u64,
-    /// The most bytes that it may hold.
+    /// Limit in bytes.
     pub max_bytes: u64,
 }
 
-/// What the disk last failed with, while it fails.
+/// The current failure of the disk; `None` while it works.
 #[derive(Default)]
 pub(super) struct Trouble(Mutex<Option<String>>);
 
 impl Artifacts {
-    /// How the store is.
+    /// Returns the state of the store.
     #[must_use]
     pub fn state(&self) -> StoreState {
         let shelf = self.shelf.lock();
@@ -40,22 +40,23 @@ impl Artifacts {
         }
     }
 
-    /// Shows in metrics what the store holds.
+    /// Updates the metrics of the store's contents.
     pub(super) fn count(&self) {
         let shelf = self.shelf.lock();
         self.counters.stored(shelf.len(), shelf.bytes());
     }
 
-    /// The disk failed. Only the first time in a row is news.
+    /// Records a failure of the disk. Only the first in a row is logged.
     pub(super) fn failed(&self, failure: &impl Display) {
         self.counters.failed();
+        // Counted every time, so that a metric shows how often requests miss the store.
         let before = self.trouble.0.lock().replace(failure.to_string());
         if before.is_none() {
             warn!("artifacts cannot be stored and are streamed from their backends: {failure}");
         }
     }
 
-    /// The disk took an artifact.
+    /// Records that an artifact was stored.
     pub(super) fn recovered(&self) {
         if self.trouble.0.lock().take().is_some() {
             info!("artifacts are stored again");

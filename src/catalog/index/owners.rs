@@ -1,21 +1,22 @@
-//! Who owns which name, remembered also when the owner has it no more, so that nobody takes it over.
+//! Owners of names. An owner is remembered after it lost a name, so that no other backend takes the
+//! name over.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// Names that their owner lost and that are still kept for it; the one lost first is given up first.
-/// Names that come and go by the thousand must not fill the memory.
+/// Maximum number of names kept for an owner that lost them; the one lost first is dropped first.
+/// The bound keeps a backend whose names come and go by the thousand from filling the memory.
 const LOST_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
 /// The owner of each name that ever had a certain one.
 pub(super) struct Owners {
-    of: HashMap<ExtensionId, BackendKind>,
-    /// Those whose owner has them no more, in the order in which they were lost.
+    of: HashMap<ExtensionId, BackendId>,
+    /// Names that their owner lost, in the order of the loss.
     lost: LruCache<ExtensionId, ()>,
 }
 
@@ -26,21 +27,23 @@ impl Default for Owners {
 }
 
 impl Owners {
-    /// Who owns a name, or owned it last.
-    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendKind> {
+    /// Returns the owner of a name, present or last.
+    pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendId> {
         self.of.get(id).copied()
     }
 
-    /// This backend has the name, and answers for it.
-    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendKind) {
+    /// Records that this backend owns the name and has it.
+    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) {
         self.lost.pop(id);
+        // A clone of the id is made only for a new owner: most names keep theirs in every view.
         if self.of.get(id) != Some(&owner) {
             self.of.insert(id.clone(), owner);
         }
     }
 
-    /// The owner of a name, if it ever had one, does not have it now.
+    /// Records that the owner of a name, if it has one, lost it.
     pub(super) fn lost(&mut self, id: &ExtensionId) {
+        // A second loss does not count: it would move the name behind names that were lost later.
         if !self.of.contains_key(id) || self.lost.contains(id) {
             return;
         }
@@ -49,15 +52,15 @@ impl Owners {
         }
     }
 
-    /// Takes over who owned which name before a restart. What is known by now counts more.
-    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendKind)>) {
+    /// Restores owners from before a restart. Owners found since then take precedence.
+    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
         for (id, owner) in owners {
             self.of.entry(id).or_insert(owner);
         }
     }
 
-    /// Every name with its owner; ordered.
-    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendKind)> {
+    /// Returns every name with its owner; ordered.
+    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendId)> {
         let mut owners: Vec<_> = self.of.iter().map(|(id, of)| (id.clone(), *of)).collect();
         owners.sort();
         owners
@@ -77,16 +80,16 @@ mod tests {
         let mut owners = Owners::default();
         let max = LOST_MAX.get();
         for number in 0..=max {
-            owners.owned(&id(number), BackendKind::Gitea);
+            owners.owned(&id(number), BackendId::GITEA);
         }
         assert_eq!(owners.all().len(), max + 1, "names that are there have no bound");
         for number in (0..=max).chain([1]) {
             owners.lost(&id(number));
         }
         assert_eq!(owners.owner_of(&id(0)), None);
-        assert_eq!(owners.owner_of(&id(1)), Some(BackendKind::Gitea));
+        assert_eq!(owners.owner_of(&id(1)), Some(BackendId::GITEA));
         assert_eq!(owners.all().len(), max);
-        owners.owned(&id(1), BackendKind::Gitea);
+        owners.owned(&id(1), BackendId::GITEA);
         owners.lost(&id(max + 1));
         assert_eq!(owners.all().len(), max, "nobody ever owned that one");
     }

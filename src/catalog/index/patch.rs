@@ -1,24 +1,26 @@
-//! The entries of a new view: those of the one before, with what changed put in its place.
+//! Entry lists of a new view: the previous lists with changed entries replaced.
 
 use std::sync::Arc;
 
 use crate::catalog::index::{Entries, Entry};
 use crate::models::naming::ExtensionId;
 
-/// What became of some names, by id in order; `None`: there is no such entry now.
-pub(super) type Changes = Vec<(ExtensionId, Option<Arc<Entry>>)>;
+/// Changed entries by id, ordered; `None` removes the entry.
+pub(super) type EntryChanges = Vec<(ExtensionId, Option<Arc<Entry>>)>;
 
-/// Whether both lists have the very same entries.
+/// Returns true if both lists hold the same `Arc`s.
 pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
     let same = |(one, other): (&Arc<Entry>, &Arc<Entry>)| Arc::ptr_eq(one, other);
     some.len() == others.len() && some.iter().zip(others.iter()).all(same)
 }
 
-/// The entries with these changes. Without a change they are the very same.
-pub(super) fn patched(previous: &Entries, changes: &Changes) -> Entries {
+/// Applies the changes to a list. Returns the previous `Arc` if nothing differs.
+pub(super) fn patched(previous: &Entries, changes: &EntryChanges) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);
     let mut news = false;
     for (id, entry) in changes {
+        // Both sides are ordered, so one pass merges them; a binary search skips what did not
+        // change.
         let (before, from) = rest.split_at(rest.partition_point(|known| known.id() < id));
         entries.extend_from_slice(before);
         let (known, behind) = match from.split_first() {
@@ -34,6 +36,7 @@ pub(super) fn patched(previous: &Entries, changes: &Changes) -> Entries {
         rest = behind;
     }
     if !news {
+        // Sharing the list lets its search index be shared too.
         return Arc::clone(previous);
     }
     entries.extend_from_slice(rest);

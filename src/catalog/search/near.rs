@@ -1,17 +1,17 @@
-//! Names that a word misses by a slip of the finger.
+//! Near misses: names that differ from a word by one or two typing errors.
 
-/// Shortest word that may be misspelled once, and twice, in characters.
+/// Minimum length in characters of a word that may have one error, and two.
 const ONE_EDIT_FROM: usize = 4;
 const TWO_EDITS_FROM: usize = 8;
 
-/// Which letters, digits and marks a name has, and which letters twice: a bit for each. An edit sets
-/// or clears one bit at most, and a substitution one of each, so names whose bits differ more than
-/// that need not be compared.
+/// Bit set of the letters, digits and marks of a name, and of the letters that occur twice. An edit
+/// sets or clears at most one bit, and a substitution one of each, so names whose bits differ more
+/// need not be compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letters(u64);
 
 impl Letters {
-    /// Those of a name, or of a folded word.
+    /// Returns the bits of a name, or of a folded word.
     pub(super) fn of(text: &str) -> Self {
         Self(text.chars().fold(0, |seen, c| {
             let (once, twice) = bits(c.to_ascii_lowercase());
@@ -20,8 +20,8 @@ impl Letters {
     }
 }
 
-/// The bit of a character's first occurrence, and that of its second. No more bits are left for the
-/// second `z`, digit or mark. What names cannot have has none.
+/// Returns the bit of a character's first occurrence and the bit of the second one. 64 bits leave
+/// none for a second `z`, digit or mark. Characters that names cannot have get none.
 const fn bits(c: char) -> (u64, u64) {
     match c {
         'a'..='y' => (1 << (c as u32 - 'a' as u32), 1 << (c as u32 - 'a' as u32 + 39)),
@@ -43,26 +43,29 @@ pub(super) struct NearMisses<'a> {
 }
 
 impl<'a> NearMisses<'a> {
-    /// Those of a folded word; `None`: it is too short to be misspelled.
+    /// Prepares the search for near misses of a folded word; `None` if it is too short for errors.
     pub(super) fn of(word: &'a str) -> Option<Self> {
         let length = word.chars().count();
         let edits = match length {
             TWO_EDITS_FROM.. => 2,
             ONE_EDIT_FROM.. => 1,
+            // With shorter words, one edit would match too many unrelated names.
             _ => return None,
         };
         Some(Self { word, letters: Letters::of(word), length, edits })
     }
 
-    /// Whether a name with these letters can be one. Quick, and right when it says no.
+    /// Returns false if a name with these letters cannot be a near miss. A cheap test before
+    /// [`Self::has`].
     pub(super) const fn may_have(&self, letters: Letters) -> bool {
         let (mine, theirs) = (self.letters.0, letters.0);
         (mine & !theirs).count_ones() as usize <= self.edits
             && (theirs & !mine).count_ones() as usize <= self.edits
     }
 
-    /// Whether a name is one. Two neighbors swapped are one edit.
+    /// Returns true if a name is a near miss. A swap of two neighbors counts as one edit.
     pub(super) fn has(&self, name: &str) -> bool {
+        // Names are ASCII, so the length in bytes is the length in characters.
         name.len().abs_diff(self.length) <= self.edits
             && strsim::osa_distance(&name.to_ascii_lowercase(), self.word) <= self.edits
     }

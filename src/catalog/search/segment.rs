@@ -1,4 +1,5 @@
-//! The words of some extensions, and who has which: an inverted index that never changes.
+//! Segment of the inverted index: the words of some extensions, and the extensions that have them.
+//! It never changes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +7,10 @@ use std::sync::Arc;
 use crate::catalog::search::words::{fold, text_words};
 use crate::models::extension::Extension;
 
-/// The number of an extension in a segment, or through several of them.
+/// Number of an extension in a segment, or across several.
 pub(super) type Doc = u32;
 
-/// Words in order, each with the documents that have it.
+/// Words in order, each with its documents.
 #[derive(Debug)]
 pub(super) struct Segment {
     docs: Doc,
@@ -20,32 +21,32 @@ pub(super) struct Segment {
 #[derive(Debug)]
 pub(super) struct Term {
     text: Box<str>,
-    /// Documents that have it among their keywords.
+    /// Documents that have the word among their keywords.
     pub(super) keyword_of: Box<[Doc]>,
-    /// Others that have it in their description.
+    /// Other documents that have the word in their description.
     pub(super) described_in: Box<[Doc]>,
 }
 
-/// The same while it grows.
+/// Documents of one word while the segment is built.
 #[derive(Default)]
 struct Postings {
     keyword_of: Vec<Doc>,
     described_in: Vec<Doc>,
 }
 
-/// A segment while its extensions are read.
+/// Builder of a segment.
 #[derive(Default)]
-struct Reader {
-    /// Where each word's postings are.
+struct PostingsReader {
+    /// Index into `postings` of each word.
     places: HashMap<Box<str>, usize>,
     postings: Vec<Postings>,
 }
 
 impl Segment {
-    /// The words of these extensions, as their latest releases describe them. Documents are numbered
-    /// from 0.
+    /// Indexes these extensions by keywords and description of their latest release. Documents are
+    /// numbered from 0.
     pub(super) fn of(extensions: Vec<&Extension>) -> Self {
-        let mut reader = Reader::default();
+        let mut reader = PostingsReader::default();
         let mut docs = 0;
         for extension in extensions {
             reader.read(extension, docs);
@@ -54,8 +55,8 @@ impl Segment {
         Self { docs, terms: reader.terms() }
     }
 
-    /// One segment of several. `renumbered` has the new number of each document of all of them, in
-    /// their order; `None`: it is left out.
+    /// Merges several segments. `renumbered` has the new number of each document of all parts, in
+    /// their order; `None` drops the document.
     pub(super) fn merge(parts: &[Arc<Self>], renumbered: &[Option<Doc>]) -> Self {
         let mut rest = renumbered;
         let mut terms: Vec<(&Term, &[Option<Doc>])> = Vec::new();
@@ -64,19 +65,19 @@ impl Segment {
             terms.extend(part.terms.iter().map(|term| (term, own)));
             rest = others;
         }
-        // Stable sorting finds the runs that are in order already.
+        // A stable sort recognizes runs that are ordered already, as the parts are.
         terms.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
         let merged = terms.chunk_by(|(a, _), (b, _)| a.text == b.text).filter_map(merged_term);
         let docs = renumbered.iter().flatten().map(|doc| doc + 1).max().unwrap_or_default();
         Self { docs, terms: merged.collect() }
     }
 
-    /// How many documents it has.
+    /// Returns the number of documents.
     pub(super) const fn docs(&self) -> Doc {
         self.docs
     }
 
-    /// A word, if any of its documents has it.
+    /// Returns a word if at least one document has it.
     pub(super) fn find(&self, word: &str) -> Option<&Term> {
         let at = self.terms.binary_search_by(|term| (*term.text).cmp(word)).ok()?;
         self.terms.get(at)
@@ -90,11 +91,12 @@ impl Postings {
     }
 }
 
-impl Reader {
+impl PostingsReader {
     fn read(&mut self, extension: &Extension, doc: Doc) {
         let Some(latest) = extension.latest() else { return };
         for keyword in &latest.about.keywords {
             self.read_text(keyword, |postings| {
+                // Documents come in ascending order, so a repeated keyword is the last one pushed.
                 if postings.keyword_of.last() != Some(&doc) {
                     postings.keyword_of.push(doc);
                 }
@@ -102,6 +104,7 @@ impl Reader {
         }
         let description = latest.about.description.as_deref().unwrap_or_default();
         self.read_text(description, |postings| {
+            // A keyword ranks above the description, so the better field alone is stored.
             let known = [postings.keyword_of.last(), postings.described_in.last()];
             if !known.contains(&Some(&doc)) {
                 postings.described_in.push(doc);
@@ -111,7 +114,7 @@ impl Reader {
 
     fn read_text(&mut self, text: &str, mut note: impl FnMut(&mut Postings)) {
         for word in text_words(&fold(text)) {
-            // A key is made for new words only: most are known.
+            // A key is allocated for new words only: most words are known.
             let place = self.places.get(word).copied().unwrap_or_else(|| {
                 self.places.insert(word.into(), self.postings.len());
                 self.postings.push(Postings::default());
@@ -133,10 +136,11 @@ impl Reader {
     }
 }
 
-/// One word of several segments; `None`: none of its documents is left.
+/// Merges one word of several segments; `None` if no document is left.
 fn merged_term(same: &[(&Term, &[Option<Doc>])]) -> Option<Term> {
     let (first, _) = same.first()?;
     let mut postings = Postings::default();
+    // The parts are in order, and so are the new numbers, so the postings stay ordered.
     for (term, renumbered) in same {
         let new = |doc: &Doc| renumbered.get(*doc as usize).copied().flatten();
         postings.keyword_of.extend(term.keyword_of.iter().filter_map(new));

@@ -1,8 +1,8 @@
-//! The count of one search: which documents matched every word so far, and how well.
+//! Tally of one search: the documents that matched every word so far, and their rank.
 
 use crate::catalog::search::segment::Doc;
 
-/// How a word matched, best first.
+/// Rank of a match, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     ExactName,
@@ -13,41 +13,44 @@ pub(super) enum Rank {
 }
 
 impl Rank {
-    /// How many there are.
+    /// Number of ranks.
     pub(super) const COUNT: usize = Self::NearMiss as usize + 1;
 }
 
-/// Documents and the words they matched. Words are counted one after the other, and of each word
-/// the better ranks before the worse.
+/// Documents and the words that they matched. Words are counted one after the other, and within a
+/// word better ranks before worse.
 pub(super) struct Tally {
-    found: Vec<Found>,
-    /// Words that were counted to the end.
+    found: Vec<SearchHit>,
+    /// Number of words that were counted completely.
     words: u16,
-    /// How many documents matched the current word and all before it.
+    /// Number of documents that matched the current word and all before it.
     matched: usize,
 }
 
 #[derive(Clone, Copy)]
-struct Found {
+struct SearchHit {
     words: u16,
     best: Rank,
 }
 
 impl Tally {
-    /// The count before the first word, over so many documents.
+    /// Creates the tally before the first word, for `docs` documents.
     pub(super) fn new(docs: Doc) -> Self {
-        let found = vec![Found { words: 0, best: Rank::NearMiss }; docs as usize];
+        let found = vec![SearchHit { words: 0, best: Rank::NearMiss }; docs as usize];
         Self { found, words: 0, matched: 0 }
     }
 
-    /// Whether a document matched all words before the current one, and not yet this one.
+    /// Returns true if a document matched all words before the current one, but not yet the current
+    /// one.
     pub(super) fn wants(&self, doc: Doc) -> bool {
         self.found.get(doc as usize).is_some_and(|found| found.words == self.words)
     }
 
-    /// The document matches the current word so.
+    /// Counts a match of the current word. A later match of the same word is ignored.
     pub(super) fn hit(&mut self, doc: Doc, rank: Rank) {
         if let Some(found) = self.found.get_mut(doc as usize)
+            // A document that missed an earlier word is out, and one that has this word already has
+            // its best rank.
             && found.words == self.words
         {
             found.words += 1;
@@ -56,13 +59,14 @@ impl Tally {
         }
     }
 
-    /// Goes on to the next word; answers how many documents can still match them all.
+    /// Moves on to the next word. Returns the number of documents that matched every word so far.
     pub(super) fn ends_word(&mut self) -> usize {
         self.words += 1;
         std::mem::take(&mut self.matched)
     }
 
-    /// The best rank of a document that matched every word; `None` too before the first word.
+    /// Returns the best rank of a document that matched every word; `None` also before the first
+    /// word.
     pub(super) fn rank(&self, doc: Doc) -> Option<Rank> {
         let found = self.found.get(doc as usize)?;
         (found.words == self.words && self.words > 0).then_some(found.best)

@@ -1,16 +1,17 @@
-//! What counts as a word, in what publishers write and in what callers type.
+//! Word boundaries in texts of publishers and in queries.
 
-/// Folds case: texts that differ in case alone become the same text. Upper case comes first, so that
-/// `ß` is `ss` and both forms of a final sigma are one.
+/// Folds case: texts that differ only in case become equal. Upper case comes first, so that `ß`
+/// becomes `ss` and both forms of a final sigma become one.
 pub(super) fn fold(text: &str) -> String {
+    // Most texts are ASCII, and their bytes fold faster than Unicode characters.
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// The words of a folded text: what stands between spaces and punctuation, and, where it is joined
-/// of several (`key-value`, `k8s.io`), each of these as well.
+/// Returns the words of a folded text. Of a compound such as `key-value` or `k8s.io`, returns the
+/// whole and each part.
 pub(super) fn text_words(folded: &str) -> impl Iterator<Item = &str> {
     runs(folded).map(trimmed).filter(|word| !word.is_empty()).flat_map(|word| {
         let is_joined = word.contains(is_joiner);
@@ -24,22 +25,23 @@ pub(super) fn text_words(folded: &str) -> impl Iterator<Item = &str> {
 pub(super) struct QueryWord(String);
 
 impl QueryWord {
-    /// As it was typed, to be compared with names: they may end in `-`, `_` or `.`.
+    /// Returns the word as typed, for names, which may end in `-`, `_` or `.`.
     pub(super) fn typed(&self) -> &str {
         &self.0
     }
 
-    /// Without what stands around it, to be compared with words.
+    /// Returns the word without leading and trailing marks, for the words of texts.
     pub(super) fn plain(&self) -> &str {
         trimmed(&self.0)
     }
 }
 
-/// The words of a query, each once. They are not taken apart where they are joined.
+/// Returns the words of a query, each once. Compounds are not split.
 pub(super) fn query_words(query: &str) -> Vec<QueryWord> {
     let folded = fold(query);
     let mut words: Vec<QueryWord> = Vec::new();
     for run in runs(&folded) {
+        // A name never begins with a mark, but an unfinished one in the query may end with a mark.
         let word = QueryWord(run.trim_start_matches(is_joiner).to_owned());
         if !word.0.is_empty() && !words.contains(&word) {
             words.push(word);
@@ -48,12 +50,12 @@ pub(super) fn query_words(query: &str) -> Vec<QueryWord> {
     words
 }
 
-/// Letters, digits, and what may join them.
+/// Splits a text into runs of letters, digits and joining marks.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && !is_joiner(c))
 }
 
-/// What names are made of beside letters and digits, and the `+` of versions.
+/// Returns true for the marks in names, and for the `+` in versions.
 fn is_joiner(c: char) -> bool {
     matches!(c, '-' | '_' | '.' | '+')
 }

@@ -1,4 +1,4 @@
-//! A file of state: written whole or not at all, and verified before it is believed.
+//! State file: written as a whole or not at all, and verified by a checksum when it is read.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Read as _, Seek as _, SeekFrom, Write};
@@ -15,31 +15,33 @@ use crate::files::folder::Folder;
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
-/// Largest file, in bytes. A backend may have `catalog.max_bytes` of memory, 1 GiB unless set.
+/// Maximum length of the file in bytes. A backend may take `catalog.max_bytes` of memory, 1 GiB by
+/// default.
 const LENGTH_MAX: u64 = 4 << 30;
-/// Longest first line, in bytes. Nothing else is read of a file that has none of ours.
+/// Maximum length of the first line in bytes. A file without a valid first line is not read
+/// further.
 const HEAD_MAX: u64 = 256;
 
-/// The first line of the file; the rest is the payload.
+/// First line of the file; the rest is the payload.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     version: u32,
-    /// Of the payload.
+    /// Digest of the payload.
     digest: String,
 }
 
-/// One directory's file.
+/// A state file in a directory.
 #[derive(Clone, Debug)]
 pub(in crate::catalog) struct StateFile {
     dir: PathBuf,
     name: &'static str,
-    /// The form of the content.
+    /// Version of the format.
     version: u32,
 }
 
 impl StateFile {
-    /// The file of this name. A new version is given out whenever an older service would misread
+    /// Creates a handle for the file `name`. Raise `version` when an older service would misread
     /// the content.
     pub(in crate::catalog) fn new(
         dir: impl Into<PathBuf>,
@@ -53,16 +55,17 @@ impl StateFile {
         self.dir.join(self.name)
     }
 
-    /// What names of files begin with that are still being written.
+    /// Returns the prefix of temporary file names.
     fn unfinished(&self) -> String {
         format!(".{}.unfinished-", self.name)
     }
 
-    /// What the payload means, once it is verified; `None` if there is no file.
+    /// Verifies the file and returns its parsed payload; `None` if there is no file.
     ///
     /// # Errors
-    /// The file cannot be read, is of another version, or does not match its checksum; or its
-    /// payload means nothing.
+    ///
+    /// The file cannot be read, has another version, does not match its checksum, or `meaning`
+    /// fails.
     pub(in crate::catalog) fn read<T>(
         &self,
         meaning: impl FnOnce(&[u8]) -> Result<T>,
@@ -77,10 +80,11 @@ impl StateFile {
         }
     }
 
-    /// All bytes of a file, if it begins as ours do.
+    /// Reads a file whose first line is valid.
     fn bytes(&self, mut file: File, length: u64) -> Result<Vec<u8>> {
         let unreadable = |error| damaged("it cannot be read").because(error);
         let mut begins = Vec::new();
+        // A foreign file of any size may lie here, so only its beginning is read at first.
         (&file).take(HEAD_MAX).read_to_end(&mut begins).map_err(unreadable)?;
         self.payload_of(&begins)?;
         if length > LENGTH_MAX {
@@ -90,11 +94,13 @@ impl StateFile {
         files::read(file, LENGTH_MAX).map_err(unreadable)
     }
 
-    /// Makes the directory if it is not there, and tries whether it can be written.
+    /// Creates the directory if necessary, and checks that it is writable.
     ///
     /// # Errors
-    /// It cannot.
+    ///
+    /// The directory cannot be created or written.
     pub(in crate::catalog) fn prepare(&self) -> Result<()> {
+        // Permissions, quotas and read-only mounts show reliably only when a file is created.
         let tried = || {
             files::private_directory(&self.dir)?;
             Unfinished::begin(Folder::named(&self.dir)?, &self.unfinished())
@@ -102,9 +108,10 @@ impl StateFile {
         tried().map(drop).map_err(unwritable)
     }
 
-    /// Puts a payload in the place of the one before. A crash leaves one of both, never a part.
+    /// Replaces the file. After a crash either the old or the new content is there, never a part.
     ///
     /// # Errors
+    ///
     /// The directory cannot be written, or is full.
     pub(in crate::catalog) fn write(
         &self,
@@ -117,9 +124,10 @@ impl StateFile {
         let dir = Folder::named(&self.dir)?;
         let (mut file, unfinished) =
             Unfinished::begin(Folder::named(&self.dir)?, &self.unfinished())?;
-        // What it is to be is known at the end, and is as long as what stands there until then.
+        // The digest is known only at the end. This placeholder has the same length.
         self.write_head(&mut file, &Digest::sha256(b""))?;
         let digest = write_hashed(&file, payload)?;
+        // Refused here rather than at the next start, when the state would be lost.
         if file.metadata()?.size() > LENGTH_MAX {
             return Err(io::Error::other(format!(
                 "it would be larger than {LENGTH_MAX} bytes, which is not read back; lower \
@@ -139,10 +147,10 @@ impl StateFile {
         file.write_all(b"\n")
     }
 
-    /// Moves what cannot be used out of the way, where people can look at it; answers with its
-    /// new name.
+    /// Renames an unusable file so that operators can inspect it. Returns the new path.
     ///
     /// # Errors
+    ///
     /// The directory cannot be written.
     pub(in crate::catalog) fn set_aside(&self, now: Timestamp) -> io::Result<PathBuf> {
         let name = format!("{}.damaged-{}", self.name, now.as_second());
@@ -151,8 +159,8 @@ impl StateFile {
         Ok(self.dir.join(name))
     }
 
-    /// Removes what a crash left unfinished. What cannot be removed does no harm, nor does what is
-    /// no file.
+    /// Removes temporary files that a crash left behind. Failures are ignored: such files do no
+    /// harm.
     pub(in crate::catalog) fn remove_unfinished(&self) {
         let Ok(dir) = Folder::named(&self.dir) else { return };
         let (files, _) = dir.files().unwrap_or_default();
@@ -171,13 +179,15 @@ impl StateFile {
         Ok(payload)
     }
 
-    /// What the payload's digest is to be, and as much of the payload as is there.
+    /// Parses the first line. Returns the expected digest and the bytes of the payload that were
+    /// read.
     fn payload_of<'a>(&self, bytes: &'a [u8]) -> Result<(String, &'a [u8])> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let parts = end.and_then(|end| bytes.split_at_checked(end + 1));
         let (head, payload) = parts.ok_or_else(|| damaged("its first line is cut short"))?;
         let head: Head = serde_json::from_slice(head)
             .map_err(|error| damaged("its first line is none of ours").because(error))?;
+        // Checked before the digest, so that the error names the version, not damage.
         if head.version != self.version {
             return Err(damaged(format!(
                 "it is of version {}, not {}",
@@ -192,7 +202,7 @@ fn unwritable(error: io::Error) -> Error {
     Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
 }
 
-/// Writes a payload; answers with its digest.
+/// Writes a payload and returns its digest.
 fn write_hashed(
     file: &File,
     payload: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -204,7 +214,7 @@ fn write_hashed(
     Ok(hashed.hasher.finish())
 }
 
-/// A file that is being written, and the digest of what was written.
+/// A file that is being written, with the digest of the bytes so far.
 struct Hashed<'a> {
     file: &'a File,
     hasher: DigestHasher,
@@ -213,6 +223,7 @@ struct Hashed<'a> {
 impl Write for Hashed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
+        // A write may be short: only the bytes that went out belong to the digest.
         self.hasher.update(bytes.get(..written).unwrap_or_default());
         Ok(written)
     }

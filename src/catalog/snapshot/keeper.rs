@@ -1,4 +1,4 @@
-//! Keeps the catalog on disk: reads it at the start, writes it after changes and at the end.
+//! Persistence of the catalog: loads it at startup, saves it after changes and at shutdown.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,40 +14,41 @@ use crate::catalog::snapshot::file::StateFile;
 use crate::catalog::snapshot::stored::{read_lines, write_lines};
 use crate::catalog::snapshot::{Fingerprints, Knowledge};
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 
-/// The form of the file. A new one is given out whenever an older service would misread it.
+/// Version of the file format. It is raised when an older service would misread the file.
 const VERSION: u32 = 2;
 const NAME: &str = "catalogue.json";
-/// How often it is looked whether there is something to write.
+/// Interval of the checks for unsaved changes.
 const LOOK: Duration = Duration::from_secs(5);
-/// Rounds that found nothing new are written this often: they only make what is stored younger. A
-/// write that failed is tried again as often.
+/// Interval of saves after rounds without changes, which only update the age of the data. Also the
+/// pause after a failed write.
 const REFRESH: Duration = Duration::from_secs(60);
-/// A large catalog is written less often, so that writing takes at most this part of the time.
+/// Pause after a write, as a multiple of the time that the write took: large catalogs are saved
+/// less often.
 const SHARE: u32 = 10;
 
-/// One catalog and the directory that it is kept in.
+/// A catalog and the file that it is saved in.
 pub struct Keeper {
     catalog: Arc<Catalog>,
     fingerprints: Fingerprints,
     file: StateFile,
-    /// Locked while writing, so that two writes cannot overtake each other.
+    /// Locked during a write, so that writes do not overlap.
     written: Mutex<Written>,
 }
 
-/// How the last write went.
+/// Result of the last write.
 #[derive(Default)]
 struct Written {
     knowledge: Knowledge,
-    /// No sooner than this is it written again, for changes and for rounds.
+    /// Earliest time of the next write, for changes and for rounds.
     next: Option<(Instant, Instant)>,
     failed: bool,
 }
 
 impl Keeper {
-    /// Keeps this catalog in this directory. The fingerprints say what each backend is
-    /// configured to be.
+    /// Creates a keeper for a catalog and a directory. The fingerprints identify the configuration
+    /// of each backend.
     #[must_use]
     pub fn new(
         catalog: Arc<Catalog>,
@@ -58,14 +59,15 @@ impl Keeper {
         Arc::new(Self { catalog, fingerprints, file, written })
     }
 
-    /// Takes over what was kept, where the wall clock shows `now`; answers with the backends that
-    /// something was known of. A file that cannot be used is set aside and named in the log.
-    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<BackendKind> {
+    /// Loads the saved state, given the wall clock `now`. Returns the backends that were restored.
+    /// An unusable file is renamed, and the log names it.
+    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Vec<BackendId> {
         let this = Arc::clone(self);
         let reading = move || (this.file.prepare(), this.read_here(now));
         match tokio::task::spawn_blocking(reading).await {
             Ok((writable, read)) => {
-                // Whoever configured it is there now, and perhaps not when the first write fails.
+                // Reported now, while the operator who configured the directory is watching, not at
+                // the first write.
                 self.written.lock().failed = writable.is_err();
                 self.tell(writable.as_ref().err());
                 read
@@ -77,15 +79,16 @@ impl Keeper {
         }
     }
 
-    fn read_here(&self, now: Timestamp) -> Vec<BackendKind> {
+    fn read_here(&self, now: Timestamp) -> Vec<BackendId> {
+        // A crash during a write leaves a temporary file as large as the catalog.
         self.file.remove_unfinished();
         match self.file.read(read_lines) {
             Ok(None) => Vec::new(),
             Ok(Some(snapshot)) => {
                 let restored = self.catalog.restore(snapshot, &self.fingerprints, now);
-                for source in &restored {
-                    let extensions = self.catalog.view().entries(Some(*source)).len();
-                    info!(backend = %source, extensions, "catalog loaded from the last run");
+                for backend in &restored {
+                    let extensions = self.catalog.view().entries((*backend).into()).len();
+                    info!(%backend, extensions, "catalog loaded from the last run");
                 }
                 restored
             }
@@ -110,12 +113,12 @@ impl Keeper {
         }
     }
 
-    /// Writes after changes, until dropped.
+    /// Saves after changes, until dropped.
     pub async fn run(self: Arc<Self>) {
         loop {
             sleep(LOOK).await;
             if self.is_due() {
-                // Said in the log where it failed.
+                // `save` has logged the failure.
                 let _ = self.save(Timestamp::now()).await;
             }
         }
@@ -129,10 +132,11 @@ impl Keeper {
             || (knowledge != written.knowledge && now >= refresh)
     }
 
-    /// Writes what is known now, where the wall clock shows `now`, if it is not written already.
+    /// Saves the current state, given the wall clock `now`, unless it is saved already.
     ///
     /// # Errors
-    /// It cannot be written. That is in the log, once until it can be written again.
+    ///
+    /// The file cannot be written. The log has one line at the first failure and one at the end.
     pub async fn save(self: &Arc<Self>, now: Timestamp) -> Result<()> {
         let this = Arc::clone(self);
         let saved = tokio::task::spawn_blocking(move || this.save_here(now)).await;
@@ -145,17 +149,19 @@ impl Keeper {
 
     fn save_here(&self, now: Timestamp) -> Result<()> {
         let mut written = self.written.lock();
+        // Taken before the snapshot: a change in between is saved twice rather than missed.
         let knowledge = self.catalog.state_of_knowledge();
         if written.knowledge == knowledge && !written.failed {
             return Ok(());
         }
         let begun = Instant::now();
         let snapshot = self.catalog.snapshot(&self.fingerprints, now);
-        // Before anything is known there is nothing to keep, and perhaps something to lose.
+        // Without any state there is nothing to save, and an older file may still hold some.
         if snapshot.backends.is_empty() {
             return self.file.prepare();
         }
         let saved = self.file.write(|file| write_lines(&snapshot, file));
+        // After the write, not at its start: a slow disk gets its pause as well.
         let ended = Instant::now();
         let pause = LOOK.max((ended - begun) * SHARE);
         written.failed = saved.is_err();
@@ -167,10 +173,10 @@ impl Keeper {
         saved
     }
 
-    /// Says a failure, and its end, once in the log, and in `/health` while it lasts.
+    /// Reports a failure: in the log at its start and end, and in `/health` while it lasts.
     fn tell(&self, failure: Option<&Error>) {
         let failure = failure.map(Error::report);
-        let before = self.catalog.set_unkept(failure.clone());
+        let before = self.catalog.set_persist_error(failure.clone());
         match (before, failure) {
             (None, Some(report)) => {
                 let path = self.file.path();

@@ -1,8 +1,8 @@
-//! The stored vocabulary: a snapshot as lines of JSON, and back through the parsers of the domain.
+//! Stored form of a snapshot: lines of JSON, read back through the parsers of the domain.
 //!
-//! The first line has all but the extensions, and how many each backend has; the others are one
-//! extension each. So none but those at hand are ever held in both vocabularies, and several threads
-//! can read them.
+//! The first line has everything but the extensions, and their number for each backend. Each
+//! further line is one extension. So only a few extensions exist in both forms at a time, and
+//! several threads can parse the lines.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,12 +21,12 @@ use crate::catalog::snapshot::stored_release::{StoredAbout, StoredRelease, read_
 use crate::catalog::snapshot::text::Text;
 use crate::catalog::snapshot::{Kept, Snapshot, Unsettled};
 use crate::error::Result;
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Fewer lines than this are not worth a thread.
+/// Minimum number of lines per thread.
 const LINES_MIN: usize = 500;
 
 #[derive(Serialize, Deserialize)]
@@ -34,7 +34,7 @@ const LINES_MIN: usize = 500;
 struct StoredSnapshot<'a> {
     #[serde(borrow)]
     backends: Vec<StoredBackend<'a>>,
-    /// Names by their owner.
+    /// Names by owner.
     owners: BTreeMap<String, Vec<Text<'a>>>,
 }
 
@@ -56,21 +56,21 @@ struct StoredBackend<'a> {
     listing_gap: Option<Text<'a>>,
     /// Repository and reason.
     faults: Vec<(Text<'a>, Text<'a>)>,
-    /// The subject of each fault, unless all are about a repository.
+    /// Subject of each fault; empty if all concern a repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fault_subjects: Vec<StoredSubject<'a>>,
-    /// How many of the lines below are its extensions, after those of the backends before it.
+    /// Number of extensions. Their lines follow those of the previous backends.
     extensions: usize,
-    /// Extensions that were said to be gone, once.
+    /// Extensions that were reported as gone once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     doubted: Vec<Text<'a>>,
-    /// Extensions that are to be read again.
+    /// Extensions in the refresh queue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dirty: Vec<Text<'a>>,
-    /// Extensions that there was no room for.
+    /// Extensions that were refused for lack of room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Text<'a>>,
-    /// Extensions whose last read proved less than everything.
+    /// Extensions whose last read failed or was incomplete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     incomplete: Vec<Text<'a>>,
 }
@@ -87,7 +87,7 @@ struct StoredExtension<'a> {
     faults: Vec<StoredFault<'a>>,
     #[serde(default, skip_serializing_if = "StoredCoverage::is_complete")]
     coverage: StoredCoverage<'a>,
-    /// What its releases say, each text once: most say the same.
+    /// Descriptions of releases, each once: most releases of an extension have equal ones.
     abouts: Vec<StoredAbout<'a>>,
     releases: Vec<StoredRelease<'a>>,
 }
@@ -95,11 +95,12 @@ struct StoredExtension<'a> {
 /// Writes a snapshot as lines of JSON.
 ///
 /// # Errors
-/// The writer's.
+///
+/// The writer's errors.
 pub(super) fn write_lines(snapshot: &Snapshot, mut out: &mut dyn Write) -> io::Result<()> {
     let mut owners: BTreeMap<String, Vec<Text<'_>>> = BTreeMap::new();
     for (id, owner) in &snapshot.owners {
-        owners.entry(owner.to_string()).or_default().push(id.to_string().into());
+        owners.entry(owner.qualified()).or_default().push(id.to_string().into());
     }
     let backends = snapshot.backends.iter().map(stored_backend).collect();
     serde_json::to_writer(&mut out, &StoredSnapshot { backends, owners })?;
@@ -110,10 +111,11 @@ pub(super) fn write_lines(snapshot: &Snapshot, mut out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-/// The snapshot of these lines, nothing of it believed that the domain does not accept.
+/// Parses a snapshot. Every value must be valid in the domain.
 ///
 /// # Errors
-/// The first thing that is not acceptable.
+///
+/// Names the first value that is not valid.
 pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
     let text = str::from_utf8(json).map_err(|error| damaged("it is no text").because(error))?;
     let (head, below) = text.split_once('\n').unwrap_or((text, ""));
@@ -121,11 +123,12 @@ pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
     let lines: Vec<&str> = below.split_terminator('\n').collect();
     let mut owners = Vec::new();
     for (owner, ids) in stored.owners {
-        let owner: BackendKind = parsed("owner", &owner)?;
+        let owner: BackendId = parsed("owner", &owner)?;
         for id in ids {
             owners.push((read_id(&id)?, owner));
         }
     }
+    // The file groups names by owner; the catalog expects them ordered by name.
     owners.sort();
     let mut rest = lines.as_slice();
     let mut backends = Vec::new();
@@ -136,6 +139,7 @@ pub(super) fn read_lines(json: &[u8]) -> Result<Snapshot> {
         backends.push(read_backend(backend, own)?);
         rest = others;
     }
+    // Extra lines mean that the counts are wrong, so no line can be attributed with certainty.
     if rest.is_empty() { Ok(Snapshot { backends, owners }) } else { Err(damaged("it goes on")) }
 }
 
@@ -148,7 +152,7 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
     let faults = kept.faults.iter();
     let ids = |ids: &[ExtensionId]| ids.iter().map(|id| id.to_string().into()).collect();
     StoredBackend {
-        source: kept.source.as_str().into(),
+        source: kept.backend.qualified().into(),
         fingerprint: kept.fingerprint.as_str().into(),
         current_as_of: kept.current_as_of,
         complete_as_of: kept.complete_as_of,
@@ -168,15 +172,16 @@ fn stored_backend(kept: &Kept) -> StoredBackend<'_> {
 }
 
 fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
-    let source: BackendKind = parsed("source", &stored.source)?;
+    let backend: BackendId = parsed("source", &stored.source)?;
     let mut subjects = stored.fault_subjects.into_iter();
     let faults = stored.faults.into_iter().map(|(repository, reason)| {
+        // Without subjects, every fault is about a repository.
         let subject = subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
         Ok(Fault { repository: repository.into(), subject, reason: reason.into() })
     });
     let faults = faults.collect::<Result<_>>()?;
     Ok(Kept {
-        source,
+        backend,
         fingerprint: stored.fingerprint.into(),
         current_as_of: stored.current_as_of,
         complete_as_of: stored.complete_as_of,
@@ -186,7 +191,7 @@ fn read_backend(stored: StoredBackend<'_>, lines: &[&str]) -> Result<Kept> {
         identity: stored.identity.map(Into::into),
         listing_gap: stored.listing_gap.map(Into::into),
         faults,
-        extensions: read_extensions(source, lines)?,
+        extensions: read_extensions(backend, lines)?,
         unsettled: Unsettled {
             doubted: read_ids(&stored.doubted)?,
             dirty: read_ids(&stored.dirty)?,
@@ -211,20 +216,16 @@ fn stored_extension(extension: &Extension, read: Timestamp) -> StoredExtension<'
     }
 }
 
-/// The extensions of these lines, read by as many threads as there are processors: this is most of
-/// the time that a start takes.
-fn read_extensions(
-    source: BackendKind,
-    lines: &[&str],
-) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
+/// Parses these lines with one thread per processor, because this takes most of the startup time.
+fn read_extensions(backend: BackendId, lines: &[&str]) -> Result<Vec<(Arc<Extension>, Timestamp)>> {
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let share = lines.len().div_ceil(threads).max(LINES_MIN);
     let read = |lines: &[&str]| -> Result<Vec<_>> {
-        lines.iter().map(|line| read_extension(source, from_json(line)?)).collect()
+        lines.iter().map(|line| read_extension(backend, from_json(line)?)).collect()
     };
     thread::scope(|scope| {
         let parts = lines.chunks(share).map(|part| scope.spawn(move || read(part)));
-        // All of them begin before the first is waited for.
+        // Collected, so that all threads start before the first is awaited.
         let parts: Vec<_> = parts.collect();
         let mut extensions = Vec::with_capacity(lines.len());
         for part in parts {
@@ -235,14 +236,16 @@ fn read_extensions(
 }
 
 fn read_extension(
-    source: BackendKind,
+    backend: BackendId,
     stored: StoredExtension<'_>,
 ) -> Result<(Arc<Extension>, Timestamp)> {
     let id = read_id(&stored.id)?;
     let abouts: Vec<_> = stored.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
     let releases = stored.releases.into_iter();
-    let releases = releases.map(|one| read_release(source, one, &abouts)).collect::<Result<_>>()?;
+    let releases =
+        releases.map(|one| read_release(backend, one, &abouts)).collect::<Result<_>>()?;
     let faults = stored.faults.into_iter().map(StoredFault::read);
+    // The constructor sorts the releases, so an edited order does no harm.
     let extension = Extension::new(id, releases)
         .awaiting_archive(stored.awaits_archive)
         .with_faults(faults.collect::<Result<_>>()?)
@@ -254,7 +257,7 @@ fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
     texts.iter().map(|text| read_id(text)).collect()
 }
 
-/// The id in a text like `provider/aws`.
+/// Parses an id such as `provider/aws`.
 pub(in crate::catalog) fn read_id(text: &str) -> Result<ExtensionId> {
     text.parse().map_err(|error| damaged(format!("{text:?} is no extension")).because(error))
 }

@@ -1,4 +1,4 @@
-//! Faults and coverage in the stored vocabulary.
+//! Stored form of faults and coverage.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,9 @@ pub(super) enum StoredSubject<'a> {
 }
 
 impl<'a> StoredSubject<'a> {
-    /// The subjects of these faults; none if all are about a repository.
+    /// Returns the subjects of these faults; empty if all concern a repository.
     pub(super) fn of_all(faults: &'a [Fault]) -> Vec<Self> {
+        // The usual case, which takes no space in the file.
         if faults.iter().all(|fault| fault.subject == FaultSubject::Repository) {
             return Vec::new();
         }
@@ -46,7 +47,8 @@ impl<'a> StoredSubject<'a> {
     }
 
     /// # Errors
-    /// A tag that is none.
+    ///
+    /// A tag is not valid.
     pub(super) fn read(self) -> Result<FaultSubject> {
         Ok(match self {
             Self::Listing => FaultSubject::Listing,
@@ -65,7 +67,7 @@ impl<'a> StoredSubject<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum StoredFault<'a> {
-    /// Version 0.1 wrote the reason alone.
+    /// Version 0.1 wrote only the reason.
     Reason(#[serde(borrow)] Text<'a>),
     Whole {
         #[serde(borrow)]
@@ -85,9 +87,11 @@ impl<'a> StoredFault<'a> {
     }
 
     /// # Errors
-    /// A tag that is none.
+    ///
+    /// A tag is not valid.
     pub(super) fn read(self) -> Result<ExtensionFault> {
         Ok(match self {
+            // Without the flag in the file, `unreadable` avoids a 404 that may be wrong.
             Self::Reason(reason) => ExtensionFault {
                 unreadable: true,
                 ..ExtensionFault::of_repository(String::from(reason))
@@ -99,7 +103,7 @@ impl<'a> StoredFault<'a> {
     }
 }
 
-/// The coverage of an extension's list of releases.
+/// Coverage of an extension's list of releases.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredCoverage<'a> {

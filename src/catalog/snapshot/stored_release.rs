@@ -1,4 +1,4 @@
-//! A release and its files in the stored vocabulary.
+//! Stored form of a release and its files.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::catalog::snapshot::damage::{damaged, parsed};
 use crate::catalog::snapshot::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_kind::BackendKind;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::{About, Release};
 
-/// What its publisher says of a release.
+/// Description of a release by its publisher.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredAbout<'a> {
@@ -28,13 +28,13 @@ pub(super) struct StoredAbout<'a> {
     license: Option<Text<'a>>,
 }
 
-/// One release; its version is read from the tag again.
+/// One release; its version is parsed from the tag again.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredRelease<'a> {
     #[serde(borrow)]
     tag: Text<'a>,
-    /// Not in files of older releases.
+    /// Absent in files of older versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     marked_prerelease: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,14 +44,14 @@ pub(super) struct StoredRelease<'a> {
     assets: Vec<StoredArtifact<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     manifest_digest: Option<Text<'a>>,
-    /// Place among what the extension's releases say, from 0.
+    /// Index into the `abouts` of the extension, from 0.
     about: usize,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredChoice<'a> {
-    /// The asset of this place, from 0.
+    /// Index into `assets`, from 0.
     Asset(usize),
     /// A file that is not among the assets.
     #[serde(borrow)]
@@ -64,7 +64,7 @@ enum StoredChoice<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredArtifact<'a> {
-    /// Where it is not the digest, as it is in registries.
+    /// Identity of the file; absent if it equals the digest, as in registries.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     key: Option<Text<'a>>,
     file_name: Text<'a>,
@@ -90,7 +90,8 @@ impl<'a> StoredAbout<'a> {
 impl From<StoredAbout<'_>> for About {
     fn from(stored: StoredAbout<'_>) -> Self {
         let StoredAbout { description, author, repository, keywords, license } = stored;
-        // It ends in a page as a link: only what was one when it was read first.
+        // Pages link to this URL, so an edited file must not bring in another scheme such as
+        // `javascript:`.
         let web = |url: &Text<'_>| url.starts_with("https://") || url.starts_with("http://");
         Self {
             description: description.map(Into::into),
@@ -103,7 +104,7 @@ impl From<StoredAbout<'_>> for About {
 }
 
 impl<'a> StoredRelease<'a> {
-    /// Stores a release; what it says goes to the others' words, unless it is among them.
+    /// Converts a release. Its description is added to `abouts` unless an equal one is there.
     pub(super) fn of(release: &'a Release, abouts: &mut Vec<&'a About>) -> Self {
         let known = abouts.iter().position(|about| **about == *release.about);
         let about = known.unwrap_or_else(|| {
@@ -112,6 +113,7 @@ impl<'a> StoredRelease<'a> {
         });
         let assets = &release.assets;
         let artifact = match &release.artifact {
+            // Stored once as an index: the archive is almost always one of the assets.
             ArtifactChoice::Chosen(artifact) => assets
                 .iter()
                 .position(|asset| asset == artifact)
@@ -146,12 +148,13 @@ fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
     }
 }
 
-/// A release of this backend, which shares its words with others.
+/// Parses a release of this backend. Descriptions are shared.
 ///
 /// # Errors
-/// The first value that the domain does not accept, or a place where nothing is.
+///
+/// A value is not valid in the domain, or an index is out of range.
 pub(super) fn read_release(
-    source: BackendKind,
+    backend: BackendId,
     stored: StoredRelease<'_>,
     abouts: &[Arc<About>],
 ) -> Result<Release> {
@@ -177,11 +180,12 @@ pub(super) fn read_release(
         assets,
         manifest_digest: digest.transpose()?,
         about: Arc::clone(abouts.get(stored.about).ok_or_else(nowhere)?),
-        ..Release::of_tag(source, parsed("tag", &stored.tag)?)
+        ..Release::of_tag(backend, parsed("tag", &stored.tag)?)
     })
 }
 
 fn read(stored: StoredArtifact<'_>) -> Result<Arc<Artifact>> {
+    // Without a key the digest is the identity, as in registries.
     let digest = stored.digest.as_deref().map(|text| parsed("digest", text)).transpose()?;
     let key = stored.key.or(stored.digest);
     Ok(Arc::new(Artifact {

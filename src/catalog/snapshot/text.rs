@@ -1,11 +1,11 @@
-//! A text of the stored vocabulary: borrowed from what is stored wherever it can be.
+//! Strings of the stored form, borrowed from the file where possible.
 
 use std::borrow::Cow;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is copied only if the JSON has escapes in it, or if it is made to be stored.
+/// A string that is copied only if the JSON has escapes in it, or if it is made to be stored.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,12 +1,12 @@
-//! Repositories whose names nearly fit the naming of extensions, and how they should be called.
+//! Repositories whose names nearly match the naming scheme, and the names they should have.
 
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType, InvalidName};
 
-/// What people write between the words of a name.
+/// Separators found between the words of a name.
 const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
 
-/// Endings that stand for a type. The words of an ending may have any separator between them.
+/// Suffixes that denote a type. The words of a suffix may have any separator between them.
 const ENDINGS: [(&str, ExtensionType); 10] = [
     ("prov", ExtensionType::Provider),
     ("provider", ExtensionType::Provider),
@@ -20,10 +20,10 @@ const ENDINGS: [(&str, ExtensionType); 10] = [
     ("cluster", ExtensionType::Cluster),
 ];
 
-/// Words one edit away from the name of a type that mean something else.
+/// Words one edit away from the name of a type that have a meaning of their own.
 const OTHER_WORDS: [&str; 4] = ["clutter", "provide", "provided", "provides"];
 
-/// A repository whose name nearly fits.
+/// A repository whose name nearly matches the naming scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearMiss {
     source: BackendKind,
@@ -31,19 +31,19 @@ pub struct NearMiss {
     wrong: Wrong,
 }
 
-/// What is wrong with a name.
+/// The defect of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wrong {
-    /// The ending: it should be that of this extension.
+    /// Wrong suffix; with the right one it is this extension.
     Ending(ExtensionId),
-    /// The part before the ending.
+    /// Invalid part before the suffix.
     Name,
-    /// Upper-case letters, which names in registries do not have.
+    /// Upper-case letters, which repository names in OCI registries must not have.
     Case(ExtensionId),
 }
 
-/// How a name nearly fits the naming of this kind of backend. In a registry the name is the last
-/// segment of the path. `None`: it fits, or is a name of something else.
+/// Checks a repository name against the naming scheme of this kind of backend. In OCI registries
+/// the name is the last path segment. Returns `None` if the name matches or is unrelated.
 #[must_use]
 pub fn near_miss(repository: &str, source: BackendKind) -> Option<NearMiss> {
     if let Some(id) = ExtensionId::from_repository(repository, source) {
@@ -60,14 +60,14 @@ pub fn near_miss(repository: &str, source: BackendKind) -> Option<NearMiss> {
 }
 
 impl NearMiss {
-    /// A repository of a registry that would be this extension, were its path in lower case.
+    /// Creates a miss for a repository that would be this extension if its path were in lower case.
     #[must_use]
     pub const fn in_upper_case(id: ExtensionId) -> Self {
         let extension_type = id.extension_type;
         Self { source: BackendKind::Oci, extension_type, wrong: Wrong::Case(id) }
     }
 
-    /// The extension that it would be under the right name.
+    /// Returns the extension that the repository would be under the right name.
     #[must_use]
     pub const fn meant(&self) -> Option<&ExtensionId> {
         match &self.wrong {
@@ -76,8 +76,8 @@ impl NearMiss {
         }
     }
 
-    /// One sentence that says what to rename it to; `is_served` says which extensions have their
-    /// name already.
+    /// Returns one sentence that recommends a new name; `is_served` tells which extensions exist
+    /// already.
     #[must_use]
     pub fn reason(&self, is_served: impl Fn(&ExtensionId) -> bool) -> String {
         match &self.wrong {
@@ -107,9 +107,9 @@ impl NearMiss {
     }
 }
 
-/// The part of a name before an ending that stands for a type, and the type.
+/// Splits a name into the part before a suffix that denotes a type, and the type.
 fn split(repository: &str) -> Option<(&str, ExtensionType)> {
-    // Bytes are replaced one by one, so that lengths stay.
+    // Every separator is one byte, so offsets in the folded name are valid in the original.
     let folded = repository.to_ascii_lowercase().replace(SEPARATORS, "-");
     let known = ENDINGS.iter().filter_map(|(ending, extension_type)| {
         let stem = folded.strip_suffix(ending)?.strip_suffix('-')?;
@@ -121,12 +121,15 @@ fn split(repository: &str) -> Option<(&str, ExtensionType)> {
     Some((stem, extension_type))
 }
 
-/// The length of the part before a last word that is the name of a type but for one edit.
+/// Finds a last word one edit away from the name of a type. Returns the length of the part before
+/// it.
 fn misspelled(folded: &str) -> Option<(usize, ExtensionType)> {
     let (stem, word) = folded.rsplit_once('-')?;
     let is_near = |extension_type: &ExtensionType| {
         let right = extension_type.as_str();
         word.len().abs_diff(right.len()) <= 1
+            // People rarely mistype the first letter, and requiring it keeps out words such as
+            // `bluster`.
             && word.get(..1) == right.get(..1)
             && strsim::osa_distance(word, right) <= 1
     };

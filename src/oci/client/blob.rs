@@ -11,26 +11,27 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::answer::Streamed;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::oci::auth::Refusable as _;
-use crate::oci::client::{Client, Question, elsewhere, is_no};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::client::{Client, RegistryRequest, elsewhere, is_no};
+use crate::oci::labels;
+use crate::oci::repository::OciRepository;
 
 impl Client {
-    /// A small blob, its digest checked.
+    /// Reads a small blob and verifies its digest.
     ///
     /// # Errors
-    /// `NotFound`, `BackendRefused`; `BackendFaulty` for more than `max_bytes` or other bytes than
-    /// asked for; and what sending can bring.
+    /// `NotFound`, `BackendRefused`, `BackendFaulty` if the blob is longer than `max_bytes` or does
+    /// not match the digest, and the errors of sending.
     pub async fn blob(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Bytes> {
-        let answer = self.fetch(&self.ask_blob(repository, digest), max_bytes, Room::Much).await?;
+        let answer =
+            self.fetch(&self.ask_blob(repository, digest), max_bytes, MemoryBudget::Much).await?;
         if answer.status != StatusCode::OK {
             return Err(Self::failure(&answer, format!("{repository} has no blob {digest}")));
         }
@@ -41,15 +42,15 @@ impl Client {
         }
     }
 
-    /// The bytes of a blob of known size, or the given part of them. Not checked: a part cannot
-    /// be, and the whole is by [`Download::verified`].
+    /// Opens a blob of known size, or a byte range within the blob. The bytes are not verified: a
+    /// part cannot be, and the whole is verified by [`Download::verified`].
     ///
     /// # Errors
-    /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`; `BackendFaulty` for another length
-    /// than asked for; and what sending can bring.
+    /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`, `BackendFaulty` if the length differs
+    /// from the request, and the errors of sending.
     pub async fn open_blob(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
         size: u64,
         range: Option<Range<u64>>,
@@ -72,6 +73,7 @@ impl Client {
                 if whole {
                     return Ok(Download { length: size, bytes: answer.bytes });
                 }
+                // Registries may ignore a range (RFC 9110, 14.2), so that the part is cut out here.
                 Ok(cut(answer.bytes, 0, part))
             }
             StatusCode::PARTIAL_CONTENT if !whole => {
@@ -86,9 +88,9 @@ impl Client {
         }
     }
 
-    fn ask_blob<'a>(&self, repository: &'a Repository, digest: &Digest) -> Question<'a> {
+    fn ask_blob<'a>(&self, repository: &'a OciRepository, digest: &Digest) -> RegistryRequest<'a> {
         let url = self.in_repository(repository, &format!("blobs/{digest}"));
-        Question::get(operations::BLOB, repository.as_str(), url, "*/*")
+        RegistryRequest::get(labels::BLOB, repository.as_str(), url, "*/*")
     }
 }
 
@@ -99,7 +101,7 @@ fn failure(answer: &Streamed) -> Error {
     answer.failure()
 }
 
-/// A length that the registry announces must be the one its manifest names.
+/// Checks that an announced length is the one in the manifest.
 fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
     let announced: Option<u64> =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -120,8 +122,8 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     }
 }
 
-/// The wanted part of bytes that begin at `at`, no more and no less: registries that know no ranges
-/// (Gitea's) send everything.
+/// Cuts exactly the requested part from bytes that begin at `at`. Registries without support for
+/// ranges (Gitea's) send everything.
 fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
     let length = part.end.saturating_sub(part.start);
     let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
@@ -143,7 +145,7 @@ fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> D
     Download { length, bytes: bytes.boxed() }
 }
 
-/// What of a piece that begins at `at` lies in the part.
+/// Returns the intersection of a piece that begins at `at` with the part.
 fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
     let index = |position: u64| {
         usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())

@@ -1,26 +1,26 @@
-//! What is kept of a listing while it is walked through.
+//! Accumulator for the names of a listing.
 
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::tag::Tag;
 use crate::oci::newest::keep_newest;
 use crate::oci::unlisted::Unfit;
 
-/// Bytes that wanted names may take here, each with [`NAME_COST`]: some 150,000 names.
+/// Maximum memory for the wanted names, in bytes, including [`NAME_COST`]; about 150,000 names.
 const NAMES_MAX: usize = 16 * 1024 * 1024;
-/// What a name takes beside its letters.
+/// Fixed memory per name, in bytes.
 const NAME_COST: usize = 64;
-/// Tags of one repository that are kept, the newest of more.
+/// Maximum number of tags kept per repository, the newest ones.
 const TAGS_MAX: usize = 10_000;
-/// Tags of one repository that are looked at.
+/// Maximum number of tags examined per repository.
 const TAGS_SEEN_MAX: usize = 200_000;
-/// The same while many lists are read at once.
+/// Maximum number of tags examined while many lists are read at once.
 const TAGS_LITTLE: usize = 500;
 
-/// Names as they come; one may come twice.
+/// Names collected so far, possibly with duplicates.
 pub(super) enum Gathered<'a> {
-    /// Those that are wanted.
+    /// Names that a filter accepts.
     Wanted { is_wanted: &'a (dyn Fn(&str) -> bool + Sync), names: Vec<String>, weight: usize },
-    /// Those that can be tags here, the newest of them.
+    /// Names that are valid tags, the newest ones.
     Tags { tags: Vec<Tag>, seen: usize, older: usize, unfit: Unfit },
 }
 
@@ -48,7 +48,7 @@ impl<'a> Gathered<'a> {
                     Ok(_) => {}
                     Err(_) => unfit.note(name),
                 }
-                // In steps, since each sorts all of them.
+                // Truncated in large steps, because each one sorts all tags.
                 if tags.len() >= 2 * TAGS_MAX {
                     *older += keep_newest(tags, TAGS_MAX);
                 }
@@ -56,16 +56,16 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Whether there is no room for more.
-    pub(super) fn is_full(&self, room: Room) -> bool {
+    /// Returns true if the bound is reached.
+    pub(super) fn is_full(&self, room: MemoryBudget) -> bool {
         match self {
             Self::Wanted { weight, .. } => *weight > NAMES_MAX,
             Self::Tags { seen, .. } => *seen > room.of(TAGS_LITTLE, TAGS_SEEN_MAX),
         }
     }
 
-    /// Each name once, in the order of their letters; how many older ones there were; and those
-    /// that are no names here.
+    /// Returns the sorted names without duplicates, the number of dropped older names, and the
+    /// invalid names.
     pub(super) fn names(self) -> (Vec<String>, usize, Unfit) {
         let (mut names, older, unfit) = match self {
             Self::Wanted { names, .. } => (names, 0, Unfit::default()),
@@ -75,6 +75,7 @@ impl<'a> Gathered<'a> {
             }
         };
         names.sort_unstable();
+        // A name comes twice if the list changed between two pages.
         names.dedup();
         (names, older, unfit)
     }

@@ -1,4 +1,4 @@
-//! Listings in pages: the catalog of repositories and the tags of one.
+//! Paged listings: the catalog of repositories, and the tags of one repository.
 
 use std::collections::HashSet;
 
@@ -7,49 +7,49 @@ use hyper::header::LINK;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::coverage::Coverage;
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
 use crate::oci::client::gathered::Gathered;
 use crate::oci::client::names::each_name;
-use crate::oci::client::{Client, Question, REGISTRY};
-use crate::oci::link::Listing;
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::client::{Client, REGISTRY, RegistryRequest};
+use crate::oci::labels;
+use crate::oci::link::LinkedList;
+use crate::oci::repository::OciRepository;
 use crate::oci::unlisted::Unfit;
 
-/// Names asked for at once: no known registry caps below it.
+/// TagPage size in requests. No known registry has a smaller limit.
 const PAGE_NAMES: &str = "100";
-/// A page of so many names, or a multiple of it, may be one that was cut.
+/// A page with this number of names, or a multiple, may be truncated.
 const FULL: usize = 100;
-/// No registry cuts its pages above this.
+/// Largest page size at which a registry truncates.
 const FULL_MAX: usize = 1_000;
-/// Longest page, in bytes.
+/// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Pages followed for one listing.
+/// Maximum number of pages in a listing.
 const PAGES_MAX: usize = 1_000;
-/// Longest listing, in bytes of its pages: others' names are read, too, and not kept.
+/// Maximum size of a listing, in bytes; it includes the names of others, which are dropped.
 const READ_MAX: usize = 64 * 1024 * 1024;
 
-/// What a listing named.
+/// Result of a listing.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Those that were asked for, each once, in the order of their letters.
+    /// Wanted names, sorted and without duplicates.
     pub names: Vec<String>,
-    /// How many there were in all.
+    /// Total number of names.
     pub named: usize,
-    /// How many of them are left out, for being older than the others.
+    /// Number of names dropped because they are older than the others.
     pub older: usize,
-    /// Those that are no names here.
+    /// Names that are not valid.
     pub unfit: Unfit,
-    /// Why names may be missing; `None` if the listing is complete.
+    /// Reason why names may be missing. `None` if the listing is complete.
     pub gap: Option<Error>,
 }
 
 impl Names {
-    /// How much of the list is proven.
+    /// Returns the coverage of the list.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         match &self.gap {
@@ -70,90 +70,91 @@ impl Names {
 }
 
 impl Client {
-    /// Every repository that the registry shows us and `is_wanted`.
+    /// Lists the repositories that the registry shows and `is_wanted` accepts.
     ///
-    /// An empty page behind another that has changed meanwhile leaves a gap: zot answers so when the
-    /// repository behind which it should go on is gone. Behind an unchanged one it is the end: zot
-    /// promises a next page whenever a page is full. A full page without such a promise is no end:
-    /// the registry is asked for what lies behind its last name.
+    /// An empty page after another that has changed meanwhile leaves a gap: zot responds this way
+    /// if the repository to continue from is gone. After an unchanged page it is the end: zot
+    /// announces a next page whenever a page is full. A full page without a link is not the end:
+    /// the names after its last one are requested.
     ///
     /// # Errors
-    /// `NotFound` where the registry has no catalog, `BackendRefused` where it is not for us, and
-    /// what sending can bring. A failure behind the first page is a gap.
+    /// `NotFound` if the registry has no catalog, `BackendRefused` if it is not accessible, and the
+    /// errors of sending. A failure after the first page is a gap.
     pub async fn catalog(&self, is_wanted: impl Fn(&str) -> bool + Sync) -> Result<Names> {
         let url = self.registry.endpoint("_catalog");
-        let walk = Walk {
+        let walk = ListWalk {
             empty_end: Some("The catalog ended with an empty page"),
             gathered: Gathered::wanted(&is_wanted),
-            ..Walk::new(self, REGISTRY, operations::CATALOG, url, Room::Much)
+            ..ListWalk::new(self, REGISTRY, labels::CATALOG, url, MemoryBudget::Much)
         };
         self.http.alone(walk.run()).await
     }
 
-    /// Every tag of a repository that can be a tag here, the newest of more than are listed.
+    /// Lists the valid tags of a repository, the newest ones if there are too many.
     ///
     /// # Errors
-    /// `NotFound` for an unknown repository, `BackendRefused` where it is not for us, and what
-    /// sending can bring. A failure behind the first page is a gap.
-    pub async fn tags(&self, repository: &Repository) -> Result<Names> {
+    /// `NotFound` for an unknown repository, `BackendRefused` if it is not accessible, and the
+    /// errors of sending. A failure after the first page is a gap.
+    pub async fn tags(&self, repository: &OciRepository) -> Result<Names> {
         self.roomy(|room| self.tags_in(repository, room)).await
     }
 
-    /// The same in this room.
+    /// Lists the tags of a repository within the given room.
     pub(in crate::oci) async fn tags_in(
         &self,
-        repository: &Repository,
-        room: Room,
+        repository: &OciRepository,
+        room: MemoryBudget,
     ) -> Result<Names> {
         let url = self.in_repository(repository, "tags/list");
-        let walk = || Walk::new(self, repository.as_str(), operations::TAGS, url.clone(), room);
+        let walk = || ListWalk::new(self, repository.as_str(), labels::TAGS, url.clone(), room);
         let found = walk().run().await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
         }
-        // The tag behind which zot should go on was deleted meanwhile: once more from the start.
+        // The tag to continue from was deleted meanwhile, and zot responds with 404: start again
+        // once.
         walk().run().await
     }
 }
 
-/// One walk through the pages of a listing.
-struct Walk<'a> {
+/// One iteration over the pages of a listing.
+struct ListWalk<'a> {
     client: &'a Client,
     subject: &'a str,
     operation: &'static str,
     start: Url,
-    room: Room,
-    /// What it says of the listing if it ends with an empty page behind another.
+    room: MemoryBudget,
+    /// Message if the listing ends with an empty page after another one.
     empty_end: Option<&'static str>,
     gathered: Gathered<'a>,
     named: usize,
-    /// Elements of lists that were no names.
+    /// Number of elements that are not names.
     unnamed: usize,
-    /// Bytes that were read.
+    /// Number of bytes read.
     read: usize,
 }
 
-/// What is left of a page once its names were taken.
-struct Page {
+/// A page without its names.
+struct TagPage {
     url: Url,
-    /// How many names it had.
+    /// Number of names.
     named: usize,
     unnamed: usize,
-    /// Its last name.
+    /// Last name.
     last: String,
-    /// Tells its names from others.
+    /// Hash of the names.
     print: Digest,
-    /// The next page, as the registry names it.
+    /// Next page according to the registry.
     link: Result<Option<Url>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ListWalk<'a> {
     fn new(
         client: &'a Client,
         subject: &'a str,
         operation: &'static str,
         start: Url,
-        room: Room,
+        room: MemoryBudget,
     ) -> Self {
         let gathered = Gathered::tags();
         Self {
@@ -172,6 +173,7 @@ impl<'a> Walk<'a> {
 
     async fn run(mut self) -> Result<Names> {
         let mut page = self.first().await?;
+        // A registry whose links form a circle would be followed forever.
         let mut visited = HashSet::from([self.start.clone(), page.url.clone()]);
         let mut prints = HashSet::from([page.print.clone()]);
         let too_long = || Error::faulty("The registry's listing is too long");
@@ -179,6 +181,7 @@ impl<'a> Walk<'a> {
             if self.read > READ_MAX {
                 return Ok(self.end(Some(too_long())));
             }
+            // Checked before the next request, so that a full list costs no further page.
             if self.gathered.is_full(self.room) {
                 return self.without_room(too_long());
             }
@@ -197,7 +200,8 @@ impl<'a> Walk<'a> {
                 Err(error) => return Ok(self.end(Some(error))),
             };
             if page.named > 0 && !prints.insert(page.print.clone()) {
-                // A registry that does not know `last` answers the same again. That is all it has.
+                // A registry that ignores `last` repeats the same page, which is then the complete
+                // list.
                 let is_ignored = !is_named && matches!(page.link, Ok(None));
                 let repeats = || Error::faulty("The registry's listing repeats itself");
                 return Ok(self.end((!is_ignored).then(repeats)));
@@ -206,18 +210,19 @@ impl<'a> Walk<'a> {
         Ok(self.end(None))
     }
 
-    /// Where the listing goes on behind a page; `None`: nowhere.
-    fn next_of(&self, page: &mut Page) -> Result<Option<Url>> {
+    /// Returns the URL of the next page, or `None` at the end.
+    fn next_of(&self, page: &mut TagPage) -> Result<Option<Url>> {
         let link = std::mem::replace(&mut page.link, Ok(None))?;
         let may_be_cut = link.is_none() && page.may_be_cut();
         Ok(link.or_else(|| may_be_cut.then(|| self.place().page_behind(&page.last, PAGE_NAMES))))
     }
 
-    /// The page behind another.
+    /// Reads the page after another.
     ///
     /// # Errors
-    /// The page's own; and an empty page behind one that has changed, where that says nothing.
-    async fn page_behind(&mut self, page: &Page, next: Url) -> Result<Page> {
+    /// Returns the errors of the page, and an error for an empty page after one that has changed,
+    /// because it proves nothing.
+    async fn page_behind(&mut self, page: &TagPage, next: Url) -> Result<TagPage> {
         let behind = self.page(next).await?;
         match self.empty_end {
             Some(reason)
@@ -229,8 +234,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn place(&self) -> Listing<'_> {
-        Listing { root: self.client.registry().base(), start: &self.start }
+    fn place(&self) -> LinkedList<'_> {
+        LinkedList { root: self.client.registry().base(), start: &self.start }
     }
 
     fn without_room(self, error: Error) -> Result<Names> {
@@ -246,36 +251,38 @@ impl<'a> Walk<'a> {
         Names { names, named: self.named, older, unfit, gap }
     }
 
-    /// The first page, with a page size unless the registry cannot bear that one.
-    async fn first(&mut self) -> Result<Page> {
+    /// Reads the first page. The page size is omitted if the registry rejects it.
+    async fn first(&mut self) -> Result<TagPage> {
         let mut sized = self.start.clone();
         sized.query_pairs_mut().append_pair("n", PAGE_NAMES);
         let page = self.ask(sized).await?;
+        // The limit on `n` is the registry's choice; distribution responds with 400 above it.
         let too_large =
             matches!(page.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE);
         let page = if too_large { self.ask(self.start.clone()).await? } else { page };
         self.take(&page)
     }
 
-    async fn page(&mut self, url: Url) -> Result<Page> {
+    async fn page(&mut self, url: Url) -> Result<TagPage> {
         let page = self.ask(url).await?;
         self.take(&page)
     }
 
-    /// Whether a page still holds the same names, so that the empty one behind it is an honest end.
+    /// Returns true if a page still has the same names, so that the empty page after it is the end.
     async fn is_unchanged(&self, url: &Url, print: &Digest) -> bool {
         let again = self.ask(url.clone()).await.and_then(|again| self.checked(&again, |_| {}));
         again.is_ok_and(|again| again.print == *print)
     }
 
-    async fn ask(&self, url: Url) -> Result<Answer> {
-        let question = Question::get(self.operation, self.subject, url, "application/json");
+    async fn ask(&self, url: Url) -> Result<UpstreamResponse> {
+        let question = RegistryRequest::get(self.operation, self.subject, url, "application/json");
         self.client.fetch(&question, PAGE_MAX, self.room).await
     }
 
-    /// Takes the names of a page, as far as they are kept.
-    fn take(&mut self, page: &Answer) -> Result<Page> {
+    /// Collects the wanted names of a page.
+    fn take(&mut self, page: &UpstreamResponse) -> Result<TagPage> {
         self.read += page.body.len();
+        // `checked` borrows the whole walk, so that the names are moved out meanwhile.
         let mut gathered = std::mem::replace(&mut self.gathered, Gathered::tags());
         let taken = self.checked(page, |name| gathered.take(name));
         self.gathered = gathered;
@@ -285,8 +292,8 @@ impl<'a> Walk<'a> {
         Ok(page)
     }
 
-    /// What a page says beside its names, each of which is shown to `take`.
-    fn checked(&self, page: &Answer, mut take: impl FnMut(&str)) -> Result<Page> {
+    /// Validates a page, and passes each name to `take`.
+    fn checked(&self, page: &UpstreamResponse, mut take: impl FnMut(&str)) -> Result<TagPage> {
         if page.status != StatusCode::OK {
             return Err(self.failure(page));
         }
@@ -306,26 +313,28 @@ impl<'a> Walk<'a> {
         let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
         let link = self.place().next_page(&page.url, links);
         let link = link.map_err(|error| Error::faulty(error.to_string()));
-        Ok(Page { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
+        Ok(TagPage { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
     }
 
-    /// The field that holds the names.
+    /// Returns the field with the names.
     fn field(&self) -> &'static str {
-        if self.operation == operations::CATALOG { "repositories" } else { "tags" }
+        if self.operation == labels::CATALOG { "repositories" } else { "tags" }
     }
 
-    fn failure(&self, page: &Answer) -> Error {
-        let is_catalog = self.operation == operations::CATALOG;
+    fn failure(&self, page: &UpstreamResponse) -> Error {
+        let is_catalog = self.operation == labels::CATALOG;
         let missing = format!("The registry has no such page of {}", self.operation);
         match page.status {
+            // Some registries without a catalog reject the method instead of responding with 404.
             StatusCode::METHOD_NOT_ALLOWED if is_catalog => Error::not_found(missing),
             _ => Client::failure(page, missing),
         }
     }
 }
 
-impl Page {
-    /// Whether there may be names behind it although no next page is named: that is not required.
+impl TagPage {
+    /// Returns true if names may follow although no next page is linked, since the link is
+    /// optional.
     fn may_be_cut(&self) -> bool {
         self.named.is_multiple_of(FULL) && self.named <= FULL_MAX
     }

@@ -1,4 +1,4 @@
-//! Manifests and indexes, by tag or digest, and the digest that a tag stands for.
+//! Manifests and indexes by tag or digest, and the digest of a tag.
 
 use std::fmt;
 
@@ -8,29 +8,30 @@ use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::http::answer::Answer;
+use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
-use crate::oci::client::{Client, Question};
+use crate::oci::client::{Client, RegistryRequest};
+use crate::oci::labels;
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
-/// All four, always: distribution answers 404 where the stored type is not among them.
+/// `Accept` header with all four types: distribution responds with 404 if the stored type is not
+/// listed.
 const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// What a manifest is asked for by.
+/// Reference to a manifest.
 #[derive(Clone, Copy, Debug)]
 pub enum Reference<'a> {
-    /// Whatever the tag stands for now.
+    /// The current target of a tag.
     Tag(&'a Tag),
-    /// These bytes and no others.
+    /// Content with exactly this digest.
     Digest(&'a Digest),
 }
 
@@ -43,23 +44,24 @@ impl fmt::Display for Reference<'_> {
     }
 }
 
-/// A manifest or index as it was stored.
+/// A manifest or index as stored.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Computed from the bytes, whatever the headers say.
+    /// Digest computed from the bytes, independent of the headers.
     pub digest: Digest,
-    /// What it says.
+    /// Parsed content.
     pub document: Document,
-    /// Its bytes.
+    /// Raw content.
     pub bytes: Bytes,
 }
 
 impl Manifest {
-    /// Reads the bytes of this digest.
+    /// Parses the bytes with this digest.
     ///
     /// # Errors
-    /// They are no manifest, or one that takes more room than there is.
-    pub fn read(digest: Digest, bytes: Bytes, room: Room) -> Result<Self> {
+    /// Returns an error if the bytes are not a manifest, or if they take more memory than `room`
+    /// allows.
+    pub fn read(digest: Digest, bytes: Bytes, room: MemoryBudget) -> Result<Self> {
         let not_one = |error: Error| {
             let oversized = error.is_oversized();
             let error = Error::faulty(format!("{digest} is no manifest")).because(error);
@@ -70,11 +72,12 @@ impl Manifest {
     }
 }
 
-/// A JSON object; an array is refused, which serde would take for a struct's fields in turn.
+/// Parses a JSON object. An array is refused, because serde would read it as the fields of a struct
+/// in order.
 ///
 /// # Errors
-/// As [`json::document`].
-pub fn object<T: DeserializeOwned>(bytes: &[u8], room: Room) -> Result<T> {
+/// Same as [`json::document`].
+pub fn object<T: DeserializeOwned>(bytes: &[u8], room: MemoryBudget) -> Result<T> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(Error::faulty("It is no JSON object"));
     }
@@ -82,16 +85,16 @@ pub fn object<T: DeserializeOwned>(bytes: &[u8], room: Room) -> Result<T> {
 }
 
 impl Client {
-    /// The manifest or index behind a reference.
+    /// Fetches a manifest or index.
     ///
     /// # Errors
-    /// `NotFound`, `BackendRefused`; `BackendFaulty` for more than 4 MiB, for what is no manifest
-    /// or another one than asked for; and what sending can bring.
+    /// `NotFound`, `BackendRefused`, `BackendFaulty` if the content is longer than 4 MiB, not a
+    /// manifest, or does not match the digest, and the errors of sending.
     pub async fn manifest(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         reference: Reference<'_>,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Manifest> {
         let question = self.ask_manifest(Method::GET, repository, reference);
         let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
@@ -102,6 +105,7 @@ impl Client {
         }
         let manifest = read(answer, room)?;
         match reference {
+            // A tag has no expected digest; the computed one identifies the release from here on.
             Reference::Digest(digest) if !digest.matches(&manifest.bytes) => {
                 Err(Error::faulty(format!("The registry sent another manifest than {digest}")))
             }
@@ -109,17 +113,18 @@ impl Client {
         }
     }
 
-    /// The digest that a tag stands for, as cheaply as the registry tells it; `None` where only
-    /// reading the manifest can tell.
+    /// Returns the digest of a tag with a `HEAD` request. `None` if only the manifest itself can
+    /// tell.
     ///
     /// # Errors
-    /// `BackendRefused`, and what sending can bring. Absence is `None`: there are registries that
-    /// answer `GET` alone.
-    pub async fn digest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
+    /// `BackendRefused`, and the errors of sending. A 404 is `None`, because some registries only
+    /// support `GET`.
+    pub async fn digest_of(&self, repository: &OciRepository, tag: &Tag) -> Result<Option<Digest>> {
         let question = self.ask_manifest(Method::HEAD, repository, Reference::Tag(tag));
-        let answer = self.fetch(&question, 0, Room::Much).await?;
+        let answer = self.fetch(&question, 0, MemoryBudget::Much).await?;
         match answer.status {
             StatusCode::OK => Ok(announced_digest(&answer.headers)),
+            // Registries without `HEAD` respond this way too, so that only a `GET` proves absence.
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
             _ => Err(Self::failure(&answer, "")),
         }
@@ -128,31 +133,34 @@ impl Client {
     fn ask_manifest<'a>(
         &self,
         method: Method,
-        repository: &'a Repository,
+        repository: &'a OciRepository,
         reference: Reference<'_>,
-    ) -> Question<'a> {
+    ) -> RegistryRequest<'a> {
         let url = self.in_repository(repository, &format!("manifests/{reference}"));
-        Question {
+        RegistryRequest {
             method,
-            ..Question::get(operations::MANIFEST, repository.as_str(), url, ACCEPTED)
+            ..RegistryRequest::get(labels::MANIFEST, repository.as_str(), url, ACCEPTED)
         }
     }
 }
 
-/// Only SHA-256 serves: it is what the bytes will be known by.
+/// Returns the digest in the header if it is SHA-256, the algorithm that the content is hashed
+/// with.
 fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     let text = headers.get("docker-content-digest")?.to_str().ok()?;
     let digest: Digest = text.parse().ok()?;
     (digest.algorithm() == crate::models::digest::Algorithm::Sha256).then_some(digest)
 }
 
-fn read(answer: Answer, room: Room) -> Result<Manifest> {
+fn read(answer: UpstreamResponse, room: MemoryBudget) -> Result<Manifest> {
     let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let announced = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     let manifest = Manifest::read(Digest::sha256(&answer.body), answer.body, room)?;
     let said = manifest.document.media_type.as_str();
     let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
     let contradicts = known.contains(&announced) && !said.is_empty() && said != announced;
+    // The type decides how clients interpret the bytes, so that two types for one digest are an
+    // attack or a fault.
     if contradicts || announced == "text/html" {
         let reason = format!("The registry sent {} as another type than its own", manifest.digest);
         return Err(Error::faulty(reason));

@@ -1,5 +1,5 @@
-//! The names on a page of a listing, one after the other, so that a page of the shortest names takes
-//! no more room than one of long ones.
+//! Streaming parser for the names on a page of a listing. Only one name is held at a time, so that
+//! a page with very many short names takes as little memory as one with long names.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,29 +10,30 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-/// Shows each name in this field of a page; `null` is seen where there is nothing. Answers how many
-/// elements of the list are no names.
+/// Calls `show` with each name in a field of a page. `null` counts as an empty list. Returns the
+/// number of elements that are not names.
 ///
 /// # Errors
-/// It is no page of that listing: there is no such field, or errors stand beside it.
+/// Returns an error if the field is missing, or if the page also reports errors.
 pub(super) fn each_name(
     page: &[u8],
     field: &'static str,
     show: impl FnMut(&str),
 ) -> serde_json::Result<usize> {
     let mut json = serde_json::Deserializer::from_slice(page);
-    let unnamed = json.deserialize_map(Page { field, show })?;
+    let unnamed = json.deserialize_map(NamesPage { field, show })?;
+    // Text after the object indicates a damaged page, which may lack names.
     json.end()?;
     Ok(unnamed)
 }
 
-/// The object around the list.
-struct Page<F> {
+/// Visitor for the object around the list.
+struct NamesPage<F> {
     field: &'static str,
     show: F,
 }
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Page<F> {
+impl<'de, F: FnMut(&str)> Visitor<'de> for NamesPage<F> {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,11 +44,14 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for Page<F> {
         let mut unnamed = None;
         while let Some(field) = fields.next_key::<Cow<'de, str>>()? {
             if field == self.field {
+                // Two fields of one name are ambiguous: parsers differ in which one counts.
                 if unnamed.is_some() {
                     return Err(A::Error::custom("two lists"));
                 }
                 unnamed = Some(fields.next_value_seed(List(&mut self.show))?);
             } else if field == "errors" {
+                // An error document may come with status 200, and a list beside it would be
+                // incomplete.
                 if !is_nothing(fields.next_value::<&RawValue>()?) {
                     return Err(A::Error::custom("errors in place of a list"));
                 }
@@ -65,7 +69,7 @@ fn is_nothing(errors: &RawValue) -> bool {
     matches!(text.as_str(), "null" | "[]" | "{}")
 }
 
-/// The list, or nothing.
+/// Visitor for the list or `null`.
 struct List<'a, F>(&'a mut F);
 
 impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for List<'_, F> {
@@ -103,7 +107,8 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for List<'_, F> {
     }
 }
 
-/// A name as it stands on the page, where that needs no change; `None` for what is none.
+/// Deserializer for a name, borrowed from the page if it has no escapes. `None` if it is not a
+/// string.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {

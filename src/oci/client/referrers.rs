@@ -1,37 +1,37 @@
-//! What refers to a manifest: signatures, SBOMs, attestations.
+//! Referrers of a manifest: signatures, SBOMs, attestations.
 
 use hyper::StatusCode;
 use hyper::header::LINK;
 
 use crate::error::{Error, Result};
-use crate::http::room::Room;
+use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::client::manifest::{Reference, object};
-use crate::oci::client::{Client, Question};
-use crate::oci::link::Listing;
+use crate::oci::client::{Client, RegistryRequest};
+use crate::oci::labels;
+use crate::oci::link::LinkedList;
 use crate::oci::models::{Descriptor, Document, OCI_INDEX};
-use crate::oci::operations;
-use crate::oci::repository::Repository;
+use crate::oci::repository::OciRepository;
 
-/// Longest page, in bytes.
+/// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Pages followed for one manifest.
+/// Maximum number of pages per manifest.
 const PAGES_MAX: usize = 20;
-/// Referrers of one manifest.
+/// Maximum number of referrers per manifest.
 const REFERRERS_MAX: usize = 1_000;
 
 impl Client {
-    /// Descriptors of everything that refers to a manifest, of any kind.
+    /// Lists the descriptors of all referrers of a manifest.
     ///
-    /// Registries without the API (distribution, Docker Hub, GHCR, Gitea) are asked for the tag
-    /// that clients keep in its place.
+    /// For registries without this API (distribution, Docker Hub, GHCR, Gitea), the fallback tag is
+    /// read.
     ///
     /// # Errors
-    /// `BackendRefused`, `BackendFaulty`, and what sending can bring. Nothing found is no error.
+    /// `BackendRefused`, `BackendFaulty`, and the errors of sending. An empty list is not an error.
     pub async fn referrers(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
     ) -> Result<Vec<Descriptor>> {
         self.roomy(|room| self.referrers_in(repository, digest, room)).await
@@ -39,20 +39,26 @@ impl Client {
 
     async fn referrers_in(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Vec<Descriptor>> {
         let start = self.in_repository(repository, &format!("referrers/{digest}"));
-        let listing = Listing { root: self.registry.base(), start: &start };
+        let listing = LinkedList { root: self.registry.base(), start: &start };
         let mut url = start.clone();
         let mut found = Vec::new();
         for _ in 0..PAGES_MAX {
-            let question =
-                Question::get(operations::REFERRERS, repository.as_str(), url.clone(), OCI_INDEX);
+            let question = RegistryRequest::get(
+                labels::REFERRERS,
+                repository.as_str(),
+                url.clone(),
+                OCI_INDEX,
+            );
             let page = self.fetch(&question, PAGE_MAX, room).await?;
             match page.status {
                 StatusCode::OK => {}
+                // distribution-spec, "Unavailable Referrers API": a 404 means that the registry
+                // lacks the API, since a manifest without referrers has an empty list.
                 StatusCode::NOT_FOUND => {
                     return self.referrers_by_tag(repository, digest, room).await;
                 }
@@ -75,9 +81,9 @@ impl Client {
 
     async fn referrers_by_tag(
         &self,
-        repository: &Repository,
+        repository: &OciRepository,
         digest: &Digest,
-        room: Room,
+        room: MemoryBudget,
     ) -> Result<Vec<Descriptor>> {
         let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
         match self.manifest(repository, Reference::Tag(&tag), room).await {
@@ -88,7 +94,8 @@ impl Client {
     }
 }
 
-/// The tag of distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at 64.
+/// Returns the tag from distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at
+/// 64.
 fn fallback_tag(digest: &Digest) -> Option<Tag> {
     let hex = digest.hex().get(..64)?;
     format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()

@@ -7,6 +7,7 @@ use extension_registry::backend::Backend;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::local::backend::LocalBackend;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Digest;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::settings::OciSettings;
@@ -74,7 +75,7 @@ impl World {
         vec![
             Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap()),
             Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
-            Arc::new(LocalBackend::new(self.layouts.path())),
+            Arc::new(LocalBackend::new(BackendId::LOCAL, self.layouts.path())),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use extension_registry::backend::Backend as _;
 use extension_registry::local::backend::LocalBackend;
+use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::Extension;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -94,7 +95,8 @@ async fn o10c_one_entry_of_a_layouts_index_costs_itself_alone() {
         entries.insert(0, entry);
         entries.insert(0, json!(null));
         std::fs::write(&path, index.to_string()).unwrap();
-        let extension = LocalBackend::new(dir.path()).extension(&id("aws-provider")).await;
+        let extension =
+            LocalBackend::new(BackendId::LOCAL, dir.path()).extension(&id("aws-provider")).await;
         let versions = versions(&extension.unwrap());
         assert!(versions.contains(&"1.0.0".to_owned()), "{annotations}: {versions:?}");
     }

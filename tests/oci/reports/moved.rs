@@ -1,5 +1,7 @@
 //! One answer about one version is one digest: report O9.
 
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +37,7 @@ async fn behind(setup: Setup) -> (Served, ScriptedRegistry, Arc<Mutex<Store>>) {
     let (server, store) = play(store).await;
     let setup = Setup { accept_changes: true, ..setup };
     let served = Served::with(vec![Arc::new(backend(&server.url()))], setup).await;
-    served.catalog.round(None).await.unwrap();
+    served.catalog.round(Scope::All).await.unwrap();
     (served, server, store)
 }
 
@@ -95,7 +97,7 @@ async fn o09_after_a_notice_every_answer_is_of_what_a_tag_stands_for_now() {
         for bytes in [&b"second"[..], b"third", b"first"] {
             store.lock().push(NAME, "1.0.0", bytes);
             // What a notice does.
-            served.catalog.refresh(&id("aws-provider"), None).await.unwrap();
+            served.catalog.refresh(&id("aws-provider"), Scope::All).await.unwrap();
             let found = digests(&served, &ALL).await;
             assert!(all_are(&found, bytes), "{asked_before:?}: {found:?}");
         }
@@ -189,7 +191,8 @@ async fn o09g_layouts_answer_alike_too() {
     };
     push(b"first");
     let setup = Setup { accept_changes: true, ..Setup::default() };
-    let served = Served::with(vec![Arc::new(LocalBackend::new(dir.path()))], setup).await;
+    let served =
+        Served::with(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir.path()))], setup).await;
     assert!(all_are(&digests(&served, &ALL).await, b"first"));
     let mut before = b"first".to_vec();
     for first in ALL {
@@ -200,7 +203,7 @@ async fn o09g_layouts_answer_alike_too() {
         assert!(never_goes_back(&found, &before), "{first}: {found:?}");
         let after = digests(&served, &ALL).await;
         assert!(after.iter().all(|digest| *digest == found[4]), "{first}: {after:?}");
-        served.catalog.refresh(&aws, None).await.unwrap();
+        served.catalog.refresh(&aws, Scope::All).await.unwrap();
         assert!(all_are(&digests(&served, &ALL).await, &bytes), "{first}");
         before = bytes;
     }

@@ -1,0 +1,126 @@
+//! Limits on the concurrent requests of one client.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::api::client_address::{TrustedProxies, network_of};
+use crate::api::rate_limit::ClientKey;
+
+/// Numbers of concurrent requests by client. Only clients with requests in flight have an entry.
+#[derive(Clone, Debug)]
+pub struct ClientConcurrency {
+    each: u32,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+/// Maximum share of all permits for one address, so that no address can take them all.
+#[derive(Debug)]
+pub struct Share {
+    seats: ClientConcurrency,
+    /// True if a warning about an address at its limit was logged.
+    told: AtomicBool,
+}
+
+impl Share {
+    /// Creates a limit of this many permits per address.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { seats: ClientConcurrency::new(each), told: AtomicBool::new(false) }
+    }
+
+    /// Acquires a permit of an address. The permit is `None` for a trusted proxy, which connects
+    /// for many clients.
+    ///
+    /// # Errors
+    /// [`ClientLimitReached`]: the address is at its limit.
+    pub fn take(
+        &self,
+        address: IpAddr,
+        proxies: &TrustedProxies,
+    ) -> Result<Option<ClientPermit>, ClientLimitReached> {
+        if proxies.trusts(address) {
+            return Ok(None);
+        }
+        if let Some(seat) = self.seats.take(ClientKey::Network(network_of(address))) {
+            return Ok(Some(seat));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            warn!(%address, "an address reached its limit of concurrent requests (429): if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. Logged once");
+        }
+        Err(ClientLimitReached)
+    }
+}
+
+/// The address is at its limit.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimitReached;
+
+/// A permit of one client, released on drop.
+#[derive(Debug)]
+pub struct ClientPermit {
+    client: ClientKey,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+impl ClientConcurrency {
+    /// Creates a limit of this many permits per client.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { each: each.get(), taken: Arc::default() }
+    }
+
+    /// Acquires a permit; `None` if the client is at its limit.
+    #[must_use]
+    pub fn take(&self, client: ClientKey) -> Option<ClientPermit> {
+        let mut taken = self.taken.lock();
+        let seats = taken.entry(client.clone()).or_insert(0);
+        if *seats >= self.each {
+            return None;
+        }
+        *seats += 1;
+        Some(ClientPermit { client, taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        if let Some(seats) = taken.get_mut(&self.client) {
+            *seats -= 1;
+            // Removed at zero, so that the table does not grow with every address ever seen.
+            if *seats == 0 {
+                taken.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn network(number: u32) -> ClientKey {
+        ClientKey::Network(IpAddr::V4(number.into()))
+    }
+
+    #[test]
+    fn each_client_has_its_seats_and_who_has_left_is_forgotten() {
+        let seats = ClientConcurrency::new(NonZeroU32::new(2).unwrap());
+        let first = seats.take(network(1)).unwrap();
+        let second = seats.take(network(1)).unwrap();
+        assert!(seats.take(network(1)).is_none());
+        assert!(seats.take(network(2)).is_some(), "others have their own");
+        drop(first);
+        assert!(seats.take(network(1)).is_some());
+        drop(second);
+        assert!(seats.taken.lock().is_empty());
+    }
+}

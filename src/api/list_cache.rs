@@ -1,0 +1,98 @@
+//! A cached list response, and its rendered pages.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::api::paging::Page;
+use crate::api::rendered::Rendered;
+use crate::api::response_caches::response_cache::Validate;
+use crate::api::views::ExtensionView;
+use crate::backend::weighted::{Bounds, Weighted};
+use crate::catalog::index::{Entry, View};
+use crate::error::Result;
+use crate::models::naming::ExtensionType;
+use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
+
+/// Maximum size of the page cache of one list.
+const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
+/// Maximum total size of the cached pages of one list, in bytes.
+pub const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One list, with a cache of requested pages.
+pub struct ListCache {
+    revision: u64,
+    rows: Vec<Arc<Entry>>,
+    scope: Scope,
+    public_url: Option<PublicUrl>,
+    pages: Mutex<Weighted<Page, Rendered>>,
+}
+
+impl Validate for Arc<ListCache> {
+    fn is_current(&self, view: &View) -> bool {
+        self.revision == view.revision
+    }
+
+    /// Zero: lists are bounded by their number, four types including "all" for each of four
+    /// sources.
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
+impl ListCache {
+    /// Creates the list from this view; `public_url` is the base URL of the service, if known.
+    #[must_use]
+    pub fn new(
+        view: &View,
+        extension_type: Option<ExtensionType>,
+        scope: Scope,
+        public_url: Option<PublicUrl>,
+    ) -> Self {
+        Self {
+            revision: view.revision,
+            rows: view.list(extension_type, scope).cloned().collect(),
+            scope,
+            public_url,
+            pages: Mutex::new(Weighted::new(PAGES)),
+        }
+    }
+
+    /// Returns the number of rows over all pages.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns a cached page.
+    #[must_use]
+    pub fn kept(&self, page: Page) -> Option<Rendered> {
+        self.pages.lock().get(&page).cloned()
+    }
+
+    /// Renders a page and caches it.
+    ///
+    /// # Errors
+    /// The rows cannot be serialized, which is a bug of the service.
+    pub fn render(&self, page: Page) -> Result<Rendered> {
+        let rendered = render_rows(page.of(&self.rows), self.scope, self.public_url.as_ref())?;
+        self.pages.lock().put(page, rendered.weight(), rendered.clone());
+        Ok(rendered)
+    }
+}
+
+/// Renders extensions as rows of a list or search.
+///
+/// # Errors
+/// The rows cannot be serialized, which is a bug of the service.
+pub fn render_rows(
+    rows: &[impl AsRef<Entry>],
+    scope: Scope,
+    public_url: Option<&PublicUrl>,
+) -> Result<Rendered> {
+    let rows = rows.iter().map(AsRef::as_ref);
+    let views: Vec<_> = rows.filter_map(|row| ExtensionView::of(row, scope, public_url)).collect();
+    Rendered::json(&views)
+}

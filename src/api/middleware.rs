@@ -1,0 +1,318 @@
+//! Middleware around all responses, in a fixed order. Handlers implement none of this.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::mem;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_SECURITY_POLICY, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tower::util::{Either, option_layer};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowOrigin, Any, Cors, CorsLayer};
+
+use crate::api::admission::{Admission, Admitted};
+use crate::api::answers::head;
+use crate::api::cache_policy::{Audience, CachePolicy, apply_cache_policy};
+use crate::api::coding::Coding;
+use crate::api::offload::Compressor;
+use crate::api::panics::{self, watch_body};
+use crate::api::problem::{rendered, wants_details};
+use crate::api::request_id::{self, REQUEST_ID};
+use crate::api::request_log::RequestRecord;
+use crate::api::templates::Templates;
+use crate::metrics::Metrics;
+
+/// Content security policy: a browser may display a response and do nothing else.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Configurable middleware settings.
+#[derive(Clone, Default)]
+pub struct HttpRules {
+    /// Enables compression for clients that accept it.
+    pub compression: bool,
+    /// Origins allowed by CORS; `None` for none.
+    pub cors: Option<AllowOrigin>,
+    /// Admission control.
+    pub admission: Arc<Admission>,
+}
+
+/// Runs requests through the middleware, outermost first:
+///
+/// 1. admission, based on the head before any lookup;
+/// 2. request id, metrics, log line, and headers for browsers and caches, which errors and
+///    preflights need as well;
+/// 3. error bodies, panics, compression of large responses;
+/// 4. CORS headers.
+///
+/// These are plain function calls instead of layers: axum clones everything below a function layer
+/// for each request.
+#[derive(Clone)]
+pub struct Middleware {
+    around: Arc<MiddlewareState>,
+    inside: Either<Cors<Router>, Router>,
+}
+
+/// State of the middleware.
+pub struct MiddlewareState {
+    templates: Arc<Templates>,
+    metrics: Metrics,
+    admission: Arc<Admission>,
+    audience: Audience,
+    cors: Option<CorsLayer>,
+    compresses: bool,
+    compressor: Compressor,
+}
+
+/// Parts of a request that error responses depend on.
+pub(super) struct ErrorFormat {
+    as_details: bool,
+    origin: Option<HeaderValue>,
+}
+
+impl ErrorFormat {
+    /// Reads the relevant request headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self { as_details: wants_details(headers), origin: headers.get(ORIGIN).cloned() }
+    }
+}
+
+impl Middleware {
+    /// Wraps a router with the middleware.
+    #[must_use]
+    pub fn new(
+        inside: Router,
+        templates: Arc<Templates>,
+        metrics: Metrics,
+        rules: &HttpRules,
+    ) -> Self {
+        let admission = Arc::clone(&rules.admission);
+        let closed = admission.auth.is_some();
+        let audience = if closed { Audience::TheClient } else { Audience::Anyone };
+        let (cors, compresses) = (rules.cors.clone().map(cors), rules.compression);
+        let compressor = Compressor::default();
+        let around = MiddlewareState {
+            templates,
+            metrics,
+            admission,
+            audience,
+            cors,
+            compresses,
+            compressor,
+        };
+        let inside = option_layer(around.cors.clone()).layer(inside);
+        Self { around: Arc::new(around), inside }
+    }
+
+    /// Responds to a request whose admission was decided.
+    pub(super) async fn answer(self, mut request: Request, entered: Admitted) -> Response {
+        let Self { around, inside } = self;
+        let begun = Instant::now();
+        let id = request_id::of(request.headers());
+        let seen = RequestRecord::of(&request, &around.admission, &id);
+        if !around.compresses {
+            // The router's own compression layer must not see that the client accepts encodings.
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
+        let mut response = seen.trace().scope(around.admitted(inside, request, entered)).await;
+        around.apply_response_headers(&mut response);
+        around.identify(&mut response, id);
+        let route = around.template(seen.path());
+        seen.observe(route, begun.elapsed(), &response, &around.metrics);
+        response
+    }
+
+    /// Returns the state of the middleware.
+    #[must_use]
+    pub const fn around(&self) -> &Arc<MiddlewareState> {
+        &self.around
+    }
+}
+
+impl Service<Request> for Middleware {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let entered = self.around.enter(&request);
+        self.clone().answer(request, entered).map(Ok).boxed()
+    }
+}
+
+impl MiddlewareState {
+    /// Returns the admission control.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Returns the route template of a path.
+    #[must_use]
+    pub fn template(&self, path: &str) -> &str {
+        self.templates.of(path)
+    }
+
+    /// Returns the content coding for a request with these headers; `None` for the plain body.
+    #[must_use]
+    pub fn coding(&self, headers: &HeaderMap) -> Option<Coding> {
+        self.compresses.then(|| Coding::preferred(headers)).flatten()
+    }
+
+    /// Decides on the admission of a request.
+    pub(super) fn enter(&self, request: &Request) -> Admitted {
+        // A preflight carries no token, and without CORS nothing would handle it as one.
+        let preflight = self.cors.is_some() && request.method() == Method::OPTIONS;
+        self.admission.enter(request, preflight)
+    }
+
+    /// Runs an admitted request, or responds to a refused one.
+    async fn admitted(
+        &self,
+        inside: Either<Cors<Router>, Router>,
+        request: Request,
+        entered: Admitted,
+    ) -> Response {
+        let asked = ErrorFormat::of(request.headers());
+        let as_details = asked.as_details;
+        let answer = |request| async {
+            let answering = AssertUnwindSafe(async {
+                let Ok(response) = inside.oneshot(request).await;
+                self.compressor.coded(response).await
+            });
+            let answered = answering.catch_unwind().await;
+            let answered = answered.map(|response| watch_body(response, &self.metrics));
+            let answered = answered.unwrap_or_else(|panic| {
+                self.failure(panics::failure(&*panic, &self.metrics), &asked)
+            });
+            rendered(answered, as_details)
+        };
+        let dressed = |refusal| self.failure(refusal, &asked);
+        self.admission.admit(&self.metrics, entered, request, answer, dressed).await
+    }
+
+    /// Returns a failure with its body and the CORS headers that pages need to read it.
+    pub(super) fn failure(&self, failure: Response, asked: &ErrorFormat) -> Response {
+        self.crossed(rendered(failure, asked.as_details), asked.origin.clone())
+    }
+
+    /// Adds the request id, unless a shared cache may serve the response to other clients.
+    pub(super) fn identify(&self, response: &mut Response, id: HeaderValue) {
+        if self.audience == Audience::TheClient || !CachePolicy::is_kept_unasked(response) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+    }
+
+    /// Returns prepared headers of a cached response to a request without `Origin`.
+    #[must_use]
+    pub fn kept_head(&self) -> HeaderMap {
+        let mut answer = Response::new(Body::empty());
+        *answer.headers_mut() = head();
+        answer.extensions_mut().insert(CachePolicy::Revalidate);
+        let mut answer = self.crossed(answer, None);
+        self.apply_response_headers(&mut answer);
+        mem::take(answer.headers_mut())
+    }
+
+    /// Sets cache policy, security headers and `Vary`.
+    pub(super) fn apply_response_headers(&self, response: &mut Response) {
+        apply_cache_policy(self.audience, response);
+        security_headers(response.headers_mut());
+        vary_once(response.headers_mut());
+    }
+
+    /// Adds the headers of the CORS layer for a request of this origin.
+    fn crossed(&self, response: Response, origin: Option<HeaderValue>) -> Response {
+        let Some(cors) = &self.cors else { return response };
+        let mut response = Some(response);
+        // The layer runs around the finished response, so that its rules exist only once.
+        let inside = service_fn(move |_: Request| ready(Ok(response.take().unwrap_or_default())));
+        let mut request = Request::default();
+        request.headers_mut().extend(origin.map(|origin| (ORIGIN, origin)));
+        let crossed = cors.layer(inside).call(request).now_or_never();
+        let crossed: Option<Result<Response, Infallible>> = crossed;
+        let Ok(response) = crossed.expect("it waits only for what it surrounds, which is ready");
+        response
+    }
+}
+
+/// Tells browsers not to guess the media type and to run or load nothing. A page that needs more
+/// sets its own policy.
+fn security_headers(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
+}
+
+/// Merges several `Vary` lines into one: some caches read only the first.
+fn vary_once(headers: &mut HeaderMap) {
+    if headers.get_all(VARY).iter().nth(1).is_none() {
+        return;
+    }
+    let mut names: Vec<String> = Vec::new();
+    for line in headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok()) {
+        for name in line.split(',').map(|name| name.trim().to_ascii_lowercase()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    if let Ok(line) = HeaderValue::from_str(&names.join(", ")) {
+        headers.insert(VARY, line);
+    }
+}
+
+fn cors(origins: AllowOrigin) -> CorsLayer {
+    // `*` covers all headers except `Authorization` (Fetch standard).
+    let allowed = [HeaderName::from_static("*"), AUTHORIZATION];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(allowed)
+        .expose_headers(Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_that_says_nothing() {
+        let router: Router = Router::new().route("/", get(|| async { explode() }));
+        let rules = HttpRules { compression: true, ..HttpRules::default() };
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        let templates = Arc::new(Templates::new(Vec::new()));
+        let router = Middleware::new(router, templates, metrics.clone(), &rules);
+        let request = Request::builder().uri("/").header("host", "x").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, r#"{"error":"internal_error","message":"The service failed to answer"}"#);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains(r#"status="500"} 1"#), "{text}");
+        assert!(text.contains("extension_registry_panics_total 1"), "{text}");
+    }
+
+    fn explode() -> &'static str {
+        panic!("secret")
+    }
+}

@@ -1,0 +1,184 @@
+//! The three caches named by the specification, and the reads that go through them.
+
+pub mod extension;
+pub mod release;
+pub mod response_cache;
+pub mod rules;
+
+use std::sync::Arc;
+
+use crate::api::answers::Provenance;
+use crate::api::list_cache::{self, ListCache};
+use crate::api::readmes::{self, Readmes};
+use crate::api::rendered::Rendered;
+use crate::api::response_caches::response_cache::{
+    Computed, Generation, ResponseCache, Validate, generation,
+};
+use crate::api::response_caches::rules::{ResponseCacheRules, scope_key};
+use crate::catalog::Catalog;
+use crate::catalog::index::{Entry, View};
+use crate::catalog::lookups::Deadline;
+use crate::error::Result;
+use crate::metrics::Metrics;
+use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::public_url::PublicUrl;
+use crate::models::scope::Scope;
+
+/// Names of the caches in metrics.
+pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
+
+/// Maximum total size of all caches, in bytes: at most sixteen lists, the four caches per
+/// extension, and README texts.
+pub const BYTES_MAX: usize = 16 * list_cache::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
+
+/// Caches of lists, metadata and versions.
+pub struct ResponseCaches {
+    /// Key `list:{type}:{scope}`; a fill is of one revision of the view.
+    pub lists: ResponseCache<Arc<ListCache>, u64>,
+    /// Key `{type}/{name}`.
+    pub metadata: ResponseCache<CachedResponse, Generation>,
+    /// Key `{type}/{name}/versions`.
+    pub versions: ResponseCache<CachedResponse, Generation>,
+    /// Key `{type}/{name}/{version}/metadata` and
+    /// `{type}/{name}/resolve?{constraint}&{prerelease}`; in addition to the three caches of the
+    /// specification.
+    pub releases: ResponseCache<CachedResponse, Generation>,
+    /// READMEs by version, and their texts by identity; also in addition to the specification.
+    pub readmes: Readmes,
+    rules: ResponseCacheRules,
+    public_url: Option<PublicUrl>,
+}
+
+/// A response made from one entry of the catalog.
+#[derive(Clone, Debug)]
+pub struct CachedResponse {
+    entry: Arc<Entry>,
+    asked: Scope,
+    rendered: Rendered,
+}
+
+impl Validate for CachedResponse {
+    fn is_current(&self, view: &View) -> bool {
+        view.get(self.entry.id(), self.asked).is_some_and(|now| Arc::ptr_eq(now, &self.entry))
+    }
+
+    fn weight(&self) -> usize {
+        self.rendered.weight()
+    }
+}
+
+impl ResponseCaches {
+    /// Creates empty caches with these metrics. Cached responses contain URLs below `public_url`,
+    /// or only paths if it is `None`.
+    #[must_use]
+    pub fn new(
+        rules: ResponseCacheRules,
+        public_url: Option<PublicUrl>,
+        metrics: &Metrics,
+    ) -> Self {
+        let bounds = rules.bounds();
+        Self {
+            lists: ResponseCache::new(bounds, rules.ttl, metrics.cache("list")),
+            metadata: ResponseCache::new(bounds, rules.ttl, metrics.cache("metadata")),
+            versions: ResponseCache::new(bounds, rules.ttl, metrics.cache("versions")),
+            releases: ResponseCache::new(bounds, rules.ttl, metrics.our_cache("releases")),
+            readmes: Readmes::new(rules, metrics.our_cache("readmes")),
+            rules,
+            public_url,
+        }
+    }
+
+    /// Returns the public URL of the service, if known.
+    #[must_use]
+    pub const fn public_url(&self) -> Option<&PublicUrl> {
+        self.public_url.as_ref()
+    }
+
+    /// Returns a list from the cache or the catalog.
+    ///
+    /// # Errors
+    /// The state of the requested backends is unknown.
+    pub async fn list(
+        &self,
+        catalog: &Arc<Catalog>,
+        extension_type: Option<ExtensionType>,
+        scope: Scope,
+    ) -> Result<(Arc<ListCache>, Provenance)> {
+        // Without a cache the backends are refreshed first, so that the list shows their current
+        // state.
+        if !self.rules.lists {
+            let deadline = Deadline::of_a_read();
+            let lacking = catalog.force_refresh(scope, deadline).await;
+            let view = catalog.ready_by(scope, deadline).await?;
+            let list = ListCache::new(&view, extension_type, scope, self.public_url.clone());
+            let list = Arc::new(list);
+            return Ok((list, Provenance::asked(catalog, scope, None, lacking)));
+        }
+        let view = catalog.ready(scope).await?;
+        let key = list_key(extension_type, scope);
+        if let Some(hit) = self.lists.get(&key, &view) {
+            return Ok((hit.value, Provenance::kept(catalog, scope, None, hit.age)));
+        }
+        let (revision, public_url) = (view.revision, self.public_url.clone());
+        let make = || async move {
+            let value = Arc::new(ListCache::new(&view, extension_type, scope, public_url));
+            Ok(Computed { value, whole: true, lacking: Vec::new() })
+        };
+        let filled = self.lists.fill(catalog, key, revision, make).await?;
+        Ok((filled.value, Provenance::asked(catalog, scope, None, filled.lacking)))
+    }
+
+    /// Returns a response about one extension through its cache.
+    async fn through<Q: CachedQuery>(
+        &self,
+        caches: &ResponseCache<CachedResponse, Generation>,
+        catalog: &Arc<Catalog>,
+        question: &Q,
+    ) -> Result<(Rendered, Provenance)> {
+        let (id, scope) = question.subject();
+        if !self.rules.metadata {
+            let deadline = Deadline::of_a_read();
+            let failing = catalog.force_refresh_one(id, scope, deadline).await;
+            let (question, public_url) = (question.clone(), self.public_url.clone());
+            let mut filled = question.answer(Arc::clone(catalog), public_url, deadline).await?;
+            filled.lacking.extend(failing);
+            let provenance = Provenance::asked(catalog, scope, Some(id), filled.lacking);
+            return Ok((filled.value.rendered, provenance));
+        }
+        let (key, view) = (question.key(), catalog.view());
+        if let Some(hit) = caches.get(&key, &view) {
+            // A cached response must not outlive the time for which data of a failed backend is
+            // served.
+            catalog.still_answers(&hit.value.entry, scope)?;
+            return Ok((hit.value.rendered, Provenance::kept(catalog, scope, Some(id), hit.age)));
+        }
+        // Taken before the read: a change during the read then keeps its result out of the cache.
+        let generation = generation(&view, id, scope);
+        let (question, public_url) = (question.clone(), self.public_url.clone());
+        let make = || question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read());
+        let filled = caches.fill(catalog, key, generation, make).await?;
+        Ok((filled.value.rendered, Provenance::asked(catalog, scope, Some(id), filled.lacking)))
+    }
+}
+
+/// A request about one extension with a cached response.
+pub(super) trait CachedQuery: Clone + Send {
+    /// Returns the extension, and the backend if one was requested.
+    fn subject(&self) -> (&ExtensionId, Scope);
+
+    /// Returns the cache key.
+    fn key(&self) -> String;
+
+    /// Creates the response from the catalog and its backends.
+    fn answer(
+        self,
+        catalog: Arc<Catalog>,
+        public_url: Option<PublicUrl>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Computed<CachedResponse>>> + Send + 'static;
+}
+
+fn list_key(extension_type: Option<ExtensionType>, scope: Scope) -> String {
+    let extension_type = extension_type.map_or("all", ExtensionType::as_str);
+    format!("list:{extension_type}:{}", scope_key(scope))
+}

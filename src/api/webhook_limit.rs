@@ -1,0 +1,113 @@
+//! Memory limits for webhook bodies: a signature can only be checked after the body was read.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::models::backend_id::BackendId;
+
+/// Maximum number of webhook bodies of one backend in memory. Each may be a mebibyte.
+pub const READ_AT_ONCE: usize = 16;
+/// Maximum number of bodies from one address.
+pub const OF_ONE_ADDRESS: usize = READ_AT_ONCE / 2;
+/// Maximum wait for a permit.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Address of the sender; `None` for a trusted proxy, which forwards webhooks of several senders.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender(pub Option<IpAddr>);
+
+/// Permits of all backends, separate for each backend.
+#[derive(Debug, Default)]
+pub struct WebhookLimit(HashMap<BackendId, BackendLimit>);
+
+#[derive(Debug)]
+struct BackendLimit {
+    places: Arc<Semaphore>,
+    /// Permits of each address that holds or awaits one.
+    shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// A permit for one body.
+#[derive(Debug)]
+pub struct BodyPermit {
+    _place: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl WebhookLimit {
+    /// Creates permits for each of the given backends.
+    #[must_use]
+    pub fn of(backends: impl Iterator<Item = BackendId>) -> Self {
+        let room = || BackendLimit {
+            places: Arc::new(Semaphore::new(READ_AT_ONCE)),
+            shares: Mutex::default(),
+        };
+        Self(backends.map(|backend| (backend, room())).collect())
+    }
+
+    /// Acquires a permit for a body; `None` after three seconds without a free one.
+    pub async fn enter(&self, backend: BackendId, Sender(address): Sender) -> Option<BodyPermit> {
+        let room = self.0.get(&backend)?;
+        let entering = async {
+            // The address's own permit comes first: an address at its limit then waits without
+            // blocking others.
+            let share = match address {
+                Some(address) => Some(room.share(address).acquire_owned().await.ok()?),
+                None => None,
+            };
+            let place = Arc::clone(&room.places).acquire_owned().await.ok()?;
+            Some(BodyPermit { _place: place, _share: share })
+        };
+        timeout(PATIENCE, entering).await.ok().flatten()
+    }
+}
+
+impl BackendLimit {
+    fn share(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock();
+        // Only addresses with a body in flight are kept, so the table cannot grow with forged
+        // senders.
+        shares.retain(|_, share| Arc::strong_count(share) > 1);
+        let share = shares.entry(address);
+        Arc::clone(share.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE_ADDRESS))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn backends_and_addresses_have_their_own_room_and_who_waits_gets_it() {
+        let notices = WebhookLimit::of([BackendId::GITEA, BackendId::OCI].into_iter());
+        let [one, other, third] =
+            [1, 2, 3].map(|number: u32| Sender(Some(IpAddr::V4(number.into()))));
+        let mut held = Vec::new();
+        for _ in 0..OF_ONE_ADDRESS {
+            held.push(notices.enter(BackendId::GITEA, one).await.unwrap());
+        }
+        assert!(notices.enter(BackendId::GITEA, one).await.is_none());
+        assert!(notices.enter(BackendId::OCI, one).await.is_some(), "another backend's room");
+        for _ in 0..OF_ONE_ADDRESS {
+            held.push(notices.enter(BackendId::GITEA, other).await.unwrap());
+        }
+        assert!(notices.enter(BackendId::GITEA, Sender(None)).await.is_none(), "all are taken");
+        let waiting = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            held.clear();
+        };
+        let (entered, ()) = tokio::join!(notices.enter(BackendId::GITEA, third), waiting);
+        assert!(entered.is_some());
+        drop(entered);
+        drop(notices.enter(BackendId::GITEA, one).await);
+        let room = &notices.0[&BackendId::GITEA];
+        assert_eq!(room.shares.lock().len(), 1, "who has left is forgotten");
+        assert!(notices.enter(BackendId::LOCAL, one).await.is_none(), "which sends none");
+    }
+}

@@ -1,0 +1,53 @@
+//! The most memory that the limits of a configuration allow, added up: what holds one by one has to
+//! hold together.
+
+use std::thread::available_parallelism;
+
+use crate::api::fast_path;
+use crate::api::request_limit::LARGE_KIB;
+use crate::api::response_caches;
+use crate::api::webhook_limit;
+use crate::cache::artifacts::buffers;
+use crate::config::{BackendConfig, Config};
+use crate::http;
+use crate::models::backend_kind::BackendKind;
+use crate::server;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+/// The program, its threads, and what the allocator keeps of freed memory.
+const PROGRAM: usize = 64 * MIB;
+/// What a thread takes: what is used of its stack, and what its allocator keeps.
+const THREAD: usize = 128 * KIB;
+/// What the reading of one registry's manifests keeps.
+const MANIFESTS: usize = 72 * MIB;
+
+/// What each part may take, in bytes. All together are the most that the process takes.
+#[must_use]
+pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
+    let server = &config.server;
+    let remote = config.backends.iter().filter_map(BackendConfig::upstream);
+    let remote = remote.map(|(_, upstream)| upstream.max_concurrency);
+    let backends = config.backends.len();
+    let questions = |most: usize| most * http::QUESTION_BYTES + http::LARGE_ANSWER_BYTES;
+    let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
+    let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
+    let manifests = registries.count() * MANIFESTS;
+    vec![
+        ("the program", PROGRAM + threads(workers) * THREAD),
+        ("extensions", backends.saturating_mul(config.catalog.max_bytes)),
+        ("kept answers", response_caches::BYTES_MAX + fast_path::BYTES_MAX + manifests),
+        ("connections", server.max_connections * server::CONNECTION_BYTES),
+        ("answers on their way", server.max_requests * server::ANSWER_BYTES),
+        ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
+        ("large answers on their way", LARGE_KIB * KIB),
+        ("downloads", buffers::BYTES_MAX),
+        ("questions to backends", remote.map(questions).sum()),
+        ("notices", backends * webhook_limit::READ_AT_ONCE * MIB),
+    ]
+}
+
+/// Those that serve connections, those for all else, and for each of both those that wait for disks.
+fn threads(workers: usize) -> usize {
+    2 * workers + (workers + 1) * server::threads::WAITING_MAX
+}

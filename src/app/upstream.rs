@@ -1,0 +1,47 @@
+//! What calls to upstreams count into.
+
+use crate::backend::contact::BreakerState;
+use crate::gitea;
+use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use crate::metrics::Metrics;
+use crate::metrics::backends::CallWords;
+use crate::models::backend_id::BackendId;
+use crate::models::backend_kind::BackendKind;
+use crate::oci;
+
+/// Counts every call into the metrics of the process.
+pub(super) struct CallCounters(Metrics);
+
+impl CallCounters {
+    /// Counters for these backends, every series of theirs at 0.
+    pub(super) fn new(metrics: Metrics, backends: &[BackendId]) -> Self {
+        for backend in backends {
+            let operations: &[&str] = match backend.kind() {
+                BackendKind::Gitea => &gitea::labels::ALL,
+                BackendKind::Oci => &oci::labels::ALL,
+                BackendKind::Local => &[],
+            };
+            let outcomes = Outcome::ALL.map(Outcome::as_str);
+            let words =
+                CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };
+            metrics.backends.prepare_calls(backend.as_str(), &words);
+        }
+        Self(metrics)
+    }
+}
+
+impl UpstreamMetrics for CallCounters {
+    fn record(&self, call: &UpstreamCall) {
+        let seconds = call.duration.as_secs_f64();
+        let (backend, outcome) = (call.backend.as_str(), call.outcome.as_str());
+        self.0.backends.call(backend, call.operation, outcome, seconds);
+    }
+
+    fn retried(&self, backend: BackendId) {
+        self.0.backends.retry(backend.as_str());
+    }
+
+    fn breaker(&self, backend: BackendId, state: BreakerState) {
+        self.0.backends.breaker(backend.as_str(), state.as_str(), &BreakerState::LABELS);
+    }
+}

@@ -1,0 +1,193 @@
+//! Index of the stored artifacts and their last use; decides on evictions.
+
+use lru::LruCache;
+
+use crate::models::digest::Digest;
+
+/// Identifies the state of a file at its verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileStamp {
+    /// Size in bytes.
+    pub(super) size: u64,
+    /// Modification time in seconds and nanoseconds; any owner of the file can set it.
+    pub(super) modified: (i64, i64),
+    /// Change time (`ctime`) in seconds and nanoseconds; only the system sets it.
+    pub(super) changed: (i64, i64),
+    /// Inode number.
+    pub(super) inode: u64,
+}
+
+/// Divisor of the store's size: the limit for one artifact, so that a single release cannot evict
+/// everything.
+const SHARE_OF_ONE: u64 = 4;
+/// Divisor of the store's size: the limit for all fetches in progress, whose bytes are not verified
+/// and may turn out worthless.
+const SHARE_OF_FILLS: u64 = 2;
+/// Maximum number of stored artifacts. Each takes a file, and an entry in memory.
+const STORED_MAX: usize = 200_000;
+
+/// One stored artifact.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    size: u64,
+    /// FileStamp at the last verification by this process.
+    verified: Option<FileStamp>,
+}
+
+/// Stored artifacts, evicted in least recently used order, within a limit in bytes.
+pub(super) struct EvictionQueue {
+    max_bytes: u64,
+    stored: LruCache<Digest, Stored>,
+    bytes: u64,
+    /// Number of bytes received by fetches in progress.
+    filling: u64,
+}
+
+impl EvictionQueue {
+    pub(super) fn new(max_bytes: u64) -> Self {
+        Self { max_bytes, stored: LruCache::unbounded(), bytes: 0, filling: 0 }
+    }
+
+    /// Returns the limit in bytes.
+    pub(super) const fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// Returns the number of stored bytes.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns the number of stored artifacts.
+    pub(super) fn len(&self) -> usize {
+        self.stored.len()
+    }
+
+    /// Adds a stored artifact as the most recently used one. Returns the evicted ones.
+    pub(super) fn put(
+        &mut self,
+        digest: Digest,
+        size: u64,
+        verified: Option<FileStamp>,
+    ) -> Vec<Digest> {
+        if let Some(before) = self.stored.put(digest, Stored { size, verified }) {
+            self.bytes -= before.size;
+        }
+        self.bytes += size;
+        self.make_room()
+    }
+
+    /// Returns the stamp of a stored artifact's verification, and marks it as used.
+    pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<FileStamp>> {
+        self.stored.get(digest).map(|stored| stored.verified)
+    }
+
+    /// Records the stamp of a verification.
+    pub(super) fn verified(&mut self, digest: &Digest, stamp: FileStamp) {
+        if let Some(stored) = self.stored.get_mut(digest) {
+            stored.verified = Some(stamp);
+        }
+    }
+
+    /// Removes all stored artifacts. The space of fetches in progress stays reserved.
+    pub(super) fn clear(&mut self) {
+        self.stored.clear();
+        self.bytes = 0;
+    }
+
+    /// Removes a stored artifact.
+    pub(super) fn remove(&mut self, digest: &Digest) {
+        if let Some(stored) = self.stored.pop(digest) {
+            self.bytes -= stored.size;
+        }
+    }
+
+    /// Returns true if the store takes an artifact of this size. Evicts nothing: the size is only
+    /// announced.
+    pub(super) const fn takes(&self, size: u64) -> bool {
+        size <= self.max_bytes / SHARE_OF_ONE
+    }
+
+    /// Reserves space for `bytes` received by a fetch. Returns the evicted artifacts; `None` if
+    /// other fetches take all the space.
+    pub(super) fn arrive(&mut self, bytes: u64) -> Option<Vec<Digest>> {
+        let filling = self.filling.checked_add(bytes)?;
+        if filling > self.max_bytes / SHARE_OF_FILLS {
+            return None;
+        }
+        self.filling = filling;
+        Some(self.make_room())
+    }
+
+    /// Releases the space of a fetch that received `bytes` bytes.
+    pub(super) const fn ended(&mut self, bytes: u64) {
+        self.filling = self.filling.saturating_sub(bytes);
+    }
+
+    fn make_room(&mut self) -> Vec<Digest> {
+        // A fetch counts as it receives: an announced size would evict artifacts for a download
+        // that fails.
+        let mut left = Vec::new();
+        while self.bytes.saturating_add(self.filling) > self.max_bytes
+            || self.stored.len() > STORED_MAX
+        {
+            let Some((digest, stored)) = self.stored.pop_lru() else { break };
+            self.bytes -= stored.size;
+            left.push(digest);
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(of: u8) -> Digest {
+        Digest::sha256(&[of])
+    }
+
+    #[test]
+    fn the_longest_unused_leaves_for_what_comes() {
+        let mut shelf = EvictionQueue::new(10);
+        assert_eq!(shelf.put(digest(1), 4, None), []);
+        assert_eq!(shelf.put(digest(2), 4, None), []);
+        assert_eq!(shelf.get(&digest(1)), Some(None));
+        assert_eq!(shelf.put(digest(3), 4, None), [digest(2)]);
+        assert_eq!((shelf.bytes(), shelf.len()), (8, 2));
+        assert_eq!(shelf.put(digest(3), 5, None), [], "the same again, and larger");
+        assert_eq!(shelf.bytes(), 9);
+        shelf.remove(&digest(3));
+        assert_eq!(shelf.bytes(), 4);
+    }
+
+    #[test]
+    fn room_is_made_for_what_came_and_not_for_what_is_announced() {
+        let mut shelf = EvictionQueue::new(16);
+        for of in 0..4 {
+            assert_eq!(shelf.put(digest(of), 4, None), []);
+        }
+        assert!(shelf.takes(4));
+        assert!(!shelf.takes(5), "more than a quarter");
+        assert!(!shelf.takes(u64::MAX));
+        assert_eq!(shelf.len(), 4, "a look costs nothing");
+        assert_eq!(shelf.arrive(1), Some(vec![digest(0)]));
+        assert_eq!(shelf.arrive(3), Some(vec![]), "there is room by now");
+        assert_eq!(shelf.arrive(4), Some(vec![digest(1)]));
+        assert_eq!(shelf.arrive(1), None, "half of it is what nobody has verified");
+        assert_eq!((shelf.bytes(), shelf.len()), (8, 2));
+        shelf.ended(4);
+        assert_eq!(shelf.put(digest(4), 4, None), []);
+        assert_eq!(shelf.arrive(4), Some(vec![digest(2)]), "what is being filled stays");
+    }
+
+    #[test]
+    fn however_small_they_are_there_are_never_more_than_so_many() {
+        let mut shelf = EvictionQueue::new(u64::MAX);
+        for number in 0..STORED_MAX {
+            shelf.put(Digest::sha256(&number.to_ne_bytes()), 1, None);
+        }
+        assert_eq!(shelf.put(digest(1), 1, None), [Digest::sha256(&0_usize.to_ne_bytes())]);
+        assert_eq!(shelf.len(), STORED_MAX);
+    }
+}

@@ -1,0 +1,86 @@
+//! The part of the index that survives a restart: export and restore.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::catalog::index::{Index, shelf_of};
+use crate::catalog::persistent_instant::PersistentInstant;
+use crate::catalog::snapshot::Unsettled;
+use crate::models::backend_id::BackendId;
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+
+impl Index {
+    /// Replaces an extension by an amended one. Its time of last read stays.
+    pub fn amend(
+        &mut self,
+        backend: BackendId,
+        id: &ExtensionId,
+        amend: impl FnOnce(&Extension) -> Option<Extension>,
+    ) {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
+        let Some(part) = shelf.extensions.get(id) else { return };
+        if let Some(amended) = amend(&part.extension) {
+            // Nothing was read from the backend, so the amended extension must not look fresher.
+            let read = *part.read.lock();
+            shelf.amend(amended, read);
+            self.touch(id.clone());
+        }
+    }
+
+    /// Returns every extension of a backend by id, with its time of last read; `None` if the
+    /// backend was never listed. That includes extensions without releases.
+    #[must_use]
+    pub fn shelved(&self, backend: BackendId) -> Option<Vec<(Arc<Extension>, PersistentInstant)>> {
+        // Before the first listing the shelf is partial, and a snapshot would present it as
+        // complete.
+        let shelf = self.shelf(backend).filter(|shelf| shelf.known)?;
+        let parts = shelf.extensions.values();
+        Some(parts.map(|part| (Arc::clone(&part.extension), *part.read.lock())).collect())
+    }
+
+    /// Returns the ids that were reported as gone once, without confirmation; ordered.
+    #[must_use]
+    pub fn doubted(&self, backend: BackendId) -> Vec<ExtensionId> {
+        let absent = self.shelf(backend).into_iter().flat_map(|shelf| shelf.absent.keys());
+        let mut absent: Vec<ExtensionId> = absent.cloned().collect();
+        absent.sort();
+        absent
+    }
+
+    /// Returns every name with its last certain owner; ordered.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(ExtensionId, BackendId)> {
+        self.owners.all()
+    }
+
+    /// Restores the owners of names from before a restart. Owners found since then take precedence.
+    pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
+        // Touched so that the next view marks names without an owner as lost.
+        self.touch_these(owners.iter().map(|(id, _)| id.clone()).collect());
+        self.owners.restore(owners);
+    }
+
+    /// Restores the extensions of a backend from before a restart and marks it as listed. An
+    /// extension that was read since then stays as it was read. Doubted extensions start a new
+    /// waiting time now, because the monotonic clocks of two processes cannot be compared.
+    pub fn restore(
+        &mut self,
+        backend: BackendId,
+        extensions: Vec<(Arc<Extension>, PersistentInstant)>,
+        unsettled: &Unsettled,
+        now: Instant,
+    ) {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
+        shelf.restore(extensions);
+        for id in &unsettled.doubted {
+            shelf.missed(id, now);
+        }
+        // A name that was read in the meantime has got its room, so the old refusal is void.
+        let unread = unsettled.refused.iter().filter(|id| !shelf.extensions.contains_key(*id));
+        unread.for_each(|id| shelf.room.refuses(id));
+        shelf.known = true;
+        self.touch_all();
+    }
+}

@@ -1,0 +1,95 @@
+//! Entry points of the program: the service itself, and commands for operators.
+
+mod configuration;
+mod doctor;
+mod healthcheck;
+mod init;
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use crate::app;
+use crate::cli::{Args, Command, pages};
+use crate::commands::healthcheck::Probe;
+use crate::config::{Flags, Sources};
+use crate::logging;
+
+/// Failure of the program. `docs/configuration.md` lists the exit codes.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The operation failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The configuration or the command line is invalid.
+    #[error("{0}")]
+    Misused(String),
+}
+
+impl Failure {
+    /// Returns the exit code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Misused(_) => 2,
+        }
+    }
+
+    fn failed(problem: impl Display) -> Self {
+        Self::Failed(problem.to_string())
+    }
+
+    fn misused(problem: impl Display) -> Self {
+        Self::Misused(problem.to_string())
+    }
+}
+
+/// Runs the service or a command. `program` is the name under which the program was started.
+///
+/// # Errors
+/// The operation failed, or its input is invalid.
+pub fn run(
+    args: &Args,
+    program: &OsStr,
+    environment: Vec<(String, String)>,
+) -> Result<(), Failure> {
+    let sources = Sources {
+        file: args.config.as_deref(),
+        environment,
+        flags: Flags { host: args.host.clone(), port: args.port },
+        demo: args.demo,
+    };
+    match &args.command {
+        None => serve(args, &sources),
+        Some(Command::Config { action }) => configuration::run(action, program, &sources),
+        Some(Command::Healthcheck { ready, url }) => {
+            let question = if *ready { Probe::Ready } else { Probe::Alive };
+            healthcheck::run(question, url.as_deref(), &sources)
+        }
+        Some(Command::Doctor { output }) => doctor::run(*output, &sources),
+        Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
+        Some(Command::Man { directory: None }) => print(&pages::manual().map_err(Failure::failed)?),
+        Some(Command::Man { directory: Some(directory) }) => {
+            let place = directory.display();
+            let failed = |error| Failure::failed(format!("{place} cannot be written: {error}"));
+            pages::write_manuals(directory).map_err(failed)
+        }
+    }
+}
+
+fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), Failure> {
+    // Problems of the configuration are printed plainly, so logging starts only afterwards.
+    let config = configuration::checked(sources).map_err(Failure::misused)?;
+    logging::init(&args.log_level, args.json_log)
+        .map_err(|error| Failure::misused(format!("--log-level: {error}")))?;
+    app::run(config, args.demo).map_err(Failure::failed)
+}
+
+/// Writes to standard output. A reader that closes the pipe early, such as `head`, is no failure.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        _ => Ok(()),
+    }
+}

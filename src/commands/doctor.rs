@@ -1,0 +1,71 @@
+//! The `doctor` command: checks all dependencies of the service in order and suggests fixes.
+
+mod machine;
+mod report;
+mod upstream;
+
+use crate::app;
+use crate::cli::OutputForm;
+use crate::commands::configuration::checked;
+use crate::commands::doctor::report::{ReportLine, as_json, as_text};
+use crate::commands::{Failure, print};
+use crate::config::{Config, Sources};
+
+/// Fails with exit code 1 for a problem, and with 2 for an invalid configuration, after which it
+/// stops.
+pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure> {
+    let config = match checked(sources) {
+        Ok(config) => config,
+        Err(problems) => {
+            let fix = "change the line that is named; docs/configuration.md has every key";
+            let entry = |problem: &dyn ToString| {
+                ReportLine::problem("service", "configuration", problem.to_string(), fix)
+            };
+            let entries: Vec<ReportLine> = problems.iter().map(|problem| entry(problem)).collect();
+            show(form, &entries)?;
+            return Err(Failure::Misused(counted(entries.len())));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let entries = runtime.map_err(Failure::failed)?.block_on(examine(&config));
+    show(form, &entries)?;
+    match entries.iter().filter(|entry| entry.is_problem()).count() {
+        0 => Ok(()),
+        problems => Err(Failure::Failed(counted(problems))),
+    }
+}
+
+async fn examine(config: &Config) -> Vec<ReportLine> {
+    let mut entries = vec![ReportLine::ok("service", "configuration", "it is valid")];
+    entries.extend(config.warnings.iter().map(|warning| {
+        ReportLine::note("service", "configuration", warning, "remove one of them")
+    }));
+    entries.push(machine::port(&config.server).await);
+    entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
+    // The timeouts and retries of the service would let one dead backend take minutes.
+    let config = upstream::impatient(config);
+    let backends = match app::backends(&config) {
+        Ok(backends) => backends,
+        Err(error) => {
+            let fix = "mend what it names";
+            entries.push(ReportLine::problem("service", "configuration", error.to_string(), fix));
+            Vec::new()
+        }
+    };
+    for (config, backend) in config.backends.iter().zip(&backends) {
+        entries.extend(upstream::examine(config, backend.as_ref()).await);
+    }
+    entries
+}
+
+fn show(form: OutputForm, entries: &[ReportLine]) -> Result<(), Failure> {
+    let text = match form {
+        OutputForm::Text => as_text(entries),
+        OutputForm::Json => as_json(entries),
+    };
+    print(text.as_bytes())
+}
+
+fn counted(problems: usize) -> String {
+    format!("{problems} problem{} found", if problems == 1 { "" } else { "s" })
+}

@@ -1,0 +1,68 @@
+//! Local requirements of the service: a port to listen on and a writable directory.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::commands::doctor::report::ReportLine;
+use crate::commands::healthcheck::{Probe, ask, own};
+use crate::config::ServerConfig;
+use crate::files;
+
+/// Timeout for the program on our port to identify itself as this service.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Checks that the port is free or already used by this service.
+pub(super) async fn port(server: &ServerConfig) -> ReportLine {
+    let ServerConfig { host, port, .. } = server;
+    let place = format!("{host} port {port}");
+    // Binding also finds missing permissions and addresses of other machines.
+    let error = match TcpListener::bind((server.address(), *port)).await {
+        Ok(_) => return ReportLine::ok("service", "port", format!("{place} is free")),
+        Err(error) => error,
+    };
+    let running = async {
+        let url = own(server.address(), *port, Probe::Alive).ok()?;
+        Some(ask(&url).await.ok()?.status == "200")
+    };
+    let is_ours = timeout(PATIENCE, running).await.ok().flatten().unwrap_or(false);
+    if error.kind() == ErrorKind::AddrInUse && is_ours {
+        return ReportLine::ok("service", "port", format!("the service runs on {place}"));
+    }
+    let fix = match error.kind() {
+        ErrorKind::AddrInUse => "stop what listens there (ss -ltnp shows it), or set server.port",
+        ErrorKind::PermissionDenied => {
+            "set server.port to 1024 or more, or grant CAP_NET_BIND_SERVICE"
+        }
+        _ => "set server.host to an address of this machine, or to 0.0.0.0",
+    };
+    ReportLine::problem("service", "port", format!("{place} cannot be used: {error}"), fix)
+}
+
+/// Checks that the state can be saved across restarts.
+pub(super) fn state_dir(dir: Option<&Path>) -> ReportLine {
+    let Some(dir) = dir else {
+        let what = "cache.state_dir is not set: after a restart the catalog is empty until every backend has been listed";
+        return ReportLine::note(
+            "service",
+            "state",
+            what,
+            "set cache.state_dir to a directory that the service can write",
+        );
+    };
+    let shown = dir.display();
+    // Permissions alone do not tell: the file system may be read-only or full.
+    let written = files::private_directory(dir).and_then(|()| tempfile::tempfile_in(dir));
+    match written {
+        Ok(_) => ReportLine::ok("service", "state", format!("{shown} can be written")),
+        Err(error) => ReportLine::problem(
+            "service",
+            "state",
+            format!("cache.state_dir: {shown} cannot be written: {error}"),
+            format!("give {shown} to the user of the service, or name another directory"),
+        ),
+    }
+}

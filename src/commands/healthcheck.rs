@@ -1,0 +1,206 @@
+//! The `healthcheck` command: queries the running service in one request without an HTTP client
+//! library, so that a container can run it every few seconds.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use crate::commands::{Failure, print};
+use crate::config::{Sources, listening};
+
+/// Timeout of the request; the service responds within a millisecond.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for the body of a response with a known status.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
+const STATUS_END: usize = 12;
+/// Maximum size of an error response that is read, in bytes.
+const ANSWER_MAX: usize = 16 * 1024;
+/// Maximum length of a displayed reason, in characters.
+const REASON_MAX: usize = 500;
+
+/// Kind of health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// Checks that the process responds.
+    Alive,
+    /// Checks that the service can serve extensions and is not shutting down.
+    Ready,
+}
+
+impl Probe {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Alive => "/api/v1/health/live",
+            Self::Ready => "/api/v1/health/ready",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+/// A response of the server at this address.
+pub(super) struct ProbeResult {
+    /// Status, such as `200`; the first bytes if the response is not HTTP.
+    pub(super) status: String,
+    stream: TcpStream,
+}
+
+/// The part of an error body that is displayed.
+#[derive(Deserialize)]
+struct Reason {
+    message: String,
+}
+
+/// Every failure has exit code 1, even an invalid configuration: container engines reserve other
+/// codes.
+pub(super) fn run(
+    question: Probe,
+    url: Option<&str>,
+    sources: &Sources<'_>,
+) -> Result<(), Failure> {
+    let url = match url {
+        Some(url) => below(url, question),
+        None => listening(sources).map_err(|problems| problems.to_string()).and_then(|place| {
+            let (host, port) = place;
+            own(&host, port, question)
+        }),
+    };
+    let url = url.map_err(Failure::Failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let word = question.word();
+    match runtime.map_err(Failure::failed)?.block_on(asked(&url)) {
+        Ok(()) => print(format!("{word}: {url}\n").as_bytes()),
+        Err(reason) => Err(Failure::Failed(format!("not {word}: {url}: {reason}"))),
+    }
+}
+
+/// Sends the request. The error is the reason for display.
+async fn asked(url: &Url) -> Result<(), String> {
+    let answer = timeout(PATIENCE, ask(url)).await;
+    let answer = match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(answer) => answer,
+        // The service closes its listener first when it shuts down, so this is no proof of a crash.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(format!("{error}; nothing listens there, or it is shutting down"));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    if answer.status == "200" {
+        return Ok(());
+    }
+    let status = format!("answered {:?}", answer.status);
+    match answer.reason().await {
+        Some(reason) => Err(format!("{reason} ({status})")),
+        None => Err(status),
+    }
+}
+
+/// Returns the health URL below a base URL.
+fn below(base: &str, question: Probe) -> Result<Url, String> {
+    let wrong = || format!("--url: {base:?} is no address such as http://registry:8082");
+    let mut url: Url = base.parse().map_err(|_| wrong())?;
+    if url.scheme() != "http" || url.host().is_none() {
+        return Err(wrong());
+    }
+    let path = format!("{}{}", url.path().trim_end_matches('/'), question.path());
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Returns the health URL for a configured listener. A listener on all addresses is queried on this
+/// machine.
+pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String> {
+    if port == 0 {
+        // Only the running service knows which port the system chose.
+        return Err("server.port is 0, which is any port: name the service with --url".to_owned());
+    }
+    let host = match host.parse() {
+        Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+        Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    let url = format!("http://{host}:{port}{}", question.path());
+    url.parse().map_err(|error| format!("server.host: {error}"))
+}
+
+/// Sends a GET request for a URL and reads the status.
+pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    let mut stream = match url.host() {
+        Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await?,
+        Some(Host::Ipv6(address)) => TcpStream::connect((address, port)).await?,
+        Some(Host::Domain(name)) => TcpStream::connect((name, port)).await?,
+        None => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    let (path, host) = (url.path(), url.authority());
+    // With `Connection: close` the body ends with the stream, so its framing need not be parsed.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = [0; STATUS_END];
+    stream.read_exact(&mut head).await?;
+    let head = String::from_utf8_lossy(&head);
+    let status = head.strip_prefix("HTTP/1.1 ").unwrap_or(&head).to_owned();
+    Ok(ProbeResult { status, stream })
+}
+
+impl ProbeResult {
+    /// Returns the message of an error response; `None` if the body is of another form or does not
+    /// arrive.
+    async fn reason(mut self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let reading = async {
+            while bytes.len() < ANSWER_MAX && self.stream.read_buf(&mut bytes).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // A timeout or an abort may still have left a complete reason in the buffer.
+        let _ = timeout(BODY_PATIENCE, reading).await;
+        let head_end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        let Reason { message } = serde_json::from_slice(bytes.get(head_end + 4..)?).ok()?;
+        // Control characters of another server must not reach the operator's terminal.
+        Some(message.chars().filter(|one| !one.is_control()).take(REASON_MAX).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_this_machine() {
+        for (host, expected) in [
+            ("0.0.0.0", "http://127.0.0.1:8082/api/v1/health/live"),
+            ("::", "http://[::1]:8082/api/v1/health/live"),
+            ("::1", "http://[::1]:8082/api/v1/health/live"),
+            ("10.0.0.7", "http://10.0.0.7:8082/api/v1/health/live"),
+            ("localhost", "http://localhost:8082/api/v1/health/live"),
+        ] {
+            assert_eq!(own(host, 8082, Probe::Alive).unwrap().as_str(), expected);
+        }
+        assert!(own("0.0.0.0", 0, Probe::Ready).unwrap_err().contains("--url"));
+    }
+
+    #[test]
+    fn an_address_may_have_a_path_and_no_other_scheme() {
+        for (question, path) in [(Probe::Alive, "live"), (Probe::Ready, "ready")] {
+            let url = below("http://proxy.example/registry/", question).unwrap();
+            let expected = format!("http://proxy.example/registry/api/v1/health/{path}");
+            assert_eq!(url.as_str(), expected);
+        }
+        for wrong in ["https://a.example", "a.example:80", "", "http://"] {
+            assert!(below(wrong, Probe::Alive).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Cache of repositories from earlier responses.
+//!
+//! A listing already describes every repository, so that the following read needs no request for
+//! it. This halves the requests of a sweep.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::gitea::convert::GiteaRepository;
+use crate::models::naming::ExtensionId;
+
+/// Maximum number of cached repositories, including those that the last listing lacks.
+const REMEMBERED_MAX: usize = 200_000;
+
+/// Maximum number of cached sizes of external files.
+const SIZES_MAX: usize = 10_000;
+
+/// Cache that all requests of the backend share.
+#[derive(Default)]
+pub(super) struct RepositoryCache(Mutex<CacheState>);
+
+#[derive(Default)]
+struct CacheState {
+    repositories: HashMap<ExtensionId, CachedRepository>,
+    extensions: HashMap<i64, ExtensionId>,
+    /// Topics by repository number, fetched since the last sweep began.
+    topics: HashMap<i64, Arc<[String]>>,
+    /// Sizes of external files by uuid, as of their last download.
+    sizes: HashMap<Box<str>, u64>,
+    /// Lists behind the latest cursors, the newest last.
+    rosters: Vec<Arc<Roster>>,
+}
+
+struct CachedRepository {
+    repository: Arc<GiteaRepository>,
+    /// True from a listing until the next read, which may use the entry once.
+    fresh: bool,
+}
+
+/// Snapshot of a list of repositories: name and fingerprint by number.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Roster(HashMap<i64, (ExtensionId, u64)>);
+
+impl Roster {
+    /// Creates a snapshot. A partial list is completed from the previous snapshot.
+    pub(super) fn of(repositories: &[GiteaRepository], before: Option<&Self>) -> Self {
+        let mut all = before.map(|before| before.0.clone()).unwrap_or_default();
+        let row = |one: &GiteaRepository| (one.number, (one.extension.clone(), one.fingerprint));
+        all.extend(repositories.iter().map(row));
+        Self(all)
+    }
+
+    /// Returns a hash of the snapshot that is stable across restarts.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut rows: Vec<_> = self.0.iter().map(|(number, (_, print))| (number, print)).collect();
+        // The order of a hash map differs between runs.
+        rows.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        rows.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Returns the extensions that differ between two snapshots, under all their names.
+    pub(super) fn differences(&self, before: &Self) -> BTreeSet<ExtensionId> {
+        let mut differ = BTreeSet::new();
+        // Both directions, so that a rename reports the old name too.
+        for (one, other) in [(self, before), (before, self)] {
+            let changed = one.0.iter().filter(|(number, row)| other.0.get(number) != Some(row));
+            differ.extend(changed.map(|(_, (id, _))| id.clone()));
+        }
+        differ
+    }
+}
+
+impl RepositoryCache {
+    /// Stores a listing. A complete one replaces all entries. A partial one does so only if the
+    /// cache would exceed its bound.
+    pub(super) fn listed(&self, repositories: Vec<GiteaRepository>, complete: bool) {
+        let mut state = self.0.lock();
+        if complete || state.repositories.len() + repositories.len() > REMEMBERED_MAX {
+            state.repositories.clear();
+            state.extensions.clear();
+        }
+        for repository in repositories {
+            state.learn(Arc::new(repository), true);
+        }
+    }
+
+    /// Drops all topics at the start of a sweep.
+    pub(super) fn forget_topics(&self) {
+        self.0.lock().topics.clear();
+    }
+
+    /// Returns the topics of a repository if they were fetched in this sweep.
+    pub(super) fn topics_of(&self, number: i64) -> Option<Arc<[String]>> {
+        self.0.lock().topics.get(&number).cloned()
+    }
+
+    /// Stores the topics of a repository.
+    pub(super) fn learn_topics(&self, number: i64, topics: Vec<String>) -> Arc<[String]> {
+        let topics: Arc<[String]> = topics.into();
+        let mut state = self.0.lock();
+        if state.topics.len() < REMEMBERED_MAX {
+            state.topics.insert(number, Arc::clone(&topics));
+        }
+        topics
+    }
+
+    /// Returns the size of an external file if it was downloaded before.
+    pub(super) fn size_of(&self, uuid: &str) -> Option<u64> {
+        self.0.lock().sizes.get(uuid).copied()
+    }
+
+    /// Stores the size of an external file.
+    pub(super) fn learn_size(&self, uuid: &str, size: u64) {
+        let mut state = self.0.lock();
+        if state.sizes.len() < SIZES_MAX {
+            state.sizes.insert(uuid.into(), size);
+        }
+    }
+
+    /// Returns the snapshot with this fingerprint, if a recent cursor refers to it.
+    pub(super) fn roster(&self, fingerprint: u64) -> Option<Arc<Roster>> {
+        let state = self.0.lock();
+        state.rosters.iter().find(|one| one.fingerprint() == fingerprint).cloned()
+    }
+
+    /// Stores the snapshot behind a new cursor. The previous one is kept, because its cursor is
+    /// used again if the changes could not be read.
+    pub(super) fn learn_roster(&self, roster: Roster, before: Option<Arc<Roster>>) {
+        let mut state = self.0.lock();
+        state.rosters = before.into_iter().chain([Arc::new(roster)]).collect();
+    }
+
+    /// Stores a repository that was fetched separately.
+    pub(super) fn read(&self, repository: Arc<GiteaRepository>) -> Arc<GiteaRepository> {
+        self.0.lock().learn(Arc::clone(&repository), false);
+        repository
+    }
+
+    /// Returns the repository from the last listing, once.
+    pub(super) fn take_fresh(&self, id: &ExtensionId) -> Option<Arc<GiteaRepository>> {
+        let mut state = self.0.lock();
+        let entry = state.repositories.get_mut(id).filter(|entry| entry.fresh)?;
+        entry.fresh = false;
+        Some(Arc::clone(&entry.repository))
+    }
+
+    /// Returns the cached repository of any age.
+    pub(super) fn remembered(&self, id: &ExtensionId) -> Option<Arc<GiteaRepository>> {
+        self.0.lock().repositories.get(id).map(|entry| Arc::clone(&entry.repository))
+    }
+
+    /// Returns the number of any cached repository.
+    pub(super) fn any_number(&self) -> Option<i64> {
+        self.0.lock().extensions.keys().next().copied()
+    }
+
+    /// Returns the last known name of the repository with this number.
+    pub(super) fn extension_of(&self, number: i64) -> Option<ExtensionId> {
+        self.0.lock().extensions.get(&number).cloned()
+    }
+
+    /// Removes a repository that does not exist anymore.
+    pub(super) fn forget(&self, id: &ExtensionId) {
+        self.0.lock().repositories.remove(id);
+    }
+}
+
+impl CacheState {
+    fn learn(&mut self, repository: Arc<GiteaRepository>, fresh: bool) {
+        let id = repository.extension.clone();
+        self.extensions.insert(repository.number, id.clone());
+        self.repositories.insert(id, CachedRepository { repository, fresh });
+    }
+}
