@@ -29,6 +29,7 @@ use extension_registry::backend::Backend as _;
 use extension_registry::backend::changes::Changes;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::http::settings::UpstreamSettings;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
@@ -94,7 +95,8 @@ fn organization() -> State {
 
 fn settings(fake: &FakeGitea) -> GiteaSettings {
     let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
-    GiteaSettings { max_concurrency: CONCURRENCY, ..settings }
+    let upstream = UpstreamSettings { max_concurrency: CONCURRENCY, ..settings.upstream };
+    GiteaSettings { upstream, ..settings }
 }
 
 async fn sweep(backend: &GiteaBackend) -> extension_registry::backend::changes::ChangeCursor {

@@ -79,7 +79,7 @@ async fn main() {
         let counts = Arc::new(Counts::default());
         let address = registry.url().parse().unwrap();
         let mut settings = OciSettings::new(address, "provisioning".parse().unwrap());
-        settings.max_concurrency = CONCURRENCY;
+        settings.upstream.max_concurrency = CONCURRENCY;
         let backend = OciBackend::new(settings, Arc::clone(&counts) as _).unwrap();
         let begun = Instant::now();
         let cursor = sweep(&backend).await;

@@ -4,7 +4,6 @@ mod admission;
 mod artifacts;
 mod backends;
 mod budget;
-mod checks;
 mod files;
 mod greeting;
 mod receiver;
@@ -35,17 +34,17 @@ use crate::api::response_caches::rules::ResponseCacheRules;
 use crate::api::response_caches::{CACHES, ResponseCaches};
 use crate::api::routes::{ApiParts, api, templates};
 use crate::api::state::Draining;
+use crate::app::admission::{TOKENS, client_tokens};
 use crate::app::backends::Backends;
+pub use crate::app::backends::Finding;
 pub use crate::app::budget::most_memory;
-pub use crate::app::checks::Finding;
 use crate::app::rotation::Rotated;
 use crate::app::state::Persisters;
 use crate::backend::Backend;
 use crate::build_info;
 use crate::cache::artifacts::Artifacts;
 use crate::catalog::{Catalog, Merge, Rules, sync};
-use crate::config::settings::Settings;
-use crate::config::{Config, LocalConfig, ServerConfig};
+use crate::config::{BackendSettings, Config, ServerConfig};
 use crate::local::samples::unpack_samples;
 use crate::metrics::Metrics;
 use crate::models::public_url::PublicUrl;
@@ -89,25 +88,34 @@ fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     done
 }
 
-/// What would stop the start and the form of a configuration cannot show: names, addresses, files
-/// of secrets and certificates. Whatever else is wrong, each value that is there is looked at, so
-/// that nobody starts twice to learn of two mistakes. Asks no backend.
-#[must_use]
-pub fn check(settings: &Settings, config: Option<&Config>) -> Vec<Finding> {
-    let found = checks::of_values(settings);
-    let built = |config| metrics().and_then(|metrics| Backends::of(config, &metrics));
-    match config.filter(|_| found.is_empty()).map(built) {
-        Some(Err(error)) => vec![Finding { key: None, what: error.to_string() }],
-        _ => found,
+/// What would stop the start although the configuration is valid by itself: files of secrets and
+/// certificates that cannot be used. Sends no request.
+///
+/// # Errors
+/// Metrics cannot be registered.
+pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
+    let mut found = Backends::of(config, &metrics()?).findings;
+    if let Some(Err(error)) = config.auth.as_ref().map(|auth| client_tokens(&auth.tokens_path)) {
+        found.push(Finding { key: TOKENS.to_owned(), what: error.to_string() });
     }
+    Ok(found)
 }
 
-/// What is configured to be asked, in the order in which it owns names.
+/// The backends of a configuration, in the order in which they own names.
 ///
 /// # Errors
 /// As [`check`] finds.
 pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
-    Ok(Backends::of(config, &metrics()?)?.backends)
+    Ok(built(config, &metrics()?)?.backends)
+}
+
+fn built(config: &Config, metrics: &Metrics) -> io::Result<Backends> {
+    let built = Backends::of(config, metrics);
+    if built.findings.is_empty() {
+        return Ok(built);
+    }
+    let findings = built.findings.iter().map(|Finding { key, what }| format!("{key}: {what}"));
+    Err(io::Error::other(findings.collect::<Vec<_>>().join("; ")))
 }
 
 async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
@@ -120,8 +128,13 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let mut sample_count = 0;
     if let Some(dir) = &samples {
         sample_count = unpack_samples(dir.path())?;
-        config.local = Some(LocalConfig { path: dir.path().to_owned() });
+        for backend in &mut config.backends {
+            if let BackendSettings::Local(local) = &mut backend.settings {
+                local.path = dir.path().to_owned();
+            }
+        }
     }
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
     files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
@@ -139,7 +152,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let draining = Draining::default();
     let metrics = metrics()?;
     let counted = metrics.process.clone();
-    let Backends { backends, receivers, mut rotated } = Backends::of(&config, &metrics)?;
+    let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (rules, tokens) = http_rules(&config)?;
     rotated.extend(tokens);
     let catalog = Catalog::new(backends, catalog_rules(&config));

@@ -108,16 +108,3 @@ pub enum ConfigAction {
     /// Print the JSON Schema of the configuration file
     Schema,
 }
-
-impl Args {
-    /// Returns the flags that override configuration keys: section, key, value, flag.
-    #[must_use]
-    pub fn overrides(&self) -> Vec<(&'static str, &'static str, String, &'static str)> {
-        // The demo needs no token, so it is not exposed to the network by default.
-        let demo_host = self.demo.then(|| "127.0.0.1".to_owned());
-        let host = self.host.clone().or(demo_host);
-        let host = host.map(|host| ("server", "host", host, "--host"));
-        let port = self.port.map(|port| ("server", "port", port.to_string(), "--port"));
-        host.into_iter().chain(port).collect()
-    }
-}

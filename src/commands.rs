@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use crate::app;
 use crate::cli::{Args, Command, pages};
 use crate::commands::healthcheck::Probe;
-use crate::config::Sources;
+use crate::config::{Flags, Sources};
 use crate::logging;
 
 /// Failure of the program. `docs/configuration.md` lists the exit codes.
@@ -57,7 +57,7 @@ pub fn run(
     let sources = Sources {
         file: args.config.as_deref(),
         environment,
-        flags: args.overrides(),
+        flags: Flags { host: args.host.clone(), port: args.port },
         demo: args.demo,
     };
     match &args.command {

@@ -1,158 +1,49 @@
-//! Configuration: what was typed, from four places, becomes what is true, or every problem at once.
+//! The configuration: a file, the environment and flags become one typed value, or every problem.
 
-pub mod addresses;
-pub mod check;
-pub mod example;
-pub mod keys;
-pub mod schema;
+pub mod backends;
+pub mod sections;
 pub mod server;
-pub mod settings;
-pub mod show;
-pub mod size;
-pub mod typed;
 
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use crate::config::addresses::host_of;
-use crate::config::check::{Problem, Problems};
+pub use crate::config::backends::{BackendConfig, BackendSettings};
+pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig};
-use crate::config::server::{rate_limit, server};
-use crate::config::settings::Settings;
-use crate::config::size::bytes_of;
-use crate::config::typed::{Layer, from_environment, from_file, from_flags, from_supervisor};
+use crate::config_reader::problems::{Origin, Problems};
+use crate::config_reader::{Presence, Reader, Typed};
 use crate::models::backend_kind::BackendKind;
 
 /// Where a configuration is looked for when none is named.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
 
+/// Where systemd names the directories of `StateDirectory=`, separated by colons.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+
+const EXAMPLE_HEAD: &str = "\
+# Every key of the Extension Registry's configuration, with its default or an example.
+# A line that begins with `#` and a key shows what the key may be; the service runs without it.
+# At least one of [gitea], [oci] and [local] must be there. Several backends of a kind are entries
+# instead, each with a name of its own and with the keys of the section:
+#[[gitea]]
+#name = \"internal\"
+#url = \"https://gitea.internal.example.com\"
+#organization = \"platform\"
+";
+
 /// A valid configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the section of its name")]
 pub struct Config {
-    /// `[server]`
     pub server: ServerConfig,
-    /// `[gitea]`, if it is there.
-    pub gitea: Option<GiteaConfig>,
-    /// `[oci]`, if it is there.
-    pub oci: Option<OciConfig>,
-    /// `[local]`, if it is there.
-    pub local: Option<LocalConfig>,
-    /// `[catalog]`
+    /// In the order in which they own names.
+    pub backends: Vec<BackendConfig>,
     pub catalog: CatalogConfig,
-    /// `[cache]`
     pub cache: CacheConfig,
-    /// `[downloads]`
     pub downloads: DownloadsConfig,
-    /// `[rate_limit]`, if it is there.
     pub rate_limit: Option<RateLimitConfig>,
-    /// `[auth]`, if it is there.
     pub auth: Option<AuthConfig>,
-}
-
-/// A Gitea or Forgejo organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GiteaConfig {
-    /// Where it is; may carry a sub path.
-    pub url: String,
-    /// Whose repositories.
-    pub organization: String,
-    /// The number that the organization must have.
-    pub organization_id: Option<i64>,
-    /// File that holds the token.
-    pub token_path: Option<PathBuf>,
-    /// How it is talked to.
-    pub upstream: UpstreamConfig,
-    /// Hosts from which external assets may be taken.
-    pub external_asset_hosts: Vec<String>,
-}
-
-/// How a backend is talked to over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamConfig {
-    /// Deadline of a question.
-    pub timeout: Duration,
-    /// Whether certificates are checked.
-    pub verify_ssl: bool,
-    /// Certificates to trust beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Concurrent requests to the backend.
-    pub max_concurrency: usize,
-    /// How often a question is asked again.
-    pub retries: u32,
-    /// Whether redirects may lead to private addresses.
-    pub allow_private_redirects: bool,
-    /// File that holds the secret of change notices.
-    pub webhook_secret_path: Option<PathBuf>,
-}
-
-/// A namespace of an OCI registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OciConfig {
-    /// Host and port; `http://` before it for plain HTTP.
-    pub registry: String,
-    /// First segments of its repositories' names.
-    pub namespace: String,
-    /// File that holds the credentials.
-    pub auth_token_path: Option<PathBuf>,
-    /// Hosts of token servers that may be told who we are.
-    pub token_hosts: Vec<String>,
-    /// Repositories to serve in addition to those that the registry lists.
-    pub repositories: Vec<String>,
-    /// How it is talked to.
-    pub upstream: UpstreamConfig,
-}
-
-/// A directory of OCI image layouts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalConfig {
-    /// Its sub-directories are the layouts.
-    pub path: PathBuf,
-}
-
-/// How backends share names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogConfig {
-    /// Who is asked first; those left out come last.
-    pub order: Vec<BackendKind>,
-    /// Whether versions of several backends are pooled.
-    pub union: bool,
-    /// Whether a name passes on when its owner loses it.
-    pub allow_takeover: bool,
-    /// How long rounds ask for changes only.
-    pub full_sweep: Duration,
-    /// About how many bytes the extensions of one backend may take up.
-    pub max_bytes: usize,
-}
-
-/// The memos of answers, and what is kept over a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheConfig {
-    /// Entries of each.
-    pub capacity: NonZeroUsize,
-    /// How long an answer is current.
-    pub ttl: Duration,
-    /// How much longer answers go unmarked.
-    pub stale_while_revalidate: Duration,
-    /// How old what is known may be and still answer.
-    pub stale_if_error: Duration,
-    /// How long a "no" is remembered.
-    pub negative_ttl: Duration,
-    /// Whether responses with metadata and versions are cached.
-    pub enable_metadata_cache: bool,
-    /// Whether lists are kept.
-    pub enable_list_cache: bool,
-    /// Directory that keeps what is known over a restart.
-    pub state_dir: Option<PathBuf>,
-    /// The most bytes of archives that are kept there; 0 keeps none.
-    pub artifact_bytes: u64,
-}
-
-/// Downloads of archives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DownloadsConfig {
-    /// Whether a version's archive may become another one.
-    pub accept_changes: bool,
+    /// What is probably a mistake, and does not stop the start.
+    pub warnings: Vec<String>,
 }
 
 /// From where a configuration is put together; later ones win.
@@ -162,10 +53,19 @@ pub struct Sources<'a> {
     pub file: Option<&'a Path>,
     /// The environment, as names and values.
     pub environment: Vec<(String, String)>,
-    /// Flags that stand for a key: section, key, value, flag.
-    pub flags: Vec<(&'static str, &'static str, String, &'static str)>,
-    /// Whether the sample catalog is served: no file is read then, and no backend is missing.
+    /// Flags that stand for keys.
+    pub flags: Flags,
+    /// `--demo`: no file is read, and `[local]` stands for the sample catalog.
     pub demo: bool,
+}
+
+/// Flags that stand for keys.
+#[derive(Debug, Default)]
+pub struct Flags {
+    /// `--host`.
+    pub host: Option<String>,
+    /// `--port`.
+    pub port: Option<u16>,
 }
 
 /// Reads, checks and puts together a configuration.
@@ -173,26 +73,43 @@ pub struct Sources<'a> {
 /// # Errors
 /// Every problem of every place, in the order of files and lines.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
-    read(sources).map(|(config, _)| config)
+    let (reader, config) = read(sources);
+    reader.finish(config, &[])
 }
 
-/// The same, with the values that it was built from and their places.
-///
-/// # Errors
-/// As [`load`].
-pub fn read(sources: &Sources<'_>) -> Result<(Config, Settings), Problems> {
-    let (settings, config) = examined(sources);
-    config.map(|config| (config, settings))
-}
-
-/// The values of all places, and what they make, or every problem with their form.
-pub fn examined(sources: &Sources<'_>) -> (Settings, Result<Config, Problems>) {
-    let (settings, mut problems) = gather(sources);
-    let config = match build(&settings, sources, &mut problems) {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems::new(problems)),
-    };
-    (settings, config)
+/// Reads a configuration. Where the reader has found a problem, an example stands in the
+/// configuration for what is wrong.
+#[must_use]
+pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
+    let mut typed = Typed::default();
+    let searched = SEARCHED.iter().map(Path::new).find(|path| path.exists());
+    if let Some(path) = sources.file.or(searched).filter(|_| !sources.demo) {
+        typed.file(path);
+    }
+    typed.environment(&sources.environment);
+    let made = sources.environment.iter().find(|(name, _)| name == STATE_DIRECTORY);
+    let first = made.and_then(|(_, dirs)| dirs.split(':').next()).filter(|dir| !dir.is_empty());
+    if let Some(dir) = first.filter(|_| !typed.has("cache", "state_dir")) {
+        typed.put("cache", "state_dir", dir, Origin::Environment(STATE_DIRECTORY.to_owned()));
+    }
+    let demo_host = sources.demo.then_some("127.0.0.1");
+    if let Some(host) = sources.flags.host.as_deref().or(demo_host) {
+        typed.put("server", "host", host, Origin::Flag("--host"));
+    }
+    if let Some(port) = sources.flags.port {
+        typed.put("server", "port", port, Origin::Flag("--port"));
+    }
+    if sources.demo {
+        typed.put("local", "path", "the sample catalog", Origin::Flag("--demo"));
+    }
+    let mut reader = Reader::new(typed);
+    let config = compose(&mut reader);
+    reader.report_unknown();
+    if reader.finish(config.as_ref(), &[]).is_ok_and(|config| config.backends.is_empty()) {
+        let file = sources.file.map(|file| file.display().to_string());
+        reader.report_whole(no_backend(&file.unwrap_or_else(|| SEARCHED.join(", "))));
+    }
+    (reader, config)
 }
 
 /// Host and port that a configuration listens on, whatever else is wrong with it.
@@ -200,148 +117,74 @@ pub fn examined(sources: &Sources<'_>) -> (Settings, Result<Config, Problems>) {
 /// # Errors
 /// Every problem, if one is of the host or the port, or the file cannot be read.
 pub fn listening(sources: &Sources<'_>) -> Result<(String, u16), Problems> {
-    let (settings, problems) = gather(sources);
-    match server(&settings, &mut Vec::new()) {
-        Some(server) if !problems.iter().any(Problem::is_of_file) => {
-            Ok((server.address().to_owned(), server.port))
-        }
-        _ => Err(Problems::new(problems)),
-    }
+    let (reader, config) = read(sources);
+    let server = reader.finish(config, &["server.host", "server.port"])?.server;
+    Ok((server.address().to_owned(), server.port))
 }
 
-/// The values of all places, and what is wrong with them one by one.
-fn gather(sources: &Sources<'_>) -> (Settings, Vec<Problem>) {
-    let mut layers = Vec::new();
-    let mut problems = Vec::new();
-    let mut take = |(layer, found): (Layer, Vec<Problem>)| {
-        layers.push(layer);
-        problems.extend(found);
-    };
-    take(from_supervisor(&sources.environment));
-    if !sources.demo {
-        take(from_file(sources.file));
-    }
-    take(from_environment(&sources.environment));
-    take(from_flags(&sources.flags));
-    (Settings::merged(layers), problems)
+/// `config.example.toml`: every section and key.
+#[must_use]
+pub fn example() -> String {
+    EXAMPLE_HEAD.to_owned() + described().example()
 }
 
-/// `None` only beside a problem that says why.
-fn build(
-    settings: &Settings,
-    sources: &Sources<'_>,
-    problems: &mut Vec<Problem>,
-) -> Option<Config> {
-    let (server, catalog, cache) =
-        (server(settings, problems), catalog(settings, problems), cache(settings));
-    let mut section = |name| settings.section(name).map(|section| section.required(problems));
-    let [gitea, oci, local] = ["gitea", "oci", "local"].map(&mut section);
-    let [limited, auth] = ["rate_limit", "auth"].map(&mut section);
-    if !sources.demo && gitea.is_none() && oci.is_none() && local.is_none() && problems.is_empty() {
-        problems.push(Problem::no_backend(sources.file));
-    }
-    let config = Config {
-        server: server?,
-        gitea: gitea.flatten().and_then(|_| gitea_section(settings, problems)),
-        oci: oci.flatten().and_then(|_| oci_section(settings)),
-        local: local
-            .flatten()
-            .and_then(|_| Some(LocalConfig { path: settings.text("local", "path")?.into() })),
-        catalog: catalog?,
-        cache: cache?,
-        downloads: DownloadsConfig {
-            accept_changes: settings.text("downloads", "on_change")? == "accept",
-        },
-        rate_limit: limited.flatten().and_then(|_| rate_limit(settings)),
-        auth: auth.flatten().and_then(|_| {
-            Some(AuthConfig { tokens_path: settings.text("auth", "tokens_path")?.into() })
-        }),
-    };
-    Some(config)
+/// The file as JSON Schema, for editors and for checks without the program.
+#[must_use]
+pub fn schema() -> String {
+    described().schema()
 }
 
-fn gitea_section(settings: &Settings, problems: &mut Vec<Problem>) -> Option<GiteaConfig> {
-    Some(GiteaConfig {
-        url: settings.text("gitea", "url")?,
-        organization: settings.text("gitea", "organization")?,
-        organization_id: settings
-            .whole("gitea", "organization_id")
-            .and_then(|number| i64::try_from(number).ok()),
-        token_path: settings.text("gitea", "token_path").map(PathBuf::from),
-        upstream: upstream(settings, "gitea")?,
-        external_asset_hosts: settings.each(
-            ("gitea", "external_asset_hosts"),
-            host_of,
-            problems,
-        )?,
-    })
+fn described() -> Reader {
+    let mut reader = Reader::new(Typed::default());
+    compose(&mut reader);
+    reader
 }
 
-fn oci_section(settings: &Settings) -> Option<OciConfig> {
-    Some(OciConfig {
-        registry: settings.text("oci", "registry")?,
-        namespace: settings.text("oci", "namespace")?,
-        auth_token_path: settings.text("oci", "auth_token_path").map(PathBuf::from),
-        token_hosts: settings.list("oci", "token_hosts")?,
-        repositories: settings.list("oci", "repositories")?,
-        upstream: upstream(settings, "oci")?,
-    })
-}
-
-fn upstream(settings: &Settings, section: &str) -> Option<UpstreamConfig> {
-    let path = |key| settings.text(section, key).map(PathBuf::from);
-    Some(UpstreamConfig {
-        timeout: Duration::from_secs(settings.whole(section, "timeout_seconds")?),
-        verify_ssl: settings.flag(section, "verify_ssl")?,
-        ca_file: path("ca_file"),
-        max_concurrency: usize::try_from(settings.whole(section, "max_concurrency")?).ok()?,
-        retries: u32::try_from(settings.whole(section, "retries")?).ok()?,
-        allow_private_redirects: settings.flag(section, "allow_private_redirects")?,
-        webhook_secret_path: path("webhook_secret_path"),
-    })
-}
-
-fn catalog(settings: &Settings, problems: &mut Vec<Problem>) -> Option<CatalogConfig> {
-    let mut order: Vec<BackendKind> = Vec::new();
-    for name in settings.list("catalog", "order")? {
-        match name.parse() {
-            Ok(source) if order.contains(&source) => {
-                problems.push(settings.problem("catalog", "order", format!("names {name} twice")));
+/// Every section, in the order of the documentation.
+pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
+    let doc = "How the service listens and answers.";
+    let server = reader.read("server", Presence::Always, doc, ServerConfig::read).pop();
+    let mut backends = Vec::new();
+    for kind in BackendKind::ALL {
+        let doc = match kind {
+            BackendKind::Gitea => "Releases of a Gitea or Forgejo organization.",
+            BackendKind::Oci => "Artifacts in a namespace of an OCI registry.",
+            BackendKind::Local => {
+                "A directory whose sub-directories are OCI image layouts, one for each repository."
             }
-            Ok(source) => order.push(source),
-            Err(_) => problems.push(settings.problem(
-                "catalog",
-                "order",
-                format!("{name:?} is no backend: gitea, oci, local"),
-            )),
-        }
+        };
+        backends.extend(reader.read(kind.as_str(), Presence::Entries, doc, |section| {
+            BackendConfig::read(kind, section)
+        }));
     }
-    let left_out = BackendKind::ALL.into_iter().filter(|source| !order.contains(source));
-    let order = order.iter().copied().chain(left_out).collect();
-    Some(CatalogConfig {
-        order,
-        union: settings.text("catalog", "merge")? == "union",
-        allow_takeover: settings.flag("catalog", "allow_takeover")?,
-        full_sweep: Duration::from_secs(settings.whole("catalog", "full_sweep_seconds")?),
-        // More than can be addressed is as good as no bound.
-        max_bytes: usize::try_from(bytes_of(&settings.text("catalog", "max_bytes")?)?)
-            .unwrap_or(usize::MAX),
+    let doc = "How backends share names.";
+    let catalog = reader.read("catalog", Presence::Always, doc, |section| {
+        CatalogConfig::read(section, &mut backends)
+    });
+    let doc = "Response caches, refresh intervals and state on disk.";
+    let cache = reader.read("cache", Presence::Always, doc, CacheConfig::read).pop();
+    let doc = "Downloads of archives.";
+    let downloads = reader.read("downloads", Presence::Always, doc, DownloadsConfig::read).pop();
+    let doc = "Request rate of each client; without this section there is no limit.";
+    let rate_limit = reader.read("rate_limit", Presence::Optional, doc, RateLimitConfig::read);
+    let doc = "Client authentication; without this section every client may read.";
+    let auth = reader.read("auth", Presence::Optional, doc, AuthConfig::read);
+    Some(Config {
+        server: server?,
+        warnings: backends::same_upstreams(&backends),
+        backends,
+        catalog: catalog.into_iter().next()?,
+        cache: cache?,
+        downloads: downloads?,
+        rate_limit: rate_limit.into_iter().next(),
+        auth: auth.into_iter().next(),
     })
 }
 
-fn cache(settings: &Settings) -> Option<CacheConfig> {
-    let whole = |key| settings.whole("cache", key);
-    Some(CacheConfig {
-        capacity: NonZeroUsize::new(usize::try_from(whole("capacity")?).ok()?)?,
-        ttl: Duration::from_secs(whole("ttl_seconds")?),
-        stale_while_revalidate: Duration::from_secs(
-            whole("stale_while_revalidate_seconds").or_else(|| whole("ttl_seconds"))?,
-        ),
-        stale_if_error: Duration::from_secs(whole("stale_if_error_seconds")?),
-        negative_ttl: Duration::from_secs(whole("negative_ttl_seconds")?),
-        enable_metadata_cache: settings.flag("cache", "enable_metadata_cache")?,
-        enable_list_cache: settings.flag("cache", "enable_list_cache")?,
-        state_dir: settings.text("cache", "state_dir").map(PathBuf::from),
-        artifact_bytes: bytes_of(&settings.text("cache", "artifact_cache_bytes")?)?,
-    })
+fn no_backend(looked: &str) -> String {
+    format!(
+        "no backend is configured (looked in {looked} and the environment): add a section [gitea], \
+         [oci] or [local], for example\n\n    [local]\n    path = \"extensions\"\n\n  or try the sample \
+         catalog with --demo"
+    )
 }

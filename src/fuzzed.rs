@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::api::{artifact_headers, ranges};
 use crate::backend::webhook::WebhookReceiver as _;
-use crate::config::typed;
+use crate::config::compose;
+use crate::config_reader::{Reader, Typed};
 use crate::gitea::webhook::GiteaWebhooks;
 use crate::http::{egress, load};
 use crate::models::backend_kind::BackendKind;
@@ -187,7 +188,11 @@ fn signature(secret: SecretString, body: &[u8]) -> String {
 /// Configuration files: parsing never panics.
 fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = typed::from_text(Path::new("config.toml"), text);
+    let mut typed = Typed::default();
+    typed.text(Path::new("config.toml"), text);
+    let mut reader = Reader::new(typed);
+    compose(&mut reader);
+    reader.report_unknown();
 }
 
 /// `Content-Disposition` for any file name: a valid header, and a name without a path.

@@ -20,12 +20,13 @@ pub mod metrics;
 mod redirect;
 pub mod request;
 mod retry;
+pub mod settings;
 mod stall;
 mod throttle;
 mod tls;
 mod verdict;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ use crate::http::metrics::UpstreamMetrics;
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
+use crate::http::settings::UpstreamSettings;
 use crate::http::throttle::{Course, Throttle};
 use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::backend_id::BackendId;
@@ -77,20 +79,8 @@ pub struct HttpSettings {
     /// Configured address. Its origin is trusted even if it is private; every other origin must be
     /// public.
     pub base: Url,
-    /// For metadata, the deadline of a request, including the wait for a permit and all retries.
-    /// For downloads, the time until the headers and the longest silence.
-    pub timeout: Duration,
-    /// Requests and downloads in flight at once; further ones wait for a permit.
-    pub max_concurrency: usize,
-    /// Maximum number of retries after a temporary failure.
-    pub retries: u32,
-    /// Verification of TLS certificates. `false` accepts any certificate, for tests and
-    /// laboratories only.
-    pub verify_tls: bool,
-    /// PEM file of certificates that are trusted in addition to the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Allows redirects to private addresses other than the configured one.
-    pub allow_private_redirects: bool,
+    /// Settings of the client.
+    pub upstream: UpstreamSettings,
 }
 
 /// HTTP client of one backend. Cheap to clone.
@@ -147,9 +137,9 @@ impl HttpClient {
     /// Returns an error if the certificate file cannot be read or holds no certificate.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
-        let turns = ConcurrencyLimit::new(settings.max_concurrency);
+        let turns = ConcurrencyLimit::new(settings.upstream.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
-        let retries = Retries::new(settings.retries);
+        let retries = Retries::new(settings.upstream.retries);
         let large = tokio::sync::Mutex::default();
         let (home, aside) = (Throttle::new(), Throttle::new());
         Ok(Self(Arc::new(Shared {
@@ -208,7 +198,7 @@ impl HttpClient {
         let backend = self.0.settings.backend;
         let (reached, (call, permit)) = self.ask(&request, |reached| async { Ok(reached) }).await?;
         let (head, body) = reached.response.into_parts();
-        let bytes = body::stream(body, self.0.settings.timeout, call, (counted, permit));
+        let bytes = body::stream(body, self.0.settings.upstream.timeout, call, (counted, permit));
         let left_home = !reached.hop.at_home;
         Ok(Streamed { backend, status: head.status, headers: head.headers, bytes, left_home })
     }
@@ -219,7 +209,7 @@ impl HttpClient {
         request: &Request,
         read: impl Fn(FinalHop) -> F,
     ) -> Result<(A, RememberedRedirect)> {
-        let patience = self.0.settings.timeout;
+        let patience = self.0.settings.upstream.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
         // One deadline covers all attempts and their pauses, so that retries never add to the time
         // that a caller waits.

@@ -9,6 +9,7 @@ pub mod error;
 
 pub mod trace;
 
+pub mod config_reader;
 pub mod files;
 
 pub mod backend;

@@ -8,3 +8,4 @@ pub mod readme;
 pub mod release;
 pub mod root;
 pub mod samples;
+pub mod settings;

@@ -1,9 +1,11 @@
 //! Domain types: extensions, releases, versions, digests. No I/O and no JSON.
 
+pub mod addresses;
 pub mod archive_name;
 pub mod artifact;
 pub mod backend_id;
 pub mod backend_kind;
+pub mod byte_size;
 pub mod constraint;
 pub mod coverage;
 pub mod digest;

@@ -1,10 +1,12 @@
 //! Configuration: what is accepted, what is refused, and in which words.
 
+mod named;
+
 use std::path::Path;
 use std::time::Duration;
 
-use extension_registry::config::{Config, Sources, example, load};
-use extension_registry::models::backend_kind::BackendKind;
+use extension_registry::config::{BackendSettings, Config, Flags, Sources, example, load};
+use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::oci::address::RegistryAddress;
 
 /// Loads a file of this text, with these environment variables.
@@ -23,6 +25,27 @@ fn load_file(path: &Path, environment: &[(&str, &str)]) -> Result<Config, String
 }
 
 const LOCAL: &str = "[local]\npath = \"extensions\"\n";
+const OCI: &str = "[oci]\nregistry = \"registry.example\"\nnamespace = \"n\"\n";
+
+fn ids(config: &Config) -> Vec<&str> {
+    config.backends.iter().map(|backend| backend.id.as_str()).collect()
+}
+
+/// The settings of the first backend, a Gitea.
+fn gitea(config: &Config) -> &GiteaSettings {
+    match &config.backends[0].settings {
+        BackendSettings::Gitea(gitea) => gitea,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The path of the first backend, a directory.
+fn local(config: &Config) -> &Path {
+    match &config.backends[0].settings {
+        BackendSettings::Local(local) => &local.path,
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn the_specifications_own_file_is_valid() {
@@ -56,9 +79,10 @@ enable_list_cache = true
 "#;
     let config = load_text(text, &[]).unwrap();
     assert_eq!(config.server.workers.unwrap().get(), 4);
-    assert_eq!(config.gitea.unwrap().organization, "provisioning-extensions");
-    assert_eq!(config.oci.unwrap().namespace, "provisioning");
-    assert_eq!(config.local, None);
+    let BackendSettings::Oci(oci) = &config.backends[1].settings else { panic!("{config:?}") };
+    assert_eq!(oci.namespace.as_str(), "provisioning");
+    assert_eq!(ids(&config), ["gitea", "oci"]);
+    assert_eq!(gitea(&config).organization.as_str(), "provisioning-extensions");
 }
 
 #[test]
@@ -69,17 +93,16 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(config.server.cors_allowed_origins, ["*"]);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(30));
     assert_eq!(config.server.max_connections, 10_000);
-    assert_eq!(config.catalog.order, BackendKind::ALL);
     assert!(!config.catalog.union);
     assert_eq!(config.cache.capacity.get(), 1000);
     assert_eq!(config.cache.ttl, Duration::from_secs(300));
     assert!(config.cache.enable_list_cache && config.cache.enable_metadata_cache);
-    assert_eq!(config.local.unwrap().path, Path::new("extensions"));
+    assert_eq!(local(&config), Path::new("extensions"));
 }
 
 #[test]
 fn later_places_win_over_earlier_ones() {
-    let text = format!("[server]\nport = 1\nhost = \"file\"\n{LOCAL}");
+    let text = format!("[server]\nport = 1\nhost = \"file\"\n{OCI}{LOCAL}");
     let environment = [
         ("EXTENSION_REGISTRY__SERVER__PORT", "2"),
         ("EXTENSION_REGISTRY__CATALOG__ORDER", "local, oci"),
@@ -88,7 +111,7 @@ fn later_places_win_over_earlier_ones() {
     ];
     let config = load_text(&text, &environment).unwrap();
     assert_eq!((config.server.port, config.server.host.as_str()), (2, "file"));
-    assert_eq!(config.catalog.order, [BackendKind::Local, BackendKind::Oci, BackendKind::Gitea]);
+    assert_eq!(ids(&config), ["local", "oci"]);
     assert!(!config.cache.enable_list_cache);
 
     let dir = tempfile::tempdir().unwrap();
@@ -97,7 +120,7 @@ fn later_places_win_over_earlier_ones() {
     let sources = Sources {
         file: Some(&path),
         environment: vec![("EXTENSION_REGISTRY__SERVER__PORT".to_owned(), "2".to_owned())],
-        flags: vec![("server", "port", "3".to_owned(), "--port")],
+        flags: Flags { port: Some(3), ..Flags::default() },
         demo: false,
     };
     assert_eq!(load(&sources).unwrap().server.port, 3);
@@ -121,7 +144,7 @@ fn state_is_kept_where_systemd_says_unless_a_directory_is_named() {
 #[test]
 fn a_backend_can_come_from_the_environment_alone() {
     let config = load_text("", &[("EXTENSION_REGISTRY__LOCAL__PATH", "/srv/x")]).unwrap();
-    assert_eq!(config.local.unwrap().path, Path::new("/srv/x"));
+    assert_eq!(local(&config), Path::new("/srv/x"));
 }
 
 #[test]
@@ -213,11 +236,11 @@ fn a_section_without_its_required_keys_is_told_them() {
 #[test]
 fn the_example_is_current_complete_and_valid() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-    crate::contracts::assert_committed(&path, &example::render());
+    crate::contracts::assert_committed(&path, &example());
     let config = load_file(&path, &[]).unwrap();
-    assert_eq!(config.local.unwrap().path, Path::new("extensions"));
+    assert_eq!(local(&config), Path::new("extensions"));
     // With every comment sign before a key taken away it is valid too, and shows every section.
-    let uncommented: String = example::render()
+    let uncommented: String = example()
         .lines()
         .filter_map(|line| match line.strip_prefix("# ") {
             Some(rest) if rest.starts_with('[') || rest.contains(" = ") => Some(rest),
@@ -227,14 +250,16 @@ fn the_example_is_current_complete_and_valid() {
         .map(|line| format!("{line}\n"))
         .collect();
     let all = load_text(&uncommented, &[]).unwrap();
-    assert!(all.gitea.is_some() && all.oci.is_some() && all.server.workers.is_some());
+    assert_eq!(ids(&all), ["gitea", "oci", "local"]);
+    assert!(all.server.workers.is_some());
 }
 
 #[test]
 fn g22_the_case_of_a_scheme_does_not_matter_in_any_key() {
     for url in ["HTTPS://git.example.com", "Http://git.example.com:3000/git", "httpS://h"] {
         let text = format!("[gitea]\nurl = \"{url}\"\norganization = \"x\"\n");
-        assert_eq!(load_text(&text, &[]).unwrap().gitea.unwrap().url, url);
+        let config = load_text(&text, &[]).unwrap();
+        assert_eq!(gitea(&config).url, url.parse().unwrap());
     }
     for bad in ["ftp://h", "HTTPS:h", "HTTPS://", "HTTPS://me@h", "://h", "xhttp://h"] {
         let text = format!("[gitea]\nurl = \"{bad}\"\norganization = \"x\"\n");
@@ -253,7 +278,7 @@ fn g07_the_number_of_an_organization_is_a_number() {
         let gitea = "[gitea]\nurl = \"http://h\"\norganization = \"x\"\norganization_id = ";
         load_text(&format!("{gitea}{value}\n"), &[])
     };
-    assert_eq!(with("4711").unwrap().gitea.unwrap().organization_id, Some(4711));
+    assert_eq!(gitea(&with("4711").unwrap()).organization_id, Some(4711));
     for bad in ["0", "-1", "\"x\"", "1.5"] {
         assert!(with(bad).is_err(), "{bad}");
     }

@@ -15,7 +15,8 @@ use crate::app::secrets;
 use crate::config::Config;
 use crate::files;
 
-const TOKENS: &str = "auth.tokens_path";
+/// The key of the file of client tokens.
+pub(super) const TOKENS: &str = "auth.tokens_path";
 
 /// Who is let in, and the file of their tokens, which may change while the service runs.
 ///
@@ -23,13 +24,10 @@ const TOKENS: &str = "auth.tokens_path";
 /// The file cannot be read, or is no list of tokens.
 pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     let tokens = config.auth.as_ref().map(|auth| {
-        secrets::check(TOKENS, &auth.tokens_path)?;
-        let tokens = client_tokens(&auth.tokens_path);
+        let path = auth.tokens_path.clone();
+        let tokens = secrets::check(TOKENS, &path).and_then(|()| client_tokens(&path));
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{TOKENS}: {error}"));
-        Ok::<_, io::Error>((
-            Arc::new(ClientAuth::new(tokens.map_err(named)?)),
-            auth.tokens_path.clone(),
-        ))
+        tokens.map_err(named).map(|tokens| (Arc::new(ClientAuth::new(tokens)), path))
     });
     let tokens = tokens.transpose()?;
     let rate = config
@@ -52,7 +50,7 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
             auth.replace(tokens);
             Ok(())
         };
-        Rotated { key: TOKENS, path, renew: Box::new(renew) }
+        Rotated { key: TOKENS.to_owned(), path, renew: Box::new(renew) }
     });
     Ok((admission, rotated))
 }

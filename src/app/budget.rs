@@ -8,8 +8,9 @@ use crate::api::request_limit::LARGE_KIB;
 use crate::api::response_caches;
 use crate::api::webhook_limit;
 use crate::cache::artifacts::buffers;
-use crate::config::Config;
+use crate::config::{BackendConfig, Config};
 use crate::http;
+use crate::models::backend_kind::BackendKind;
 use crate::server;
 
 const KIB: usize = 1024;
@@ -25,13 +26,13 @@ const MANIFESTS: usize = 72 * MIB;
 #[must_use]
 pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let server = &config.server;
-    let remote = [config.gitea.as_ref().map(|gitea| &gitea.upstream)];
-    let remote = remote.into_iter().chain([config.oci.as_ref().map(|oci| &oci.upstream)]);
-    let remote: Vec<usize> = remote.flatten().map(|upstream| upstream.max_concurrency).collect();
-    let backends = remote.len() + usize::from(config.local.is_some());
+    let remote = config.backends.iter().filter_map(BackendConfig::upstream);
+    let remote = remote.map(|(_, upstream)| upstream.max_concurrency);
+    let backends = config.backends.len();
     let questions = |most: usize| most * http::QUESTION_BYTES + http::LARGE_ANSWER_BYTES;
     let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
-    let manifests = usize::from(config.oci.is_some()) * MANIFESTS;
+    let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
+    let manifests = registries.count() * MANIFESTS;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),
@@ -41,7 +42,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
         ("large responses being sent", LARGE_KIB * KIB),
         ("downloads", buffers::BYTES_MAX),
-        ("requests to backends", remote.into_iter().map(questions).sum()),
+        ("requests to backends", remote.map(questions).sum()),
         ("notices", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]
 }

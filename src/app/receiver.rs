@@ -1,6 +1,5 @@
 //! Receivers of change notices whose secret may change while the service runs.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,15 +35,14 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
 /// old secret is forgotten with it: nothing signed with it is taken any more.
 ///
 /// # Errors
-/// The file holds no secret that can be used; the message names the key.
+/// The file holds no secret that can be used; the text names the file.
 pub(super) fn renewable<R: WebhookReceiver + 'static>(
-    key: &'static str,
+    key: &str,
     path: PathBuf,
     receiver: impl Fn(&SecretString) -> Result<R, Error> + Send + Sync + 'static,
-) -> io::Result<(Arc<dyn WebhookReceiver>, Renew)> {
-    let first = receiver(&secrets::read(key, &path)?).map_err(|error| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: {}", error.report()))
-    })?;
+) -> Result<(Arc<dyn WebhookReceiver>, Renew), String> {
+    let secret = secrets::read(key, &path).map_err(|error| error.to_string())?;
+    let first = receiver(&secret).map_err(|error| error.report())?;
     let renewable = Arc::new(Renewable(RwLock::new(Arc::new(first))));
     let renewed = Arc::clone(&renewable);
     let renew = move || {
@@ -91,6 +89,8 @@ mod tests {
             assert!(renew().unwrap_err().contains("must hold one word"));
             assert!(takes(&*receiver, "new"), "what was known holds on");
         }
-        assert!(renewable(key, path, made).is_err_and(|error| error.to_string().starts_with(key)));
+        assert!(
+            renewable(key, path, made).is_err_and(|error| error.contains("must hold one word"))
+        );
     }
 }

@@ -25,7 +25,7 @@ pub(super) type Renew = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// What a file of secrets is for, and what to do with its new content.
 pub(super) struct Rotated {
     /// The key that names the file.
-    pub(super) key: &'static str,
+    pub(super) key: String,
     /// The file.
     pub(super) path: PathBuf,
     /// Takes the file's content into use.
@@ -34,7 +34,7 @@ pub(super) struct Rotated {
 
 /// Looks at the files until dropped.
 pub(super) async fn watch(rotated: Vec<Rotated>, counted: ProcessMetrics) {
-    rotated.iter().for_each(|file| counted.prepare_reloads(file.key));
+    rotated.iter().for_each(|file| counted.prepare_reloads(&file.key));
     let lane = Lane::new(1, PATIENCE);
     let mut watched = Vec::new();
     for file in rotated {
@@ -61,7 +61,7 @@ async fn content(lane: &Lane, file: &Rotated) -> Option<Vec<u8>> {
 }
 
 fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) {
-    let (key, path) = (file.key, file.path.display());
+    let (key, path) = (&file.key, file.path.display());
     counted.reloaded(key, renewed.is_ok());
     match renewed {
         Ok(()) => info!(%path, "{key}: the changed file is reloaded"),
@@ -91,7 +91,8 @@ mod tests {
             seen.lock().push(std::fs::read_to_string(&source).unwrap());
             Ok(())
         };
-        let file = Rotated { key: "gitea.token_path", path: path.clone(), renew: Box::new(renew) };
+        let key = "gitea.token_path".to_owned();
+        let file = Rotated { key, path: path.clone(), renew: Box::new(renew) };
         let metrics = Metrics::new(&[], &[]).unwrap();
         let task = tokio::spawn(watch(vec![file], metrics.process.clone()));
         sleep(LOOK_EVERY * 3).await;

@@ -35,26 +35,22 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
 /// is all that can be done where an orchestrator mounts it so.
 ///
 /// # Errors
-/// As [`readable`], with the key that names the file.
+/// As [`readable`].
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
-    let mode = readable(path).map_err(named(key))?.mode() & 0o777;
+    let mode = readable(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");
     }
     Ok(())
 }
 
-fn named(key: &str) -> impl Fn(io::Error) -> io::Error {
-    move |error| io::Error::new(error.kind(), format!("{key}: {error}"))
-}
-
 /// The secret in a file, trimmed; warns as [`check`] does.
 ///
 /// # Errors
-/// As [`word`], with the key that names the file.
+/// As [`word`].
 pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
     check(key, path)?;
-    word(path).map_err(named(key))
+    word(path)
 }
 
 /// The one word in a file.

@@ -13,7 +13,6 @@ use crate::catalog::pins::keeper::DigestKeeper;
 use crate::catalog::snapshot::Fingerprints;
 use crate::catalog::snapshot::keeper::Keeper;
 use crate::config::Config;
-use crate::models::backend_id::BackendId;
 
 /// Restores the state of the last run; `None`, with a warning, if no directory is configured.
 pub(super) async fn restored(config: &Config, catalog: &Arc<Catalog>) -> Option<Persisters> {
@@ -74,15 +73,5 @@ impl Persisters {
 
 /// What each backend is configured to be.
 fn fingerprints(config: &Config) -> Fingerprints {
-    let gitea = config.gitea.as_ref().map(|gitea| {
-        (BackendId::GITEA, format!("{}/{}", gitea.url.trim_end_matches('/'), gitea.organization))
-    });
-    let oci = config.oci.as_ref().map(|oci| {
-        (BackendId::OCI, format!("{}/{}", oci.registry.trim_end_matches('/'), oci.namespace))
-    });
-    let local = config.local.as_ref().map(|local| {
-        let path = std::path::absolute(&local.path).unwrap_or_else(|_| local.path.clone());
-        (BackendId::LOCAL, path.display().to_string())
-    });
-    [gitea, oci, local].into_iter().flatten().collect()
+    config.backends.iter().map(|backend| (backend.id, backend.fingerprint.clone())).collect()
 }

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use crate::app;
 use crate::cli::ConfigAction;
 use crate::commands::{Failure, init, print};
-use crate::config::check::{Problem, Problems};
-use crate::config::{Config, Sources, examined, read, schema, show};
+use crate::config::{self, Config, Sources, read};
+use crate::config_reader::problems::Problems;
 
 pub(super) fn run(
     action: &ConfigAction,
@@ -15,15 +15,17 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     match action {
         ConfigAction::Check => {
-            checked(sources).map_err(Failure::misused)?;
-            print(b"the configuration is valid\n")
+            let config = checked(sources).map_err(Failure::misused)?;
+            let warnings = config.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+            print((warnings.collect::<String>() + "the configuration is valid\n").as_bytes())
         }
         ConfigAction::Show => {
-            let (_, settings) = read(sources).map_err(Failure::misused)?;
-            print(show::render(&settings).as_bytes())
+            let (reader, config) = read(sources);
+            print(reader.show().as_bytes())?;
+            reader.finish(config, &[]).map(drop).map_err(Failure::misused)
         }
         ConfigAction::Init { file } => init::run(file, program),
-        ConfigAction::Schema => print(schema::render().as_bytes()),
+        ConfigAction::Schema => print(config::schema().as_bytes()),
     }
 }
 
@@ -32,18 +34,11 @@ pub(super) fn run(
 /// # Errors
 /// All problems that would prevent the start, except those of network and port.
 pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
-    let (settings, config) = examined(sources);
-    let found = app::check(&settings, config.as_ref().ok());
-    let found = found.into_iter().map(|finding| match finding.key {
-        Some((section, key)) => settings.problem(section, key, finding.what),
-        None => Problem::of_all(finding.what),
-    });
-    // Both kinds of problems are reported together, so that an operator needs one round of
-    // corrections.
-    let found: Vec<Problem> = found.collect();
-    match config {
-        Ok(config) if found.is_empty() => Ok(config),
-        Ok(_) => Err(Problems::new(found)),
-        Err(problems) => Err(problems.and(found)),
+    let (mut reader, config) = read(sources);
+    match config.as_ref().map(app::check) {
+        Some(Ok(findings)) => findings.iter().for_each(|it| reader.report(&it.key, &it.what)),
+        Some(Err(error)) => reader.report_whole(error.to_string()),
+        None => {}
     }
+    reader.finish(config, &[])
 }

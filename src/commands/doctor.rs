@@ -37,6 +37,9 @@ pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure
 
 async fn examine(config: &Config) -> Vec<ReportLine> {
     let mut entries = vec![ReportLine::ok("service", "configuration", "it is valid")];
+    entries.extend(config.warnings.iter().map(|warning| {
+        ReportLine::note("service", "configuration", warning, "remove one of them")
+    }));
     entries.push(machine::port(&config.server).await);
     entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
     // The timeouts and retries of the service would let one dead backend take minutes.
@@ -49,8 +52,8 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
             Vec::new()
         }
     };
-    for backend in &backends {
-        entries.extend(upstream::examine(&config, backend.as_ref()).await);
+    for (config, backend) in config.backends.iter().zip(&backends) {
+        entries.extend(upstream::examine(config, backend.as_ref()).await);
     }
     entries
 }

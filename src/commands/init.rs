@@ -17,12 +17,12 @@ const NAME: &str = "extension-registry";
 /// directory.
 pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
-        return print(example::render().as_bytes());
+        return print(example().as_bytes());
     }
     let failed = |error| Failure::Failed(unwritten(path, &error));
     // `create_new` never overwrites a file, not even one created since a check.
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    if let Err(error) = file.write_all(example::render().as_bytes()) {
+    if let Err(error) = file.write_all(example().as_bytes()) {
         // A partial file would block the next attempt, since existing files are never overwritten.
         let _ = fs::remove_file(path);
         return Err(failed(error));

@@ -75,12 +75,7 @@ impl GiteaClient {
         let http = HttpSettings {
             backend: settings.id,
             base: settings.url.clone(),
-            timeout: settings.timeout,
-            max_concurrency: settings.max_concurrency,
-            retries: settings.retries,
-            verify_tls: settings.verify_ssl,
-            ca_file: settings.ca_file.clone(),
-            allow_private_redirects: settings.allow_private_redirects,
+            upstream: settings.upstream.clone(),
         };
         Ok(Self {
             http: HttpClient::new(http, metrics)?,
@@ -88,7 +83,7 @@ impl GiteaClient {
             credentials,
             page_size: OnceCell::new(),
             proven: AtomicBool::new(false),
-            concurrency: settings.max_concurrency.max(1),
+            concurrency: settings.upstream.max_concurrency.max(1),
         })
     }
 

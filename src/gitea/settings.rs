@@ -1,15 +1,19 @@
 //! Settings of a Gitea backend, as validated types.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
+use crate::config_reader::Section;
+use crate::config_reader::form::{Form, WEB, without_credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::http::settings::UpstreamSettings;
+use crate::models::addresses::host_of;
 use crate::models::backend_id::BackendId;
+use crate::models::backend_kind::BackendKind;
 
 /// Maximum size of a token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
@@ -27,19 +31,8 @@ pub struct GiteaSettings {
     pub organization_id: Option<i64>,
     /// Access token. Optional for public organizations.
     pub token: Option<GiteaToken>,
-    /// Deadline of a metadata request. For downloads, the time until the headers and the longest
-    /// silence.
-    pub timeout: Duration,
-    /// Verification of TLS certificates. `false` accepts any certificate.
-    pub verify_ssl: bool,
-    /// PEM file of certificates that are trusted in addition to the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Maximum number of concurrent requests; 8 is a moderate load for a server.
-    pub max_concurrency: usize,
-    /// Maximum number of retries after a temporary failure.
-    pub retries: u32,
-    /// Allows downloads to be redirected to a private address, such as an internal object store.
-    pub allow_private_redirects: bool,
+    /// Settings of the HTTP client.
+    pub upstream: UpstreamSettings,
     /// Hosts of Forgejo's external assets that may be downloaded. Others are ignored.
     pub external_asset_hosts: Vec<String>,
 }
@@ -54,15 +47,53 @@ impl GiteaSettings {
             organization,
             organization_id: None,
             token: None,
-            timeout: Duration::from_secs(30),
-            verify_ssl: true,
-            ca_file: None,
-            max_concurrency: 8,
-            retries: 2,
-            allow_private_redirects: false,
+            upstream: UpstreamSettings::default(),
             external_asset_hosts: Vec::new(),
         }
     }
+
+    /// Reads `[gitea]`, or an entry of `[[gitea]]`.
+    pub fn read(keys: &mut Section<'_>) -> Option<Self> {
+        Some(Self {
+            url: keys
+                .key("url", Form::Pattern(WEB), server_url)
+                .required("https://gitea.example.com", "Base URL; may have a sub-path.")?,
+            organization: keys
+                .text("organization")
+                .required("provisioning-extensions", "Organization to index.")?,
+            organization_id: keys.whole("organization_id", 1..=i64::MAX).optional(
+                2,
+                "Id that the organization must have. Default: the id seen first is pinned.",
+            ),
+            upstream: UpstreamSettings::read(keys)?,
+            external_asset_hosts: keys
+                .key("external_asset_hosts", Form::List, host_of)
+                .items([], "Hosts from which external assets of Forgejo may be downloaded.")?,
+            id: keys.id(BackendKind::Gitea),
+            token: None,
+        })
+    }
+}
+
+/// The address of a server, perhaps with a path.
+fn server_url(text: &str) -> Result<Url, String> {
+    let shown = without_credentials(text);
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    let host = rest.split('/').next().unwrap_or_default();
+    if !is_web || host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
+        return Err(format!(
+            "must be http:// or https:// and a host, without credentials, not {shown:?}"
+        ));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
+        return Err(format!(
+            "must be an address without query, fragment and white space, not {shown:?}"
+        ));
+    }
+    Url::parse(text).map_err(|error| {
+        format!("is no address ({error}): must be such as https://git.example.com/sub")
+    })
 }
 
 /// Name of an organization: 1 to 100 of `[A-Za-z0-9._-]`, the first and last alphanumeric.

@@ -93,13 +93,14 @@ impl Pool {
     /// # Errors
     /// Returns an error if the certificate file is not usable.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
-        let tls = tls::client_config(settings.verify_tls, settings.ca_file.as_deref())?;
-        let patience = settings.timeout.min(CONNECT_MAX);
+        let upstream = &settings.upstream;
+        let tls = tls::client_config(upstream.verify_ssl, upstream.ca_file.as_deref())?;
+        let patience = upstream.timeout.min(CONNECT_MAX);
         let anywhere = HttpConnector::new_with_resolver(GaiResolver::new());
         let anywhere = connector(anywhere, tls.clone(), patience);
         let public = HttpConnector::new_with_resolver(PublicOnly::new());
         let public = connector(public, tls, patience);
-        let allow_private = settings.allow_private_redirects;
+        let allow_private = upstream.allow_private_redirects;
         Ok(Self {
             foreign: Pools::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
             trusted: Pools::new(&anywhere, usize::MAX),

@@ -65,7 +65,7 @@ impl OciBackend {
         Ok(Self(Arc::new(Inner {
             reader: ManifestReader::new(client.clone()),
             client,
-            whole_reads: Semaphore::new((settings.max_concurrency / 2).max(1)),
+            whole_reads: Semaphore::new((settings.upstream.max_concurrency / 2).max(1)),
             settings,
             known: ChangeTracker::new(),
             named: Mutex::default(),

@@ -1,16 +1,20 @@
 //! Settings of an OCI backend, as validated types.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::config_reader::form::Form;
+use crate::config_reader::{Section, parsed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::http::HttpSettings;
+use crate::http::settings::UpstreamSettings;
 use crate::models::backend_id::BackendId;
+use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::oci::address::RegistryAddress;
 use crate::oci::credentials::Credentials;
-use crate::oci::realm::TokenHost;
+use crate::oci::realm::{TokenHost, host_of};
 use crate::oci::repository::Namespace;
 
 /// Maximum size of a credentials file, in bytes; a Docker `config.json` with about a thousand
@@ -33,19 +37,8 @@ pub struct OciSettings {
     /// Hosts of token servers that may receive the credentials, in addition to those in the
     /// registry's domain.
     pub token_hosts: Vec<TokenHost>,
-    /// Deadline of a metadata request. For downloads, the time until the headers and the longest
-    /// silence.
-    pub timeout: Duration,
-    /// Verification of TLS certificates. `false` accepts any certificate.
-    pub verify_ssl: bool,
-    /// PEM file of certificates that are trusted in addition to the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Maximum number of concurrent requests to the backend.
-    pub max_concurrency: usize,
-    /// Maximum number of retries after a temporary failure.
-    pub retries: u32,
-    /// Allows redirects to, and token servers at, private addresses other than the registry's own.
-    pub allow_private_redirects: bool,
+    /// Settings of the HTTP client.
+    pub upstream: UpstreamSettings,
     /// Time for which credentials count as valid after a success. Within this time, a refusal for
     /// one repository counts as absence, since many registries respond this way. Later it counts as
     /// refused credentials.
@@ -63,28 +56,50 @@ impl OciSettings {
             repositories: Vec::new(),
             credentials: Credentials::Anonymous,
             token_hosts: Vec::new(),
-            timeout: Duration::from_secs(30),
-            verify_ssl: true,
-            ca_file: None,
-            max_concurrency: 8,
-            retries: 2,
-            allow_private_redirects: false,
+            upstream: UpstreamSettings::default(),
             ttl: Duration::from_secs(300),
         }
+    }
+
+    /// Reads `[oci]`, or an entry of `[[oci]]`.
+    pub fn read(keys: &mut Section<'_>) -> Option<Self> {
+        let registry = keys.key("registry", Form::Pattern(r"\S"), parsed).required(
+            "registry.example.com",
+            "Host and port; with http:// in front for plain HTTP.",
+        )?;
+        let namespace = keys
+            .text("namespace")
+            .required("provisioning", "Namespace, the prefix of repository names.")?;
+        Some(Self {
+            token_hosts: keys.key("token_hosts", Form::List, token_host).items(
+                [],
+                "Additional trusted token servers, on other domains or ports than the registry.",
+            )?,
+            repositories: keys
+                .key("repositories", Form::List, extension)
+                .items([], "Repositories to serve in addition to those that the registry lists.")?,
+            upstream: UpstreamSettings::read(keys)?,
+            id: keys.id(BackendKind::Oci),
+            ..Self::new(registry, namespace)
+        })
     }
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
             backend: self.id,
             base: self.registry.base().clone(),
-            timeout: self.timeout,
-            max_concurrency: self.max_concurrency,
-            retries: self.retries,
-            verify_tls: self.verify_ssl,
-            ca_file: self.ca_file.clone(),
-            allow_private_redirects: self.allow_private_redirects,
+            upstream: self.upstream.clone(),
         }
     }
+}
+
+fn token_host(text: &str) -> Result<TokenHost, String> {
+    host_of(text).map_err(|error| format!("{text:?}: {error}"))
+}
+
+fn extension(repository: &str) -> Result<ExtensionId, String> {
+    ExtensionId::from_oci_repository(repository)
+        .ok_or_else(|| format!("{repository:?} ends in none of -provider, -taskserv, -cluster"))
 }
 
 /// Reads the credentials for a namespace of a registry from a file.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use extension_registry::config::{schema, size};
+use extension_registry::config::{example, schema};
+use extension_registry::models::backend_id::BackendName;
+use extension_registry::models::byte_size::bytes_of;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -40,6 +42,47 @@ fn show_tells_every_value_and_where_it_comes_from() {
     ] {
         assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
     }
+}
+
+#[test]
+fn entries_are_shown_with_their_places_and_warnings_are_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = |name: &str| format!("[[local]]\nname = \"{name}\"\npath = \"x\"\n");
+    std::fs::write(dir.path().join("config.toml"), entry("a") + &entry("my-b")).unwrap();
+    let shown = program(dir.path())
+        .args(["config", "show"])
+        .env("EXTENSION_REGISTRY__LOCAL__MY_B__PATH", "y")
+        .output()
+        .unwrap();
+    let variable = "environment variable EXTENSION_REGISTRY__LOCAL__MY_B__PATH";
+    let expected = format!(
+        "[[local]]\nname = \"a\"  # config.toml:2\npath = \"x\"  # config.toml:3\n\n\
+         [[local]]\nname = \"my-b\"  # config.toml:5\npath = \"y\"  # {variable}\n"
+    );
+    assert!(stdout(&shown).contains(&expected), "{}", stdout(&shown));
+    let checked = stdout(&run(dir.path(), &["config", "check"]));
+    let lines: Vec<&str> = checked.lines().collect();
+    assert!(lines[0].starts_with("warning: local.a and local.my-b are one and the same: /"));
+    assert_eq!(lines[1..], ["the configuration is valid"]);
+}
+
+#[test]
+fn files_of_entries_are_checked_all_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = |name: &str| {
+        format!(
+            "[[oci]]\nname = \"{name}\"\nregistry = \"{name}.example\"\nnamespace = \"n\"\n\
+             auth_token_path = \"none\"\nwebhook_secret_path = \"none\"\nca_file = \"none\"\n"
+        )
+    };
+    std::fs::write(dir.path().join("config.toml"), entry("a") + &entry("b")).unwrap();
+    let told = stderr(&run(dir.path(), &["config", "check"]));
+    let places: Vec<&str> =
+        told.lines().skip(1).map(|line| line.trim().split(": ").nth(1).unwrap()).collect();
+    let keys = ["auth_token_path", "webhook_secret_path", "ca_file"];
+    let expected: Vec<String> =
+        ["a", "b"].iter().flat_map(|name| keys.map(|key| format!("oci.{name}.{key}"))).collect();
+    assert_eq!(places, expected, "{told}");
 }
 
 #[test]
@@ -91,9 +134,9 @@ fn check_tells_what_backends_would_refuse_all_at_once() {
 #[test]
 fn the_schema_is_current_and_the_program_prints_it() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.schema.json");
-    crate::contracts::assert_committed(&path, &schema::render());
+    crate::contracts::assert_committed(&path, &schema());
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema::render());
+    assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema());
 }
 
 /// Whether a value fits a schema, as far as ours go: the keywords of objects, texts and numbers.
@@ -123,17 +166,19 @@ fn fits(schema: &Value, value: &Value) -> bool {
             let known = schema["properties"].as_object().unwrap();
             value.as_object().is_none_or(|keys| keys.keys().all(|key| known.contains_key(key)))
         }
+        "oneOf" => wanted.as_array().unwrap().iter().filter(|one| fits(one, value)).count() == 1,
         "items" => value.as_array().is_none_or(|items| items.iter().all(|item| fits(wanted, item))),
         "enum" => wanted.as_array().unwrap().contains(value),
         "minimum" => value.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap()),
         "maximum" => value.as_i64().is_none_or(|number| number <= wanted.as_i64().unwrap()),
         "pattern" => value.as_str().is_none_or(|text| match wanted.as_str().unwrap() {
             r"\S" => !text.trim().is_empty(),
+            "^[a-z][a-z0-9-]{0,31}$" => text.parse::<BackendName>().is_ok(),
             r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)" => {
                 let lower = text.to_ascii_lowercase();
                 lower.starts_with("https://") || lower.starts_with("http://")
             }
-            "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => size::bytes_of(text).is_some(),
+            "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => bytes_of(text).is_ok(),
             other => panic!("{other}"),
         }),
         other => panic!("{other}"),
@@ -142,8 +187,8 @@ fn fits(schema: &Value, value: &Value) -> bool {
 
 #[test]
 fn the_example_fits_the_schema_and_mistakes_do_not() {
-    let schema: Value = serde_json::from_str(&schema::render()).unwrap();
-    let example = extension_registry::config::example::render();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
+    let example = example();
     let uncommented: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use extension_registry::error::{ErrorKind, Result};
 use extension_registry::http::request::Request;
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::backend_id::BackendId;
 use futures_util::StreamExt as _;
@@ -44,12 +45,7 @@ async fn open(url: &str) -> BoxStream<'static, Result<Bytes>> {
     let settings = HttpSettings {
         backend: BackendId::OCI,
         base: url.parse().unwrap(),
-        timeout: TIMEOUT,
-        max_concurrency: 8,
-        retries: 0,
-        verify_tls: true,
-        ca_file: None,
-        allow_private_redirects: false,
+        upstream: UpstreamSettings { timeout: TIMEOUT, retries: 0, ..UpstreamSettings::default() },
     };
     let client = HttpClient::new(settings, Arc::new(())).unwrap();
     client.stream(Request::get("blob", url.parse().unwrap())).await.unwrap().bytes

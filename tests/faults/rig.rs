@@ -22,6 +22,7 @@ use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
@@ -120,13 +121,13 @@ impl Rig {
         let organization = ORGANIZATION.parse().unwrap();
         let gitea = GiteaSettings {
             token: Some(secret_for(&url(&self.gitea), "<read>").parse().unwrap()),
-            ca_file: self.gitea.ca_file(),
+            upstream: trusting(self.gitea.ca_file()),
             ..GiteaSettings::new(url(&self.gitea).parse().unwrap(), organization)
         };
         let namespace = "provisioning".parse().unwrap();
         let oci = OciSettings {
             credentials: Credentials::Token(secret_for(&url(&self.oci), "registry").into()),
-            ca_file: self.oci.ca_file(),
+            upstream: trusting(self.oci.ca_file()),
             ..OciSettings::new(url(&self.oci).parse().unwrap(), namespace)
         };
         let calls: Arc<dyn UpstreamMetrics> = Arc::clone(&self.calls) as _;
@@ -270,4 +271,8 @@ pub(super) fn known_paths() -> Vec<String> {
 pub(super) fn detail_paths() -> Vec<String> {
     let rests = ["/resolve?constraint=*", "/1.0.0/metadata"];
     KNOWN.iter().flat_map(|name| rests.map(|rest| format!("/extensions/{name}{rest}"))).collect()
+}
+
+fn trusting(ca_file: Option<std::path::PathBuf>) -> UpstreamSettings {
+    UpstreamSettings { ca_file, ..UpstreamSettings::default() }
 }

@@ -8,6 +8,7 @@ use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::memory_budget::MemoryBudget;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
@@ -74,16 +75,8 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     chaos.set(way).await;
     let watched = Arc::<Watched>::default();
     let base = chaos.url().parse().unwrap();
-    let settings = HttpSettings {
-        backend: BackendId::GITEA,
-        base,
-        timeout: Duration::from_secs(30),
-        max_concurrency: 8,
-        retries: 2,
-        verify_tls: true,
-        ca_file: None,
-        allow_private_redirects: false,
-    };
+    let settings =
+        HttpSettings { backend: BackendId::GITEA, base, upstream: UpstreamSettings::default() };
     let url: url::Url = chaos.url().parse().unwrap();
     let client = HttpClient::new(settings, Arc::clone(&watched) as _).unwrap();
     let (mut counted, mut questions) = (Counted::default(), JoinSet::new());

@@ -28,7 +28,7 @@ async fn case_23_a_store_elsewhere_sees_no_token() {
     assert_eq!(store.take_seen().len(), 0);
 
     let mut allowing = settings(&fake);
-    allowing.allow_private_redirects = true;
+    allowing.upstream.allow_private_redirects = true;
     assert_eq!(download(&backend_of(allowing), "provider/x").await.unwrap(), b"bytes");
     let seen = store.take_seen();
     assert_eq!(seen.len(), 1);

@@ -31,7 +31,7 @@ async fn pointing_elsewhere() -> (FakeGitea, FakeGitea) {
 fn allowing(fake: &FakeGitea) -> extension_registry::gitea::backend::GiteaBackend {
     let mut settings = settings(fake);
     settings.external_asset_hosts = vec!["127.0.0.1".to_owned()];
-    settings.allow_private_redirects = true;
+    settings.upstream.allow_private_redirects = true;
     backend_of(settings)
 }
 

@@ -21,7 +21,7 @@ fn taken_over(state: &mut State) {
 
 fn assert_refused(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::BackendRefused, "{error}");
-    for part in ["number 2", "4711", "organization_id"] {
+    for part in ["the id 2", "4711", "organization_id"] {
         assert!(error.message().contains(part), "{part}: {error}");
     }
 }
@@ -122,6 +122,6 @@ async fn g07e_a_first_start_with_another_number_than_configured_is_refused() {
         backend.probe().await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::BackendRefused);
-        assert!(error.message().contains("number 7"), "{error}");
+        assert!(error.message().contains("the id 7"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use extension_registry::backend::Backend as _;
 use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::http::settings::UpstreamSettings;
 
 use super::{backend_of, failure_of, settings};
 use crate::support::fake_gitea::state::State;
@@ -14,7 +15,11 @@ async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {
 
     let fake = FakeGitea::start(State::recorded()).await;
     let token = Some(fake.token("unknown"));
-    let settings = GiteaSettings { token, retries: 0, ..settings(&fake) };
+    let settings = GiteaSettings {
+        token,
+        upstream: UpstreamSettings { retries: 0, ..UpstreamSettings::default() },
+        ..settings(&fake)
+    };
     assert!(!format!("{settings:?}").contains("canary"));
     let backend = backend_of(settings);
     let mut reports = vec![backend.probe().await.unwrap_err().report()];

@@ -7,6 +7,7 @@ use extension_registry::error::ErrorKind;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 
@@ -34,7 +35,8 @@ async fn certificates_are_checked_unless_told_otherwise() {
         let fake = FakeGitea::start_tls(one(), acceptor).await;
         let trusting = |ca: bool, verify_ssl: bool| {
             let ca_file = ca.then(|| ca_file.path().to_owned());
-            backend_of(GiteaSettings { ca_file, verify_ssl, ..settings(&fake) })
+            let upstream = UpstreamSettings { ca_file, verify_ssl, ..UpstreamSettings::default() };
+            backend_of(GiteaSettings { upstream, ..settings(&fake) })
         };
         let private = trusting(true, true);
         if cause.is_empty() {
@@ -53,8 +55,9 @@ async fn certificates_are_checked_unless_told_otherwise() {
 #[tokio::test]
 async fn a_missing_ca_file_is_an_error_at_start() {
     let fake = FakeGitea::start(one()).await;
-    let ca_file = Some("/nonexistent/ca.pem".into());
-    let error = GiteaBackend::new(GiteaSettings { ca_file, ..settings(&fake) }, Arc::new(()));
+    let mut settings = settings(&fake);
+    settings.upstream.ca_file = Some("/nonexistent/ca.pem".into());
+    let error = GiteaBackend::new(settings, Arc::new(()));
     assert!(error.err().unwrap().message().contains("/nonexistent/ca.pem"));
 }
 

@@ -77,6 +77,7 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
 
     use extension_registry::http::metrics::UpstreamMetrics;
     use extension_registry::http::request::Request;
+    use extension_registry::http::settings::UpstreamSettings;
     use extension_registry::http::{HttpClient, HttpSettings};
     use futures_util::StreamExt as _;
 
@@ -105,12 +106,12 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
         let settings = HttpSettings {
             backend: BackendId::OCI,
             base: format!("http://{address}").parse().unwrap(),
-            timeout: Duration::from_millis(500),
-            max_concurrency,
-            retries: 0,
-            verify_tls: true,
-            ca_file: None,
-            allow_private_redirects: false,
+            upstream: UpstreamSettings {
+                timeout: Duration::from_millis(500),
+                max_concurrency,
+                retries: 0,
+                ..UpstreamSettings::default()
+            },
         };
         let metrics: Arc<dyn UpstreamMetrics> = Arc::new(());
         let client = HttpClient::new(settings, metrics).unwrap();

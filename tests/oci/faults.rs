@@ -114,8 +114,9 @@ async fn silence_ends_with_the_deadline() {
             reply.sending(sending.lock().take().unwrap())
         })
         .await;
-        let hasty =
-            backend_with(&server.url(), |settings| settings.timeout = Duration::from_millis(200));
+        let hasty = backend_with(&server.url(), |settings| {
+            settings.upstream.timeout = Duration::from_millis(200)
+        });
         assert_eq!(hasty.listing().await.unwrap_err().kind(), ErrorKind::BackendTimeout);
     }
 }

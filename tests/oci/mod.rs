@@ -17,6 +17,7 @@ use bytes::Bytes;
 use extension_registry::backend::Backend as _;
 use extension_registry::backend::download::Download;
 use extension_registry::error::{Error, Result};
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::http::{HttpClient, HttpSettings};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::backend_id::BackendId;
@@ -77,12 +78,11 @@ fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHo
     let http = HttpSettings {
         backend: BackendId::OCI,
         base: settings.registry.base().clone(),
-        timeout: settings.timeout,
-        retries: 2,
-        max_concurrency: 64,
-        verify_tls: true,
-        ca_file: None,
-        allow_private_redirects: true,
+        upstream: UpstreamSettings {
+            max_concurrency: 64,
+            allow_private_redirects: true,
+            ..settings.upstream
+        },
     };
     let http = HttpClient::new(http, Arc::new(())).unwrap();
     Client::trusting(http, settings.registry, credentials, token_hosts)

@@ -7,6 +7,7 @@ use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
+use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::models::artifact::Artifact;
 use extension_registry::oci::backend::OciBackend;
 use extension_registry::oci::credentials::Credentials;
@@ -120,8 +121,11 @@ async fn a_redirect_from_https_to_http_is_refused_even_where_private_addresses_a
     let fake = FakeGitea::start_tls(state, acceptor).await;
     let settings = GiteaSettings {
         token: Some(fake.token("<read>")),
-        ca_file: Some(authority.path().to_owned()),
-        allow_private_redirects: true,
+        upstream: UpstreamSettings {
+            ca_file: Some(authority.path().to_owned()),
+            allow_private_redirects: true,
+            ..UpstreamSettings::default()
+        },
         ..GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap())
     };
     let backend = GiteaBackend::new(settings, Arc::new(())).unwrap();

@@ -9,16 +9,15 @@ use url::Url;
 
 use crate::backend::{Backend, Fault, Listing};
 use crate::commands::doctor::report::ReportLine;
-use crate::config::{Config, UpstreamConfig};
+use crate::config::{BackendConfig, BackendSettings, Config};
 use crate::error::{Error, ErrorKind};
 use crate::http::inspect::{Inspection, inspect};
 use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::Request;
+use crate::http::settings::UpstreamSettings;
 use crate::http::{HttpClient, HttpSettings};
-use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
-use crate::oci::address::RegistryAddress;
 
 /// Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,11 +33,12 @@ const BODY_MAX: usize = 1024 * 1024;
 /// Returns the configuration with shorter timeouts and without retries.
 pub(super) fn impatient(config: &Config) -> Config {
     let mut config = config.clone();
-    let upstreams = [
-        config.gitea.as_mut().map(|gitea| &mut gitea.upstream),
-        config.oci.as_mut().map(|oci| &mut oci.upstream),
-    ];
-    for upstream in upstreams.into_iter().flatten() {
+    for backend in &mut config.backends {
+        let upstream = match &mut backend.settings {
+            BackendSettings::Gitea(gitea) => &mut gitea.upstream,
+            BackendSettings::Oci(oci) => &mut oci.upstream,
+            BackendSettings::Local(_) => continue,
+        };
         upstream.timeout = upstream.timeout.min(PATIENCE);
         upstream.retries = 0;
     }
@@ -46,77 +46,60 @@ pub(super) fn impatient(config: &Config) -> Config {
 }
 
 /// Runs all checks of one backend.
-pub(super) async fn examine(config: &Config, backend: &dyn Backend) -> Vec<ReportLine> {
-    let source = backend.id();
+pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Vec<ReportLine> {
+    let about = config.path.as_str();
     let mut entries = Vec::new();
-    if let Some((url, upstream)) = remote(config, source) {
-        entries.extend(way(source, &url, upstream).await);
+    if let Some((url, upstream)) = config.upstream() {
+        entries.extend(way(about, &url, upstream).await);
         if entries.iter().any(ReportLine::is_problem) {
             return entries;
         }
         // Before the credentials, because tokens and signatures are refused if clocks differ.
-        entries.push(clock(source, &url, upstream).await);
+        entries.push(clock(config, &url, upstream).await);
         if entries.iter().any(ReportLine::is_problem) {
             return entries;
         }
         if let Err(error) = backend.probe().await {
-            entries.push(failure(config, source, "credentials", &error));
+            entries.push(failure(config, "credentials", &error));
             return entries;
         }
-        entries.push(ReportLine::ok(
-            source.as_str(),
-            "credentials",
-            "the backend accepts the credentials",
-        ));
+        entries.push(ReportLine::ok(about, "credentials", "the backend accepts the credentials"));
     }
     let listing = match backend.listing().await {
         Ok(listing) => listing,
         Err(error) => {
-            entries.push(failure(config, source, "listing", &error));
+            entries.push(failure(config, "listing", &error));
             return entries;
         }
     };
-    entries.push(listed(source, &listing));
-    entries.extend(misnamed(source, &listing));
+    entries.push(listed(config, &listing));
+    entries.extend(misnamed(about, &listing));
     entries.extend(read_one(config, backend, &listing).await);
     entries
 }
 
 /// Checks that listed extensions are readable: permission to list does not imply permission to
 /// read. Tries several extensions, since one may be defective by itself.
-async fn read_one(config: &Config, backend: &dyn Backend, listing: &Listing) -> Option<ReportLine> {
-    let source = backend.id();
+async fn read_one(
+    config: &BackendConfig,
+    backend: &dyn Backend,
+    listing: &Listing,
+) -> Option<ReportLine> {
     let mut first = None;
     for id in listing.ids.iter().take(TRIED_MAX) {
         match backend.extension(id).await {
             Ok(read) => {
                 let what = format!("{id} has {} version(s)", read.releases().len());
-                return Some(ReportLine::ok(source.as_str(), "releases", what));
+                return Some(ReportLine::ok(&config.path, "releases", what));
             }
             Err(error) => first = first.or(Some(error)),
         }
     }
-    first.map(|error| failure(config, source, "releases", &error))
-}
-
-fn remote(config: &Config, backend: BackendId) -> Option<(Url, &UpstreamConfig)> {
-    match backend.kind() {
-        BackendKind::Gitea => {
-            let gitea = config.gitea.as_ref()?;
-            Some((gitea.url.parse().ok()?, &gitea.upstream))
-        }
-        BackendKind::Oci => {
-            let oci = config.oci.as_ref()?;
-            let address: RegistryAddress = oci.registry.parse().ok()?;
-            Some((address.endpoint(""), &oci.upstream))
-        }
-        BackendKind::Local => None,
-    }
+    first.map(|error| failure(config, "releases", &error))
 }
 
 /// Checks DNS name, connection and TLS.
-async fn way(backend: BackendId, url: &Url, upstream: &UpstreamConfig) -> Vec<ReportLine> {
-    let about = backend.as_str();
+async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportLine> {
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
         Err(error) => {
@@ -181,18 +164,11 @@ fn soon() -> jiff::SignedDuration {
 }
 
 /// Compares the backend's clock with the local one.
-async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> ReportLine {
-    let about = source.as_str();
-    let settings = HttpSettings {
-        backend: source,
-        base: url.clone(),
-        timeout: upstream.timeout,
-        max_concurrency: 1,
-        retries: 0,
-        verify_tls: upstream.verify_ssl,
-        ca_file: upstream.ca_file.clone(),
-        allow_private_redirects: false,
-    };
+async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -> ReportLine {
+    let about = config.path.as_str();
+    let upstream =
+        UpstreamSettings { max_concurrency: 1, allow_private_redirects: false, ..upstream.clone() };
+    let settings = HttpSettings { backend: config.id, base: url.clone(), upstream };
     let asked = match HttpClient::new(settings, Arc::new(())) {
         Ok(client) => {
             client.fetch(Request::get("doctor", url.clone()), BODY_MAX, MemoryBudget::Much).await
@@ -225,11 +201,11 @@ async fn clock(source: BackendId, url: &Url, upstream: &UpstreamConfig) -> Repor
     )
 }
 
-fn listed(backend: BackendId, listing: &Listing) -> ReportLine {
-    let about = backend.as_str();
+fn listed(config: &BackendConfig, listing: &Listing) -> ReportLine {
+    let about = config.path.as_str();
     let count = listing.ids.len();
     if count == 0 {
-        let fix = match backend.kind() {
+        let fix = match config.kind() {
             BackendKind::Gitea => {
                 "publish a repository whose name ends in _prov, _taskserv or _cluster, or let the \
                  credentials see it"
@@ -261,38 +237,32 @@ fn listed(backend: BackendId, listing: &Listing) -> ReportLine {
 }
 
 /// Returns advice about repositories that nearly match the naming scheme.
-fn misnamed(backend: BackendId, listing: &Listing) -> impl Iterator<Item = ReportLine> {
+fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = ReportLine> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
         let fix = "rename it, or ignore this line if it is not an extension";
-        ReportLine::note(backend.as_str(), "naming", format!("{repository} {reason}"), fix)
+        ReportLine::note(about, "naming", format!("{repository} {reason}"), fix)
     })
 }
 
 /// Describes a failed request, with a suggested fix.
-fn failure(config: &Config, backend: BackendId, step: &'static str, error: &Error) -> ReportLine {
-    let about = backend.as_str();
-    let key = if backend.kind() == BackendKind::Oci { "auth_token_path" } else { "token_path" };
-    let has_token = match backend.kind() {
-        BackendKind::Gitea => config.gitea.as_ref().is_some_and(|gitea| gitea.token_path.is_some()),
-        BackendKind::Oci => config.oci.as_ref().is_some_and(|oci| oci.auth_token_path.is_some()),
-        BackendKind::Local => false,
-    };
+fn failure(config: &BackendConfig, step: &'static str, error: &Error) -> ReportLine {
+    let (about, key) = (config.path.as_str(), config.token_key());
     let fix = match error.kind() {
         // The order matters: a missing directory is reported as unavailable, but waiting does not
         // help.
         _ if error.is_of_missing_place() => {
-            "create the directory (mkdir -p), mount it, or correct local.path".to_owned()
+            format!("create the directory (mkdir -p), mount it, or correct {about}.path")
         }
-        _ if backend.kind() == BackendKind::Local => match step {
-            "listing" => "set local.path to a directory that the service may read".to_owned(),
+        _ if config.kind() == BackendKind::Local => match step {
+            "listing" => format!("set {about}.path to a directory that the service may read"),
             _ => "correct this layout, or remove it".to_owned(),
         },
-        ErrorKind::BackendRefused if has_token => format!(
-            "renew the credentials in the file of {about}.{key}, with the right to read \
+        ErrorKind::BackendRefused if config.token_path.is_some() => format!(
+            "renew the credentials in the file of {key}, with the right to read \
              (Gitea: read:organization and read:repository)"
         ),
-        ErrorKind::BackendRefused => format!("name a file with credentials in {about}.{key}"),
+        ErrorKind::BackendRefused => format!("name a file with credentials in {key}"),
         ErrorKind::NotFound => "check that the organization or namespace that is configured \
                                 exists, and that the credentials may see it"
             .to_owned(),

@@ -35,7 +35,7 @@ async fn row_17_credentials_go_to_no_other_origin_and_do_not_come_back() {
     *home.lock() = registry.url();
     let backend = backend_with(&registry.url(), |settings| {
         settings.credentials = credentials_of(&registry.url(), "user:SECRET");
-        settings.allow_private_redirects = true;
+        settings.upstream.allow_private_redirects = true;
     });
     let opened = backend.open(&id("aws-provider"), &artifact, None).await.unwrap();
     assert_eq!(whole(opened, &artifact).await.unwrap(), ARCHIVE);
@@ -71,7 +71,8 @@ async fn row_18_a_signed_address_is_asked_for_anew_each_time() {
         Reply::new(307).header("location", location).header("cache-control", "max-age=3600")
     })
     .await;
-    let backend = backend_with(&registry.url(), |settings| settings.allow_private_redirects = true);
+    let backend =
+        backend_with(&registry.url(), |settings| settings.upstream.allow_private_redirects = true);
     for _ in 0..3 {
         let opened = backend.open(&id("aws-provider"), &artifact, None).await.unwrap();
         assert_eq!(whole(opened, &artifact).await.unwrap(), ARCHIVE);
@@ -126,7 +127,7 @@ async fn row_17_a_list_that_is_redirected_elsewhere_cannot_be_read_and_nobody_th
     let backend = backend_with(&registry.url(), |settings| {
         settings.credentials = credentials();
         settings.repositories = vec![id("aws-provider")];
-        settings.allow_private_redirects = true;
+        settings.upstream.allow_private_redirects = true;
     });
     let listing = backend.listing().await.unwrap();
     assert!(
@@ -158,7 +159,7 @@ async fn row_17_what_storage_says_of_how_to_be_let_in_is_not_believed() {
                 sending(move |_| Reply::new(307).header("location", &away)).await;
             let backend = backend_with(&registry.url(), |settings| {
                 settings.credentials = credentials_of(&registry.url(), "user:SECRET");
-                settings.allow_private_redirects = true;
+                settings.upstream.allow_private_redirects = true;
             });
             let refused = backend.open(&id("aws-provider"), &artifact, None).await.unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::BackendFaulty, "{}", refused.report());
@@ -192,7 +193,7 @@ async fn row_17_a_refusal_by_storage_is_no_absence_and_takes_no_token_from_us() 
     })
     .await;
     let backend = backend_with(&registry.url(), |settings| {
-        settings.allow_private_redirects = true;
+        settings.upstream.allow_private_redirects = true;
     });
     let (aws, tag) = (id("aws-provider"), "1.0.0".parse().unwrap());
     // The same credentials served here a moment ago, which makes a refusal by the registry a "no".
@@ -215,7 +216,8 @@ async fn no_connection_is_kept_to_storage_behind_a_redirect() {
     let away = format!("{}/blob", counted.url());
     let (registry, artifact) = sending(move |_| Reply::new(307).header("location", &away)).await;
     let home = Chaos::to(&place(registry.url()), false).await;
-    let backend = backend_with(&home.url(), |settings| settings.allow_private_redirects = true);
+    let backend =
+        backend_with(&home.url(), |settings| settings.upstream.allow_private_redirects = true);
     for _ in 0..3 {
         let opened = backend.open(&id("aws-provider"), &artifact, None).await.unwrap();
         assert_eq!(whole(opened, &artifact).await.unwrap(), ARCHIVE);

@@ -50,7 +50,7 @@ async fn case_21_a_redirect_to_storage_shows_nothing_of_us() {
         .await;
         let signed_in = backend_with(&registry.url(), |settings| {
             settings.credentials = super::super::credentials_of(&registry.url(), "user:SECRET");
-            settings.allow_private_redirects = true;
+            settings.upstream.allow_private_redirects = true;
         });
         let opened = signed_in.open(&id("aws-provider"), &artifact, None).await.unwrap();
         assert_eq!(whole(opened, &artifact).await.is_ok(), intact);

@@ -40,7 +40,7 @@ async fn a_token_server_of_another_domain_is_told_who_we_are_only_where_the_oper
     let backend = |named: bool| {
         backend_with(&url, |settings| {
             settings.credentials = credentials_of(&url, USER);
-            settings.ca_file = tls.ca_file();
+            settings.upstream.ca_file = tls.ca_file();
             settings.token_hosts =
                 named.then(|| host_of("127.0.0.1").unwrap()).into_iter().collect();
         })
@@ -66,8 +66,8 @@ async fn a_token_server_of_another_domain_is_told_who_we_are_only_where_the_oper
 async fn without_anything_to_show_a_token_server_of_another_domain_is_asked() {
     let (_registry, url, tokens, tls) = apart().await;
     let backend = backend_with(&url, |settings| {
-        settings.ca_file = tls.ca_file();
-        settings.allow_private_redirects = true;
+        settings.upstream.ca_file = tls.ca_file();
+        settings.upstream.allow_private_redirects = true;
     });
     let _ = asked(&backend).await;
     let seen = tokens.seen();

@@ -13,10 +13,16 @@ const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
 ];
 
-/// The bytes of `10GiB`, `500 MB` or `1048576`; `None` for anything else, fractions too.
-#[must_use]
-pub fn bytes_of(text: &str) -> Option<u64> {
-    let text = text.trim();
+/// The bytes of `10GiB`, `500 MB` or `1048576`.
+///
+/// # Errors
+/// Anything else, fractions too; the text says what is accepted.
+pub fn bytes_of(text: &str) -> Result<u64, String> {
+    amount(text.trim())
+        .ok_or_else(|| format!("must be bytes such as \"10GiB\", \"500MB\" or \"0\", not {text:?}"))
+}
+
+fn amount(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = unit.trim_start();
@@ -44,7 +50,7 @@ mod tests {
             ("99999999999999999999", None),
             ("18446744073709551615 TiB", None),
         ] {
-            assert_eq!(bytes_of(text), bytes, "{text}");
+            assert_eq!(bytes_of(text).ok(), bytes, "{text}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Origins, hosts and addresses as operators write them, parsed to what they mean.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use url::{Host, Url};
 
 /// The origin that a browser sends for what is written: lower case, without the scheme's own port.
@@ -34,6 +35,25 @@ pub fn origin_of(text: &str) -> Result<String, String> {
     Ok(format!("{}://{}{port}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase()))
 }
 
+/// An origin that CORS may allow, or `*` for all of them.
+///
+/// # Errors
+/// What an origin is.
+pub fn allowed_origin(text: &str) -> Result<String, String> {
+    if text == "*" { Ok(text.to_owned()) } else { origin_of(text) }
+}
+
+/// A network, or that of a single address.
+///
+/// # Errors
+/// What an address and a network are.
+pub fn network_of(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().ok().or(address.ok()).ok_or_else(|| {
+        format!("{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8")
+    })
+}
+
 /// A host without a port, as addresses name it.
 ///
 /// # Errors
@@ -50,15 +70,15 @@ pub fn host_of(text: &str) -> Result<String, String> {
     ))
 }
 
-/// Whether something can be listened on as this: a name, or an address with or without brackets.
+/// A name or an address that a server can listen on, with or without the brackets of IPv6.
 ///
 /// # Errors
-/// What an address to listen on is, and why this is none.
-pub fn check_listening(text: &str) -> Result<(), String> {
+/// What an address to listen on is.
+pub fn listening_host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let is_address = bare.parse::<Ipv4Addr>().is_ok() || bare.parse::<Ipv6Addr>().is_ok();
     if is_address || is_name(text) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     Err(format!(
         "{text:?} is no address to listen on: write 0.0.0.0, ::, another address of this machine or \
@@ -126,10 +146,10 @@ mod tests {
     #[test]
     fn what_is_listened_on_is_a_name_or_an_address() {
         for good in ["0.0.0.0", "::", "[::1]", "localhost", "host_1.example"] {
-            assert_eq!(check_listening(good), Ok(()));
+            assert_eq!(listening_host(good).as_deref(), Ok(good));
         }
         for bad in ["", "a b", "http://a", "0.0.0.0:80", "[::1]:80", "a\r\nb"] {
-            assert!(check_listening(bad).is_err(), "{bad}");
+            assert!(listening_host(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,0 +1,400 @@
+//! Reads a configuration in one pass over its sections. Code that reads a key names it, checks it,
+//! converts it and documents it; the example, the schema and `config show` come from the same pass.
+
+mod documents;
+pub mod form;
+pub mod problems;
+mod typed;
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::config_reader::form::{Form, Parse};
+use crate::config_reader::problems::{Problem, Problems, hint};
+pub use crate::config_reader::typed::Typed;
+use crate::config_reader::typed::{PREFIX, Table};
+use crate::models::backend_id::{BackendId, BackendName};
+use crate::models::backend_kind::BackendKind;
+
+/// The name of a section or a key.
+type Name = &'static str;
+
+/// The least and the largest number of a key.
+pub type Bounds = RangeInclusive<i64>;
+
+/// What was typed, what was read of it so far, and every problem.
+#[derive(Debug, Default)]
+pub struct Reader {
+    typed: Typed,
+    problems: Vec<Problem>,
+    sections: Vec<(Name, Presence, Vec<Name>)>,
+    names: Vec<BackendName>,
+    example: String,
+    schema: Map<String, Value>,
+    shown: Vec<String>,
+}
+
+/// What it means that a section is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// All its keys have their defaults.
+    Always,
+    /// Something is switched off.
+    Optional,
+    /// There is no such backend. There may also be several, as entries with names.
+    Entries,
+}
+
+/// What it means that a key is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Required,
+    Default,
+    Optional,
+}
+
+/// One table that is being read: a section, or an entry of one.
+pub struct Section<'a> {
+    path: String,
+    table: &'a Table,
+    mark: &'static str,
+    problems: Vec<Problem>,
+    keys: Vec<Name>,
+    required: Vec<Name>,
+    properties: Map<String, Value>,
+    example: String,
+    shown: String,
+}
+
+/// A key that is about to be read.
+pub struct Key<'s, 'a, T> {
+    keys: &'s mut Section<'a>,
+    name: Name,
+    form: Form,
+    parse: Parse<T>,
+}
+
+impl Reader {
+    /// Reads what was typed.
+    #[must_use]
+    pub fn new(mut typed: Typed) -> Self {
+        Self { problems: std::mem::take(&mut typed.problems), typed, ..Self::default() }
+    }
+
+    /// Reads a section, or each of its entries.
+    pub fn read<T>(
+        &mut self,
+        name: Name,
+        presence: Presence,
+        doc: &str,
+        mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let absent = Table::default();
+        // Also where the section is left out: its keys have defaults, and are documented.
+        let mut declared = Section::new(name, &absent, presence);
+        let defaults = read(&mut declared);
+        let tables = self.typed.tables(name);
+        let mut found = Vec::new();
+        for table in tables {
+            let mut section = Section::new(name, table, presence);
+            let value = read(&mut section);
+            if presence == Presence::Entries {
+                let id = section.check_name(name, &declared.keys, &self.names);
+                found.extend(value.filter(|_| id.is_some()));
+                self.names.extend(id);
+            } else {
+                found.extend(value);
+            }
+            self.problems.append(&mut section.problems);
+            self.shown.push(section.shown);
+        }
+        if tables.is_empty() && presence == Presence::Always {
+            found.extend(defaults);
+            self.shown.push(declared.shown.clone());
+        } else if tables.is_empty() {
+            self.shown.push(format!("# [{name}] is not configured\n"));
+        }
+        self.example += &format!("\n# {doc}\n{}[{name}]\n{}", declared.mark, declared.example);
+        self.sections.push((name, presence, declared.keys.clone()));
+        self.schema.insert(name.to_owned(), declared.schema(doc, presence));
+        found
+    }
+
+    /// Reports a problem with a key, given with its section or entry, at the place of its value.
+    pub fn report(&mut self, key: &str, what: &str) {
+        let (path, name) = key.rsplit_once('.').unwrap_or_default();
+        let table = self.typed.all().find(|(section, table)| table.path(section) == path);
+        let place = table.and_then(|(_, table)| table.last(name)).map(|(_, origin)| origin.clone());
+        self.problems.push(Problem { origin: place, what: format!("{key}: {what}") });
+    }
+
+    /// Reports a problem of the configuration as a whole.
+    pub fn report_whole(&mut self, what: String) {
+        self.problems.push(Problem { origin: None, what });
+    }
+
+    /// What was read, unless there is a problem: with one of these keys, or any if none is named.
+    ///
+    /// # Errors
+    /// Every problem so far.
+    pub fn finish<T>(&self, value: Option<T>, keys: &[&str]) -> Result<T, Problems> {
+        let is_fatal = self
+            .problems
+            .iter()
+            .any(|problem| keys.is_empty() || keys.iter().any(|key| problem.concerns(key)));
+        let value = value.filter(|_| !is_fatal);
+        value.ok_or_else(|| Problems::new(self.problems.clone()))
+    }
+
+    /// Reports what no section has read. To be called once all are read.
+    pub fn report_unknown(&mut self) {
+        let mut found = Vec::new();
+        for (name, table) in self.typed.all() {
+            let (presence, known) = match self.sections.iter().find(|(found, ..)| *found == name) {
+                Some((_, presence, keys)) => (*presence, keys.as_slice()),
+                None if name.is_empty() => (Presence::Always, &[][..]),
+                None => {
+                    found.push(Problem::at(&table.place, self.unknown_section(name)));
+                    continue;
+                }
+            };
+            if table.is_entry && presence != Presence::Entries {
+                let what = format!("[[{name}]]: must be a table; write [{name}]");
+                found.push(Problem::at(&table.place, what));
+            }
+            for (key, values) in &table.values {
+                if known.contains(&key.as_str()) || table.is_entry && key == "name" {
+                    continue;
+                }
+                let mut what = self.unknown_key(&table.path(name), name, key);
+                let is_table = values.iter().any(|(value, _)| value.is_object());
+                if presence == Presence::Entries && (is_table || key == "name") {
+                    what += &format!("; a backend with a name begins with [[{name}]]");
+                }
+                found.extend(values.iter().map(|(_, at)| Problem::at(at, what.clone())));
+            }
+        }
+        for (section, rest, origin) in &self.typed.unmatched {
+            found.push(Problem::at(origin, self.unmatched(section, rest)));
+        }
+        self.problems.append(&mut found);
+    }
+
+    fn unknown_section(&self, name: &str) -> String {
+        let names = self.sections.iter().map(|(name, ..)| *name);
+        let near = hint(name, names, |near| format!("[{near}]"));
+        format!("[{name}]: unknown section{near}")
+    }
+
+    fn unknown_key(&self, path: &str, section: &str, key: &str) -> String {
+        let here = self.sections.iter().filter(|(name, ..)| *name == section);
+        let near = hint(key, here.flat_map(|(_, _, keys)| keys.iter().copied()), |near| {
+            format!("{path}.{near}")
+        });
+        let elsewhere = self.sections.iter().find(|(_, _, keys)| keys.contains(&key));
+        let near = match elsewhere.filter(|_| near.is_empty()) {
+            Some((section, ..)) => format!("; did you mean {section}.{key}?"),
+            None => near,
+        };
+        let dot = if path.is_empty() { "" } else { "." };
+        format!("{path}{dot}{key}: unknown key{near}")
+    }
+
+    /// Why a variable sets no key, although its section may have entries.
+    fn unmatched(&self, section: &str, rest: &str) -> String {
+        let names = self.typed.tables(section).iter().filter_map(Table::variable);
+        let names: Vec<String> = names.collect();
+        let listed = if names.is_empty() { "none" } else { &*names.join(", ").to_uppercase() };
+        let beginning = format!("{PREFIX}{}__", section.to_uppercase());
+        let (entry, _) = rest.rsplit_once("__").unwrap_or_default();
+        let near = hint(entry, names.iter().map(String::as_str), str::to_uppercase);
+        match self.sections.iter().find(|(name, ..)| *name == section) {
+            Some((_, Presence::Entries, _)) => format!(
+                "{section}: names no entry of the file; write {beginning}NAME__KEY for an entry of \
+                 [[{section}]] ({listed}), or {beginning}KEY for a table [{section}]{near}"
+            ),
+            Some(_) => self.unknown_key(section, section, rest),
+            None => self.unknown_section(section),
+        }
+    }
+}
+
+impl<'a> Section<'a> {
+    fn new(name: &str, table: &'a Table, presence: Presence) -> Self {
+        // One backend is no comment, so that the example is valid as it is.
+        let is_live = presence == Presence::Always || name == BackendKind::Local.as_str();
+        Self {
+            path: table.path(name),
+            table,
+            mark: if is_live { "" } else { "# " },
+            problems: Vec::new(),
+            keys: Vec::new(),
+            required: Vec::new(),
+            properties: Map::new(),
+            example: String::new(),
+            shown: table.header(name),
+        }
+    }
+
+    /// Where the keys are, as messages name it: `gitea`, or `gitea.internal` for an entry.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name of an entry; that of its kind for a table.
+    #[must_use]
+    pub fn id(&self, kind: BackendKind) -> BackendId {
+        let name = self.table.text("name").filter(|_| self.table.is_entry);
+        let name = name.and_then(|name| name.parse().ok());
+        BackendId::new(name.unwrap_or_else(|| BackendName::of_kind(kind)), kind)
+    }
+
+    /// The text of a key as it was typed.
+    #[must_use]
+    pub fn typed(&self, key: &str) -> Option<&str> {
+        self.table.text(key)
+    }
+
+    /// Returns true if a key has a value that is not its default.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.table.last(key).is_some()
+    }
+
+    /// Returns true if nothing that was read so far has a problem.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Reports a problem with a key, at the place of its value or else of the section.
+    pub fn report(&mut self, key: &str, what: &str) {
+        let place = self.table.last(key).map_or(&self.table.place, |(_, place)| place);
+        self.problems.push(Problem::at(place, format!("{}.{key}: {what}", self.path)));
+    }
+
+    /// The name of a backend, if it can be told from the keys of its section and from the names of
+    /// other backends (contract §8).
+    fn check_name(
+        &mut self,
+        kind: &str,
+        keys: &[&str],
+        names: &[BackendName],
+    ) -> Option<BackendName> {
+        let name = if self.table.is_entry { self.typed("name") } else { Some(kind) };
+        let id = name.and_then(|name| name.parse::<BackendName>().ok());
+        let variable = name.unwrap_or_default().replace('-', "_");
+        let is_key = variable == "name" || keys.contains(&variable.as_str());
+        let what = match (name, &id) {
+            (None, _) => "is required in an entry, such as name = \"internal\"".to_owned(),
+            (Some(name), None) => {
+                format!("must be 1 to 32 of a-z 0-9 - and begin with a letter, not {name:?}")
+            }
+            (Some(name), Some(_)) if is_key => format!(
+                "{name:?} is a key of the section, and an environment variable could mean both; \
+                 choose another name"
+            ),
+            (Some(name), Some(id)) if names.contains(id) => {
+                format!("another backend is named {name:?}; choose another name")
+            }
+            (Some(name), _) if name != kind && name.parse::<BackendKind>().is_ok() => {
+                format!("{name:?} is for backends of [{name}]; choose another name")
+            }
+            _ => return id,
+        };
+        self.report("name", &what);
+        None
+    }
+
+    /// A key of this form, whose text or items are parsed.
+    pub fn key<T>(&mut self, name: Name, form: Form, parse: Parse<T>) -> Key<'_, 'a, T> {
+        Key { keys: self, name, form, parse }
+    }
+
+    /// A text.
+    pub fn text<T: FromStr<Err: Display>>(&mut self, name: Name) -> Key<'_, 'a, T> {
+        self.key(name, Form::Text, parsed)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: Name) -> Key<'_, 'a, bool> {
+        self.key(name, Form::Flag, parsed)
+    }
+
+    /// A whole number, whose bounds fit into its type.
+    pub fn whole<T: FromStr<Err: Display>>(
+        &mut self,
+        name: Name,
+        bounds: Bounds,
+    ) -> Key<'_, 'a, T> {
+        self.key(name, Form::Whole(*bounds.start(), *bounds.end()), parsed)
+    }
+
+    /// A number of seconds.
+    pub fn seconds(&mut self, name: Name, bounds: Bounds) -> Key<'_, 'a, Duration> {
+        let form = Form::Whole(*bounds.start(), *bounds.end());
+        self.key(name, form, |text| parsed(text).map(Duration::from_secs))
+    }
+}
+
+/// What a text means by its own grammar.
+///
+/// # Errors
+/// The message of that grammar's error.
+pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+impl<T> Key<'_, '_, T> {
+    /// The value of a key without which its section means nothing. `doc` is a sentence for operators.
+    pub fn required(self, example: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Required, example.into(), doc)?.pop()
+    }
+
+    /// The value of a key that has a default.
+    pub fn or(self, default: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Default, default.into(), doc)?.pop()
+    }
+
+    /// The value of a key that may be left out.
+    pub fn optional(self, example: impl Into<Value>, doc: &str) -> Option<T> {
+        self.read(Need::Optional, example.into(), doc)?.pop()
+    }
+
+    /// The values of a list.
+    pub fn items<const N: usize>(self, default: [&str; N], doc: &str) -> Option<Vec<T>> {
+        self.read(Need::Default, default.into_iter().collect(), doc)
+    }
+
+    /// Reports what is wrong. The example stands in for a value that is wrong or missing, so that
+    /// the rest of the section is read and its problems are found as well.
+    fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
+        let Self { keys, name, form, parse } = self;
+        let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);
+        let mut found = None;
+        for (value, origin) in given {
+            match form.parse(&form.typed(value, origin), parse) {
+                Ok(values) => found = Some(values),
+                Err(problems) => keys.problems.extend(
+                    problems
+                        .iter()
+                        .map(|what| Problem::at(origin, format!("{}.{name}: {what}", keys.path))),
+                ),
+            }
+        }
+        if need == Need::Required && given.is_empty() {
+            keys.report(name, "is required");
+        }
+        keys.record(name, form, doc, need, &example);
+        if need == Need::Optional {
+            found
+        } else {
+            found.or_else(|| form.parse(&example, parse).ok())
+        }
+    }
+}

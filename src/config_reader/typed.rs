@@ -1,0 +1,184 @@
+//! What was typed: tables of values from a file, the environment and flags, each with its place.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config_reader::problems::{Origin, Problem};
+
+/// Prefix of the environment variables that set keys.
+pub(super) const PREFIX: &str = "EXTENSION_REGISTRY__";
+
+/// A section, or an entry of one. A key has a value for each place that sets it; the last wins.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) place: Origin,
+    pub(super) is_entry: bool,
+    pub(super) values: BTreeMap<String, Vec<(Value, Origin)>>,
+}
+
+/// Everything that was typed, later places after earlier ones.
+#[derive(Debug, Default)]
+pub struct Typed {
+    /// Tables by section; what stands outside of sections has an empty name.
+    tables: BTreeMap<String, Vec<Table>>,
+    /// Variables that set a key of no table: section, the rest of their name, place.
+    pub(super) unmatched: Vec<(String, String, Origin)>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Table {
+    fn put(&mut self, key: &str, value: Value, origin: Origin) {
+        self.values.entry(key.to_owned()).or_default().push((value, origin));
+    }
+
+    /// Value and place of a key.
+    pub(super) fn last(&self, key: &str) -> Option<&(Value, Origin)> {
+        self.values.get(key)?.last()
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.last(key)?.0.as_str()
+    }
+
+    /// Where its keys are: `gitea`, or `gitea.internal` for an entry.
+    pub(super) fn path(&self, section: &str) -> String {
+        let name = self.text("name").filter(|_| self.is_entry);
+        name.map_or_else(|| section.to_owned(), |name| format!("{section}.{name}"))
+    }
+
+    /// The lines of TOML that it begins with.
+    pub(super) fn header(&self, section: &str) -> String {
+        match self.last("name").filter(|_| self.is_entry) {
+            Some((name, origin)) => format!("[[{section}]]\nname = {name}  # {origin}\n"),
+            None => format!("[{section}]\n"),
+        }
+    }
+
+    /// The name of an entry as environment variables write it, in lower case.
+    pub(super) fn variable(&self) -> Option<String> {
+        self.text("name").filter(|_| self.is_entry).map(|name| name.replace('-', "_"))
+    }
+}
+
+impl Typed {
+    /// Adds what a file holds.
+    pub fn file(&mut self, path: &Path) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.text(path, &text),
+            Err(error) => {
+                let place = Origin::File(path.to_owned());
+                self.problems.push(Problem::at(&place, format!("cannot be read: {error}")));
+            }
+        }
+    }
+
+    /// Adds what a file of this path and text holds.
+    pub fn text(&mut self, path: &Path, text: &str) {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let span = error.span().unwrap_or(text.len()..text.len());
+            let is_header = text.get(..span.start).is_some_and(|before| before.ends_with('['));
+            let what = match text.get(span.clone()) {
+                Some(name) if is_header && error.message() == "duplicate key" => format!(
+                    "[{name}] is there already; one backend of a kind is a table, such as [gitea], and \
+                     several are entries, such as [[gitea]], each with a name"
+                ),
+                _ => error.message().to_owned(),
+            };
+            self.problems.push(Problem::at(&line_of(path, text, span.start), what));
+        }
+        for (name, content) in document.get_ref() {
+            let (place, name) = (line_of(path, text, name.span().start), name.get_ref());
+            let (is_entry, entries) = match content.get_ref() {
+                DeValue::Array(entries) => (true, &entries[..]),
+                _ => (false, std::slice::from_ref(content)),
+            };
+            for entry in entries {
+                let DeValue::Table(keys) = entry.get_ref() else {
+                    self.put("", name, value_of(entry), place.clone());
+                    continue;
+                };
+                let place =
+                    if is_entry { line_of(path, text, entry.span().start) } else { place.clone() };
+                let values = keys.iter().map(|(key, value)| {
+                    let origin = line_of(path, text, key.span().start);
+                    (key.get_ref().to_string(), vec![(value_of(value), origin)])
+                });
+                let table = Table { place, is_entry, values: values.collect() };
+                self.tables.entry(name.to_string()).or_default().push(table);
+            }
+        }
+    }
+
+    /// Adds what environment variables set: `…__SECTION__KEY`, or `…__SECTION__ENTRY__KEY` for an
+    /// entry of the file.
+    pub fn environment(&mut self, variables: &[(String, String)]) {
+        for (variable, text) in variables {
+            let Some(path) = variable.strip_prefix(PREFIX) else { continue };
+            let (path, origin) = (path.to_lowercase(), Origin::Environment(variable.clone()));
+            let (section, rest) = path.split_once("__").unwrap_or((&path, ""));
+            let tables = self.tables.get_mut(section).map_or(&mut [][..], Vec::as_mut_slice);
+            let has_entries = tables.iter().any(|table| table.is_entry);
+            let entry = rest.rsplit_once("__").filter(|(_, key)| *key != "name");
+            let (name, key) = entry.unwrap_or_default();
+            match tables.iter_mut().find(|table| table.variable().as_deref() == Some(name)) {
+                Some(table) => table.put(key, text.as_str().into(), origin),
+                None if has_entries || rest.contains("__") => {
+                    self.unmatched.push((section.to_owned(), rest.to_owned(), origin));
+                }
+                None => self.put(section, rest, text.as_str(), origin),
+            }
+        }
+    }
+
+    /// Adds the value of one key. A section that is not there yet begins with it.
+    pub fn put(&mut self, section: &str, key: &str, value: impl Into<Value>, origin: Origin) {
+        let tables = self.tables.entry(section.to_owned()).or_default();
+        if tables.is_empty() {
+            tables.push(Table { place: origin.clone(), ..Table::default() });
+        }
+        if let Some(table) = tables.last_mut() {
+            table.put(key, value.into(), origin);
+        }
+    }
+
+    /// Returns true if a key of a section has a value.
+    #[must_use]
+    pub fn has(&self, section: &str, key: &str) -> bool {
+        self.tables(section).iter().any(|table| table.last(key).is_some())
+    }
+
+    pub(super) fn tables(&self, section: &str) -> &[Table] {
+        self.tables.get(section).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every table with its section.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Table)> {
+        let sections = self.tables.iter();
+        sections.flat_map(|(name, tables)| tables.iter().map(|table| (name.as_str(), table)))
+    }
+}
+
+fn line_of(path: &Path, text: &str, offset: usize) -> Origin {
+    let before = text.get(..offset).unwrap_or(text);
+    Origin::Line(path.to_owned(), before.bytes().filter(|byte| *byte == b'\n').count() + 1)
+}
+
+/// A value of TOML without its place; null for one that no key takes.
+fn value_of(value: &Spanned<DeValue<'_>>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().into()
+        }
+        DeValue::Float(number) => number.as_str().parse().unwrap_or(f64::MAX).into(),
+        DeValue::Array(items) => items.iter().map(value_of).collect(),
+        DeValue::Table(_) => Value::Object(serde_json::Map::new()),
+        DeValue::Datetime(_) => Value::Null,
+    }
+}
