@@ -1,13 +1,11 @@
 //! The interface of all backends, independent of their protocol.
 
 pub mod changes;
-pub mod coalesce;
 pub mod contact;
 pub mod download;
 pub mod memory;
 pub mod naming;
 pub mod webhook;
-pub mod weighted;
 
 use std::future::pending;
 use std::ops::Range;

@@ -17,6 +17,7 @@ pub mod json;
 pub(crate) mod load;
 pub mod memory_budget;
 pub mod metrics;
+pub mod outcome;
 mod redirect;
 pub mod request;
 mod retry;
@@ -24,7 +25,6 @@ pub mod settings;
 mod stall;
 mod throttle;
 mod tls;
-mod verdict;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, Result};
-use crate::http::answer::{Streamed, UpstreamResponse};
-use crate::http::breaker::{Breaker, TRIAL_MAX, Verdict};
+use crate::http::answer::{Answered, Streamed, UpstreamResponse};
+use crate::http::breaker::{Breaker, TRIAL_MAX};
 use crate::http::call::Call;
 use crate::http::concurrency_limit::{ConcurrencyLimit, Permit};
 use crate::http::concurrency_permit::ConcurrencyPermit;
@@ -50,12 +50,12 @@ use crate::http::connect::Pool;
 use crate::http::load::load_of;
 use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
+use crate::http::outcome::{CallOutcome, failure_of};
 use crate::http::redirect::Hop;
 use crate::http::request::Request;
 use crate::http::retry::Retries;
 use crate::http::settings::UpstreamSettings;
 use crate::http::throttle::{Course, Throttle};
-use crate::http::verdict::{Answered, end_of, verdict_of};
 use crate::models::backend_id::BackendId;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
@@ -112,9 +112,10 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 /// A call that received a response, and its permit while the body streams.
 type RememberedRedirect = (Call, Option<Permit>);
 
-/// Outcome of one attempt, and the throttle's decision about it.
+/// Result of one attempt, and what follows from it.
 struct Try<A> {
     end: Result<(A, RememberedRedirect)>,
+    outcome: CallOutcome,
     course: Course,
 }
 
@@ -140,16 +141,14 @@ impl HttpClient {
         let turns = ConcurrencyLimit::new(settings.upstream.max_concurrency);
         let breaker = Breaker::new(settings.backend, Arc::clone(&metrics));
         let retries = Retries::new(settings.upstream.retries);
-        let large = tokio::sync::Mutex::default();
-        let (home, aside) = (Throttle::new(), Throttle::new());
         Ok(Self(Arc::new(Shared {
             settings,
             pool,
             turns,
-            large,
+            large: tokio::sync::Mutex::default(),
             breaker,
-            home,
-            aside,
+            home: Throttle::new(),
+            aside: Throttle::new(),
             retries,
             metrics,
         })))
@@ -176,14 +175,14 @@ impl HttpClient {
     ) -> Result<UpstreamResponse> {
         let request = Request { whole: true, ..request };
         let backend = self.0.settings.backend;
-        let read = move |reached: FinalHop| async move {
+        let answer = self.ask(&request, move |reached| async move {
             let (head, body) = reached.response.into_parts();
             let body = body::read_bounded(body, max_bytes, room).await?;
             let Hop { url, moved, at_home, .. } = reached.hop;
             let (status, headers, left_home) = (head.status, head.headers, !at_home);
             Ok(UpstreamResponse { backend, status, headers, body, url, moved, left_home })
-        };
-        self.ask(&request, read).await.map(|(answer, _)| answer)
+        });
+        answer.await.map(|(answer, _)| answer)
     }
 
     /// Sends a request and returns as soon as the headers are here; the body arrives as it is read.
@@ -217,16 +216,17 @@ impl HttpClient {
         let mut tries = self.0.retries.begin(&request.method, deadline);
         let (mut last, mut limited) = (None, false);
         loop {
-            let Try { end, course } = match self.try_once(request, deadline, limited, &read).await {
-                Ok(tried) => tried,
-                // The failure that opened the breaker explains more than the open breaker does.
-                Err(error) => return Err(last.unwrap_or(error)),
-            };
+            let Try { end, outcome, course } =
+                match self.try_once(request, deadline, limited, &read).await {
+                    Ok(tried) => tried,
+                    // The failure that opened the breaker explains more than the open breaker does.
+                    Err(error) => return Err(last.unwrap_or(error)),
+                };
             let pause = match course {
                 Course::Alone(pause) => return Err(self.limits(pause)),
                 // The retry waits in the throttle, which already lasts as long as the pause.
                 Course::Again => Some(Duration::ZERO),
-                Course::On => tries.pause_after(end_of(&end)),
+                Course::On => tries.pause_after(outcome),
             };
             let Some(pause) = pause else { return end };
             self.0.metrics.retried(self.0.settings.backend);
@@ -255,7 +255,6 @@ impl HttpClient {
         let question = async { read(self.send(request).await?).await };
         let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
-        let answer = answer;
         // A streamed body keeps its permit; a retry waits for a new one.
         let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         let permit = permit.filter(|_| streams && !request.whole);
@@ -270,18 +269,20 @@ impl HttpClient {
             // `/health` shows the pause, so that a throttled backend does not look like one that
             // hangs.
             self.0.breaker.paused(throttle.paused_until());
-        }
-        if let Some(verdict) = verdict_of(&answer, course, request) {
-            let failed = verdict != Verdict::There;
-            pass.ended(verdict);
+        } else if let Some(failure) = failure_of(answer.as_ref(), course, request) {
+            pass.ended(Some(failure));
             // During an outage only the breaker limits the requests; the throttle would delay the
             // recovery.
-            if failed && course == Course::On && !self.0.breaker.is_closed() {
+            if course == Course::On && !self.0.breaker.is_closed() {
                 throttle.release();
             }
+        } else if !request.aside {
+            // A token server that responds shows nothing about the registry; its failures do count.
+            pass.ended(None);
         }
-        call.answered(answer.as_ref().map(Answered::status));
-        Ok(Try { end: answer.map(|answer| (answer, (call, permit))), course })
+        call.ended(answer.as_ref());
+        let outcome = CallOutcome::of(answer.as_ref());
+        Ok(Try { end: answer.map(|answer| (answer, (call, permit))), outcome, course })
     }
 
     async fn noticed_if_late<T>(&self, question: impl Future<Output = T>) -> T {
@@ -337,8 +338,6 @@ fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         (TRACEPARENT, Some(trace.traceparent())),
         (TRACESTATE, trace.tracestate()),
     ];
-    let header = |(name, text): (_, Option<&str>)| {
-        Some((HeaderName::from_static(name), text?.parse().ok()?))
-    };
-    told.into_iter().filter_map(header)
+    told.into_iter()
+        .filter_map(|(name, text)| Some((HeaderName::from_static(name), text?.parse().ok()?)))
 }

@@ -10,7 +10,11 @@ pub mod error;
 pub mod trace;
 
 pub mod config_reader;
+pub mod token_bucket;
+
 pub mod files;
+
+pub mod caching;
 
 pub mod backend;
 

@@ -6,7 +6,7 @@ use extension_registry::api::handlers::webhooks;
 use extension_registry::api::response_caches::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;
-use extension_registry::http::metrics::Outcome;
+use extension_registry::http::outcome::CallOutcome;
 use extension_registry::metrics::Metrics;
 use extension_registry::metrics::backends::CallWords;
 use extension_registry::models::backend_id::BackendId;
@@ -96,8 +96,8 @@ pub fn sampled_metrics() -> String {
     }
     let calls: [(_, &[&str]); 2] = [("gitea", &gitea::labels::ALL), ("oci", &oci::labels::ALL)];
     for (backend, operations) in calls {
-        let outcomes = Outcome::ALL.map(Outcome::as_str);
-        let words = CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };
+        let words =
+            CallWords { outcomes: &CallOutcome::LABELS, operations, states: &BreakerState::LABELS };
         metrics.backends.prepare_calls(backend, &words);
         metrics.prepare_webhooks(backend, &webhooks::outcomes());
     }

@@ -18,10 +18,11 @@ use crate::api::client_address::{TrustedProxies, network_of};
 use crate::api::client_concurrency::{ClientConcurrency, Share};
 use crate::api::framing::one_reading;
 use crate::api::problem::Problem;
-use crate::api::rate_limit::{ClientKey, Rate, RateDecision, RateLimiter};
+use crate::api::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::api::request_limit::{Overflow, RequestLimit, RequestPermit, bound_head, is_large};
 use crate::api::webhook_limit::Sender;
 use crate::metrics::Metrics;
+use crate::token_bucket::Rate;
 
 /// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];

@@ -3,7 +3,6 @@
 //! response.
 
 use std::convert::Infallible;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -30,13 +29,13 @@ use crate::api::response_caches::CachedQuery as _;
 use crate::api::response_caches::extension::{CachedHit, ExtensionQuery};
 use crate::api::state::ApiState;
 use crate::api::target::without_slash;
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::metrics::GoodAnswers;
 
 /// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
 const TARGET_MAX: usize = 256;
 /// Limits of the table of known targets, an LRU cache.
-const TARGETS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
+const TARGETS: Bounds = Bounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the known targets, in bytes.
 pub const BYTES_MAX: usize = 8 << 20;
 
@@ -57,7 +56,7 @@ struct FastPath {
 }
 
 /// Parsed targets. Entries never expire: they describe the request, not its response.
-struct RouteCache(Mutex<Weighted<Box<str>, Arc<CachedRoute>>>);
+struct RouteCache(Mutex<BoundedLru<Box<str>, Arc<CachedRoute>>>);
 
 /// The parsed form of a target.
 struct CachedRoute {
@@ -76,7 +75,7 @@ impl Api {
     pub fn new(long: Middleware, state: Arc<ApiState>) -> Self {
         let around = Arc::clone(long.around());
         let head = around.kept_head();
-        let known = RouteCache(Mutex::new(Weighted::new(TARGETS)));
+        let known = RouteCache(Mutex::new(BoundedLru::new(TARGETS)));
         Self { whole: Arc::new(FastPath { state, around, long, known, head }), overflow: false }
     }
 
@@ -220,6 +219,7 @@ impl RouteCache {
 
     fn learn(&self, target: Box<str>, meaning: CachedRoute) {
         let texts = 2 * target.len() + meaning.key.len() + meaning.route.len();
-        self.0.lock().put(target, texts + size_of::<CachedRoute>(), Arc::new(meaning));
+        let weight = texts + size_of::<CachedRoute>();
+        self.0.lock().put(target, weight as u64, Arc::new(meaning));
     }
 }

@@ -1,6 +1,5 @@
 //! A cached list response, and its rendered pages.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,7 +8,7 @@ use crate::api::paging::Page;
 use crate::api::rendered::Rendered;
 use crate::api::response_caches::response_cache::Validate;
 use crate::api::views::ExtensionView;
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
 use crate::models::naming::ExtensionType;
@@ -17,7 +16,7 @@ use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
 /// Maximum size of the page cache of one list.
-const PAGES: Bounds = Bounds { entries: NonZeroUsize::new(256).unwrap(), bytes: BYTES_MAX };
+const PAGES: Bounds = Bounds::new(256, BYTES_MAX);
 /// Maximum total size of the cached pages of one list, in bytes.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -27,7 +26,7 @@ pub struct ListCache {
     rows: Vec<Arc<Entry>>,
     scope: Scope,
     public_url: Option<PublicUrl>,
-    pages: Mutex<Weighted<Page, Rendered>>,
+    pages: Mutex<BoundedLru<Page, Rendered>>,
 }
 
 impl Validate for Arc<ListCache> {
@@ -56,7 +55,7 @@ impl ListCache {
             rows: view.list(extension_type, scope).cloned().collect(),
             scope,
             public_url,
-            pages: Mutex::new(Weighted::new(PAGES)),
+            pages: Mutex::new(BoundedLru::new(PAGES)),
         }
     }
 
@@ -78,7 +77,7 @@ impl ListCache {
     /// The rows cannot be serialized, which is a bug of the service.
     pub fn render(&self, page: Page) -> Result<Rendered> {
         let rendered = render_rows(page.of(&self.rows), self.scope, self.public_url.as_ref())?;
-        self.pages.lock().put(page, rendered.weight(), rendered.clone());
+        self.pages.lock().put(page, rendered.weight() as u64, rendered.clone());
         Ok(rendered)
     }
 }

@@ -1,16 +1,17 @@
-//! Rate limiting per client with a bucket that fills at a constant rate.
+//! Rate limit of each client: one token bucket per client, in bounded memory.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Header with the remaining requests of a client (draft-ietf-httpapi-ratelimit-headers-10).
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::token_bucket::{Rate, TokenBucket};
+
+/// What is left of a client's share (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -27,23 +28,11 @@ pub enum ClientKey {
     Network(IpAddr),
 }
 
-/// Rate limit of each client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Number of requests added to the bucket per second.
-    pub per_second: NonZeroU32,
-    /// Capacity of the bucket, in requests.
-    pub burst: NonZeroU32,
-}
-
-/// Buckets of all clients.
-///
-/// A bucket is stored as the time when it will be full, the only state that the algorithm (GCRA)
-/// needs. A full bucket equals a missing one and is dropped.
+/// Token buckets of all clients. A full bucket is removed: it equals a new one.
 pub struct RateLimiter {
     rate: Rate,
     policy: HeaderValue,
-    full_at: Mutex<LruCache<ClientKey, Instant>>,
+    buckets: Mutex<BoundedLru<ClientKey, TokenBucket>>,
 }
 
 /// Result of the rate limit for one request.
@@ -58,42 +47,35 @@ pub struct RateDecision {
 }
 
 impl RateLimiter {
-    /// Creates a limiter in which every client has a full bucket.
+    /// Creates a full bucket for every client.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let (burst, window) = (rate.burst, rate.burst.get().div_ceil(rate.per_second.get()));
         let policy = format!("\"client\";q={burst};w={window}");
         let policy = HeaderValue::from_str(&policy)
             .unwrap_or_else(|_| HeaderValue::from_static("\"client\""));
-        Self { rate, policy, full_at: Mutex::new(LruCache::unbounded()) }
+        Self { rate, policy, buckets: Mutex::new(BoundedLru::new(Bounds::entries(CLIENTS_MAX))) }
     }
 
-    /// Takes one request out of the client's bucket, if the bucket is not empty.
+    /// Takes a token for a request of this client.
     pub fn take(&self, client: ClientKey, now: Instant) -> RateDecision {
-        let each = Duration::from_secs(1) / self.rate.per_second.get();
-        let whole = each * self.rate.burst.get();
-        let mut clients = self.full_at.lock();
-        let full_at = clients.get(&client).map_or(now, |full_at| now.max(*full_at));
-        let filling = full_at + each - now;
-        if let Some(over) = filling.checked_sub(whole).filter(|over| !over.is_zero()) {
-            // A refused request takes nothing, or a client that retries too early would never pass
-            // again.
-            return RateDecision { retry_after: Some(over), remaining: 0, reset: full_at - now };
+        let mut buckets = self.buckets.lock();
+        let mut bucket = buckets.get(&client).copied().unwrap_or_default();
+        let retry_after = bucket.take(self.rate, now).err();
+        if retry_after.is_none() {
+            buckets.put(client, 0, bucket);
+            // Two for each new one, so that idle clients are removed without a walk over all.
+            for _ in 0..2 {
+                buckets.remove_oldest_if(|bucket| bucket.until_full(now).is_zero());
+            }
         }
-        clients.put(client, now + filling);
-        forget(&mut clients, now);
-        let remaining = (whole - filling).as_nanos() / each.as_nanos();
-        let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-        RateDecision { retry_after: None, remaining, reset: filling }
+        let remaining = bucket.tokens(self.rate, now);
+        RateDecision { retry_after, remaining, reset: bucket.until_full(now) }
     }
 
-    /// Returns the time after which the next request of this client would pass; `None` if
-    /// immediately.
+    /// Returns the time until the next request of this client passes; `None` for now.
     pub fn wait(&self, client: &ClientKey, now: Instant) -> Option<Duration> {
-        let each = Duration::from_secs(1) / self.rate.per_second.get();
-        let whole = each * self.rate.burst.get();
-        let full_at = self.full_at.lock().peek(client).map_or(now, |full_at| now.max(*full_at));
-        (full_at + each - now).checked_sub(whole).filter(|over| !over.is_zero())
+        self.buckets.lock().peek(client)?.wait(self.rate, now)
     }
 
     /// Writes the rate limit headers.
@@ -107,18 +89,10 @@ impl RateLimiter {
     }
 }
 
-/// Drops up to two buckets per request, so that the cost of cleanup is spread evenly.
-fn forget(clients: &mut LruCache<ClientKey, Instant>, now: Instant) {
-    for _ in 0..2 {
-        let idle = clients.peek_lru().is_some_and(|(_, full_at)| *full_at <= now);
-        if idle || clients.len() > CLIENTS_MAX {
-            clients.pop_lru();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn limiter(per_second: u32, burst: u32) -> RateLimiter {
@@ -131,29 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
+    fn each_client_has_its_own_bucket() {
         let limiter = limiter(2, 3);
-        let begun = Instant::now();
-        let at = |ms| begun + Duration::from_millis(ms);
-        let left = |ms| limiter.take(network(1), at(ms)).remaining;
-        assert_eq!([left(0), left(0), left(0)], [2, 1, 0]);
-        let over = limiter.take(network(1), at(0));
-        assert_eq!(over.retry_after, Some(Duration::from_millis(500)));
+        let now = Instant::now();
+        assert_eq!([2, 1, 0].map(|_| limiter.take(network(1), now).remaining), [2, 1, 0]);
+        let over = limiter.take(network(1), now);
+        assert_eq!((over.retry_after, over.remaining), (Some(Duration::from_millis(500)), 0));
         assert_eq!(over.reset, Duration::from_millis(1500));
-        assert!(limiter.take(network(1), at(499)).retry_after.is_some());
-        assert_eq!(limiter.take(network(1), at(500)).retry_after, None);
-        assert!(limiter.take(network(1), at(500)).retry_after.is_some(), "a refusal costs nothing");
-        assert_eq!(limiter.take(network(2), at(500)).remaining, 2, "each client has its own");
-        assert_eq!(left(60_000), 2, "no more than a full bucket");
-    }
-
-    #[test]
-    fn as_many_pass_as_the_rate_says() {
-        let limiter = limiter(50, 10);
-        let begun = Instant::now();
-        let asks = (0..10_000).map(|ms| begun + Duration::from_millis(ms));
-        let passed = asks.filter(|now| limiter.take(network(1), *now).retry_after.is_none());
-        assert_eq!(passed.count(), 50 * 10 + 9);
+        assert_eq!(limiter.wait(&network(1), now), over.retry_after);
+        assert_eq!(limiter.take(network(2), now).remaining, 2);
+        assert_eq!(limiter.wait(&network(3), now), None);
     }
 
     #[test]
@@ -163,15 +124,15 @@ mod tests {
         for number in 0..1000 {
             limiter.take(network(number), begun);
         }
-        assert_eq!(limiter.full_at.lock().len(), 1000);
+        assert_eq!(limiter.buckets.lock().count(), 1000);
         for number in 0..1000 {
             limiter.take(network(5000 + number), begun + Duration::from_secs(2));
         }
-        assert_eq!(limiter.full_at.lock().len(), 1000, "the idle ones have gone");
+        assert_eq!(limiter.buckets.lock().count(), 1000, "the idle ones have gone");
         for number in 0..(CLIENTS_MAX as u32 + 5000) {
             limiter.take(network(10_000 + number), begun + Duration::from_secs(2));
         }
-        assert_eq!(limiter.full_at.lock().len(), CLIENTS_MAX);
+        assert_eq!(limiter.buckets.lock().count(), CLIENTS_MAX);
     }
 
     #[test]

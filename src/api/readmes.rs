@@ -16,8 +16,8 @@ use crate::api::readmes::texts::{TextIdentity, Texts};
 use crate::api::rendered::Rendered;
 use crate::api::response_caches::response_cache::{Generation, generation};
 use crate::api::response_caches::rules::{ResponseCacheRules, entry_key};
-use crate::backend::coalesce::Coalesced;
 use crate::cache::lru_cache::{Hit, Memo};
+use crate::caching::single_flight::SingleFlight;
 use crate::catalog::Catalog;
 use crate::catalog::index::View;
 use crate::catalog::lookups::Deadline;
@@ -38,7 +38,7 @@ const NAMED_BYTES: usize = 1024;
 pub struct Readmes {
     named: Arc<Memo<NamedRelease>>,
     texts: Arc<Texts>,
-    questions: Coalesced<(ReadmeQuery, Generation), ReadmeResult>,
+    questions: SingleFlight<(ReadmeQuery, Generation), ReadmeResult>,
     rules: ResponseCacheRules,
 }
 
@@ -92,7 +92,7 @@ impl Readmes {
         Self {
             named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
             texts: Arc::default(),
-            questions: Coalesced::default(),
+            questions: SingleFlight::default(),
             rules,
         }
     }

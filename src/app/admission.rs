@@ -8,12 +8,13 @@ use crate::api::admission::{Admission, guesses};
 use crate::api::auth::{ClientAuth, ClientTokens, InvalidTokens};
 use crate::api::client_address::TrustedProxies;
 use crate::api::client_concurrency::{ClientConcurrency, Share};
-use crate::api::rate_limit::{Rate, RateLimiter};
+use crate::api::rate_limit::RateLimiter;
 use crate::api::request_limit::RequestLimit;
 use crate::app::rotation::Rotated;
 use crate::app::secrets;
 use crate::config::Config;
 use crate::files;
+use crate::token_bucket::Rate;
 
 /// The key of the file of client tokens.
 pub(super) const TOKENS: &str = "auth.tokens_path";

@@ -2,7 +2,8 @@
 
 use crate::backend::contact::BreakerState;
 use crate::gitea;
-use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use crate::http::metrics::{UpstreamCall, UpstreamMetrics};
+use crate::http::outcome::CallOutcome;
 use crate::metrics::Metrics;
 use crate::metrics::backends::CallWords;
 use crate::models::backend_id::BackendId;
@@ -21,9 +22,11 @@ impl CallCounters {
                 BackendKind::Oci => &oci::labels::ALL,
                 BackendKind::Local => &[],
             };
-            let outcomes = Outcome::ALL.map(Outcome::as_str);
-            let words =
-                CallWords { outcomes: &outcomes, operations, states: &BreakerState::LABELS };
+            let words = CallWords {
+                outcomes: &CallOutcome::LABELS,
+                operations,
+                states: &BreakerState::LABELS,
+            };
             metrics.backends.prepare_calls(backend.as_str(), &words);
         }
         Self(metrics)
@@ -33,7 +36,7 @@ impl CallCounters {
 impl UpstreamMetrics for CallCounters {
     fn record(&self, call: &UpstreamCall) {
         let seconds = call.duration.as_secs_f64();
-        let (backend, outcome) = (call.backend.as_str(), call.outcome.as_str());
+        let (backend, outcome) = (call.backend.as_str(), call.outcome.label());
         self.0.backends.call(backend, call.operation, outcome, seconds);
     }
 

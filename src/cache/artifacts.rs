@@ -22,7 +22,6 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::backend::coalesce::Coalesced;
 use crate::backend::download::Download;
 use crate::cache::artifacts::buffers::{Allowance, Buffers};
 use crate::cache::artifacts::disk::{Disk, DiskHit};
@@ -30,6 +29,7 @@ use crate::cache::artifacts::eviction::EvictionQueue;
 use crate::cache::artifacts::fill::Fill;
 pub use crate::cache::artifacts::state::StoreState;
 use crate::cache::artifacts::state::Trouble;
+use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::lane::Lane;
 use crate::metrics::artifacts::ArtifactCounters;
@@ -94,7 +94,7 @@ pub struct Artifacts {
     shelf: Mutex<EvictionQueue>,
     fills: Mutex<HashMap<ContentIdentity, Arc<Fill>>>,
     /// Verifications of stored files in progress; concurrent requests share one (single flight).
-    verifying: Coalesced<Digest, bool>,
+    verifying: SingleFlight<Digest, bool>,
     buffers: Buffers,
     trouble: Trouble,
     hits: CacheCounters,
@@ -161,7 +161,7 @@ impl Artifacts {
             lane: Lane::new(LOOKS_MAX, PATIENCE),
             shelf: Mutex::new(EvictionQueue::new(max_bytes)),
             fills: Mutex::default(),
-            verifying: Coalesced::default(),
+            verifying: SingleFlight::default(),
             buffers: Buffers::default(),
             trouble: Trouble::default(),
             hits,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::metrics::caches::CacheCounters;
 
 /// Interval of the removal of expired entries. An entry that is not requested again would otherwise
@@ -22,7 +22,7 @@ pub struct Memo<V> {
 }
 
 struct Held<V> {
-    entries: Weighted<String, Slot<V>>,
+    entries: BoundedLru<String, Slot<V>>,
     cleared: Instant,
 }
 
@@ -44,7 +44,7 @@ impl<V: Clone> Memo<V> {
     /// Creates a cache with these bounds, whose entries live for `ttl`.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
-        let held = Held { entries: Weighted::new(bounds), cleared: Instant::now() };
+        let held = Held { entries: BoundedLru::new(bounds), cleared: Instant::now() };
         Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
 
@@ -84,7 +84,7 @@ impl<V: Clone> Memo<V> {
         }
         if holds(&value) {
             let slot = Slot { value, made: Instant::now() };
-            self.counters.evicted(entries.put(key, weight, slot));
+            self.counters.evicted(entries.put(key, weight as u64, slot).len());
         }
     }
 
@@ -104,15 +104,12 @@ impl<V: Clone> Memo<V> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
     use super::*;
     use crate::metrics::Metrics;
 
     fn memo(capacity: usize) -> Arc<Memo<u32>> {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        let entries = NonZeroUsize::new(capacity).unwrap();
-        Memo::new(Bounds { entries, bytes: 1000 }, Duration::from_secs(300), counters)
+        Memo::new(Bounds::new(capacity, 1000), Duration::from_secs(300), counters)
     }
 
     fn value(memo: &Memo<u32>, key: &str) -> Option<u32> {
@@ -146,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_asks_for_again_does_not_keep_alive_what_it_was_made_from() {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        let bounds = Bounds { entries: NonZeroUsize::new(100).unwrap(), bytes: 1000 };
+        let bounds = Bounds::new(100, 1000);
         let memo: Arc<Memo<(Arc<()>, u32)>> = Memo::new(bounds, Duration::from_secs(300), counters);
         let made_from: [Arc<()>; 3] = Default::default();
         let put = |revision: usize| {

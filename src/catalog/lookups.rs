@@ -1,16 +1,16 @@
 //! Requests for unknown names: single flight, a negative cache and a budget, so that made-up names
 //! cost a backend nothing.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use crate::backend::coalesce::{Coalesced, Same};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::caching::single_flight::{Same, SingleFlight};
 use crate::catalog::Catalog;
 use crate::catalog::apply::ReadOrigin;
 use crate::catalog::backend_handle::BackendHandle;
@@ -21,13 +21,15 @@ use crate::models::extension::{Extension, Release};
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
+use crate::token_bucket::{Rate, TokenBucket};
 
 /// Maximum time that a read other than a download waits for a backend (contract §4).
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// LookupBudget: requests per second and backend for names and versions that are not cached.
-const PER_SECOND: u32 = 5;
+/// LookupBudget of one backend for names and versions that are not cached.
+const LOOKUPS: Rate =
+    Rate { per_second: NonZeroU32::new(5).unwrap(), burst: NonZeroU32::new(5).unwrap() };
 /// Capacity of the negative cache; the least recently used entry is evicted first.
-const NEGATIVE_ENTRIES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+const NEGATIVE_ENTRIES_MAX: usize = 10_000;
 
 /// Key of the negative cache: what was requested and is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,12 +54,14 @@ pub(super) enum LookupSubject {
 
 /// Requests in progress and the negative cache.
 pub(super) struct Lookups {
-    under_way: Coalesced<(ExtensionId, Scope), ()>,
+    /// Keyed by `budgeted` too: beyond the budget a lookup may succeed without a request, which must
+    /// not stand in for a refresh.
+    under_way: SingleFlight<(ExtensionId, Scope, bool), ()>,
     /// Extensions whose releases are all being read.
-    pub(super) whole: Coalesced<(ExtensionId, BackendId), ()>,
+    pub(super) whole: SingleFlight<(ExtensionId, BackendId), ()>,
     /// Releases that are being read, each identified by its cached state.
-    pub(super) releases: Coalesced<Same<Release>, Arc<Release>>,
-    negative: Mutex<LruCache<LookupKey, NegativeEntry>>,
+    pub(super) releases: SingleFlight<Same<Release>, Arc<Release>>,
+    negative: Mutex<BoundedLru<LookupKey, NegativeEntry>>,
 }
 
 /// Time of a negative response, and the revision of the view for which it holds.
@@ -70,35 +74,21 @@ struct NegativeEntry {
 impl Default for Lookups {
     fn default() -> Self {
         Self {
-            under_way: Coalesced::default(),
-            whole: Coalesced::default(),
-            releases: Coalesced::default(),
-            negative: Mutex::new(LruCache::new(NEGATIVE_ENTRIES_MAX)),
+            under_way: SingleFlight::default(),
+            whole: SingleFlight::default(),
+            releases: SingleFlight::default(),
+            negative: Mutex::new(BoundedLru::new(Bounds::entries(NEGATIVE_ENTRIES_MAX))),
         }
     }
 }
 
-/// Rate limit of [`PER_SECOND`] requests per second, with a burst of the same size after a pause.
-#[derive(Debug)]
-pub(super) struct LookupBudget(Mutex<(u32, Instant)>);
-
-impl Default for LookupBudget {
-    fn default() -> Self {
-        Self(Mutex::new((PER_SECOND, Instant::now())))
-    }
-}
+/// Rate limit of the [`LOOKUPS`] of one backend.
+#[derive(Debug, Default)]
+pub(super) struct LookupBudget(Mutex<TokenBucket>);
 
 impl LookupBudget {
     pub(super) fn take(&self) -> bool {
-        let (left, since) = &mut *self.0.lock();
-        let second = Duration::from_secs(1);
-        // A fixed window: at its border twice the burst passes, which is still few requests.
-        if since.elapsed() >= second {
-            (*left, *since) = (PER_SECOND, Instant::now());
-        }
-        let granted = *left > 0;
-        *left = left.saturating_sub(1);
-        granted
+        self.0.lock().take(LOOKUPS, Instant::now()).is_ok()
     }
 }
 
@@ -115,7 +105,7 @@ impl Catalog {
     /// Adds an entry to the negative cache.
     pub(super) fn remember_absent(&self, wanted: LookupKey) {
         let no = NegativeEntry { said: Instant::now(), revision: self.view().revision };
-        self.lookups.negative.lock().put(wanted, no);
+        self.lookups.negative.lock().put(wanted, 0, no);
     }
 
     /// Requests one extension from the backends and takes in the responses. Concurrent callers for
@@ -131,7 +121,7 @@ impl Catalog {
         budgeted: bool,
         deadline: Deadline,
     ) -> Result<()> {
-        let (this, key) = (Arc::clone(self), (id.clone(), scope));
+        let (this, key) = (Arc::clone(self), (id.clone(), scope, budgeted));
         let wanted = id.clone();
         let question = move || async move { this.lookup_on_all(&wanted, scope, budgeted).await };
         let answer = deadline.wait(scope, self.lookups.under_way.ask(&key, question)).await;
@@ -270,10 +260,10 @@ mod tests {
     use super::*;
     use crate::backend::memory::MemoryBackend;
     use crate::catalog::{Merge, Rules};
+    use crate::models::extension::About;
 
-    #[tokio::test]
-    async fn made_up_names_leave_a_bounded_trace() {
-        let rules = Rules {
+    fn rules() -> Rules {
+        Rules {
             merge: Merge::Owner,
             allow_takeover: false,
             ttl: Duration::from_secs(300),
@@ -283,17 +273,38 @@ mod tests {
             negative_ttl: Duration::from_secs(10),
             accept_changes: false,
             max_bytes: usize::MAX,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn made_up_names_leave_a_bounded_trace() {
         let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
-        let catalog = Catalog::new(vec![backend], rules);
+        let catalog = Catalog::new(vec![backend], rules());
         catalog.round(Scope::All).await.unwrap();
-        for number in 0..3 * NEGATIVE_ENTRIES_MAX.get() {
+        for number in 0..3 * NEGATIVE_ENTRIES_MAX {
             let made_up = format!("made-up-{number}-provider");
             let id = ExtensionId::from_oci_repository(&made_up).unwrap();
             assert!(catalog.find(&id, Scope::All).await.unwrap_err().is_not_found());
         }
-        assert_eq!(catalog.lookups.negative.lock().len(), NEGATIVE_ENTRIES_MAX.get());
+        assert_eq!(catalog.lookups.negative.lock().count(), NEGATIVE_ENTRIES_MAX);
         assert!(catalog.index.lock().owners().is_empty());
         assert_eq!(catalog.view().revision, catalog.index.lock().due_revision());
+    }
+
+    #[tokio::test]
+    async fn a_refresh_does_not_join_a_lookup_beyond_its_budget() {
+        let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
+        let catalog = Catalog::new(vec![backend.clone()], rules());
+        catalog.round(Scope::All).await.unwrap();
+        let id = ExtensionId::from_oci_repository("late-provider").unwrap();
+        backend.publish(&id, "1.0.0".parse().unwrap(), About::default(), "archive");
+        while catalog.handles[0].budget.take() {}
+        let (lookup, refresh) = tokio::join!(
+            catalog.lookup(&id, Scope::All, true, Deadline::of_a_read()),
+            catalog.lookup(&id, Scope::All, false, Deadline::of_a_read()),
+        );
+        lookup.unwrap();
+        refresh.unwrap();
+        assert!(catalog.view().get(&id, Scope::All).is_some(), "the refresh sends a request");
     }
 }

@@ -1,21 +1,21 @@
 //! Rate limit for new views: at most ten per second, however fast the index changes.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
-/// Burst: number of views that may follow each other at once, so that single changes show without
-/// delay.
-const AT_ONCE: u32 = 5;
-/// Time per view beyond the burst. A burst of five and five more views make ten in the first
-/// second.
-const INTERVAL: Duration = Duration::from_millis(200);
+use crate::token_bucket::{Rate, TokenBucket};
 
-/// Token bucket for new views.
+/// A burst of five, so that single changes show without delay, and five more views make ten in the
+/// first second.
+const VIEWS: Rate =
+    Rate { per_second: NonZeroU32::new(5).unwrap(), burst: NonZeroU32::new(5).unwrap() };
+
+/// Token bucket for new views, which merges the requests that wait for the same view.
 #[derive(Debug, Default)]
 pub(super) struct PublishThrottle {
-    /// End of the time that the views made so far use up at one per [`INTERVAL`].
-    spent_until: Option<Instant>,
+    bucket: TokenBucket,
+    /// True if a caller was told to make the next view.
     awaited: bool,
 }
 
@@ -33,24 +33,24 @@ pub(super) enum PublishTurn {
 impl PublishThrottle {
     /// Requests permission for a view now.
     pub(super) fn turn(&mut self, now: Instant) -> PublishTurn {
-        let spent_until = self.spent_until.map_or(now, |until| until.max(now));
-        // `checked_sub`: an `Instant` cannot lie before the start of the machine.
-        let free = spent_until.checked_sub(INTERVAL * (AT_ONCE - 1)).unwrap_or(now);
-        if free <= now {
-            self.spent_until = Some(spent_until + INTERVAL);
-            self.awaited = false;
-            return PublishTurn::Now;
-        }
-        if std::mem::replace(&mut self.awaited, true) {
-            PublishTurn::Awaited
-        } else {
-            PublishTurn::At(free)
+        match self.bucket.take(VIEWS, now) {
+            Ok(()) => {
+                self.awaited = false;
+                PublishTurn::Now
+            }
+            Err(_) if self.awaited => PublishTurn::Awaited,
+            Err(wait) => {
+                self.awaited = true;
+                PublishTurn::At(now + wait)
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

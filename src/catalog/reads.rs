@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::backend::Fault;
-use crate::backend::coalesce::Same;
 use crate::backend::download::Download;
+use crate::caching::single_flight::Same;
 use crate::catalog::apply::ReadOrigin;
 use crate::catalog::backend_handle::BackendHandle;
 use crate::catalog::index::{Entry, View};

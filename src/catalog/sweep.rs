@@ -224,14 +224,13 @@ impl AbortRule {
         match found {
             Err(error) if is_the_backends(&error) => {
                 self.failed += 1;
-                let copy = Error::new(error.kind(), error.message()).because(error.report());
                 // Failures between successes, such as timeouts of large repositories, do not end
                 // the sweep.
                 let gone = self.answered == 0 || !error.was_asked();
                 if gone && self.failed >= FAILURES_MAX {
-                    return Err(copy);
+                    return Err(error);
                 }
-                self.last = Some(copy);
+                self.last = Some(error.clone());
                 Ok((id, Err(error)))
             }
             found => {

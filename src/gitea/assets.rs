@@ -22,17 +22,24 @@ pub(super) fn choose(
 ) -> ArtifactChoice {
     let plain = format!("{repository}.tar.gz");
     let own = [repository, name];
-    let archives = || of_content(assets).filter_map(|asset| Some((asset, safe_stem(asset)?)));
-    let versioned = || archives().filter(|(_, stem)| is_named_after(stem, &own, version));
-    let marked =
-        |wanted| archives().filter(move |(_, stem)| mark_of(stem, &own, version) == wanted);
-    let rules: [Vec<&Arc<Artifact>>; 5] = [
-        of_content(assets).filter(|asset| *asset.file_name == *plain).collect(),
-        versioned().filter(|(asset, _)| is_gzipped_tar(asset)).map(|(asset, _)| asset).collect(),
-        versioned().map(|(asset, _)| asset).collect(),
-        marked(NameMark::Plain).map(|(asset, _)| asset).collect(),
-        marked(NameMark::Doubtful).map(|(asset, _)| asset).collect(),
-    ];
+    let mut rules: [Vec<&Arc<Artifact>>; 5] = Default::default();
+    for asset in assets.iter().filter(|asset| asset.size > 0) {
+        if *asset.file_name == *plain {
+            rules[0].push(asset);
+        }
+        let Some(stem) = safe_stem(asset) else { continue };
+        if is_named_after(stem, &own, version) {
+            if is_gzipped_tar(asset) {
+                rules[1].push(asset);
+            }
+            rules[2].push(asset);
+        }
+        match mark_of(stem, &own, version) {
+            NameMark::Plain => rules[3].push(asset),
+            NameMark::Doubtful => rules[4].push(asset),
+            NameMark::Foreign => {}
+        }
+    }
     match rules.iter().find(|candidates| !candidates.is_empty()).map(Vec::as_slice) {
         None => ArtifactChoice::Nothing,
         Some([only]) => ArtifactChoice::Chosen(Arc::clone(only)),
@@ -43,10 +50,6 @@ pub(super) fn choose(
             ArtifactChoice::Ambiguous(named.map(|asset| label(asset)).collect())
         }
     }
-}
-
-fn of_content(assets: &[Arc<Artifact>]) -> impl Iterator<Item = &Arc<Artifact>> {
-    assets.iter().filter(|asset| asset.size > 0)
 }
 
 fn is_gzipped_tar(asset: &Artifact) -> bool {

@@ -94,7 +94,7 @@ impl GiteaBackend {
     async fn ours(&self, found: Option<GiteaRepository>) -> Result<Option<GiteaRepository>> {
         let Some(repository) = found else { return Ok(None) };
         // After a rename only the number matches; before it is known, only the name does.
-        let by_name = repository.owner_login.eq_ignore_ascii_case(self.organization.as_str());
+        let by_name = repository.is_of(self.organization.as_str());
         let by_number = self.identity.number() == Some(repository.owner);
         if !by_name && !by_number {
             return Ok(None);
@@ -188,10 +188,10 @@ impl GiteaBackend {
     async fn release(&self, repository: &GiteaRepository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
-        let read = |answer: &UpstreamResponse, room| {
+        let found = self.client.find(labels::RELEASE, &url, |answer, room| {
             Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()))
-        };
-        match self.client.find(labels::RELEASE, &url, read).await {
+        });
+        match found.await {
             Ok(Reply::Found((release, moved))) => {
                 if moved {
                     self.repository(&repository.extension).await?;
@@ -205,10 +205,10 @@ impl GiteaBackend {
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
             {
-                let wanted = |row: ReleaseRow| {
+                let found = self.releases(repository, |row: ReleaseRow| {
                     if row.tag_name == tag.as_str() { reader.read(row) } else { Ok(None) }
-                };
-                let found = self.releases(repository, wanted).await?;
+                });
+                let found = found.await?;
                 Ok(found.and_then(|mut found| found.rows.pop()))
             }
             Err(error) => Err(error),
@@ -337,9 +337,10 @@ fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
         let (total, seen) = (found.total.unwrap_or_default(), found.seen);
         gaps.push(format!("the server counts {total} releases and shows {seen}"));
     }
-    let unread =
-        |gap: &String| ExtensionFault { unreadable: true, ..ExtensionFault::of_repository(gap) };
-    let mut faults: Vec<ExtensionFault> = gaps.iter().map(unread).collect();
+    let unread = gaps
+        .iter()
+        .map(|gap| ExtensionFault { unreadable: true, ..ExtensionFault::of_repository(gap) });
+    let mut faults: Vec<ExtensionFault> = unread.collect();
     let cut = "it has more releases than can be listed";
     if found.cut {
         faults.push(ExtensionFault::of_repository(cut));

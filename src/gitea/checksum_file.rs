@@ -66,19 +66,20 @@ pub(super) fn find(
 
 /// Decodes UTF-8 or UTF-16, with or without a byte order mark. PowerShell writes UTF-16.
 fn decode(file: &[u8]) -> Option<String> {
-    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let pairs = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
-        char::decode_utf16(pairs.map(unit)).collect::<Result<String, _>>().ok()
-    };
     match file {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
         // Without a byte order mark, a zero byte beside an ASCII character reveals the byte order.
-        [first, 0, ..] if *first != 0 => wide(file, u16::from_le_bytes),
-        [0, second, ..] if *second != 0 => wide(file, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => decode_utf16(file, u16::from_le_bytes),
+        [0, second, ..] if *second != 0 => decode_utf16(file, u16::from_be_bytes),
         _ => String::from_utf8(file.to_vec()).ok(),
     }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let pairs = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+    char::decode_utf16(pairs.map(unit)).collect::<Result<String, _>>().ok()
 }
 
 impl<'a> ChecksumLine<'a> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gitea::checksum_file::{ChecksumScope, find};
 use crate::gitea::client::GiteaClient;
 use crate::gitea::download;
@@ -92,18 +92,21 @@ async fn stated(
     archive: &str,
     scope: ChecksumScope,
 ) -> Result<Option<Digest>, String> {
-    let too_long = || format!("is longer than {SIZE_MAX} bytes");
+    let too_long = format!("is longer than {SIZE_MAX} bytes");
     // The declared size avoids a request; external files declare none and are checked below.
     if file.known_size().is_some_and(|size| size > SIZE_MAX) {
-        return Err(too_long());
+        return Err(too_long);
     }
-    let failed = |error: Error| format!("cannot be read: {}", error.report());
-    let download = download::open(client, file, None).await.map_err(failed)?;
-    if download.length > SIZE_MAX {
-        return Err(too_long());
+    let read = async {
+        let download = download::open(client, file, None).await?;
+        let fits = download.length <= SIZE_MAX;
+        if fits { download.collect().await.map(Some) } else { Ok(None) }
+    };
+    match read.await {
+        Ok(Some(bytes)) => find(&bytes, archive, scope).map_err(str::to_owned),
+        Ok(None) => Err(too_long),
+        Err(error) => Err(format!("cannot be read: {}", error.report())),
     }
-    let bytes = download.collect().await.map_err(failed)?;
-    find(&bytes, archive, scope).map_err(str::to_owned)
 }
 
 /// Returns the files that may state the digest, those for the archive alone before lists.
@@ -111,19 +114,22 @@ fn candidates<'a>(
     archive: &'a str,
     assets: &'a [Arc<Artifact>],
 ) -> impl Iterator<Item = (&'a Artifact, ChecksumScope)> {
-    let names = [Some(archive), archive_stem(archive)];
-    let is_own = move |file: &str, ending: &str| {
-        without_ending(file, ending).is_some_and(|base| names.contains(&Some(base)))
-    };
     let own = ENDINGS.into_iter().flat_map(move |ending| {
-        let own = assets.iter().filter(move |file| is_own(&file.file_name, ending));
+        let own = assets.iter().filter(move |file| is_of(archive, &file.file_name, ending));
         own.map(|file| (Arc::as_ref(file), ChecksumScope::Archive))
     });
-    // The archive's own files would be read twice: their names contain words of lists.
-    let is_other = move |name: &str| !ENDINGS.iter().any(|ending| is_own(name, ending));
-    let lists =
-        assets.iter().filter(move |file| is_other(&file.file_name) && is_list(&file.file_name));
+    let lists = assets.iter().filter(move |file| {
+        // The archive's own files would be read twice: their names contain words of lists.
+        let is_own = ENDINGS.iter().any(|ending| is_of(archive, &file.file_name, ending));
+        !is_own && is_list(&file.file_name)
+    });
     own.chain(lists.map(|file| (Arc::as_ref(file), ChecksumScope::List))).take(FILES_MAX)
+}
+
+/// Returns true if a file with this extension is named after the archive.
+fn is_of(archive: &str, file: &str, ending: &str) -> bool {
+    without_ending(file, ending)
+        .is_some_and(|base| base == archive || Some(base) == archive_stem(archive))
 }
 
 fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
@@ -145,17 +151,18 @@ mod tests {
     use super::*;
     use crate::models::artifact::ArtifactKey;
 
+    fn asset(name: &str) -> Arc<Artifact> {
+        Arc::new(Artifact {
+            key: ArtifactKey::new(name),
+            file_name: name.into(),
+            size: 80,
+            digest: None,
+            url: None,
+        })
+    }
+
     #[test]
     fn the_archives_own_checksums_go_before_lists() {
-        let asset = |name: &str| {
-            Arc::new(Artifact {
-                key: ArtifactKey::new(name),
-                file_name: name.into(),
-                size: 80,
-                digest: None,
-                url: None,
-            })
-        };
         for (names, expected) in [
             (&["SHA256SUMS", "x.tgz.sha256"][..], &["x.tgz.sha256", "SHA256SUMS"][..]),
             (&["SHA256SUMS", "y.tgz.sha256"], &["SHA256SUMS"]),

@@ -133,14 +133,14 @@ impl GiteaClient {
         read: impl Fn(&UpstreamResponse, MemoryBudget) -> Result<T> + Sync,
     ) -> Result<Reply<T>> {
         let read = &read;
-        let question = |room| async move {
+        self.roomy(|room| async move {
             Ok(match self.ask(operation, url.clone(), room).await? {
                 Reply::Found(answer) => Reply::Found(read(&answer, room)?),
                 Reply::Absent => Reply::Absent,
                 Reply::Forbidden(refusal) => Reply::Forbidden(refusal),
             })
-        };
-        self.roomy(question).await
+        })
+        .await
     }
 
     /// Sends a request and parses its response as one JSON document.
@@ -241,29 +241,28 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
 /// Maps a 401 or 403. It separates a part of a repository that is closed to the account from a
 /// token without rights, and names the missing right.
 fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) -> Result<Reply<T>> {
-    let complaint: Complaint = answer.json(room)?;
-    let said = |words: &str| complaint.message.contains(words);
-    let refusal = |message: String| Error::new(ErrorKind::BackendRefused, message);
+    let said = answer.json::<Complaint>(room)?.message;
     // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.
-    if answer.status == StatusCode::FORBIDDEN && said("specific read permission") {
+    if answer.status == StatusCode::FORBIDDEN && said.contains("specific read permission") {
         let message = match permission(operation) {
             Some(unit) => {
                 format!("Gitea denies access: the team of the account lacks the permission {unit}")
             }
             None => "Gitea denies access to this".to_owned(),
         };
-        return Ok(Reply::Forbidden(refusal(message)));
+        return Ok(Reply::Forbidden(Error::new(ErrorKind::BackendRefused, message)));
     }
-    Err(refusal(if said("limited to public") {
+    let message = if said.contains("limited to public") {
         "The Gitea token is limited to public repositories: create one with access to all"
             .to_owned()
-    } else if said("scope") {
-        format!("The Gitea token lacks the scope {}", missing_scope(&complaint.message))
-    } else if said("Only signed in user") {
+    } else if said.contains("scope") {
+        format!("The Gitea token lacks the scope {}", missing_scope(&said))
+    } else if said.contains("Only signed in user") {
         "Gitea requires a token here".to_owned()
     } else {
         return Err(answer.failure());
-    }))
+    };
+    Err(Error::new(ErrorKind::BackendRefused, message))
 }
 
 /// Returns Gitea's name for the requested part of a repository, as on the page of a team.
@@ -279,20 +278,18 @@ fn permission(operation: &str) -> Option<&'static str> {
 /// those that the token has.
 fn missing_scope(message: &str) -> String {
     // Some versions list the token's own scopes as well.
-    let names_none = |part: &str| part.split_once("token scope=").map(|(front, _)| front.len());
-    let owned = names_none(message).unwrap_or(message.len());
-    let (front, back) = message.split_at(owned);
+    let (front, back) = message.split_once("token scope=").unwrap_or((message, ""));
     let back = back.split_once("required").map_or("", |(_, required)| required);
-    let is_scope = |word: &&str| {
-        let (verb, area) = word.split_once(':').unwrap_or_default();
-        matches!(verb, "read" | "write") && (1..30).contains(&area.len())
-    };
-    let words = |text| {
-        let plain = |c: char| c.is_ascii_lowercase() || matches!(c, ':' | '_' | '-');
-        str::split(text, move |c| !plain(c))
-    };
-    let scopes: Vec<&str> = words(front).chain(words(back)).filter(is_scope).take(4).collect();
+    let words = [front, back].into_iter().flat_map(|text| {
+        text.split(|c: char| !c.is_ascii_lowercase() && !matches!(c, ':' | '_' | '-'))
+    });
+    let scopes: Vec<&str> = words.filter(|word| is_scope(word)).take(4).collect();
     if scopes.is_empty() { "that it needs".to_owned() } else { scopes.join(",") }
+}
+
+fn is_scope(word: &str) -> bool {
+    let (verb, area) = word.split_once(':').unwrap_or_default();
+    matches!(verb, "read" | "write") && (1..30).contains(&area.len())
 }
 
 fn wrong_address() -> Error {

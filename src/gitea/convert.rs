@@ -52,6 +52,11 @@ pub(super) struct GiteaRepository {
 }
 
 impl GiteaRepository {
+    /// Returns true if this account owns the repository.
+    pub(super) fn is_of(&self, owner: &str) -> bool {
+        self.owner_login.eq_ignore_ascii_case(owner)
+    }
+
     /// Converts a row. `None` if the name does not belong to an extension.
     pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
         let extension = ExtensionId::from_gitea_repository(&row.name)?;
@@ -190,22 +195,20 @@ impl<'a> ReleaseReader<'a> {
     }
 
     fn assets(&self, tag: &Tag, rows: &[AssetRow]) -> Box<[Arc<Artifact>]> {
-        let url = |name: &str| {
-            self.urls.download(&self.repository.name, tag.as_str(), name).as_str().into()
-        };
-        let asset = |row: &AssetRow| {
+        let served = rows.iter().filter(|row| {
+            row.name.len() <= FILE_NAME_MAX && row.uuid.len() <= UUID_MAX && self.is_served(row)
+        });
+        let assets = served.map(|row| {
+            let url = self.urls.download(&self.repository.name, tag.as_str(), &row.name);
             Arc::new(Artifact {
                 key: ArtifactKey::new(row.uuid.as_str()),
                 file_name: row.name.as_str().into(),
                 size: self.size_of(row),
                 digest: None,
-                url: Some(url(&row.name)),
+                url: Some(url.as_str().into()),
             })
-        };
-        let named = |row: &&AssetRow| {
-            row.name.len() <= FILE_NAME_MAX && row.uuid.len() <= UUID_MAX && self.is_served(row)
-        };
-        rows.iter().filter(named).map(asset).collect()
+        });
+        assets.collect()
     }
 
     /// Returns the size of an asset. Servers report 0 for external files.
@@ -245,9 +248,8 @@ fn keyword(text: &str) -> Option<Box<str>> {
 /// Cleans a text for display: bounded, on one line, without invisible characters and those that
 /// change the reading direction. `None` if nothing is left.
 fn clean(text: &str) -> Option<Box<str>> {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String =
-        text.chars().filter(|c| !is_invisible(*c)).map(plain).take(TEXT_MAX).collect();
+    let visible = text.chars().filter(|c| !is_invisible(*c)).take(TEXT_MAX);
+    let text: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.into())
 }
@@ -258,9 +260,9 @@ mod tests {
 
     #[test]
     fn times_of_every_zone_are_read_and_never_is_none() {
-        let read = |text| instant(text).map(|at| at.to_string());
-        assert_eq!(read("2026-11-23T18:04:10Z").as_deref(), Some("2026-11-23T18:04:10Z"));
-        assert_eq!(read("2026-11-24T03:04:10+09:00").as_deref(), Some("2026-11-23T18:04:10Z"));
+        for text in ["2026-11-23T18:04:10Z", "2026-11-24T03:04:10+09:00"] {
+            assert_eq!(instant(text).unwrap().to_string(), "2026-11-23T18:04:10Z");
+        }
         for never in [
             "1970-01-01T00:00:00Z",
             "1970-01-01T09:00:00+09:00",
@@ -268,7 +270,7 @@ mod tests {
             "",
             "soon",
         ] {
-            assert_eq!(read(never), None, "{never}");
+            assert_eq!(instant(never), None, "{never}");
         }
     }
 

@@ -45,14 +45,12 @@ pub(super) async fn open(
         request = request.header(RANGE, value);
     }
     let answer = client.bytes(request).await?;
-    let length = check(&answer, range.is_some(), &part, artifact.known_size());
-    let length = length?;
+    let length = check(&answer, range.is_some(), &part, artifact.known_size())?;
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
 /// Checks that the response holds the requested bytes, and returns their number.
 fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
-    let text = |name: HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
     match (answer.status, partial) {
         (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}
         (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
@@ -65,21 +63,22 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         _ => return Err(answer.failure()),
     }
     // A login page, a blocked account and a proxy's challenge all come with status 200.
-    if text(CONTENT_TYPE)
+    if text(answer, CONTENT_TYPE)
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     {
         return Err(Error::faulty("The server returned an HTML page instead of the artifact"));
     }
-    if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+    if text(answer, CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
         return Err(Error::faulty("The server returned an encoded artifact"));
     }
     // Another part would splice wrong bytes into a resumed download.
     let begins = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
-    if partial && !text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
+    if partial && !text(answer, CONTENT_RANGE).is_some_and(|range| range.starts_with(&begins)) {
         return Err(Error::faulty("The server returned another range of the artifact"));
     }
     let length = part.end - part.start;
-    match (text(CONTENT_LENGTH).map(str::parse::<u64>), size) {
+    match (text(answer, CONTENT_LENGTH).map(str::parse::<u64>), size) {
         (Some(Ok(length)), None) => Ok(length),
         (None, None) => Err(Error::faulty("The server of the external file sends no length")),
         // A chunked response has no length; the stream is checked against the release's size.
@@ -87,6 +86,10 @@ fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>)
         (Some(Ok(told)), Some(_)) if told == length => Ok(length),
         (Some(_), _) => Err(Error::faulty("The artifact's length differs from its release")),
     }
+}
+
+fn text(answer: &Streamed, name: HeaderName) -> Option<&str> {
+    answer.headers.get(name)?.to_str().ok()
 }
 
 /// Fails the stream if it ends before or continues after `length` bytes.

@@ -120,15 +120,15 @@ async fn entries_since(
 ) -> Result<Reply<Option<Vec<FeedEntry>>>> {
     let pages = ReleasePages::new(client, labels::FEED, client.urls.feed());
     let (size, _) = client.page_size().await?;
-    let keep = |row| Ok(FeedEntry::from_row(row));
     let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
-        let page = match pages.page(number, size, &keep, within).await? {
-            Reply::Found(page) => page,
-            Reply::Absent => return Ok(Reply::Absent),
-            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
-        };
+        let page =
+            match pages.page(number, size, &|row| Ok(FeedEntry::from_row(row)), within).await? {
+                Reply::Found(page) => page,
+                Reply::Absent => return Ok(Reply::Absent),
+                Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
+            };
         let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
         entries.extend(page.rows.into_iter().filter_map(|(_, entry)| entry).map(|entry| *entry));
         // Only an entry older than the overlap proves that all newer ones were read.

@@ -16,13 +16,13 @@ impl GiteaClient {
     pub(super) async fn repositories(&self) -> Result<Reply<Rows<NamedRow>>> {
         let pages = &ReleasePages::new(self, labels::REPOSITORIES, self.urls.repositories());
         let keep = &|row| Ok(NamedRow::from_row(row, &self.urls));
-        let list = |room: MemoryBudget| async move {
+        self.roomy(|room| async move {
             match room {
                 MemoryBudget::Little => pages.ahead(keep).await,
                 MemoryBudget::Much => pages.one_by_one(keep, Bound::of_the_listing()).await,
             }
-        };
-        self.roomy(list).await
+        })
+        .await
     }
 
     /// Lists the releases of a repository, converted by `keep`.

@@ -41,11 +41,10 @@ impl GiteaBackend {
         // A redirect of the list means a rename: the rows then carry the new name.
         let renamed = rows.moved.and(rows.rows.first()).map(|one| one.owner_login.clone());
         let owner = renamed.as_deref().unwrap_or_else(|| self.organization.as_str());
-        let is_ours = |one: &GiteaRepository| one.owner_login.eq_ignore_ascii_case(owner);
-        for ours in rows.rows.iter().filter(|one| is_ours(one)) {
+        for ours in rows.rows.iter().filter(|one| one.is_of(owner)) {
             self.confirm(ours.owner).await?;
         }
-        match rows.rows.iter().find(|one| is_ours(one)) {
+        match rows.rows.iter().find(|one| one.is_of(owner)) {
             // A token may list repositories without the right to read them; all releases would seem
             // absent.
             Some(ours) => self.client.check_scope(labels::REPOSITORY, &ours.name).await?,
@@ -53,7 +52,7 @@ impl GiteaBackend {
         }
         let (coverage, mut notes) = judged(&rows);
         let (repositories, others): (Vec<GiteaRepository>, Vec<GiteaRepository>) =
-            rows.rows.into_iter().partition(|one| is_ours(one));
+            rows.rows.into_iter().partition(|one| one.is_of(owner));
         if !others.is_empty() {
             notes.push(format!("{} repositories are of another owner", others.len()));
         }
@@ -117,8 +116,9 @@ impl GiteaBackend {
         let found = self.client.document::<RepositoryRow>(labels::REPOSITORY, &url).await;
         let owner = found.ok()?.granted().ok()??.owner;
         // The name goes into a message that administrators read.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        (owner.id == number && owner.login.chars().all(plain)).then_some(owner.login)
+        let mut characters = owner.login.chars();
+        let plain = characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        (owner.id == number && plain).then_some(owner.login)
     }
 
     fn note(&self, reason: String) -> Fault {

@@ -102,20 +102,20 @@ impl<K: KeptRows> ReleasePage<K> {
             bytes: answer.body.len(),
             ..Self::empty()
         };
-        let read = |row: &[u8]| -> Result<(i64, Option<K>)> {
-            if row.len() > ROW_MAX {
-                return Err(Error::faulty("a row of a Gitea list is too long"));
-            }
-            let row: R = json::document(row, within.room)?;
-            Ok((row.id(), keep(row)?))
-        };
-        answer.each_row(|row| match read(row) {
-            Ok((id, kept)) => page.take(id, kept, within),
-            // Too little room is no fault of the row: the page is read again with more.
-            Err(error) if error.is_oversized() => Err(error),
-            Err(_) => {
-                page.unreadable += 1;
-                Ok(())
+        answer.each_row(|row| {
+            let row: Result<R> = if row.len() > ROW_MAX {
+                Err(Error::faulty("a row of a Gitea list is too long"))
+            } else {
+                json::document(row, within.room)
+            };
+            match row.and_then(|row| Ok((row.id(), keep(row)?))) {
+                Ok((id, kept)) => page.take(id, kept, within),
+                // Too little room is no fault of the row: the page is read again with more.
+                Err(error) if error.is_oversized() => Err(error),
+                Err(_) => {
+                    page.unreadable += 1;
+                    Ok(())
+                }
             }
         })?;
         Ok(page)

@@ -44,10 +44,10 @@ fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>
         // Equal ranks are resolved by name, so that the choice does not depend on the server's
         // order.
         let Some(rank) = rank else { return Ok(()) };
-        let is_better = |(known, other): &(usize, FileRow)| {
+        let is_better = best.as_ref().is_none_or(|(known, other)| {
             (rank, file.name.as_str()) < (*known, other.name.as_str())
-        };
-        if best.as_ref().is_none_or(is_better) {
+        });
+        if is_better {
             best = Some((rank, file));
         }
         Ok(())

@@ -48,8 +48,9 @@ impl Roster {
     /// Creates a snapshot. A partial list is completed from the previous snapshot.
     pub(super) fn of(repositories: &[GiteaRepository], before: Option<&Self>) -> Self {
         let mut all = before.map(|before| before.0.clone()).unwrap_or_default();
-        let row = |one: &GiteaRepository| (one.number, (one.extension.clone(), one.fingerprint));
-        all.extend(repositories.iter().map(row));
+        for one in repositories {
+            all.insert(one.number, (one.extension.clone(), one.fingerprint));
+        }
         Self(all)
     }
 

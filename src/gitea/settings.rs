@@ -112,12 +112,10 @@ impl FromStr for Organization {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let edge = |c: char| c.is_ascii_alphanumeric();
         let fits = (1..=100).contains(&text.len())
-            && text.chars().all(inside)
-            && text.starts_with(edge)
-            && text.ends_with(edge);
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric());
         let message = "organization must be 1 to 100 of A-Z a-z 0-9 . _ - and begin and end with a letter or digit";
         if fits { Ok(Self(text.to_owned())) } else { Err(Error::new(ErrorKind::Invalid, message)) }
     }
@@ -135,17 +133,18 @@ impl GiteaToken {
     /// Returns an error that names the file if it cannot be read, is empty, or holds more than one
     /// word.
     pub fn read(path: &Path) -> Result<Self> {
-        let named = |problem: &str| {
-            Error::new(ErrorKind::Invalid, format!("token file {} {problem}", path.display()))
-        };
         let text = files::text_named(path, TOKEN_FILE_MAX)
-            .map_err(|error| named("cannot be read").because(error))?;
-        text.parse().map_err(|error: InvalidToken| named(error.problem()))
+            .map_err(|error| unusable(path, "cannot be read").because(error))?;
+        text.parse().map_err(|error: InvalidToken| unusable(path, error.problem()))
     }
 
     pub(super) const fn secret(&self) -> &SecretString {
         &self.0
     }
+}
+
+fn unusable(path: &Path, problem: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("token file {} {problem}", path.display()))
 }
 
 impl FromStr for GiteaToken {

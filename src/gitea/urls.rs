@@ -24,12 +24,13 @@ impl Urls {
     /// Returns an error if the address is not HTTP, or contains a user or a password, since it is
     /// shown to callers.
     pub(super) fn new(mut base: Url, organization: Organization) -> Result<Self> {
-        let invalid = |problem| Error::new(ErrorKind::Invalid, format!("gitea url {problem}"));
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(invalid("must begin with http:// or https://"));
+            let message = "gitea url must begin with http:// or https://";
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(invalid("must not hold a user or a password"));
+            let message = "gitea url must not hold a user or a password";
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
         base.set_query(None);
         base.set_fragment(None);

@@ -1,16 +1,14 @@
 //! Webhook deliveries of Gitea and Forgejo. They are verified first, then parsed; only the
 //! signature is remembered, against replays.
 
-use std::num::NonZeroUsize;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::HeaderMap;
-use lru::LruCache;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::error::{Error, ErrorKind};
 use crate::gitea::models::Notice;
 use crate::gitea::settings::Organization;
@@ -20,7 +18,7 @@ use crate::models::naming::ExtensionId;
 const SIGNATURES: [(&str, &str); 3] =
     [("x-gitea-signature", ""), ("x-forgejo-signature", ""), ("x-hub-signature-256", "sha256=")];
 /// Number of remembered signatures. A replay of an older delivery costs one read.
-const REPLAYS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
+const REPLAYS: Bounds = Bounds::entries(4096);
 
 type Signature = [u8; 32];
 
@@ -28,7 +26,7 @@ type Signature = [u8; 32];
 pub struct GiteaWebhooks {
     key: Hmac<Sha256>,
     organization: Organization,
-    seen: Mutex<LruCache<Signature, ()>>,
+    seen: Mutex<BoundedLru<Signature, ()>>,
 }
 
 impl GiteaWebhooks {
@@ -43,7 +41,7 @@ impl GiteaWebhooks {
         }
         let key = Hmac::new_from_slice(secret.as_bytes())
             .map_err(|error| Error::new(ErrorKind::Internal, "A secret").because(error))?;
-        Ok(Self { key, organization, seen: Mutex::new(LruCache::new(REPLAYS)) })
+        Ok(Self { key, organization, seen: Mutex::new(BoundedLru::new(REPLAYS)) })
     }
 
     /// Verifies the body, and returns its signature.
@@ -66,8 +64,9 @@ impl GiteaWebhooks {
         if about_tags && notice.ref_type.as_deref() != Some("tag") {
             return Ok(Delivery::Ignored);
         }
-        let ours = |login: &str| login.eq_ignore_ascii_case(self.organization.as_str());
-        let repository = notice.repository.filter(|repository| ours(&repository.owner.login));
+        let repository = notice.repository.filter(|repository| {
+            repository.owner.login.eq_ignore_ascii_case(self.organization.as_str())
+        });
         let extension = repository.and_then(|r| ExtensionId::from_gitea_repository(&r.name));
         Ok(extension.map_or(Delivery::Ignored, |id| Delivery::Changed(vec![id])))
     }
@@ -81,7 +80,7 @@ impl WebhookReceiver for GiteaWebhooks {
 
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         let signature = self.verify(headers, body)?;
-        if self.seen.lock().contains(&signature) {
+        if self.seen.lock().peek(&signature).is_some() {
             return Ok(Delivery::Replayed);
         }
         let event = ["x-gitea-event", "x-forgejo-event"];
@@ -90,7 +89,7 @@ impl WebhookReceiver for GiteaWebhooks {
         // The event name is not signed. A delivery that was ignored under a forged name must stay
         // acceptable under the right one.
         if matches!(delivery, Delivery::Changed(_)) {
-            self.seen.lock().put(signature, ());
+            self.seen.lock().put(signature, 0, ());
         }
         Ok(delivery)
     }

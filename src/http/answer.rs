@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::FinalHop;
 use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
 use crate::http::memory_budget::MemoryBudget;
@@ -44,6 +45,65 @@ pub struct Streamed {
     pub bytes: BoxStream<'static, Result<Bytes>>,
     /// True if a redirect left the configured server, so that the response is not authoritative.
     pub left_home: bool,
+}
+
+/// A response, whole or with its body still to come.
+pub trait Answered {
+    /// Returns the status.
+    fn status(&self) -> StatusCode;
+
+    /// Returns the headers.
+    fn headers(&self) -> &HeaderMap;
+
+    /// Returns true if a redirect left the configured server.
+    fn left_home(&self) -> bool;
+
+    /// Returns true for 401 and 403.
+    fn is_refusal(&self) -> bool {
+        matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+}
+
+impl Answered for UpstreamResponse {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn left_home(&self) -> bool {
+        self.left_home
+    }
+}
+
+impl Answered for Streamed {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn left_home(&self) -> bool {
+        self.left_home
+    }
+}
+
+impl Answered for FinalHop {
+    fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    fn left_home(&self) -> bool {
+        !self.hop.at_home
+    }
 }
 
 impl UpstreamResponse {
@@ -98,11 +158,8 @@ impl Streamed {
 fn says_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    let ends = |suffix: &str| {
-        let at = essence.len().checked_sub(suffix.len());
-        at.and_then(|at| essence.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
-    };
-    ends("/json") || ends("+json")
+    let tail = essence.len().checked_sub("/json".len()).and_then(|at| essence.get(at..));
+    tail.is_some_and(|tail| ["/json", "+json"].iter().any(|one| one.eq_ignore_ascii_case(tail)))
 }
 
 fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Error {
@@ -110,7 +167,6 @@ fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Er
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
         return Error::unavailable(format!("The {backend} backend limits the request rate"), pause);
     }
-
     match status.as_u16() {
         401 => Error::new(
             ErrorKind::BackendRefused,

@@ -8,7 +8,8 @@ use futures_util::stream::{self, BoxStream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::http::answer::UpstreamResponse;
 use crate::http::body_buffer::BodyBuffer;
 use crate::http::call::Call;
 use crate::http::concurrency_limit::Permit;
@@ -24,22 +25,23 @@ pub(super) async fn read_bounded(
     room: MemoryBudget,
 ) -> Result<Bytes> {
     let most = room.body(max_bytes);
-    // If the room is the limit, the error allows another attempt with more room.
-    let too_long = || {
-        let error = failure::too_long(most);
-        if most < max_bytes { room.lacks(error) } else { error }
-    };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     // A `Content-Length` beyond the bound fails before a byte is read.
     if announced > most {
-        return Err(too_long());
+        return Err(too_long(most, max_bytes, room));
     }
     let mut whole = BodyBuffer::new(announced, most)?;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
-        whole = whole.with(&piece)?.ok_or_else(too_long)?;
+        whole = whole.with(&piece)?.ok_or_else(|| too_long(most, max_bytes, room))?;
     }
     Ok(whole.into_bytes())
+}
+
+fn too_long(most: usize, max_bytes: usize, room: MemoryBudget) -> Error {
+    let error = failure::too_long(most);
+    // If the room is the limit, the error allows another attempt with more room.
+    if most < max_bytes { room.lacks(error) } else { error }
 }
 
 /// Streams a body. The stream ends with an error if the backend is silent for longer than allowed,
@@ -59,7 +61,7 @@ pub(super) fn stream(
             Ok(None) => None,
             Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, call, held)))),
             Err(error) => {
-                call.broke(&error);
+                call.ended::<UpstreamResponse>(Err(&error));
                 Some((Err(error), None))
             }
         }

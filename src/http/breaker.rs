@@ -45,23 +45,18 @@ struct Record {
     cause: String,
 }
 
-/// Outcome of a request, as far as it concerns the backend as a whole.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The backend responded, with any status.
-    There,
-    /// The backend failed.
-    Failed {
-        /// Short description for the log and `/health`.
-        cause: String,
-        /// Pause that the backend asked for.
-        wait: Option<Duration>,
-        /// True if this failure alone opens the breaker.
-        certain: bool,
-    },
+/// Failure of the backend as a whole.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Short description for the log and `/health`.
+    pub(super) cause: String,
+    /// Pause that the backend asked for.
+    pub(super) wait: Option<Duration>,
+    /// True if this failure alone opens the breaker.
+    pub(super) certain: bool,
 }
 
-/// Admission of one request by the breaker. Dropped without a verdict, it counts for nothing.
+/// Admission of one request by the breaker. Dropped without an outcome, it counts for nothing.
 pub(super) struct BreakerPermit {
     breaker: Arc<Breaker>,
     epoch: u64,
@@ -162,26 +157,26 @@ impl Breaker {
         Error::unavailable(message, wait).because(cause).not_asked()
     }
 
-    fn end(&self, pass: &BreakerPermit, verdict: Verdict) {
+    fn end(&self, pass: &BreakerPermit, failure: Option<Failure>) {
         let mut record = self.record.lock();
         self.heard();
         // A slow request from before the last change would reopen a breaker that has just closed.
         if record.epoch != pass.epoch {
             return;
         }
-        match verdict {
-            Verdict::There if pass.trial => self.close(&mut record),
-            Verdict::There => {
+        match failure {
+            None if pass.trial => self.close(&mut record),
+            None => {
                 record.consecutive = 0;
                 record.window.note(true);
             }
-            Verdict::Failed { cause, wait, .. } if pass.trial => {
+            Some(Failure { cause, wait, .. }) if pass.trial => {
                 // A backend that stays down gets ever fewer trials, down to one in 30 seconds.
                 record.step = (record.step * 2).min(STEP_MAX);
                 record.cause = cause;
                 self.open(&mut record, pass.begun, wait);
             }
-            Verdict::Failed { cause, wait, certain } => {
+            Some(Failure { cause, wait, certain }) => {
                 record.consecutive += 1;
                 record.window.note(false);
                 // `Retry-After: 0` permits a retry at once, so that it is an ordinary failure.
@@ -236,9 +231,9 @@ impl Breaker {
 }
 
 impl BreakerPermit {
-    /// Reports the outcome of the request.
-    pub(super) fn ended(self, verdict: Verdict) {
-        self.breaker.end(&self, verdict);
+    /// Reports the end of the request.
+    pub(super) fn ended(self, failure: Option<Failure>) {
+        self.breaker.end(&self, failure);
     }
 }
 
@@ -271,17 +266,17 @@ mod tests {
         Breaker::new(BackendId::GITEA, Arc::new(()))
     }
 
-    fn failed() -> Verdict {
-        Verdict::Failed { cause: "status 500".to_owned(), wait: None, certain: false }
+    fn failed() -> Option<Failure> {
+        Some(Failure { cause: "status 500".to_owned(), wait: None, certain: false })
     }
 
-    fn limited(seconds: u64) -> Verdict {
+    fn limited(seconds: u64) -> Option<Failure> {
         let wait = Some(Duration::from_secs(seconds));
-        Verdict::Failed { cause: "status 429".to_owned(), wait, certain: false }
+        Some(Failure { cause: "status 429".to_owned(), wait, certain: false })
     }
 
-    fn ask(breaker: &Arc<Breaker>, verdict: Verdict) {
-        breaker.enter().unwrap().ended(verdict);
+    fn ask(breaker: &Arc<Breaker>, failure: Option<Failure>) {
+        breaker.enter().unwrap().ended(failure);
     }
 
     fn opened() -> Arc<Breaker> {
@@ -302,8 +297,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn five_failures_in_a_row_open_it() {
         let breaker = breaker();
-        for verdict in [failed(), failed(), failed(), failed(), Verdict::There] {
-            ask(&breaker, verdict);
+        for failure in [failed(), failed(), failed(), failed(), None] {
+            ask(&breaker, failure);
         }
         (0..4).for_each(|_| ask(&breaker, failed()));
         assert_eq!(breaker.state(), BreakerState::Closed, "an answer starts the row anew");
@@ -316,7 +311,7 @@ mod tests {
     async fn less_than_half_going_well_opens_it() {
         let breaker = breaker();
         for _ in 0..5 {
-            ask(&breaker, Verdict::There);
+            ask(&breaker, None);
             (0..3).for_each(|_| drop(breaker.enter().map(|pass| pass.ended(failed()))));
         }
         assert!(breaker.check().is_err());
@@ -332,7 +327,7 @@ mod tests {
                 ask(&breaker, failed());
             }
             refused_for(&breaker).await;
-            ask(&breaker, Verdict::There);
+            ask(&breaker, None);
             assert_eq!(breaker.state(), BreakerState::Closed);
             (0..CONSECUTIVE_MAX).for_each(|_| ask(&breaker, failed()));
             assert!(refused_for(&breaker).await <= STEP_FIRST + PAUSE_MIN, "it begins anew");
@@ -368,7 +363,7 @@ mod tests {
         let breaker = breaker();
         let early = breaker.enter().unwrap();
         (0..CONSECUTIVE_MAX).for_each(|_| ask(&breaker, failed()));
-        early.ended(Verdict::There);
+        early.ended(None);
         assert!(breaker.check().is_err());
     }
 
@@ -391,8 +386,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_is_not_answered_opens_it_at_once() {
         let breaker = breaker();
-        let silent = Verdict::Failed { cause: "silence".to_owned(), wait: None, certain: true };
-        ask(&breaker, silent);
+        let silent = Failure { cause: "silence".to_owned(), wait: None, certain: true };
+        ask(&breaker, Some(silent));
         assert!(breaker.check().is_err());
         let error = breaker.check().unwrap_err();
         let crate::error::ErrorKind::BackendUnavailable { retry_after } = error.kind() else {

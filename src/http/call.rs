@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use crate::http::answer::Answered;
+use crate::http::metrics::{UpstreamCall, UpstreamMetrics};
+use crate::http::outcome::{CallOutcome, cause_of};
 use crate::models::backend_id::BackendId;
 use crate::trace::{self, Trace};
 
@@ -29,34 +30,24 @@ impl Call {
     }
 
     /// Records the end of a call.
-    pub(super) fn answered(&self, end: Result<StatusCode, &Error>) {
-        match end {
-            Ok(status) => self.ended(Outcome::of_status(status), &status),
-            Err(error) => self.broke(error),
-        }
-    }
-
-    /// Records a failure without a status.
-    pub(super) fn broke(&self, error: &Error) {
-        self.ended(Outcome::of_error(error), &error.report());
-    }
-
-    fn ended(&self, outcome: Outcome, cause: &dyn std::fmt::Display) {
+    pub(super) fn ended<A: Answered>(&self, end: Result<&A, &Error>) {
+        let outcome = CallOutcome::of(end);
         let (backend, operation) = (self.backend, self.operation);
         let duration = self.begun.elapsed();
         self.metrics.record(&UpstreamCall { backend, operation, outcome, duration });
         let milliseconds = duration.as_millis();
-        let outcome_label = outcome.as_str();
+        let outcome_label = outcome.label();
         let trace = trace::current();
         let request = trace.as_ref().map(Trace::request);
         match outcome {
-            Outcome::Ok | Outcome::Absent => {
+            CallOutcome::Ok | CallOutcome::Absent => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
             // Debug level: an outage causes many failed calls, and the catalog logs one warning for
             // all.
             _ => {
-                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, %cause, "upstream call failed");
+                let cause = cause_of(end);
+                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");
             }
         }
     }

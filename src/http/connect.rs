@@ -125,8 +125,8 @@ impl Pool {
         }
         if !self.allow_private {
             // The resolver never sees literals, so that they are checked here.
-            let refused = |cause| failure::private_address(self.backend).because(cause);
-            egress::check_literal(&hop.url).map_err(refused)?;
+            egress::check_literal(&hop.url)
+                .map_err(|cause| failure::private_address(self.backend).because(cause))?;
         }
         Ok(self.of(&self.foreign, whole))
     }

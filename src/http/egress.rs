@@ -101,9 +101,10 @@ fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);
-    // Addresses in 0.0.0.0/8 lead to no host, and also result from zero padding of a longer prefix.
-    let harmless = |place: Ipv4Addr| place.octets()[0] == 0 || is_public_v4(place);
-    is_public_v4(last_v4(address)) && other_places.into_iter().all(harmless)
+    is_public_v4(last_v4(address))
+        // Addresses in 0.0.0.0/8 lead to no host, and also result from zero padding of a longer
+        // prefix.
+        && other_places.into_iter().all(|place| place.octets()[0] == 0 || is_public_v4(place))
 }
 
 /// Resolver that drops addresses that are not public. The connector dials exactly the remaining

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const SPAN: Duration = Duration::from_secs(10);
-/// Minimum number of requests for a verdict.
+/// Minimum number of requests for a judgment.
 const ENOUGH: u32 = 20;
 
 /// Counts of the requests in the last ten seconds.
@@ -27,12 +27,14 @@ impl FailureWindow {
     pub(super) fn note(&mut self, good: bool) {
         let now = Instant::now();
         self.0.retain(|slot| now - slot.since < SPAN);
-        let current = |slot: &&mut WindowSlot| now - slot.since < Duration::from_secs(1);
-        if let Some(slot) = self.0.back_mut().filter(current) {
-            slot.good += u32::from(good);
-            slot.bad += u32::from(!good);
-        } else {
-            self.0.push_back(WindowSlot { since: now, good: good.into(), bad: (!good).into() });
+        match self.0.back_mut() {
+            Some(slot) if now - slot.since < Duration::from_secs(1) => {
+                slot.good += u32::from(good);
+                slot.bad += u32::from(!good);
+            }
+            _ => {
+                self.0.push_back(WindowSlot { since: now, good: good.into(), bad: (!good).into() })
+            }
         }
     }
 

@@ -44,12 +44,12 @@ pub(super) enum Load {
 
 /// Returns the rate limit that a response announces, if any.
 pub(super) fn load_of(status: StatusCode, headers: &HeaderMap) -> Option<Load> {
-    let told = || told_to_wait(headers).filter(|wait| !wait.is_zero());
+    let told = told_to_wait(headers).filter(|wait| !wait.is_zero());
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(Load::Limited(pause(headers))),
-        StatusCode::SERVICE_UNAVAILABLE => Some(told().map_or(Load::Overloaded, Load::Limited)),
+        StatusCode::SERVICE_UNAVAILABLE => Some(told.map_or(Load::Overloaded, Load::Limited)),
         // GitHub sends 403 for rate limits; a 403 for missing rights has no time.
-        StatusCode::FORBIDDEN if told().is_some() || is_used_up(headers) => {
+        StatusCode::FORBIDDEN if told.is_some() || is_used_up(headers) => {
             Some(Load::Limited(pause(headers)))
         }
         _ => None,
@@ -66,22 +66,20 @@ fn pause(headers: &HeaderMap) -> Duration {
 /// header is missing or invalid. A date is compared with the response's `Date`.
 pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = text_of(headers, &RETRY_AFTER)?;
-    let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
-    let until = || Some(since_answer(date(text)?, headers));
-    seconds.or_else(until).map(|wait| wait.min(RETRY_AFTER_MAX))
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => since_answer(date(text)?, headers),
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// Returns the wait until an exhausted quota is renewed, at most an hour.
 fn quota_renewal(headers: &HeaderMap) -> Option<Duration> {
     let named = RESETS.iter().find_map(|name| text_of(headers, name));
-    let combined = text_of(headers, &COMBINED);
-    let named = named.or_else(|| parameter(combined?, &["reset", "t"]));
+    let named = named.or_else(|| parameter(text_of(headers, &COMBINED)?, &["reset", "t"]));
     // Docker Hub sends only a window length: `0;w=21600`.
-    let window = || {
-        let remaining = REMAININGS.iter().find_map(|name| text_of(headers, name))?;
-        parameter(remaining, &["w"])
-    };
-    let seconds: i64 = named.or_else(window)?.parse().ok()?;
+    let seconds = named.or_else(|| parameter(remaining(headers)?, &["w"]))?;
+    let seconds: i64 = seconds.parse().ok()?;
     let wait = if seconds < EPOCH_MIN {
         Duration::from_secs(seconds.try_into().ok()?)
     } else {
@@ -92,11 +90,9 @@ fn quota_renewal(headers: &HeaderMap) -> Option<Duration> {
 
 /// Returns true if the response announces an exhausted quota.
 fn is_used_up(headers: &HeaderMap) -> bool {
-    let remaining = REMAININGS.iter().find_map(|name| text_of(headers, name));
-    let combined = text_of(headers, &COMBINED);
-    let combined = || parameter(combined?, &["remaining", "r"]);
     // Docker Hub appends its window (`0;w=21600`), other servers a policy.
-    let left = remaining.and_then(|text| text.split([';', ',']).next()).or_else(combined);
+    let left = remaining(headers).and_then(|text| text.split([';', ',']).next());
+    let left = left.or_else(|| parameter(text_of(headers, &COMBINED)?, &["remaining", "r"]));
     left.is_some_and(|left| left.trim() == "0")
 }
 
@@ -106,6 +102,10 @@ fn since_answer(at: Timestamp, headers: &HeaderMap) -> Duration {
     // The server's clock may differ from the local one by more than the pause itself.
     let sent = text_of(headers, &DATE).and_then(date).unwrap_or_else(Timestamp::now);
     at.duration_since(sent).try_into().unwrap_or(Duration::ZERO)
+}
+
+fn remaining(headers: &HeaderMap) -> Option<&str> {
+    REMAININGS.iter().find_map(|name| text_of(headers, name))
 }
 
 fn date(text: &str) -> Option<Timestamp> {

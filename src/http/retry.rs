@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
-use crate::error::{Error, ErrorKind};
 use crate::http::breaker::chance;
+use crate::http::outcome::CallOutcome;
 
 /// Upper bound of the pause before the first retry; doubled for each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -48,8 +48,8 @@ impl Retries {
 
 impl Tries<'_> {
     /// Returns the pause before the next attempt, or `None` if the outcome is final.
-    pub(super) fn pause_after(&mut self, end: End<'_>) -> Option<Duration> {
-        if self.left == 0 || !end.may_pass() {
+    pub(super) fn pause_after(&mut self, outcome: CallOutcome) -> Option<Duration> {
+        if self.left == 0 || !outcome.may_retry() {
             return None;
         }
         let pause = chance(self.pause_max);
@@ -63,64 +63,12 @@ impl Tries<'_> {
     }
 }
 
-/// Outcome of one attempt.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum End<'a> {
-    /// A response with this status. `true` if it names a time for the next attempt.
-    Answered(StatusCode, bool),
-    /// A failure without a response.
-    Broke(&'a Error),
-}
-
-impl End<'_> {
-    /// Returns true if a repeated request may succeed a moment later. A 500 is a bug of the backend
-    /// and recurs, a timeout leaves no time, and a `Retry-After` is obeyed.
-    fn may_pass(self) -> bool {
-        match self {
-            Self::Answered(status, told) => matches!(status.as_u16(), 502..=504) && !told,
-            Self::Broke(error) => {
-                error.was_asked() && matches!(error.kind(), ErrorKind::BackendUnavailable { .. })
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn broken() -> Error {
-        Error::unavailable("reset", Duration::from_secs(5))
-    }
-
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(30)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_what_may_pass_is_asked_again() {
-        let timeout = Error::new(ErrorKind::BackendTimeout, "late");
-        let (faulty, refused) = (Error::faulty("nonsense"), broken().not_asked());
-        let answered = |status| End::Answered(StatusCode::from_u16(status).unwrap(), false);
-        for (end, again) in [
-            (End::Broke(&broken()), true),
-            (answered(502), true),
-            (answered(503), true),
-            (answered(504), true),
-            (End::Answered(StatusCode::SERVICE_UNAVAILABLE, true), false),
-            (answered(500), false),
-            (answered(429), false),
-            (answered(404), false),
-            (answered(401), false),
-            (answered(200), false),
-            (End::Broke(&timeout), false),
-            (End::Broke(&faulty), false),
-            (End::Broke(&refused), false),
-        ] {
-            let retries = Retries::new(2);
-            let mut tries = retries.begin(&Method::GET, soon());
-            assert_eq!(tries.pause_after(end).is_some(), again, "{end:?}");
-        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,13 +76,13 @@ mod tests {
         let retries = Retries::new(2);
         let mut tries = retries.begin(&Method::HEAD, soon());
         let pauses: Vec<Duration> =
-            std::iter::from_fn(|| tries.pause_after(End::Broke(&broken()))).collect();
+            std::iter::from_fn(|| tries.pause_after(CallOutcome::Unreachable)).collect();
         assert_eq!(pauses.len(), 2);
         assert!(pauses[0] <= PAUSE_FIRST && pauses[1] <= PAUSE_FIRST * 2, "{pauses:?}");
         let mut late = retries.begin(&Method::GET, Instant::now());
-        assert_eq!(late.pause_after(End::Broke(&broken())), None);
+        assert_eq!(late.pause_after(CallOutcome::Unreachable), None);
         let mut post = retries.begin(&Method::POST, soon());
-        assert_eq!(post.pause_after(End::Broke(&broken())), None);
+        assert_eq!(post.pause_after(CallOutcome::Unreachable), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -144,7 +92,7 @@ mod tests {
         for _ in 0..5 * 60 * 200 {
             let mut tries = retries.begin(&Method::GET, soon());
             asked += 1;
-            while tries.pause_after(End::Broke(&broken())).is_some() {
+            while tries.pause_after(CallOutcome::Unreachable).is_some() {
                 again += 1;
             }
             tokio::time::advance(Duration::from_millis(5)).await;

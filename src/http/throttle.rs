@@ -91,19 +91,22 @@ impl Throttle {
     /// # Errors
     /// Returns the pause to wait instead if no slot is free before the deadline.
     pub(super) async fn slot(&self, deadline: Instant) -> Result<(), Duration> {
-        let too_late = |at: Instant| (at >= deadline).then(|| self.pause());
         if self.state.lock().is_free() {
             return Ok(());
         }
         // A request that cannot succeed must not queue: it would delay the ones behind it.
-        too_late(self.paused_until()).map_or(Ok(()), Err)?;
+        if self.paused_until() >= deadline {
+            return Err(self.pause());
+        }
         let place = timeout_at(deadline, self.queue.lock()).await;
         let _place = place.map_err(|_| self.pause())?;
         loop {
             let next = self.state.lock().take_slot();
             // The loop checks again after its sleep: a limit may have moved the slot meanwhile.
             let Some(at) = next else { return Ok(()) };
-            too_late(at).map_or(Ok(()), Err)?;
+            if at >= deadline {
+                return Err(self.pause());
+            }
             sleep_until(at).await;
         }
     }
@@ -325,8 +328,7 @@ mod tests {
                 let (throttle, server, left) = (throttle.clone(), server.clone(), left.clone());
                 tokio::spawn(async move {
                     let mut failed = 0;
-                    let one = |left: u32| left.checked_sub(1);
-                    while left.fetch_update(SeqCst, SeqCst, one).is_ok() {
+                    while left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
                         failed += u32::from(!question(&throttle, &server).await);
                     }
                     failed

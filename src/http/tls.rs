@@ -59,19 +59,20 @@ fn system_roots() -> RootCertStore {
 }
 
 pub(super) fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
-    let invalid = |problem: &str| {
-        Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
-    };
     let pem = files::read_named(path, BUNDLE_MAX)
-        .map_err(|error| invalid("cannot be read").because(error))?;
+        .map_err(|error| invalid(path, "cannot be read").because(error))?;
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| invalid("cannot be read").because(error))?;
+        .map_err(|error| invalid(path, "cannot be read").because(error))?;
     // Unparsable certificates are skipped: large bundles often contain a few.
     match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err(invalid("holds no certificate")),
+        (0, _) => Err(invalid(path, "holds no certificate")),
         _ => Ok(()),
     }
+}
+
+fn invalid(path: &Path, problem: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
 }
 
 /// Verifier for `verify_ssl = false`: accepts any certificate, but still checks that the peer holds

@@ -87,7 +87,6 @@ impl LocalBackend {
     ) -> Result<T> {
         let this = self.clone();
         let answer = self.lane.run(move || question(&this)).await;
-
         answer.unwrap_or_else(|error| {
             let (kind, message) = match error.kind() {
                 io::ErrorKind::TimedOut => (

@@ -56,13 +56,14 @@ impl Layout {
     /// # Errors
     /// The file does not exist or is not accessible.
     pub fn stamp(&self) -> Result<IndexStamp> {
-        let look = || -> io::Result<IndexStamp> {
-            let metadata = self.dir.metadata(self.at("index.json"))?;
-            let modified = metadata.modified()?.into_std();
-            let modified = Timestamp::try_from(modified).map_err(io::Error::other)?;
-            Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
-        };
-        look().map_err(|error| unreadable("index.json", error))
+        self.read_stamp().map_err(|error| unreadable("index.json", error))
+    }
+
+    fn read_stamp(&self) -> io::Result<IndexStamp> {
+        let metadata = self.dir.metadata(self.at("index.json"))?;
+        let modified = metadata.modified()?.into_std();
+        let modified = Timestamp::try_from(modified).map_err(io::Error::other)?;
+        Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
     }
 
     /// Reads its `index.json`.
@@ -157,11 +158,8 @@ impl Layout {
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str, max: u64) -> Result<T> {
-        let read = || -> io::Result<T> {
-            let (file, _) = self.file(&self.at(name))?;
-            Ok(from_object(&files::read(file, max)?)?)
-        };
-        read().map_err(|error| unreadable(name, error))
+        let bytes = self.file(&self.at(name)).and_then(|(file, _)| files::read(file, max));
+        bytes.and_then(|bytes| Ok(from_object(&bytes)?)).map_err(|error| unreadable(name, error))
     }
 
     fn file(&self, path: &str) -> io::Result<(File, Metadata)> {

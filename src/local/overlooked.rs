@@ -21,7 +21,6 @@ pub(super) fn advice(
     names: &[String],
     served: &BTreeMap<ExtensionId, String>,
 ) -> Vec<Fault> {
-    let is_served = |id: &ExtensionId| served.contains_key(id);
     let mut found: Vec<(String, String)> = Vec::new();
     // Tools use a leading dot for temporary files and directories.
     for name in names.iter().filter(|name| !name.starts_with('.')) {
@@ -33,7 +32,7 @@ pub(super) fn advice(
             None => archive_of(name).map(as_layout).or_else(|| {
                 let near =
                     near_miss(name, BackendKind::Local).filter(|_| root.is_directory(name))?;
-                Some(near.reason(is_served))
+                Some(near.reason(|id| served.contains_key(id)))
             }),
         };
         found.extend(reason.map(|reason| (name.clone(), reason)));
@@ -54,16 +53,15 @@ pub(super) fn advice(
 /// Returns the extension of an archive by its file name, such as `aws-provider-1.2.0.tar.gz`.
 fn archive_of(name: &str) -> Option<ExtensionId> {
     let stem = archive_stem(name)?;
-    let is_version =
-        |rest: &str| rest.trim_start_matches(['v', 'V']).starts_with(|c: char| c.is_ascii_digit());
     let separators = stem.match_indices(['-', '_', '.']);
     let before_version = separators.filter_map(|(at, separator)| {
         let rest = stem.get(at + separator.len()..)?;
-        stem.get(..at).filter(|_| is_version(rest))
+        let rest = rest.trim_start_matches(['v', 'V']);
+        stem.get(..at).filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))
     });
     before_version.chain([stem]).find_map(|name| {
-        let nearly = || near_miss(name, BackendKind::Local)?.meant().cloned();
-        ExtensionId::from_oci_repository(name).or_else(nearly)
+        ExtensionId::from_oci_repository(name)
+            .or_else(|| near_miss(name, BackendKind::Local)?.meant().cloned())
     })
 }
 
@@ -79,18 +77,19 @@ fn as_layout(id: ExtensionId) -> String {
 fn deeper(root: &Root, names: &[String]) -> Vec<(String, String)> {
     let reason = "is not served: it holds extensions; set local.path to this directory, or move \
                   them up";
-    let is_layout = |path: String| {
-        root.names_below(&path).is_ok_and(|names| names.iter().any(|name| name == "oci-layout"))
-    };
-    let holds_some = |name: &&String| {
-        let below = root.names_below(name).unwrap_or_default();
-        let fitting = below.iter().filter(|one| ExtensionId::from_oci_repository(one).is_some());
-        fitting.take(LOOKED_AT_MAX).any(|one| is_layout(format!("{name}/{one}")))
-    };
-    let ours =
-        |name: &&String| near_miss(name, BackendKind::Local).is_none() && !name.starts_with('.');
-    let looked_into = names.iter().filter(ours).take(LOOKED_INTO_MAX);
-    looked_into.filter(holds_some).map(|name| (name.clone(), reason.to_owned())).collect()
+    let visible = names.iter().filter(|name| !name.starts_with('.'));
+    let others = visible.filter(|name| near_miss(name, BackendKind::Local).is_none());
+    let holders = others.take(LOOKED_INTO_MAX).filter(|name| holds_layouts(root, name));
+    holders.map(|name| (name.clone(), reason.to_owned())).collect()
+}
+
+fn holds_layouts(root: &Root, name: &str) -> bool {
+    let below = root.names_below(name).unwrap_or_default();
+    let fitting = below.iter().filter(|one| ExtensionId::from_oci_repository(one).is_some());
+    fitting.take(LOOKED_AT_MAX).any(|one| {
+        let files = root.names_below(&format!("{name}/{one}"));
+        files.is_ok_and(|files| files.iter().any(|file| file == "oci-layout"))
+    })
 }
 
 #[cfg(test)]

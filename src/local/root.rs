@@ -84,14 +84,13 @@ impl Root {
     /// `NotFound` if no such directory exists; any other kind if it leads outside or cannot be
     /// opened, or if the root cannot be opened.
     pub fn layout(&self, name: &str) -> Result<Layout> {
-        let open = |error: io::Error| match error.kind() {
+        let dir = self.dir()?;
+        let metadata = dir.metadata(name).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::not_found(format!("No directory {name}")),
             _ => {
                 Error::faulty("cannot be opened within the directory of extensions").because(error)
             }
-        };
-        let dir = self.dir()?;
-        let metadata = dir.metadata(name).map_err(open)?;
+        })?;
         if !metadata.is_dir() {
             return Err(Error::not_found(format!("{name} is not a directory")));
         }

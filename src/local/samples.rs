@@ -80,20 +80,21 @@ fn pack_sample(into: &Path, sample: &str, files: &Files) -> io::Result<()> {
 }
 
 fn sheet(sample: &str, files: &Files) -> io::Result<Sheet> {
-    let wrong =
-        |error: String| io::Error::other(format!("samples/{sample}/extension.toml: {error}"));
-    let bytes = files.get("extension.toml").ok_or_else(|| wrong("is missing".to_owned()))?;
-    toml::from_slice(bytes).map_err(|error| wrong(error.to_string()))
+    let bytes = files.get("extension.toml").ok_or_else(|| "is missing".to_owned());
+    let sheet = bytes.and_then(|bytes| toml::from_slice(bytes).map_err(|error| error.to_string()));
+    sheet.map_err(|error| io::Error::other(format!("samples/{sample}/extension.toml: {error}")))
 }
 
 /// Returns the files of one version: the common files, overlaid with the version's own.
 fn content_of(files: &Files, version: &str) -> Files {
-    let below = |folder: String| {
-        files.iter().filter_map(move |(path, bytes)| {
-            path.strip_prefix(&folder).map(|rest| (rest.to_owned(), bytes.clone()))
-        })
-    };
-    below("files/".to_owned()).chain(below(format!("releases/{version}/"))).collect()
+    let mut content = Files::new();
+    for folder in ["files/", &format!("releases/{version}/")] {
+        let below = files.iter().filter_map(|(path, bytes)| {
+            Some((path.strip_prefix(folder)?.to_owned(), bytes.clone()))
+        });
+        content.extend(below);
+    }
+    content
 }
 
 fn annotations(sheet: &Sheet, release: &SheetRelease) -> Value {

@@ -50,7 +50,7 @@ pub fn allowed_origin(text: &str) -> Result<String, String> {
 pub fn network_of(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().ok().or(address.ok()).ok_or_else(|| {
-        format!("{text:?} is no address such as 10.0.0.1 and no network such as 10.0.0.0/8")
+        format!("{text:?} is not an address such as 10.0.0.1 and no network such as 10.0.0.0/8")
     })
 }
 

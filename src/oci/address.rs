@@ -53,7 +53,6 @@ impl RegistryAddress {
         let Ok(other) = Url::parse(&format!("{}://{authority}/", self.base.scheme())) else {
             return false;
         };
-        let is_hub = |url: &Url| url.host_str().is_some_and(is_docker_hub);
         let same_host = other.host() == self.base.host() || is_hub(&other) && is_hub(&self.base);
         same_host && other.port_or_known_default() == self.base.port_or_known_default()
     }
@@ -64,6 +63,10 @@ impl RegistryAddress {
         let host = self.base.host_str().unwrap_or_default();
         self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
+}
+
+fn is_hub(url: &Url) -> bool {
+    url.host_str().is_some_and(is_docker_hub)
 }
 
 /// Returns true if a host is one of Docker Hub's.

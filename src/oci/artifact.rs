@@ -52,11 +52,9 @@ pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
         .flatten()
         .filter(|entry| {
             // BuildKit sets the platform `unknown/unknown` on its attestations.
-            let unknown = |text: &str| text == "unknown";
-            let nowhere = entry
-                .platform
-                .as_ref()
-                .is_some_and(|platform| unknown(&platform.os) && unknown(&platform.architecture));
+            let nowhere = entry.platform.as_ref().is_some_and(|platform| {
+                platform.os == "unknown" && platform.architecture == "unknown"
+            });
             !nowhere && !entry.annotations.contains_key("vnd.docker.reference.type")
         })
         .take(CHILDREN_MAX)
@@ -108,27 +106,27 @@ pub fn choose_layer(
         return Err(Error::faulty(format!("It has more than {FILES_MAX} layers")));
     }
     let stem = format!("{}-{version}", id.name);
-    let name = |layer: &Descriptor| archive_name(layer, &stem);
     let mut archives = archives(layers);
     narrow(&mut archives, |layer| evidence(layer) == ArchiveEvidence::Given);
     let repository = id.oci_repository();
     let own = [id.name.as_str(), &repository];
-    let mark = |layer: &Descriptor| {
-        archive_stem(&name(layer)).map_or(NameMark::Plain, |stem| mark_of(stem, &own, version))
-    };
     narrow(&mut archives, |layer| {
-        let titled = title(layer).map(|_| name(layer));
+        let titled = title(layer).map(|_| archive_name(layer, &stem));
         let stem = titled.as_deref().and_then(archive_stem);
         stem.is_some_and(|stem| is_named_after(stem, &own, version))
     });
     // Each rule only prefers: a layer that is alone is served under any name.
-    narrow(&mut archives, |layer| mark(layer) < NameMark::Foreign);
-    narrow(&mut archives, |layer| mark(layer) == NameMark::Plain);
+    for worst in [NameMark::Doubtful, NameMark::Plain] {
+        narrow(&mut archives, |layer| {
+            let name = archive_name(layer, &stem);
+            archive_stem(&name).is_none_or(|stem| mark_of(stem, &own, version) <= worst)
+        });
+    }
     narrow(&mut archives, |layer| title(layer).is_some_and(is_archive_name));
     match *archives.as_slice() {
         [] => Ok(ArtifactChoice::Nothing),
         [only] => {
-            let file = file(only, name(only), url)
+            let file = file(only, archive_name(only, &stem), url)
                 .map_err(|error| Error::faulty("A layer has no digest").because(error))?;
             Ok(ArtifactChoice::Chosen(file))
         }
@@ -280,15 +278,15 @@ impl Claims<'_> {
 }
 
 fn usable<'a>(words: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
-    let short = |word: &&str| word.trim().chars().nth(KEYWORD_MAX).is_none();
-    words.filter(short).filter_map(clean).take(KEYWORDS_MAX).collect()
+    let short = words.filter(|word| word.trim().chars().nth(KEYWORD_MAX).is_none());
+    short.filter_map(clean).take(KEYWORDS_MAX).collect()
 }
 
 /// Cleans a text for display: bounded, on one line, without control characters. `None` if nothing
 /// is left.
 fn clean(text: &str) -> Option<Box<str>> {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.trim().chars().take(TEXT_MAX).map(printable).collect();
+    let characters = text.trim().chars().take(TEXT_MAX);
+    let text: String = characters.map(|c| if c.is_control() { ' ' } else { c }).collect();
     (!text.is_empty()).then(|| text.into())
 }
 

@@ -6,7 +6,6 @@
 //! may be due to the credentials themselves (GHCR and zot respond to a stale token this way). The
 //! request is then sent once without credentials, to get a challenge.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,11 @@ use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::backend::coalesce::Coalesced;
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::answer::Answered;
 use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Request};
 use crate::oci::address::RegistryAddress;
@@ -37,7 +36,7 @@ pub struct RegistryAuth {
     door: Arc<AuthContext>,
     /// Shared with token requests, which outlive their callers.
     state: Arc<Mutex<AuthState>>,
-    fetching: Coalesced<BearerChallenge, BearerToken>,
+    fetching: SingleFlight<BearerChallenge, BearerToken>,
 }
 
 /// Immutable part of the state.
@@ -50,8 +49,7 @@ struct AuthContext {
 
 /// Bounds of the caches for challenges and for tokens. The registry controls the size of each
 /// entry.
-const BOUNDS: Bounds =
-    Bounds { entries: NonZeroUsize::new(16 * 1024).unwrap(), bytes: 4 * 1024 * 1024 };
+const BOUNDS: Bounds = Bounds::new(16 * 1024, 4 * 1024 * 1024);
 /// Fixed memory per entry, in bytes, beside its texts.
 const ENTRY_BYTES: usize = 256;
 
@@ -60,8 +58,8 @@ struct AuthState {
     /// True if the registry requires a password with every request. `None` before the first ping.
     basic: Option<bool>,
     /// Last challenge per subject, because each repository may have another one.
-    ways: Weighted<String, AuthMethod>,
-    tokens: Weighted<BearerChallenge, BearerToken>,
+    ways: BoundedLru<String, AuthMethod>,
+    tokens: BoundedLru<BearerChallenge, BearerToken>,
     worked_at: Option<Instant>,
 }
 
@@ -99,8 +97,8 @@ impl AuthState {
         Self {
             credentials: Arc::new(credentials),
             basic: None,
-            ways: Weighted::new(BOUNDS),
-            tokens: Weighted::new(BOUNDS),
+            ways: BoundedLru::new(BOUNDS),
+            tokens: BoundedLru::new(BOUNDS),
             worked_at: None,
         }
     }
@@ -111,12 +109,12 @@ impl AuthState {
 
     fn keep_token(&mut self, challenge: BearerChallenge, token: BearerToken) {
         let weight = ENTRY_BYTES + challenge.bytes() + token.bytes();
-        self.tokens.put(challenge, weight, token);
+        self.tokens.put(challenge, weight as u64, token);
     }
 
     fn keep_way(&mut self, subject: String, way: AuthMethod) {
         let weight = ENTRY_BYTES + subject.len() + way.challenge.bytes();
-        self.ways.put(subject, weight, way);
+        self.ways.put(subject, weight as u64, way);
     }
 }
 
@@ -132,7 +130,7 @@ impl RegistryAuth {
     ) -> Self {
         let door = Arc::new(AuthContext { http, registry, token_hosts });
         let state = Arc::new(Mutex::new(AuthState::new(credentials)));
-        Self { door, state, fetching: Coalesced::default() }
+        Self { door, state, fetching: SingleFlight::default() }
     }
 
     /// Replaces the credentials, and drops all tokens and challenges of the previous ones.
@@ -159,7 +157,7 @@ impl RegistryAuth {
         send: impl Fn(Option<request::Credentials>) -> F,
     ) -> Result<A>
     where
-        A: Refusable,
+        A: Answered,
         F: Future<Output = Result<A>>,
     {
         let mut tried = Tried::default();
@@ -301,8 +299,10 @@ impl RegistryAuth {
         if let Some(token) = self.state.lock().good_token(&challenge) {
             return Ok(Access::Fetched(challenge, token));
         }
-        let question = || fetch(Arc::clone(&self.door), Arc::clone(&self.state), challenge.clone());
-        let token = self.fetching.ask(&challenge, question).await?;
+        let token = self.fetching.ask(&challenge, || {
+            fetch(Arc::clone(&self.door), Arc::clone(&self.state), challenge.clone())
+        });
+        let token = token.await?;
         Ok(Access::Fetched(challenge, token))
     }
 
@@ -319,14 +319,16 @@ impl RegistryAuth {
     }
 
     fn header(&self, access: &Access) -> Result<Option<request::Credentials>> {
-        let bearer = |secret| request::Credentials::new("Bearer", secret).map(Some);
         let credentials = Arc::clone(&self.state.lock().credentials);
-        match (access, &*credentials) {
-            (Access::Bare, _) => Ok(None),
-            (Access::Fetched(_, token), _) => bearer(token.secret()),
-            (Access::Configured, Credentials::Token(token)) => bearer(token),
-            (Access::Password | Access::Configured, credentials) => credentials_header(credentials),
-        }
+        let token = match (access, &*credentials) {
+            (Access::Bare, _) => return Ok(None),
+            (Access::Fetched(_, token), _) => token.secret(),
+            (Access::Configured, Credentials::Token(token)) => token,
+            (Access::Password | Access::Configured, credentials) => {
+                return credentials_header(credentials);
+            }
+        };
+        request::Credentials::new("Bearer", token).map(Some)
     }
 
     fn accepted(&self, shown: &Access, status: StatusCode) {
@@ -367,51 +369,6 @@ async fn fetch(
 
 fn offered(headers: &HeaderMap) -> Vec<Challenge> {
     challenges(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
-}
-
-/// A response that may be a refusal.
-pub trait Refusable {
-    /// Returns the status.
-    fn status(&self) -> StatusCode;
-
-    /// Returns the headers.
-    fn headers(&self) -> &HeaderMap;
-
-    /// Returns true if the response is from another server that the registry redirected to.
-    fn left_home(&self) -> bool;
-
-    /// Returns true for 401 and 403.
-    fn is_refusal(&self) -> bool {
-        matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-    }
-}
-
-impl Refusable for UpstreamResponse {
-    fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    fn left_home(&self) -> bool {
-        self.left_home
-    }
-}
-
-impl Refusable for Streamed {
-    fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    fn left_home(&self) -> bool {
-        self.left_home
-    }
 }
 
 #[cfg(test)]

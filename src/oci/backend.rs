@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
-use crate::backend::coalesce::Coalesced;
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
 use crate::backend::naming::naming_faults;
 use crate::backend::{Backend, Fault, Listing, no_readme};
+use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
 use crate::http::memory_budget::MemoryBudget;
@@ -47,7 +47,7 @@ struct Inner {
     known: ChangeTracker,
     /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
-    releases: Coalesced<ExtensionId, Extension>,
+    releases: SingleFlight<ExtensionId, Extension>,
     /// Permits for reads of older releases, across all extensions. They use half of the connections
     /// at most, so that slow ones do not block other requests.
     whole_reads: Semaphore,
@@ -69,7 +69,7 @@ impl OciBackend {
             settings,
             known: ChangeTracker::new(),
             named: Mutex::default(),
-            releases: Coalesced::default(),
+            releases: SingleFlight::default(),
         })))
     }
 
@@ -138,7 +138,6 @@ impl Inner {
     /// credentials work for another one.
     async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
-
         if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
             Error::not_found(format!("Extension {id} not found")).because(error)
         } else {
@@ -170,10 +169,10 @@ impl Inner {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
         let namespace = &self.settings.namespace;
-        let is_wanted = |path: &str| {
+        let found = self.client.catalog(|path| {
             namespace.extension_of(path).is_some() || namespace.near_miss(path).is_some()
-        };
-        match self.client.catalog(is_wanted).await {
+        });
+        match found.await {
             Ok(found) => Ok(self.listed(ids, &found)),
             Err(error) if !ids.is_empty() && is_no_catalog(&error) => {
                 let reason = error.report();
@@ -231,13 +230,12 @@ impl Inner {
 const EMPTY_CATALOG: &str = "The catalog is empty, or the credentials may not list it";
 
 fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<String>) -> Listing {
-    let fault = |reason| Fault {
+    let fault = reason.map(|reason| Fault {
         repository: "_catalog".to_owned(),
         subject: FaultSubject::Listing,
         reason,
-    };
-    let faults = reason.map(fault).into_iter().collect();
-    Listing { ids: ids.into_iter().collect(), coverage, faults }
+    });
+    Listing { ids: ids.into_iter().collect(), coverage, faults: fault.into_iter().collect() }
 }
 
 impl Inner {
@@ -249,9 +247,9 @@ impl Inner {
         ids.extend(self.known.ids());
         let asked = stream::iter(ids).map(|id| async move {
             let found = self.client.tags(&self.place(&id).repository).await;
-            let is_same = |found: Names| self.known.is_same(&id, &found.names, found.gap.is_some());
             // A failure counts as a change: the full read then reports it.
-            let same = found.is_ok_and(is_same);
+            let same =
+                found.is_ok_and(|found| self.known.is_same(&id, &found.names, found.gap.is_some()));
             (!same).then_some(id)
         });
         let dirty = asked.buffer_unordered(AT_ONCE).filter_map(future::ready).collect().await;
@@ -287,8 +285,8 @@ impl Backend for OciBackend {
 
     async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
         let (this, wanted) = (self.clone(), id.clone());
-        let question = || async move { this.extension_at(&wanted, true).await };
-        self.0.releases.ask(id, question).await
+        let read = async move { this.extension_at(&wanted, true).await };
+        self.0.releases.ask(id, || read).await
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
@@ -310,7 +308,6 @@ impl Backend for OciBackend {
         let digest: Digest = artifact.key.as_str().parse().map_err(|error: InvalidDigest| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
-
         self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await
     }
 

@@ -81,17 +81,18 @@ struct Offer {
 }
 
 impl Offer {
+    fn parameter(&self, name: &str) -> Option<String> {
+        let found = self.parameters.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    }
+
     fn into_challenge(self) -> Option<Challenge> {
-        let parameter = |name: &str| {
-            let found = self.parameters.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-        };
         match self.scheme.as_str() {
             "basic" => Some(Challenge::Basic),
             "bearer" => {
-                let realm = parameter("realm").filter(|realm| realm.len() <= REALM_MAX)?;
-                let service = parameter("service");
-                let scopes = scopes(&parameter("scope").unwrap_or_default())?;
+                let realm = self.parameter("realm").filter(|realm| realm.len() <= REALM_MAX)?;
+                let service = self.parameter("service");
+                let scopes = scopes(&self.parameter("scope").unwrap_or_default())?;
                 let fits = service.as_ref().is_none_or(|service| service.len() <= SERVICE_MAX);
                 fits.then_some(Challenge::Bearer(BearerChallenge { realm, service, scopes }))
             }

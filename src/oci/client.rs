@@ -20,11 +20,11 @@ use url::Url;
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpClient;
-use crate::http::answer::{Streamed, UpstreamResponse};
+use crate::http::answer::{Answered as _, Streamed, UpstreamResponse};
 use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{Redirects, Request};
 use crate::oci::address::RegistryAddress;
-use crate::oci::auth::{Refusable as _, RegistryAuth};
+use crate::oci::auth::RegistryAuth;
 use crate::oci::credentials::Credentials;
 use crate::oci::labels;
 use crate::oci::realm::TokenHost;
@@ -167,15 +167,17 @@ impl Client {
         max_bytes: usize,
         room: MemoryBudget,
     ) -> Result<UpstreamResponse> {
-        let send = |credentials| {
+        let answer = self.auth.through(question.subject, |credentials| {
             self.http.fetch(question.request().with_credentials(credentials), max_bytes, room)
-        };
-        self.auth.through(question.subject, send).await
+        });
+        answer.await
     }
 
     async fn stream(&self, question: &RegistryRequest<'_>) -> Result<Streamed> {
-        let send = |credentials| self.http.stream(question.request().with_credentials(credentials));
-        self.auth.through(question.subject, send).await
+        let answer = self.auth.through(question.subject, |credentials| {
+            self.http.stream(question.request().with_credentials(credentials))
+        });
+        answer.await
     }
 
     /// Maps a status like [`UpstreamResponse::failure`], but separates the two that concern one repository:

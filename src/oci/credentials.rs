@@ -137,7 +137,6 @@ struct DockerAuth {
 
 impl DockerAuth {
     fn credentials(&self) -> Option<Credentials> {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         // A `registrytoken` needs no exchange and no password, so that it comes first.
         if let Some(token) = given(&self.registrytoken) {
             return Some(Credentials::Token(token.into()));
@@ -151,6 +150,10 @@ impl DockerAuth {
         }
         Some(Credentials::password(&given(&self.username)?, &given(&self.password)?))
     }
+}
+
+fn given(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.is_empty())
 }
 
 /// Decodes `user:password` from Base64. The password may contain colons.

@@ -28,18 +28,23 @@ pub enum ReadmeAt<'a> {
 /// annotation of the manifest or of an index above it.
 #[must_use]
 pub fn readme_of<'a>(manifest: &'a Document, above: &'a [Annotations]) -> Option<ReadmeAt<'a>> {
-    let fits = |layer: &&Descriptor| layer.size <= README_MAX;
-    let rank = |layer: &Descriptor| match title(layer).and_then(rank_of) {
+    let layers = manifest.layers.iter().filter(|layer| layer.size <= README_MAX);
+    let ranked = layers.filter_map(|layer| Some((rank(layer)?, layer)));
+    if let Some((_, layer)) = ranked.min_by_key(|(rank, _)| *rank) {
+        return Some(ReadmeAt::Layer(layer));
+    }
+    let places = std::iter::once(&manifest.annotations).chain(above);
+    let mut texts = places.filter_map(|place| place.get(README));
+    let text = texts.find(|text| text.len() as u64 <= README_MAX)?;
+    Some(ReadmeAt::Text(text))
+}
+
+/// Returns the rank of a layer that may be a README; the lowest is the best.
+fn rank(layer: &Descriptor) -> Option<usize> {
+    match title(layer).and_then(rank_of) {
         None if layer.media_type == MARKDOWN => Some(usize::MAX),
         rank => rank,
-    };
-    let ranked =
-        manifest.layers.iter().filter(fits).filter_map(|layer| Some((rank(layer)?, layer)));
-    let layer = ranked.min_by_key(|(rank, _)| *rank).map(|(_, layer)| ReadmeAt::Layer(layer));
-    let places = std::iter::once(&manifest.annotations).chain(above);
-    let short = |text: &&String| text.len() as u64 <= README_MAX;
-    let text = || places.filter_map(|place| place.get(README)).find(short);
-    layer.or_else(|| text().map(|text| ReadmeAt::Text(text)))
+    }
 }
 
 /// Returns the release notes from the nearest source that has them.

@@ -96,8 +96,10 @@ pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
         (0, b"BZh", ".tar.bz2"),
         (257, b"ustar", ".tar"),
     ];
-    let begins = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
-    marks.into_iter().find(|(at, mark, _)| begins(*at, mark)).map(|(_, _, ending)| ending)
+    let found = marks
+        .into_iter()
+        .find(|(at, mark, _)| head.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
+    found.map(|(_, _, ending)| ending)
 }
 
 /// Returns true if a file name belongs to a companion of an archive. Only for names without an
@@ -127,8 +129,9 @@ fn ending_of_type(media_type: &str) -> Option<&'static str> {
         (&["bzip2", "bz2"], ".tar.bz2"),
         (&["tar", "gtar"], ".tar"),
     ];
-    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
-    let found = endings.into_iter().find(|(known, _)| has(known));
+    let found = endings
+        .into_iter()
+        .find(|(known, _)| words.iter().any(|word| known.contains(&word.as_str())));
     found.filter(|_| !is_text(&words)).map(|(_, ending)| ending)
 }
 

@@ -11,8 +11,8 @@ pub fn keep_newest(tags: &mut Vec<Tag>, max: usize) -> usize {
     let beyond = tags.len().saturating_sub(max);
     if beyond > 0 {
         // Each version is parsed once per tag, not once per comparison.
-        let versioned = |tag: Tag| (tag.version(BackendKind::Oci.tag_style()), tag);
-        let mut sorted: Vec<(Option<Version>, Tag)> = tags.drain(..).map(versioned).collect();
+        let versioned = tags.drain(..).map(|tag| (tag.version(BackendKind::Oci.tag_style()), tag));
+        let mut sorted: Vec<(Option<Version>, Tag)> = versioned.collect();
         sorted.sort_by(newest_first);
         tags.extend(sorted.into_iter().take(max).map(|(_, tag)| tag));
     }

@@ -1,6 +1,5 @@
 //! Conversion of a tag to a release, from its manifest, the indexes above and the config blob.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
@@ -29,11 +28,9 @@ use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::OciRepository;
 
 /// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
-const READINGS: Bounds =
-    Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 64 * 1024 * 1024 };
+const READINGS: Bounds = Bounds::new(64 * 1024, 64 * 1024 * 1024);
 /// Bounds of the cache of manifests and config blobs by digest.
-const CONTENTS: Bounds =
-    Bounds { entries: NonZeroUsize::new(64 * 1024).unwrap(), bytes: 8 * 1024 * 1024 };
+const CONTENTS: Bounds = Bounds::new(64 * 1024, 8 * 1024 * 1024);
 /// Maximum size of a cached manifest, in bytes.
 const CONTENT_MAX: usize = 64 * 1024;
 /// Fixed memory per cached manifest, in bytes, beside its content.
@@ -67,12 +64,12 @@ impl Reading {
 
 /// Last reading per tag, with the tag's digest at that time. A failed reading has no digest, so
 /// that the next one starts over.
-type Readings = Weighted<(OciRepository, Tag), (Option<Digest>, Reading)>;
+type Readings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
 /// ManifestReader of releases. Content by digest is read only once.
 pub struct ManifestReader {
     client: Client,
-    contents: Mutex<Weighted<Digest, Bytes>>,
+    contents: Mutex<BoundedLru<Digest, Bytes>>,
     readings: Mutex<Readings>,
 }
 
@@ -101,8 +98,8 @@ impl ManifestReader {
     /// Creates a reader with empty caches.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        let readings = Mutex::new(Weighted::new(READINGS));
-        Self { client, contents: Mutex::new(Weighted::new(CONTENTS)), readings }
+        let readings = Mutex::new(BoundedLru::new(READINGS));
+        Self { client, contents: Mutex::new(BoundedLru::new(CONTENTS)), readings }
     }
 
     /// Returns the last reading of a tag without checking that the tag has not moved.
@@ -139,7 +136,7 @@ impl ManifestReader {
             Err(error) if is_lasting(error) => (None, broken(place.backend, tag, error)),
             Err(_) => return outcome,
         };
-        let weight = kept.1.weight();
+        let weight = kept.1.weight() as u64;
         self.readings.lock().put(key, weight, kept);
         outcome
     }
@@ -151,12 +148,11 @@ impl ManifestReader {
         room: MemoryBudget,
     ) -> Result<Reading> {
         let reference = Reference::Tag(tag);
-        let manifest =
-            self.client.manifest(&place.repository, reference, room).await.map_err(|error| {
-                let missing =
-                    || Error::not_found(format!("Extension {} has no tag {tag}", place.id));
-                if error.is_not_found() { missing().because(error) } else { error }
-            })?;
+        let manifest = self.client.manifest(&place.repository, reference, room).await;
+        let manifest = manifest.map_err(|error| {
+            let message = format!("Extension {} has no tag {tag}", place.id);
+            if error.is_not_found() { Error::not_found(message).because(error) } else { error }
+        })?;
         self.remember(&manifest.digest, &manifest.bytes);
         self.release(Descent::new(place, room), tag, manifest).await
     }
@@ -352,7 +348,7 @@ impl ManifestReader {
     fn remember(&self, digest: &Digest, content: &Bytes) {
         if content.len() <= CONTENT_MAX {
             let weight = content.len() + CONTENT_COST;
-            self.contents.lock().put(digest.clone(), weight, content.clone());
+            self.contents.lock().put(digest.clone(), weight as u64, content.clone());
         }
     }
 

@@ -92,12 +92,15 @@ pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
         }
         _ => (text, None),
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match Host::parse(host) {
-        Ok(Host::Domain(name)) if !name.chars().all(plain) => Err(InvalidHost),
+        Ok(Host::Domain(name)) if !name.bytes().all(is_plain) => Err(InvalidHost),
         Ok(host) => Ok(TokenHost { host, port }),
         Err(_) => Err(InvalidHost),
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 /// Returns the token server at a realm if the registry may refer to it.

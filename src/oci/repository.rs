@@ -46,12 +46,10 @@ impl Namespace {
         if !namespace.eq_ignore_ascii_case(self.as_str()) {
             return None;
         }
-        let in_upper_case = || {
-            let id =
-                ExtensionId::from_oci_repository(segment).filter(|_| namespace != self.as_str());
-            id.map(NearMiss::in_upper_case)
-        };
-        near_miss(segment, BackendKind::Oci).or_else(in_upper_case)
+        near_miss(segment, BackendKind::Oci).or_else(|| {
+            let id = ExtensionId::from_oci_repository(segment)?;
+            (namespace != self.as_str()).then(|| NearMiss::in_upper_case(id))
+        })
     }
 
     /// Returns the repository of an extension.
@@ -74,11 +72,14 @@ impl FromStr for Namespace {
 }
 
 fn is_segment(segment: &str) -> bool {
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = segment.as_bytes();
-    bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-        && bytes.iter().all(|byte| alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-'))
+    bytes.first().is_some_and(is_alphanumeric)
+        && bytes.last().is_some_and(is_alphanumeric)
+        && bytes.iter().all(|byte| is_alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn is_alphanumeric(byte: &u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
 impl fmt::Display for Namespace {

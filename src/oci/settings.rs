@@ -112,10 +112,11 @@ pub fn read_credentials(
     registry: &RegistryAddress,
     namespace: &Namespace,
 ) -> Result<Credentials> {
-    let named = |problem: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Invalid, format!("auth_token_path {}: {problem}", path.display()))
-    };
     let text = files::text_named(path, CREDENTIALS_MAX)
-        .map_err(|error| named(&"cannot be read").because(error))?;
-    Credentials::parse(&text, registry, namespace).map_err(|error| named(&error))
+        .map_err(|error| unusable(path, "cannot be read").because(error))?;
+    Credentials::parse(&text, registry, namespace).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Invalid, format!("auth_token_path {}: {problem}", path.display()))
 }

@@ -46,11 +46,11 @@ impl<'a> Sweep<'a> {
         room: MemoryBudget,
     ) -> Self {
         let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
-        let known = |tag: Tag| {
+        let readings = shown.map(|tag| {
             let known = reader.remembered(place, &tag);
             (tag.clone(), known.unwrap_or_else(|| unread(place.backend, tag, None)))
-        };
-        Self { reader, place, room, readings: shown.map(known).collect() }
+        });
+        Self { reader, place, room, readings: readings.collect() }
     }
 
     /// Reads the newest release in full, and the digests of floating tags.
@@ -63,8 +63,8 @@ impl<'a> Sweep<'a> {
         self.resolve_floating().await?;
         self.forget_moved().await?;
         self.read_broken().await?;
-        let is_version = |r: &Reading| matches!(r.release.version, ReleaseVersion::Version(_));
-        if self.readings.values().any(is_version) {
+        let mut versions = self.readings.values().map(|reading| &reading.release.version);
+        if versions.any(|version| matches!(version, ReleaseVersion::Version(_))) {
             self.read_latest().await?;
         } else {
             self.read_some(UNVERSIONED_MAX, &Semaphore::new(AT_ONCE)).await?;
@@ -95,16 +95,14 @@ impl<'a> Sweep<'a> {
     /// Drops the readings of tags that have moved. The latest is revalidated when it is read.
     async fn forget_moved(&mut self) -> Result<()> {
         let latest = self.extension().latest().map(|release| release.tag.clone());
-        let is_read = |reading: &Reading| {
-            let release = &reading.release;
-            release.manifest_digest.is_some() && release.artifact != ArtifactChoice::Unread
-        };
-        let remembered: Vec<(Tag, Option<Digest>)> = self
-            .readings
-            .iter()
-            .filter(|(tag, reading)| is_read(reading) && latest.as_ref() != Some(tag))
-            .map(|(tag, reading)| (tag.clone(), reading.release.manifest_digest.clone()))
-            .collect();
+        let mut remembered: Vec<(Tag, Option<Digest>)> = Vec::new();
+        for (tag, Reading { release, .. }) in &self.readings {
+            let is_read =
+                release.manifest_digest.is_some() && release.artifact != ArtifactChoice::Unread;
+            if is_read && latest.as_ref() != Some(tag) {
+                remembered.push((tag.clone(), release.manifest_digest.clone()));
+            }
+        }
         let (reader, place) = (self.reader, self.place);
         let moved: Vec<Option<(Tag, Option<Digest>)>> = stream::iter(remembered)
             .map(|(tag, known)| async move {
@@ -123,13 +121,10 @@ impl<'a> Sweep<'a> {
 
     /// Reads the newest unreadable releases again, since they may have been repaired.
     async fn read_broken(&mut self) -> Result<()> {
-        let is_broken = |reading: &&Reading| {
-            let release = &reading.release;
-            release.manifest_digest.is_none() && !release.artifact.is_usable()
-        };
-        let broken: Vec<&Release> =
-            self.readings.values().filter(is_broken).map(|reading| &reading.release).collect();
-        let tags = newest_of(broken, BROKEN_MAX);
+        let releases = self.readings.values().map(|reading| &reading.release);
+        let broken = releases
+            .filter(|release| release.manifest_digest.is_none() && !release.artifact.is_usable());
+        let tags = newest_of(broken.collect(), BROKEN_MAX);
         self.read_these(tags, &Semaphore::new(AT_ONCE)).await
     }
 
@@ -257,11 +252,12 @@ fn unread_target(extension: &Extension, latest: &Tag) -> Option<Tag> {
     if !latest.may_float() {
         return None;
     }
-    let unread = || {
-        let releases = extension.all_releases();
-        releases.filter(|one| one.artifact == ArtifactChoice::Unread && !one.tag.may_float())
-    };
-    same_line(extension, latest).or_else(|| unread().next().map(|release| release.tag.clone()))
+    same_line(extension, latest).or_else(|| {
+        let mut releases = extension.all_releases();
+        let unread =
+            releases.find(|one| one.artifact == ArtifactChoice::Unread && !one.tag.may_float())?;
+        Some(unread.tag.clone())
+    })
 }
 
 /// Returns the newest unread version whose first numbers are those of a floating tag.

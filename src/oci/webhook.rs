@@ -1,20 +1,19 @@
 //! Webhooks of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
-use lru::LruCache;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 use crate::oci::lenient::{object, present, value, value_or_default};
@@ -22,7 +21,7 @@ use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST,
 use crate::oci::repository::Namespace;
 
 /// Number of remembered events. A replay of an older one costs one read.
-const REPLAYS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+const REPLAYS: Bounds = Bounds::entries(4096);
 /// Event types of zot that may change the tags of a repository.
 const ZOT_CHANGES: [&str; 3] =
     ["zotregistry.image.updated", "zotregistry.image.deleted", "zotregistry.repository.created"];
@@ -33,7 +32,7 @@ pub struct OciWebhooks {
     key: Hmac<Sha256>,
     expected: Vec<u8>,
     namespace: Namespace,
-    seen: Mutex<LruCache<String, ()>>,
+    seen: Mutex<BoundedLru<String, ()>>,
 }
 
 impl OciWebhooks {
@@ -49,7 +48,7 @@ impl OciWebhooks {
         let key = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
             .map_err(|error| Error::new(ErrorKind::Internal, "A secret").because(error))?;
         let expected = key.clone().chain_update(secret).finalize().into_bytes().to_vec();
-        Ok(Self { key, expected, namespace, seen: Mutex::new(LruCache::new(REPLAYS)) })
+        Ok(Self { key, expected, namespace, seen: Mutex::new(BoundedLru::new(REPLAYS)) })
     }
 
     fn is_ours(&self, presented: &str) -> bool {
@@ -71,11 +70,14 @@ impl OciWebhooks {
         for event in events.into_iter().filter(|event| event.is_change) {
             let Some(id) = self.namespace.extension_of(&event.repository) else { continue };
             // Stored only for our own repositories, so that other events do not displace them.
-            let known = event.id.is_some_and(|event_id| seen.put(event_id, ()).is_some());
-            replayed |= known;
-            if !known {
-                changed.insert(id);
+            if event.id.as_ref().is_some_and(|event_id| seen.get(event_id).is_some()) {
+                replayed = true;
+                continue;
             }
+            if let Some(event_id) = event.id {
+                seen.put(event_id, 0, ());
+            }
+            changed.insert(id);
         }
         match (changed.is_empty(), replayed) {
             (false, _) => Delivery::Changed(changed.into_iter().collect()),
@@ -92,13 +94,16 @@ impl WebhookReceiver for OciWebhooks {
 
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         self.verify(headers)?;
-        let text = |name: &str| headers.get(name)?.to_str().ok().map(ToOwned::to_owned);
-        let events = match text("ce-type") {
-            Some(kind) => vec![zot_event(kind, text("ce-id"), body)?],
+        let events = match text(headers, "ce-type") {
+            Some(kind) => vec![zot_event(&kind, text(headers, "ce-id"), body)?],
             None => distribution_events(body)?,
         };
         Ok(self.delivery(events))
     }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(ToOwned::to_owned)
 }
 
 /// Returns the secret in an `Authorization` header: after `Bearer`, as a password, or bare, since
@@ -173,7 +178,7 @@ fn distribution_events(body: &[u8]) -> Result<Vec<Event>, WebhookError> {
     Ok(events.collect())
 }
 
-fn zot_event(kind: String, id: Option<String>, body: &[u8]) -> Result<Event, WebhookError> {
+fn zot_event(kind: &str, id: Option<String>, body: &[u8]) -> Result<Event, WebhookError> {
     let data: ZotData = from_object(body).map_err(|_| WebhookError::Malformed)?;
-    Ok(Event { id, repository: data.name, is_change: ZOT_CHANGES.contains(&kind.as_str()) })
+    Ok(Event { id, repository: data.name, is_change: ZOT_CHANGES.contains(&kind) })
 }

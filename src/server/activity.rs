@@ -182,9 +182,11 @@ impl ConnectionState {
         if self.version != Some(Version::HTTP_2) {
             return None;
         }
-        // An HTTP/2 client can ignore one response while its window for others is open.
-        let left = |answer: &Underway| patience.stall.saturating_sub(answer.waited);
-        self.answers.iter().filter_map(|answer| Some(answer.waiting? + left(answer))).min()
+        // In HTTP/2 a client can leave one answer aside without its end being full.
+        let deadlines = self.answers.iter().filter_map(|answer| {
+            Some(answer.waiting? + patience.stall.saturating_sub(answer.waited))
+        });
+        deadlines.min()
     }
 }
 
@@ -239,8 +241,8 @@ impl ConnectionState {
 
     /// Removes a response that is completely written and will not be polled again.
     fn settle(&mut self, number: u64) -> Option<Underway> {
-        let done = |answer: &Underway| answer.number == number && answer.ended;
-        let at = self.answers.iter().position(|a| done(a) && a.pieces == 0)?;
+        let mut answers = self.answers.iter();
+        let at = answers.position(|one| one.number == number && one.ended && one.pieces == 0)?;
         self.idle_since = Instant::now();
         Some(self.answers.swap_remove(at))
     }

@@ -59,13 +59,12 @@ impl Worker {
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.max_blocking_threads(WAITING_MAX).enable_all().build()?;
         let handle = runtime.handle().clone();
-        let live = move || {
-            // No value is ever sent, so this returns when the sender is dropped.
+        thread::Builder::new().name("connections".to_owned()).spawn(move || {
+            // Nothing is ever sent: this waits for the sender's end.
             let _ = runtime.block_on(alive.changed());
             // Does not wait for blocking work, which may hang on a dead disk or mount.
             runtime.shutdown_background();
-        };
-        thread::Builder::new().name("connections".to_owned()).spawn(live)?;
+        })?;
         Ok(Self::of(handle))
     }
 

@@ -182,8 +182,9 @@ impl HttpBody for TrackedResponse {
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(bytes))) => self.left = bytes,
                 Some(Ok(Err(trailers))) => {
-                    let piece = |bytes| Piece { bytes, _mark: self.ticket.give(0) };
-                    return Poll::Ready(Some(Ok(trailers.map_data(piece))));
+                    let frame =
+                        trailers.map_data(|bytes| Piece { bytes, _mark: self.ticket.give(0) });
+                    return Poll::Ready(Some(Ok(frame)));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),

@@ -6,7 +6,8 @@ use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::metrics::{Outcome, UpstreamCall, UpstreamMetrics};
+use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
+use extension_registry::http::outcome::CallOutcome;
 use extension_registry::http::settings::UpstreamSettings;
 use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
@@ -132,19 +133,19 @@ async fn every_call_is_counted_with_its_outcome() {
     download(&backend, "provider/x").await.unwrap_err();
     let calls = std::mem::take(&mut *ledger.0.lock());
     assert!(calls.iter().all(|call| call.backend == BackendId::GITEA));
-    let calls: Vec<(&str, Outcome)> = calls.iter().map(|c| (c.operation, c.outcome)).collect();
+    let calls: Vec<(&str, CallOutcome)> = calls.iter().map(|c| (c.operation, c.outcome)).collect();
     assert_eq!(
         calls,
         [
-            ("repository", Outcome::Ok),
-            ("settings", Outcome::Ok),
-            ("releases", Outcome::Ok),
-            ("download", Outcome::Ok),
-            ("repository", Outcome::Absent),
-            ("repository", Outcome::Ok),
-            ("releases", Outcome::Ok),
-            ("download", Outcome::Ok),
-            ("download", Outcome::Unreachable),
+            ("repository", CallOutcome::Ok),
+            ("settings", CallOutcome::Ok),
+            ("releases", CallOutcome::Ok),
+            ("download", CallOutcome::Ok),
+            ("repository", CallOutcome::Absent),
+            ("repository", CallOutcome::Ok),
+            ("releases", CallOutcome::Ok),
+            ("download", CallOutcome::Ok),
+            ("download", CallOutcome::Unreachable),
         ]
     );
 }

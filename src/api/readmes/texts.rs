@@ -10,22 +10,22 @@ use tokio::sync::Semaphore;
 use crate::api::accept::Form;
 use crate::api::markdown::page_of;
 use crate::api::rendered::Rendered;
-use crate::backend::coalesce::Coalesced;
-use crate::backend::weighted::{Bounds, Weighted};
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Unique identity of a text: the kind of backend, and its commit or digest.
 pub(super) type TextIdentity = Arc<str>;
 
 /// Limits of the cache.
-const BOUNDS: Bounds = Bounds { entries: NonZeroUsize::new(10_000).unwrap(), bytes: BYTES_MAX };
+const BOUNDS: Bounds = Bounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the cache, in bytes.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Cache of both forms of each text, as far as they were requested.
 pub(super) struct Texts {
-    held: Mutex<Weighted<(TextIdentity, Form), Rendered>>,
-    pages: Coalesced<TextIdentity, Rendered>,
+    held: Mutex<BoundedLru<(TextIdentity, Form), Rendered>>,
+    pages: SingleFlight<TextIdentity, Rendered>,
     /// Permits for rendering: half of the cores stay free for everything else.
     makers: Arc<Semaphore>,
 }
@@ -34,8 +34,8 @@ impl Default for Texts {
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            held: Mutex::new(Weighted::new(BOUNDS)),
-            pages: Coalesced::default(),
+            held: Mutex::new(BoundedLru::new(BOUNDS)),
+            pages: SingleFlight::default(),
             makers: Arc::new(Semaphore::new((processors / 2).max(1))),
         }
     }
@@ -43,7 +43,8 @@ impl Default for Texts {
 
 impl Texts {
     pub(super) fn keep(&self, identity: &TextIdentity, form: Form, text: &Rendered) {
-        self.held.lock().put((Arc::clone(identity), form), text.weight(), text.clone());
+        let key = (Arc::clone(identity), form);
+        self.held.lock().put(key, text.weight() as u64, text.clone());
     }
 
     fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {

@@ -5,9 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::coalesce::{Coalesced, Same};
-use crate::backend::weighted::Bounds;
 use crate::cache::lru_cache::{Hit, Memo};
+use crate::caching::bounded_lru::Bounds;
+use crate::caching::single_flight::{Same, SingleFlight};
 use crate::catalog::Catalog;
 use crate::catalog::index::{Entry, View};
 use crate::error::Result;
@@ -50,14 +50,14 @@ pub fn generation(view: &View, id: &ExtensionId, scope: Scope) -> Generation {
 /// later ones.
 pub struct ResponseCache<V, G> {
     memo: Arc<Memo<V>>,
-    fills: Coalesced<(String, G), Computed<V>>,
+    fills: SingleFlight<(String, G), Computed<V>>,
 }
 
 impl<V: Validate, G: Clone + Eq + Hash + Send + 'static> ResponseCache<V, G> {
     /// Creates an empty cache with these limits and time to live.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Self {
-        Self { memo: Memo::new(bounds, ttl, counters), fills: Coalesced::default() }
+        Self { memo: Memo::new(bounds, ttl, counters), fills: SingleFlight::default() }
     }
 
     /// Returns a valid entry and counts a hit or a miss.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::backend::weighted::Bounds;
+use crate::caching::bounded_lru::Bounds;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
@@ -31,7 +31,7 @@ impl ResponseCacheRules {
     /// Returns the limits of each cache.
     #[must_use]
     pub const fn bounds(&self) -> Bounds {
-        Bounds { entries: self.capacity, bytes: BYTES_MAX }
+        Bounds::new(self.capacity.get(), BYTES_MAX)
     }
 }
 

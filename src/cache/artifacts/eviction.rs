@@ -1,7 +1,6 @@
 //! Index of the stored artifacts and their last use; decides on evictions.
 
-use lru::LruCache;
-
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::digest::Digest;
 
 /// Identifies the state of a file at its verification.
@@ -26,26 +25,21 @@ const SHARE_OF_FILLS: u64 = 2;
 /// Maximum number of stored artifacts. Each takes a file, and an entry in memory.
 const STORED_MAX: usize = 200_000;
 
-/// One stored artifact.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    size: u64,
-    /// FileStamp at the last verification by this process.
-    verified: Option<FileStamp>,
-}
-
 /// Stored artifacts, evicted in least recently used order, within a limit in bytes.
 pub(super) struct EvictionQueue {
     max_bytes: u64,
-    stored: LruCache<Digest, Stored>,
-    bytes: u64,
+    /// FileStamp of each artifact at its last verification by this process. The bound in bytes leaves
+    /// out what fetches in progress received: an announced size would evict artifacts for a
+    /// download that fails.
+    stored: BoundedLru<Digest, Option<FileStamp>>,
     /// Number of bytes received by fetches in progress.
     filling: u64,
 }
 
 impl EvictionQueue {
     pub(super) fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, stored: LruCache::unbounded(), bytes: 0, filling: 0 }
+        let bounds = Bounds { entries: STORED_MAX, bytes: max_bytes };
+        Self { max_bytes, stored: BoundedLru::new(bounds), filling: 0 }
     }
 
     /// Returns the limit in bytes.
@@ -55,12 +49,12 @@ impl EvictionQueue {
 
     /// Returns the number of stored bytes.
     pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
+        self.stored.bytes()
     }
 
     /// Returns the number of stored artifacts.
     pub(super) fn len(&self) -> usize {
-        self.stored.len()
+        self.stored.count()
     }
 
     /// Adds a stored artifact as the most recently used one. Returns the evicted ones.
@@ -70,36 +64,34 @@ impl EvictionQueue {
         size: u64,
         verified: Option<FileStamp>,
     ) -> Vec<Digest> {
-        if let Some(before) = self.stored.put(digest, Stored { size, verified }) {
-            self.bytes -= before.size;
+        let mut left = self.stored.put(digest.clone(), size, verified);
+        // Found at the start, and larger than the store is now.
+        if self.stored.peek(&digest).is_none() {
+            left.push(digest);
         }
-        self.bytes += size;
-        self.make_room()
+        left
     }
 
     /// Returns the stamp of a stored artifact's verification, and marks it as used.
     pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<FileStamp>> {
-        self.stored.get(digest).map(|stored| stored.verified)
+        self.stored.get(digest).copied()
     }
 
     /// Records the stamp of a verification.
     pub(super) fn verified(&mut self, digest: &Digest, stamp: FileStamp) {
-        if let Some(stored) = self.stored.get_mut(digest) {
-            stored.verified = Some(stamp);
+        if let Some(stored) = self.stored.get(digest) {
+            *stored = Some(stamp);
         }
     }
 
     /// Removes all stored artifacts. The space of fetches in progress stays reserved.
     pub(super) fn clear(&mut self) {
-        self.stored.clear();
-        self.bytes = 0;
+        self.stored.retain(|_| false);
     }
 
     /// Removes a stored artifact.
     pub(super) fn remove(&mut self, digest: &Digest) {
-        if let Some(stored) = self.stored.pop(digest) {
-            self.bytes -= stored.size;
-        }
+        self.stored.remove(digest);
     }
 
     /// Returns true if the store takes an artifact of this size. Evicts nothing: the size is only
@@ -116,26 +108,13 @@ impl EvictionQueue {
             return None;
         }
         self.filling = filling;
-        Some(self.make_room())
+        Some(self.stored.limit_bytes(self.max_bytes - filling))
     }
 
     /// Releases the space of a fetch that received `bytes` bytes.
-    pub(super) const fn ended(&mut self, bytes: u64) {
+    pub(super) fn ended(&mut self, bytes: u64) {
         self.filling = self.filling.saturating_sub(bytes);
-    }
-
-    fn make_room(&mut self) -> Vec<Digest> {
-        // A fetch counts as it receives: an announced size would evict artifacts for a download
-        // that fails.
-        let mut left = Vec::new();
-        while self.bytes.saturating_add(self.filling) > self.max_bytes
-            || self.stored.len() > STORED_MAX
-        {
-            let Some((digest, stored)) = self.stored.pop_lru() else { break };
-            self.bytes -= stored.size;
-            left.push(digest);
-        }
-        left
+        self.stored.limit_bytes(self.max_bytes - self.filling);
     }
 }
 

@@ -2,27 +2,25 @@
 //! name over.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 
-use lru::LruCache;
-
+use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
 /// Maximum number of names kept for an owner that lost them; the one lost first is dropped first.
 /// The bound keeps a backend whose names come and go by the thousand from filling the memory.
-const LOST_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+const LOST_MAX: usize = 100_000;
 
 /// The owner of each name that ever had a certain one.
 pub(super) struct Owners {
     of: HashMap<ExtensionId, BackendId>,
     /// Names that their owner lost, in the order of the loss.
-    lost: LruCache<ExtensionId, ()>,
+    lost: BoundedLru<ExtensionId, ()>,
 }
 
 impl Default for Owners {
     fn default() -> Self {
-        Self { of: HashMap::new(), lost: LruCache::new(LOST_MAX) }
+        Self { of: HashMap::new(), lost: BoundedLru::new(Bounds::entries(LOST_MAX)) }
     }
 }
 
@@ -34,7 +32,7 @@ impl Owners {
 
     /// Records that this backend owns the name and has it.
     pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) {
-        self.lost.pop(id);
+        self.lost.remove(id);
         // A clone of the id is made only for a new owner: most names keep theirs in every view.
         if self.of.get(id) != Some(&owner) {
             self.of.insert(id.clone(), owner);
@@ -44,10 +42,10 @@ impl Owners {
     /// Records that the owner of a name, if it has one, lost it.
     pub(super) fn lost(&mut self, id: &ExtensionId) {
         // A second loss does not count: it would move the name behind names that were lost later.
-        if !self.of.contains_key(id) || self.lost.contains(id) {
+        if !self.of.contains_key(id) || self.lost.peek(id).is_some() {
             return;
         }
-        if let Some((given_up, ())) = self.lost.push(id.clone(), ()) {
+        for given_up in self.lost.put(id.clone(), 0, ()) {
             self.of.remove(&given_up);
         }
     }
@@ -78,7 +76,7 @@ mod tests {
     #[test]
     fn names_that_were_lost_are_kept_up_to_a_bound_and_the_first_goes_first() {
         let mut owners = Owners::default();
-        let max = LOST_MAX.get();
+        let max = LOST_MAX;
         for number in 0..=max {
             owners.owned(&id(number), BackendId::GITEA);
         }

@@ -10,10 +10,9 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
 
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::answer::Streamed;
+use crate::http::answer::{Answered as _, Streamed};
 use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
-use crate::oci::auth::Refusable as _;
 use crate::oci::client::{Client, RegistryRequest, elsewhere, is_no};
 use crate::oci::labels;
 use crate::oci::repository::OciRepository;
@@ -147,10 +146,10 @@ fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> D
 
 /// Returns the intersection of a piece that begins at `at` with the part.
 fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
-    let index = |position: u64| {
+    let [start, end] = [part.start, part.end].map(|position| {
         usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())
-    };
-    piece.slice(index(part.start)..index(part.end))
+    });
+    piece.slice(start..end)
 }
 
 #[cfg(test)]

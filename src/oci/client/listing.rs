@@ -32,6 +32,8 @@ const PAGE_MAX: usize = 4 * 1024 * 1024;
 const PAGES_MAX: usize = 1_000;
 /// Maximum size of a listing, in bytes; it includes the names of others, which are dropped.
 const READ_MAX: usize = 64 * 1024 * 1024;
+/// Message about a listing beyond [`READ_MAX`], or beyond the room for its names.
+const TOO_LONG: &str = "The registry's listing is too long";
 
 /// Result of a listing.
 #[derive(Debug, Default)]
@@ -105,15 +107,18 @@ impl Client {
         repository: &OciRepository,
         room: MemoryBudget,
     ) -> Result<Names> {
-        let url = self.in_repository(repository, "tags/list");
-        let walk = || ListWalk::new(self, repository.as_str(), labels::TAGS, url.clone(), room);
-        let found = walk().run().await?;
+        let found = self.walk_tags(repository, room).await?;
         if !found.gap.as_ref().is_some_and(Error::is_not_found) {
             return Ok(found);
         }
         // The tag to continue from was deleted meanwhile, and zot responds with 404: start again
         // once.
-        walk().run().await
+        self.walk_tags(repository, room).await
+    }
+
+    async fn walk_tags(&self, repository: &OciRepository, room: MemoryBudget) -> Result<Names> {
+        let url = self.in_repository(repository, "tags/list");
+        ListWalk::new(self, repository.as_str(), labels::TAGS, url, room).run().await
     }
 }
 
@@ -176,14 +181,13 @@ impl<'a> ListWalk<'a> {
         // A registry whose links form a circle would be followed forever.
         let mut visited = HashSet::from([self.start.clone(), page.url.clone()]);
         let mut prints = HashSet::from([page.print.clone()]);
-        let too_long = || Error::faulty("The registry's listing is too long");
         while page.named > 0 {
             if self.read > READ_MAX {
-                return Ok(self.end(Some(too_long())));
+                return Ok(self.end(Some(Error::faulty(TOO_LONG))));
             }
             // Checked before the next request, so that a full list costs no further page.
             if self.gathered.is_full(self.room) {
-                return self.without_room(too_long());
+                return self.without_room(Error::faulty(TOO_LONG));
             }
             let is_named = matches!(page.link, Ok(Some(_)));
             let next = match self.next_of(&mut page) {
@@ -203,8 +207,9 @@ impl<'a> ListWalk<'a> {
                 // A registry that ignores `last` repeats the same page, which is then the complete
                 // list.
                 let is_ignored = !is_named && matches!(page.link, Ok(None));
-                let repeats = || Error::faulty("The registry's listing repeats itself");
-                return Ok(self.end((!is_ignored).then(repeats)));
+                let gap =
+                    (!is_ignored).then(|| Error::faulty("The registry's listing repeats itself"));
+                return Ok(self.end(gap));
             }
         }
         Ok(self.end(None))
@@ -246,8 +251,10 @@ impl<'a> ListWalk<'a> {
     fn end(self, gap: Option<Error>) -> Names {
         let (names, older, unfit) = self.gathered.names();
         let unnamed = self.unnamed;
-        let odd = || Error::faulty(format!("{unnamed} elements of the listing are not names"));
-        let gap = gap.or_else(|| (unnamed > 0).then(odd));
+        let gap = gap.or_else(|| {
+            let message = format!("{unnamed} elements of the listing are not names");
+            (unnamed > 0).then(|| Error::faulty(message))
+        });
         Names { names, named: self.named, older, unfit, gap }
     }
 

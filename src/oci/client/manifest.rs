@@ -62,12 +62,11 @@ impl Manifest {
     /// Returns an error if the bytes are not a manifest, or if they take more memory than `room`
     /// allows.
     pub fn read(digest: Digest, bytes: Bytes, room: MemoryBudget) -> Result<Self> {
-        let not_one = |error: Error| {
-            let oversized = error.is_oversized();
-            let error = Error::faulty(format!("{digest} is not a manifest")).because(error);
+        let document = object(&bytes, room).map_err(|cause| {
+            let oversized = cause.is_oversized();
+            let error = Error::faulty(format!("{digest} is not a manifest")).because(cause);
             if oversized { error.oversized() } else { error }
-        };
-        let document = object(&bytes, room).map_err(not_one)?;
+        })?;
         Ok(Self { digest, document, bytes })
     }
 }

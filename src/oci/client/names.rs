@@ -64,8 +64,8 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for NamesPage<F> {
 }
 
 fn is_nothing(errors: &RawValue) -> bool {
-    let bare = |c: &char| !c.is_ascii_whitespace();
-    let text: String = errors.get().chars().filter(bare).take(5).collect();
+    let bare = errors.get().chars().filter(|c| !c.is_ascii_whitespace());
+    let text: String = bare.take(5).collect();
     matches!(text.as_str(), "null" | "[]" | "{}")
 }
 

@@ -1,4 +1,4 @@
-//! Single flight: concurrent callers with equal keys share one request.
+//! Single flight: concurrent callers with the same key share one request.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -11,84 +11,80 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::trace;
 
-type Answer<V> = Shared<BoxFuture<'static, Result<V>>>;
+type Flight<V> = Shared<BoxFuture<'static, Result<V>>>;
 
-/// Requests in flight by key. Results are not cached.
-pub struct Coalesced<K, V> {
-    under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
+/// Requests in flight by key. A result is not kept once it is returned.
+pub struct SingleFlight<K, V> {
+    in_flight: Arc<Mutex<HashMap<K, Flight<V>>>>,
 }
 
-impl<K, V> Default for Coalesced<K, V> {
+impl<K, V> Default for SingleFlight<K, V> {
     fn default() -> Self {
-        Self { under_way: Arc::default() }
+        Self { in_flight: Arc::default() }
     }
 }
 
-impl<K, V> Coalesced<K, V>
+impl<K, V> SingleFlight<K, V>
 where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Returns the result of the request in flight for this key, or starts `question`.
-    ///
-    /// A dropped future does not cancel the request: other callers and later ones still share it.
+    /// Joins the request in flight under this key, or starts this one. The request continues when
+    /// its callers leave.
     ///
     /// # Errors
-    /// The request's own failure, for each caller.
-    pub async fn ask<F>(&self, key: &K, question: impl FnOnce() -> F) -> Result<V>
+    /// Each caller gets the error of the request. `Internal` if the request panicked.
+    pub async fn ask<F>(&self, key: &K, request: impl FnOnce() -> F) -> Result<V>
     where
         F: Future<Output = Result<V>> + Send + 'static,
     {
-        let answer = {
-            let mut under_way = self.under_way.lock();
-            under_way.get(key).cloned().unwrap_or_else(|| {
-                let answer = self.begin(key, question());
-                under_way.insert(key.clone(), answer.clone());
-                answer
+        let flight = {
+            let mut in_flight = self.in_flight.lock();
+            in_flight.get(key).cloned().unwrap_or_else(|| {
+                let flight = self.start(key, request());
+                in_flight.insert(key.clone(), flight.clone());
+                flight
             })
         };
-        answer.await
+        flight.await
     }
 
-    /// Starts a request in a separate task, which continues when every caller has left.
-    fn begin(
+    /// Runs a request in a task of its own, so that it continues when its callers leave.
+    fn start(
         &self,
         key: &K,
-        question: impl Future<Output = Result<V>> + Send + 'static,
-    ) -> Answer<V> {
-        let end = End { under_way: Arc::clone(&self.under_way), key: key.clone() };
-        // The trace of the caller that starts the request is used; those that join it have their
-        // own.
+        request: impl Future<Output = Result<V>> + Send + 'static,
+    ) -> Flight<V> {
+        let landing = Landing { in_flight: Arc::clone(&self.in_flight), key: key.clone() };
+        // Logs name the caller that started the request.
         let task = tokio::spawn(trace::carried(trace::current(), async move {
-            let answer = question.await;
-            // Removed before the result is visible, so that no later caller joins a finished
-            // request.
-            drop(end);
-            answer
+            let result = request.await;
+            drop(landing);
+            result
         }));
-        let answered = async move {
+        let result = async move {
             task.await.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Internal, "A shared request was aborted").because(error))
             })
         };
-        answered.boxed().shared()
+        result.boxed().shared()
     }
 }
 
-/// Removes a request from the table on completion, and on a panic while no caller waits.
-struct End<K: Eq + Hash, V> {
-    under_way: Arc<Mutex<HashMap<K, Answer<V>>>>,
+/// Guard that removes a request when it ends, even by a panic without a waiting caller.
+struct Landing<K: Eq + Hash, V> {
+    in_flight: Arc<Mutex<HashMap<K, Flight<V>>>>,
     key: K,
 }
 
-impl<K: Eq + Hash, V> Drop for End<K, V> {
+impl<K: Eq + Hash, V> Drop for Landing<K, V> {
     fn drop(&mut self) {
-        self.under_way.lock().remove(&self.key);
+        self.in_flight.lock().remove(&self.key);
     }
 }
 
-/// A key component that is equal only to the same allocation: after a value is replaced, callers do
-/// not join a request that was made for the old value.
+/// Part of a key that equals only the same allocation: a caller that saw a newer value does not
+/// join a request for the old one.
 #[derive(Debug)]
 pub struct Same<T>(pub Arc<T>);
 
@@ -124,7 +120,7 @@ mod tests {
     async fn callers_at_the_same_time_share_one_question() {
         let (asked, callers) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let counts = Arc::new((asked, callers));
-        let questions: Coalesced<&str, usize> = Coalesced::default();
+        let questions: SingleFlight<&str, usize> = SingleFlight::default();
         let question = || {
             let counts = Arc::clone(&counts);
             async move {
@@ -145,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_goes_on_without_its_callers_and_may_break() {
-        let questions: Coalesced<(), u8> = Coalesced::default();
+        let questions: SingleFlight<(), u8> = SingleFlight::default();
         let (go, gone) = tokio::sync::oneshot::channel::<u8>();
         let asked = questions.ask(&(), || async { Ok(gone.await.unwrap()) });
         assert!(asked.now_or_never().is_none(), "its only caller leaves");
@@ -162,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn everyone_gets_the_failure_and_the_next_asks_again() {
-        let questions: Coalesced<(), ()> = Coalesced::default();
+        let questions: SingleFlight<(), ()> = SingleFlight::default();
         let fail = || async { Err(Error::faulty("no sense").because("line 1")) };
         for answer in join_all((0..3).map(|_| questions.ask(&(), fail))).await {
             assert_eq!(answer.unwrap_err().report(), "no sense: line 1");
