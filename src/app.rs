@@ -55,6 +55,9 @@ use crate::server::{Limits, Routers, Stop, serve};
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
+/// Target of this module's log lines: filters name it (docs/operations.md), so it stays as it was
+/// when the module was called `service`.
+pub(crate) const LOG_TARGET: &str = "extension_registry::service";
 /// How long archives that are complete may take to get to disk at the end.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// How long everything may take that comes after the drain. Supervisors are told to wait 15 s longer
@@ -134,7 +137,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
             }
         }
     }
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    config.warnings.iter().for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
     files::allow(&config.server);
     let listener = bind(&config.server).await?;
     let address = listener.local_addr()?;
@@ -142,7 +145,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         config.server.public_url.get_or_insert_with(|| PublicUrl::of_listener(address));
     }
     let most: usize = most_memory(&config).into_iter().map(|(_, bytes)| bytes).sum();
-    info!(mebibytes = most >> 20, "memory that the configured limits allow at most");
+    info!(target: LOG_TARGET, mebibytes = most >> 20, "memory that the configured limits allow at most");
     let limits = Limits {
         max_connections: config.server.max_connections,
         grace: config.server.shutdown_grace,
@@ -180,7 +183,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
     keepers.iter().for_each(|keepers| keepers.run(&mut sync));
-    info!(%address, version = build_info::LINE.as_str(), "serving");
+    info!(target: LOG_TARGET, %address, version = build_info::LINE.as_str(), "serving");
     if let Some(url) = config.server.public_url.as_ref().filter(|_| demo) {
         greeting::print(url, address, sample_count)?;
     }
@@ -196,7 +199,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         }
     };
     close(closing).await;
-    info!("stopped");
+    info!(target: LOG_TARGET, "stopped");
     Ok(())
 }
 
@@ -222,7 +225,7 @@ async fn asked_to_stop(stop: &mut watch::Receiver<Stop>) {
 async fn close(closing: impl Future<Output = ()>) {
     if timeout(CLOSE_MAX, closing).await.is_err() {
         let seconds = CLOSE_MAX.as_secs();
-        warn!(
+        warn!(target: LOG_TARGET,
             "stopping: state was not saved within {seconds} s; the next start uses the state saved before; check whether the disk or network mount of cache.state_dir hangs"
         );
     }
@@ -316,7 +319,7 @@ fn listen_for_signals(draining: Draining) -> io::Result<watch::Receiver<Stop>> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            info!(
+            info!(target: LOG_TARGET,
                 "SIGHUP is ignored: changed secret files are reloaded automatically; a changed configuration needs a restart"
             );
         }

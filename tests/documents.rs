@@ -131,21 +131,26 @@ fn the_documented_problems_are_those_of_config_check() {
 
 /// The configuration of the README, with servers of this machine in place of its hosts.
 #[tokio::test]
-async fn the_readmes_configuration_serves_gitea_and_a_registry() {
+async fn the_readmes_configuration_serves_two_organizations_and_a_registry() {
     let text = read("README.md");
     let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    assert!(block.lines().count() <= 10, "the README promises ten lines");
+    assert!(block.lines().count() <= 15, "the README promises fifteen lines");
     let dir = tempfile::tempdir().unwrap();
     let mut state = State::empty();
     state.create_released("aws_prov", "1.2.0", b"archive");
-    let gitea = FakeGitea::start(state).await;
+    let public = FakeGitea::start(state).await;
+    let mut state = State::empty();
+    state.create_released("aws_prov", "3.0.0", b"archive");
+    state.create_released("vault_taskserv", "1.0.0", b"archive");
+    let internal = FakeGitea::start(state).await;
     let played = PlayedRegistry::zot();
     let registry = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let tokens = dir.path().join("tokens").display().to_string();
     let mut config = block.to_owned();
+    assert!(config.contains(&format!("organization = \"{ORGANIZATION}\"")));
     for (shown, here) in [
-        ("https://gitea.example.com", gitea.url().as_str()),
-        ("provisioning-extensions", ORGANIZATION),
+        ("https://gitea.example.com", public.url().as_str()),
+        ("https://git.internal.example.com", internal.url().as_str()),
         ("registry.example.com", registry.url().trim_end_matches('/')),
         ("/app/tokens", &tokens),
     ] {
@@ -154,7 +159,7 @@ async fn the_readmes_configuration_serves_gitea_and_a_registry() {
     }
     fs::create_dir(&tokens).unwrap();
     for (file, secret) in [
-        ("gitea-token.txt", gitea.token::<String>("<read>")),
+        ("gitea-token.txt", internal.token::<String>("<read>")),
         ("oci-token.txt", canary::secret_for(&registry.url(), "oci")),
     ] {
         let path = dir.path().join("tokens").join(file);
@@ -163,15 +168,25 @@ async fn the_readmes_configuration_serves_gitea_and_a_registry() {
     }
     fs::write(dir.path().join("config.toml"), config).unwrap();
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-    let sources = ["gitea", "oci"];
-    for source in sources {
-        let path = format!("/extensions?source={source}");
+    for backend in ["public", "internal", "oci"] {
+        let path = format!("/extensions?backend={backend}");
         while running.get(&path).await.json().as_array().is_none_or(Vec::is_empty) {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }
-    let aws = running.get("/extensions/provider/aws").await.json();
-    assert_eq!((&aws["version"], &aws["source"]), (&"1.2.0".into(), &"gitea".into()));
+    for (path, version, source, backend) in [
+        ("/extensions/provider/aws", "1.2.0", "gitea", "public"),
+        ("/extensions/provider/aws?source=gitea", "1.2.0", "gitea", "public"),
+        ("/extensions/provider/aws?backend=internal", "3.0.0", "gitea", "internal"),
+        ("/extensions/taskserv/vault", "1.0.0", "gitea", "internal"),
+    ] {
+        let row = running.get(path).await.json();
+        let shown = [&row["version"], &row["source"], &row["backend"]];
+        assert_eq!(shown, [version, source, backend], "{path}: {row}");
+    }
+    let health = running.get("/health").await.json();
+    assert_eq!(health["backends"]["internal"]["kind"], "gitea", "{health}");
+    assert_eq!(health["backends"]["gitea"]["healthy"], true, "{health}");
 }
 
 /// The requests of a document to the demo, by path, each with the error that it shows below.

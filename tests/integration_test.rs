@@ -18,6 +18,7 @@ mod gitea;
 mod hostile;
 mod layouts;
 mod messages;
+mod named;
 mod oci;
 mod outbound;
 mod publish;

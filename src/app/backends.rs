@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing::warn;
 
+use crate::app::LOG_TARGET;
 use crate::app::receiver;
 use crate::app::rotation::Rotated;
 use crate::app::secrets;
@@ -86,7 +87,7 @@ impl Backends {
     fn check_upstream(&mut self, config: &BackendConfig) {
         let (path, Some((_, upstream))) = (&config.path, config.upstream()) else { return };
         if !upstream.verify_ssl {
-            warn!(
+            warn!(target: LOG_TARGET,
                 "{path}.verify_ssl is false: certificates are not checked, so tokens and archives can be intercepted"
             );
         }

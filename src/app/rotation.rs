@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::app::LOG_TARGET;
 use crate::app::secrets::FILE_MAX;
 use crate::files;
 use crate::files::lane::Lane;
@@ -64,8 +65,8 @@ fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) 
     let (key, path) = (&file.key, file.path.display());
     counted.reloaded(key, renewed.is_ok());
     match renewed {
-        Ok(()) => info!(%path, "{key}: the changed file is reloaded"),
-        Err(problem) => warn!(
+        Ok(()) => info!(target: LOG_TARGET, %path, "{key}: the changed file is reloaded"),
+        Err(problem) => warn!(target: LOG_TARGET,
             %path,
             "{key}: the changed file cannot be used; the previous content stays in use:  \
              {problem}"

@@ -8,6 +8,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use tracing::warn;
 
+use crate::app::LOG_TARGET;
 use crate::files;
 
 /// Largest file of secrets, in bytes: some hundred thousand clients' tokens.
@@ -39,7 +40,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
     let mode = readable(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
-        warn!(path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");
+        warn!(target: LOG_TARGET, path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");
     }
     Ok(())
 }

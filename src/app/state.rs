@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
+use crate::app::LOG_TARGET;
 use crate::catalog::Catalog;
 use crate::catalog::pins::keeper::DigestKeeper;
 use crate::catalog::snapshot::Fingerprints;
@@ -17,7 +18,7 @@ use crate::config::Config;
 /// Restores the state of the last run; `None`, with a warning, if no directory is configured.
 pub(super) async fn restored(config: &Config, catalog: &Arc<Catalog>) -> Option<Persisters> {
     let Some(dir) = &config.cache.state_dir else {
-        warn!(
+        warn!(target: LOG_TARGET,
             "cache.state_dir is not set: after a restart the catalog is empty until every backend has \
              been listed, and the owners of removed names are forgotten"
         );
@@ -43,7 +44,7 @@ fn warn_if_open_to_all(dir: &Path) {
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o002 != 0 {
         let path = dir.display();
-        warn!(
+        warn!(target: LOG_TARGET,
             %path,
             mode = format!("{mode:o}"),
             "cache.state_dir is writable by every user of this machine, who could change what is served after a restart; restrict it to the user of the service (chmod o-w {path})"

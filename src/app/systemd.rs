@@ -2,6 +2,7 @@
 //!
 //! Without `NOTIFY_SOCKET` in the environment nobody is told, and nothing is said of it.
 
+use crate::app::LOG_TARGET;
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 use tokio::time::interval;
 use tracing::warn;
@@ -32,6 +33,6 @@ pub(super) async fn keep_alive() {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = notify(state) {
-        warn!("cannot notify systemd of {state:?}: {error}");
+        warn!(target: LOG_TARGET, "cannot notify systemd of {state:?}: {error}");
     }
 }

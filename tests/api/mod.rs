@@ -21,5 +21,5 @@ mod storms;
 mod system;
 mod versions;
 mod visibility;
-mod webhooks;
+pub mod webhooks;
 mod zipf;

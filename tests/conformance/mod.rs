@@ -7,7 +7,7 @@ mod behaviors;
 mod evidence;
 mod gitea;
 mod naming;
-mod oci;
+pub mod oci;
 
 use std::sync::Arc;
 

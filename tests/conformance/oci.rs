@@ -32,7 +32,7 @@ fn repository(id: &ExtensionId) -> String {
 }
 
 /// One release of one archive in a store of its own.
-fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
+pub fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
     release_of(name, tag, description, &[("archive.tar.gz", archive)])
 }
 
