@@ -103,32 +103,32 @@ pub async fn carried<T>(trace: Option<Trace>, work: impl Future<Output = T>) -> 
 
 /// Parses trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`; ids of zeros are invalid.
 fn parse(text: &str) -> Option<(String, String)> {
-    let hex = |part: &str, length: usize| {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        part.len() == length && part.bytes().all(digit)
-    };
-    let some = |part: &str| part.bytes().any(|byte| byte != b'0');
     let mut parts = text.split('-');
     let (version, trace) = (parts.next()?, parts.next()?);
     let (parent, flags) = (parts.next()?, parts.next()?);
     // Versions after 00 may append fields, which are ignored (W3C Trace Context, section 3.2.4).
-    let sane = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-    let ids = hex(trace, 32) && some(trace) && hex(parent, 16) && some(parent) && hex(flags, 2);
-    (sane && ids).then(|| (trace.to_owned(), flags.to_owned()))
+    let sane = is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
+    let hex = is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
+    let ids = [trace, parent].iter().all(|id| id.bytes().any(|byte| byte != b'0'));
+    (sane && hex && ids).then(|| (trace.to_owned(), flags.to_owned()))
+}
+
+fn is_hex(part: &str, length: usize) -> bool {
+    part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns the first complete members of a list `key=value,…`. An invalid member invalidates the
 /// whole list, as the standard requires.
 fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
-    let keyed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(&byte);
-    let valued = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'=';
     let members = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut state = String::new();
     for member in members.filter(|member| !member.is_empty()).take(STATE_MEMBERS_MAX) {
         let (key, value) = member.split_once('=')?;
-        let sane = !key.is_empty() && key.bytes().all(keyed);
-        if !sane || value.is_empty() || !value.bytes().all(valued) {
+        let keyed = key.bytes().all(
+            |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@'),
+        );
+        let valued = value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'=');
+        if key.is_empty() || !keyed || value.is_empty() || !valued {
             return None;
         }
         if state.len() + 1 + member.len() > STATE_MAX {
@@ -176,12 +176,13 @@ mod tests {
         }
     }
 
+    fn state(lines: &[&str]) -> Option<String> {
+        let trace = Trace::new("r", Some(GIVEN), lines.iter().copied());
+        trace.tracestate().map(str::to_owned)
+    }
+
     #[test]
     fn what_tracing_systems_note_goes_on_whole_and_bounded() {
-        let state = |lines: &[&str]| {
-            let trace = Trace::new("r", Some(GIVEN), lines.iter().copied());
-            trace.tracestate().map(str::to_owned)
-        };
         let both = state(&["rojo=00f0, congo=t61 x", ",a@b=1"]);
         assert_eq!(both.as_deref(), Some("rojo=00f0,congo=t61 x,a@b=1"));
         for lines in [&[][..], &[""], &["a=1,b"], &["A=1"], &["a="], &["a=1=2"], &["a=1\u{7f}"]] {

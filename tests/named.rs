@@ -147,7 +147,10 @@ async fn six_backends_are_served_by_name() {
         let line = format!("extension_registry_backend_healthy{{backend=\"{name}\"}} 1");
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }
-    assert!(metrics.contains("extension_registry_backend_calls_total{backend=\"dc2\""), "{metrics}");
+    assert!(
+        metrics.contains("extension_registry_backend_calls_total{backend=\"dc2\""),
+        "{metrics}"
+    );
 
     // One organization fails: it alone is degraded.
     world.public.fault("/api/v1", Fault::html(500));

@@ -55,12 +55,10 @@ pub fn etag_of(artifact: &Artifact) -> String {
 
 /// Formats `Content-Disposition` with a file name that is safe on every system and in every header.
 pub(crate) fn disposition(file_name: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-') { c } else { '_' }
-    };
     let base = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     // Well below the 255 bytes that most file systems allow for a name.
-    let name: String = base.chars().map(safe).take(200).collect();
+    let name: String = base.chars().take(200).collect();
+    let name = name.replace(|c: char| !(c.is_ascii_alphanumeric() || "._+-".contains(c)), "_");
     // A leading dot would hide the file, and a leading dash looks like an option to shell tools.
     let name = name.trim_start_matches(['.', '-']);
     format!("attachment; filename=\"{}\"", if name.is_empty() { "extension" } else { name })

@@ -62,8 +62,8 @@ fn token(words: &[&str]) -> Result<ClientToken, &'static str> {
         [name, digest, expires] => (name, digest, Some(expires)),
         _ => return Err("two or three words"),
     };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if name.len() > NAME_MAX || !name.bytes().all(plain) {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if name.len() > NAME_MAX || !is_plain {
         return Err("a name is 1 to 64 of A-Z a-z 0-9 . _ -");
     }
     let digest = format!("{}:{digest}", Algorithm::Sha256.as_str());

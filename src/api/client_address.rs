@@ -87,16 +87,15 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 /// Returns the IPv4 client behind a translator (NAT64) or a tunnel (6to4, Teredo). All such clients
 /// share one IPv6 network.
 fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => {
-            Some(v4(high, low))
-        }
-        [0x2002, high, low, ..] => Some(v4(high, low)),
+    let (high, low) = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => (high, low),
         // Teredo stores the client's address with all bits inverted (RFC 4380, section 4).
-        [0x2001, 0, .., high, low] => Some(v4(!high, !low)),
-        _ => None,
-    }
+        [0x2001, 0, .., high, low] => (!high, !low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
 }
 
 /// Parses the entries of a header in order; `None` if the header is absent.

@@ -44,16 +44,13 @@ impl Coding {
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
         let ranges: Vec<(&str, f32)> =
             values.flat_map(|value| value.split(',')).map(weighed).collect();
-        let named = |name: &str| {
-            let range = ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name));
-            range.map(|(_, weight)| *weight)
-        };
-        let plain = named("identity").unwrap_or(0.0);
+        let plain = weight_of("identity", &ranges).unwrap_or(0.0);
         // Plain bytes win only with a weight above the codings', since encodings are computed once
         // and kept.
         let mut best = (plain.max(f32::MIN_POSITIVE), None);
         for coding in Self::ALL {
-            let weight = named(coding.as_str()).or_else(|| named("*")).unwrap_or(0.0);
+            let named = weight_of(coding.as_str(), &ranges);
+            let weight = named.or_else(|| weight_of("*", &ranges)).unwrap_or(0.0);
             if weight > best.0 || (best.1.is_none() && weight >= best.0) {
                 best = (weight, Some(coding));
             }
@@ -97,6 +94,11 @@ fn weighed(range: &str) -> (&str, f32) {
         part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))?.parse::<f32>().ok()
     });
     (name, weight.unwrap_or(1.0))
+}
+
+fn weight_of(name: &str, ranges: &[(&str, f32)]) -> Option<f32> {
+    let found = ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name));
+    found.map(|(_, weight)| *weight)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::api::request_id::{self, REQUEST_ID};
 use crate::api::request_limit::Overflow;
 use crate::api::request_log::{RequestRecord, count_stale, is_told};
 use crate::api::response_caches::CachedQuery as _;
-use crate::api::response_caches::extension::{CachedHit, ExtensionQuery};
+use crate::api::response_caches::extension::ExtensionQuery;
 use crate::api::state::ApiState;
 use crate::api::target::without_slash;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
@@ -178,8 +178,8 @@ impl FastPath {
         let ApiState { caches, catalog, metrics, .. } = &*self.state;
         let coding = self.around.coding(request.headers());
         let kept = caches.kept(catalog, &meaning.question, &meaning.key);
-        let at_hand = |kept: &CachedHit<'_>| coding.is_none_or(|coding| kept.is_at_hand(coding));
-        let Some(kept) = kept.filter(at_hand) else { return Either::Right(entered) };
+        let kept = kept.filter(|kept| coding.is_none_or(|coding| kept.is_at_hand(coding)));
+        let Some(kept) = kept else { return Either::Right(entered) };
         let answer = || {
             let (rendered, provenance) = kept.taken();
             metrics.extensions_served(1);
@@ -189,8 +189,10 @@ impl FastPath {
         // Many concurrent responses of one connection may wait in memory; with HTTP/1 there is only
         // one.
         let many = request.version() >= Version::HTTP_2;
-        let dressed = |refusal| self.dressed(refusal, request);
-        Either::Left(self.around.admission().admit_at_once(metrics, entered, many, answer, dressed))
+        let admission = self.around.admission();
+        Either::Left(admission.admit_at_once(metrics, entered, many, answer, |refusal| {
+            self.dressed(refusal, request)
+        }))
     }
 
     /// Responds on the normal path and remembers the parsed target.

@@ -22,13 +22,13 @@ pub fn one_reading(request: &Request) -> Result<(), Problem> {
 
 fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     let mut hosts = headers.get_all(HOST).iter();
-    let refused = |why: &str| Err(Problem::bad_request(format!("The header Host {why}")).closing());
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => refused("is there twice"),
-        (None, _) if version == Version::HTTP_11 => refused("is missing"),
-        (Some(host), None) if !is_authority(host) => refused("is not a host and port"),
-        _ => Ok(()),
-    }
+    let why = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => "is there twice",
+        (None, _) if version == Version::HTTP_11 => "is missing",
+        (Some(host), None) if !is_authority(host) => "is not a host and port",
+        _ => return Ok(()),
+    };
+    Err(Problem::bad_request(format!("The header Host {why}")).closing())
 }
 
 /// Returns true for a valid host with an optional port. An empty host is valid for targets without

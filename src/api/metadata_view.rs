@@ -5,7 +5,6 @@ use utoipa::ToSchema;
 
 use crate::api::views::{VersionView, asset_href};
 use crate::catalog::index::Entry;
-use crate::models::artifact::Artifact;
 use crate::models::extension::Release;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
@@ -84,13 +83,13 @@ impl<'a> MetadataView<'a> {
         public_url: Option<&PublicUrl>,
     ) -> Self {
         let (id, about) = (entry.id(), &release.about);
-        let asset = |file: &'a Artifact| AssetView {
+        let assets = release.assets.iter().map(|file| AssetView {
             id: file.key.as_str(),
             name: &file.file_name,
             size: file.known_size(),
             digest: file.digest.as_ref().map(ToString::to_string),
             href: asset_href(entry, release, asked, &file.key),
-        };
+        });
         Self {
             name: id.name.as_str(),
             r#type: id.extension_type.as_str(),
@@ -107,7 +106,7 @@ impl<'a> MetadataView<'a> {
                 first_digest: change.first.to_string(),
                 current_digest: change.now.as_ref().map(ToString::to_string),
             }),
-            assets: release.assets.iter().map(|file| asset(file)).collect(),
+            assets: assets.collect(),
         }
     }
 }

@@ -195,15 +195,16 @@ impl MiddlewareState {
                 let Ok(response) = inside.oneshot(request).await;
                 self.compressor.coded(response).await
             });
-            let answered = answering.catch_unwind().await;
-            let answered = answered.map(|response| watch_body(response, &self.metrics));
-            let answered = answered.unwrap_or_else(|panic| {
-                self.failure(panics::failure(&*panic, &self.metrics), &asked)
-            });
+            let answered = match answering.catch_unwind().await {
+                Ok(response) => watch_body(response, &self.metrics),
+                Err(panic) => self.failure(panics::failure(&*panic, &self.metrics), &asked),
+            };
             rendered(answered, as_details)
         };
-        let dressed = |refusal| self.failure(refusal, &asked);
-        self.admission.admit(&self.metrics, entered, request, answer, dressed).await
+        let admitted = self.admission.admit(&self.metrics, entered, request, answer, |refusal| {
+            self.failure(refusal, &asked)
+        });
+        admitted.await
     }
 
     /// Returns a failure with its body and the CORS headers that pages need to read it.

@@ -42,15 +42,18 @@ impl Renderer {
         if rows <= ROWS_AT_ONCE {
             return work();
         }
-        let failed = || Error::new(ErrorKind::Internal, "An answer cannot be rendered");
         let permit = Arc::clone(&self.0).acquire_owned().await;
-        let permit = permit.map_err(|error| failed().because(error))?;
+        let permit = permit.map_err(|error| unrendered().because(error))?;
         // The permit is returned together with the page: otherwise finished pages could accumulate
         // in memory faster than the connections take them.
         let made = spawn_blocking(move || (work(), permit)).await;
-        let (made, _permit) = made.map_err(|error| failed().because(error))?;
+        let (made, _permit) = made.map_err(|error| unrendered().because(error))?;
         made
     }
+}
+
+fn unrendered() -> Error {
+    Error::new(ErrorKind::Internal, "An answer cannot be rendered")
 }
 
 /// Compresses large responses on blocking threads.

@@ -1,7 +1,8 @@
-//! Parts of the OpenAPI contract common to all operations: responses and headers added by
-//! middleware.
+//! Parts of the OpenAPI contract common to several operations: shared responses, and the responses
+//! and headers added by middleware.
 
-use utoipa::PartialSchema as _;
+use std::collections::BTreeMap;
+
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Type;
@@ -9,11 +10,13 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{
     Content, ContentBuilder, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
+use utoipa::{IntoResponses, PartialSchema as _};
 
-use crate::api::problem::ProblemDetails;
+use crate::api::problem::{ErrorBody, ProblemDetails};
 
 const TOKEN: &str = "client_token";
 const PROBLEM: &str = "application/problem+json";
+const ERROR_SCHEMA: &str = "ErrorBody";
 const PROBLEM_SCHEMA: &str = "ProblemDetails";
 
 /// Response headers added by middleware, with their descriptions.
@@ -48,6 +51,39 @@ const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
     ("503", "Overloaded", "The server is at its request limit", &["Retry-After"]),
 ];
 
+/// Responses of lists and searches besides 200.
+pub struct ListResponses;
+
+impl IntoResponses for ListResponses {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described([
+            ("304", "Not modified"),
+            ("400", "A parameter is invalid"),
+            ("503", "No backend of the request was read yet"),
+        ])
+    }
+}
+
+/// Responses of requests for one extension besides 200.
+pub struct ReadResponses;
+
+impl IntoResponses for ReadResponses {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described([
+            ("304", "Not modified"),
+            ("400", "A parameter is invalid"),
+            ("404", "No such extension or version"),
+            ("502", "A backend refused the credentials or sent an invalid response"),
+            ("503", "The owner of the name is not determined yet"),
+            ("504", "A backend did not answer in time"),
+        ])
+    }
+}
+
+fn described<const N: usize>(responses: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
+    responses.map(|(status, text)| (status.to_owned(), Response::new(text).into())).into()
+}
+
 /// Adds the responses and headers of the middleware to every operation.
 pub fn complete(contract: &mut OpenApi) {
     let components = contract.components.get_or_insert_default();
@@ -58,19 +94,20 @@ pub fn complete(contract: &mut OpenApi) {
         let failure = failure(description, headers);
         components.responses.insert(name.to_owned(), RefOr::T(failure));
     }
+    components.schemas.insert(ERROR_SCHEMA.to_owned(), ErrorBody::schema());
     components.schemas.insert(PROBLEM_SCHEMA.to_owned(), ProblemDetails::schema());
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme(TOKEN, bearer);
-    for (path, item) in &mut contract.paths.paths {
+    for item in contract.paths.paths.values_mut() {
         let operations = [item.get.as_mut(), item.post.as_mut()];
-        operations.into_iter().flatten().for_each(|operation| surround(path, operation));
+        operations.into_iter().flatten().for_each(surround);
     }
 }
 
-fn surround(path: &str, operation: &mut Operation) {
-    let open = path.contains("/health");
-    let signed = path.contains("/webhooks/");
-    if !open && !signed {
+fn surround(operation: &mut Operation) {
+    let open = has_tag(operation, "health");
+    let of_catalog = has_tag(operation, "extensions");
+    if !open && !has_tag(operation, "webhooks") {
         // Both alternatives are valid: the configuration decides if tokens are required.
         let token = SecurityRequirement::new(TOKEN, Vec::<String>::new());
         operation.security = Some(vec![SecurityRequirement::default(), token]);
@@ -78,32 +115,36 @@ fn surround(path: &str, operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     for (status, name, ..) in FAILURES {
         if !open || matches!(status, "414" | "431") {
-            let response = || RefOr::Ref(Ref::from_response_name(name));
             // A handler that documents the status itself describes it better.
-            responses.entry(status.to_owned()).or_insert_with(response);
+            let response = responses.entry(status.to_owned());
+            response.or_insert_with(|| RefOr::Ref(Ref::from_response_name(name)));
         }
     }
     for (status, response) in responses {
         // References point at the failures above, which have their headers already.
         let RefOr::T(response) = response else { continue };
         if status.starts_with(['4', '5']) {
-            response.content = [("application/json", "ErrorBody"), (PROBLEM, PROBLEM_SCHEMA)]
+            response.content = [("application/json", ERROR_SCHEMA), (PROBLEM, PROBLEM_SCHEMA)]
                 .map(|(media, schema)| (media.to_owned(), RefOr::T(content(schema))))
                 .into_iter()
                 .collect();
         }
         let limited: &[&str] = if open { &[] } else { &LIMITED };
         let retry: &[&str] = if status == "503" && !open { &["Retry-After"] } else { &[] };
-        let known = response.headers.contains_key("ETag") && path.contains("/extensions");
+        let known = of_catalog && response.headers.contains_key("ETag");
         let known: &[&str] = if known { &OF_CATALOG } else { &[] };
         refer(response, &[&ALWAYS, limited, retry, known].concat());
     }
 }
 
+fn has_tag(operation: &Operation, tag: &str) -> bool {
+    operation.tags.iter().flatten().any(|one| one == tag)
+}
+
 fn failure(description: &str, headers: &[&str]) -> Response {
     let response = ResponseBuilder::new()
         .description(description)
-        .content("application/json", content("ErrorBody"))
+        .content("application/json", content(ERROR_SCHEMA))
         .content(PROBLEM, content(PROBLEM_SCHEMA));
     let mut response = response.build();
     refer(&mut response, &[&ALWAYS, headers].concat());

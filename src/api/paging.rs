@@ -54,9 +54,10 @@ impl Page {
             places.push(("next", next));
         }
         places.push(("last", last));
-        let link =
-            |(name, offset)| format!("<{}>; rel=\"{name}\"", self.target(path, others, offset));
-        Some(places.into_iter().map(link).collect::<Vec<_>>().join(", "))
+        let links = places.into_iter().map(|(name, offset)| {
+            format!("<{}>; rel=\"{name}\"", self.target(path, others, offset))
+        });
+        Some(links.collect::<Vec<_>>().join(", "))
     }
 
     fn target(&self, path: &str, others: &[(&str, &str)], offset: usize) -> String {

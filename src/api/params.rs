@@ -1,49 +1,45 @@
-//! Parameters for the OpenAPI contract; `extract.rs` parses them.
+//! Parameters of path and query: the fields are parsed, and described in the OpenAPI contract.
 
+use serde::Deserialize;
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{Object, ObjectBuilder};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::api::paging::{LIMIT_MAX, LIST_LIMIT, SEARCH_LIMIT};
+use crate::api::paging::{LIMIT_MAX, Page};
+use crate::api::problem::Problem;
+use crate::catalog::Catalog;
+use crate::catalog::resolve::VersionRange;
+use crate::models::backend_id::BackendName;
+use crate::models::backend_kind::BackendKind;
+use crate::models::naming::{ExtensionId, ExtensionType};
+use crate::models::scope::Scope;
+use crate::models::tag::Tag;
 
-/// Type of an extension.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum TypeName {
-    /// Access to a cloud or a hypervisor
-    Provider,
-    /// Installation and operation of one service
-    Taskserv,
-    /// A combination of several services
-    Cluster,
-}
-
-/// Kind of a backend.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum SourceName {
-    /// Releases of an organization
-    Gitea,
-    /// A namespace of a registry
-    Oci,
-    /// A directory of image layouts
-    Local,
-}
+/// Maximum length of a search query, in characters.
+const QUERY_MAX: usize = 200;
 
 /// `{type}/{name}`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct IdParams {
     /// Type of the extension
-    #[param(inline)]
-    pub r#type: TypeName,
+    #[param(inline, value_type = ExtensionType)]
+    r#type: String,
     /// Name of the extension; case is ignored
     #[param(max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    pub name: String,
+    name: String,
+}
+
+impl IdParams {
+    pub(super) fn id(&self) -> Result<ExtensionId, Problem> {
+        let extension_type = self.r#type.parse().map_err(bad_request)?;
+        let name = self.name.parse().map_err(bad_request)?;
+        Ok(ExtensionId { name, extension_type })
+    }
 }
 
 /// `{version}`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct VersionPathParam {
     /// A tag, a version, or `latest`; a slash as `%2F`
@@ -51,11 +47,11 @@ pub struct VersionPathParam {
         max_length = 255,
         pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*$"
     )]
-    pub version: String,
+    pub(super) version: String,
 }
 
 /// `?version=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct VersionQueryParam {
     /// A tag or a version; `latest` unless given
@@ -63,120 +59,196 @@ pub struct VersionQueryParam {
         max_length = 255,
         pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*$"
     )]
-    pub version: Option<String>,
+    version: Option<String>,
+}
+
+impl VersionQueryParam {
+    pub(super) fn tag(&self) -> Result<Tag, Problem> {
+        self.version.as_deref().unwrap_or("latest").parse().map_err(bad_request)
+    }
 }
 
 /// `?tag=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TagParam {
     /// With `latest`: a tag that cannot be written in a path
-    pub tag: Option<String>,
+    pub(super) tag: Option<String>,
 }
 
 /// `?asset=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AssetParam {
     /// One file of the release instead of its archive, by id or by name
-    pub asset: Option<String>,
+    pub(super) asset: Option<String>,
+}
+
+/// `?type=`
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TypeParam {
+    /// Only extensions of this type
+    #[param(inline, value_type = Option<ExtensionType>)]
+    r#type: Option<String>,
+}
+
+impl TypeParam {
+    pub(super) fn extension_type(&self) -> Result<Option<ExtensionType>, Problem> {
+        self.r#type.as_deref().map(str::parse).transpose().map_err(bad_request)
+    }
 }
 
 /// `?source=` and `?backend=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ScopeParams {
-    /// Ask the backends of this kind instead of the owner
-    #[param(inline)]
-    pub source: Option<SourceName>,
-    /// Ask the backend of this name instead of the owner
+    /// Only the backends of this kind, whichever owns the name
+    #[param(inline, value_type = Option<BackendKind>)]
+    source: Option<String>,
+    /// Only the backend of this name, whichever owns the name
     #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
-    pub backend: Option<String>,
+    backend: Option<String>,
 }
 
-/// Filters of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct FilterParams {
-    /// Only extensions of this type
-    #[param(inline)]
-    pub r#type: Option<TypeName>,
-    /// Only what the backends of this kind have
-    #[param(inline)]
-    pub source: Option<SourceName>,
-    /// Only what the backend of this name has
-    #[param(max_length = 32, pattern = "^[a-z][a-z0-9-]*$")]
-    pub backend: Option<String>,
+impl ScopeParams {
+    pub(super) fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
+        let kind: Option<BackendKind> =
+            self.source.as_deref().map(str::parse).transpose().map_err(bad_request)?;
+        let name: Option<BackendName> =
+            self.backend.as_deref().map(str::parse).transpose().map_err(bad_request)?;
+        let Some(name) = name else { return Ok(kind.map_or(Scope::All, Scope::Kind)) };
+        let Some(backend) = catalog.backends().find(|backend| backend.name() == name) else {
+            return Ok(Scope::Nothing);
+        };
+        if let Some(kind) = kind.filter(|kind| *kind != backend.kind()) {
+            let message = format!(
+                "backend {name} is of the kind {}, not {kind}; give source or backend alone",
+                backend.kind()
+            );
+            return Err(Problem::bad_request(message));
+        }
+        Ok(catalog.scope_of(backend))
+    }
 }
 
-/// `?limit=` and `?offset=` of the list of all extensions.
-#[derive(IntoParams)]
+/// `?limit=` and `?offset=`, with the default of `limit`.
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct ListPageParams {
-    /// Rows of a page
-    #[param(schema_with = list_limit)]
-    pub limit: Option<u64>,
-    /// Rows before the page
-    #[param(schema_with = offset)]
-    pub offset: Option<u64>,
+pub struct PageParams<const LIMIT: usize> {
+    #[param(schema_with = limit_schema::<LIMIT>)]
+    limit: Option<String>,
+    #[param(schema_with = offset_schema)]
+    offset: Option<String>,
 }
 
-/// `?limit=` and `?offset=` of a search.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct SearchPageParams {
-    /// Rows of a page
-    #[param(schema_with = search_limit)]
-    pub limit: Option<u64>,
-    /// Rows before the page
-    #[param(schema_with = offset)]
-    pub offset: Option<u64>,
+impl<const LIMIT: usize> PageParams<LIMIT> {
+    pub(super) fn page(&self) -> Result<Page, Problem> {
+        let limit = self.limit.as_deref().map_or(Some(LIMIT), whole_number);
+        let offset = self.offset.as_deref().map_or(Some(0), whole_number);
+        Ok(Page {
+            limit: limit.filter(|limit| *limit <= LIMIT_MAX).ok_or_else(|| {
+                Problem::bad_request(format!("limit must be a whole number from 0 to {LIMIT_MAX}"))
+            })?,
+            offset: offset
+                .ok_or_else(|| Problem::bad_request("offset must be a whole number, 0 or more"))?,
+        })
+    }
 }
 
 /// `?q=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct QueryParam {
     /// Words to find, 1 to 200 characters, not blank
-    #[param(min_length = 1, max_length = 200, pattern = "[^\\s\\u0085]")]
-    pub q: String,
+    #[param(min_length = 1, max_length = 200, pattern = "[^\\s\\u0085]", required)]
+    #[serde(default)]
+    q: String,
+}
+
+impl QueryParam {
+    pub(super) fn words(self) -> Result<String, Problem> {
+        // Counted in characters: the limit must not depend on the script of the query.
+        if self.q.trim().is_empty() || self.q.chars().count() > QUERY_MAX {
+            let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
+            return Err(Problem::bad_request(message));
+        }
+        Ok(self.q)
+    }
 }
 
 /// `?constraint=` and `?prerelease=`
-#[derive(IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RangeParams {
     /// A range as Cargo writes it: `^1.2`, `~1.2.3`, `1.2.*`, `=1.2.3`, `>=1.2, <2`
     #[param(
         min_length = 1,
         max_length = 200,
-        pattern = "^(\\*|(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}(, ?(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}){0,15})$"
+        pattern = "^(\\*|(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}(, ?(=|>|>=|<|<=|~|\\^)?(0|[1-9][0-9]{0,17})(\\.(0|[1-9][0-9]{0,17})){0,2}){0,15})$",
+        required
     )]
-    pub constraint: String,
+    #[serde(default)]
+    constraint: String,
     /// Allow a pre-release to be selected
-    #[param(default = false)]
-    pub prerelease: Option<bool>,
+    #[param(value_type = Option<bool>, default = false)]
+    prerelease: Option<String>,
 }
 
-fn list_limit() -> Object {
-    limit(LIST_LIMIT)
+impl RangeParams {
+    pub(super) fn range(&self) -> Result<VersionRange, Problem> {
+        let constraint = self.constraint.parse().map_err(bad_request)?;
+        let prereleases = self.prerelease.as_deref().unwrap_or("false");
+        let prereleases = prereleases
+            .parse()
+            .map_err(|_| Problem::bad_request("prerelease must be true or false"))?;
+        Ok(VersionRange { constraint, prereleases })
+    }
 }
 
-fn search_limit() -> Object {
-    limit(SEARCH_LIMIT)
+pub(super) fn bad_request(error: impl ToString) -> Problem {
+    Problem::bad_request(error.to_string())
 }
 
-// Schemas built by hand need their own description.
-fn limit(default: usize) -> Object {
-    whole_number("Rows of a page", default).maximum(Some(LIMIT_MAX)).build()
+/// Parses a whole number. A number that overflows counts as the largest one, as it exceeds any
+/// list.
+fn whole_number(text: &str) -> Option<usize> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
+impl PartialSchema for ExtensionType {
+    fn schema() -> RefOr<Schema> {
+        words("Type of an extension.", Self::ALL.map(Self::as_str))
+    }
+}
+
+impl ToSchema for ExtensionType {}
+
+impl PartialSchema for BackendKind {
+    fn schema() -> RefOr<Schema> {
+        words("Kind of a backend.", Self::ALL.map(Self::as_str))
+    }
+}
+
+impl ToSchema for BackendKind {}
+
+fn words<const N: usize>(description: &str, words: [&'static str; N]) -> RefOr<Schema> {
+    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+    schema.description(Some(description)).into()
+}
+
+fn limit_schema<const LIMIT: usize>() -> Object {
+    number_schema("Rows of a page", LIMIT).maximum(Some(LIMIT_MAX)).build()
 }
 
 /// Unbounded: OpenAPI has no format for integers of any size.
-fn offset() -> Object {
-    whole_number("Rows before the page", 0).build()
+fn offset_schema() -> Object {
+    number_schema("Rows before the page", 0).build()
 }
 
-fn whole_number(description: &str, default: usize) -> ObjectBuilder {
+// Schemas built by hand need their own description.
+fn number_schema(description: &str, default: usize) -> ObjectBuilder {
     let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
     schema.default(Some(default.into())).description(Some(description))
 }

@@ -71,10 +71,10 @@ fn list_of(rest: &str) -> Option<String> {
 /// characters, which are not repeated in the response.
 fn routed(path: String, templates: &Templates) -> Option<String> {
     let template = templates.of(&path);
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
     match template {
         UNMATCHED => None,
-        _ if path.len() <= SHOWN_MAX && path.bytes().all(is_plain) => Some(path),
+        _ if is_plain && path.len() <= SHOWN_MAX => Some(path),
         template => Some(template.to_owned()),
     }
 }

@@ -203,10 +203,8 @@ impl IntoResponse for Problem {
 /// Returns true if the client accepts problem details (RFC 9457).
 #[must_use]
 pub fn wants_details(request: &HeaderMap) -> bool {
-    let named = |accept: &HeaderValue| {
-        accept.to_str().is_ok_and(|text| text.contains("application/problem+json"))
-    };
-    request.get_all(ACCEPT).iter().any(named)
+    let mut accepted = request.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepted.any(|text| text.contains("application/problem+json"))
 }
 
 /// Adds the body to every error response: those of handlers, bare rejections of axum, and panics.

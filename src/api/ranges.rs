@@ -20,10 +20,10 @@ pub enum WantedRange {
 /// Parses `Range` and `If-Range` for an artifact of this size and strong entity tag.
 #[must_use]
 pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> WantedRange {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // A range of a replaced artifact would be appended to bytes of the old one.
-    let other_artifact = headers.contains_key(IF_RANGE) && text(IF_RANGE) != Some(etag);
-    match text(RANGE).and_then(|range| range.strip_prefix("bytes=")) {
+    let other_artifact = headers.get(IF_RANGE).is_some_and(|value| value != etag);
+    let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
+    match range.and_then(|range| range.strip_prefix("bytes=")) {
         Some(range) if !other_artifact => part(range.trim(), size).unwrap_or(WantedRange::Whole),
         _ => WantedRange::Whole,
     }

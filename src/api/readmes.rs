@@ -187,7 +187,7 @@ impl Readmes {
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
         let (catalog, rules) = (Arc::clone(catalog), self.rules);
         let mut shared = true;
-        let question = || {
+        let answer = self.questions.ask(&key, || {
             shared = false;
             async move {
                 // A caller that missed just before the previous request completed arrives here just
@@ -209,8 +209,8 @@ impl Readmes {
                 named.put(wanted.key(), weight, NamedRelease { wanted, release, readme }, |_| true);
                 Ok(answer)
             }
-        };
-        let answer = self.questions.ask(&key, question).await;
+        });
+        let answer = answer.await;
         if shared {
             self.counters().coalesced();
         }

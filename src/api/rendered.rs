@@ -33,10 +33,9 @@ impl Rendered {
     /// # Errors
     /// The value is not serializable, which does not occur in this crate.
     pub fn json(value: &impl Serialize) -> Result<Self> {
-        let internal = |error: serde_json::Error| {
+        let body = serde_json::to_vec(value).map_err(|error| {
             Error::new(ErrorKind::Internal, "An answer cannot be rendered").because(error)
-        };
-        let body = serde_json::to_vec(value).map_err(internal)?;
+        })?;
         // `serde_json` doubles its buffer while writing. A copy of the exact length keeps memory
         // accounting true.
         Ok(Self::bytes(Bytes::copy_from_slice(&body)))

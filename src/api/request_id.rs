@@ -18,11 +18,12 @@ const REQUEST_ID_MAX: usize = 128;
 pub fn of(headers: &HeaderMap) -> HeaderValue {
     // The id is written to the log and echoed in a header, so it must not contain separators or
     // controls.
-    let sane = |id: &&HeaderValue| {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-        (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
-    };
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(made_id)
+    let given = headers.get(REQUEST_ID).filter(|id| {
+        let mut bytes = id.as_bytes().iter();
+        (1..=REQUEST_ID_MAX).contains(&id.len())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+    });
+    given.cloned().unwrap_or_else(made_id)
 }
 
 /// Returns the trace of a request with this id.

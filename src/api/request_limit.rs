@@ -118,10 +118,11 @@ impl RequestPermit {
             return None;
         }
         // Moved into the body, so that both are released when the body is dropped.
-        let held = move |error| {
-            let _held = (&self, &weight);
-            error
-        };
-        Some(response.map(|body| Body::new(body.map_err(held))))
+        Some(response.map(|body| {
+            Body::new(body.map_err(move |error| {
+                let _held = (&self, &weight);
+                error
+            }))
+        }))
     }
 }

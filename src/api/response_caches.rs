@@ -120,11 +120,11 @@ impl ResponseCaches {
             return Ok((hit.value, Provenance::kept(catalog, scope, None, hit.age)));
         }
         let (revision, public_url) = (view.revision, self.public_url.clone());
-        let make = || async move {
+        let filled = self.lists.fill(catalog, key, revision, || async move {
             let value = Arc::new(ListCache::new(&view, extension_type, scope, public_url));
             Ok(Computed { value, whole: true, lacking: Vec::new() })
-        };
-        let filled = self.lists.fill(catalog, key, revision, make).await?;
+        });
+        let filled = filled.await?;
         Ok((filled.value, Provenance::asked(catalog, scope, None, filled.lacking)))
     }
 
@@ -155,8 +155,10 @@ impl ResponseCaches {
         // Taken before the read: a change during the read then keeps its result out of the cache.
         let generation = generation(&view, id, scope);
         let (question, public_url) = (question.clone(), self.public_url.clone());
-        let make = || question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read());
-        let filled = caches.fill(catalog, key, generation, make).await?;
+        let filled = caches.fill(catalog, key, generation, || {
+            question.answer(Arc::clone(catalog), public_url, Deadline::of_a_read())
+        });
+        let filled = filled.await?;
         Ok((filled.value.rendered, Provenance::asked(catalog, scope, Some(id), filled.lacking)))
     }
 }

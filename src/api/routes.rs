@@ -35,7 +35,8 @@ use crate::models::backend_id::BackendId;
     tags(
         (name = "extensions", description = "Extensions, their versions and archives"),
         (name = "webhooks", description = "Webhooks of backends"),
-        (name = "system", description = "Health, metrics and documentation"),
+        (name = "health", description = "Health of the service and its backends"),
+        (name = "system", description = "Metrics, cache statistics and this contract"),
     ),
 )]
 struct Contract;

@@ -153,14 +153,16 @@ impl<'a> VersionView<'a> {
     ) -> Self {
         let href = href(entry.id(), entry.extension.name_of(release), asked);
         let artifact = release.artifact.chosen();
-        let own = || public_url.map_or_else(|| href.clone(), |public_url| public_url.at(&href));
         Self {
             version: release.version.as_str(),
             // Some backends report fractions of a second. They affect the order of releases but are
             // not shown.
             published_at: release.published_at.map(|at| format!("{at:.0}")),
-            download_url: artifact
-                .map(|artifact| artifact.url.as_deref().map_or_else(own, ToOwned::to_owned)),
+            download_url: artifact.map(|artifact| match (artifact.url.as_deref(), public_url) {
+                (Some(url), _) => url.to_owned(),
+                (None, Some(public_url)) => public_url.at(&href),
+                (None, None) => href.clone(),
+            }),
             size: artifact.and_then(|artifact| artifact.known_size()),
             tag: release.tag.as_str(),
             prerelease: release.is_prerelease(),

@@ -44,11 +44,11 @@ impl WebhookLimit {
     /// Creates permits for each of the given backends.
     #[must_use]
     pub fn of(backends: impl Iterator<Item = BackendId>) -> Self {
-        let room = || BackendLimit {
-            places: Arc::new(Semaphore::new(READ_AT_ONCE)),
-            shares: Mutex::default(),
-        };
-        Self(backends.map(|backend| (backend, room())).collect())
+        let limits = backends.map(|backend| {
+            let places = Arc::new(Semaphore::new(READ_AT_ONCE));
+            (backend, BackendLimit { places, shares: Mutex::default() })
+        });
+        Self(limits.collect())
     }
 
     /// Acquires a permit for a body; `None` after three seconds without a free one.

@@ -62,14 +62,12 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
 /// It cannot be read, or is no list of tokens. Names the file, and nothing of its content.
 pub(super) fn client_tokens(path: &Path) -> io::Result<ClientTokens> {
     secrets::readable(path)?;
-    let invalid = |problem: InvalidTokens| {
-        let message = format!("{}: {problem}", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, message)
-    };
     let text = files::text_named(path, secrets::FILE_MAX).map_err(|error| {
         io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))
     })?;
-    text.parse().map_err(invalid)
+    text.parse().map_err(|problem: InvalidTokens| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {problem}", path.display()))
+    })
 }
 
 #[cfg(test)]

@@ -27,9 +27,10 @@ const MANIFESTS: usize = 72 * MIB;
 pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let server = &config.server;
     let remote = config.backends.iter().filter_map(BackendConfig::upstream);
-    let remote = remote.map(|(_, upstream)| upstream.max_concurrency);
+    let concurrency: Vec<usize> = remote.map(|(_, upstream)| upstream.max_concurrency).collect();
+    let requests = concurrency.iter().sum::<usize>() * http::QUESTION_BYTES
+        + concurrency.len() * http::LARGE_ANSWER_BYTES;
     let backends = config.backends.len();
-    let questions = |most: usize| most * http::QUESTION_BYTES + http::LARGE_ANSWER_BYTES;
     let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
     let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
     let manifests = registries.count() * MANIFESTS;
@@ -42,7 +43,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
         ("large responses being sent", LARGE_KIB * KIB),
         ("downloads", buffers::BYTES_MAX),
-        ("requests to backends", remote.map(questions).sum()),
+        ("requests to backends", requests),
         ("notices", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]
 }

@@ -19,7 +19,7 @@ pub(super) const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// It cannot be read; the message names the file, its owner and us.
 pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
-    let refused = |error: io::Error| {
+    let opened = files::open_named(path).map_err(|error| {
         let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
             (Ok(file), Ok(us)) => {
                 format!(" (owner: user {}; the service runs as user {})", file.uid(), us.uid())
@@ -27,9 +27,8 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
             _ => String::new(),
         };
         io::Error::new(error.kind(), format!("{} cannot be read{who}: {error}", path.display()))
-    };
-    let (_, metadata) = files::open_named(path).map_err(refused)?;
-    Ok(metadata.permissions())
+    });
+    opened.map(|(_, metadata)| metadata.permissions())
 }
 
 /// Checks that a file of secrets is there and can be read; warns if others can read it too, which

@@ -124,8 +124,10 @@ pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
         return Ok((buffer, length));
     }
     let file = Arc::clone(file);
-    let read = move || file.read_at(buffer.as_mut(), at).map(|length| (buffer, length));
-    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    let read = tokio::task::spawn_blocking(move || {
+        file.read_at(buffer.as_mut(), at).map(|length| (buffer, length))
+    });
+    read.await.map_err(io::Error::other)?
 }
 
 impl fmt::Debug for Download {
@@ -182,11 +184,10 @@ mod tests {
     use super::*;
 
     fn checked(download: Download, size: u64) -> Download {
-        let judge = |found: Digest| {
+        download.verified(size, Algorithm::Sha256, |found: Digest| {
             let good = found == Digest::sha256(b"abcdef") || found == Digest::sha256(b"");
             if good { Ok(()) } else { Err(Error::faulty(format!("its digest is {found}"))) }
-        };
-        download.verified(size, Algorithm::Sha256, judge)
+        })
     }
 
     fn download(pieces: &[&'static str]) -> Download {

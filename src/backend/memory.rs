@@ -196,13 +196,12 @@ fn part_of(archive: &Bytes, range: Option<Range<u64>>) -> Result<Bytes> {
         return Ok(archive.clone());
     };
     let size = archive.len() as u64;
-    let outside =
-        || Error::new(ErrorKind::RangeNotSatisfiable { size }, "Range outside the artifact");
-    if range.start >= range.end || range.end > size {
-        return Err(outside());
+    match (usize::try_from(range.start), usize::try_from(range.end)) {
+        (Ok(start), Ok(end)) if start < end && end <= archive.len() => {
+            Ok(archive.slice(start..end))
+        }
+        _ => Err(Error::new(ErrorKind::RangeNotSatisfiable { size }, "Range outside the artifact")),
     }
-    let index = |at: u64| usize::try_from(at).map_err(|_| outside());
-    Ok(archive.slice(index(range.start)?..index(range.end)?))
 }
 
 #[cfg(test)]

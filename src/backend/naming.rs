@@ -22,8 +22,9 @@ pub fn naming_faults(found: impl IntoIterator<Item = (String, String)>) -> Vec<F
     let others = (more > 0)
         .then(|| ("*".to_owned(), format!("{more} more repositories nearly fit the naming")));
     let named = found.into_iter().take(NAMED_MAX).chain(others);
-    let fault = |(repository, reason)| Fault { repository, subject: FaultSubject::Naming, reason };
-    named.map(fault).collect()
+    named
+        .map(|(repository, reason)| Fault { repository, subject: FaultSubject::Naming, reason })
+        .collect()
 }
 
 #[cfg(test)]

@@ -233,12 +233,12 @@ impl Artifacts {
         // Judged before the last byte is passed on, so that a client never gets all of a bad file.
         let (size, algorithm) = (wanted.artifact.size, algorithm_of(&wanted.artifact));
         let this = Arc::clone(self);
-        let judge = move |found: Digest| {
+        let opened = opened.verified(size, algorithm, move |found: Digest| {
             this.judge(&wanted, &found)?;
             (wanted.witness)(&found);
             Ok(())
-        };
-        opened.verified(size, algorithm, judge).begun().await
+        });
+        opened.begun().await
     }
 
     /// Checks a digest against the expected one.

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use crate::backend::contact::{BreakerState, Contact};
+use crate::backend::contact::BreakerState;
 use crate::backend::{Backend, Fault};
 use crate::catalog::evidence::EvidenceCell;
 use crate::catalog::lookups::LookupBudget;
@@ -125,8 +125,9 @@ impl BackendHandle {
         let Some(mut contact) = self.backend.contact() else { return pending().await };
         // The breaker may still be closed when the failure arrives, so an opening is awaited first.
         for closed in [false, true] {
-            let reached = |contact: &Contact| (contact.breaker == BreakerState::Closed) == closed;
-            if contact.wait_for(reached).await.is_err() {
+            let reached =
+                contact.wait_for(|contact| (contact.breaker == BreakerState::Closed) == closed);
+            if reached.await.is_err() {
                 // The sender is gone, so no change will come; the caller has a timeout.
                 pending().await
             }

@@ -128,10 +128,10 @@ impl EvidenceCell {
     pub(crate) fn keep(&self, exists: impl Fn(&ExtensionId) -> bool) {
         let mut evidence = self.0.write();
         evidence.incomplete.retain(&exists);
-        let of_one = |repository: &str| repository.parse::<ExtensionId>().ok();
         // A listing's own faults concern no single extension, so they stay.
         evidence.faults.replace(Vec::new(), |repository, subject| {
-            *subject != FaultSubject::Listing && of_one(repository).is_some_and(|id| !exists(&id))
+            let id = repository.parse::<ExtensionId>();
+            *subject != FaultSubject::Listing && id.is_ok_and(|id| !exists(&id))
         });
     }
 
@@ -203,11 +203,10 @@ impl BackendEvidence {
             subject,
             reason: truncate(reasons.join("; ")),
         });
-        let is_replaced = |of: &str, subject: &FaultSubject| {
+        self.faults.replace(faults.collect(), |of, subject| {
             // Download faults stay: a read of metadata does not show that a file can be downloaded.
             of == name && matches!(subject, FaultSubject::Repository | FaultSubject::Release(_))
-        };
-        self.faults.replace(faults.collect(), is_replaced)
+        })
     }
 }
 

@@ -74,18 +74,17 @@ impl Entry {
 
     /// The backends from which it was last read this long ago or longer.
     pub fn older_than(&self, age: Duration) -> impl Iterator<Item = BackendId> {
-        let old = move |part: &&Part| part.read.lock().elapsed() >= age;
-        self.parts.iter().filter(old).map(|part| part.backend)
+        let old = self.parts.iter().filter(move |part| part.read.lock().elapsed() >= age);
+        old.map(|part| part.backend)
     }
 
     // Pointers suffice: a shelf keeps the `Arc` of an extension that was read again unchanged.
     fn is_made_of(&self, parts: &Parts, ownership: Ownership) -> bool {
-        let same = |mine: &Part, theirs: &Part| {
-            mine.backend == theirs.backend && Arc::ptr_eq(&mine.extension, &theirs.extension)
-        };
         self.ownership == ownership
             && self.parts.len() == parts.len()
-            && self.parts.iter().zip(parts).all(|(mine, theirs)| same(mine, theirs))
+            && self.parts.iter().zip(parts).all(|(mine, theirs)| {
+                mine.backend == theirs.backend && Arc::ptr_eq(&mine.extension, &theirs.extension)
+            })
     }
 }
 
@@ -149,9 +148,8 @@ impl View {
         self.lists.iter().find(|list| list.scope == scope).or_else(|| {
             // The only backend of a kind is all of the kind.
             let Scope::Kind(kind) = scope else { return None };
-            let is_of_kind =
-                |list: &&List| matches!(list.scope, Scope::Backend(one) if one.kind() == kind);
-            self.lists.iter().find(is_of_kind)
+            let mut lists = self.lists.iter();
+            lists.find(|list| matches!(list.scope, Scope::Backend(one) if one.kind() == kind))
         })
     }
 }
@@ -301,10 +299,10 @@ impl Index {
     #[must_use]
     pub fn undoubted(&self, backend: BackendId, max: usize) -> (usize, Vec<ExtensionId>) {
         let Some(shelf) = self.shelf(backend) else { return Default::default() };
-        let has_release = |(_, part): &(_, &Part)| !part.extension.releases().is_empty();
-        let listed = || shelf.extensions.iter().filter(has_release).map(|(id, _)| id);
-        let undoubted = listed().filter(|id| !shelf.absent.contains_key(*id));
-        (listed().count(), undoubted.take(max).cloned().collect())
+        let known = shelf.extensions.iter();
+        let listed = known.filter(|(_, part)| !part.extension.releases().is_empty());
+        let undoubted = listed.clone().filter(|(id, _)| !shelf.absent.contains_key(*id));
+        (listed.count(), undoubted.take(max).map(|(id, _)| id.clone()).collect())
     }
 
     /// Returns true if every release of this extension is known, so that an unlisted version does
@@ -337,13 +335,12 @@ impl Index {
             let parts: Parts = self.shelves.iter().filter_map(|shelf| shelf.listed(&id)).collect();
             for (at, scope) in scopes.iter().enumerate() {
                 let ownership = self.ownership(&id, *scope, &parts);
-                let shows = |ownership| {
+                let entry = ownership.and_then(|ownership| {
                     self.owned_alone(&parts, *scope, ownership)
                         .and_then(|owner| changes.get(owner)?.last()?.1.clone())
                         .or_else(|| kept(previous.get(&id, *scope), &parts, ownership))
                         .or_else(|| new_entry(self.merge, *scope, &parts, ownership))
-                };
-                let entry = ownership.and_then(shows);
+                });
                 if let Some(changes) = changes.get_mut(at) {
                     changes.push((id.clone(), entry));
                 }

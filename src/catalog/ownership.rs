@@ -30,7 +30,6 @@ pub enum Ownership {
 /// `None`: no backend has it.
 #[must_use]
 pub fn resolve_owner(claims: &[Claim], before: Option<BackendId>) -> Option<Ownership> {
-    let position = |source| claims.iter().position(|claim| claim.backend == source);
     let first = claims.iter().position(|claim| claim.has)?;
     let (earlier, rest) = claims.split_at_checked(first)?;
     let owner = rest.first()?.backend;
@@ -39,10 +38,8 @@ pub fn resolve_owner(claims: &[Claim], before: Option<BackendId>) -> Option<Owne
         return Some(Ownership::Undetermined(owner, unknown.backend));
     }
     // A former owner that comes after the first one does not keep the name.
-    Some(match before.map(|before| (before, position(before))) {
-        Some((before, Some(at))) if at < first => Ownership::Orphaned(before),
-        _ => Ownership::Owned(owner),
-    })
+    let former = before.filter(|before| earlier.iter().any(|claim| claim.backend == *before));
+    Some(former.map_or(Ownership::Owned(owner), Ownership::Orphaned))
 }
 
 #[cfg(test)]
@@ -56,8 +53,10 @@ mod tests {
     /// Parses bids: `+` has the name, `-` does not have it, `?` was not listed.
     fn claims(text: &str) -> Vec<Claim> {
         let backends = [GITEA, OCI, LOCAL];
-        let claim = |(backend, mark)| Claim { backend, known: mark != '?', has: mark == '+' };
-        backends.into_iter().zip(text.chars()).map(claim).collect()
+        let marked = backends.into_iter().zip(text.chars());
+        marked
+            .map(|(backend, mark)| Claim { backend, known: mark != '?', has: mark == '+' })
+            .collect()
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::catalog::over_capacity::over_capacity;
 use crate::catalog::ownership::Ownership;
 use crate::catalog::{Catalog, Merge};
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use crate::models::artifact::{Artifact, ArtifactChoice};
 use crate::models::backend_id::BackendId;
 use crate::models::extension::{ChecksumFault, Extension, Release};
 use crate::models::fault::FaultSubject;
@@ -48,24 +48,28 @@ impl Catalog {
     ///
     /// As [`Catalog::ready`].
     pub async fn ready_by(&self, scope: Scope, deadline: Deadline) -> Result<Arc<View>> {
-        let knows = |handle: &BackendHandle| self.is_listed(handle);
-        // A failed round ends the wait for a backend as well, so that an outage delays no response.
-        let settled = |handle: &BackendHandle| knows(handle) || handle.status.is_failing();
-        if !self.asked(scope).all(settled) {
+        if !self.asked(scope).all(|handle| self.is_settled(handle)) {
             let mut news = self.view.subscribe();
             let first_rounds = async {
-                while !self.asked(scope).all(settled) && news.changed().await.is_ok() {}
+                while !self.asked(scope).all(|handle| self.is_settled(handle))
+                    && news.changed().await.is_ok()
+                {}
                 Ok(())
             };
             // After the deadline the response is made of the data that is there by then.
             let _ = deadline.wait(scope, first_rounds).await;
         }
         // With no backend configured an empty catalog is the correct response, not an outage.
-        let nobody_asked = self.asked(scope).next().is_none();
-        if nobody_asked || self.asked(scope).any(|handle| self.answers_for(handle)) {
+        let asks_none = self.asked(scope).next().is_none();
+        if asks_none || self.asked(scope).any(|handle| self.answers_for(handle)) {
             return Ok(self.view());
         }
         Err(self.nothing_known(scope))
+    }
+
+    /// A failed round ends the wait for a backend as well, so that an outage delays no response.
+    fn is_settled(&self, handle: &BackendHandle) -> bool {
+        self.is_listed(handle) || handle.status.is_failing()
     }
 
     /// Returns true if the first rounds of other backends cannot change an entry: neither its owner
@@ -163,7 +167,7 @@ impl Catalog {
     async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendId) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
-        let question = || async move {
+        let answer = self.lookups.whole.ask(&key, || async move {
             let Some(handle) = this.handle(source) else { return Ok(()) };
             let read = handle.backend.releases(&id).await;
             handle.learned(&read);
@@ -175,8 +179,8 @@ impl Catalog {
                 failure.or_else(|| (taken.over_capacity > 0).then(|| over_capacity(source)));
             taken.confirm(handle);
             failure.map_or(Ok(()), Err)
-        };
-        self.lookups.whole.ask(&key, question).await
+        });
+        answer.await
     }
 
     /// Returns one release in full. An unknown version is requested from the backend.
@@ -223,8 +227,8 @@ impl Catalog {
             return Ok((entry, found));
         }
         let what = LookupSubject::Version(version.clone());
-        let has = |extension: &Extension| extension.find(version).is_some();
-        let entry = self.find_with(id, scope, what, has, deadline).await?;
+        let found = self.find_with(id, scope, what, |one| one.find(version).is_some(), deadline);
+        let entry = found.await?;
         let release = entry.extension.find(version).cloned();
         let release = release.ok_or_else(|| no_version(id, version))?;
         Ok((entry, release))
@@ -268,7 +272,7 @@ impl Catalog {
     ) -> Result<Arc<Release>> {
         let key = Same(Arc::clone(release));
         let (this, id, known) = (Arc::clone(self), id.clone(), Arc::clone(release));
-        let question = || async move {
+        let answer = self.lookups.releases.ask(&key, || async move {
             let Some(handle) = this.handle(known.backend) else { return Ok(known) };
             let read = handle.backend.version(&id, &known.tag).await;
             handle.learned(&read);
@@ -285,8 +289,7 @@ impl Catalog {
             // it. If that read fails, the release is still not shown.
             let _ = this.refresh(&id, known.backend.into()).await;
             Err(no_version(&id, &known.tag))
-        };
-        let answer = self.lookups.releases.ask(&key, question);
+        });
         let answer = deadline.wait(release.backend.into(), answer).await;
         answer.map_err(|error| self.held_back(release.backend.into(), error))
     }
@@ -433,14 +436,14 @@ pub fn file_of<'a>(
 }
 
 fn asset_of<'a>(id: &ExtensionId, release: &'a Release, asset: &str) -> Result<&'a Arc<Artifact>> {
-    let assets = || release.assets.iter();
     // Publishers choose the names of assets, so two files of a release may share one.
-    let mut named = assets().filter(|one| *one.file_name == *asset);
+    let mut named = release.assets.iter().filter(|one| *one.file_name == *asset);
     let by_name = match (named.next(), named.next()) {
         (Some(one), None) => Some(one),
         _ => None,
     };
-    assets().find(|one| one.key.as_str() == asset).or(by_name).ok_or_else(|| {
+    let by_key = release.assets.iter().find(|one| one.key.as_str() == asset);
+    by_key.or(by_name).ok_or_else(|| {
         let version = release.version.as_str();
         Error::not_found(format!("Extension {id} {version} has no single asset {asset:?}"))
     })
@@ -466,15 +469,18 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
 /// Records or clears the fault of a checksum beside an archive that was just read.
 fn judge_checksum(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
     let repository = id.to_string();
-    let subject = |file: &ArtifactKey| FaultSubject::Download(release.tag.clone(), file.clone());
     let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
         let archive = release.artifact.chosen().map(|archive| &archive.key);
         // Any file other than the archive may have been the faulty checksum.
         let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
-        beside.for_each(|file| handle.evidence.mended(&repository, &subject(&file.key)));
+        for file in beside {
+            let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
+            handle.evidence.mended(&repository, &subject);
+        }
         return;
     };
+    let subject = FaultSubject::Download(release.tag.clone(), file.clone());
     let reason = format!("{}: {reason}", release.tag);
-    let fault = Fault { repository, subject: subject(file), reason };
+    let fault = Fault { repository, subject, reason };
     handle.tell(handle.evidence.found(fault).as_slice());
 }

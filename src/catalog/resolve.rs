@@ -21,6 +21,12 @@ pub struct VersionRange {
     pub prereleases: bool,
 }
 
+impl VersionRange {
+    fn admits(&self, release: &Release) -> bool {
+        self.prereleases || !release.is_prerelease()
+    }
+}
+
 impl Catalog {
     /// Returns the highest listed version in a range, with its digest if the backend has one. If no
     /// cached version matches, the extension is read again first.
@@ -38,8 +44,8 @@ impl Catalog {
     ) -> Result<Details> {
         let VersionRange { constraint, prereleases } = wanted;
         let what = LookupSubject::Range(format!("{constraint}&{prereleases}"));
-        let has = |extension: &Extension| pick(extension, wanted).is_ok();
-        let entry = self.find_with(id, scope, what, has, deadline).await?;
+        let found = self.find_with(id, scope, what, |one| pick(one, wanted).is_ok(), deadline);
+        let entry = found.await?;
         let known = Arc::clone(pick(&entry.extension, wanted)?);
         match self.picked(entry, known, scope, deadline).await {
             // The picked version was listed without content and turned out to hold no archive. The
@@ -76,13 +82,12 @@ fn pick<'a>(extension: &'a Extension, wanted: &VersionRange) -> Result<&'a Arc<R
         .iter()
         .filter_map(|release| Some((side_of(release, &wanted.constraint)?, release)))
         .collect();
-    let admitted = |release: &Release| wanted.prereleases || !release.is_prerelease();
-    let matches =
-        |(side, release): &&(Side, &Arc<Release>)| *side == Side::Within && admitted(release);
     // Releases are ordered newest first, so the first match is the highest.
-    placed.iter().find(matches).map(|(_, release)| *release).ok_or_else(|| {
+    let mut admitted = placed.iter().filter(|(_, release)| wanted.admits(release));
+    let highest = admitted.find(|(side, _)| *side == Side::Within);
+    highest.map(|(_, release)| *release).ok_or_else(|| {
         let (id, constraint) = (extension.id(), &wanted.constraint);
-        let nearest = nearest(&placed, admitted);
+        let nearest = nearest(&placed, wanted);
         Error::not_found(format!(
             "Extension {id} has no version that matches {constraint}; {nearest}"
         ))
@@ -100,16 +105,15 @@ fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
 
 /// Describes the nearest release: a pre-release in the range, else the next lower version, else the
 /// next higher one.
-fn nearest(placed: &[(Side, &Arc<Release>)], admitted: impl Fn(&Release) -> bool) -> String {
-    let of_side = |wanted: Side| placed.iter().filter(move |(side, _)| *side == wanted);
-    if let Some((_, release)) = of_side(Side::Within).next() {
+fn nearest(placed: &[(Side, &Arc<Release>)], wanted: &VersionRange) -> String {
+    if let Some((_, release)) = placed.iter().find(|(side, _)| *side == Side::Within) {
         let version = release.version.as_str();
         return format!("the nearest is {version}, a pre-release, which prerelease=true admits");
     }
     // Newest first: of the lower versions the first is the nearest, of the higher ones the last.
-    let mut lower = of_side(Side::Below).filter(|(_, release)| admitted(release));
-    let mut higher = of_side(Side::Above).rev().filter(|(_, release)| admitted(release));
-    match lower.next().or_else(|| higher.next()) {
+    let mut admitted = placed.iter().filter(|(_, release)| wanted.admits(release));
+    let lower = admitted.clone().find(|(side, _)| *side == Side::Below);
+    match lower.or_else(|| admitted.rfind(|(side, _)| *side == Side::Above)) {
         Some((_, release)) => format!("the nearest is {}", release.version.as_str()),
         None => "no other version is near".to_owned(),
     }
@@ -122,12 +126,12 @@ mod tests {
     use crate::models::backend_id::BackendId;
 
     fn picked(constraint: &str, prereleases: bool, tags: &[&str]) -> Result<String> {
-        let release = |tag: &&str| Release {
+        let releases = tags.iter().map(|tag| Release {
             artifact: ArtifactChoice::Unread,
             ..Release::of_tag(BackendId::OCI, tag.parse().unwrap())
-        };
+        });
         let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
-        let extension = Extension::new(id, tags.iter().map(release).collect());
+        let extension = Extension::new(id, releases.collect());
         let wanted = VersionRange { constraint: constraint.parse().unwrap(), prereleases };
         pick(&extension, &wanted).map(|release| release.tag.to_string())
     }

@@ -24,11 +24,11 @@ impl Catalog {
         }
         self.change(|index| {
             index.amend(read.backend, id, |extension| {
-                // Another read may have stored something newer in the meantime.
-                let is_as_known = |release: &Release| {
-                    release.tag == read.tag && release.manifest_digest == known.manifest_digest
-                };
-                extension.amended(|release| is_as_known(release).then(|| retagged(release, read)))
+                extension.amended(|release| {
+                    // Another read may have stored something newer in the meantime.
+                    let is_as_known = release.manifest_digest == known.manifest_digest;
+                    (is_as_known && release.tag == read.tag).then(|| retagged(release, read))
+                })
             });
         });
         // The digest of an unread release was never shown, so no cached response has to become
@@ -49,12 +49,11 @@ impl Catalog {
         read: &Release,
         scope: Scope,
     ) -> Arc<Entry> {
-        let is_as_read = |now: &&Arc<Entry>| {
+        let view = self.view();
+        let now = view.get(entry.id(), scope).filter(|now| {
             let release = now.extension.all_releases().find(|release| release.tag == read.tag);
             release.is_some_and(|release| release.manifest_digest == read.manifest_digest)
-        };
-        let view = self.view();
-        let now = view.get(entry.id(), scope).filter(is_as_read);
+        });
         match now.filter(|_| is_other(known, read)) {
             Some(now) => Arc::clone(now),
             None => entry,

@@ -101,20 +101,18 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
             match tally.ends_word() {
                 0 => return Vec::new(),
                 matched if matched < self.rows.len() / LITTLE => {
-                    let matched = |(row, _): &RowPosition<'_, T>| tally.rank(row.doc).is_some();
-                    left = Some(self.places(left.as_deref()).filter(matched).collect());
+                    let places = self.places(left.as_deref());
+                    left = Some(places.filter(|(row, _)| tally.rank(row.doc).is_some()).collect());
                 }
                 _ => {}
             }
         }
         // The type is filtered last, since the tally covers all types.
-        let wanted =
-            |row: &IndexedRow| extension_type.is_none_or(|wanted| wanted == row.extension_type);
         let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
         self.places(left.as_deref()).for_each(|(row, entry)| {
             if let Some(of_rank) =
                 tally.rank(row.doc).and_then(|rank| by_rank.get_mut(rank as usize))
-                && wanted(row)
+                && extension_type.is_none_or(|wanted| wanted == row.extension_type)
             {
                 of_rank.push(entry);
             }
@@ -218,9 +216,9 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     /// postings of a word ordered.
     fn renumber(&mut self, start: Doc, count: Doc) -> Vec<Option<Doc>> {
         let mut renumbered = vec![None; count as usize];
-        let place = |doc: Doc| doc.checked_sub(start).map(|doc| doc as usize);
         for row in &self.rows {
-            if let Some(new) = place(row.doc).and_then(|old| renumbered.get_mut(old)) {
+            let old = row.doc.checked_sub(start);
+            if let Some(new) = old.and_then(|old| renumbered.get_mut(old as usize)) {
                 *new = Some(row.doc);
             }
         }
@@ -228,8 +226,8 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
             *new = number;
         }
         for row in &mut self.rows {
-            if let Some(new) = place(row.doc).and_then(|old| renumbered.get(old).copied().flatten())
-            {
+            let old = row.doc.checked_sub(start);
+            if let Some(new) = old.and_then(|old| *renumbered.get(old as usize)?) {
                 row.doc = start + new;
             }
         }

@@ -244,8 +244,8 @@ mod tests {
             Error::new(ErrorKind::BackendRefused, "who are you"),
         ];
         for outage in 0..2 {
-            let failed = |number: usize| cell.failed(Operation::Contact, &ways[number % 3]);
-            let news = (0..1000).filter(|number| failed(*number)).count();
+            let failures = (0..1000).map(|number| &ways[number % 3]);
+            let news = failures.filter(|way| cell.failed(Operation::Contact, way)).count();
             assert_eq!(news, ways.len(), "outage {outage}");
             let answers = (0..1000).filter(|_| cell.answered(Operation::Contact)).count();
             assert_eq!(answers, 1, "recovery {outage}");

@@ -144,10 +144,8 @@ impl Catalog {
                 Err(TryReadyChunksError(batch, error)) => (batch, Some(error)),
             };
             // A read that failed because of the backend is repeated when the sweep continues.
-            let read = |(id, found): &Read| {
-                (!found.as_ref().is_err_and(is_the_backends)).then(|| id.clone())
-            };
-            progress.done.extend(batch.iter().filter_map(read));
+            let read = batch.iter().filter(|(_, read)| !read.as_ref().is_err_and(is_the_backends));
+            progress.done.extend(read.map(|(id, _)| id.clone()));
             self.apply(handle, batch, ReadOrigin::Backend).await.confirm(handle);
             if let Some(failure) = failure {
                 return Err(of_read(failure));

@@ -82,11 +82,12 @@ impl Catalog {
             let seen = handle.round.begun.load(Ordering::Acquire);
             tokio::spawn(async move { this.round_of(scope, seen).await })
         });
-        let cut_short = |error: tokio::task::JoinError| {
-            Err(Error::new(ErrorKind::Internal, "A sync cycle was aborted").because(error))
-        };
-        let outcomes = join_all(rounds).await.into_iter();
-        outcomes.map(|outcome| outcome.unwrap_or_else(cut_short)).fold(Ok(()), Result::and)
+        let outcomes = join_all(rounds).await.into_iter().map(|outcome| {
+            outcome.unwrap_or_else(|error| {
+                Err(Error::new(ErrorKind::Internal, "A sync cycle was aborted").because(error))
+            })
+        });
+        outcomes.fold(Ok(()), Result::and)
     }
 
     /// Makes a round unless one has begun since. `seen` is the number of rounds begun at the

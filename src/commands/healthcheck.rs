@@ -109,11 +109,9 @@ async fn asked(url: &Url) -> Result<(), String> {
 
 /// Returns the health URL below a base URL.
 fn below(base: &str, question: Probe) -> Result<Url, String> {
-    let wrong = || format!("--url: {base:?} is not an address such as http://registry:8082");
-    let mut url: Url = base.parse().map_err(|_| wrong())?;
-    if url.scheme() != "http" || url.host().is_none() {
-        return Err(wrong());
-    }
+    let url = base.parse().ok().filter(|url: &Url| url.scheme() == "http" && url.host().is_some());
+    let mut url = url
+        .ok_or_else(|| format!("--url: {base:?} is not an address such as http://registry:8082"))?;
     let path = format!("{}{}", url.path().trim_end_matches('/'), question.path());
     url.set_path(&path);
     Ok(url)

@@ -19,13 +19,13 @@ pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return print(example().as_bytes());
     }
-    let failed = |error| Failure::Failed(unwritten(path, &error));
     // `create_new` never overwrites a file, not even one created since a check.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let created = OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = created.map_err(|error| Failure::Failed(unwritten(path, &error)))?;
     if let Err(error) = file.write_all(example().as_bytes()) {
         // A partial file would block the next attempt, since existing files are never overwritten.
         let _ = fs::remove_file(path);
-        return Err(failed(error));
+        return Err(Failure::Failed(unwritten(path, &error)));
     }
     let path = path.as_os_str();
     let command = command(path, program);
@@ -54,8 +54,9 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
             )
         }
         (ErrorKind::NotADirectory, _) => {
-            let is_file = |above: &&Path| above.symlink_metadata().is_ok() && !above.is_dir();
-            let culprit = path.ancestors().skip(1).find(is_file).unwrap_or(path).display();
+            let mut above = path.ancestors().skip(1);
+            let culprit = above.find(|one| one.symlink_metadata().is_ok() && !one.is_dir());
+            let culprit = culprit.unwrap_or(path).display();
             format!("{shown} cannot be written: {culprit} is not a directory; {elsewhere}")
         }
         _ => format!("{shown} cannot be written: {error}; {elsewhere}"),
@@ -82,8 +83,8 @@ fn path_word(path: &OsStr) -> Vec<u8> {
 
 /// Quotes a word for a shell. Words without special characters stay as they are.
 fn quoted(word: &[u8]) -> Vec<u8> {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(byte);
-    if !word.is_empty() && word.iter().all(is_plain) {
+    let is_plain = word.iter().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(b));
+    if !word.is_empty() && is_plain {
         return word.to_vec();
     }
     // Single quotes cannot be escaped inside single quotes: each one ends, adds `\'`, and reopens

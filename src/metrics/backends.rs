@@ -37,9 +37,6 @@ impl BackendMetrics {
     ///
     /// Prometheus rejects a name or a label. A test excludes that.
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            IntGaugeVec::new(Opts::new(name, help), labels)
-        };
         let metrics = Self {
             requests: counters(
                 "extension_registry_upstream_requests_total",
@@ -162,13 +159,17 @@ impl BackendMetrics {
 
     /// Sets the memory that a backend's extensions take, in bytes, and the number without room.
     pub fn held(&self, backend: &str, bytes: usize, refused: usize) {
-        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.bytes.with_label_values(&[backend]).set(gauge(bytes));
-        self.refused.with_label_values(&[backend]).set(gauge(refused));
+        let (bytes, refused) = (i64::try_from(bytes), i64::try_from(refused));
+        self.bytes.with_label_values(&[backend]).set(bytes.unwrap_or(i64::MAX));
+        self.refused.with_label_values(&[backend]).set(refused.unwrap_or(i64::MAX));
     }
 
     /// Counts a response in which this backend's part is stale or missing.
     pub fn stale_answer(&self, backend: &str) {
         self.stale.with_label_values(&[backend]).inc();
     }
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
 }

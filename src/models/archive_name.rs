@@ -59,9 +59,8 @@ pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     let version = tokens(version);
     let at =
         (0..rest.len()).find(|at| after(rest.get(*at..).unwrap_or_default(), &version).is_some());
-    let within = |at: usize| at..at + version.len();
-    let is_version = |index: usize| at.is_some_and(|at| within(at).contains(&index));
-    let words = rest.iter().enumerate().filter(|(index, _)| !is_version(*index));
+    let found = at.map(|at| at..at + version.len()).unwrap_or_default();
+    let words = rest.iter().enumerate().filter(|(index, _)| !found.contains(index));
     words.map(|(_, token)| token.mark()).max().unwrap_or(NameMark::Plain)
 }
 
@@ -80,9 +79,8 @@ pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
 
 /// Returns the text in lower case, with every separator except the dot written as `_`.
 fn canonical(text: &str) -> String {
-    let plain =
-        |c: char| if c.is_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '_' };
-    text.chars().map(plain).collect()
+    let plain = text.replace(|c: char| !c.is_alphanumeric() && c != '.', "_");
+    plain.to_ascii_lowercase()
 }
 
 /// A word of a file name, in lower case.
@@ -102,27 +100,30 @@ fn tokens(name: &str) -> Vec<Token> {
 /// Splits a part of a name at its dots.
 fn dotted(part: &str) -> Vec<Token> {
     let words: Vec<&str> = part.split('.').filter(|word| !word.is_empty()).collect();
-    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
-    let numbered = |at: Option<usize>| {
-        at.and_then(|at| words.get(at)).is_some_and(|word| is_number(word.trim_start_matches('v')))
-    };
-    let token = |(at, word): (usize, &&str)| Token {
+    let tokens = words.iter().enumerate().map(|(at, word)| {
         // The 386 of `1.0.386` is a number, not an architecture: a neighbor between the dots
         // decides.
-        text: (*word).to_owned(),
-        of_number: is_number(word) && (numbered(at.checked_sub(1)) || numbered(at.checked_add(1))),
-    };
-    words.iter().enumerate().map(token).collect()
+        let beside = [at.checked_sub(1), at.checked_add(1)];
+        let mut beside = beside.into_iter().filter_map(|at| words.get(at?));
+        let of_number =
+            is_number(word) && beside.any(|word| is_number(word.trim_start_matches('v')));
+        Token { text: (*word).to_owned(), of_number }
+    });
+    tokens.collect()
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns the words after `name` if `words` begins with it. Accepts a `v` before the first word.
 fn after<'a>(words: &'a [Token], name: &[Token]) -> Option<&'a [Token]> {
     let (begin, rest) = words.split_at_checked(name.len()).filter(|_| !name.is_empty())?;
-    let same = |(at, (word, wanted)): (usize, (&Token, &Token))| {
+    let same = begin.iter().zip(name).enumerate().all(|(at, (word, wanted))| {
         word.text == wanted.text
             || (at == 0 && word.text.strip_prefix('v') == Some(wanted.text.as_str()))
-    };
-    begin.iter().zip(name).enumerate().all(same).then_some(rest)
+    });
+    same.then_some(rest)
 }
 
 impl Token {

@@ -59,12 +59,12 @@ impl FromStr for BackendName {
     type Err = InvalidBackendName;
 
     fn from_str(text: &str) -> Result<Self, InvalidBackendName> {
-        let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         let length = u8::try_from(text.len()).map_err(|_| InvalidBackendName)?;
         let mut bytes = [0; NAME_MAX];
         match bytes.get_mut(..text.len()) {
-            Some(start) if begins && text.bytes().all(inside) => {
+            Some(start) if fits => {
                 start.copy_from_slice(text.as_bytes());
                 Ok(Self { bytes, length })
             }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use semver::{Comparator, Op, Prerelease, VersionReq};
 
-use crate::models::version::{Version, without_leading_zeros};
+use crate::models::version::{Version, is_number, without_leading_zeros};
 
 /// Maximum length of a range, in characters.
 pub const CONSTRAINT_MAX: usize = 200;
@@ -59,12 +59,12 @@ impl Constraint {
         // All comparators must match, so one that does not match decides. A version that is below
         // one comparator and above another counts as below.
         let sides = self.ranges.iter().map(|range| range.side_of(version, &bare));
-        let decisive = |side: &Side| match side {
+        let decisive = sides.max_by_key(|side| match side {
             Side::Within => 0,
             Side::Above => 1,
             Side::Below => 2,
-        };
-        Some(sides.max_by_key(decisive).unwrap_or(Side::Within))
+        });
+        Some(decisive.unwrap_or(Side::Within))
     }
 }
 
@@ -73,17 +73,15 @@ impl Range {
     fn side_of(&self, version: &Version, bare: &semver::Version) -> Side {
         let low = (self.low.as_ref(), Bound::Unbounded);
         let high = (Bound::Unbounded, self.high.as_ref());
-        let by_fourth =
-            || self.fourth.as_ref().map_or(Ordering::Equal, |number| version.cmp_fourth(number));
         if !low.contains(bare) {
             Side::Below
         } else if !high.contains(bare) {
             Side::Above
         } else {
-            match by_fourth() {
-                Ordering::Less => Side::Below,
-                Ordering::Equal => Side::Within,
-                Ordering::Greater => Side::Above,
+            match self.fourth.as_ref().map(|number| version.cmp_fourth(number)) {
+                Some(Ordering::Less) => Side::Below,
+                Some(Ordering::Equal) | None => Side::Within,
+                Some(Ordering::Greater) => Side::Above,
             }
         }
     }
@@ -107,9 +105,10 @@ impl FromStr for Constraint {
         }
         // `VersionReq` keeps the order of the comparators, so each still lines up with its fourth
         // number.
-        let comparators = || parsed.comparators.iter().zip(&fourths);
-        let texts: Vec<String> = comparators().map(|(one, fourth)| written(one, *fourth)).collect();
-        let ranges = comparators().map(|(one, fourth)| range_of(one, *fourth));
+        let comparators = parsed.comparators.iter().zip(&fourths);
+        let texts = comparators.clone().map(|(one, fourth)| written(one, *fourth));
+        let texts: Vec<String> = texts.collect();
+        let ranges = comparators.map(|(one, fourth)| range_of(one, *fourth));
         let ranges = ranges.collect::<Option<_>>().ok_or(InvalidConstraint)?;
         Ok(Self { text: texts.join(", "), ranges })
     }
@@ -125,19 +124,17 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     /// Splits off the fourth number. `None` if one follows an operator other than `=`.
     fn of(text: &'a str) -> Option<Self> {
-        let is_operator = |c: char| matches!(c, '=' | '<' | '>' | '~' | '^') || c.is_whitespace();
-        let version = text.trim_start_matches(is_operator).trim_end();
-        let operator = text.get(..text.len() - text.trim_start_matches(is_operator).len())?;
+        let operator_end = text.find(|c: char| !"=<>~^".contains(c) && !c.is_whitespace());
+        let (operator, version) = text.split_at_checked(operator_end.unwrap_or(text.len()))?;
+        let version = version.trim_end();
         let end = version.find(['-', '+']).unwrap_or(version.len());
         let (core, tail) = version.split_at_checked(end)?;
         let (core, fourth) = match core.match_indices('.').nth(2) {
             Some((at, _)) => (core.get(..at)?, core.get(at + 1..)),
             None => (core, None),
         };
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let may_stand =
-            |fourth| operator.trim() == "=" && core.split('.').chain([fourth]).all(is_number);
-        if fourth.is_some_and(|fourth| !may_stand(fourth)) {
+        let mut numbers = core.split('.').chain(fourth);
+        if fourth.is_some() && (operator.trim() != "=" || !numbers.all(is_number)) {
             return None;
         }
         // The `semver` crate refuses leading zeros, but calendar versions such as `2025.02.03` have

@@ -76,12 +76,8 @@ impl Digest {
     /// Decodes the digest into raw bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let nibble = |digit: u8| (digit as char).to_digit(16).unwrap_or_default() as u8;
-        self.hex
-            .as_bytes()
-            .chunks_exact(2)
-            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | nibble(*digit)))
-            .collect()
+        let pairs = (0..self.hex.len()).step_by(2).filter_map(|at| self.hex.get(at..at + 2));
+        pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
     }
 }
 
@@ -89,15 +85,14 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let named = |algorithm: Algorithm| {
+        let known = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find_map(|algorithm| {
             Some((algorithm, text.strip_prefix(algorithm.as_str())?.strip_prefix(':')?))
-        };
-        let known = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find_map(named);
+        });
         let (algorithm, hex) = known.ok_or(InvalidDigest)?;
         // Upper-case digits are refused as in the image-spec: two spellings would be two cache
         // keys.
-        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if hex.len() == algorithm.hex_len() && hex.bytes().all(lower_hex) {
+        let lower_hex = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if hex.len() == algorithm.hex_len() && lower_hex {
             Ok(Self { algorithm, hex: hex.into() })
         } else {
             Err(InvalidDigest)

@@ -171,9 +171,9 @@ impl Release {
             ArtifactChoice::Chosen(archive) => Some(archive),
             _ => None,
         };
-        let lacking = |file: &&mut Arc<Artifact>| file.key == *key && file.known_size().is_none();
+        let files = self.assets.iter_mut().chain(archive);
         let mut learned = false;
-        for file in self.assets.iter_mut().chain(archive).filter(lacking) {
+        for file in files.filter(|file| file.key == *key && file.known_size().is_none()) {
             // The allocation may be shared with a cached copy, which must not change.
             Arc::make_mut(file).size = size;
             learned = true;
@@ -212,11 +212,16 @@ impl Release {
     /// Orders tags of one version by preference, the preferred one first: the shortest version,
     /// then the tag spelled exactly like the version.
     fn cmp_spelling(&self, other: &Self) -> Ordering {
-        let spelling = |release: &Self| {
-            let version = release.version.as_str();
-            (version.len(), release.tag.as_str() != version)
-        };
-        spelling(self).cmp(&spelling(other))
+        self.spelling().cmp(&other.spelling())
+    }
+
+    fn is_but_for_v(&self, wanted: &Tag) -> bool {
+        wanted.is_but_for_v(self.tag.as_str()) || wanted.is_but_for_v(self.version.as_str())
+    }
+
+    fn spelling(&self) -> (usize, bool) {
+        let version = self.version.as_str();
+        (version.len(), self.tag.as_str() != version)
     }
 }
 
@@ -239,9 +244,8 @@ impl Extension {
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
         // Tags such as signatures never get an archive, so waiting for one would not end.
-        let bare =
-            |release: &Release| !release.artifact.is_usable() && !release.tag.is_housekeeping();
-        let awaits_archive = found.iter().any(bare);
+        let awaits_archive =
+            found.iter().any(|one| !one.artifact.is_usable() && !one.tag.is_housekeeping());
         let shown = are_shown(&found);
         let shown =
             found.into_iter().zip(shown).filter_map(|(one, is_shown)| is_shown.then_some(one));
@@ -375,9 +379,9 @@ impl Extension {
     pub fn mixed_forms(&self) -> Option<ExtensionFault> {
         /// Maximum number of tags in the message.
         const NAMED_MAX: usize = 5;
-        let is_version = |one: &&Arc<Release>| matches!(one.version, ReleaseVersion::Version(_));
         // Versions are listed before unversioned tags, so a binary search finds the boundary.
-        let versions = self.listed.partition_point(|one| is_version(&one));
+        let versions =
+            self.listed.partition_point(|one| matches!(one.version, ReleaseVersion::Version(_)));
         let unversioned = self.listed.get(versions..).unwrap_or_default();
         if versions == 0 || unversioned.is_empty() {
             return None;
@@ -413,9 +417,10 @@ impl Extension {
         if wanted.as_str() == "latest" {
             return self.latest();
         }
-        let by_tag = || self.listed.iter().chain(&self.shadowed).find(|r| r.tag == *wanted);
-        let by_version = || self.listed.iter().find(|r| r.version.as_str() == wanted.as_str());
-        by_tag().or_else(by_version).or_else(|| self.find_but_for_v(wanted))
+        let by_tag = self.listed.iter().chain(&self.shadowed).find(|one| one.tag == *wanted);
+        by_tag
+            .or_else(|| self.listed.iter().find(|one| one.version.as_str() == wanted.as_str()))
+            .or_else(|| self.find_but_for_v(wanted))
     }
 
     /// Returns an unambiguous name: the version, or the tag if the version lists another release.
@@ -430,13 +435,9 @@ impl Extension {
 
     /// Finds the only release whose name differs by a leading `v`. Listed releases take precedence.
     fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
-        let is_named = |release: &&Arc<Release>| {
-            let names = [release.tag.as_str(), release.version.as_str()];
-            names.into_iter().any(|name| wanted.is_but_for_v(name))
-        };
-        let is_listed = self.listed.iter().any(|release| is_named(&release));
+        let is_listed = self.listed.iter().any(|release| release.is_but_for_v(wanted));
         let among = if is_listed { &self.listed } else { &self.shadowed };
-        let mut found = among.iter().filter(is_named);
+        let mut found = among.iter().filter(|release| release.is_but_for_v(wanted));
         found.next().filter(|_| found.next().is_none())
     }
 
@@ -444,9 +445,9 @@ impl Extension {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let known: HashSet<&str> = self.listed.iter().map(|r| r.version.as_str()).collect();
-        let new = |release: &&Arc<Release>| !known.contains(release.version.as_str());
         let mut pooled = self.listed.to_vec();
-        pooled.extend(other.listed.iter().filter(new).cloned());
+        let other = other.listed.iter();
+        pooled.extend(other.filter(|one| !known.contains(one.version.as_str())).cloned());
         // The sort is stable: among equal versions this extension's comes first and survives
         // `dedup_by`.
         pooled.sort_by(|a, b| a.cmp_version(b));
@@ -462,14 +463,12 @@ fn are_shown(found: &[Release]) -> Vec<bool> {
     let may_float = found.iter().any(|release| release.tag.may_float());
     let targets = found.iter().filter(|_| may_float).filter_map(floating_target);
     let pinned: HashSet<&Digest> = targets.collect();
-    let floats = |release: &Release| {
-        release.tag.may_float()
-            && release.manifest_digest.as_ref().is_some_and(|digest| pinned.contains(digest))
-    };
-    let is_shown = |release: &Release| {
-        release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats(release)
-    };
-    found.iter().map(is_shown).collect()
+    let shown = found.iter().map(|release| {
+        let mut digests = release.manifest_digest.iter().filter(|_| release.tag.may_float());
+        let floats = digests.any(|digest| pinned.contains(digest));
+        release.artifact.is_usable() && !release.tag.is_housekeeping() && !floats
+    });
+    shown.collect()
 }
 
 /// Returns the digest that shorter tags may alias: that of a version with three numbers.
@@ -540,8 +539,8 @@ mod tests {
             let found = extension.find(&name.parse().unwrap()).unwrap();
             assert_eq!(found.tag, release.tag, "{name}");
         }
-        let name = |tag: &str| extension.name_of(&release(tag)).to_owned();
-        assert_eq!((name("v1.0.0").as_str(), name("v3.0.0").as_str()), ("v1.0.0", "3.0.0"));
+        assert_eq!(extension.name_of(&release("v1.0.0")), "v1.0.0");
+        assert_eq!(extension.name_of(&release("v3.0.0")), "3.0.0");
     }
 
     fn latest(extension: &Extension) -> Option<&str> {
@@ -591,12 +590,10 @@ mod tests {
     fn of_two_tags_of_one_version_the_exact_one_is_listed() {
         let extension = extension(vec![release("v1.2.0"), release("1.2.0"), release("v1.1.0")]);
         assert_eq!(versions(&extension), ["1.2.0", "1.1.0"]);
-        let tag_of =
-            |wanted: &str| extension.find(&wanted.parse().unwrap()).unwrap().tag.to_string();
-        assert_eq!(tag_of("1.2.0"), "1.2.0");
-        assert_eq!(tag_of("v1.2.0"), "v1.2.0");
-        assert_eq!(tag_of("1.1.0"), "v1.1.0");
-        assert_eq!(tag_of("latest"), "1.2.0");
+        assert_eq!(tag_of(&extension, "1.2.0"), Some("1.2.0"));
+        assert_eq!(tag_of(&extension, "v1.2.0"), Some("v1.2.0"));
+        assert_eq!(tag_of(&extension, "1.1.0"), Some("v1.1.0"));
+        assert_eq!(tag_of(&extension, "latest"), Some("1.2.0"));
     }
 
     fn tag_of<'a>(extension: &'a Extension, wanted: &str) -> Option<&'a str> {

@@ -130,9 +130,8 @@ impl Ord for ExtensionName {
     fn cmp(&self, other: &Self) -> Ordering {
         // Neighbors in a sorted list have a common prefix, and equal bytes need no case folding.
         let pairs = self.0.bytes().zip(other.0.bytes()).filter(|(mine, theirs)| mine != theirs);
-        let fold = |byte: u8| byte.to_ascii_lowercase();
         pairs
-            .map(|(mine, theirs)| fold(mine).cmp(&fold(theirs)))
+            .map(|(mine, theirs)| mine.to_ascii_lowercase().cmp(&theirs.to_ascii_lowercase()))
             .find(|order| order.is_ne())
             .unwrap_or_else(|| self.0.len().cmp(&other.0.len()))
     }

@@ -64,8 +64,8 @@ impl FromStr for PublicUrl {
 }
 
 fn is_segment(segment: &str) -> bool {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    !matches!(segment, "" | "." | "..") && segment.bytes().all(is_unreserved)
+    !matches!(segment, "" | "." | "..")
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 impl fmt::Display for PublicUrl {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::models::version::Version;
+use crate::models::version::{Version, is_number};
 
 /// Maximum length of a tag or version, in characters (all ASCII).
 pub const TAG_MAX: usize = 255;
@@ -63,9 +63,8 @@ impl Tag {
     #[must_use]
     pub fn may_float(&self) -> bool {
         let bare = without_v(&self.0);
-        let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         // A third number makes it a full version, which is a release of its own and never an alias.
-        bare.split('.').count() <= 2 && bare.split('.').all(number)
+        bare.split('.').count() <= 2 && bare.split('.').all(is_number)
     }
 
     /// Returns true if the tag may be a floating alias of `version`: its numbers are a prefix.
@@ -91,13 +90,10 @@ impl FromStr for Tag {
     type Err = InvalidTag;
 
     fn from_str(text: &str) -> Result<Self, InvalidTag> {
-        let allowed = |byte: u8| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'/' | b'-')
-        };
         // A `..` segment in the path of a request to the backend could lead to another repository.
         let fits = (1..=TAG_MAX).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && text.bytes().all(allowed)
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+/-".contains(&byte))
             && !text.split('/').any(|segment| segment == "..");
         if fits { Ok(Self(text.into())) } else { Err(InvalidTag) }
     }
@@ -157,9 +153,9 @@ mod tests {
             ("1", None, None),
             ("nightly", None, None),
         ] {
-            let read = |style| tag(text).version(style).map(|version| version.to_string());
-            assert_eq!(read(TagStyle::Plain).as_deref(), plain, "{text}");
-            assert_eq!(read(TagStyle::Oci).as_deref(), oci, "{text}");
+            let read = [TagStyle::Plain, TagStyle::Oci].map(|style| tag(text).version(style));
+            let read = read.map(|version| version.map(|version| version.to_string()));
+            assert_eq!(read.each_ref().map(Option::as_deref), [plain, oci], "{text}");
         }
     }
 

@@ -42,9 +42,8 @@ impl<'a> Number<'a> {
     const ZERO: Number<'static> = Number { length: 1, digits: "0" };
 
     fn of(digits: &'a str) -> Option<Self> {
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         match digits.trim_start_matches('0') {
-            _ if !is_number => None,
+            _ if !is_number(digits) => None,
             "" => Some(Self::ZERO),
             digits => Some(Self { length: digits.len(), digits }),
         }
@@ -101,9 +100,8 @@ impl Version {
     /// the first three numbers exceeds 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
-        let number = |number: Number| number.digits.parse().ok();
-        let [major, minor, patch, _] = self.numbers();
-        let bare = semver::Version::new(number(major)?, number(minor)?, number(patch)?);
+        let [major, minor, patch, _] = self.numbers().map(|number| number.digits.parse().ok());
+        let bare = semver::Version::new(major?, minor?, patch?);
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
 
@@ -149,14 +147,21 @@ impl FromStr for Version {
     }
 }
 
+/// Returns true for one or more decimal digits.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Strips leading zeros from numeric identifiers: `rc.01` becomes `rc.1`.
 pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
-    let trimmed = |one| Number::of(one).map_or(one, |number: Number| number.digits);
     // The common case has nothing to strip and needs no allocation.
-    if identifiers.split('.').all(|one| trimmed(one) == one) {
+    let mut all = identifiers.split('.');
+    if all.all(|one| Number::of(one).is_none_or(|number| number.digits == one)) {
         return Cow::Borrowed(identifiers);
     }
-    identifiers.split('.').map(trimmed).collect::<Vec<_>>().join(".").into()
+    let all = identifiers.split('.');
+    let trimmed = all.map(|one| Number::of(one).map_or(one, |number| number.digits));
+    trimmed.collect::<Vec<_>>().join(".").into()
 }
 
 /// Parses identifiers after a mark (`-`, `+`). Refuses an empty text, which the `semver` parser

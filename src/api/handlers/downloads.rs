@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use crate::api::artifact_headers::{describe, etag_of};
 use crate::api::conditional::client_has;
 use crate::api::download::RequestedFile;
-use crate::api::extract::{ReleasePath, ScopeParam};
+use crate::api::extract::{QueryString, ReleasePath};
+use crate::api::openapi::ReadResponses;
 use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::problem::Problem;
 use crate::api::ranges::wanted;
 use crate::api::state::ApiState;
 use crate::error::Error;
@@ -33,22 +34,19 @@ use crate::error::Error;
             ("Content-Disposition" = String, description = "File name of the archive"),
         )),
         (status = 206, description = "The requested range"),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 416, body = ErrorBody, description = "A range outside the archive"),
-        (status = 502, body = ErrorBody, description = "The bytes do not match their digest, or the backend refused the credentials"),
-        (status = 503, body = ErrorBody),
-        (status = 504, body = ErrorBody),
+        ReadResponses,
+        (status = 416, description = "A range outside the archive"),
+        (status = 502, description = "The bytes do not match their digest, or the backend refused the credentials"),
     ),
 )]
 pub async fn download(
     State(api): State<Arc<ApiState>>,
     method: Method,
     path: ReleasePath,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     let found = RequestedFile::find(&api, &path, scope).await?;
     if method == Method::HEAD {
         let found = found.sized(&api, path.asset.as_deref()).await?;

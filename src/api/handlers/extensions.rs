@@ -7,12 +7,12 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::api::answers::{CatalogResponse, Provenance};
-use crate::api::extract::{IdPath, ListParams, ScopeParam, SearchParams};
+use crate::api::extract::{IdPath, ListParams, QueryString};
 use crate::api::list_cache::render_rows;
-use crate::api::params::{
-    FilterParams, IdParams, ListPageParams, QueryParam, ScopeParams, SearchPageParams,
-};
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::openapi::{ListResponses, ReadResponses};
+use crate::api::paging::{LIST_LIMIT, SEARCH_LIMIT};
+use crate::api::params::{IdParams, PageParams, QueryParam, ScopeParams, TypeParam};
+use crate::api::problem::Problem;
 use crate::api::response_caches::extension::{ExtensionQuery, Facet};
 use crate::api::state::ApiState;
 use crate::api::views::{ExtensionView, VersionView};
@@ -24,23 +24,22 @@ use crate::api::views::{ExtensionView, VersionView};
     get,
     path = "/extensions",
     tag = "extensions",
-    params(FilterParams, ListPageParams),
+    params(TypeParam, ScopeParams, PageParams<LIST_LIMIT>),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
             ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
             ("ETag" = String, description = "Weak"),
         )),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "No backend of the request was read yet"),
+        ListResponses,
     ),
 )]
 pub async fn list_extensions(
     State(api): State<Arc<ApiState>>,
-    params: ListParams,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let params = ListParams::of::<LIST_LIMIT>(&query, &api.catalog)?;
     let ListParams { extension_type, scope, page } = params;
     let (list, provenance) = api.caches.list(&api.catalog, extension_type, scope).await?;
     let total = list.total();
@@ -64,35 +63,35 @@ pub async fn list_extensions(
     get,
     path = "/extensions/search",
     tag = "extensions",
-    params(QueryParam, FilterParams, SearchPageParams),
+    params(QueryParam, TypeParam, ScopeParams, PageParams<SEARCH_LIMIT>),
     responses(
         (status = 200, body = Vec<ExtensionView>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
             ("Link" = String, description = "first, prev, next, last (RFC 8288), relative"),
             ("ETag" = String, description = "Weak"),
         )),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "No backend of the request was read yet"),
+        ListResponses,
     ),
 )]
 pub async fn search_extensions(
     State(api): State<Arc<ApiState>>,
-    SearchParams { query, list }: SearchParams,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let words = query.params::<QueryParam>()?.words()?;
+    let list = ListParams::of::<SEARCH_LIMIT>(&query, &api.catalog)?;
     let view = api.catalog.ready(list.scope).await?;
     let ListParams { extension_type, scope, page } = list;
-    let (words, shared) = (query.clone(), Arc::clone(&api));
-    let search = move || {
+    let (wanted, shared) = (words.clone(), Arc::clone(&api));
+    let search = api.renderer.run(page.limit, move || {
         // Searches are not cached: their number is unbounded and each is cheap.
-        let found = view.search(&words, extension_type, scope);
+        let found = view.search(&wanted, extension_type, scope);
         let rendered = render_rows(page.of(&found), scope, shared.caches.public_url())?;
         Ok((rendered, found.len()))
-    };
-    let (rendered, total) = api.renderer.run(page.limit, search).await?;
+    });
+    let (rendered, total) = search.await?;
     api.metrics.extensions_served(page.count(total));
-    let kept: Vec<_> = [("q", query.as_str())].into_iter().chain(list.kept()).collect();
+    let kept: Vec<_> = [("q", words.as_str())].into_iter().chain(list.kept()).collect();
     let links = page.links("/api/v1/extensions/search", &kept, total);
     let provenance = Provenance::of_catalog(&api.catalog, scope);
     Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
@@ -108,20 +107,16 @@ pub async fn search_extensions(
     params(IdParams, ScopeParams),
     responses(
         (status = 200, body = ExtensionView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
-        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
-        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+        ReadResponses,
     ),
 )]
 pub async fn get_extension(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     understood(&api, ExtensionQuery { id, scope, facet: Facet::Metadata }, &headers).await
 }
 
@@ -135,20 +130,16 @@ pub async fn get_extension(
     params(IdParams, ScopeParams),
     responses(
         (status = 200, body = Vec<VersionView>, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
-        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
-        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+        ReadResponses,
     ),
 )]
 pub async fn list_versions(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     understood(&api, ExtensionQuery { id, scope, facet: Facet::Versions }, &headers).await
 }
 

@@ -10,9 +10,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::admission::Unauthenticated;
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::problem::Problem;
 use crate::api::state::ApiState;
-use crate::backend::Fault;
 use crate::backend::contact::BreakerState;
 use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
@@ -137,7 +136,7 @@ pub struct FaultView {
 /// Health
 ///
 /// 200 whenever the process responds: an outage of a backend must not restart the service.
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Health)))]
 pub async fn health(
     State(api): State<Arc<ApiState>>,
     stranger: Option<Extension<Unauthenticated>>,
@@ -179,7 +178,7 @@ fn backends(api: &ApiState, texts: bool) -> BTreeMap<String, BackendHealth> {
 /// Liveness
 ///
 /// 200 whenever the process responds.
-#[utoipa::path(get, path = "/health/live", tag = "system", responses((status = 200)))]
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200)))]
 pub async fn live() -> StatusCode {
     StatusCode::OK
 }
@@ -190,10 +189,10 @@ pub async fn live() -> StatusCode {
 #[utoipa::path(
     get,
     path = "/health/ready",
-    tag = "system",
+    tag = "health",
     responses(
         (status = 200),
-        (status = 503, body = ErrorBody, description = "Not ready; the message says why"),
+        (status = 503, description = "Not ready; the message says why"),
     ),
 )]
 pub async fn ready(
@@ -251,12 +250,11 @@ fn backend_health(
     texts: bool,
 ) -> BackendHealth {
     let faults_total = status.faults.len() + status.faults_beyond;
-    let view = |Fault { repository, subject, reason }| FaultView {
-        repository,
-        subject: subject.to_string(),
-        reason,
-    };
-    let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(view);
+    let faults = status.faults.into_iter().take(FAULTS_SHOWN).map(|fault| FaultView {
+        repository: fault.repository,
+        subject: fault.subject.to_string(),
+        reason: fault.reason,
+    });
     BackendHealth {
         kind: kind.as_str(),
         enabled: true,
@@ -273,8 +271,8 @@ fn backend_health(
 }
 
 fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealth>) -> &'static str {
-    let unwell = |backend: &BackendHealth| !backend.healthy || backend.stale;
-    let unwell = backends.values().any(|backend| backend.enabled && unwell(backend));
+    let mut enabled = backends.values().filter(|backend| backend.enabled);
+    let unwell = enabled.any(|backend| !backend.healthy || backend.stale);
     if !api.catalog.can_answer() {
         "unhealthy"
     } else if unwell {

@@ -9,9 +9,10 @@ use axum::response::Response;
 
 use crate::api::accept::Form;
 use crate::api::answers::CatalogResponse;
-use crate::api::extract::{IdPath, ScopeParam, VersionParam};
+use crate::api::extract::{IdPath, QueryString};
+use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::problem::Problem;
 use crate::api::readmes::ReadmeQuery;
 use crate::api::state::ApiState;
 
@@ -33,22 +34,19 @@ const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-
             ("ETag" = String, description = "Weak"),
             ("Vary" = String, description = "`Accept`"),
         )),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody, description = "No such version, or it has no README"),
-        (status = 406, body = ErrorBody, description = "Neither form is acceptable"),
-        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
-        (status = 503, body = ErrorBody),
-        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+        ReadResponses,
+        (status = 404, description = "No such version, or it has no README"),
+        (status = 406, description = "Neither form is acceptable"),
     ),
 )]
 pub async fn get_readme(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    VersionParam(version): VersionParam,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let version = query.params::<VersionQueryParam>()?.tag()?;
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
     let wanted = ReadmeQuery { id, version, scope };
     let found = api.caches.readmes.readme(&api.catalog, wanted, form).await?;

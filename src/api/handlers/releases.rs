@@ -7,10 +7,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::api::answers::CatalogResponse;
-use crate::api::extract::{IdPath, ReleasePath, ScopeParam, WantedParams};
+use crate::api::extract::{IdPath, QueryString, ReleasePath};
 use crate::api::metadata_view::MetadataView;
+use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::problem::Problem;
 use crate::api::response_caches::release::ReleaseQuery;
 use crate::api::state::ApiState;
 use crate::api::views::VersionView;
@@ -27,20 +28,16 @@ use crate::models::scope::Scope;
     params(IdParams, VersionPathParam, TagParam, ScopeParams),
     responses(
         (status = 200, body = MetadataView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
-        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
-        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+        ReadResponses,
     ),
 )]
 pub async fn get_version(
     State(api): State<Arc<ApiState>>,
     ReleasePath { id, version, .. }: ReleasePath,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     answer(&api, id, ReleaseQuery::Metadata(version), scope, &headers).await
 }
 
@@ -55,21 +52,18 @@ pub async fn get_version(
     params(IdParams, RangeParams, ScopeParams),
     responses(
         (status = 200, body = VersionView, headers(("ETag" = String, description = "Weak"))),
-        (status = 304, description = "Not modified"),
-        (status = 400, body = ErrorBody),
-        (status = 404, body = ErrorBody, description = "No version matches; the message names the nearest"),
-        (status = 502, body = ErrorBody, description = "A backend refused the credentials or sent an invalid response"),
-        (status = 503, body = ErrorBody, description = "The owner of the name is not determined yet"),
-        (status = 504, body = ErrorBody, description = "A backend did not answer in time"),
+        ReadResponses,
+        (status = 404, description = "No version matches; the message names the nearest"),
     ),
 )]
 pub async fn resolve(
     State(api): State<Arc<ApiState>>,
     IdPath(id): IdPath,
-    WantedParams(wanted): WantedParams,
-    ScopeParam(scope): ScopeParam,
+    query: QueryString,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let wanted = query.params::<RangeParams>()?.range()?;
+    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
     answer(&api, id, ReleaseQuery::Resolve(wanted), scope, &headers).await
 }
 

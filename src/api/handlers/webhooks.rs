@@ -6,7 +6,7 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
-use crate::api::problem::{ErrorBody, Problem};
+use crate::api::problem::Problem;
 use crate::api::state::ApiState;
 use crate::api::webhook_limit::Sender;
 use crate::backend::webhook::{Delivery, WebhookError};
@@ -32,12 +32,12 @@ pub fn outcomes() -> Vec<&'static str> {
     request_body(content = Object, description = "As the backend sends it"),
     responses(
         (status = 202, description = "Taken"),
-        (status = 400, body = ErrorBody, description = "The signature is valid, the body is not readable"),
-        (status = 401, body = ErrorBody, description = "The signature is missing or wrong"),
-        (status = 404, body = ErrorBody, description = "No secret is configured for this backend"),
-        (status = 408, body = ErrorBody, description = "The request body did not arrive within 3 seconds"),
-        (status = 413, body = ErrorBody, description = "Larger than 1 MiB"),
-        (status = 503, body = ErrorBody, description = "Too many deliveries of this backend or sender are being read"),
+        (status = 400, description = "The signature is valid, the body is not readable"),
+        (status = 401, description = "The signature is missing or wrong"),
+        (status = 404, description = "No secret is configured for this backend"),
+        (status = 408, description = "The request body did not arrive within 3 seconds"),
+        (status = 413, description = "Larger than 1 MiB"),
+        (status = 503, description = "Too many deliveries of this backend or sender are being read"),
     ),
 )]
 pub async fn receive(
@@ -47,10 +47,9 @@ pub async fn receive(
 ) -> Result<StatusCode, Problem> {
     let known = api.receivers.iter().find(|(id, _)| id.as_str() == backend);
     let (backend, receiver) = known.ok_or_else(unknown_receiver)?;
-    let count = |outcome| api.metrics.webhook(backend.as_str(), outcome);
     // Refused by its headers, before the body takes up memory.
     if !receiver.is_worth_reading(request.headers()) {
-        count(REFUSED);
+        api.metrics.webhook(backend.as_str(), REFUSED);
         return Err(refused(WebhookError::Unsigned));
     }
     let sender = request.extensions().get().copied().unwrap_or(Sender(None));
@@ -62,7 +61,8 @@ pub async fn receive(
     let headers = request.headers().clone();
     let WholeBody(body) = WholeBody::from_request(request, &()).await?;
     let received = receiver.receive(&headers, &body);
-    count(received.as_ref().map_or(REFUSED, Delivery::as_str));
+    let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
+    api.metrics.webhook(backend.as_str(), outcome);
     if let Delivery::Changed(ids) = received.map_err(refused)? {
         api.catalog.notice(*backend, ids);
     }

@@ -90,7 +90,7 @@ impl Texts {
             return Ok(page);
         }
         let (this, of) = (Arc::clone(self), Arc::clone(identity));
-        let question = || async move {
+        let page = self.pages.ask(identity, || async move {
             let broken = "A README could not be made a page";
             let turn = Arc::clone(&this.makers).acquire_owned().await;
             let turn =
@@ -107,7 +107,7 @@ impl Texts {
             let page = Rendered::text(page, Form::Html.content_type());
             this.keep(&of, Form::Html, &page);
             Ok(page)
-        };
-        self.pages.ask(identity, question).await
+        });
+        page.await
     }
 }

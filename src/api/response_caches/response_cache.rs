@@ -86,11 +86,12 @@ impl<V: Validate, G: Clone + Eq + Hash + Send + 'static> ResponseCache<V, G> {
         F: Future<Output = Result<Computed<V>>> + Send + 'static,
     {
         let mut shared = true;
-        let question = || {
+        let subject = (key.clone(), generation);
+        let answer = self.fills.ask(&subject, || {
             shared = false;
-            self.made_and_kept(Arc::clone(catalog), key.clone(), make())
-        };
-        let answer = self.fills.ask(&(key.clone(), generation), question).await;
+            self.made_and_kept(Arc::clone(catalog), key, make())
+        });
+        let answer = answer.await;
         if shared {
             self.memo.counters().coalesced();
         }

@@ -209,8 +209,8 @@ mod tests {
 
     impl Space for Left {
         fn take(&self, bytes: u64) -> bool {
-            let rest = |left: u64| left.checked_sub(bytes);
-            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest).is_ok()
+            let (order, left) = (Ordering::SeqCst, &self.0);
+            left.fetch_update(order, order, |left| left.checked_sub(bytes)).is_ok()
         }
     }
 
@@ -243,11 +243,10 @@ mod tests {
             async move { Ok(Download { length: size, bytes }) }.boxed()
         });
         let buffers = Buffers::default();
-        let allowance = || Arc::new(buffers.allow().unwrap());
         let fill = Fill::new(size);
         let readers: Vec<_> = (0..3)
             .map(|_| {
-                let reader = fill.join(0..size, allowance()).unwrap();
+                let reader = fill.join(0..size, Arc::new(buffers.allow().unwrap())).unwrap();
                 tokio::spawn(async move { reader.begun().await?.unwrap().collect().await })
             })
             .collect();
@@ -255,7 +254,7 @@ mod tests {
         let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
         let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
         let fetched = fetch(writer, &upstream).await.unwrap();
-        let joins = fill.join(0..size, allowance()).is_some();
+        let joins = fill.join(0..size, Arc::new(buffers.allow().unwrap())).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
         fill.finish(FillEnd::Verified);
         for read in join_all(readers).await {

@@ -254,8 +254,9 @@ impl FillState {
         for piece in &self.window {
             let ends = begins + piece.len() as u64;
             if (begins..ends).contains(&at) {
-                let index = |position: u64| usize::try_from(position - begins).unwrap_or(0);
-                return Some(piece.slice(index(at)..index(limit.min(ends))));
+                let [from, to] = [at, limit.min(ends)]
+                    .map(|position| usize::try_from(position - begins).unwrap_or(0));
+                return Some(piece.slice(from..to));
             }
             begins = ends;
         }

@@ -64,7 +64,7 @@ impl Artifacts {
     /// Verifies a stored file. One that does not match its digest is moved aside.
     async fn verify(self: &Arc<Self>, disk: &Disk, digest: &Digest) -> bool {
         let (this, disk, wanted) = (Arc::clone(self), disk.clone(), digest.clone());
-        let question = || async move {
+        let verified = self.verifying.ask(digest, || async move {
             // Opened again: a shared verification may outlive the request whose file it would use.
             let found = blocking(move || {
                 let Some(DiskFile { file, noted, .. }) = disk.stored(&wanted)? else {
@@ -90,8 +90,8 @@ impl Artifacts {
                     false
                 }
             }))
-        };
-        self.verifying.ask(digest, question).await.unwrap_or_else(|error| {
+        });
+        verified.await.unwrap_or_else(|error| {
             self.failed(&error.report());
             false
         })

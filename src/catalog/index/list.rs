@@ -42,10 +42,12 @@ impl List {
         let none = Self::default();
         let previous = previous.unwrap_or(&none);
         let [entries, orphans] = [false, true].map(|orphaned| {
-            let shown =
-                |entry: &Arc<Entry>| matches!(entry.ownership, Ownership::Orphaned(_)) == orphaned;
-            let changes =
-                changes.iter().map(|(id, entry)| (id.clone(), entry.clone().filter(shown)));
+            let changes = changes.iter().map(|(id, entry)| {
+                let entry = entry
+                    .clone()
+                    .filter(|entry| matches!(entry.ownership, Ownership::Orphaned(_)) == orphaned);
+                (id.clone(), entry)
+            });
             let before = if orphaned { &previous.orphans } else { &previous.entries };
             patched(before, &changes.collect())
         });

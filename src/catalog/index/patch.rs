@@ -10,8 +10,7 @@ pub(super) type EntryChanges = Vec<(ExtensionId, Option<Arc<Entry>>)>;
 
 /// Returns true if both lists hold the same `Arc`s.
 pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
-    let same = |(one, other): (&Arc<Entry>, &Arc<Entry>)| Arc::ptr_eq(one, other);
-    some.len() == others.len() && some.iter().zip(others.iter()).all(same)
+    some.len() == others.len() && some.iter().zip(others.iter()).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 /// Applies the changes to a list. Returns the previous `Arc` if nothing differs.

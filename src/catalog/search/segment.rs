@@ -126,11 +126,11 @@ impl PostingsReader {
 
     fn terms(self) -> Box<[Term]> {
         let Self { places, mut postings } = self;
-        let term = |(text, place)| {
+        let terms = places.into_iter().map(|(text, place)| {
             let postings: Option<&mut Postings> = postings.get_mut(place);
             postings.map(std::mem::take).unwrap_or_default().of(text)
-        };
-        let mut terms: Box<[Term]> = places.into_iter().map(term).collect();
+        });
+        let mut terms: Box<[Term]> = terms.collect();
         terms.sort_unstable_by(|a, b| a.text.cmp(&b.text));
         terms
     }

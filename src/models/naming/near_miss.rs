@@ -124,15 +124,14 @@ fn split(repository: &str) -> Option<(&str, ExtensionType)> {
 /// it.
 fn misspelled(folded: &str) -> Option<(usize, ExtensionType)> {
     let (stem, word) = folded.rsplit_once('-')?;
-    let is_near = |extension_type: &ExtensionType| {
+    let near = ExtensionType::ALL.into_iter().find(|extension_type| {
         let right = extension_type.as_str();
         word.len().abs_diff(right.len()) <= 1
             // People rarely mistype the first letter, and requiring it keeps out words such as
             // `bluster`.
             && word.get(..1) == right.get(..1)
             && strsim::osa_distance(word, right) <= 1
-    };
-    let near = ExtensionType::ALL.into_iter().find(is_near);
+    });
     near.filter(|_| !OTHER_WORDS.contains(&word)).map(|near| (stem.len(), near))
 }
 
