@@ -148,7 +148,7 @@ async fn six_backends_are_served_by_name() {
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }
     assert!(
-        metrics.contains("extension_registry_backend_calls_total{backend=\"dc2\""),
+        metrics.contains("extension_registry_upstream_requests_total{backend=\"dc2\""),
         "{metrics}"
     );
 
