@@ -39,10 +39,10 @@ use crate::app::backends::Backends;
 pub use crate::app::backends::Finding;
 pub use crate::app::budget::most_memory;
 use crate::app::rotation::Rotated;
-use crate::app::state::Persisters;
 use crate::backend::Backend;
 use crate::build_info;
 use crate::cache::artifacts::Artifacts;
+use crate::catalog::state::persister::Persister;
 use crate::catalog::{Catalog, Merge, Rules, sync};
 use crate::config::{BackendSettings, Config, ServerConfig};
 use crate::local::samples::unpack_samples;
@@ -162,10 +162,10 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let mut stop = listen_for_signals(draining.clone())?;
     // From here on signals end nothing by themselves, and the disk may hang.
     let opened = tokio::select! {
-        opened = open_state(&config, &catalog, &metrics, demo) => opened,
+        opened = open_state(&config, &catalog, &metrics, demo) => opened?,
         () = asked_to_stop(&mut stop) => return Ok(()),
     };
-    let (artifacts, keepers) = opened;
+    let (artifacts, persister) = opened;
     let parts = ApiParts {
         catalog: Arc::clone(&catalog),
         artifacts: Arc::clone(&artifacts),
@@ -182,7 +182,9 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     let mut sync = sync::run(&catalog);
     sync.spawn(rotation::watch(rotated, counted));
     sync.spawn(systemd::keep_alive());
-    keepers.iter().for_each(|keepers| keepers.run(&mut sync));
+    if let Some(persister) = &persister {
+        sync.spawn(Arc::clone(persister).run());
+    }
     info!(target: LOG_TARGET, %address, version = build_info::LINE.as_str(), "serving");
     if let Some(url) = config.server.public_url.as_ref().filter(|_| demo) {
         greeting::print(url, address, sample_count)?;
@@ -194,8 +196,9 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
         sync.shutdown().await;
         // What a hanging disk has not taken by then is fetched again some time.
         let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
-        if let Some(keepers) = keepers {
-            keepers.save(Timestamp::now()).await;
+        if let Some(persister) = persister {
+            // A failure is in the log, and no reason to end otherwise.
+            let _ = persister.save(Timestamp::now()).await;
         }
     };
     close(closing).await;
@@ -210,10 +213,10 @@ async fn open_state(
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
     demo: bool,
-) -> (Arc<Artifacts>, Option<Persisters>) {
-    let artifacts = artifacts::open(config, metrics, demo).await;
-    let keepers = if demo { None } else { state::restored(config, catalog).await };
-    (artifacts, keepers)
+) -> io::Result<(Arc<Artifacts>, Option<Arc<Persister>>)> {
+    // The state first: in a directory of a newer release nothing is changed.
+    let persister = if demo { None } else { state::restored(config, catalog).await? };
+    Ok((artifacts::open(config, metrics, demo).await, persister))
 }
 
 async fn asked_to_stop(stop: &mut watch::Receiver<Stop>) {

@@ -24,7 +24,7 @@ pub mod refresh_queue;
 pub mod resolve;
 mod retagged;
 pub mod search;
-pub mod snapshot;
+pub mod state;
 pub mod status;
 mod sweep;
 pub mod sync;
@@ -145,6 +145,7 @@ impl Catalog {
         });
         let handles = handles.collect();
         let mut index = Index::new(&ids, &rules);
+        index.notes_in(Arc::clone(pins.unsaved()));
         let view = watch::Sender::new(Arc::new(index.view(&View::default())));
         pins.follows(view.subscribe());
         Arc::new(Self {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::Backend;
-use extension_registry::catalog::snapshot::Fingerprints;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::Fingerprints;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
@@ -209,8 +209,8 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     let first = Served::local(&path).await;
     until(&first, "/extensions", |got| got.column("name").len() == 2).await;
     let now = Timestamp::now();
-    let keeper = Keeper::new(Arc::clone(&first.catalog), &state, prints.clone());
-    keeper.save(now).await.unwrap();
+    let persister = Persister::new(Arc::clone(&first.catalog), &state, prints.clone());
+    persister.save(now).await.unwrap();
     drop(first);
     fs::rename(&path, dir.path().join("away")).unwrap();
     let kept = Some((state.clone(), prints.clone(), now));

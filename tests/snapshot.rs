@@ -1,6 +1,7 @@
 //! What is known outlives a restart. The clock is virtual; questions are counted.
 
 mod damage;
+mod log;
 mod restart;
 mod room;
 mod round_trip;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::snapshot::Fingerprints;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::Fingerprints;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::backend_kind::BackendKind;
@@ -22,7 +23,7 @@ use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 const TTL: Duration = Duration::from_secs(300);
-const FILE: &str = "catalogue.json";
+const FILE: &str = "state.log";
 
 fn noon() -> Timestamp {
     "2025-06-01T12:00:00Z".parse().unwrap()
@@ -41,8 +42,8 @@ fn prints() -> Fingerprints {
     BackendKind::ALL.map(BackendId::from).map(|source| (source, format!("the {source}"))).into()
 }
 
-fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
-    Keeper::new(Arc::clone(catalog), dir, prints())
+fn persister(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Persister> {
+    Persister::new(Arc::clone(catalog), dir, prints())
 }
 
 /// A run that knows these releases of Gitea, and has written it at noon.
@@ -50,11 +51,11 @@ async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, releases));
     let known = catalog(vec![backend.clone()]);
     known.round(Scope::All).await.unwrap();
-    keeper(&known, dir).save(noon()).await.unwrap();
+    persister(&known, dir).save(noon()).await.unwrap();
     backend
 }
 
-/// The names in a directory that are no kept catalog.
+/// The names in a directory beside the state log.
 fn others(dir: &Path) -> Vec<String> {
     let names = std::fs::read_dir(dir).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -164,9 +164,9 @@ impl EvidenceCell {
         (evidence.faults.iter().chain(naming).collect(), evidence.faults.beyond())
     }
 
-    /// Returns the reason why the last list of repositories was incomplete.
-    pub(crate) fn listing_gap(&self) -> Option<String> {
-        self.0.read().listing.reason().map(ToOwned::to_owned)
+    /// Returns the coverage of the last list of repositories.
+    pub(crate) fn listing(&self) -> Coverage {
+        self.0.read().listing.clone()
     }
 
     /// Restores the evidence from before a restart.

@@ -21,6 +21,7 @@ use crate::catalog::index::patch::EntryChanges;
 use crate::catalog::ownership::{Claim, Ownership, resolve_owner};
 use crate::catalog::persistent_instant::PersistentInstant;
 use crate::catalog::search::SearchIndex;
+use crate::catalog::state::unsaved::{RecordKey, Unsaved};
 use crate::catalog::{Merge, Rules};
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
@@ -199,6 +200,7 @@ pub struct Index {
     /// Scopes with a list of their own, single backends first and all of them last.
     scopes: Vec<Scope>,
     owners: Owners,
+    unsaved: Arc<Unsaved>,
     /// Names that changed since the last view.
     touched: BTreeSet<ExtensionId>,
     changed: bool,
@@ -215,6 +217,7 @@ impl Index {
             shelves: backends.iter().map(|id| BackendState::new(*id, rules.max_bytes)).collect(),
             scopes: scopes(backends),
             owners: Owners::default(),
+            unsaved: Arc::default(),
             touched: BTreeSet::new(),
             changed: false,
             revision: 0,
@@ -249,7 +252,7 @@ impl Index {
         match shelf.read(extension, now) {
             PutOutcome::Same => Put::Taken,
             PutOutcome::News => {
-                self.touch(id);
+                self.changed(backend, id);
                 Put::Taken
             }
             PutOutcome::Refused => {
@@ -283,7 +286,7 @@ impl Index {
             Gone::Releases(extension) => shelf.empty(extension, now),
         };
         if removed {
-            self.touch(id);
+            self.changed(backend, id);
         }
     }
 
@@ -378,10 +381,13 @@ impl Index {
         };
         let ownership = resolve_owner(&claims, before);
         if scope == Scope::All {
-            match ownership {
+            let changed = match ownership {
                 Some(Ownership::Owned(owner)) => self.owners.owned(id, owner),
                 None | Some(Ownership::Orphaned(_)) => self.owners.lost(id),
-                Some(Ownership::Undetermined(..)) => {}
+                Some(Ownership::Undetermined(..)) => None,
+            };
+            if let Some(id) = changed {
+                self.unsaved.note(RecordKey::Owner(id));
             }
         }
         ownership

@@ -2,10 +2,9 @@
 //! for which the backend reports none. No version changes its bytes unnoticed.
 
 mod bounds;
-pub mod keeper;
-mod pin;
+pub(super) mod pin;
 mod pinned_backend;
-mod stored;
+pub(super) mod stored;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +18,7 @@ use crate::catalog::index::{Entry, View};
 use crate::catalog::pins::bounds::PinBounds;
 use crate::catalog::pins::pin::VersionPins;
 pub(super) use crate::catalog::pins::pinned_backend::PinnedBackend;
+use crate::catalog::state::unsaved::{RecordKey, Unsaved};
 use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
@@ -27,20 +27,17 @@ use crate::models::naming::ExtensionId;
 
 /// Pins and learned digests of all backends.
 pub struct Pins {
-    known: Mutex<PinsByBackend>,
+    known: Mutex<HashMap<BackendId, BackendPins>>,
     /// If true, the archive of a version may be replaced by another one.
     accept: bool,
-    /// Number of changes of the pins and digests.
-    news: watch::Sender<u64>,
+    unsaved: Arc<Unsaved>,
     /// Views of the catalog, which decide what is worth keeping.
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
-type PinsByBackend = HashMap<BackendId, BackendPins>;
-
 /// Pins and learned digests of one backend.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct BackendPins {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct BackendPins {
     /// Digests of files for which the backend reports none.
     digests: HashMap<ArtifactKey, Digest>,
     /// Pins by extension and version; by tag if another tag stands for the version.
@@ -65,12 +62,7 @@ impl Pins {
     /// Creates an empty store. With `accept`, the archive of a version may be replaced.
     #[must_use]
     pub fn new(accept: bool) -> Self {
-        Self {
-            known: Mutex::default(),
-            accept,
-            news: watch::Sender::new(0),
-            views: OnceLock::new(),
-        }
+        Self { known: Mutex::default(), accept, unsaved: Arc::default(), views: OnceLock::new() }
     }
 
     /// Uses these views to decide which pins and digests to keep when space is short.
@@ -79,8 +71,38 @@ impl Pins {
         let _ = self.views.set(views);
     }
 
+    /// Returns the keys of changed records. The whole catalog collects them here.
+    pub(super) const fn unsaved(&self) -> &Arc<Unsaved> {
+        &self.unsaved
+    }
+
+    /// Restores the pins and digests of a backend from before a restart.
+    pub(super) fn restore(&self, backend: BackendId, seen: BackendPins) {
+        self.known.lock().insert(backend, seen);
+    }
+
+    /// Returns all pins and digests.
+    pub(super) fn all(&self) -> HashMap<BackendId, BackendPins> {
+        self.known.lock().clone()
+    }
+
+    /// Returns the pins of one version.
+    pub(super) fn pins_of(
+        &self,
+        backend: BackendId,
+        id: &ExtensionId,
+        name: &str,
+    ) -> Option<VersionPins> {
+        self.known.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
+    }
+
+    /// Returns the digest that was learned of a file.
+    pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<Digest> {
+        self.known.lock().get(&backend)?.digests.get(key).cloned()
+    }
+
     fn room(&self, backend: BackendId) -> PinBounds<'_> {
-        PinBounds { backend, views: self.views.get() }
+        PinBounds { backend, views: self.views.get(), unsaved: &self.unsaved }
     }
 
     /// Returns the number of versions whose archive differs from the pinned one.
@@ -131,11 +153,6 @@ impl Pins {
                 Recorded::Changed => News::Shown,
             };
         }
-        // Released first: the keeper of the file locks `known` as soon as it is notified.
-        drop(known);
-        if news != News::None {
-            self.learned();
-        }
         news
     }
 
@@ -151,18 +168,13 @@ impl Pins {
         let name = pinned_name(release, among).map(str::to_owned);
         let mut known = self.known.lock();
         let seen = known.entry(release.backend).or_default();
-        let mut learned = seen.take_digest(release, &self.room(release.backend));
+        seen.take_digest(release, &self.room(release.backend));
         let completed = seen.complete(release);
-        let Some(pins) = name.and_then(|name| seen.pins_of(id, &name)) else {
-            drop(known);
-            if learned {
-                self.learned();
-            }
-            return completed;
-        };
+        let Some(name) = name else { return completed };
+        let Some(pins) = seen.pins_of(id, &name) else { return completed };
         let changed_before = pins.has_changed();
         if pins.compare(release) {
-            learned = true;
+            self.unsaved.note(RecordKey::Pins(release.backend, id.clone(), name));
             // Logged only on the transition, so that one replaced archive does not log at each
             // read.
             if pins.has_changed() && !changed_before {
@@ -170,10 +182,6 @@ impl Pins {
             }
         }
         let shown = pins.show(release, self.accept);
-        drop(known);
-        if learned {
-            self.learned();
-        }
         completed || shown
     }
 
@@ -204,10 +212,6 @@ impl Pins {
         let unknown = !self.accept && change.in_place && change.now.is_none();
         unknown.then(|| Artifact { digest: None, size: change.now_size, ..Artifact::clone(file) })
     }
-
-    fn learned(&self) {
-        self.news.send_modify(|count| *count += 1);
-    }
 }
 
 /// Returns the name under which the archive of a release is pinned: its version, or its tag if
@@ -228,15 +232,14 @@ impl BackendPins {
         release.learn_digests(|file| self.digests.get(&file.key).cloned())
     }
 
-    /// Takes over the digest from a checksum file beside the archive. Returns true if it is new.
-    fn take_digest(&mut self, release: &Release, room: &PinBounds<'_>) -> bool {
-        let Some(file) = release.artifact.chosen() else { return false };
-        let Some(digest) = &file.digest else { return false };
+    /// Takes over the digest from a checksum file beside the archive.
+    fn take_digest(&mut self, release: &Release, room: &PinBounds<'_>) {
+        let Some(file) = release.artifact.chosen() else { return };
+        let Some(digest) = &file.digest else { return };
         // An OCI registry's key of a file is its digest, so there is nothing to remember.
-        if file.key.as_str() == digest.to_string() || self.digests.get(&file.key) == Some(digest) {
-            return false;
+        if file.key.as_str() != digest.to_string() && self.digests.get(&file.key) != Some(digest) {
+            self.learn(&file.key, digest, room);
         }
-        self.learn(&file.key, digest, room)
     }
 
     /// Records the digest of an archive that was downloaded.
@@ -258,6 +261,7 @@ impl BackendPins {
         if !pins.record(release, file, digest) {
             return Recorded::Same;
         }
+        room.unsaved.note(RecordKey::Pins(room.backend, id.clone(), name.to_owned()));
         if pins.has_changed() {
             log_change(id, name, pins);
         }

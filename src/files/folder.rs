@@ -106,6 +106,16 @@ impl Folder {
         }
     }
 
+    /// Opens a regular file in it to write at its end.
+    ///
+    /// # Errors
+    /// It is not there, cannot be written, or is a link or something else.
+    pub fn append(&self, name: &str) -> io::Result<(File, Metadata)> {
+        let kind = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = openat(&self.dir, name, kind | OFlags::CLOEXEC, Mode::empty())?;
+        regular(opened.into())
+    }
+
     /// Creates a file with mode 600 and opens it for reading and writing.
     ///
     /// # Errors

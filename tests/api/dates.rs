@@ -4,8 +4,8 @@ use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::snapshot::Fingerprints;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::Fingerprints;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::local::backend::LocalBackend;
@@ -71,8 +71,8 @@ async fn fractions_of_a_second_of_a_directory_are_cut_off_also_after_a_restart()
         expect(&served, "provider/aws", shown).await;
         let prints: Fingerprints = vec![(BackendId::LOCAL, "here".to_owned())];
         let now = Timestamp::now();
-        let keeper = Keeper::new(Arc::clone(&served.catalog), &state, prints.clone());
-        keeper.save(now).await.unwrap();
+        let persister = Persister::new(Arc::clone(&served.catalog), &state, prints.clone());
+        persister.save(now).await.unwrap();
         std::fs::rename(&layouts, dir.path().join("away")).unwrap();
         let setup = Setup { state: Some((state, prints, now)), ..Setup::default() };
         let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &layouts));

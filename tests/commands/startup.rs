@@ -144,7 +144,7 @@ async fn s16i_a_state_dir_that_others_write_is_warned_about_and_what_they_put_th
     let state = dir.path().join("state");
     std::fs::create_dir(&state).unwrap();
     std::os::unix::fs::symlink("/dev/zero", state.join("digests.json")).unwrap();
-    let pipe = Command::new("mkfifo").arg(state.join("catalogue.json")).status();
+    let pipe = Command::new("mkfifo").arg(state.join("state.log")).status();
     assert!(pipe.unwrap().success());
     for (mode, warned) in [(0o777, true), (0o1777, true), (0o770, false), (0o755, false)] {
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -162,7 +162,7 @@ async fn s16i_a_state_dir_that_others_write_is_warned_about_and_what_they_put_th
         running.signal("-TERM");
         assert_eq!(running.wait().0.code(), Some(0));
     }
-    let told = std::fs::read_to_string(state.join("catalogue.json")).unwrap();
+    let told = std::fs::read_to_string(state.join("state.log")).unwrap();
     assert!(told.starts_with('{'), "and it is kept again: {told}");
 }
 
@@ -185,6 +185,24 @@ async fn a_state_dir_that_is_made_in_an_open_directory_is_for_the_service_alone(
         let mode = volume.join("state").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{start}: {mode:o}");
     }
+}
+
+#[test]
+fn state_of_a_newer_release_stops_the_start_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("extensions")).unwrap();
+    let text = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"state\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let state = dir.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("state.log"), "{\"version\":4}\n").unwrap();
+    let output = run(dir.path(), &["--host", "127.0.0.1", "--port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    for part in ["cache.state_dir", "state.log has format version 4", "another directory"] {
+        assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_to_string(state.join("state.log")).unwrap(), "{\"version\":4}\n");
+    assert_eq!(std::fs::read_dir(&state).unwrap().count(), 1, "nothing was made beside it");
 }
 
 /// Tokens and certificates are files of others too.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
@@ -52,8 +52,8 @@ async fn restarted(backend: &Arc<Scripted>, dir: &TempDir) -> Served {
     let of = || vec![(backend.id(), "x".to_owned())];
     let state = || Some((dir.path().to_owned(), of(), Timestamp::now()));
     let first = knowing(&[backend], Setup { state: state(), ..Setup::default() }).await;
-    let keeper = Keeper::new(Arc::clone(&first.catalog), dir.path(), of());
-    keeper.save(Timestamp::now()).await.unwrap();
+    let persister = Persister::new(Arc::clone(&first.catalog), dir.path(), of());
+    persister.save(Timestamp::now()).await.unwrap();
     drop(first);
     silence(backend, true);
     let asked = backend.questions();

@@ -16,8 +16,8 @@ use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::cache::artifacts::Artifacts;
-use extension_registry::catalog::snapshot::Fingerprints;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::Fingerprints;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
@@ -146,14 +146,14 @@ impl Rig {
     pub(super) async fn restarted(&self, names: Names, seconds: i64) -> Service {
         let service = Service::over(self.backends(names));
         let later = noon() + jiff::SignedDuration::from_secs(seconds);
-        let sources = keeper(&service.catalog, self.state.path()).read(later).await;
+        let sources = persister(&service.catalog, self.state.path()).read(later).await.unwrap();
         assert_eq!(sources, [BackendId::GITEA, BackendId::OCI]);
         service
     }
 
     /// Writes down what a service knows, for the next one.
     pub(super) async fn keep(&self, service: &Service) {
-        keeper(&service.catalog, self.state.path()).save(noon()).await.unwrap();
+        persister(&service.catalog, self.state.path()).save(noon()).await.unwrap();
         shown_in(self.state.path());
     }
 }
@@ -162,10 +162,10 @@ fn noon() -> Timestamp {
     "2025-06-01T12:00:00Z".parse().unwrap()
 }
 
-fn keeper(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Keeper> {
+fn persister(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Persister> {
     let prints: Fingerprints =
         BackendKind::ALL.map(BackendId::from).map(|source| (source, source.to_string())).into();
-    Keeper::new(Arc::clone(catalog), PathBuf::from(dir), prints)
+    Persister::new(Arc::clone(catalog), PathBuf::from(dir), prints)
 }
 
 /// The service, without a socket and without a task of its own.

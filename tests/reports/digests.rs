@@ -1,5 +1,6 @@
 //! One answer about one version is one digest, whatever was replaced meanwhile.
 
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
@@ -189,11 +190,8 @@ async fn g09c_a_change_outlives_a_restart() {
     before.get(&format!("{X}/1.0.0")).await;
     replace(&fake, "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
     read_again(&before).await;
-    let keeper = extension_registry::catalog::pins::keeper::DigestKeeper::new(
-        Arc::clone(before.catalog.pins()),
-        dir.path(),
-    );
-    keeper.save().await.unwrap();
+    let persister = Persister::new(Arc::clone(&before.catalog), dir.path(), Vec::new());
+    persister.save(Timestamp::UNIX_EPOCH).await.unwrap();
     drop(before);
     let after = served(&fake, Some(dir.path())).await;
     let metadata = metadata(&after, "1.0.0").await;

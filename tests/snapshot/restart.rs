@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::sync;
 use extension_registry::models::backend_id::BackendId;
 use tokio::time::sleep;
 
-use super::{FILE, after, catalog, keeper, noon, others, prints, written};
+use super::{FILE, after, catalog, noon, others, persister, prints, written};
 use crate::support::ids::{about, id, tag};
 use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::{Served, Setup};
@@ -24,7 +24,7 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
     written(dir.path(), &names).await;
     let down = Scripted::down(BackendId::GITEA);
     let known = catalog(vec![down.clone()]);
-    assert_eq!(keeper(&known, dir.path()).read(after(60)).await, [BackendId::GITEA]);
+    assert_eq!(persister(&known, dir.path()).read(after(60)).await.unwrap(), [BackendId::GITEA]);
     let view = known.ready(Scope::All).await.unwrap();
     assert_eq!(view.list(None, Scope::All).count(), 10_000);
     let (_, release) =
@@ -39,7 +39,7 @@ async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     written(dir.path(), &["provider/a:1.0.0"]).await;
     for (seconds, degraded) in [(600, vec![]), (601, vec![BackendId::GITEA])] {
         let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
-        keeper(&known, dir.path()).read(after(seconds)).await;
+        persister(&known, dir.path()).read(after(seconds)).await.unwrap();
         let freshness = known.freshness(Scope::All, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
         assert_eq!(freshness.degraded, degraded, "after {seconds} s");
@@ -77,7 +77,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
     ] {
         let before = backend.asked();
         let known = catalog(vec![backend.clone()]);
-        keeper(&known, dir.path()).read(after(seconds)).await;
+        persister(&known, dir.path()).read(after(seconds)).await.unwrap();
         known.round(Scope::All).await.unwrap();
         let now = backend.asked();
         let asked = Asked {
@@ -104,10 +104,10 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
     sleep(Duration::from_secs(400)).await;
     assert!(first.find(&id("provider/a"), Scope::All).await.unwrap_err().is_not_found());
     drop(tasks);
-    keeper(&first, dir.path()).save(noon()).await.unwrap();
+    persister(&first, dir.path()).save(noon()).await.unwrap();
 
     let second = catalog(backends.clone());
-    keeper(&second, dir.path()).read(after(60)).await;
+    persister(&second, dir.path()).read(after(60)).await.unwrap();
     second.round(Scope::All).await.unwrap();
     let error = second.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
@@ -126,11 +126,11 @@ async fn a_backend_that_is_another_one_now_is_not_known() {
     written(dir.path(), &["provider/a:1.0.0"]).await;
     let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
     let elsewhere = vec![(BackendId::GITEA, "another".to_owned())];
-    let moved = Keeper::new(known.clone(), dir.path(), elsewhere);
-    assert_eq!(moved.read(after(60)).await, []);
+    let moved = Persister::new(known.clone(), dir.path(), elsewhere);
+    assert_eq!(moved.read(after(60)).await.unwrap(), []);
     assert!(known.view().entries(Scope::All).is_empty() && !known.can_answer());
     let other = catalog(vec![Scripted::down(BackendId::OCI)]);
-    assert_eq!(keeper(&other, dir.path()).read(after(60)).await, []);
+    assert_eq!(persister(&other, dir.path()).read(after(60)).await.unwrap(), []);
     assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
 }
 
@@ -140,7 +140,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
     let mut tasks = sync::run(&known);
-    tasks.spawn(keeper(&known, dir.path()).run());
+    tasks.spawn(persister(&known, dir.path()).run());
     let read = || std::fs::read(dir.path().join(FILE)).unwrap_or_default();
     sleep(Duration::from_secs(6)).await;
     let first = read();
@@ -164,16 +164,16 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
     ));
     let first = catalog(vec![backend.clone()]);
     first.round(Scope::All).await.unwrap();
-    keeper(&first, dir.path()).save(noon()).await.unwrap();
+    persister(&first, dir.path()).save(noon()).await.unwrap();
     // One is said to be gone, another is noticed; then the process ends.
     backend.inner.remove(&id("provider/a"));
     first.refresh(&id("provider/a"), Scope::All).await.unwrap();
     first.notice(BackendId::GITEA, vec![id("provider/b")]);
-    keeper(&first, dir.path()).save(after(1)).await.unwrap();
+    persister(&first, dir.path()).save(after(1)).await.unwrap();
 
     // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
     let second = catalog(vec![backend.clone()]);
-    keeper(&second, dir.path()).read(after(3600)).await;
+    persister(&second, dir.path()).read(after(3600)).await.unwrap();
     let before = backend.asked().extensions;
     let _tasks = sync::run(&second);
     sleep(Duration::from_millis(500)).await;
@@ -194,12 +194,12 @@ async fn a_notice_alone_is_reason_enough_to_write() {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend]);
     known.round(Scope::All).await.unwrap();
-    let keeper = keeper(&known, dir.path());
-    keeper.save(noon()).await.unwrap();
+    let persister = persister(&known, dir.path());
+    persister.save(noon()).await.unwrap();
     let read = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert!(!read().contains("dirty"));
     known.notice(BackendId::GITEA, vec![id("provider/a")]);
-    keeper.save(after(1)).await.unwrap();
+    persister.save(after(1)).await.unwrap();
     assert!(read().contains(r#""dirty":["provider/a"]"#), "{}", read());
 }
 
@@ -209,8 +209,8 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
     let backend = written(dir.path(), &["provider/a:1.0.0"]).await;
     for (wrong, age) in [(-3600, 86_400), (3600, 3600)] {
         let known = catalog(vec![backend.clone()]);
-        let keeper = keeper(&known, dir.path());
-        assert_eq!(keeper.read(after(wrong)).await, [BackendId::GITEA]);
+        let persister = persister(&known, dir.path());
+        assert_eq!(persister.read(after(wrong)).await.unwrap(), [BackendId::GITEA]);
         assert!(known.find(&id("provider/a"), Scope::All).await.is_ok());
         let freshness = known.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
@@ -218,9 +218,9 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         let freshness = known.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
-        keeper.save(after(wrong)).await.unwrap();
+        persister.save(after(wrong)).await.unwrap();
         let next = catalog(vec![Scripted::down(BackendId::GITEA)]);
-        super::keeper(&next, dir.path()).read(noon()).await;
+        super::persister(&next, dir.path()).read(noon()).await.unwrap();
         assert!(next.find(&id("provider/a"), Scope::All).await.is_ok());
         assert!(next.freshness(Scope::All, None).age.as_secs() >= 3600, "never younger than it is");
         written(dir.path(), &["provider/a:1.0.0"]).await;
@@ -239,15 +239,15 @@ async fn names_that_were_lost_stay_lost_over_many_restarts() {
         first.refresh(&id("provider/a"), Scope::All).await.unwrap();
         sleep(Duration::from_secs(11)).await;
     }
-    keeper(&first, dir.path()).save(noon()).await.unwrap();
+    persister(&first, dir.path()).save(noon()).await.unwrap();
     let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     for restart in 1..4 {
         let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
         let next = catalog(backends);
-        keeper(&next, dir.path()).read(after(restart * 60)).await;
+        persister(&next, dir.path()).read(after(restart * 60)).await.unwrap();
         next.round(Scope::All).await.unwrap();
         let error = next.find(&id("provider/a"), Scope::All).await.unwrap_err();
         assert!(error.message().contains("removed from gitea"), "restart {restart}: {error}");
-        keeper(&next, dir.path()).save(after(restart * 60)).await.unwrap();
+        persister(&next, dir.path()).save(after(restart * 60)).await.unwrap();
     }
 }

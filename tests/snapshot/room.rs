@@ -8,8 +8,9 @@ use std::time::Duration;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::coverage::Coverage;
 
-use super::{TTL, after, keeper, noon, written};
+use super::{TTL, after, noon, persister, prints, written};
 use crate::support::ids::id;
 use crate::support::scripted::Scripted;
 use crate::support::served::rules;
@@ -29,18 +30,18 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let dir = tempfile::tempdir().unwrap();
     let backend = written(dir.path(), &["provider/a:1", "provider/b:1", "provider/c:1"]).await;
     let all = bounded(&backend, usize::MAX);
-    keeper(&all, dir.path()).read(noon()).await;
+    persister(&all, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&all), (3, 0));
     let max = all.statuses()[0].1.held.bytes - 1;
     let some = bounded(&backend, max);
-    keeper(&some, dir.path()).read(noon()).await;
+    persister(&some, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&some), (2, 1));
     assert_eq!(some.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
 
     // The kept catalog lacks what was refused; that it was is kept.
-    keeper(&some, dir.path()).save(noon()).await.unwrap();
+    persister(&some, dir.path()).save(noon()).await.unwrap();
     let again = bounded(&backend, max);
-    keeper(&again, dir.path()).read(noon()).await;
+    persister(&again, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&again), (2, 1));
     backend.down.store(true, Ordering::SeqCst);
     let error = again.find(&id("provider/c"), Scope::All).await.unwrap_err();
@@ -48,7 +49,7 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     backend.down.store(false, Ordering::SeqCst);
 
     let wide = bounded(&backend, usize::MAX);
-    keeper(&wide, dir.path()).read(after(3600)).await;
+    persister(&wide, dir.path()).read(after(3600)).await.unwrap();
     assert_eq!(held(&wide), (2, 1), "until it is swept");
     wide.round(Scope::All).await.unwrap();
     assert_eq!(held(&wide), (3, 0));
@@ -62,9 +63,9 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
         backend.cuts_listings.store(cut, Ordering::SeqCst);
         let before = bounded(&backend, usize::MAX);
         before.round(Scope::All).await.unwrap();
-        keeper(&before, dir.path()).save(noon()).await.unwrap();
+        persister(&before, dir.path()).save(noon()).await.unwrap();
         let catalog = bounded(&backend, usize::MAX);
-        keeper(&catalog, dir.path()).read(after(200)).await;
+        persister(&catalog, dir.path()).read(after(200)).await.unwrap();
         for quiet_rounds in 0..2 {
             let mut said = 0;
             for number in 0..10 {
@@ -77,5 +78,26 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
             catalog.round(Scope::All).await.unwrap();
         }
         assert_eq!(backend.asked().listings, 1, "those were rounds of changes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_was_bounded_degrades_no_list_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = written(dir.path(), &["provider/a:1"]).await;
+    for (listing, degraded) in [
+        (Coverage::Bounded("the newest".into()), vec![]),
+        (Coverage::Partial("page 2 is missing".into()), vec![BackendId::GITEA]),
+    ] {
+        let first = bounded(&backend, usize::MAX);
+        persister(&first, dir.path()).read(noon()).await.unwrap();
+        let mut snapshot = first.snapshot(&prints(), noon());
+        snapshot.backends.get_mut(&BackendId::GITEA).unwrap().listing = listing;
+        let second = bounded(&backend, usize::MAX);
+        second.restore(snapshot, &prints(), noon());
+        persister(&second, dir.path()).save(noon()).await.unwrap();
+        let third = bounded(&backend, usize::MAX);
+        persister(&third, dir.path()).read(noon()).await.unwrap();
+        assert_eq!(third.freshness(Scope::All, None).degraded, degraded);
     }
 }

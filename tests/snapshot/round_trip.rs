@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use extension_registry::backend::Fault;
 use extension_registry::backend::changes::ChangeCursor;
-use extension_registry::catalog::snapshot::{Kept, Snapshot, Unsettled};
+use extension_registry::catalog::state::{BackendState, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::coverage::Coverage;
 use extension_registry::models::digest::Digest;
 use extension_registry::models::extension::{About, Extension, Release};
 use extension_registry::models::fault::{ExtensionFault, FaultSubject};
@@ -17,7 +18,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{catalog, keeper, noon, prints};
+use super::{catalog, noon, persister, prints};
 use crate::support::ids::id;
 use crate::support::scripted::Scripted;
 
@@ -109,6 +110,16 @@ fn extension() -> impl Strategy<Value = Extension> {
     )
 }
 
+/// A complete list is left out: it shows that each extension was read by its sweep.
+fn listing() -> impl Strategy<Value = Coverage> {
+    select(vec![
+        Coverage::Bounded("the newest".into()),
+        Coverage::Partial("page 2 is missing".into()),
+        Coverage::Refused("403".into()),
+        Coverage::Nonsense("no list".into()),
+    ])
+}
+
 fn snapshot() -> impl Strategy<Value = Snapshot> {
     let subject =
         select(vec![FaultSubject::Repository, FaultSubject::Listing, FaultSubject::Naming]);
@@ -119,8 +130,9 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         of(time()),
         of(time()),
         proptest::option::of(fault),
+        listing(),
     )
-        .prop_map(|(mut extensions, cursor, last_success, swept, fault)| {
+        .prop_map(|(mut extensions, cursor, last_success, swept, fault, listing)| {
             extensions.sort_by(|(a, _), (b, _)| a.id().cmp(b.id()));
             extensions.dedup_by(|(a, _), (b, _)| a.id() == b.id());
             let faults =
@@ -137,8 +149,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 dirty: dirty.into_iter().collect(),
                 refused: vec![id("provider/there-was-no-room-for-this-one")],
             };
-            let kept = Kept {
-                backend: BackendId::GITEA,
+            let state = BackendState {
                 fingerprint: prints()[0].1.clone(),
                 current_as_of: noon(),
                 complete_as_of: swept,
@@ -146,12 +157,17 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 cursor: cursor.map(ChangeCursor::new),
                 swept,
                 identity: Some("organization 7".to_owned()),
-                listing_gap: Some("page 2 is missing".to_owned()),
+                listing,
                 faults: faults.into_iter().collect(),
-                extensions: extensions.into_iter().map(|(all, at)| (Arc::new(all), at)).collect(),
                 unsettled,
             };
-            Snapshot { backends: vec![kept], owners }
+            let mut snapshot = Snapshot::default();
+            snapshot.backends.insert(BackendId::GITEA, state);
+            let read = |(all, at): (Extension, Timestamp)| (all.id().clone(), (Arc::new(all), at));
+            let extensions = extensions.into_iter().map(read).collect();
+            snapshot.extensions.insert(BackendId::GITEA, extensions);
+            snapshot.owners = owners;
+            snapshot
         })
 }
 
@@ -166,9 +182,9 @@ proptest! {
         let back = runtime.block_on(async {
             let first = catalog(vec![Scripted::down(BackendId::GITEA)]);
             first.restore(snapshot.clone(), &prints(), noon());
-            keeper(&first, dir.path()).save(noon()).await.unwrap();
+            persister(&first, dir.path()).save(noon()).await.unwrap();
             let second = catalog(vec![Scripted::down(BackendId::GITEA)]);
-            assert_eq!(keeper(&second, dir.path()).read(noon()).await, [BackendId::GITEA]);
+            assert_eq!(persister(&second, dir.path()).read(noon()).await.unwrap(), [BackendId::GITEA]);
             second.snapshot(&prints(), noon())
         });
         prop_assert_eq!(back, snapshot);

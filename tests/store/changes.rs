@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use extension_registry::backend::memory::MemoryBackend;
-use extension_registry::catalog::pins::keeper::DigestKeeper;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::models::backend_id::BackendId;
@@ -121,8 +121,8 @@ async fn a_digest_is_learned_by_the_first_download_and_outlives_a_restart() {
     assert_eq!(digest_of(&served).await, format!("\"{digest}\""));
     assert_eq!(download(&served).await.header("etag"), format!("\"{digest}\""));
     served.artifacts.settle().await;
-    let keeper = DigestKeeper::new(Arc::clone(served.catalog.pins()), dir.path());
-    keeper.save().await.unwrap();
+    let persister = Persister::new(Arc::clone(&served.catalog), dir.path(), Vec::new());
+    persister.save(Timestamp::UNIX_EPOCH).await.unwrap();
 
     let served = Served::with(vec![gitea(&fake)], setup(Some(dir.path()), false)).await;
     assert_eq!(digest_of(&served).await, format!("\"{digest}\""));
@@ -170,12 +170,12 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
 }
 
 #[tokio::test]
-async fn a_damaged_file_of_what_was_seen_is_set_aside() {
+async fn a_damaged_state_log_is_set_aside_and_downloads_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("digests.json"), "nonsense").unwrap();
+    std::fs::write(dir.path().join("state.log"), "nonsense").unwrap();
     let backend = Arc::new(MemoryBackend::new(BackendId::OCI));
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), "bytes");
     let served = Served::with(vec![backend], setup(Some(dir.path()), false)).await;
     assert_eq!(served.get(AWS).await.text(), "bytes");
-    assert!(dir.path().join("digests.json.damaged-0").exists());
+    assert!(dir.path().join("state.log.damaged-0").exists());
 }

@@ -17,9 +17,8 @@ use extension_registry::backend::Backend;
 use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::cache::artifacts::Artifacts;
-use extension_registry::catalog::pins::keeper::DigestKeeper;
-use extension_registry::catalog::snapshot::Fingerprints;
-use extension_registry::catalog::snapshot::keeper::Keeper;
+use extension_registry::catalog::state::Fingerprints;
+use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
@@ -189,8 +188,8 @@ impl Served {
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalog = Catalog::new(backends, rules_here);
         if let Some((dir, fingerprints, now)) = state {
-            DigestKeeper::new(Arc::clone(catalog.pins()), &dir).read(now);
-            Keeper::new(Arc::clone(&catalog), dir, fingerprints).read(now).await;
+            let persister = Persister::new(Arc::clone(&catalog), dir, fingerprints);
+            persister.read(now).await.unwrap();
         }
         let routes = templates();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();

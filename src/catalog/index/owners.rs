@@ -1,7 +1,7 @@
 //! Owners of names. An owner is remembered after it lost a name, so that no other backend takes the
 //! name over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::backend_id::BackendId;
@@ -30,38 +30,39 @@ impl Owners {
         self.of.get(id).copied()
     }
 
-    /// Records that this backend owns the name and has it.
-    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) {
+    /// Records that this backend owns the name and has it. Returns the name if its owner is new.
+    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) -> Option<ExtensionId> {
         self.lost.remove(id);
         // A clone of the id is made only for a new owner: most names keep theirs in every view.
-        if self.of.get(id) != Some(&owner) {
-            self.of.insert(id.clone(), owner);
+        if self.of.get(id) == Some(&owner) {
+            return None;
         }
+        self.of.insert(id.clone(), owner);
+        Some(id.clone())
     }
 
-    /// Records that the owner of a name, if it has one, lost it.
-    pub(super) fn lost(&mut self, id: &ExtensionId) {
+    /// Records that the owner of a name, if it has one, lost it. Returns the name whose owner is
+    /// forgotten for it.
+    pub(super) fn lost(&mut self, id: &ExtensionId) -> Option<ExtensionId> {
         // A second loss does not count: it would move the name behind names that were lost later.
         if !self.of.contains_key(id) || self.lost.peek(id).is_some() {
-            return;
+            return None;
         }
-        for given_up in self.lost.put(id.clone(), 0, ()) {
-            self.of.remove(&given_up);
-        }
+        let given_up = self.lost.put(id.clone(), 0, ()).into_iter().next()?;
+        self.of.remove(&given_up);
+        Some(given_up)
     }
 
     /// Restores owners from before a restart. Owners found since then take precedence.
-    pub(super) fn restore(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
+    pub(super) fn restore(&mut self, owners: BTreeMap<ExtensionId, BackendId>) {
         for (id, owner) in owners {
             self.of.entry(id).or_insert(owner);
         }
     }
 
-    /// Returns every name with its owner; ordered.
-    pub(super) fn all(&self) -> Vec<(ExtensionId, BackendId)> {
-        let mut owners: Vec<_> = self.of.iter().map(|(id, of)| (id.clone(), *of)).collect();
-        owners.sort();
-        owners
+    /// Returns every name with its owner.
+    pub(super) fn all(&self) -> BTreeMap<ExtensionId, BackendId> {
+        self.of.iter().map(|(id, owner)| (id.clone(), *owner)).collect()
     }
 }
 

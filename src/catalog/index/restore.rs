@@ -1,17 +1,30 @@
 //! The part of the index that survives a restart: export and restore.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::catalog::index::{Index, shelf_of};
 use crate::catalog::persistent_instant::PersistentInstant;
-use crate::catalog::snapshot::Unsettled;
+use crate::catalog::state::Unsettled;
+use crate::catalog::state::unsaved::{RecordKey, Unsaved};
 use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 impl Index {
+    /// Collects the keys of changed records in `unsaved`.
+    pub(in crate::catalog) fn notes_in(&mut self, unsaved: Arc<Unsaved>) {
+        self.unsaved = unsaved;
+    }
+
+    /// Marks an extension as changed, for the next view and the next write.
+    pub(super) fn changed(&mut self, backend: BackendId, id: ExtensionId) {
+        self.unsaved.note(RecordKey::Extension(backend, id.clone()));
+        self.touch(id);
+    }
+
     /// Replaces an extension by an amended one. Its time of last read stays.
     pub fn amend(
         &mut self,
@@ -25,7 +38,7 @@ impl Index {
             // Nothing was read from the backend, so the amended extension must not look fresher.
             let read = *part.read.lock();
             shelf.amend(amended, read);
-            self.touch(id.clone());
+            self.changed(backend, id.clone());
         }
     }
 
@@ -49,16 +62,39 @@ impl Index {
         absent
     }
 
-    /// Returns every name with its last certain owner; ordered.
+    /// Returns one extension of a backend, with its time of last read.
     #[must_use]
-    pub fn owners(&self) -> Vec<(ExtensionId, BackendId)> {
+    pub fn part(
+        &self,
+        backend: BackendId,
+        id: &ExtensionId,
+    ) -> Option<(Arc<Extension>, PersistentInstant)> {
+        let part = self.shelf(backend)?.extensions.get(id)?;
+        Some((Arc::clone(&part.extension), *part.read.lock()))
+    }
+
+    /// Returns true if the backend was listed.
+    #[must_use]
+    pub fn is_listed(&self, backend: BackendId) -> bool {
+        self.shelf(backend).is_some_and(|shelf| shelf.known)
+    }
+
+    /// Returns the last certain owner of a name.
+    #[must_use]
+    pub fn owner_of(&self, id: &ExtensionId) -> Option<BackendId> {
+        self.owners.owner_of(id)
+    }
+
+    /// Returns every name with its last certain owner.
+    #[must_use]
+    pub fn owners(&self) -> BTreeMap<ExtensionId, BackendId> {
         self.owners.all()
     }
 
     /// Restores the owners of names from before a restart. Owners found since then take precedence.
-    pub fn restore_owners(&mut self, owners: Vec<(ExtensionId, BackendId)>) {
+    pub fn restore_owners(&mut self, owners: BTreeMap<ExtensionId, BackendId>) {
         // Touched so that the next view marks names without an owner as lost.
-        self.touch_these(owners.iter().map(|(id, _)| id.clone()).collect());
+        self.touch_these(owners.keys().cloned().collect());
         self.owners.restore(owners);
     }
 

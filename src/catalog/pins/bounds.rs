@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::catalog::index::View;
 use crate::catalog::pins::BackendPins;
 use crate::catalog::pins::pin::VersionPins;
+use crate::catalog::state::unsaved::{RecordKey, Unsaved};
 use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
@@ -31,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct PinBounds<'a> {
     pub(super) backend: BackendId,
     pub(super) views: Option<&'a watch::Receiver<Arc<View>>>,
+    pub(super) unsaved: &'a Unsaved,
 }
 
 impl PinBounds<'_> {
@@ -55,6 +57,7 @@ impl BackendPins {
     ) -> bool {
         if let Some(before) = self.digests.get_mut(key) {
             before.clone_from(digest);
+            room.unsaved.note(RecordKey::Digest(room.backend, key.clone()));
             return true;
         }
         // Each search visits every file, so a flood of new keys must not cause one per download.
@@ -64,11 +67,13 @@ impl BackendPins {
         {
             let keys: HashSet<&ArtifactKey> = extensions.iter().flat_map(|all| keys(all)).collect();
             self.digests.retain(|key, _| keys.contains(key));
+            room.unsaved.note_all();
         }
         // Files of known releases stay: dropping their digests would let them change unnoticed.
         let fits = self.digests.len() < DIGESTS_MAX && key.as_str().len() <= KEY_MAX;
         if fits {
             self.digests.insert(key.clone(), digest.clone());
+            room.unsaved.note(RecordKey::Digest(room.backend, key.clone()));
         }
         fits
     }
@@ -88,9 +93,11 @@ impl BackendPins {
         {
             let by_id = extensions.iter().map(|extension| (extension.id(), extension));
             self.give_up_pins(&by_id.collect());
+            room.unsaved.note_all();
         }
         // Pinned in any case: a download without a pin could be replaced by other bytes.
         self.versions.entry(id.clone()).or_default().insert(name.to_owned(), pins);
+        room.unsaved.note(RecordKey::Pins(room.backend, id.clone(), name.to_owned()));
     }
 
     /// Drops the pins of versions that their extension does not list. If that is not enough, drops
@@ -190,7 +197,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_key_in_each_answer_leaves_a_bounded_trace_and_no_known_file_is_forgotten() {
         let views = views("listed").subscribe();
-        let room = PinBounds { backend: BackendId::GITEA, views: Some(&views) };
+        let unsaved = Unsaved::default();
+        let room = PinBounds { backend: BackendId::GITEA, views: Some(&views), unsaved: &unsaved };
         let (mut seen, digest) = (BackendPins::default(), Digest::sha256(b"a"));
         assert!(seen.learn(&ArtifactKey::new("listed"), &digest, &room));
         assert!(!seen.learn(&ArtifactKey::new("k".repeat(KEY_MAX + 1)), &digest, &room));
@@ -203,7 +211,7 @@ mod tests {
         assert!(learned > DIGESTS_MAX, "room was made once: {learned}");
         assert!(seen.digests.contains_key(&ArtifactKey::new("listed")));
         // Of a backend that was not listed yet, every file may still be in use.
-        let unknown = PinBounds { backend: BackendId::OCI, views: Some(&views) };
+        let unknown = PinBounds { backend: BackendId::OCI, ..room };
         tokio::time::advance(LOOK_AGAIN).await;
         assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, &unknown));
         tokio::time::advance(LOOK_AGAIN).await;
@@ -214,7 +222,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pin_of_a_version_that_is_listed_is_never_given_up() {
         let views = views("listed").subscribe();
-        let room = PinBounds { backend: BackendId::GITEA, views: Some(&views) };
+        let unsaved = Unsaved::default();
+        let room = PinBounds { backend: BackendId::GITEA, views: Some(&views), unsaved: &unsaved };
         let mut seen = BackendPins::default();
         for version in ["1.0.0", "0.9.0"] {
             seen.pin(&id("a"), version, first(), &room);

@@ -12,7 +12,7 @@ const FILES_MAX: usize = 16;
 
 /// The digest of one file, pinned by its first download.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pin {
+pub(in crate::catalog) struct Pin {
     /// File name; `None` for a pin written by version 0.1, which holds for any file.
     pub(super) file_name: Option<Box<str>>,
     /// The backend's identity of the file; `None` for a pin written by version 0.1.
@@ -25,7 +25,7 @@ pub(super) struct Pin {
 
 /// A file in the place of a pinned one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Replacement {
+pub(in crate::catalog) struct Replacement {
     /// `None` in state written by version 0.1.
     pub(super) key: Option<ArtifactKey>,
     pub(super) size: u64,
@@ -35,7 +35,7 @@ pub(super) struct Replacement {
 
 /// The pins of one version, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct VersionPins(pub(super) Vec<Pin>);
+pub(in crate::catalog) struct VersionPins(pub(super) Vec<Pin>);
 
 /// Relation between the archive that a backend reports and the pins of the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

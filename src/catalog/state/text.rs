@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A string that is copied only if the JSON has escapes in it, or if it is made to be stored.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(in crate::catalog) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Deref for Text<'_> {
     type Target = str;

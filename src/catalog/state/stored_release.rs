@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::snapshot::damage::{damaged, parsed};
-use crate::catalog::snapshot::text::Text;
+use crate::catalog::state::damage::{damaged, parsed};
+use crate::catalog::state::text::Text;
 use crate::error::Result;
 use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::backend_id::BackendId;

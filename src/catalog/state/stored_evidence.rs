@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Fault;
-use crate::catalog::snapshot::damage::parsed;
-use crate::catalog::snapshot::text::Text;
+use crate::catalog::state::damage::parsed;
+use crate::catalog::state::text::Text;
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
 use crate::models::coverage::Coverage;

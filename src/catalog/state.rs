@@ -1,0 +1,150 @@
+//! State that survives a restart: what each backend has, the owners of names, and pins. It is a set
+//! of records by key, so that a write has only those that changed.
+
+mod batches;
+pub(super) mod damage;
+mod export;
+mod file;
+mod legacy;
+mod log;
+pub mod persister;
+pub(super) mod record;
+mod stored_backend;
+mod stored_evidence;
+mod stored_extension;
+mod stored_release;
+pub(super) mod text;
+pub(super) mod unsaved;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::backend::Fault;
+use crate::backend::changes::ChangeCursor;
+use crate::catalog::pins::BackendPins;
+use crate::catalog::state::record::{ReadExtension, Record};
+use crate::models::backend_id::BackendId;
+use crate::models::coverage::Coverage;
+use crate::models::naming::ExtensionId;
+
+/// Time for which the records of a backend are kept after its name was seen to be gone from the
+/// configuration.
+const KEPT_RETIRED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Fingerprints of the configuration of each backend: equal text means the same upstream.
+pub type Fingerprints = Vec<(BackendId, String)>;
+
+/// All records, with wall clock times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Each backend that was ever listed.
+    pub backends: BTreeMap<BackendId, BackendState>,
+    /// Extensions of each backend, including those without releases.
+    pub extensions: BTreeMap<BackendId, BTreeMap<ExtensionId, ReadExtension>>,
+    /// The last certain owner of each name, including names that the owner lost.
+    pub owners: BTreeMap<ExtensionId, BackendId>,
+    /// Time since when no backend of this name is configured.
+    pub retired: BTreeMap<BackendId, Timestamp>,
+    pub(super) pins: HashMap<BackendId, BackendPins>,
+}
+
+/// State of one backend, without its extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendState {
+    /// Fingerprint of the configuration. A different fingerprint means a different upstream.
+    pub fingerprint: String,
+    /// Start of the last successful round.
+    pub current_as_of: Timestamp,
+    /// Time up to which the absence of unlisted names is proven.
+    pub complete_as_of: Option<Timestamp>,
+    /// Time of the last successful response.
+    pub last_success: Option<Timestamp>,
+    /// Cursor for the next request for changes.
+    pub cursor: Option<ChangeCursor>,
+    /// Start of the last full sweep.
+    pub swept: Option<Timestamp>,
+    /// Stable identity of the upstream, so that another one under its name is refused.
+    pub identity: Option<String>,
+    /// Coverage of the last list of repositories.
+    pub listing: Coverage,
+    /// Faults of the backend.
+    pub faults: Vec<Fault>,
+    /// Open ends: doubted, scheduled, refused and incomplete extensions.
+    pub unsettled: Unsettled,
+}
+
+/// Extensions of a backend that need another read. Without times, since those only count within one
+/// process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Extensions that were reported as gone once.
+    pub doubted: Vec<ExtensionId>,
+    /// Extensions in the refresh queue.
+    pub dirty: Vec<ExtensionId>,
+    /// Extensions that were refused for lack of room.
+    pub refused: Vec<ExtensionId>,
+    /// Extensions whose last read failed or was incomplete.
+    pub incomplete: Vec<ExtensionId>,
+}
+
+impl Snapshot {
+    /// Applies a record.
+    pub(super) fn apply(&mut self, record: Record) {
+        match record {
+            Record::Backend(of, state) => drop(self.backends.insert(of, *state)),
+            Record::Retired(of, since) => drop(self.retired.insert(of, since)),
+            Record::Extension(of, id, value) => {
+                let extensions = self.extensions.entry(of).or_default();
+                match value {
+                    Some(value) => drop(extensions.insert(id, value)),
+                    None => drop(extensions.remove(&id)),
+                }
+            }
+            Record::Owner(id, Some(owner)) => drop(self.owners.insert(id, owner)),
+            Record::Owner(id, None) => drop(self.owners.remove(&id)),
+            Record::Pins(of, id, name, pins) => {
+                self.pins.entry(of).or_default().put_pins(id, name, pins);
+            }
+            Record::Digest(of, key, digest) => {
+                self.pins.entry(of).or_default().put_digest(key, digest);
+            }
+        }
+    }
+
+    /// Returns one record for each key.
+    pub(super) fn into_records(self) -> impl Iterator<Item = Record> {
+        let backends = self.backends.into_iter();
+        let extensions = self.extensions.into_iter().flat_map(|(of, all)| {
+            all.into_iter().map(move |(id, value)| Record::Extension(of, id, Some(value)))
+        });
+        let owners = self.owners.into_iter().map(|(id, owner)| Record::Owner(id, Some(owner)));
+        let retired = self.retired.into_iter().map(|(of, since)| Record::Retired(of, since));
+        let pins = self.pins.into_iter().flat_map(|(of, seen)| seen.into_records(of));
+        let backends = backends.map(|(of, state)| Record::Backend(of, Box::new(state)));
+        retired.chain(backends).chain(owners).chain(pins).chain(extensions)
+    }
+
+    /// Returns the backends that have a record.
+    fn named(&self) -> BTreeSet<BackendId> {
+        let owners = self.owners.values().chain(self.backends.keys());
+        owners.chain(self.pins.keys()).chain(self.extensions.keys()).copied().collect()
+    }
+
+    /// Notes since when backends of this name are not configured, and drops the records of those
+    /// for which that was [`KEPT_RETIRED`] ago.
+    fn retire(&mut self, configured: &BTreeSet<BackendId>, now: Timestamp) {
+        let before = std::mem::take(&mut self.retired);
+        for of in self.named().difference(configured) {
+            let since = before.get(of).copied().unwrap_or(now);
+            if now.duration_since(since) < KEPT_RETIRED {
+                self.retired.insert(*of, since);
+                continue;
+            }
+            self.backends.remove(of);
+            self.extensions.remove(of);
+            self.pins.remove(of);
+            self.owners.retain(|_, owner| owner != of);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! State files of version 0.2: `catalogue.json`, which also 0.1 wrote, and `digests.json`. They are
+//! read while there is no state log, and stay as they are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use tracing::warn;
+
+use crate::catalog::pins::stored::StoredPin;
+use crate::catalog::state::Snapshot;
+use crate::catalog::state::damage::{Unusable, damaged, from_json, parsed, read_id};
+use crate::catalog::state::file::Content;
+use crate::catalog::state::record::{Record, backend, read_all};
+use crate::catalog::state::stored_backend::StoredBackend;
+use crate::catalog::state::stored_extension::StoredExtension;
+use crate::catalog::state::text::Text;
+use crate::error::Result;
+use crate::models::artifact::ArtifactKey;
+use crate::models::backend_id::BackendId;
+use crate::models::digest::Digest;
+
+/// Each file, the version of its format, and the parser of its payload.
+const FILES: [(&str, u32, Meaning); 2] =
+    [("catalogue.json", 2, catalog_records), ("digests.json", 1, pin_records)];
+
+/// First line of the catalog's payload. The extensions follow, one in each line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCatalog<'a> {
+    #[serde(borrow)]
+    backends: Vec<StoredBackend<'a>>,
+    /// Names by owner.
+    owners: BTreeMap<String, Vec<Text<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSeen<'a> {
+    /// Digest by the backend's identity of a file.
+    #[serde(borrow)]
+    digests: BTreeMap<String, Text<'a>>,
+    /// Pins by extension and version.
+    versions: BTreeMap<String, BTreeMap<String, StoredVersion<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredVersion<'a> {
+    /// The pinned files, oldest first.
+    #[serde(borrow)]
+    Files(Vec<StoredPin<'a>>),
+    /// State of version 0.1, which pinned one digest for any file.
+    Any(StoredPin<'a>),
+}
+
+/// Parses the payload of a file.
+type Meaning = fn(&str) -> Result<Vec<Record>>;
+
+/// Reads the two files in this directory; `None` if there is neither. A file that cannot be used is
+/// left out with a warning.
+///
+/// # Errors
+///
+/// A newer release wrote a file.
+pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
+    let mut snapshot = None;
+    for (name, version, meaning) in FILES {
+        let found = Content::of(dir, name, version)
+            .and_then(|found| Ok(found.map(|found| meaning(payload(&found)?)).transpose()?));
+        match found {
+            Ok(Some(records)) => {
+                let snapshot: &mut Snapshot = snapshot.get_or_insert_default();
+                records.into_iter().for_each(|record| snapshot.apply(record));
+            }
+            Ok(None) => {}
+            Err(Unusable::Newer(error)) => return Err(error),
+            Err(Unusable::Damaged(error)) => {
+                let path = dir.join(name);
+                let path = path.display();
+                warn!(%path, "state of version 0.2 cannot be used and is lost: {}", error.report());
+            }
+        }
+    }
+    Ok(snapshot)
+}
+
+/// Returns the payload of a file, which matches its checksum.
+fn payload(found: &Content) -> Result<&str> {
+    let text = str::from_utf8(&found.bytes);
+    let text = text.map_err(|error| damaged("it is no text").because(error))?;
+    let (_, payload) = text.split_once('\n').unwrap_or_default();
+    if found.head.digest != Some(Digest::sha256(payload.as_bytes()).to_string()) {
+        return Err(damaged("its content does not match its checksum"));
+    }
+    Ok(payload)
+}
+
+fn catalog_records(text: &str) -> Result<Vec<Record>> {
+    let (head, below) = text.split_once('\n').unwrap_or((text, ""));
+    let StoredCatalog { backends, owners } = from_json(head)?;
+    let lines: Vec<&str> = below.split_terminator('\n').collect();
+    let (mut rest, mut records) = (lines.as_slice(), Vec::new());
+    for stored in backends {
+        let of = backend(stored.source.as_deref().unwrap_or_default())?;
+        let (own, others) = rest
+            .split_at_checked(stored.extensions)
+            .ok_or_else(|| damaged("extensions are missing"))?;
+        rest = others;
+        records.push(Record::Backend(of, Box::new(stored.read()?)));
+        records.append(&mut read_all(own, |line| extension_record(of, line))?);
+    }
+    // Extra lines mean that the counts are wrong, so no line can be attributed with certainty.
+    if !rest.is_empty() {
+        return Err(damaged("it goes on"));
+    }
+    for (owner, ids) in owners {
+        let owner = backend(&owner)?;
+        for id in ids {
+            records.push(Record::Owner(read_id(&id)?, Some(owner)));
+        }
+    }
+    Ok(records)
+}
+
+fn extension_record(of: BackendId, line: &str) -> Result<Record> {
+    let stored: StoredExtension<'_> = from_json(line)?;
+    let id = read_id(stored.id.as_deref().unwrap_or_default())?;
+    Ok(Record::Extension(of, id.clone(), Some(stored.read(of, id)?)))
+}
+
+fn pin_records(text: &str) -> Result<Vec<Record>> {
+    let stored: BTreeMap<String, StoredSeen<'_>> = from_json(text)?;
+    let mut records = Vec::new();
+    for (of, StoredSeen { digests, versions }) in stored {
+        let of = backend(&of)?;
+        for (key, digest) in digests {
+            let digest = parsed("digest", &digest)?;
+            records.push(Record::Digest(of, ArtifactKey::new(key), Some(digest)));
+        }
+        for (id, versions) in versions {
+            let id = read_id(&id)?;
+            for (version, pins) in versions {
+                let pins = match pins {
+                    StoredVersion::Files(pins) => StoredPin::read_all(pins)?,
+                    StoredVersion::Any(pin) => StoredPin::read_all(vec![pin])?,
+                };
+                records.push(Record::Pins(of, id.clone(), version, Some(pins)));
+            }
+        }
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_of_version_0_1_hold_for_any_file() {
+        let digest = Digest::sha256(b"a");
+        let json = format!(
+            r#"{{"gitea":{{"digests":{{}},"versions":{{"provider/aws":{{"1.0.0":
+                {{"digest":"{digest}","size":7}}}}}}}}}}"#
+        );
+        let records = pin_records(&json).unwrap();
+        let mut line = Vec::new();
+        records[0].write(&mut line).unwrap();
+        let expected = format!(
+            "{{\"pin\":[\"gitea\",\"provider/aws\",\"1.0.0\",[{{\"digest\":\"{digest}\",\"size\":7}}]]}}\n"
+        );
+        assert_eq!(String::from_utf8(line).unwrap(), expected, "no file name, no key");
+    }
+}

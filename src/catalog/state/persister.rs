@@ -1,0 +1,267 @@
+//! Persistence of the catalog and the pins: loads them at startup, saves what changed, and all of it
+//! now and then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use crate::catalog::Catalog;
+use crate::catalog::state::export::Known;
+use crate::catalog::state::log::{Extent, Loaded, StateLog};
+use crate::catalog::state::record::kind_and_name;
+use crate::catalog::state::unsaved::RecordKey;
+use crate::catalog::state::{Fingerprints, KEPT_RETIRED, legacy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::backend_id::BackendId;
+
+/// Interval of the checks for changes that are not announced.
+const LOOK: Duration = Duration::from_secs(5);
+/// Minimum pause between two writes, so that many changes are one write.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Interval of writes after rounds without changes, which only update the age of the data. Also the
+/// pause after a failed write.
+const REFRESH: Duration = Duration::from_secs(60);
+/// Pause after a write, as a multiple of the time that the write took: a slow disk is used less
+/// often.
+const SHARE: u32 = 10;
+/// Length in bytes up to which the log is not written anew, however little it has.
+const SLACK: u64 = 1 << 20;
+
+/// A catalog and the log that it is saved in.
+pub struct Persister {
+    catalog: Arc<Catalog>,
+    fingerprints: Fingerprints,
+    log: StateLog,
+    /// Locked during a write, so that writes do not overlap.
+    written: Mutex<Written>,
+}
+
+/// Result of the last write.
+#[derive(Default)]
+struct Written {
+    /// `None` if a full write is due.
+    extent: Option<Extent>,
+    /// Length of the log after the last full write.
+    full: u64,
+    known: BTreeMap<BackendId, Known>,
+    /// Backends that are not configured, and since when.
+    retired: BTreeMap<BackendId, Timestamp>,
+    /// Earliest time of the next write if only ages differ.
+    refresh: Option<Instant>,
+}
+
+impl Persister {
+    /// Creates a persister for a catalog and a directory. The fingerprints identify the
+    /// configuration of each backend.
+    #[must_use]
+    pub fn new(
+        catalog: Arc<Catalog>,
+        dir: impl Into<PathBuf>,
+        fingerprints: Fingerprints,
+    ) -> Arc<Self> {
+        let (log, written) = (StateLog::new(dir), Mutex::default());
+        Arc::new(Self { catalog, fingerprints, log, written })
+    }
+
+    /// Loads the saved state, given the wall clock `now`. Returns the backends that were restored.
+    /// A damaged file is renamed, and the log names it.
+    ///
+    /// # Errors
+    ///
+    /// A newer release wrote the state, which is left as it is.
+    pub async fn read(self: &Arc<Self>, now: Timestamp) -> Result<Vec<BackendId>> {
+        let this = Arc::clone(self);
+        let (restored, writable) = match spawn_blocking(move || this.load(now)).await {
+            Ok(read) => read?,
+            Err(error) => (Vec::new(), Err(cut_short(error))),
+        };
+        // Reported now, while the operator who configured the directory is watching, not at the
+        // first write.
+        self.tell(writable.as_ref().err());
+        Ok(restored)
+    }
+
+    /// [`Self::read`] for callers that may block. The second result is whether the directory can be
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn load(&self, now: Timestamp) -> Result<(Vec<BackendId>, Result<()>)> {
+        let mut written = self.written.lock();
+        let found = self.log.read(now)?;
+        let legacy = if found.is_none() { legacy::read(self.log.dir())? } else { None };
+        // Not before the version is known: the directory of a newer release is left as it is.
+        let writable = self.log.prepare();
+        let mut loaded = found.unwrap_or_default();
+        if let Some(snapshot) = legacy {
+            // At once and whole: also what the present configuration does not name is kept.
+            let extent = self.log.rewrite(snapshot.clone().into_records(), None).ok();
+            loaded = Loaded { snapshot, extent, full: extent.map_or(0, |extent| extent.length) };
+        }
+        let Loaded { mut snapshot, extent, full } = loaded;
+        let before = snapshot.retired.clone();
+        snapshot.retire(&self.catalog.backends().collect(), now);
+        tell_retired(&snapshot.retired);
+        (written.retired, written.full) = (snapshot.retired.clone(), full);
+        if snapshot.retired == before && writable.is_ok() {
+            written.extent = extent;
+        }
+        self.catalog.unsaved().take();
+        let restored = self.catalog.restore(snapshot, &self.fingerprints, now);
+        written.known = self.catalog.knowledge(&self.fingerprints);
+        for backend in &restored {
+            let extensions = self.catalog.view().entries((*backend).into()).len();
+            info!(%backend, extensions, "catalog loaded from the last run");
+        }
+        Ok((restored, writable))
+    }
+
+    /// Saves after changes, until dropped.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            // A pin is written without delay: a crash before that would let the archive change.
+            let _ = timeout(LOOK, self.catalog.unsaved().changed()).await;
+            if !self.is_due() {
+                continue;
+            }
+            let begun = Instant::now();
+            // `save` has logged the failure.
+            let saved = self.save(Timestamp::now()).await;
+            // From the end of the write: a slow disk gets its pause as well.
+            let pause = PAUSE.max(begun.elapsed() * SHARE);
+            sleep(if saved.is_ok() { pause } else { pause.max(REFRESH) }).await;
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let known = self.catalog.knowledge(&self.fingerprints);
+        let written = self.written.lock();
+        written.extent.is_none()
+            || !self.catalog.unsaved().is_empty()
+            || known.iter().any(|(of, known)| known.is_news_to(written.known.get(of)))
+            || (known != written.known && written.refresh.is_none_or(|at| Instant::now() >= at))
+    }
+
+    /// Saves the changes since the last write, given the wall clock `now`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written. The log has one line at the first failure and one at the end.
+    pub async fn save(self: &Arc<Self>, now: Timestamp) -> Result<()> {
+        let this = Arc::clone(self);
+        // Writing and `fsync` block, so they must not run on a thread of the runtime.
+        let saved = spawn_blocking(move || this.save_here(now)).await;
+        let saved = saved.unwrap_or_else(|error| Err(cut_short(error)));
+        self.tell(saved.as_ref().err());
+        saved
+    }
+
+    fn save_here(&self, now: Timestamp) -> Result<()> {
+        let mut written = self.written.lock();
+        // Taken before the values: a change in between is saved twice rather than missed.
+        let known = self.catalog.knowledge(&self.fingerprints);
+        let keys = self.catalog.unsaved().take();
+        let saved = match keys.as_ref().filter(|_| !written.is_full_due(&known)) {
+            Some(keys) => self.append(&mut written, keys, &known, now),
+            None => Ok(false),
+        };
+        let saved = match saved {
+            Ok(false) => self.rewrite(&mut written, now),
+            other => other.map(drop),
+        };
+        if saved.is_ok() {
+            written.known = known;
+            written.refresh = Some(Instant::now() + REFRESH);
+        } else {
+            self.catalog.unsaved().put_back(keys);
+        }
+        saved
+    }
+
+    /// Appends the records of these keys, and of backends that differ. Returns false if a full write
+    /// is due.
+    fn append(
+        &self,
+        written: &mut Written,
+        keys: &BTreeSet<RecordKey>,
+        known: &BTreeMap<BackendId, Known>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Some(extent) = written.extent else { return Ok(false) };
+        let backends = known.iter().filter(|(of, known)| written.known.get(*of) != Some(*known));
+        let backends = backends.map(|(of, _)| *of).collect();
+        let records = self.catalog.records(keys, &backends, &self.fingerprints, now);
+        if records.is_empty() {
+            return Ok(true);
+        }
+        written.extent = self.log.append(&records, extent)?;
+        Ok(written.extent.is_some())
+    }
+
+    /// Writes all records. Those of backends that are not known in this run are copied.
+    fn rewrite(&self, written: &mut Written, now: Timestamp) -> Result<()> {
+        let mut snapshot = self.catalog.snapshot(&self.fingerprints, now);
+        snapshot.retired = written.retired.clone();
+        let retired: BTreeSet<String> = written.retired.keys().map(BackendId::qualified).collect();
+        let unlisted = self.catalog.backends().filter(|of| !snapshot.backends.contains_key(of));
+        let unlisted: BTreeSet<String> = unlisted.map(|of| of.qualified()).collect();
+        let keeps = |line: &str| match kind_and_name(line) {
+            Some(("backend" | "extension", of)) => retired.contains(of) || unlisted.contains(of),
+            Some(("pin" | "digest", of)) => retired.contains(of),
+            _ => false,
+        };
+        let keeps: Option<&dyn Fn(&str) -> bool> =
+            if retired.is_empty() && unlisted.is_empty() { None } else { Some(&keeps) };
+        let extent = self.log.rewrite(snapshot.into_records(), keeps)?;
+        (written.extent, written.full) = (Some(extent), extent.length);
+        Ok(())
+    }
+
+    /// Reports a failure: in the log at its start and end, and in `/health` while it lasts.
+    fn tell(&self, failure: Option<&Error>) {
+        let failure = failure.map(Error::report);
+        let before = self.catalog.set_persist_error(failure.clone());
+        match (before, failure) {
+            (None, Some(report)) => {
+                let path = self.log.path();
+                let path = path.display();
+                warn!(%path, "state cannot be saved and would be lost on restart: {report}");
+            }
+            (Some(_), None) => info!("state is saved again"),
+            _ => {}
+        }
+    }
+}
+
+impl Written {
+    /// Returns true if the log has to be written as a whole: a backend was listed for the first time,
+    /// so that records of another upstream under its name are void, or most records are replaced.
+    fn is_full_due(&self, known: &BTreeMap<BackendId, Known>) -> bool {
+        let length = self.extent.map_or(0, |extent| extent.length);
+        known.keys().any(|of| !self.known.contains_key(of)) || length > 2 * self.full + SLACK
+    }
+}
+
+/// Warns of backends whose state is kept although they are not configured.
+fn tell_retired(retired: &BTreeMap<BackendId, Timestamp>) {
+    for (of, since) in retired {
+        let until = since.checked_add(KEPT_RETIRED).unwrap_or(*since);
+        warn!(
+            backend = %of.qualified(), %until,
+            "no backend of this name is configured: what is known of it, with its pinned digests, is \
+             kept until then; if it was renamed by mistake, give it this name again"
+        );
+    }
+}
+
+fn cut_short(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Internal, "State was not read or written to the end").because(error)
+}

@@ -1,0 +1,155 @@
+//! Records: the unit that is written, and that a replica applies. Each is a line of JSON.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, available_parallelism};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::pins::pin::VersionPins;
+use crate::catalog::pins::stored::StoredPin;
+use crate::catalog::state::BackendState;
+use crate::catalog::state::damage::{damaged, from_json, parsed, read_id};
+use crate::catalog::state::stored_backend::StoredBackend;
+use crate::catalog::state::stored_extension::StoredExtension;
+use crate::catalog::state::text::Text;
+use crate::error::Result;
+use crate::models::artifact::ArtifactKey;
+use crate::models::backend_id::BackendId;
+use crate::models::digest::Digest;
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+
+/// An extension, and the time of its last read.
+pub type ReadExtension = (Arc<Extension>, Timestamp);
+
+/// A key with its new value; `None` deletes the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::catalog) enum Record {
+    Backend(BackendId, Box<BackendState>),
+    /// Time since when no backend of this name is configured.
+    Retired(BackendId, Timestamp),
+    Extension(BackendId, ExtensionId, Option<ReadExtension>),
+    Owner(ExtensionId, Option<BackendId>),
+    /// Pins of an extension, by version or tag.
+    Pins(BackendId, ExtensionId, String, Option<VersionPins>),
+    Digest(BackendId, ArtifactKey, Option<Digest>),
+}
+
+/// A record as JSON: `{"owner":["provider/aws","gitea"]}`. The array has the key, then the value or
+/// `null`. Backends are written as [`BackendId::qualified`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<'a> {
+    Backend(#[serde(borrow)] Text<'a>, #[serde(borrow)] Box<StoredBackend<'a>>),
+    Retired(Text<'a>, Timestamp),
+    Extension(Text<'a>, Text<'a>, Option<StoredExtension<'a>>),
+    Owner(Text<'a>, Option<Text<'a>>),
+    Pin(Text<'a>, Text<'a>, Text<'a>, Option<Vec<StoredPin<'a>>>),
+    Digest(Text<'a>, Text<'a>, Option<Text<'a>>),
+}
+
+impl Record {
+    /// Writes the record as one line.
+    ///
+    /// # Errors
+    ///
+    /// The writer's errors.
+    pub(super) fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
+        let line = match self {
+            Self::Backend(of, state) => {
+                Line::Backend(name(*of), Box::new(StoredBackend::of(state)))
+            }
+            Self::Retired(of, since) => Line::Retired(name(*of), *since),
+            Self::Extension(of, id, value) => {
+                let value = value.as_ref().map(|(all, read)| StoredExtension::of(all, *read));
+                Line::Extension(name(*of), id.to_string().into(), value)
+            }
+            Self::Owner(id, owner) => Line::Owner(id.to_string().into(), owner.map(name)),
+            Self::Pins(of, id, version, pins) => {
+                let pins = pins.as_ref().map(StoredPin::of_all);
+                Line::Pin(name(*of), id.to_string().into(), version.as_str().into(), pins)
+            }
+            Self::Digest(of, key, digest) => {
+                let digest = digest.as_ref().map(|digest| digest.to_string().into());
+                Line::Digest(name(*of), key.as_str().into(), digest)
+            }
+        };
+        serde_json::to_writer(&mut out, &line)?;
+        out.write_all(b"\n")
+    }
+
+    /// Parses a line. Every value must be valid in the domain.
+    ///
+    /// # Errors
+    ///
+    /// Names the first value that is not valid.
+    pub(super) fn read(line: &str) -> Result<Self> {
+        Ok(match from_json(line)? {
+            Line::Backend(of, state) => Self::Backend(backend(&of)?, Box::new(state.read()?)),
+            Line::Retired(of, since) => Self::Retired(backend(&of)?, since),
+            Line::Extension(of, id, value) => {
+                let (of, id) = (backend(&of)?, read_id(&id)?);
+                let value = value.map(|stored| stored.read(of, id.clone())).transpose()?;
+                Self::Extension(of, id, value)
+            }
+            Line::Owner(id, owner) => {
+                Self::Owner(read_id(&id)?, owner.map(|of| backend(&of)).transpose()?)
+            }
+            Line::Pin(of, id, version, pins) => {
+                let pins = pins.map(StoredPin::read_all).transpose()?;
+                Self::Pins(backend(&of)?, read_id(&id)?, version.into(), pins)
+            }
+            Line::Digest(of, key, digest) => {
+                let digest = digest.map(|digest| parsed("digest", &digest)).transpose()?;
+                Self::Digest(backend(&of)?, ArtifactKey::new(key), digest)
+            }
+        })
+    }
+}
+
+/// Minimum number of lines per thread.
+const LINES_MIN: usize = 500;
+
+/// Parses lines with one thread per processor, because this takes most of the startup time.
+///
+/// # Errors
+///
+/// The first one of `read`.
+pub(super) fn read_all(
+    lines: &[&str],
+    read: impl Fn(&str) -> Result<Record> + Sync,
+) -> Result<Vec<Record>> {
+    let threads = available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = lines.len().div_ceil(threads).max(LINES_MIN);
+    let read = &read;
+    thread::scope(|scope| {
+        let parts = lines.chunks(share).map(|part| {
+            scope.spawn(move || part.iter().map(|line| read(line)).collect::<Result<Vec<_>>>())
+        });
+        // Collected, so that all threads start before the first is awaited.
+        let parts: Vec<_> = parts.collect();
+        let mut records = Vec::with_capacity(lines.len());
+        for part in parts {
+            records.append(&mut part.join().map_err(|_| damaged("reading it panicked"))??);
+        }
+        Ok(records)
+    })
+}
+
+/// Returns the kind of a record and the first part of its key, without parsing the rest.
+pub(super) fn kind_and_name(line: &str) -> Option<(&str, &str)> {
+    let mut parts = line.split('"');
+    Some((parts.nth(1)?, parts.nth(1)?))
+}
+
+fn name(of: BackendId) -> Text<'static> {
+    of.qualified().into()
+}
+
+/// Parses [`BackendId::qualified`].
+pub(super) fn backend(text: &str) -> Result<BackendId> {
+    parsed("backend", text)
+}

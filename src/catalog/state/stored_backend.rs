@@ -1,0 +1,120 @@
+//! Stored form of a backend's state.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Fault;
+use crate::backend::changes::ChangeCursor;
+use crate::catalog::state::damage::read_id;
+use crate::catalog::state::stored_evidence::{StoredCoverage, StoredSubject};
+use crate::catalog::state::text::Text;
+use crate::catalog::state::{BackendState, Unsettled};
+use crate::error::Result;
+use crate::models::coverage::Coverage;
+use crate::models::fault::FaultSubject;
+use crate::models::naming::ExtensionId;
+
+/// The state of a backend. Fields that are not written are those of version 2.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredBackend<'a> {
+    #[serde(borrow, default, skip_serializing)]
+    pub(super) source: Option<Text<'a>>,
+    fingerprint: Text<'a>,
+    current_as_of: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    complete_as_of: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    cursor: Option<Text<'a>>,
+    swept: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "StoredCoverage::is_complete")]
+    listing: StoredCoverage<'a>,
+    #[serde(default, skip_serializing)]
+    listing_gap: Option<Text<'a>>,
+    /// Repository and reason.
+    faults: Vec<(Text<'a>, Text<'a>)>,
+    /// Subject of each fault; empty if all concern a repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fault_subjects: Vec<StoredSubject<'a>>,
+    /// Number of extensions, whose lines follow those of the previous backends.
+    #[serde(default, skip_serializing)]
+    pub(super) extensions: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubted: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dirty: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<Text<'a>>,
+}
+
+impl<'a> StoredBackend<'a> {
+    pub(super) fn of(state: &'a BackendState) -> Self {
+        let faults = state.faults.iter();
+        Self {
+            source: None,
+            fingerprint: state.fingerprint.as_str().into(),
+            current_as_of: state.current_as_of,
+            complete_as_of: state.complete_as_of,
+            last_success: state.last_success,
+            cursor: state.cursor.as_ref().map(|cursor| cursor.as_str().into()),
+            swept: state.swept,
+            identity: state.identity.as_deref().map(Into::into),
+            listing: StoredCoverage::of(&state.listing),
+            listing_gap: None,
+            faults: faults
+                .map(|f| (f.repository.as_str().into(), f.reason.as_str().into()))
+                .collect(),
+            fault_subjects: StoredSubject::of_all(&state.faults),
+            extensions: 0,
+            doubted: texts(&state.unsettled.doubted),
+            dirty: texts(&state.unsettled.dirty),
+            refused: texts(&state.unsettled.refused),
+            incomplete: texts(&state.unsettled.incomplete),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Names the first value that is not valid.
+    pub(super) fn read(self) -> Result<BackendState> {
+        let mut subjects = self.fault_subjects.into_iter();
+        let faults = self.faults.into_iter().map(|(repository, reason)| {
+            // Without subjects, every fault is about a repository.
+            let subject =
+                subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
+            Ok(Fault { repository: repository.into(), subject, reason: reason.into() })
+        });
+        Ok(BackendState {
+            fingerprint: self.fingerprint.into(),
+            current_as_of: self.current_as_of,
+            complete_as_of: self.complete_as_of,
+            last_success: self.last_success,
+            cursor: self.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
+            swept: self.swept,
+            identity: self.identity.map(Into::into),
+            // Version 2 did not tell a list that is bounded from one that lacks a part.
+            listing: self
+                .listing_gap
+                .map_or_else(|| self.listing.into(), |gap| Coverage::Partial(gap.into())),
+            faults: faults.collect::<Result<_>>()?,
+            unsettled: Unsettled {
+                doubted: read_ids(&self.doubted)?,
+                dirty: read_ids(&self.dirty)?,
+                refused: read_ids(&self.refused)?,
+                incomplete: read_ids(&self.incomplete)?,
+            },
+        })
+    }
+}
+
+fn texts(ids: &[ExtensionId]) -> Vec<Text<'static>> {
+    ids.iter().map(|id| id.to_string().into()).collect()
+}
+
+fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
+    texts.iter().map(|text| read_id(text)).collect()
+}
