@@ -11,11 +11,17 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
+#[path = "../tests/support"]
+mod support {
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod memory;
+}
+
 use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::catalog::index::{Index, View};
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};

@@ -26,6 +26,8 @@ mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod ids;
     #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod memory;
+    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod played_registry;
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod registry_store;

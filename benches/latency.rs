@@ -22,6 +22,8 @@ mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod ids;
     #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod memory;
+    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod served;
 }
 

@@ -10,13 +10,19 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
+#[path = "../tests/support"]
+mod support {
+    #[allow(dead_code, reason = "the tests use all of it")]
+    pub(crate) mod memory;
+}
+
 use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::backend_id::BackendId;

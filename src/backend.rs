@@ -3,7 +3,6 @@
 pub mod changes;
 pub mod contact;
 pub mod download;
-pub mod memory;
 pub mod naming;
 pub mod webhook;
 

@@ -3,6 +3,10 @@
 //! The modules are in reading order; each imports only from those before it, which
 //! `tests/architecture.rs` checks. `docs/architecture.md` follows a request through them.
 
+// Unit tests share the in-memory backend of the integration tests, which names the library so.
+#[cfg(test)]
+extern crate self as extension_registry;
+
 pub mod models;
 
 pub mod error;

@@ -256,9 +256,14 @@ fn late(scope: Scope) -> Error {
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/memory.rs"]
+#[allow(dead_code, reason = "the integration tests use all of it")]
+mod memory;
+
+#[cfg(test)]
 mod tests {
+    use super::memory::MemoryBackend;
     use super::*;
-    use crate::backend::memory::MemoryBackend;
     use crate::catalog::{Merge, Rules};
     use crate::models::extension::About;
 

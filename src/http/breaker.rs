@@ -14,6 +14,7 @@ use crate::backend::contact::{BreakerState, Contact};
 use crate::error::Error;
 use crate::http::failure_window::FailureWindow;
 use crate::http::metrics::UpstreamMetrics;
+use crate::http::outcome::Failure;
 use crate::models::backend_id::BackendId;
 
 /// Consecutive failures that open the breaker.
@@ -43,17 +44,6 @@ struct Record {
     step: Duration,
     /// Failure that opened the breaker last.
     cause: String,
-}
-
-/// Failure of the backend as a whole.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// Short description for the log and `/health`.
-    pub(super) cause: String,
-    /// Pause that the backend asked for.
-    pub(super) wait: Option<Duration>,
-    /// True if this failure alone opens the breaker.
-    pub(super) certain: bool,
 }
 
 /// Admission of one request by the breaker. Dropped without an outcome, it counts for nothing.

@@ -1,12 +1,24 @@
 //! Outcome of a call to an upstream: one classification for metrics, the circuit breaker and
 //! retries.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind};
 use crate::http::answer::Answered;
-use crate::http::breaker::Failure;
 use crate::http::load::told_to_wait;
 use crate::http::request::Request;
 use crate::http::throttle::Course;
+
+/// Failure of the backend as a whole.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Short description for the log and `/health`.
+    pub(super) cause: String,
+    /// Pause that the backend asked for.
+    pub(super) wait: Option<Duration>,
+    /// True if this failure alone opens the breaker.
+    pub(super) certain: bool,
+}
 
 /// Outcome of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

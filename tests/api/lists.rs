@@ -1,6 +1,6 @@
 //! Lists, search, one extension, its versions.
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::models::backend_id::BackendId;
 use reqwest::StatusCode;
 use std::sync::Arc;

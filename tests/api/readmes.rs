@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;

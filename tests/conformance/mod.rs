@@ -4,6 +4,7 @@
 //! a behavior out: the list is one macro.
 
 mod behaviors;
+mod cursors;
 mod evidence;
 mod gitea;
 mod naming;
@@ -11,9 +12,9 @@ pub mod oci;
 
 use std::sync::Arc;
 
+use crate::support::memory::MemoryBackend;
 use async_trait::async_trait;
 use extension_registry::backend::Backend;
-use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::extension::About;

@@ -3,8 +3,8 @@
 use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
+use crate::support::memory::MemoryBackend;
 use extension_registry::backend::Backend;
-use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::catalog::Merge;
 use extension_registry::models::backend_id::BackendId;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::catalog::state::persister::Persister;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;

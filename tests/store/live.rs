@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::memory::MemoryBackend;
+use crate::support::memory::MemoryBackend;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::{Limits, Stop};
 use futures_util::future::join_all;

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod layouts;
 pub mod liveness;
 pub mod log;
+pub mod memory;
 pub mod nginx;
 pub mod plain_search;
 pub mod played_registry;

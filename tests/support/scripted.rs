@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::memory::MemoryBackend;
 use async_trait::async_trait;
 use bytes::Bytes;
 use extension_registry::backend::changes::{ChangeCursor, Changes};
 use extension_registry::backend::contact::Contact;
 use extension_registry::backend::download::Download;
-use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::{Backend, Fault, Listing};
 use extension_registry::error::{Error, ErrorKind, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::memory::MemoryBackend;
 use axum::body::Body;
 use axum::http::Request;
 use extension_registry::api::admission::Admission;
@@ -14,7 +15,6 @@ use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::Re
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
 use extension_registry::backend::Backend;
-use extension_registry::backend::memory::MemoryBackend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::state::Fingerprints;

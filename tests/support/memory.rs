@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use crate::backend::changes::{ChangeCursor, Changes};
-use crate::backend::download::Download;
-use crate::backend::{Backend, Listing, no_readme};
-use crate::error::{Error, ErrorKind, Result};
-use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_id::BackendId;
-use crate::models::coverage::Coverage;
-use crate::models::digest::Digest;
-use crate::models::extension::{About, Extension, Release};
-use crate::models::naming::ExtensionId;
-use crate::models::notes::release_notes;
-use crate::models::readme::Readme;
-use crate::models::tag::Tag;
+use extension_registry::backend::changes::{ChangeCursor, Changes};
+use extension_registry::backend::download::Download;
+use extension_registry::backend::{Backend, Listing, no_readme};
+use extension_registry::error::{Error, ErrorKind, Result};
+use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::coverage::Coverage;
+use extension_registry::models::digest::Digest;
+use extension_registry::models::extension::{About, Extension, Release};
+use extension_registry::models::naming::ExtensionId;
+use extension_registry::models::notes::release_notes;
+use extension_registry::models::readme::Readme;
+use extension_registry::models::tag::Tag;
 
 /// Extensions in memory, with the full contract of [`Backend`].
 pub struct MemoryBackend {
@@ -201,31 +201,5 @@ fn part_of(archive: &Bytes, range: Option<Range<u64>>) -> Result<Bytes> {
             Ok(archive.slice(start..end))
         }
         _ => Err(Error::new(ErrorKind::RangeNotSatisfiable { size }, "Range outside the artifact")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn changes_are_told_from_a_cursor_on() {
-        let backend = MemoryBackend::new(BackendId::OCI);
-        let ids = ["a-provider", "b-provider"]
-            .map(|name| ExtensionId::from_oci_repository(name).unwrap());
-        let since = |changes| match changes {
-            Changes::These { dirty, cursor, .. } => (dirty, cursor),
-            Changes::CannotTell => panic!("it can tell"),
-        };
-        backend.create(&ids[0]);
-        let (dirty, cursor) = since(backend.changes(None).await.unwrap());
-        assert_eq!(dirty, []);
-        backend.create(&ids[1]);
-        backend.remove(&ids[1]);
-        let (dirty, next) = since(backend.changes(Some(&cursor)).await.unwrap());
-        assert_eq!(dirty, ids[1..]);
-        assert_eq!(since(backend.changes(Some(&next)).await.unwrap()).0, []);
-        let foreign = backend.changes(Some(&ChangeCursor::new("9"))).await.unwrap();
-        assert_eq!(foreign, Changes::CannotTell);
     }
 }
