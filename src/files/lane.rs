@@ -1,5 +1,4 @@
-//! Blocking work on a disk or a network mount, which may hang forever: a few threads at a time, and
-//! a timeout for the caller.
+//! Blocking work on disks that may hang forever: a few threads, and a timeout for callers.
 
 use std::io;
 use std::sync::Arc;
@@ -63,7 +62,6 @@ mod tests {
 
     use super::*;
 
-    /// Returns a job that hangs until the sender is dropped.
     fn hanging() -> (impl FnOnce() + Send + 'static, mpsc::Sender<()>) {
         let (release, hangs) = mpsc::channel::<()>();
         let work = move || {

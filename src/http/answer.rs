@@ -58,7 +58,6 @@ pub trait Answered {
     /// Returns true if a redirect left the configured server.
     fn left_home(&self) -> bool;
 
-    /// Returns true for 401 and 403.
     fn is_refusal(&self) -> bool {
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
@@ -154,7 +153,6 @@ impl Streamed {
     }
 }
 
-/// Returns true if the content type is `application/json` or has the suffix `+json`.
 fn says_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();

@@ -12,11 +12,9 @@ use crate::http::concurrency_limit::Permit;
 use crate::http::request::Request;
 use crate::http::throttle::{Throttle, ThrottlePermit};
 
-/// Admission of one request.
 pub(super) struct ConcurrencyPermit<'a> {
     pub(super) pass: BreakerPermit,
-    /// `None` for a probe, which never waits. A probe detects hanging requests even if they hold
-    /// every permit.
+    /// `None` for a probe, which detects hanging requests even if they hold every permit.
     pub(super) permit: Option<Permit>,
     pub(super) throttle: &'a Throttle,
     pub(super) ticket: ThrottlePermit,

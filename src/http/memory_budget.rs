@@ -17,7 +17,6 @@ pub enum MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// Returns the maximum body to read, in bytes, for a response that may be `max` bytes long.
     pub(super) fn body(self, max: usize) -> usize {
         self.of(max.min(BODY), max)
     }

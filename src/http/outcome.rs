@@ -101,7 +101,6 @@ impl CallOutcome {
     }
 }
 
-/// Describes the end of a call for the log and `/health`.
 pub(super) fn cause_of<A: Answered>(end: Result<&A, &Error>) -> String {
     match end {
         Ok(answer) => format!("status {}", answer.status().as_u16()),
@@ -109,8 +108,7 @@ pub(super) fn cause_of<A: Answered>(end: Result<&A, &Error>) -> String {
     }
 }
 
-/// Returns the failure that the circuit breaker counts, or `None` if the backend works. A rate limit
-/// is a failure only if the throttle stops all requests for it.
+/// Returns the breaker's failure, if any. A rate limit is one only if it stops all requests.
 pub(super) fn failure_of<A: Answered>(
     end: Result<&A, &Error>,
     course: Course,

@@ -1,5 +1,4 @@
-//! Reasons for unlisted tags and repositories, for `/health`. Shared by registries and image
-//! layouts; no I/O.
+//! Reasons for unlisted tags and repositories. Shared by registries and layouts; no I/O.
 
 use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
@@ -38,8 +37,7 @@ impl Unfit {
     }
 }
 
-/// Returns the reason why an extension with these tags has no release, if no other fault explains
-/// it. `None` if there are no tags.
+/// Returns the fault of an extension with tags but no release, if no other explains it.
 #[must_use]
 pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> Option<ExtensionFault> {
     let hidden = tags.filter(|tag| tag.is_housekeeping()).take(NAMED_MAX);

@@ -18,7 +18,6 @@ const TAGS_LITTLE: usize = 500;
 
 /// Names collected so far, possibly with duplicates.
 pub(super) enum Gathered<'a> {
-    /// Names that a filter accepts.
     Wanted { is_wanted: &'a (dyn Fn(&str) -> bool + Sync), names: Vec<String>, weight: usize },
     /// Names that are valid tags, the newest ones.
     Tags { tags: Vec<Tag>, seen: usize, older: usize, unfit: Unfit },
@@ -56,7 +55,6 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Returns true if the bound is reached.
     pub(super) fn is_full(&self, room: MemoryBudget) -> bool {
         match self {
             Self::Wanted { weight, .. } => *weight > NAMES_MAX,
@@ -64,8 +62,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Returns the sorted names without duplicates, the number of dropped older names, and the
-    /// invalid names.
+    /// Returns the sorted unique names, the number of dropped older ones, and the invalid ones.
     pub(super) fn names(self) -> (Vec<String>, usize, Unfit) {
         let (mut names, older, unfit) = match self {
             Self::Wanted { names, .. } => (names, 0, Unfit::default()),

@@ -94,8 +94,7 @@ impl Client {
     }
 }
 
-/// Returns the tag from distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at
-/// 64.
+/// Returns the tag of distribution-spec, "Referrers Tag Schema", with 64 digits at most.
 fn fallback_tag(digest: &Digest) -> Option<Tag> {
     let hex = digest.hex().get(..64)?;
     format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()
