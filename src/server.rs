@@ -33,7 +33,6 @@ use crate::server::tracked::{Tracked, TrackedResponse};
 
 /// Maximum size of a request head, in bytes; hyper buffers as many bytes of a response.
 const HEAD_MAX: usize = 28 * 1024;
-/// Maximum number of concurrent streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
 /// Maximum number of streams that an HTTP/2 client may open and reset before they are processed;
 /// beyond it the connection is closed. Each reset costs the server work and the client nothing.

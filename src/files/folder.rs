@@ -13,7 +13,6 @@ use rustix::fs::{
 
 use crate::files::{described, explained, regular};
 
-/// Flags for opening any directory.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// An open directory. The handle stays with it when the name refers to another one.

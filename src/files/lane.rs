@@ -16,8 +16,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Creates a lane for `places` concurrent jobs. `patience` limits the wait of a caller,
-    /// including the wait for a permit.
+    /// Creates a lane for `places` jobs at once. `patience` includes the wait for a permit.
     #[must_use]
     pub fn new(places: usize, patience: Duration) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), patience }

@@ -43,7 +43,6 @@ pub(super) struct GiteaRepository {
     pub(super) has_releases: bool,
     /// True if its row contains the topics. Otherwise they are fetched.
     pub(super) tells_topics: bool,
-    /// True if its row reports zero releases.
     pub(super) has_none: bool,
     /// Hash of the fields that are used here; it differs after a change.
     pub(super) fingerprint: u64,

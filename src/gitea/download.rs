@@ -46,7 +46,6 @@ pub(super) async fn open(
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
-/// Checks that the response holds the requested bytes, and returns their number.
 fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
     match (answer.status, partial) {
         (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}

@@ -75,7 +75,6 @@ impl KeptRows for FeedEntry {
 }
 
 pub(super) enum FeedRead {
-    /// The new position, and the extensions that changed since the old one.
     Until(Position, BTreeSet<ExtensionId>),
     /// The old position lies beyond the maximum number of pages.
     TooFar,

@@ -35,7 +35,7 @@ impl OrganizationIdentity {
         }
     }
 
-    /// Accepts the first number that the name leads to. Fails with the expected one if it differs.
+    /// Accepts the expected number or the first one seen. Fails with the expected one otherwise.
     pub(super) fn confirm(&self, seen: i64) -> Result<(), i64> {
         let mut state = self.state.lock();
         let number = *state.number.get_or_insert(seen);

@@ -12,7 +12,6 @@ pub(super) enum NamedRow {
     NearMiss(Overlooked),
 }
 
-/// Repository whose name nearly fits.
 pub(super) struct Overlooked {
     pub(super) owner_login: String,
     pub(super) name: String,

@@ -55,7 +55,6 @@ impl Bound {
 }
 
 pub(super) struct ReleasePage<K> {
-    /// Rows, each as its number and its kept part.
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
     pub(super) next: bool,
@@ -119,7 +118,6 @@ impl<K: KeptRows> ReleasePage<K> {
         Self { unreadable: 1, ..Self::empty() }
     }
 
-    /// Returns the number of rows, including unreadable ones.
     pub(super) fn length(&self) -> usize {
         self.rows.len() + self.unreadable
     }

@@ -16,7 +16,6 @@ use crate::gitea::page::{Bound, KeptRows, ReleasePage};
 use crate::gitea::rows::{Collector, Rows};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Maximum number of pages in a list.
 const PAGES_MAX: usize = 2_000;
 /// Maximum memory for the rows of one page, in bytes, while several pages are read ahead.
 const KEPT_AHEAD: usize = 512 * 1024;
@@ -36,7 +35,7 @@ impl<'a> ReleasePages<'a> {
         Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
-    /// Reads several pages at once if the total is known. An unreadable page is a gap.
+    /// Reads several pages at once if the total is known. A bad page is a gap, a refusal the end.
     pub(super) async fn ahead<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,

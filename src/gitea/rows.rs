@@ -9,7 +9,6 @@ use crate::gitea::client::Reply;
 use crate::gitea::page::{Bound, KeptRows, ROWS_MAX, ReleasePage};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Rows of a list, without duplicates.
 pub(super) struct Rows<K> {
     pub(super) rows: Vec<K>,
     /// Number of rows, including those that are not kept.

@@ -58,6 +58,7 @@ pub trait Answered {
     /// Returns true if a redirect left the configured server.
     fn left_home(&self) -> bool;
 
+    /// Returns true for 401 and 403.
     fn is_refusal(&self) -> bool {
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }

@@ -43,11 +43,9 @@ struct Record {
     cause: String,
 }
 
-/// Failure of the backend as a whole.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) cause: String,
-    /// Pause that the backend asked for.
     pub(super) wait: Option<Duration>,
     /// True if this failure alone opens the breaker.
     pub(super) certain: bool,

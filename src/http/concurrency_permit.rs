@@ -1,5 +1,4 @@
-//! Admission of a request: it waits for a permit and a throttle slot, and fails while the circuit
-//! breaker is open.
+//! Admission of a request: a permit, a throttle slot, and a breaker that lets it pass.
 
 use std::time::Duration;
 

@@ -90,8 +90,8 @@ fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// Returns true if every reading of a local NAT64 address (64:ff9b:1::/48) is public, since the
-/// position of its IPv4 address (RFC 6052, 2.2) is not visible.
+/// Returns true if a local NAT64 address (64:ff9b:1::/48) is public, wherever the IPv4 address may
+/// be embedded (RFC 6052, 2.2): the prefix length is not visible.
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);

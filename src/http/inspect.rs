@@ -1,5 +1,4 @@
-//! Step-by-step check of a connection for diagnostics: name resolution, TCP, TLS and the expiry of
-//! the certificate.
+//! Step-by-step check of a connection: name resolution, TCP, TLS, and the certificate's expiry.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 /// Pause after a limit without a duration.
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
-/// Minimum pause after a limit.
 pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Upper bound on the pause from `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);

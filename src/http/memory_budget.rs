@@ -53,8 +53,7 @@ impl HttpClient {
         }
     }
 
-    /// Runs a request that needs much room, one at a time. Calls must not be nested, as for
-    /// [`HttpClient::roomy`].
+    /// Runs one request with much room at a time. Calls must not be nested.
     pub async fn alone<T>(&self, question: impl Future<Output = T>) -> T {
         // One holder at a time, instead of permits for bytes: two requests that each hold some and
         // wait for more would deadlock (docs/adr/0025).

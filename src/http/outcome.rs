@@ -1,5 +1,4 @@
-//! Outcome of a call to an upstream: one classification for metrics, the circuit breaker and
-//! retries.
+//! Outcome of a call to an upstream, classified once for metrics, circuit breaker and retries.
 
 use crate::error::{Error, ErrorKind};
 use crate::http::answer::Answered;

@@ -42,7 +42,6 @@ impl Retries {
 }
 
 impl Tries<'_> {
-    /// Returns the pause before the next attempt, or `None` if the outcome is final.
     pub(super) fn pause_after(&mut self, outcome: CallOutcome) -> Option<Duration> {
         if self.left == 0 || !outcome.may_retry() {
             return None;

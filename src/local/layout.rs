@@ -64,11 +64,10 @@ impl Layout {
         Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
     }
 
-    /// Reads its `index.json`.
+    /// Reads `index.json`.
     ///
     /// # Errors
-    /// The layout has another version than 1.x, or the file is missing, too large, truncated or not
-    /// an index.
+    /// The layout's version is not 1.x, or the file is missing, too large, truncated or no index.
     pub fn index(&self) -> Result<Document> {
         let marker: LayoutMarker = self.json("oci-layout", 4096)?;
         if !marker.image_layout_version.starts_with("1.") {

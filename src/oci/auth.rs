@@ -64,7 +64,6 @@ struct AuthState {
 #[derive(Clone)]
 struct AuthMethod {
     challenge: Challenge,
-    /// True if the registry accepts a password as well.
     takes_password: bool,
 }
 

@@ -4,7 +4,6 @@
 
 /// Maximum length of a header, in bytes.
 const HEADER_MAX: usize = 8 * 1024;
-/// Maximum number of challenges in a response.
 const CHALLENGES_MAX: usize = 16;
 /// Maximum lengths of a token server's address and of a registry's name there, in bytes.
 const REALM_MAX: usize = 2 * 1024;

@@ -74,7 +74,6 @@ pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     }
 }
 
-/// Returns true if a media type does not identify a format.
 pub(super) fn is_opaque(media_type: &str) -> bool {
     media_type != EMPTY && !is_text(&words_of(media_type)) && ending_of_type(media_type).is_none()
 }

@@ -106,8 +106,7 @@ impl ManifestReader {
         self.readings.lock().get(&key).map(|(_, reading)| reading.clone())
     }
 
-    /// Reads the release of a tag: with one request the first time, and later with a `HEAD` if it
-    /// has not changed.
+    /// Reads the release of a tag. A repeated read costs one `HEAD` if the tag has not moved.
     ///
     /// # Errors
     /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
@@ -162,8 +161,7 @@ impl ManifestReader {
         self.client.digest_of(&place.repository, tag).await
     }
 
-    /// Reads the release of a tag with its notes. A [`Reading`] has no notes, because thousands are
-    /// cached.
+    /// Reads the release of a tag with its notes, which a [`Reading`] lacks: thousands are cached.
     ///
     /// # Errors
     /// Same as [`ManifestReader::read`].

@@ -29,8 +29,7 @@ pub enum RefusedRealm {
     /// The server is on plain HTTP.
     #[error("{0} is named without HTTPS")]
     Plain(String),
-    /// The server is on the registry's host but at another port, which may belong to another user
-    /// of the machine.
+    /// The server is at another port of the registry's host, perhaps opened by another user.
     #[error(
         "{server} has another port than the registry at {registry}, so it gets no request; if it is the right server, add it to token_hosts"
     )]

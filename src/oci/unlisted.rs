@@ -4,7 +4,6 @@ use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
 use crate::models::truncate::printable;
 
-/// Maximum number of names in a reason.
 const NAMED_MAX: usize = 5;
 /// Maximum length of a quoted name, in characters.
 const NAME_MAX: usize = 64;

@@ -65,7 +65,6 @@ struct Underway {
     taken: usize,
     /// True if the connection will not poll the body again.
     ended: bool,
-    /// The body, which holds the request's permit until the last piece is written.
     body: Option<Body>,
     _held: Option<HeldConnection>,
 }

@@ -120,7 +120,7 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     }
 }
 
-/// Cuts out the part of bytes that begin at `at`. Gitea's registry sends everything.
+/// Cuts out the part of bytes that begin at `at`. Some registries (Gitea's) ignore ranges.
 fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
     let length = part.end.saturating_sub(part.start);
     let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
@@ -142,7 +142,6 @@ fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> D
     Download { length, bytes: bytes.boxed() }
 }
 
-/// Returns the intersection of a piece that begins at `at` with the part.
 fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
     let [start, end] = [part.start, part.end].map(|position| {
         usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())

@@ -28,7 +28,6 @@ const FULL: usize = 100;
 const FULL_MAX: usize = 1_000;
 /// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Maximum number of pages in a listing.
 const PAGES_MAX: usize = 1_000;
 /// Maximum size of a listing, in bytes; it includes the names of others, which are dropped.
 const READ_MAX: usize = 64 * 1024 * 1024;
@@ -131,7 +130,6 @@ struct ListWalk<'a> {
     empty_end: Option<&'static str>,
     gathered: Gathered<'a>,
     named: usize,
-    /// Number of elements that are not names.
     unnamed: usize,
     read: usize,
 }

@@ -110,8 +110,7 @@ impl Client {
         }
     }
 
-    /// Returns the digest of a tag with a `HEAD` request. `None` if only the manifest itself can
-    /// tell.
+    /// Returns the digest of a tag with a `HEAD`. `None` if only the manifest itself can tell.
     ///
     /// # Errors
     /// `BackendRefused`, and the errors of sending. A 404 is `None`, because some registries only

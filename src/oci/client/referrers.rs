@@ -16,9 +16,7 @@ use crate::oci::repository::OciRepository;
 
 /// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Maximum number of pages per manifest.
 const PAGES_MAX: usize = 20;
-/// Maximum number of referrers per manifest.
 const REFERRERS_MAX: usize = 1_000;
 
 impl Client {
