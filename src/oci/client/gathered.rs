@@ -18,6 +18,7 @@ const TAGS_LITTLE: usize = 500;
 
 /// Names collected so far, possibly with duplicates.
 pub(super) enum Gathered<'a> {
+    /// Names that a filter accepts.
     Wanted { is_wanted: &'a (dyn Fn(&str) -> bool + Sync), names: Vec<String>, weight: usize },
     /// Names that are valid tags, the newest ones.
     Tags { tags: Vec<Tag>, seen: usize, older: usize, unfit: Unfit },
