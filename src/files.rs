@@ -29,8 +29,7 @@ pub fn within(dir: &Dir, path: impl AsRef<Path>) -> io::Result<(File, Metadata)>
     regular(opened.map_err(explained)?.into_std())
 }
 
-/// Opens a regular file named by an operator. Follows links: orchestrators mount secrets as links
-/// and replace their targets.
+/// Opens a regular file named by an operator. Follows links, as for mounted secrets.
 ///
 /// # Errors
 /// The file does not exist, is not readable, or is not a regular file.
@@ -82,8 +81,7 @@ pub fn kind_of(path: &Path) -> io::Result<&'static str> {
     Ok(described(FileType::from_raw_mode(stat(path)?.st_mode)))
 }
 
-/// Creates a directory with mode 700, and its missing parents. An existing directory is left
-/// unchanged.
+/// Creates a directory with mode 700 and its missing parents. An existing one is unchanged.
 ///
 /// # Errors
 /// The directory cannot be created, or the path is not a directory.
@@ -117,7 +115,6 @@ fn explained(error: io::Error) -> io::Error {
     }
 }
 
-/// Returns the kind of file in words.
 const fn described(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",

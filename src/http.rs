@@ -59,8 +59,7 @@ use crate::http::throttle::{Course, Throttle};
 use crate::models::backend_id::BackendId;
 use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 
-/// Upper bound, in bytes, of the memory that one request or one download takes while its response
-/// arrives.
+/// Maximum memory of one request or download, in bytes, while its response arrives.
 pub const QUESTION_BYTES: usize = 1536 * 1024;
 /// Upper bound, in bytes, of the memory that the one request with [`MemoryBudget::Much`] takes.
 pub const LARGE_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -76,8 +75,7 @@ const LATE: Duration = Duration::from_secs(5);
 pub struct HttpSettings {
     /// Backend that the client talks to; named in errors, metrics and logs.
     pub backend: BackendId,
-    /// Configured address. Its origin is trusted even if it is private; every other origin must be
-    /// public.
+    /// Configured address; its origin may be private, every other must be public.
     pub base: Url,
     /// Settings of the client.
     pub upstream: UpstreamSettings,
@@ -112,14 +110,12 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 /// A call that received a response, and its permit while the body streams.
 type RememberedRedirect = (Call, Option<Permit>);
 
-/// Result of one attempt, and what follows from it.
 struct Try<A> {
     end: Result<(A, RememberedRedirect)>,
     outcome: CallOutcome,
     course: Course,
 }
 
-/// Head of a response, and the last hop of the redirects that led to it.
 struct FinalHop {
     response: Response<Incoming>,
     hop: Hop,
@@ -160,8 +156,7 @@ impl HttpClient {
         self.0.breaker.contact()
     }
 
-    /// Sends a request and reads the whole response, at most `max_bytes` and at most what `room`
-    /// allows.
+    /// Sends a request and reads the whole response, within `max_bytes` and `room`.
     ///
     /// # Errors
     /// `BackendTimeout` after the deadline. `BackendUnavailable` if a connection fails or breaks,
@@ -295,7 +290,6 @@ impl HttpClient {
         question.await
     }
 
-    /// Sends a request and follows redirects as far as the request allows.
     async fn send(&self, request: &Request) -> Result<FinalHop> {
         let settings = &self.0.settings;
         let mut hop = Hop::first(request, &settings.base).map_err(Error::faulty)?;

@@ -31,10 +31,8 @@ use crate::server::clients::{Clients, CountedConnection};
 use crate::server::threads::Threads;
 use crate::server::tracked::{Tracked, TrackedResponse};
 
-/// Maximum size of a request head, in bytes; a larger one is refused without a body. hyper buffers
-/// as many bytes of a response for a client that does not read.
+/// Maximum size of a request head, in bytes; hyper buffers as many bytes of a response.
 const HEAD_MAX: usize = 28 * 1024;
-/// Maximum number of concurrent streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
 /// Maximum number of streams that an HTTP/2 client may open and reset before they are processed;
 /// beyond it the connection is closed. Each reset costs the server work and the client nothing.
@@ -158,7 +156,6 @@ pub async fn serve<S: Answers>(
     drain(connections, limits.grace, stop).await;
 }
 
-/// Permits for HTTP/2 streams, of which each connection may have many.
 #[derive(Clone)]
 struct Streams {
     all: Arc<Semaphore>,
@@ -171,21 +168,18 @@ impl Streams {
         Self { all: Arc::new(Semaphore::new(most)), clients: clients.with(most / 2) }
     }
 
-    /// Acquires a permit for a stream of this client; `None` if the client or the service is at its
-    /// limit.
+    /// Acquires a permit for a stream; `None` if the client or the service is at its limit.
     fn enter(&self, peer: SocketAddr) -> Option<HeldConnection> {
         let counted = self.clients.enter(peer.ip()).ok()?;
         Some(Box::new((Arc::clone(&self.all).try_acquire_owned().ok()?, counted)))
     }
 }
 
-/// Permits for connections.
 struct Places {
     served: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     clients: Clients,
-    /// For connections beyond the limit of a single client. Separate from the spare ones, so that
-    /// such a client does not block others.
+    /// For clients beyond their own limit, which must not use up the spare ones.
     beyond: Arc<Semaphore>,
     streams: Streams,
 }
@@ -198,7 +192,7 @@ impl Places {
         Self { served, spare, clients, beyond, streams }
     }
 
-    /// Accepts the next connection; `None` if it was closed because its client has too many.
+    /// Accepts the next connection; `None` if its client has too many.
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -252,10 +246,8 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::R
     }
 }
 
-/// State common to the requests of one connection.
 struct Connection {
     peer: SocketAddr,
-    /// True for a connection beyond the limit.
     overflow: bool,
     streams: Streams,
     _place: OwnedSemaphorePermit,
@@ -263,8 +255,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves until the client closes the connection, exceeds a timeout, or is idle during
-    /// shutdown.
+    /// Serves until the client closes, exceeds a timeout, or is idle during shutdown.
     async fn serve<S: Answers>(
         self,
         stream: std::net::TcpStream,

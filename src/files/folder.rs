@@ -1,5 +1,4 @@
-//! A directory of this service that others may write to as well: no entry is reached through a
-//! link.
+//! A directory that others may write to as well: no entry is reached through a link.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -14,11 +13,9 @@ use rustix::fs::{
 
 use crate::files::{described, explained, regular};
 
-/// Flags for opening any directory.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// An open directory. The handle stays with the directory when its name later refers to another
-/// one.
+/// An open directory. The handle stays with it when the name refers to another one.
 #[derive(Debug)]
 pub struct Folder {
     dir: File,
@@ -106,7 +103,7 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file in it to write at its end.
+    /// Opens a regular file to write at its end.
     ///
     /// # Errors
     /// It is not there, cannot be written, or is a link or something else.
@@ -212,7 +209,6 @@ impl Folder {
     }
 }
 
-/// Explains why a path could not be opened as a directory.
 fn no_directory(
     path: &Path,
     found: rustix::io::Result<FileType>,

@@ -1,5 +1,4 @@
-//! Blocking work on a disk or a network mount, which may hang forever: a few threads at a time, and
-//! a timeout for the caller.
+//! Blocking work on disks that may hang forever: a few threads, and a timeout for callers.
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +16,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Creates a lane for `places` concurrent jobs. `patience` limits the wait of a caller,
-    /// including the wait for a permit.
+    /// Creates a lane for `places` jobs at once. `patience` includes the wait for a permit.
     #[must_use]
     pub fn new(places: usize, patience: Duration) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), patience }
@@ -63,7 +61,6 @@ mod tests {
 
     use super::*;
 
-    /// Returns a job that hangs until the sender is dropped.
     fn hanging() -> (impl FnOnce() + Send + 'static, mpsc::Sender<()>) {
         let (release, hangs) = mpsc::channel::<()>();
         let work = move || {

@@ -57,8 +57,7 @@ fn is_gzipped_tar(asset: &Artifact) -> bool {
     name.ends_with(".tar.gz")
 }
 
-/// Returns the file name of an archive without its extension. `None` if the file is no archive, or
-/// if its name is deceptive.
+/// Returns an archive's file name without its extension. `None` for other or deceptive names.
 fn safe_stem(asset: &Artifact) -> Option<&str> {
     let stem = archive_stem(&asset.file_name)?;
     let hostile = stem.starts_with('.')
@@ -68,7 +67,6 @@ fn safe_stem(asset: &Artifact) -> Option<&str> {
     (!hostile).then_some(stem)
 }
 
-/// Returns a candidate's name and the key to request it by.
 fn label(asset: &Artifact) -> String {
     let name: String = asset.file_name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("{name} ({})", asset.key)

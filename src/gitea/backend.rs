@@ -67,8 +67,7 @@ impl GiteaBackend {
         self.client.replace_token(token)
     }
 
-    /// Fetches the current repository of an extension. Redirects of renamed repositories are
-    /// followed: a repository with another name is another extension.
+    /// Follows redirects of renamed repositories: one with another name is another extension.
     async fn repository(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         let url = self.client.urls.repository(&id.gitea_repository());
         let row = self.client.document(labels::REPOSITORY, &url).await?.granted()?;
@@ -87,10 +86,7 @@ impl GiteaBackend {
         Ok(repository)
     }
 
-    /// Returns a repository that was requested by name, if it belongs to the organization.
-    ///
-    /// # Errors
-    /// Returns an error if another organization has taken the name.
+    /// Returns a repository requested by name. Fails if another organization took the name.
     async fn ours(&self, found: Option<GiteaRepository>) -> Result<Option<GiteaRepository>> {
         let Some(repository) = found else { return Ok(None) };
         // After a rename only the number matches; before it is known, only the name does.
@@ -103,8 +99,7 @@ impl GiteaBackend {
         Ok(Some(repository))
     }
 
-    /// Returns the cached repository of an extension if the organization's name was verified a
-    /// moment ago, and fetches it otherwise.
+    /// Returns the cached repository if the organization was just verified, or fetches it.
     async fn remembered(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
         match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
             Some(repository) => Ok(repository),
@@ -119,8 +114,7 @@ impl GiteaBackend {
         }
     }
 
-    /// Adds the topics to a repository if its row lacks them. They are fetched once per sweep. If
-    /// the server refuses them, the repository is returned with a fault.
+    /// Adds topics that the row lacks, once per sweep. A refusal by the server becomes a fault.
     async fn with_topics(
         &self,
         repository: Arc<GiteaRepository>,
@@ -149,8 +143,7 @@ impl GiteaBackend {
         Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
     }
 
-    /// Fetches all releases of a repository, and verifies that it still has its name. `None` if
-    /// releases are switched off.
+    /// Fetches all releases, and verifies the repository's name. `None` if switched off.
     async fn releases(
         &self,
         repository: &GiteaRepository,
@@ -316,7 +309,6 @@ impl Backend for GiteaBackend {
     }
 }
 
-/// Returns the first readable row of a list.
 fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<RepositoryRow>> {
     let mut first = None;
     answer.each_row(|row| {
@@ -326,7 +318,6 @@ fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<Repos
     Ok(first)
 }
 
-/// Returns the coverage of a list of releases, and its faults.
 fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
     let mut gaps = found.gaps.clone();
     // A truncated list lacks rows by design, so that only a complete one is compared with the

@@ -11,20 +11,15 @@ use crate::gitea::feed::{self, FeedRead, Position};
 use crate::gitea::organization::FoundRepositories;
 use crate::gitea::repository_cache::Roster;
 
-/// Position in both signals.
 #[derive(Debug, PartialEq, Eq)]
 struct FeedPlace {
     /// Position in the feed. `None` if the feed was not accessible.
     feed: Option<Position>,
-    /// Fingerprint of the list of repositories.
     roster: u64,
 }
 
 impl GiteaBackend {
-    /// Returns the extensions that may have changed since the cursor.
-    ///
-    /// # Errors
-    /// Returns the errors of the requests. An inaccessible feed is not an error.
+    /// Returns the extensions that may have changed. An inaccessible feed is not an error.
     pub(super) async fn changes_since(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         let since = match since.map(FeedPlace::read) {
             Some(None) => return Ok(Changes::CannotTell),

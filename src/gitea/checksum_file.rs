@@ -2,12 +2,10 @@
 
 use crate::models::digest::Digest;
 
-/// Kind of a checksum file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChecksumScope {
     /// A file for one archive. Its only digest is the archive's, regardless of the name beside it.
     Archive,
-    /// A list of several files, each with its name.
     List,
 }
 
@@ -15,24 +13,18 @@ pub(super) enum ChecksumScope {
 const LABELS: [&str; 5] = ["", "hash", "checksum", "digest", "algorithm"];
 /// Prefixes of algorithm names. Only SHA-256 and SHA-512 are supported.
 const ALGORITHMS: [&str; 9] = ["sha", "md5", "md4", "blake", "b2", "b3", "rmd", "ripemd", "sm3"];
-/// Separators between a name, an algorithm and a digest.
 const SEPARATORS: [char; 4] = [':', '=', ' ', '\t'];
 /// Minimum number of hexadecimal digits in a digest; MD5 has 32.
 const HEX_MIN: usize = 32;
 
-/// One line with a digest.
 struct ChecksumLine<'a> {
     /// `None` if the algorithm is not supported.
     digest: Option<Digest>,
-    /// `None` if the line has no name.
     name: Option<&'a str>,
 }
 
-/// Returns the digest that a file states for an archive: SHA-256 if present, or else SHA-512.
-/// `None` if the file is a list without the archive.
-///
-/// # Errors
-/// Returns a reason, to be appended to the file's name in a message.
+/// Returns the digest of an archive, preferably SHA-256. `None` for a list without the archive. An
+/// error is a reason, to be appended to the file's name in a message.
 pub(super) fn find(
     file: &[u8],
     archive: &str,

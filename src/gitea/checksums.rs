@@ -13,7 +13,6 @@ use crate::models::truncate::truncate;
 
 /// Maximum size of a checksum file, in bytes; enough for a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
-/// Maximum number of checksum files read per archive.
 const FILES_MAX: usize = 4;
 /// File extensions of a checksum file for one archive.
 const ENDINGS: [&str; 8] = [
@@ -26,7 +25,6 @@ const ENDINGS: [&str; 8] = [
     ".checksum",
     ".digest",
 ];
-/// Words in the names of checksum lists.
 const LIST_WORDS: [&str; 12] = [
     "sha256sums",
     "sha256sum",
@@ -45,8 +43,7 @@ const LIST_WORDS: [&str; 12] = [
 const OTHER: [&str; 9] =
     [".asc", ".sig", ".sign", ".pem", ".crt", ".json", ".minisig", ".sigstore", ".bundle"];
 
-/// Adds the digest of the archive to a release if a checksum file among its assets states one. The
-/// release stays unverified if the checksum file is not readable.
+/// Adds the digest that a checksum file states. Without a readable file there is no digest.
 pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> Release {
     let Some(archive) = release.artifact.chosen().cloned() else { return release };
     match digest_beside(client, &archive.file_name, &release.assets).await {
@@ -59,10 +56,7 @@ pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> R
     release
 }
 
-/// Returns the first digest that a checksum file states.
-///
-/// # Errors
-/// Returns the fault of the first unreadable checksum file if no file states a digest.
+/// Unreadable checksum files are a fault only if no other file states a digest.
 async fn digest_beside(
     client: &GiteaClient,
     archive: &str,
@@ -126,7 +120,6 @@ fn candidates<'a>(
     own.chain(lists.map(|file| (Arc::as_ref(file), ChecksumScope::List))).take(FILES_MAX)
 }
 
-/// Returns true if a file with this extension is named after the archive.
 fn is_of(archive: &str, file: &str, ending: &str) -> bool {
     without_ending(file, ending)
         .is_some_and(|base| base == archive || Some(base) == archive_stem(archive))

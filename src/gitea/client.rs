@@ -28,7 +28,6 @@ const ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// Page size for servers that do not report one.
 const PAGE_SIZE: usize = 50;
 
-/// API client for one server, with one account.
 pub(super) struct GiteaClient {
     http: HttpClient,
     pub(super) urls: Urls,
@@ -39,22 +38,16 @@ pub(super) struct GiteaClient {
     pub(super) concurrency: usize,
 }
 
-/// A response of the API that is not a failure.
 pub(super) enum Reply<T> {
-    /// The requested resource.
     Found(T),
     /// An authoritative 404: the resource does not exist or is hidden from the account.
     Absent,
-    /// The account lacks the right to this part of a repository, or the repository has it switched
-    /// off.
+    /// The account lacks the right to a part of the repository, or that part is switched off.
     Forbidden(Error),
 }
 
 impl<T> Reply<T> {
-    /// Returns the resource, or `None` if it is absent.
-    ///
-    /// # Errors
-    /// Returns the refusal, which leaves open if the resource exists.
+    /// Returns the resource, or `None` if it is absent. Fails with a refusal, which proves neither.
     pub(super) fn granted(self) -> Result<Option<T>> {
         match self {
             Self::Found(found) => Ok(Some(found)),
@@ -65,11 +58,7 @@ impl<T> Reply<T> {
 }
 
 impl GiteaClient {
-    /// Creates a client without sending a request.
-    ///
-    /// # Errors
-    /// Returns an error if the address is not usable, a certificate file cannot be read, or the
-    /// token is not valid in a header.
+    /// Fails for an unusable address, certificate file or token.
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
@@ -87,7 +76,6 @@ impl GiteaClient {
         })
     }
 
-    /// Replaces the token for all further requests.
     pub(super) fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         *self.credentials.write() = credentials_of(token)?;
         // The scopes of the new token are unknown.
@@ -96,10 +84,7 @@ impl GiteaClient {
     }
 
     /// Checks that the token can read repositories and not only list them, which needs another
-    /// scope. It requests one repository, once per token.
-    ///
-    /// # Errors
-    /// Returns the refusal. Other failures are ignored: they do not concern the token.
+    /// scope. Asks once per token, and ignores failures that do not concern the token.
     pub(super) async fn check_scope(&self, operation: &'static str, name: &str) -> Result<()> {
         if self.credentials().is_none() || self.proven.load(Ordering::Relaxed) {
             return Ok(());
@@ -115,7 +100,6 @@ impl GiteaClient {
         }
     }
 
-    /// Returns a receiver of the server's contact state.
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
         self.http.contact()
     }
@@ -124,8 +108,7 @@ impl GiteaClient {
         self.credentials.read().clone()
     }
 
-    /// Sends a request and parses its response with `read`, with as much room as it takes. The
-    /// response itself is dropped.
+    /// Parses the response with `read`, in as much room as it takes, and drops it.
     pub(super) async fn find<T>(
         &self,
         operation: &'static str,
@@ -143,7 +126,6 @@ impl GiteaClient {
         .await
     }
 
-    /// Sends a request and parses its response as one JSON document.
     pub(super) async fn document<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -180,8 +162,7 @@ impl GiteaClient {
         }
     }
 
-    /// Fetches a small file of a repository. `None` if it does not exist. An HTML page is a
-    /// failure.
+    /// Fetches a small file of a repository. `None` if absent; an HTML page is a failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
         let request = Request::get(labels::FILE, url).with_credentials(self.credentials());
         let answer = self.http.fetch(request, max_bytes, MemoryBudget::Much).await?;
@@ -206,7 +187,6 @@ impl GiteaClient {
         self.http.stream(request).await
     }
 
-    /// Runs a sequence of requests with little room, and again with much room if it does not fit.
     pub(super) async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -274,8 +254,7 @@ fn permission(operation: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the scopes that an error message names as required, in any version's wording, without
-/// those that the token has.
+/// Returns the scopes that an error message requires, without those that the token has.
 fn missing_scope(message: &str) -> String {
     // Some versions list the token's own scopes as well.
     let (front, back) = message.split_once("token scope=").unwrap_or((message, ""));

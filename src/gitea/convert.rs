@@ -33,7 +33,6 @@ const EXTERNAL: &str = "external";
 /// Upper bound for "never", which is the epoch in the server's zone, or the year 1.
 const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
-/// A repository that holds an extension.
 #[derive(Clone, Debug)]
 pub(super) struct GiteaRepository {
     pub(super) number: i64,
@@ -44,7 +43,6 @@ pub(super) struct GiteaRepository {
     pub(super) has_releases: bool,
     /// True if its row contains the topics. Otherwise they are fetched.
     pub(super) tells_topics: bool,
-    /// True if its row reports zero releases.
     pub(super) has_none: bool,
     /// Hash of the fields that are used here; it differs after a change.
     pub(super) fingerprint: u64,
@@ -52,7 +50,6 @@ pub(super) struct GiteaRepository {
 }
 
 impl GiteaRepository {
-    /// Returns true if this account owns the repository.
     pub(super) fn is_of(&self, owner: &str) -> bool {
         self.owner_login.eq_ignore_ascii_case(owner)
     }
@@ -86,15 +83,13 @@ impl GiteaRepository {
         })
     }
 
-    /// Returns a copy with topics that were fetched separately.
     pub(super) fn with_topics(self: &Arc<Self>, topics: &[String]) -> Arc<Self> {
         let about = About { keywords: keywords(topics), ..self.about.clone() };
         Arc::new(Self { about, ..Self::clone(self) })
     }
 }
 
-/// Hashes the fields of a repository that its publisher can change. Edits of existing releases and
-/// their files are not visible here.
+/// Hashes what a publisher can change. Edits of existing releases and files are invisible.
 fn fingerprint(row: &RepositoryRow) -> u64 {
     let mut hasher = DefaultHasher::new();
     let RepositoryRow { id, name, description, topics, licenses, .. } = row;
@@ -120,14 +115,12 @@ impl KeptRows for Release {
     }
 }
 
-/// Converts the releases of one repository, and shares their common parts.
 pub(super) struct ReleaseReader<'a> {
     backend: BackendId,
     repository: &'a GiteaRepository,
     urls: &'a Urls,
     external_hosts: &'a [String],
     known: Option<&'a RepositoryCache>,
-    /// True if release notes are kept.
     notes: bool,
     abouts: Mutex<HashMap<Option<Box<str>>, Arc<About>>>,
 }
@@ -143,23 +136,17 @@ impl<'a> ReleaseReader<'a> {
         Self { backend, repository, urls, external_hosts, known, notes: false, abouts }
     }
 
-    /// Uses the sizes of external files that were learned earlier.
     pub(super) const fn with_known(mut self, known: &'a RepositoryCache) -> Self {
         self.known = Some(known);
         self
     }
 
-    /// Keeps the release notes.
     pub(super) const fn with_notes(mut self) -> Self {
         self.notes = true;
         self
     }
 
-    /// Converts a row. `None` if the release is a draft, or if its tag is not valid here.
-    ///
-    /// # Errors
-    /// Returns an error if the release has more than the supported number of files. The archive is
-    /// then ambiguous.
+    /// Converts a row. `None` for a draft or an invalid tag; an error if it has too many files.
     pub(super) fn read(&self, row: ReleaseRow) -> Result<Option<Release>> {
         let Some(tag) = row.tag_name.parse().ok().filter(|_| !row.draft) else { return Ok(None) };
         if row.assets.len() > FILES_MAX {
@@ -220,8 +207,7 @@ impl<'a> ReleaseReader<'a> {
         learned.unwrap_or(Artifact::UNKNOWN_SIZE)
     }
 
-    /// Returns true if an asset may be downloaded. The publisher chooses the target of an external
-    /// asset, so that only hosts from the configuration are allowed.
+    /// Allows only configured hosts for external assets, whose targets the publisher chooses.
     fn is_served(&self, row: &AssetRow) -> bool {
         if row.kind.as_deref() != Some(EXTERNAL) {
             return true;
@@ -245,8 +231,7 @@ fn keyword(text: &str) -> Option<Box<str>> {
     clean(text).filter(|word| word.chars().count() <= KEYWORD_MAX)
 }
 
-/// Cleans a text for display: bounded, on one line, without invisible characters and those that
-/// change the reading direction. `None` if nothing is left.
+/// Cleans a text for display: bounded, one line, no invisible or reordering characters.
 fn clean(text: &str) -> Option<Box<str>> {
     let visible = text.chars().filter(|c| !is_invisible(*c)).take(TEXT_MAX);
     let text: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -19,11 +19,8 @@ use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
 
-/// Opens an asset, or a byte range within an asset.
-///
-/// # Errors
-/// `NotFound` if the asset is gone. `RangeNotSatisfiable` if the part lies outside. `BackendFaulty`
-/// if the response is something else, such as a login page.
+/// Fails with `NotFound` if the asset is gone, `RangeNotSatisfiable` if the part lies outside,
+/// `BackendFaulty` if the response is something else, such as a login page.
 pub(super) async fn open(
     client: &GiteaClient,
     artifact: &Artifact,
@@ -49,7 +46,6 @@ pub(super) async fn open(
     Ok(Download { length, bytes: exactly(length, answer.bytes) })
 }
 
-/// Checks that the response holds the requested bytes, and returns their number.
 fn check(answer: &Streamed, partial: bool, part: &Range<u64>, size: Option<u64>) -> Result<u64> {
     match (answer.status, partial) {
         (StatusCode::OK, false) | (StatusCode::PARTIAL_CONTENT, true) => {}

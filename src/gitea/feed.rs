@@ -27,7 +27,6 @@ const OVERLAP_SECONDS: i64 = 2;
 /// Parts of operation types that change no release.
 const UNRELATED: [&str; 6] = ["issue", "pull", "comment", "star", "watch", "branch"];
 
-/// Position in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     /// Time of the newest entry, in seconds since 1970.
@@ -36,7 +35,6 @@ pub(super) struct Position {
     pub(super) seen: BTreeSet<i64>,
 }
 
-/// One entry of the feed.
 struct FeedEntry {
     /// Time in seconds since 1970.
     at: i64,
@@ -44,7 +42,6 @@ struct FeedEntry {
     /// Number of the repository, and the extension of the repository's name.
     repository: i64,
     extension: Option<ExtensionId>,
-    /// True if the operation may have changed a release.
     related: bool,
 }
 
@@ -77,9 +74,7 @@ impl KeptRows for FeedEntry {
     }
 }
 
-/// Result of reading the feed.
 pub(super) enum FeedRead {
-    /// The new position, and the extensions that changed since the old one.
     Until(Position, BTreeSet<ExtensionId>),
     /// The old position lies beyond the maximum number of pages.
     TooFar,
@@ -87,11 +82,8 @@ pub(super) enum FeedRead {
     NoFeed,
 }
 
-/// Reads the feed since a position. Without one, only determines the current position.
-///
-/// # Errors
-/// Returns the errors of the requests, except refusals: a token may read repositories but not the
-/// feed.
+/// Reads the feed since a position; without one, only determines the current position. Refusals are
+/// no errors: a token may read repositories but not the feed.
 pub(super) async fn read(
     client: &GiteaClient,
     known: &RepositoryCache,
@@ -111,8 +103,7 @@ pub(super) async fn read(
     Ok(FeedRead::Until(Position::after(since, &entries), touched))
 }
 
-/// Reads entries back to one that is surely older than the position. `Found(None)` if that is too
-/// far.
+/// Reads back to an entry surely older than the position. `Found(None)` if that is too far.
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
@@ -151,7 +142,6 @@ impl Position {
         Self { newest, seen: near.map(|entry| entry.id).collect() }
     }
 
-    /// Returns true if an entry is newer than this position.
     fn precedes(&self, entry: &FeedEntry) -> bool {
         entry.at > self.newest - OVERLAP_SECONDS && !self.seen.contains(&entry.id)
     }

@@ -1,4 +1,4 @@
-//! OrganizationIdentity of the organization: its number, which is unique and survives a rename.
+//! Identity of the organization: its number, which is unique and survives a rename.
 
 use std::time::Duration;
 
@@ -8,9 +8,7 @@ use tokio::time::Instant;
 /// Time for which a verified organization name stays verified.
 const CONFIRMED: Duration = Duration::from_secs(5);
 
-/// Number of the organization, once it was observed.
 pub(super) struct OrganizationIdentity {
-    /// Number from the configuration.
     accepted: Option<i64>,
     state: Mutex<IdentityState>,
 }
@@ -26,7 +24,6 @@ impl OrganizationIdentity {
         Self { accepted, state: Mutex::new(IdentityState { number: accepted, confirmed: None }) }
     }
 
-    /// Returns the expected number. `None` until it was observed.
     pub(super) fn number(&self) -> Option<i64> {
         self.state.lock().number
     }
@@ -38,10 +35,7 @@ impl OrganizationIdentity {
         }
     }
 
-    /// Verifies the number that the name leads to now. The first one observed is accepted.
-    ///
-    /// # Errors
-    /// Returns the expected number if this one differs.
+    /// Accepts the expected number or the first one seen. Fails with the expected one otherwise.
     pub(super) fn confirm(&self, seen: i64) -> Result<(), i64> {
         let mut state = self.state.lock();
         let number = *state.number.get_or_insert(seen);
@@ -55,7 +49,6 @@ impl OrganizationIdentity {
         Ok(())
     }
 
-    /// Returns true if the name was verified within `CONFIRMED`.
     pub(super) fn is_confirmed(&self) -> bool {
         self.state.lock().confirmed.is_some_and(|at| at.elapsed() < CONFIRMED)
     }

@@ -25,7 +25,6 @@ impl GiteaClient {
         .await
     }
 
-    /// Lists the releases of a repository, converted by `keep`.
     pub(super) async fn releases(
         &self,
         name: &str,

@@ -20,7 +20,6 @@ where
     lenient(deserializer).map(Some)
 }
 
-/// Row of a paged list with a unique number.
 pub(super) trait Row: for<'de> Deserialize<'de> + Send {
     fn id(&self) -> i64;
 }
@@ -102,13 +101,11 @@ pub(super) struct CommitRow {
     pub(super) sha: String,
 }
 
-/// Entry of a folder.
 #[derive(Debug, Deserialize)]
 pub(super) struct FileRow {
     pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    /// Git's object id of the content.
     pub(super) sha: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) size: u64,

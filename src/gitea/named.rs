@@ -7,15 +7,11 @@ use crate::gitea::urls::Urls;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
 
-/// GiteaRepository with a relevant name.
 pub(super) enum NamedRow {
-    /// GiteaRepository of an extension.
     Extension(Box<GiteaRepository>),
-    /// GiteaRepository whose name nearly fits.
     NearMiss(Overlooked),
 }
 
-/// GiteaRepository whose name nearly fits.
 pub(super) struct Overlooked {
     pub(super) owner_login: String,
     pub(super) name: String,

@@ -15,7 +15,6 @@ use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Repositories of the organization, as far as they could be read.
 pub(super) struct FoundRepositories {
     pub(super) repositories: Vec<GiteaRepository>,
     pub(super) coverage: Coverage,
@@ -23,11 +22,8 @@ pub(super) struct FoundRepositories {
 }
 
 impl GiteaBackend {
-    /// Lists the repositories that hold extensions.
-    ///
-    /// # Errors
-    /// Returns the errors of the requests, and an error if another organization has the name or if
-    /// the token can list repositories but not read them.
+    /// Lists the repositories that hold extensions. Fails if another organization has the name, or
+    /// if the token can list repositories but not read them.
     pub(super) async fn repositories(&self) -> Result<FoundRepositories> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
@@ -65,8 +61,7 @@ impl GiteaBackend {
         Ok(FoundRepositories { repositories, coverage, faults })
     }
 
-    /// Checks that the organization is visible and has the expected number. Needed only if no
-    /// repository shows it: servers respond with an empty list for a hidden organization.
+    /// Needed only if no repository shows the number: a hidden organization has an empty list.
     pub(super) async fn check_organization(&self, shows_nothing: bool) -> Result<()> {
         let url = self.client.urls.organization();
         match self.client.document::<Account>(labels::ORGANIZATION, &url).await {
@@ -81,10 +76,7 @@ impl GiteaBackend {
         }
     }
 
-    /// Verifies the number of the account that the organization's name leads to.
-    ///
-    /// # Errors
-    /// Returns an error if it is not the organization's number.
+    /// Fails if the name leads to another number than the organization's.
     pub(super) async fn confirm(&self, number: i64) -> Result<()> {
         // Rows of some servers have no owner number.
         if number == 0 {
@@ -127,7 +119,6 @@ impl GiteaBackend {
     }
 }
 
-/// Returns a rename hint for each repository whose name nearly fits.
 fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault> {
     let served: HashSet<&ExtensionId> = served.iter().map(|one| &one.extension).collect();
     let reasons = overlooked.into_iter().map(|Overlooked { name, near_miss, .. }| {
@@ -137,7 +128,6 @@ fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault>
     naming_faults(reasons)
 }
 
-/// Returns the coverage of the list, and its faults.
 fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
@@ -161,8 +151,7 @@ fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
     (coverage, gaps)
 }
 
-/// Returns the error for an invisible organization. Not `NotFound`, because the configuration is
-/// wrong and no extension is absent.
+/// Not `NotFound`, because the configuration is wrong and no extension is absent.
 pub(super) fn no_organization() -> Error {
     let message = "The organization is not visible: check its name and the token";
     Error::new(ErrorKind::BackendRefused, message)

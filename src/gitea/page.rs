@@ -17,8 +17,7 @@ const KEPT_LITTLE: usize = 256 * 1024;
 const KEPT_MUCH: usize = 4 * 1024 * 1024;
 /// Maximum memory for the list of repositories; a hundred thousand with a short description.
 const KEPT_LISTING: usize = 64 * 1024 * 1024;
-/// Maximum bytes read for one list and for the listing. Rows may contain arbitrarily long texts
-/// that are dropped.
+/// Maximum bytes read per list or listing. Rows may hold long texts that are dropped.
 const READ_LIST: usize = 64 * 1024 * 1024;
 const READ_LISTING: usize = 1024 * 1024 * 1024;
 /// Maximum length of a row, in bytes; a release with a thousand files has half of that.
@@ -26,13 +25,11 @@ const ROW_MAX: usize = 1024 * 1024;
 /// Fixed memory per row, in bytes, beside the kept part.
 const ROW: usize = 48;
 
-/// The kept part of a row.
 pub(super) trait KeptRows: Send {
     /// Returns the approximate size in memory, in bytes.
     fn weight(&self) -> usize;
 }
 
-/// Bounds on the rows of a list, and the behavior at the bound.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
     pub(super) room: MemoryBudget,
@@ -45,7 +42,6 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Returns the bounds of one list among many.
     pub(super) fn of_one_list(room: MemoryBudget) -> Self {
         let kept = room.of(KEPT_LITTLE, KEPT_MUCH);
         Self { room, kept, read: READ_LIST, keeps_beginning: true }
@@ -58,14 +54,10 @@ impl Bound {
     }
 }
 
-/// One page of a list.
 pub(super) struct ReleasePage<K> {
-    /// Rows, each as its number and its kept part.
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
-    /// True if the response links to a next page.
     pub(super) next: bool,
-    /// True if the response has any link.
     pub(super) linked: bool,
     pub(super) unreadable: usize,
     pub(super) moved: Option<StatusCode>,
@@ -126,12 +118,10 @@ impl<K: KeptRows> ReleasePage<K> {
         Self { unreadable: 1, ..Self::empty() }
     }
 
-    /// Returns the number of rows, including unreadable ones.
     pub(super) fn length(&self) -> usize {
         self.rows.len() + self.unreadable
     }
 
-    /// Appends the next page of the same list.
     pub(super) fn append(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.total = other.total.or(self.total);
@@ -153,8 +143,7 @@ impl<K: KeptRows> ReleasePage<K> {
     }
 }
 
-/// Returns true if there is a next page. Its address is not used, because it may name another
-/// server.
+/// Ignores the address of the next page, which may name another server.
 fn has_next(headers: &HeaderMap) -> bool {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     links.flat_map(|line| line.split(',')).any(|link| {

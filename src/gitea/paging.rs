@@ -16,16 +16,13 @@ use crate::gitea::page::{Bound, KeptRows, ReleasePage};
 use crate::gitea::rows::{Collector, Rows};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Maximum number of pages in a list.
 const PAGES_MAX: usize = 2_000;
 /// Maximum memory for the rows of one page, in bytes, while several pages are read ahead.
 const KEPT_AHEAD: usize = 512 * 1024;
 
-/// Maximum number of responses in a list that may exceed the size limit, since each is read up to
-/// it in vain. Enough for two oversized rows in a page.
+/// Maximum number of oversized responses per list; enough for two oversized rows in a page.
 const TOO_LONG_MAX: usize = 8;
 
-/// A list to read.
 pub(super) struct ReleasePages<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
@@ -38,8 +35,7 @@ impl<'a> ReleasePages<'a> {
         Self { client, operation, url, too_long: AtomicUsize::new(0) }
     }
 
-    /// Reads all pages, several at once as far as the total is known. An unreadable page leaves a
-    /// gap; a refusal ends the list.
+    /// Reads several pages at once if the total is known. A bad page is a gap, a refusal the end.
     pub(super) async fn ahead<R: Row, K: KeptRows>(
         &self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
@@ -118,7 +114,6 @@ impl<'a> ReleasePages<'a> {
         }
     }
 
-    /// Reads the rows of one page as several smaller pages.
     async fn in_parts<R: Row, K: KeptRows>(
         &self,
         number: usize,
@@ -169,9 +164,7 @@ fn smallest_factor(size: usize) -> usize {
     (2..size).find(|factor| size.is_multiple_of(*factor)).unwrap_or(size)
 }
 
-/// Limits on following a list.
 struct PageWalk {
-    /// Number of pages according to the total.
     expected: usize,
     /// Number of pages after which the list counts as endless.
     bound: usize,

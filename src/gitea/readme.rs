@@ -1,4 +1,4 @@
-//! README of a release: the file in the root folder of its tag's commit.
+//! README of a release, from the root folder at its tag's commit.
 
 use crate::error::Result;
 use crate::gitea::client::GiteaClient;
@@ -10,13 +10,9 @@ use crate::http::memory_budget::MemoryBudget;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
-/// Fetches the README at a tag. `None` if there is no such tag, or no README of a supported size.
-///
-/// The tag is resolved to its commit first: for a branch and a tag of one name Gitea uses the
-/// branch, and for an unknown name the default branch.
-///
-/// # Errors
-/// Returns the errors of the requests.
+/// `None` if there is no such tag, or no README of a supported size. The tag is resolved to its
+/// commit first: for a branch and a tag of one name Gitea uses the branch, and for an unknown name
+/// the default branch.
 pub(super) async fn read(
     client: &GiteaClient,
     repository: &str,
@@ -35,7 +31,6 @@ pub(super) async fn read(
     Ok(bytes.map(|bytes| Readme::new(file.sha, &bytes)))
 }
 
-/// Returns the best README in a folder.
 fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>> {
     let mut best: Option<(usize, FileRow)> = None;
     folder.each_row(|row| {

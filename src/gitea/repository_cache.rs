@@ -1,7 +1,5 @@
-//! Cache of repositories from earlier responses.
-//!
-//! A listing already describes every repository, so that the following read needs no request for
-//! it. This halves the requests of a sweep.
+//! Cache of repositories from earlier responses. A listing already describes every repository, so
+//! that the following read needs no request for it. This halves the requests of a sweep.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,7 +16,6 @@ const REMEMBERED_MAX: usize = 200_000;
 /// Maximum number of cached sizes of external files.
 const SIZES_MAX: usize = 10_000;
 
-/// Cache that all requests of the backend share.
 #[derive(Default)]
 pub(super) struct RepositoryCache(Mutex<CacheState>);
 
@@ -77,8 +74,7 @@ impl Roster {
 }
 
 impl RepositoryCache {
-    /// Stores a listing. A complete one replaces all entries. A partial one does so only if the
-    /// cache would exceed its bound.
+    /// A complete listing replaces all entries, a partial one only if the cache is full.
     pub(super) fn listed(&self, repositories: Vec<GiteaRepository>, complete: bool) {
         let mut state = self.0.lock();
         if complete || state.repositories.len() + repositories.len() > REMEMBERED_MAX {
@@ -90,17 +86,14 @@ impl RepositoryCache {
         }
     }
 
-    /// Drops all topics at the start of a sweep.
     pub(super) fn forget_topics(&self) {
         self.0.lock().topics.clear();
     }
 
-    /// Returns the topics of a repository if they were fetched in this sweep.
     pub(super) fn topics_of(&self, number: i64) -> Option<Arc<[String]>> {
         self.0.lock().topics.get(&number).cloned()
     }
 
-    /// Stores the topics of a repository.
     pub(super) fn learn_topics(&self, number: i64, topics: Vec<String>) -> Arc<[String]> {
         let topics: Arc<[String]> = topics.into();
         let mut state = self.0.lock();
@@ -110,12 +103,10 @@ impl RepositoryCache {
         topics
     }
 
-    /// Returns the size of an external file if it was downloaded before.
     pub(super) fn size_of(&self, uuid: &str) -> Option<u64> {
         self.0.lock().sizes.get(uuid).copied()
     }
 
-    /// Stores the size of an external file.
     pub(super) fn learn_size(&self, uuid: &str, size: u64) {
         let mut state = self.0.lock();
         if state.sizes.len() < SIZES_MAX {
@@ -123,20 +114,17 @@ impl RepositoryCache {
         }
     }
 
-    /// Returns the snapshot with this fingerprint, if a recent cursor refers to it.
     pub(super) fn roster(&self, fingerprint: u64) -> Option<Arc<Roster>> {
         let state = self.0.lock();
         state.rosters.iter().find(|one| one.fingerprint() == fingerprint).cloned()
     }
 
-    /// Stores the snapshot behind a new cursor. The previous one is kept, because its cursor is
-    /// used again if the changes could not be read.
+    /// Keeps the previous snapshot too: its cursor is used again if a read of changes fails.
     pub(super) fn learn_roster(&self, roster: Roster, before: Option<Arc<Roster>>) {
         let mut state = self.0.lock();
         state.rosters = before.into_iter().chain([Arc::new(roster)]).collect();
     }
 
-    /// Stores a repository that was fetched separately.
     pub(super) fn read(&self, repository: Arc<GiteaRepository>) -> Arc<GiteaRepository> {
         self.0.lock().learn(Arc::clone(&repository), false);
         repository
@@ -150,22 +138,18 @@ impl RepositoryCache {
         Some(Arc::clone(&entry.repository))
     }
 
-    /// Returns the cached repository of any age.
     pub(super) fn remembered(&self, id: &ExtensionId) -> Option<Arc<GiteaRepository>> {
         self.0.lock().repositories.get(id).map(|entry| Arc::clone(&entry.repository))
     }
 
-    /// Returns the number of any cached repository.
     pub(super) fn any_number(&self) -> Option<i64> {
         self.0.lock().extensions.keys().next().copied()
     }
 
-    /// Returns the last known name of the repository with this number.
     pub(super) fn extension_of(&self, number: i64) -> Option<ExtensionId> {
         self.0.lock().extensions.get(&number).cloned()
     }
 
-    /// Removes a repository that does not exist anymore.
     pub(super) fn forget(&self, id: &ExtensionId) {
         self.0.lock().repositories.remove(id);
     }

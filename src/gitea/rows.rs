@@ -9,9 +9,7 @@ use crate::gitea::client::Reply;
 use crate::gitea::page::{Bound, KeptRows, ROWS_MAX, ReleasePage};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Rows of a list, without duplicates.
 pub(super) struct Rows<K> {
-    /// KeptRows rows.
     pub(super) rows: Vec<K>,
     /// Number of rows, including those that are not kept.
     pub(super) seen: usize,
@@ -21,7 +19,6 @@ pub(super) struct Rows<K> {
     pub(super) gaps: Vec<String>,
     /// True if the list continues beyond the bound.
     pub(super) cut: bool,
-    /// Number of unreadable rows.
     pub(super) unreadable: usize,
     /// Status of a redirect, which indicates a rename.
     pub(super) moved: Option<StatusCode>,
@@ -34,11 +31,8 @@ pub(super) struct Collector<K> {
     weight: usize,
     read: usize,
     within: Bound,
-    /// Requested rows per page.
     size: usize,
-    /// Number of pages so far.
     pages: usize,
-    /// True if another page follows.
     pub(super) more: bool,
 }
 
@@ -57,7 +51,6 @@ impl<K> Rows<K> {
 }
 
 impl<K: KeptRows> Collector<K> {
-    /// Creates an accumulator from the first page, which was requested with `size` rows.
     pub(super) fn begin(first: ReleasePage<K>, within: Bound, size: usize) -> Result<Self> {
         let rows = Rows {
             rows: Vec::new(),
@@ -82,7 +75,6 @@ impl<K: KeptRows> Collector<K> {
         Ok(collector)
     }
 
-    /// Adds the result of one page.
     pub(super) fn take(&mut self, page: Result<Reply<ReleasePage<K>>>) -> Result<()> {
         match page {
             Ok(Reply::Found(page)) => self.add(page),

@@ -21,7 +21,7 @@ const TOKEN_FILE_MAX: u64 = 64 * 1024;
 /// Settings of one organization on a Gitea or Forgejo server.
 #[derive(Clone, Debug)]
 pub struct GiteaSettings {
-    /// Name of the backend, by default that of its kind.
+    /// Name of the backend; by default the name of the kind.
     pub id: BackendId,
     /// `http` or `https` address of the server, including its sub path.
     pub url: Url,
@@ -75,7 +75,6 @@ impl GiteaSettings {
     }
 }
 
-/// The address of a server, perhaps with a path.
 fn server_url(text: &str) -> Result<Url, String> {
     let shown = without_credentials(text);
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
@@ -121,8 +120,7 @@ impl FromStr for Organization {
     }
 }
 
-/// Access token: a single word. Gitea treats a malformed token as anonymous without an error, so
-/// that it is rejected here.
+/// Access token: a single word. Gitea treats a malformed one as anonymous without an error.
 #[derive(Clone, Debug)]
 pub struct GiteaToken(SecretString);
 

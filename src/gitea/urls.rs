@@ -1,5 +1,5 @@
-//! URLs of a Gitea server, always built from the configured address. URLs in responses use the
-//! server's own idea of its address (`ROOT_URL`), which may differ.
+//! URLs of a Gitea server, always built from the configured address. URLs in responses begin with
+//! the server's `ROOT_URL`, which may differ.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
@@ -10,7 +10,6 @@ use crate::gitea::settings::Organization;
 /// All characters except the unreserved ones of RFC 3986.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Builder of URLs for one server and one organization.
 #[derive(Clone, Debug)]
 pub(super) struct Urls {
     base: Url,
@@ -18,11 +17,7 @@ pub(super) struct Urls {
 }
 
 impl Urls {
-    /// Creates a builder.
-    ///
-    /// # Errors
-    /// Returns an error if the address is not HTTP, or contains a user or a password, since it is
-    /// shown to callers.
+    /// Fails if the address is not HTTP, or has a user or a password, since callers see it.
     pub(super) fn new(mut base: Url, organization: Organization) -> Result<Self> {
         if !matches!(base.scheme(), "http" | "https") {
             let message = "gitea url must begin with http:// or https://";
@@ -49,7 +44,6 @@ impl Urls {
         self.under(&["api", "v1", "orgs", self.organization.as_str()])
     }
 
-    /// Returns the URL of a repository by its number, independent of the owner.
     pub(super) fn by_number(&self, number: i64) -> Url {
         self.under(&["api", "v1", "repositories", &number.to_string()])
     }
@@ -83,13 +77,11 @@ impl Urls {
         self.under(&segments)
     }
 
-    /// Returns the URL of the root folder at a commit.
     pub(super) fn contents(&self, name: &str, commit: &str) -> Url {
         let organization = self.organization.as_str();
         at(self.under(&["api", "v1", "repos", organization, name, "contents"]), commit)
     }
 
-    /// Returns the URL of a file's content at a commit.
     pub(super) fn raw(&self, name: &str, file: &str, commit: &str) -> Url {
         let organization = self.organization.as_str();
         at(self.under(&["api", "v1", "repos", organization, name, "raw", file]), commit)
@@ -100,12 +92,10 @@ impl Urls {
         self.under(&["attachments", uuid])
     }
 
-    /// Returns the URL of the repository's web page.
     pub(super) fn page(&self, name: &str) -> Url {
         self.under(&[self.organization.as_str(), name])
     }
 
-    /// Returns the URL of an asset for browsers.
     pub(super) fn download(&self, name: &str, tag: &str, asset: &str) -> Url {
         let organization = self.organization.as_str();
         self.under(&[organization, name, "releases", "download", tag, asset])

@@ -44,7 +44,6 @@ impl GiteaWebhooks {
         Ok(Self { key, organization, seen: Mutex::new(BoundedLru::new(REPLAYS)) })
     }
 
-    /// Verifies the body, and returns its signature.
     fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Signature, WebhookError> {
         let signature = claimed(headers).ok_or(WebhookError::Unsigned)?;
         let computed = self.key.clone().chain_update(body);
@@ -53,7 +52,6 @@ impl GiteaWebhooks {
         Ok(signature)
     }
 
-    /// Parses a verified delivery.
     fn read(&self, event: &str, body: &[u8]) -> Result<Delivery, WebhookError> {
         let about_tags = matches!(event, "create" | "delete");
         if !about_tags && !matches!(event, "release" | "repository") {

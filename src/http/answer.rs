@@ -154,7 +154,6 @@ impl Streamed {
     }
 }
 
-/// Returns true if the content type is `application/json` or has the suffix `+json`.
 fn says_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();

@@ -44,8 +44,7 @@ fn too_long(most: usize, max_bytes: usize, room: MemoryBudget) -> Error {
     if most < max_bytes { room.lacks(error) } else { error }
 }
 
-/// Streams a body. The stream ends with an error if the backend is silent for longer than allowed,
-/// or keeps the download open with a few bytes now and then.
+/// Streams a body. The stream ends with an error after silence or too slow a rate.
 pub(super) fn stream(
     body: Incoming,
     silence: Duration,

@@ -9,13 +9,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// Length, in bytes, beyond which a body gets a memory mapping.
 const LONG: usize = 64 * 1024;
 
-/// The part of a body received so far.
 pub(super) enum BodyBuffer {
     Short { bytes: Vec<u8>, most: usize },
     Long { pages: MmapMut, length: usize },
 }
 
-/// Owner of the memory mapping of a long body.
 struct MappedPages {
     pages: MmapMut,
     length: usize,
@@ -28,10 +26,7 @@ impl AsRef<[u8]> for MappedPages {
 }
 
 impl BodyBuffer {
-    /// Creates an empty buffer for a body of at least `least` and at most `most` bytes.
-    ///
-    /// # Errors
-    /// Returns an error if the system has no memory left.
+    /// Creates a buffer for `least` to `most` bytes. Fails if the system has no memory left.
     pub(super) fn new(least: usize, most: usize) -> Result<Self> {
         if least > LONG {
             return Self::long(&[], most);
@@ -50,10 +45,7 @@ impl BodyBuffer {
         Ok(Self::Long { pages, length: bytes.len() })
     }
 
-    /// Appends a piece. Returns `None` if the body becomes too long.
-    ///
-    /// # Errors
-    /// Returns an error if the system has no memory left.
+    /// Appends a piece. `None` if the body becomes too long; an error without memory.
     pub(super) fn with(self, piece: &[u8]) -> Result<Option<Self>> {
         match self {
             Self::Short { bytes, most } if bytes.len() + piece.len() > most => Ok(None),

@@ -27,7 +27,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Time limit of a trial; all other requests are refused meanwhile.
 pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
-/// Circuit breaker of one backend.
 pub(super) struct Breaker {
     backend: BackendId,
     record: Mutex<Record>,
@@ -42,7 +41,6 @@ struct Record {
     consecutive: u32,
     window: FailureWindow,
     step: Duration,
-    /// Failure that opened the breaker last.
     cause: String,
 }
 
@@ -51,12 +49,10 @@ pub(super) struct BreakerPermit {
     breaker: Arc<Breaker>,
     epoch: u64,
     begun: Instant,
-    /// True if the request is a trial.
     pub(super) trial: bool,
 }
 
 impl Breaker {
-    /// Creates a closed breaker.
     pub(super) fn new(backend: BackendId, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
         let record = Mutex::new(Record {
             epoch: 0,
@@ -69,25 +65,17 @@ impl Breaker {
         Arc::new(Self { backend, record, contact, metrics })
     }
 
-    /// Returns a receiver of the contact state: the current value and every change.
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
         self.contact.subscribe()
     }
 
-    /// Checks that a request would be admitted now.
-    ///
-    /// # Errors
-    /// Returns an error with the remaining pause if the breaker is open.
+    /// Fails with the remaining pause if the breaker is open.
     pub(super) fn check(&self) -> Result<(), Error> {
         let state = self.state();
         if state.lets_through() { Ok(()) } else { Err(self.refusal(state)) }
     }
 
-    /// Admits a request.
-    ///
-    /// # Errors
-    /// Returns an error with the remaining pause if the breaker is open, or if a trial is in
-    /// flight.
+    /// Admits a request. Fails with the remaining pause if open, or while a trial is in flight.
     pub(super) fn enter(self: &Arc<Self>) -> Result<BreakerPermit, Error> {
         let mut record = self.record.lock();
         let (state, begun) = (self.state(), Instant::now());
@@ -103,7 +91,6 @@ impl Breaker {
         Ok(BreakerPermit { breaker: Arc::clone(self), epoch: record.epoch, begun, trial })
     }
 
-    /// Returns true if every request is admitted.
     pub(super) fn is_closed(&self) -> bool {
         self.state() == BreakerState::Closed
     }
@@ -113,7 +100,6 @@ impl Breaker {
         self.contact.send_modify(|contact| contact.paused_until = Some(until));
     }
 
-    /// Counts a request as late until the guard is dropped.
     pub(super) fn late(self: &Arc<Self>) -> Late {
         self.contact.send_modify(|contact| contact.late += 1);
         Late(Arc::clone(self))
@@ -123,8 +109,7 @@ impl Breaker {
         self.contact.borrow().breaker
     }
 
-    /// Updates the time of the last contact without waking watchers, which would wake with every
-    /// request.
+    /// Updates the time of the last contact without waking watchers at every request.
     fn heard(&self) {
         self.contact.send_if_modified(|contact| {
             contact.last_heard = Some(Instant::now());
@@ -221,7 +206,6 @@ impl Breaker {
 }
 
 impl BreakerPermit {
-    /// Reports the end of the request.
     pub(super) fn ended(self, failure: Option<Failure>) {
         self.breaker.end(&self, failure);
     }
@@ -242,8 +226,7 @@ impl Drop for Late {
     }
 }
 
-/// Returns a random duration up to `longest` (full jitter), so that the backend's clients do not
-/// return in step.
+/// Returns a random duration (full jitter), so that clients do not return in step.
 pub(super) fn chance(longest: Duration) -> Duration {
     longest.mul_f64(fastrand::f64())
 }
@@ -275,7 +258,6 @@ mod tests {
         breaker
     }
 
-    /// Returns the time during which requests are refused from now on.
     async fn refused_for(breaker: &Arc<Breaker>) -> Duration {
         let begun = Instant::now();
         while breaker.check().is_err() {

@@ -11,7 +11,6 @@ use crate::http::outcome::{CallOutcome, cause_of};
 use crate::models::backend_id::BackendId;
 use crate::trace::{self, Trace};
 
-/// A call in progress.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) backend: BackendId,
@@ -29,7 +28,6 @@ impl Call {
         Self { backend, operation, begun: Instant::now(), metrics }
     }
 
-    /// Records the end of a call.
     pub(super) fn ended<A: Answered>(&self, end: Result<&A, &Error>) {
         let outcome = CallOutcome::of(end);
         let (backend, operation) = (self.backend, self.operation);

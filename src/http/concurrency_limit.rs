@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Permits of a backend: for responses that are read whole, and for downloads, which keep theirs
-/// while they stream.
+/// Permits for responses that are read whole, and for downloads while they stream.
 pub(super) struct ConcurrencyLimit {
     all: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
-    /// True if a download needs a general permit too. False if there is only one, which a slow
-    /// client would withhold from every request.
+    /// True if a download also needs a general permit. A single one could starve requests.
     shared: bool,
 }
 
-/// A permit, released when it is dropped.
 pub(super) struct Permit {
     _of_all: Option<OwnedSemaphorePermit>,
     _of_downloads: Option<OwnedSemaphorePermit>,
@@ -29,8 +26,7 @@ impl ConcurrencyLimit {
         Self { all, downloads, shared: most > 1 }
     }
 
-    /// Waits for a permit. Never returns `None` in practice, because the semaphores are never
-    /// closed.
+    /// Waits for a permit. `None` only if a semaphore is closed, which never happens.
     pub(super) async fn take(&self, download: bool) -> Option<Permit> {
         // The downloads' own permit comes first: a download that waits must not hold a general one.
         let of_downloads = match download {

@@ -1,5 +1,4 @@
-//! Admission of a request: it waits for a permit and a throttle slot, and fails while the circuit
-//! breaker is open.
+//! Admission of a request: a permit, a throttle slot, and a breaker that lets it pass.
 
 use std::time::Duration;
 
@@ -12,11 +11,9 @@ use crate::http::concurrency_limit::Permit;
 use crate::http::request::Request;
 use crate::http::throttle::{Throttle, ThrottlePermit};
 
-/// Admission of one request.
 pub(super) struct ConcurrencyPermit<'a> {
     pub(super) pass: BreakerPermit,
-    /// `None` for a probe, which never waits. A probe detects hanging requests even if they hold
-    /// every permit.
+    /// `None` for a probe, which detects hanging requests even if they hold every permit.
     pub(super) permit: Option<Permit>,
     pub(super) throttle: &'a Throttle,
     pub(super) ticket: ThrottlePermit,

@@ -29,26 +29,22 @@ use crate::models::backend_id::BackendId;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Idle time after which a connection is closed, before servers and firewalls commonly close it.
 const IDLE_MAX: Duration = Duration::from_secs(55);
-/// Idle connections kept to foreign origins. Zero, because an upstream can name any number of
-/// hosts.
+/// Idle connections kept to foreign origins, of which an upstream can name any number.
 const FOREIGN_IDLE: usize = 0;
 /// Read buffer, in bytes, while few responses are streamed: large reads cost less CPU per byte.
 const LARGE: usize = 400 * 1024;
 /// Streamed responses with a large buffer at once, 16 MiB together.
 const LARGE_MAX: usize = 40;
-/// Read buffer, in bytes, of further streamed responses, whose clients may have stopped reading;
-/// also the bound on the length of their heads.
+/// Read buffer, in bytes, of further streams, and the bound on the length of their heads.
 const SMALL: usize = 16 * 1024;
 
-/// Read buffer, in bytes, of a response that is read whole, and the bound on the head's length.
-/// The body is collected elsewhere.
+/// Read buffer, in bytes, of a response that is read whole, and the bound on its head.
 const WHOLE: usize = 32 * 1024;
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
-/// Connection pools of one backend, for origins the operator configured and for origins an upstream
-/// named.
+/// Connection pools of one backend, for configured and for foreign origins.
 pub(super) struct Pool {
     trusted: Pools,
     foreign: Pools,
@@ -58,7 +54,6 @@ pub(super) struct Pool {
     streams: Arc<()>,
 }
 
-/// Clients with a large and a small buffer for streams, and one for responses that are read whole.
 struct Pools {
     large: Wire,
     small: Wire,
@@ -88,10 +83,7 @@ where
 }
 
 impl Pool {
-    /// Creates the pools without opening a connection.
-    ///
-    /// # Errors
-    /// Returns an error if the certificate file is not usable.
+    /// Fails if the certificate file is not usable.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
         let upstream = &settings.upstream;
         let tls = tls::client_config(upstream.verify_ssl, upstream.ca_file.as_deref())?;
@@ -110,15 +102,11 @@ impl Pool {
         })
     }
 
-    /// Counts a response that will be streamed.
     pub(super) fn stream(&self) -> Stream {
         Stream { _counted: Arc::clone(&self.streams) }
     }
 
-    /// Returns the client for a hop.
-    ///
-    /// # Errors
-    /// Returns an error for a literal private address that the operator did not configure.
+    /// Fails for a literal private address that the operator did not configure.
     pub(super) fn client_for(&self, hop: &Hop, whole: bool) -> Result<&Wire> {
         if hop.trusted {
             return Ok(self.of(&self.trusted, whole));
@@ -167,8 +155,7 @@ where
     BoxCloneSyncService::new(ServiceBuilder::new().timeout(patience).service(https))
 }
 
-/// Builds an HTTP/1.1 client: a few connections per backend with one buffer each need no
-/// multiplexing.
+/// HTTP/1.1 only: a few connections with one buffer each need no multiplexing.
 fn wire(connector: Connector, buffer: usize, idle_max: usize) -> Wire {
     Client::builder(HomeExecutor(Handle::try_current().ok()))
         .timer(TokioTimer::new())

@@ -14,13 +14,11 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 use url::{Host, Url};
 
-/// An upstream named an address that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address is not public")]
 pub(crate) struct PrivateAddress;
 
-/// Refuses URLs whose host is a literal private address. Host names pass: [`PublicOnly`] checks the
-/// addresses that they resolve to.
+/// Refuses literal private addresses. Host names pass; [`PublicOnly`] checks their addresses.
 pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
     let public = match url.host() {
         Some(Host::Ipv4(address)) => is_public_v4(address),
@@ -55,8 +53,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     ) && !is_service_of_a_cloud(address)
 }
 
-/// Returns true for addresses in public ranges where a cloud serves its own machines: metadata,
-/// keys, configuration. Clouds with metadata in ranges that are not public need no entry.
+/// Returns true for public addresses where a cloud serves metadata or keys to its machines.
 fn is_service_of_a_cloud(address: Ipv4Addr) -> bool {
     matches!(
         address.octets(),
@@ -70,9 +67,8 @@ fn is_service_of_a_cloud(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Returns true for global unicast addresses, except ranges for protocols and documentation and
-/// tunnels (6to4, Teredo). An address that embeds an IPv4 address (mapped, NAT64) is public if the
-/// IPv4 address is.
+/// Returns true for global unicast addresses, except protocol, documentation and tunnel ranges. An
+/// address that embeds an IPv4 address (mapped, NAT64) is as public as that one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let [first, second, third, ..] = segments;
@@ -89,15 +85,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     first & 0xe000 == 0x2000 && !set_aside
 }
 
-/// Returns the IPv4 address in the last 32 bits.
 fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
     let [.., a, b, c, d] = address.octets();
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// Returns true if every reading of a local NAT64 address (64:ff9b:1::/48) is public. The prefix
-/// length, and so the position of the embedded IPv4 address (RFC 6052, 2.2), is not visible, so
-/// that each position is checked.
+/// Returns true if a local NAT64 address (64:ff9b:1::/48) is public, wherever the IPv4 address may
+/// be embedded (RFC 6052, 2.2): the prefix length is not visible.
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);
@@ -113,7 +107,6 @@ fn translates_to_public(address: Ipv6Addr) -> bool {
 pub(super) struct PublicOnly<R = GaiResolver>(R);
 
 impl PublicOnly {
-    /// Wraps the system's resolver.
     pub(super) fn new() -> Self {
         Self(GaiResolver::new())
     }
@@ -200,7 +193,6 @@ mod tests {
         }
     }
 
-    /// Addresses of cloud services in public ranges, and every form that embeds one.
     #[test]
     fn s22_services_of_clouds_in_public_ranges_are_refused() {
         for address in [
@@ -250,7 +242,6 @@ mod tests {
         assert!(error.get_ref().unwrap().is::<PrivateAddress>());
     }
 
-    /// Resolver that returns a list of results, one after the other.
     #[derive(Clone)]
     struct Says(Arc<Mutex<VecDeque<Vec<IpAddr>>>>);
 
@@ -270,7 +261,6 @@ mod tests {
         }
     }
 
-    /// Addresses left of each lookup; `None` if the name is refused.
     async fn left(said: &[&[&str]]) -> Vec<Option<Vec<String>>> {
         let parsed = said.iter().map(|all| all.iter().map(|one| one.parse().unwrap()).collect());
         let mut resolver = PublicOnly(Says(Arc::new(Mutex::new(parsed.collect()))));

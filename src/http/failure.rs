@@ -12,31 +12,26 @@ use crate::models::backend_id::BackendId;
 /// Default `Retry-After` for failures without one.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Returns the error of a backend that sent nothing before the deadline.
 pub(super) fn silent(backend: BackendId) -> Error {
     let message = format!("The {backend} backend did not answer in time");
     Error::new(ErrorKind::BackendTimeout, message)
 }
 
-/// Returns the error of a body that arrives more slowly than the minimum rate.
 pub(super) fn slow(backend: BackendId) -> Error {
     let message = format!("The {backend} backend sends too slowly");
     Error::new(ErrorKind::BackendTimeout, message)
 }
 
-/// Returns the error of a body that exceeds its bound.
 pub(super) fn too_long(max_bytes: usize) -> Error {
     Error::faulty(format!("A backend's response is longer than {max_bytes} bytes")).too_long()
 }
 
-/// Returns the error of a redirect to a private address that the configuration does not allow.
 pub(super) fn private_address(backend: BackendId) -> Error {
     Error::faulty(format!(
         "The {backend} backend redirects to a private address; allow_private_redirects = true permits that"
     ))
 }
 
-/// Maps an error of sending a request.
 pub(super) fn of_sending(backend: BackendId, error: legacy::Error) -> Error {
     // First, because a refused address surfaces as a failure to connect.
     if caused_by::<PrivateAddress>(&error).is_some() {
@@ -50,7 +45,6 @@ pub(super) fn of_sending(backend: BackendId, error: legacy::Error) -> Error {
     broken(backend, not_http, error)
 }
 
-/// Maps an error of reading a body.
 pub(super) fn of_reading(error: hyper::Error) -> Error {
     let not_http = error.is_parse();
     let message = "A backend's response was cut off";

@@ -10,11 +10,9 @@ const SPAN: Duration = Duration::from_secs(10);
 /// Minimum number of requests for a judgment.
 const ENOUGH: u32 = 20;
 
-/// Counts of the requests in the last ten seconds.
 #[derive(Debug, Default)]
 pub(super) struct FailureWindow(VecDeque<WindowSlot>);
 
-/// Counts of the requests that ended within one second.
 #[derive(Debug)]
 struct WindowSlot {
     since: Instant,
@@ -23,7 +21,6 @@ struct WindowSlot {
 }
 
 impl FailureWindow {
-    /// Records a request that ended now.
     pub(super) fn note(&mut self, good: bool) {
         let now = Instant::now();
         self.0.retain(|slot| now - slot.since < SPAN);
@@ -38,7 +35,7 @@ impl FailureWindow {
         }
     }
 
-    /// Returns true if there were enough requests and fewer than half of them succeeded.
+    /// Returns true if at least `ENOUGH` requests ended, and fewer than half succeeded.
     pub(super) fn is_bad(&self) -> bool {
         let (good, bad) =
             self.0.iter().fold((0, 0), |(good, bad), slot| (good + slot.good, bad + slot.bad));

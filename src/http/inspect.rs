@@ -1,5 +1,4 @@
-//! Step-by-step check of a connection for diagnostics: name resolution, TCP, TLS and the expiry of
-//! the certificate.
+//! Step-by-step check of a connection: name resolution, TCP, TLS, and the certificate's expiry.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,16 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Offset into the future after which every certificate has expired.
 const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Result of each step of a connection. A step is `None` if an earlier one failed. An error is a
-/// message for operators.
+/// Result of each step; `None` after a failed one. Errors are messages for operators.
 #[derive(Debug)]
 pub struct Inspection {
     /// Addresses that the name resolves to.
     pub name: Result<Vec<SocketAddr>, String>,
     /// Address that accepted a connection.
     pub tcp: Option<Result<SocketAddr, String>>,
-    /// Expiry of the server's certificate. The inner value is `None` if it is unknown, and the
-    /// outer one for plain HTTP.
+    /// Expiry of the server's certificate, if known. The outer `None` stands for plain HTTP.
     pub tls: Option<Result<Option<Timestamp>, String>>,
 }
 
@@ -110,7 +107,6 @@ fn expiry(
     })
 }
 
-/// Runs a step with the time limit and turns its error into text.
 async fn within<T, E: std::fmt::Display>(
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {

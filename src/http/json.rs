@@ -91,11 +91,9 @@ impl<'de, F: FnMut(&[u8]) -> Result<()>> Visitor<'de> for EachRow<'_, F> {
     }
 }
 
-/// Estimate of a document's size and depth, made without parsing it.
 struct Shape {
     /// Upper bound on its size in memory, in bytes.
     weight: usize,
-    /// Maximum nesting depth.
     depth: usize,
 }
 

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 /// Pause after a limit without a duration.
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
-/// Minimum pause after a limit.
 pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Upper bound on the pause from `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
@@ -23,7 +22,6 @@ const RESETS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset"),
     HeaderName::from_static("x-rate-limit-reset"),
 ];
-/// Headers with the remaining quota.
 const REMAININGS: [HeaderName; 3] = [
     HeaderName::from_static("ratelimit-remaining"),
     HeaderName::from_static("x-ratelimit-remaining"),
@@ -33,16 +31,13 @@ const REMAININGS: [HeaderName; 3] = [
 /// or `"default";r=0;t=7`.
 const COMBINED: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Kind of rate limit in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// A rate limit with its pause.
     Limited(Duration),
     /// A 503 without `Retry-After`: an outage, or the default status of nginx for a rate limit.
     Overloaded,
 }
 
-/// Returns the rate limit that a response announces, if any.
 pub(super) fn load_of(status: StatusCode, headers: &HeaderMap) -> Option<Load> {
     let told = told_to_wait(headers).filter(|wait| !wait.is_zero());
     match status {
@@ -56,14 +51,12 @@ pub(super) fn load_of(status: StatusCode, headers: &HeaderMap) -> Option<Load> {
     }
 }
 
-/// Returns the pause that a rate limit asks for.
 fn pause(headers: &HeaderMap) -> Duration {
     let wait = told_to_wait(headers).or_else(|| quota_renewal(headers));
     wait.unwrap_or(WAIT_DEFAULT).max(WAIT_MIN)
 }
 
-/// Returns the wait from `Retry-After`, at most five minutes, from seconds or a date. `None` if the
-/// header is missing or invalid. A date is compared with the response's `Date`.
+/// Returns the wait from `Retry-After`, at most five minutes. A date is compared with `Date`.
 pub(crate) fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = text_of(headers, &RETRY_AFTER)?;
     let wait = match text.parse() {
@@ -88,7 +81,6 @@ fn quota_renewal(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(QUOTA_MAX))
 }
 
-/// Returns true if the response announces an exhausted quota.
 fn is_used_up(headers: &HeaderMap) -> bool {
     // Docker Hub appends its window (`0;w=21600`), other servers a policy.
     let left = remaining(headers).and_then(|text| text.split([';', ',']).next());
@@ -96,8 +88,7 @@ fn is_used_up(headers: &HeaderMap) -> bool {
     left.is_some_and(|left| left.trim() == "0")
 }
 
-/// Returns the time from the response's `Date` until this moment; without a `Date`, from the local
-/// clock.
+/// Returns the time from the response's `Date`, or else the local clock, to this moment.
 fn since_answer(at: Timestamp, headers: &HeaderMap) -> Duration {
     // The server's clock may differ from the local one by more than the pause itself.
     let sent = text_of(headers, &DATE).and_then(date).unwrap_or_else(Timestamp::now);
@@ -116,8 +107,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Returns the value of the first parameter with one of these names, such as `7` in
-/// `"default";r=0;t=7`.
+/// Returns the value of the first known parameter, such as `7` for `t` in `"default";r=0;t=7`.
 fn parameter<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     let pairs = text.split([';', ',']).filter_map(|part| part.split_once('='));
     let mut found = pairs.filter(|(name, _)| names.contains(&name.trim()));

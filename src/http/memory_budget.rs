@@ -17,7 +17,6 @@ pub enum MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// Returns the maximum body to read, in bytes, for a response that may be `max` bytes long.
     pub(super) fn body(self, max: usize) -> usize {
         self.of(max.min(BODY), max)
     }
@@ -54,8 +53,7 @@ impl HttpClient {
         }
     }
 
-    /// Runs a request that needs much room, one at a time. Calls must not be nested, as for
-    /// [`HttpClient::roomy`].
+    /// Runs one request with much room at a time. Calls must not be nested.
     pub async fn alone<T>(&self, question: impl Future<Output = T>) -> T {
         // One holder at a time, instead of permits for bytes: two requests that each hold some and
         // wait for more would deadlock (docs/adr/0025).

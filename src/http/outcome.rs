@@ -1,5 +1,4 @@
-//! Outcome of a call to an upstream: one classification for metrics, the circuit breaker and
-//! retries.
+//! Outcome of a call to an upstream, classified once for metrics, circuit breaker and retries.
 
 use std::time::Duration;
 
@@ -113,7 +112,6 @@ impl CallOutcome {
     }
 }
 
-/// Describes the end of a call for the log and `/health`.
 pub(super) fn cause_of<A: Answered>(end: Result<&A, &Error>) -> String {
     match end {
         Ok(answer) => format!("status {}", answer.status().as_u16()),
@@ -121,8 +119,7 @@ pub(super) fn cause_of<A: Answered>(end: Result<&A, &Error>) -> String {
     }
 }
 
-/// Returns the failure that the circuit breaker counts, or `None` if the backend works. A rate limit
-/// is a failure only if the throttle stops all requests for it.
+/// Returns the breaker's failure, if any. A rate limit is one only if it stops all requests.
 pub(super) fn failure_of<A: Answered>(
     end: Result<&A, &Error>,
     course: Course,

@@ -9,28 +9,23 @@ use crate::http::request::{Credentials, Redirects, Request};
 /// Redirects followed for one request.
 const HOPS_MAX: usize = 5;
 
-/// One address in a chain of redirects.
 #[derive(Debug)]
 pub(super) struct Hop {
     pub(super) url: Url,
-    /// Credentials that this address receives.
     pub(super) credentials: Option<Credentials>,
     /// True if the operator configured this origin, and no earlier redirect left it.
     pub(super) trusted: bool,
     /// True if this is the origin of the configured address, and no earlier redirect left it.
     pub(super) at_home: bool,
-    /// Status of the first redirect in the chain.
     pub(super) moved: Option<StatusCode>,
     followed: usize,
 }
 
 impl Hop {
-    /// Returns the hop to the request's own address. The error is a message that may be shown to
-    /// clients.
+    /// Returns the hop to the request's own address. The error may be shown to clients.
     ///
     /// This is the only place that decides about credentials: those for the configured server are
-    /// never sent to another origin, even if an upstream supplied the address, such as the link to
-    /// a next page.
+    /// never sent to another origin, even if an upstream supplied the address.
     pub(super) fn first(request: &Request, base: &Url) -> Result<Self, &'static str> {
         let (origin, home) = (request.url.origin(), base.origin());
         // A token server has a separate audience; the caller has already validated its origin.
@@ -49,8 +44,7 @@ impl Hop {
         })
     }
 
-    /// Returns the next hop if the response is a redirect to follow, or `None` if it is the final
-    /// response. The error is a message that may be shown to clients.
+    /// Returns the next hop, or `None` for a final response. The error may be shown to clients.
     pub(super) fn next<B>(
         &self,
         response: &Response<B>,
@@ -104,7 +98,6 @@ impl Hop {
     }
 }
 
-/// Returns true if a redirect only changes the scheme of an address from HTTP to HTTPS.
 fn is_upgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "http"
         && to.scheme() == "https"

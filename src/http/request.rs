@@ -25,7 +25,6 @@ pub struct Request {
     pub(super) trusted: bool,
     pub(super) probe: bool,
     pub(super) aside: bool,
-    /// True if the response is read whole before it is used.
     pub(super) whole: bool,
 }
 
@@ -91,40 +90,35 @@ impl Request {
         self
     }
 
-    /// Adds credentials for the origin of the configured address. A request to any other origin
-    /// fails instead of being sent.
+    /// Adds credentials for the configured origin. A request to any other origin fails unsent.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Option<Credentials>) -> Self {
         self.credentials = credentials;
         self
     }
 
-    /// Adds credentials for another server, such as a token server. The caller must have validated
-    /// its address.
+    /// Adds credentials for another server, whose address the caller must have validated.
     #[must_use]
     pub fn with_credentials_for(mut self, server: &Url, credentials: Option<Credentials>) -> Self {
         self.audience = Some(server.origin());
         self.with_credentials(credentials)
     }
 
-    /// Marks the target as chosen by the operator, such as another port of the configured host. It
-    /// may be a private address.
+    /// Marks the target as chosen by the operator, so that its address may be private.
     #[must_use]
     pub const fn on_configured_host(mut self) -> Self {
         self.trusted = true;
         self
     }
 
-    /// Marks the request as a health probe: it waits for no permit, and at most five seconds for
-    /// its response.
+    /// Marks a health probe: it waits for no permit, and at most five seconds for a response.
     #[must_use]
     pub const fn probe(mut self) -> Self {
         self.probe = true;
         self
     }
 
-    /// Marks the target as an auxiliary server, such as a token server. Its responses do not count
-    /// for the backend's health, but its failures do.
+    /// Marks an auxiliary server, such as a token server. Only its failures count for health.
     #[must_use]
     pub const fn aside(mut self) -> Self {
         self.aside = true;

@@ -11,20 +11,16 @@ use crate::http::outcome::CallOutcome;
 
 /// Upper bound of the pause before the first retry; doubled for each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
-/// Retry budget: a tenth of the requests of the last ten seconds, plus one per second for low
-/// traffic.
+/// Retry budget: a tenth of the requests of the last ten seconds, plus one per second.
 const BUDGET_SPAN: Duration = Duration::from_secs(10);
 const BUDGET_SHARE: f32 = 0.1;
 const BUDGET_FLOOR: u32 = 1;
 
-/// Retry budget of one backend.
 pub(super) struct Retries {
     budget: TpsBudget,
-    /// Retries of one request.
     max: u32,
 }
 
-/// Attempts of one request.
 pub(super) struct Tries<'a> {
     retries: &'a Retries,
     left: u32,
@@ -37,7 +33,6 @@ impl Retries {
         Self { budget: TpsBudget::new(BUDGET_SPAN, BUDGET_FLOOR, BUDGET_SHARE), max }
     }
 
-    /// Starts the attempts of a request that ends at `deadline`.
     pub(super) fn begin(&self, method: &Method, deadline: Instant) -> Tries<'_> {
         self.budget.deposit();
         // A request that is sent twice must mean the same as once (RFC 9110, 9.2.2).
@@ -47,7 +42,6 @@ impl Retries {
 }
 
 impl Tries<'_> {
-    /// Returns the pause before the next attempt, or `None` if the outcome is final.
     pub(super) fn pause_after(&mut self, outcome: CallOutcome) -> Option<Duration> {
         if self.left == 0 || !outcome.may_retry() {
             return None;

@@ -1,11 +1,11 @@
-//! How a server is talked to over HTTP, as every backend of the kind is configured.
+//! Settings that all backends over HTTP share.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config_reader::Section;
 
-/// How a server is talked to.
+/// Settings of the HTTP client of one backend.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each key is documented where it is read")]
 pub struct UpstreamSettings {

@@ -1,5 +1,4 @@
-//! Minimum rate of a streamed body: some progress within each timeout, without a limit on the total
-//! time.
+//! Minimum rate of a streamed body: some progress within each timeout, for any total time.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,8 +18,7 @@ use crate::models::backend_id::BackendId;
 /// Bytes that must arrive within one timeout, except at the end of the body.
 const PROGRESS: usize = 16 * 1024;
 
-/// Progress of one body. Only time spent waiting for the backend counts, so that a slow client
-/// causes no timeout.
+/// Progress of one body. Only waits for the backend count, so that a slow client is harmless.
 pub(super) struct StallDetector {
     backend: BackendId,
     patience: Duration,
@@ -53,7 +51,6 @@ impl StallDetector {
         Self { backend, patience, left: patience, missing: PROGRESS, bell }
     }
 
-    /// Returns the next piece of the body, or `None` at its end.
     pub(super) async fn next_piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>> {
         loop {
             let begun = Instant::now();
@@ -89,7 +86,6 @@ impl StallDetector {
         }
     }
 
-    /// Returns the error for a timeout: silence, or too slow a rate.
     fn failure(&self) -> Error {
         if self.missing == PROGRESS {
             failure::silent(self.backend)

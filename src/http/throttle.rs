@@ -12,8 +12,7 @@ use crate::http::load::{Load, WAIT_MIN};
 const RATE_MIN: f64 = 1.0;
 const RATE_FIRST_MAX: f64 = 25.0;
 const RATE_FREE: f64 = 50.0;
-/// Growth of the rate per second of good responses, and its cap per response as a share of the
-/// rate.
+/// Growth per second of good responses, and its cap per response as a share of the rate.
 const GROWTH: f64 = 1.0;
 const GROWTH_SHARE: f64 = 0.1;
 /// Consecutive limits, without one successful retry, after which waiting requests fail.
@@ -23,7 +22,6 @@ const ROW: Duration = Duration::from_secs(60);
 /// Longest pause that requests wait for.
 const WAITED_MAX: Duration = Duration::from_secs(30);
 
-/// Throttle of one server.
 pub(super) struct Throttle {
     state: Mutex<ThrottleState>,
     /// Held by the one request that waits for the next slot; the others queue in order.
@@ -35,7 +33,6 @@ struct ThrottleState {
     epoch: u64,
     /// Requests per second. `None` if unlimited.
     rate: Option<f64>,
-    /// Time of the next slot at this rate.
     next: Instant,
     paused_until: Instant,
     /// True if a request succeeded since the server last limited us outright.
@@ -52,23 +49,19 @@ struct Sent {
     before: u32,
 }
 
-/// Permission to send one request, stamped with its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ThrottlePermit(u64);
 
-/// Decision about a request, made from its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     /// Nothing follows; the response stands.
     On,
-    /// The request is repeated after its next slot.
     Again,
     /// The server limits us outright and gets no requests for this long.
     Alone(Duration),
 }
 
 impl Throttle {
-    /// Creates a throttle that is off.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         Self {
@@ -86,10 +79,7 @@ impl Throttle {
         }
     }
 
-    /// Waits for a slot, in order.
-    ///
-    /// # Errors
-    /// Returns the pause to wait instead if no slot is free before the deadline.
+    /// Waits for a slot, in order. Fails with the pause if no slot is free before the deadline.
     pub(super) async fn slot(&self, deadline: Instant) -> Result<(), Duration> {
         if self.state.lock().is_free() {
             return Ok(());
@@ -111,24 +101,20 @@ impl Throttle {
         }
     }
 
-    /// Returns the rest of the pause in whole seconds, at least one, because zero would mean at
-    /// once.
+    /// Returns the rest of the pause in whole seconds, at least one: zero would mean at once.
     pub(super) fn pause(&self) -> Duration {
         let left = self.state.lock().paused_until.saturating_duration_since(Instant::now());
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
     }
 
-    /// Returns the end of the pause, which may have passed.
     pub(super) fn paused_until(&self) -> Instant {
         self.state.lock().paused_until
     }
 
-    /// Returns true if nothing may be sent now.
     pub(super) fn is_paused(&self) -> bool {
         self.paused_until() > Instant::now()
     }
 
-    /// Records that a request is sent now.
     pub(super) fn sent(&self) -> ThrottlePermit {
         let mut state = self.state.lock();
         state.sent.count();
@@ -160,7 +146,6 @@ impl ThrottleState {
         self.rate.is_none() && self.paused_until <= Instant::now()
     }
 
-    /// Takes the current slot, or returns the time of the next one.
     fn take_slot(&mut self) -> Option<Instant> {
         let (now, at) = (Instant::now(), self.paused_until.max(self.next));
         if at > now {
@@ -202,9 +187,8 @@ impl ThrottleState {
         Course::Alone(wait)
     }
 
-    /// Returns true if a bare 503 is a rate limit and the request is repeated. Among good responses
-    /// it is a limit; twice in a row it is an outage; twice for one request it is a fault of the
-    /// requested resource.
+    /// Returns true if a bare 503 is a rate limit: it is one among good responses, an outage twice
+    /// in a row, and a fault of the requested resource twice for one request.
     fn overloaded(&mut self, ticket: ThrottlePermit, again: bool) -> bool {
         if again || ticket.0 != self.epoch {
             return !again;
@@ -274,7 +258,6 @@ mod tests {
 
     use super::*;
 
-    /// Server with a token bucket: admits a burst, and more over time.
     struct Bucket {
         per_second: f64,
         burst: f64,
@@ -302,7 +285,6 @@ mod tests {
         }
     }
 
-    /// Returns true if a request with a deadline of 30 seconds succeeds.
     async fn question(throttle: &Throttle, server: &Bucket) -> bool {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut again = false;

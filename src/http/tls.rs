@@ -1,5 +1,4 @@
-//! TLS trust: the system's authorities, those of a `ca_file`, or any certificate if verification is
-//! off.
+//! TLS trust: the system's authorities, those of a `ca_file`, or any certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +15,7 @@ use crate::files;
 /// Maximum size of a certificate bundle, in bytes; a system's bundle has about 250 KiB.
 const BUNDLE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Returns a TLS 1.2 and 1.3 configuration with the given trust.
-///
-/// # Errors
-/// Returns an error if the `ca_file` cannot be read or holds no certificate.
+/// Allows TLS 1.2 and 1.3. Fails if the `ca_file` is unreadable or holds no certificate.
 pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -35,10 +31,7 @@ pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<Clie
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
-/// Returns the authorities of the system and of the `ca_file`.
-///
-/// # Errors
-/// Returns an error if the `ca_file` cannot be read or holds no certificate.
+/// Returns the system's authorities and those of the `ca_file`. Fails like [`client_config`].
 pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = system_roots();
     if let Some(path) = ca_file {
@@ -75,8 +68,7 @@ fn invalid(path: &Path, problem: &str) -> Error {
     Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
 }
 
-/// Verifier for `verify_ssl = false`: accepts any certificate, but still checks that the peer holds
-/// its key.
+/// Accepts any certificate (`verify_ssl = false`), but checks that the peer holds its key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -38,8 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Interval between checks of the directory for added and removed entries.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Serves the layouts below one directory. A layout is read again only after its `index.json`
-/// changed.
+/// Serves the layouts below one directory. A layout is read again if its `index.json` changed.
 #[derive(Clone)]
 pub struct LocalBackend {
     id: BackendId,
@@ -80,7 +79,6 @@ impl LocalBackend {
         Self { id, root: Root::new(path), known, listed, device, lane, looks }
     }
 
-    /// Runs one blocking operation in the lane, within its timeout.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
@@ -125,7 +123,6 @@ impl LocalBackend {
         Ok(Listing { ids: found.into_keys().collect(), coverage: Coverage::Complete, faults })
     }
 
-    /// Lists the names of all entries of the directory.
     fn names(&self) -> Result<Vec<String>> {
         let device = self.root.look().map(|look| look.device());
         let names = self.root.names()?;
@@ -268,8 +265,7 @@ impl Backend for LocalBackend {
         self.ask(|this| this.names().map(drop)).await
     }
 
-    /// The device number of the directory. The same path on another device, without extensions, is
-    /// an unmounted volume.
+    /// The directory's device number. Without extensions on another device, it is unmounted.
     fn identity(&self) -> Option<String> {
         self.device.lock().map(|device| device.to_string())
     }

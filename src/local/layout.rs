@@ -21,8 +21,7 @@ const INDEX_MAX: u64 = 16 * 1024 * 1024;
 /// Age below which a file may change again without a visible change of the time stamp.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
-/// One image layout. Paths are relative to the common root, so that layouts may share blobs through
-/// links.
+/// One image layout. Paths start at the common root, so that links may share blobs.
 #[derive(Debug)]
 pub struct Layout {
     dir: Dir,
@@ -46,7 +45,6 @@ impl IndexStamp {
 }
 
 impl Layout {
-    /// Creates a layout for an existing subdirectory.
     pub(super) fn new(dir: Dir, name: &str) -> Self {
         Self { dir, name: name.to_owned() }
     }
@@ -66,11 +64,10 @@ impl Layout {
         Ok(IndexStamp { modified, length: metadata.len(), inode: metadata.ino() })
     }
 
-    /// Reads its `index.json`.
+    /// Reads `index.json`.
     ///
     /// # Errors
-    /// The layout has another version than 1.x, or the file is missing, too large, truncated or not
-    /// an index.
+    /// The layout's version is not 1.x, or the file is missing, too large, truncated or no index.
     pub fn index(&self) -> Result<Document> {
         let marker: LayoutMarker = self.json("oci-layout", 4096)?;
         if !marker.image_layout_version.starts_with("1.") {
@@ -171,7 +168,6 @@ impl Layout {
     }
 }
 
-/// Reports a file that every layout must have and that cannot be read.
 fn unreadable(name: &str, error: io::Error) -> Error {
     let faulty = Error::faulty(format!("{name} cannot be read"));
     match error.kind() {
@@ -188,9 +184,8 @@ struct LayoutMarker {
     image_layout_version: String,
 }
 
-/// Parses a `ref.name` as a tag. Some writers store a whole image reference
-/// (`localhost:5000/ns/a:1.0.0`), of which the tag is used. Returns `None` outside the grammar of
-/// tags.
+/// Parses a `ref.name`, or the tag in a `ref.name` that is a whole image reference
+/// (`localhost:5000/ns/a:1.0.0`). Returns `None` outside the grammar of tags.
 #[must_use]
 pub fn tag_of(ref_name: &str) -> Option<Tag> {
     // A colon before the last slash belongs to a port, not to a tag.

@@ -10,12 +10,10 @@ use crate::models::backend_kind::BackendKind;
 use crate::models::naming::ExtensionId;
 use crate::models::naming::near_miss::near_miss;
 
-/// Maximum number of subdirectories searched for extensions one level deeper, and of entries
-/// checked in each.
+/// Maximum number of subdirectories searched one level deeper, and of entries in each.
 const LOOKED_INTO_MAX: usize = 50;
 const LOOKED_AT_MAX: usize = 5;
 
-/// Returns advice about entries of the directory that are not served.
 pub(super) fn advice(
     root: &Root,
     names: &[String],
@@ -73,7 +71,6 @@ fn as_layout(id: ExtensionId) -> String {
     )
 }
 
-/// Finds subdirectories that contain extensions.
 fn deeper(root: &Root, names: &[String]) -> Vec<(String, String)> {
     let reason = "is not served: it holds extensions; set local.path to this directory, or move \
                   them up";

@@ -94,8 +94,7 @@ impl LayoutWriter {
         self.entries.push(descriptor);
     }
 
-    /// Writes `oci-layout`, and replaces `index.json` atomically: readers see the old or the new
-    /// one.
+    /// Writes `oci-layout`, and replaces `index.json` atomically: readers see the old or new one.
     ///
     /// # Errors
     /// A file cannot be written.

@@ -9,8 +9,7 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
 use crate::oci::documents::{ReadmeAt, readme_of};
 
-/// Reads the README of the manifest that a tag currently refers to. `None` without a README of a
-/// supported size.
+/// Reads the README of a tag's current manifest. `None` without one of a supported size.
 ///
 /// # Errors
 /// `NotFound` without such a tag; any other kind if it cannot be read.

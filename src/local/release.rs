@@ -58,7 +58,6 @@ pub fn read_extension(
     Ok(extension.with_faults(faults).with_coverage(coverage))
 }
 
-/// Collects the names that are not valid tags.
 fn unfit(index: &Document) -> Unfit {
     let mut unfit = Unfit::default();
     let names =
@@ -83,9 +82,6 @@ pub fn read_version(
     LayoutReader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
 }
 
-/// Returns the index entry of a tag.
-///
-/// # Errors
 /// `NotFound` if the index has no such tag.
 pub(super) fn entry_of<'a>(
     index: &'a Document,
@@ -154,7 +150,6 @@ impl LayoutReader<'_> {
         })
     }
 
-    /// Reads the config blob, unless it is empty or too large to contain metadata.
     fn config(&self, manifest: &Document) -> Result<Option<ConfigBlob>> {
         let Some(config) = &manifest.config else {
             return Ok(None);
@@ -185,18 +180,13 @@ impl LayoutReader<'_> {
     }
 }
 
-/// Descends from an index entry to a manifest: the first child that contains an archive, or else
-/// the first readable child.
-///
-/// # Errors
-/// No readable manifest was found.
+/// Finds the first child with an archive, or else the first readable one. Fails without any.
 pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<FoundManifest> {
     let mut left = DOCUMENTS_MAX;
     descend(layout, entry, 0, &mut left)
 }
 
-/// `left` is the remaining number of documents to read: nested indexes can refer to the same ones
-/// repeatedly.
+/// `left` bounds the documents to read: nested indexes can refer to the same repeatedly.
 fn descend(
     layout: &Layout,
     entry: &Descriptor,

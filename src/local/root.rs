@@ -1,5 +1,4 @@
-//! The directory whose subdirectories are image layouts, and messages for its failures. Blocking
-//! I/O.
+//! The directory whose subdirectories are image layouts, and its errors. Blocking I/O.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,8 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Age below which a directory may change again without a visible change of the time stamp.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
-/// The directory of local extensions. It is opened again for each request, so that a replaced
-/// directory is noticed.
+/// The directory of local extensions, opened for each request to notice a replaced one.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
@@ -107,8 +105,7 @@ impl Root {
         Some(RootStamp { changed, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Returns the error for an empty directory on another device than the one that had extensions:
-    /// the volume is probably not mounted.
+    /// Returns the error for an empty directory on another device: an unmounted volume.
     #[must_use]
     pub fn unmounted(&self) -> Error {
         let cause = format!(
@@ -128,8 +125,7 @@ impl Root {
         Dir::open_ambient_dir(&self.0, ambient_authority())
     }
 
-    /// Explains why the directory cannot be opened. The path is part of the cause, which only
-    /// operators see.
+    /// Explains why the directory cannot be opened. Only operators see the path, in the cause.
     fn unopened(&self, error: &io::Error) -> Error {
         let place = self.place();
         match error.kind() {
@@ -155,8 +151,7 @@ impl Root {
         }
     }
 
-    /// Returns the configuration key and the path; a relative path is followed by its absolute
-    /// form.
+    /// Returns the configuration key and the path, a relative one with its absolute form.
     fn place(&self) -> String {
         let path = self.0.display();
         match std::path::absolute(&self.0) {

@@ -15,7 +15,6 @@ use crate::models::naming::ExtensionId;
 #[folder = "samples"]
 struct Samples;
 
-/// Content of a sample's `extension.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sheet {

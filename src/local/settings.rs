@@ -9,7 +9,7 @@ use crate::models::backend_kind::BackendKind;
 /// One directory of image layouts.
 #[derive(Clone, Debug)]
 pub struct LocalSettings {
-    /// Name of the backend, by default that of its kind.
+    /// Name of the backend; by default the name of the kind.
     pub id: BackendId,
     /// The directory whose sub-directories are the layouts.
     pub path: PathBuf,

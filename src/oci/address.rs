@@ -25,8 +25,7 @@ pub struct InvalidAddress;
 impl RegistryAddress {
     /// Returns the URL of a path in the distribution API, such as `_catalog`.
     ///
-    /// Every part of the path must be valid in a URL. Names, tags and digests are, by their
-    /// grammars.
+    /// The parts must be valid in a URL, as names, tags and digests are by their grammars.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -46,8 +45,7 @@ impl RegistryAddress {
         &self.base
     }
 
-    /// Returns true if `host` or `host:port` refers to this registry. Without a port, the default
-    /// port of the registry's scheme applies.
+    /// Returns true if `host[:port]` refers to this registry. The default port is its scheme's.
     #[must_use]
     pub fn is_called(&self, authority: &str) -> bool {
         let Ok(other) = Url::parse(&format!("{}://{authority}/", self.base.scheme())) else {
@@ -69,7 +67,6 @@ fn is_hub(url: &Url) -> bool {
     url.host_str().is_some_and(is_docker_hub)
 }
 
-/// Returns true if a host is one of Docker Hub's.
 fn is_docker_hub(host: &str) -> bool {
     DOCKER_HUB.iter().any(|name| name.eq_ignore_ascii_case(host))
 }

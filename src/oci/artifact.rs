@@ -23,8 +23,7 @@ use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 pub const INDEX_DEPTH_MAX: usize = 3;
 /// Maximum size of a manifest or index, in bytes; the limit of the distribution registry.
 pub const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
-/// Maximum number of index entries tried. An index with the most platforms known has a third of
-/// that.
+/// Maximum number of index entries tried; three times as many as in any known index.
 pub const CHILDREN_MAX: usize = 32;
 /// Maximum number of documents read between a tag and its manifest.
 pub const DOCUMENTS_MAX: usize = 64;
@@ -43,8 +42,7 @@ const PREFIX: &str = "org.opencontainers.image.";
 /// Annotation with keywords. OCI defines none, so that Artifact Hub's is used.
 const KEYWORDS: &str = "io.artifacthub.package.keywords";
 
-/// Returns the entries of an index that may hold the extension, in the order to try. Attestations
-/// and entries for an unknown platform are skipped.
+/// Returns the index entries to try, in order, without attestations and unknown platforms.
 pub fn children(index: &Document) -> impl Iterator<Item = &Descriptor> {
     index
         .manifests
@@ -165,7 +163,6 @@ pub fn choose_by_bytes(
     Ok(ArtifactChoice::Chosen(file))
 }
 
-/// Returns the layers that may be archives, without duplicate digests.
 fn archives(layers: &[Descriptor]) -> Vec<&Descriptor> {
     let mut seen = HashSet::new();
     let maybe = layers.iter().filter(|layer| evidence(layer) > ArchiveEvidence::Against);
@@ -179,8 +176,7 @@ fn narrow(layers: &mut Vec<&Descriptor>, fits: impl Fn(&Descriptor) -> bool) {
     }
 }
 
-/// Returns all layers that can be requested separately. A layer without a title is named by its
-/// digest.
+/// Returns all separate layers. A layer without a title is named by its digest.
 pub fn files(
     layers: &[Descriptor],
     url: impl Fn(&Digest) -> Option<String>,
@@ -189,7 +185,6 @@ pub fn files(
     content.filter_map(|layer| file(layer, file_name(layer).into(), &url).ok()).collect()
 }
 
-/// Returns the file name by which a layer can be requested.
 fn file_name(layer: &Descriptor) -> String {
     match title(layer) {
         Some(_) if evidence(layer) > ArchiveEvidence::Against => {
@@ -259,7 +254,6 @@ impl Claims<'_> {
         self.texts(name).next()
     }
 
-    /// Returns all values of an annotation, the nearest first.
     fn texts(&self, name: &str) -> impl Iterator<Item = Box<str>> {
         let labels = self.config.and_then(|config| config.config.as_ref()).map(|c| &c.labels);
         let places = self.annotations.iter().copied().chain(labels);
@@ -267,7 +261,6 @@ impl Claims<'_> {
         places.filter_map(move |annotations| clean(annotations.get(&key)?))
     }
 
-    /// Returns the keywords from the nearest source that has any.
     fn keywords(&self) -> Box<[Box<str>]> {
         let annotated = self.annotations.iter().filter_map(|annotations| annotations.get(KEYWORDS));
         let annotated = annotated.map(|text| usable(text.split(',')));
@@ -282,8 +275,7 @@ fn usable<'a>(words: impl Iterator<Item = &'a str>) -> Box<[Box<str>]> {
     short.filter_map(clean).take(KEYWORDS_MAX).collect()
 }
 
-/// Cleans a text for display: bounded, on one line, without control characters. `None` if nothing
-/// is left.
+/// Cleans a text for display: bounded, on one line, without control characters.
 fn clean(text: &str) -> Option<Box<str>> {
     let characters = text.trim().chars().take(TEXT_MAX);
     let text: String = characters.map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -298,8 +290,7 @@ fn is_web_address(text: &str) -> bool {
         && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }
 
-/// Returns true unless a date is zero, from `SOURCE_DATE_EPOCH` or far in the future: such dates
-/// describe the build, not the release.
+/// Returns false for dates that are zero, from `SOURCE_DATE_EPOCH` or far in the future.
 fn is_believable(at: Timestamp, now: Timestamp) -> bool {
     const YEAR_2000: i64 = 946_684_800;
     let next_year = now.checked_add(Span::new().hours(366 * 24)).unwrap_or(Timestamp::MAX);
@@ -325,7 +316,6 @@ mod tests {
         layer
     }
 
-    /// Returns a layer with a different digest.
     fn another(media_type: &str, title: &str) -> Descriptor {
         let digest = Digest::sha256(title.as_bytes()).to_string();
         Descriptor { digest, ..layer(media_type, title) }

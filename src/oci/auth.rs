@@ -39,16 +39,14 @@ pub struct RegistryAuth {
     fetching: SingleFlight<BearerChallenge, BearerToken>,
 }
 
-/// Immutable part of the state.
 struct AuthContext {
     http: HttpClient,
     registry: RegistryAddress,
-    /// BearerToken servers that may receive credentials, in addition to the registry's own.
+    /// Token servers that may receive credentials, in addition to the registry's own.
     token_hosts: Vec<TokenHost>,
 }
 
-/// Bounds of the caches for challenges and for tokens. The registry controls the size of each
-/// entry.
+/// Bounds of each cache, because the registry controls the size of every entry.
 const BOUNDS: Bounds = Bounds::new(16 * 1024, 4 * 1024 * 1024);
 /// Fixed memory per entry, in bytes, beside its texts.
 const ENTRY_BYTES: usize = 256;
@@ -63,15 +61,12 @@ struct AuthState {
     worked_at: Option<Instant>,
 }
 
-/// Authentication method that worked for a subject.
 #[derive(Clone)]
 struct AuthMethod {
     challenge: Challenge,
-    /// True if the registry accepts a password as well.
     takes_password: bool,
 }
 
-/// Progress of one request.
 #[derive(Default)]
 struct Tried {
     /// True if a token was fetched for this request. It is not fetched a second time.
@@ -80,15 +75,11 @@ struct Tried {
     no_token: Option<Error>,
 }
 
-/// Credentials sent with a request.
 #[derive(Clone)]
 enum Access {
     Bare,
-    /// User name and password.
     Password,
-    /// BearerToken from the configuration.
     Configured,
-    /// BearerToken that was fetched for a challenge.
     Fetched(BearerChallenge, BearerToken),
 }
 
@@ -119,8 +110,7 @@ impl AuthState {
 }
 
 impl RegistryAuth {
-    /// Creates the state for these credentials. BearerToken servers at `token_hosts` may receive them
-    /// too.
+    /// Creates the state for these credentials, which servers at `token_hosts` may receive too.
     #[must_use]
     pub fn new(
         http: HttpClient,
@@ -181,7 +171,6 @@ impl RegistryAuth {
         }
     }
 
-    /// Returns the credentials for the first attempt.
     async fn opening(&self, subject: &str, tried: &mut Tried) -> Result<Access> {
         let (credentials, way) = {
             let mut state = self.state.lock();
@@ -207,8 +196,7 @@ impl RegistryAuth {
         }
     }
 
-    /// Falls back to the password if there is one and the registry accepts it. Otherwise returns
-    /// the error of the token.
+    /// Falls back to the password if the registry accepts one, or returns the token's error.
     fn in_place_of_a_token(
         &self,
         subject: &str,
@@ -242,8 +230,7 @@ impl RegistryAuth {
         Ok(basic)
     }
 
-    /// Returns the credentials for the next attempt, or `None` if the refusal is final. No
-    /// credentials are sent twice, so that the loop ends.
+    /// Returns the next credentials, or `None` if the refusal is final. Sends none twice.
     async fn after_refusal(
         &self,
         subject: &str,
@@ -342,8 +329,7 @@ impl RegistryAuth {
     }
 }
 
-/// Fetches a token and caches it within the single flight, so that a concurrent request finds the
-/// flight or the token.
+/// Caches the token within the single flight: other requests find the flight or the token.
 async fn fetch(
     door: Arc<AuthContext>,
     state: Arc<Mutex<AuthState>>,

@@ -48,8 +48,7 @@ struct Inner {
     /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
     releases: SingleFlight<ExtensionId, Extension>,
-    /// Permits for reads of older releases, across all extensions. They use half of the connections
-    /// at most, so that slow ones do not block other requests.
+    /// Permits for reads of older releases; at most half of the connections.
     whole_reads: Semaphore,
 }
 
@@ -133,9 +132,8 @@ impl Inner {
         RepositoryRef { backend: self.settings.id, id, repository }
     }
 
-    /// Classifies a failure for one repository. Many registries refuse access to unknown
-    /// repositories. This counts as absence if the repository was never read and the same
-    /// credentials work for another one.
+    /// Classifies a failure for one repository. Many registries refuse unknown repositories: this
+    /// is absence if the repository was never read and the credentials work for another one.
     async fn told_apart(&self, error: Error, id: &ExtensionId) -> Error {
         let refused = error.kind() == ErrorKind::BackendRefused;
         if error.is_not_found() || refused && self.is_elsewhere_served(id).await {
@@ -145,8 +143,7 @@ impl Inner {
         }
     }
 
-    /// Returns true if the credentials work for another repository at this moment: an earlier
-    /// success is outdated by the refusal. Returns false if this repository is known to exist.
+    /// Asks now, since the refusal outdates earlier successes. False for a repository that exists.
     async fn is_elsewhere_served(&self, id: &ExtensionId) -> bool {
         let known = self.known.ids();
         let is_named = self.named.lock().as_ref().is_some_and(|named| named.contains(id));
@@ -164,7 +161,6 @@ impl Inner {
         }
     }
 
-    /// Lists the configured extensions, and those of the catalog if it is accessible.
     async fn listing(&self) -> Result<Listing> {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
@@ -214,8 +210,7 @@ impl Inner {
         listing
     }
 
-    /// Returns the coverage of a listing without a catalog but with configured repositories. A
-    /// catalog that worked before is expected to return.
+    /// Returns the coverage without a catalog. One that worked before is expected to return.
     fn without_catalog(&self, error: &Error) -> Coverage {
         let reason = error.report().into();
         match error.kind() {
@@ -226,7 +221,6 @@ impl Inner {
     }
 }
 
-/// Message about an empty catalog.
 const EMPTY_CATALOG: &str = "The catalog is empty, or the credentials may not list it";
 
 fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<String>) -> Listing {

@@ -4,7 +4,6 @@
 
 /// Maximum length of a header, in bytes.
 const HEADER_MAX: usize = 8 * 1024;
-/// Maximum number of challenges in a response.
 const CHALLENGES_MAX: usize = 16;
 /// Maximum lengths of a token server's address and of a registry's name there, in bytes.
 const REALM_MAX: usize = 2 * 1024;
@@ -44,7 +43,6 @@ impl Challenge {
 }
 
 impl BearerChallenge {
-    /// Returns the length of the texts, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| size_of::<String>() + scope.len()).sum();
         self.realm.len() + self.service.as_ref().map_or(0, String::len) + scopes
@@ -74,7 +72,6 @@ fn parse(header: &str) -> Vec<Challenge> {
     offers.into_iter().filter_map(Offer::into_challenge).collect()
 }
 
-/// Scheme with parameters, all names in lowercase.
 struct Offer {
     scheme: String,
     parameters: Vec<(String, String)>,
@@ -109,11 +106,9 @@ fn scopes(text: &str) -> Option<Vec<String>> {
     fits.then(|| found.into_iter().map(ToOwned::to_owned).collect())
 }
 
-/// Rest of a header.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
-    /// Returns the next word after commas, blanks and other separators.
     fn word(&mut self) -> Option<&'a str> {
         let start = self.0.find(is_word_character)?;
         let (_, from) = self.0.split_at(start);

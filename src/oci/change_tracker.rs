@@ -9,8 +9,7 @@ use crate::backend::changes::ChangeCursor;
 use crate::models::digest::{Algorithm, DigestHasher};
 use crate::models::naming::ExtensionId;
 
-/// Fingerprints by extension. Reads of this process take precedence over those in the cursor of an
-/// earlier process.
+/// Fingerprints by extension. Own reads take precedence over an earlier process's cursor.
 pub struct ChangeTracker {
     /// Random identity of this process, to recognize its own cursors.
     process: String,
@@ -24,8 +23,7 @@ impl ChangeTracker {
         Self { process: Uuid::new_v4().to_string(), tags: Mutex::default() }
     }
 
-    /// Returns a cursor for the current state. It holds the identity of this process and one line
-    /// per extension, so that a restarted process can continue.
+    /// Returns a cursor: the identity of this process, and one line per extension for a restart.
     #[must_use]
     pub fn cursor(&self) -> ChangeCursor {
         let tags = self.tags.lock();
@@ -34,8 +32,7 @@ impl ChangeTracker {
         ChangeCursor::new(format!("{}{lines}", self.process))
     }
 
-    /// Returns true if the cursor is from this process or can be continued. In the latter case, its
-    /// fingerprints are adopted.
+    /// Returns true for a cursor of this process, or after adopting that of an earlier one.
     #[must_use]
     pub fn goes_on_from(&self, cursor: &ChangeCursor) -> bool {
         let (process, lines) = cursor.as_str().split_once('\n').unwrap_or((cursor.as_str(), ""));

@@ -44,9 +44,7 @@ pub struct Client {
     auth: Arc<RegistryAuth>,
 }
 
-/// A request to the registry without its credentials.
 struct RegistryRequest<'a> {
-    /// Label for metrics and logs.
     operation: &'static str,
     method: Method,
     /// Scope of the token that the request may need.
@@ -62,8 +60,7 @@ impl<'a> RegistryRequest<'a> {
         Self { operation, method: Method::GET, subject, url, accept, range: None }
     }
 
-    /// Returns the policy for redirects. Registries store manifests and blobs on other servers, and
-    /// digests verify those. A list is only authoritative from the registry itself.
+    /// Manifests and blobs may lie on other servers, because digests verify them; lists may not.
     fn redirects(&self) -> Redirects {
         match self.operation {
             labels::MANIFEST | labels::BLOB => Redirects::Anywhere,
@@ -180,8 +177,7 @@ impl Client {
         answer.await
     }
 
-    /// Maps a status like [`UpstreamResponse::failure`], but separates the two that concern one repository:
-    /// absence, and refused credentials that may work elsewhere.
+    /// Like [`UpstreamResponse::failure`], but absence and refusal concern one repository.
     fn failure(answer: &UpstreamResponse, missing: impl Into<String>) -> Error {
         match answer.status {
             status if answer.left_home && is_no(status) => elsewhere(status),
@@ -195,13 +191,11 @@ impl Client {
     }
 }
 
-/// Returns true if a status means absence or refusal.
 fn is_no(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 410)
 }
 
-/// Returns the error for an absence or a refusal by the target of a redirect. It proves nothing:
-/// the registry has the content, and the target never received our credentials.
+/// Returns an error that proves no absence: the target of a redirect got no credentials.
 fn elsewhere(status: StatusCode) -> Error {
     let status = status.as_u16();
     Error::faulty(format!("The registry redirects to a server that answers with status {status}"))

@@ -34,8 +34,7 @@ pub enum Credentials {
     Identity(SecretString),
 }
 
-/// Reason why a text holds no valid credentials. The message is for operators and contains no part
-/// of the text.
+/// Reason why a text holds no valid credentials, for operators. It quotes no part of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCredentials {
     /// The text is empty.
@@ -103,8 +102,7 @@ impl Credentials {
     }
 }
 
-/// Returns true if a user name or token may contain this character. Quotes, brackets and invisible
-/// characters indicate a document.
+/// Returns false for quotes, brackets and invisible characters, which indicate a document.
 fn is_of_a_name(c: char) -> bool {
     c.is_alphanumeric() || c.is_ascii_graphic() && !matches!(c, '{' | '}' | '[' | ']' | '"' | '\'')
 }
@@ -209,7 +207,6 @@ fn reach(key: &str, registry: &RegistryAddress, namespace: &Namespace) -> Option
     (whole && registry.is_called(host)).then_some(path.len())
 }
 
-/// Returns a key without its scheme and trailing slash.
 fn bare(key: &str) -> &str {
     key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/')
 }

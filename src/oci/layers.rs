@@ -1,5 +1,4 @@
-//! Classification of layers as archives, and their file names. Shared by registries and image
-//! layouts; no I/O.
+//! Archives among layers, and their file names. Shared by registries and layouts; no I/O.
 
 use crate::models::artifact::is_archive_name;
 use crate::oci::models::{Descriptor, EMPTY};
@@ -21,16 +20,12 @@ const COMPANIONS: [&str; 8] =
 /// Strength of the evidence that a layer is an archive, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ArchiveEvidence {
-    /// The layer is another kind of file.
     Against,
-    /// Neither the title nor the media type identifies the layer.
     Missing,
-    /// The title, the media type or the packer identifies the layer as an archive.
     Given,
 }
 
-/// Returns the evidence for a layer: from its title if that has a file extension, or else from its
-/// media type.
+/// Returns the evidence of the title if it has a file extension, or else of the media type.
 pub(super) fn evidence(layer: &Descriptor) -> ArchiveEvidence {
     if layer.media_type == EMPTY {
         return ArchiveEvidence::Against;
@@ -69,8 +64,7 @@ pub(super) fn title(layer: &Descriptor) -> Option<&str> {
     is_name.then_some(name)
 }
 
-/// Returns the name of an archive: the title or the given stem, with the file extension of its
-/// format.
+/// Returns the title, or else the stem, with the file extension of the archive's format.
 pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     let ending = ending_of_type(&layer.media_type).unwrap_or(".tar.gz");
     match title(layer) {
@@ -80,12 +74,10 @@ pub(super) fn archive_name(layer: &Descriptor, stem: &str) -> Box<str> {
     }
 }
 
-/// Returns true if a media type does not identify a format.
 pub(super) fn is_opaque(media_type: &str) -> bool {
     media_type != EMPTY && !is_text(&words_of(media_type)) && ending_of_type(media_type).is_none()
 }
 
-/// Returns the file extension of the archive format that these bytes begin with, if it is known.
 pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
     // All formats begin with their magic number, except tar, which has it at offset 257.
     let marks: [(usize, &[u8], &str); 6] = [
@@ -102,8 +94,7 @@ pub(super) fn ending_of_bytes(head: &[u8]) -> Option<&'static str> {
     found.map(|(_, _, ending)| ending)
 }
 
-/// Returns true if a file name belongs to a companion of an archive. Only for names without an
-/// archive's file extension.
+/// Only for names without an archive's file extension.
 fn is_companion(name: &str) -> bool {
     let word = name.split(['.', '-', '_', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     COMPANIONS.contains(&word.as_str()) || word.ends_with("sums")
@@ -118,7 +109,6 @@ fn has_ending(name: &str) -> bool {
         && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Returns the file extension for an archive's media type, or `None` for other types.
 fn ending_of_type(media_type: &str) -> Option<&'static str> {
     let words = words_of(media_type);
     let endings = [

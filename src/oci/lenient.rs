@@ -1,6 +1,5 @@
-//! Lenient JSON fields for documents of arbitrary publishers. A field of an unexpected type is
-//! ignored, and the rest of the document stays readable. Shared by registries and image layouts; no
-//! I/O.
+//! Lenient JSON fields for documents of arbitrary publishers: a field of an unexpected type is
+//! ignored. Shared by registries and image layouts; no I/O.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,10 +56,7 @@ where
     Ok(read_list(raw).unwrap_or_default())
 }
 
-/// Reads a present field as `Some`; `null` becomes an empty list.
-///
-/// # Errors
-/// Returns an error if the field is present but not a list, because its content is then unknown.
+/// Reads a list; `null` becomes an empty one. Fails for other types: the content is unknown.
 pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -73,8 +69,7 @@ where
     }
 }
 
-/// Reads an object of strings. Values of other types are dropped; other types than an object become
-/// empty.
+/// Reads an object of strings. Other values are dropped, and other types become empty.
 pub(super) fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -82,8 +77,7 @@ where
     entries(deserializer)
 }
 
-/// Reads an object whose values have one type. Other values are dropped; other types than an object
-/// become empty.
+/// Like [`texts`], for values of type `T`.
 pub(super) fn entries<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -94,13 +88,12 @@ where
     Ok(json.deserialize_map(LenientMap(PhantomData)).unwrap_or_default())
 }
 
-/// Reads a list of objects or strings. An element of another type becomes the default, so that it
-/// still counts.
+/// Reads objects and strings. Other elements become the default, so that they still count.
 fn read_list<T: Default + DeserializeOwned>(raw: &RawValue) -> serde_json::Result<Vec<T>> {
     serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Elements(PhantomData))
 }
 
-/// Visitor for list elements, which holds the text of only one element at a time.
+/// Holds the text of only one element at a time.
 struct Elements<T>(PhantomData<T>);
 
 impl<'de, T: Default + DeserializeOwned> Visitor<'de> for Elements<T> {
@@ -139,8 +132,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for LenientMap<T> {
     }
 }
 
-/// Parses a value of the expected type. An array is refused, because serde would read it as the
-/// fields of a struct in order.
+/// Refuses an array, because serde would read it as the fields of a struct in order.
 fn fitting<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     let is_array = raw.get().starts_with('[');
     if is_array { None } else { serde_json::from_str(raw.get()).ok() }

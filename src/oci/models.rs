@@ -22,8 +22,7 @@ pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// Annotations, or labels of a config blob.
 pub type Annotations = BTreeMap<String, String>;
 
-/// Parses a JSON object. An array is refused, because serde would read it as the fields of a struct
-/// in order.
+/// Parses a JSON object. serde would read an array as the fields of a struct in order.
 ///
 /// # Errors
 /// Returns an error if the bytes are not JSON, not an object, or if a field has an unreadable type.
@@ -52,8 +51,7 @@ pub struct Document {
     /// Files of a manifest.
     #[serde(default, deserialize_with = "list")]
     pub layers: Vec<Descriptor>,
-    /// True if the document has the field of an artifact manifest, a format that OCI dropped before
-    /// version 1.1.
+    /// True for an artifact manifest, a format that OCI dropped before version 1.1.
     #[serde(default, deserialize_with = "is_there")]
     pub blobs: bool,
     /// True if the document has the field of a Docker schema 1 manifest.

@@ -43,7 +43,7 @@ pub struct RepositoryRef {
     pub backend: BackendId,
     /// Extension, spelled like the repository.
     pub id: ExtensionId,
-    /// OciRepository of the extension.
+    /// Repository of the extension.
     pub repository: OciRepository,
 }
 
@@ -62,11 +62,10 @@ impl Reading {
     }
 }
 
-/// Last reading per tag, with the tag's digest at that time. A failed reading has no digest, so
-/// that the next one starts over.
+/// Last reading per tag, with the tag's digest. A failed one has no digest, and is repeated.
 type Readings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
-/// ManifestReader of releases. Content by digest is read only once.
+/// Reader of releases. Content by digest is read only once.
 pub struct ManifestReader {
     client: Client,
     contents: Mutex<BoundedLru<Digest, Bytes>>,
@@ -79,12 +78,10 @@ struct FoundManifest {
     above: Vec<Annotations>,
 }
 
-/// State of the descent from a tag to its manifest.
 struct Descent<'a> {
     place: &'a RepositoryRef,
     room: MemoryBudget,
-    /// Number of documents that may still be read. Bounded, because indexes can refer to the same
-    /// ones repeatedly.
+    /// Number of documents that may still be read; indexes can refer to the same repeatedly.
     left: usize,
 }
 
@@ -109,8 +106,7 @@ impl ManifestReader {
         self.readings.lock().get(&key).map(|(_, reading)| reading.clone())
     }
 
-    /// Reads the release of a tag: with one request the first time, and later with a `HEAD` if it
-    /// has not changed.
+    /// Reads the release of a tag. A repeated read costs one `HEAD` if the tag has not moved.
     ///
     /// # Errors
     /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
@@ -165,8 +161,7 @@ impl ManifestReader {
         self.client.digest_of(&place.repository, tag).await
     }
 
-    /// Reads the release of a tag with its notes. A [`Reading`] has no notes, because thousands are
-    /// cached.
+    /// Reads the release of a tag with its notes, which a [`Reading`] lacks: thousands are cached.
     ///
     /// # Errors
     /// Same as [`ManifestReader::read`].
@@ -219,7 +214,6 @@ impl ManifestReader {
         }
     }
 
-    /// Returns the manifest that a digest leads to.
     async fn found(&self, mut way: Descent<'_>, digest: &Digest) -> Result<FoundManifest> {
         let document = self.document(&mut way, digest).await?;
         self.descend(&mut way, document, 0).await
@@ -283,8 +277,7 @@ impl ManifestReader {
         }
     }
 
-    /// Descends from an index to the first manifest with an archive, or else to the first readable
-    /// one.
+    /// Finds the first manifest with an archive, or else the first readable one.
     async fn descend(
         &self,
         way: &mut Descent<'_>,
@@ -352,7 +345,6 @@ impl ManifestReader {
         }
     }
 
-    /// Returns the config blob if it may hold descriptive fields.
     async fn config(
         &self,
         place: &RepositoryRef,

@@ -8,8 +8,7 @@
 use psl::{List, Psl as _};
 use url::{Host, Url};
 
-/// Domains whose hosts belong to different customers with token servers of their own. The public
-/// suffix list lacks them.
+/// Domains shared by customers with token servers, which the public suffix list lacks.
 const SHARED: [&str; 2] = ["azurecr.io", "jfrog.io"];
 
 /// A token server that may be used.
@@ -21,8 +20,7 @@ pub struct Realm {
     pub chosen: bool,
 }
 
-/// Reason why a token server may not be used. The message is for operators; it names the host and
-/// the remedy.
+/// Reason why a token server may not be used, for operators, with the host and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedRealm {
     /// The realm is not the address of a server.
@@ -31,8 +29,7 @@ pub enum RefusedRealm {
     /// The server is on plain HTTP.
     #[error("{0} is named without HTTPS")]
     Plain(String),
-    /// The server is on the registry's host but at another port, which may belong to another user
-    /// of the machine.
+    /// The server is at another port of the registry's host, perhaps opened by another user.
     #[error(
         "{server} has another port than the registry at {registry}, so it gets no request; if it is the right server, add it to token_hosts"
     )]
@@ -151,7 +148,6 @@ pub fn check(
     Ok(Realm { url, chosen })
 }
 
-/// Returns host and port, including a default port.
 fn place_of(url: &Url) -> String {
     let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}{port}", url.host_str().unwrap_or_default())
@@ -240,7 +236,6 @@ mod tests {
         }
     }
 
-    /// Another user of the registry's machine may open a port there.
     #[test]
     fn s12_other_ports_are_told_who_we_are_only_where_the_operator_names_them() {
         for (realm, registry, anyone_may_ask) in [

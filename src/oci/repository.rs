@@ -28,8 +28,7 @@ impl Namespace {
         &self.0
     }
 
-    /// Returns the extension in the repository with this full path. `None` if it does not belong to
-    /// the namespace or holds no extension.
+    /// Returns the extension in the repository with this full path, if it holds one.
     ///
     /// The namespace must match exactly: deeper paths and mere prefixes are outside.
     #[must_use]
@@ -38,8 +37,7 @@ impl Namespace {
         (namespace == self.as_str()).then(|| ExtensionId::from_oci_repository(segment))?
     }
 
-    /// Returns the reason why a repository name nearly fits. `None` if it fits, is unrelated, or is
-    /// in another namespace.
+    /// Returns the reason why a name in this namespace nearly fits, if it does.
     #[must_use]
     pub fn near_miss(&self, path: &str) -> Option<NearMiss> {
         let (namespace, segment) = path.rsplit_once('/')?;

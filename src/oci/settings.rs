@@ -17,14 +17,13 @@ use crate::oci::credentials::Credentials;
 use crate::oci::realm::{TokenHost, host_of};
 use crate::oci::repository::Namespace;
 
-/// Maximum size of a credentials file, in bytes; a Docker `config.json` with about a thousand
-/// registries.
+/// Maximum size of a credentials file, in bytes; a `config.json` of a thousand registries.
 const CREDENTIALS_MAX: u64 = 1024 * 1024;
 
 /// Settings of one namespace at a registry.
 #[derive(Clone, Debug)]
 pub struct OciSettings {
-    /// Name of the backend, by default that of its kind.
+    /// Name of the backend; by default the name of the kind.
     pub id: BackendId,
     /// Address of the registry.
     pub registry: RegistryAddress,
@@ -34,14 +33,12 @@ pub struct OciSettings {
     pub repositories: Vec<ExtensionId>,
     /// Credentials for the registry.
     pub credentials: Credentials,
-    /// Hosts of token servers that may receive the credentials, in addition to those in the
-    /// registry's domain.
+    /// Hosts of token servers outside the registry's domain that may receive the credentials.
     pub token_hosts: Vec<TokenHost>,
     /// Settings of the HTTP client.
     pub upstream: UpstreamSettings,
-    /// Time for which credentials count as valid after a success. Within this time, a refusal for
-    /// one repository counts as absence, since many registries respond this way. Later it counts as
-    /// refused credentials.
+    /// Time for which credentials count as valid after a success. Meanwhile a refusal for one
+    /// repository counts as absence, since many registries respond this way.
     pub ttl: Duration,
 }
 
@@ -105,8 +102,8 @@ fn extension(repository: &str) -> Result<ExtensionId, String> {
 /// Reads the credentials for a namespace of a registry from a file.
 ///
 /// # Errors
-/// Returns an error that names the file, but no part of its content, if it cannot be read or holds
-/// no valid credentials.
+/// Returns an error that names the file, without its content, if it cannot be read or holds no
+/// valid credentials.
 pub fn read_credentials(
     path: &Path,
     registry: &RegistryAddress,

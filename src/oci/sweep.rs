@@ -176,8 +176,7 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Resolves the versions that listed floating tags may refer to. The digest of an unread
-    /// version is not known yet.
+    /// Resolves the targets of listed floating tags, whose digests are not known yet.
     async fn resolve_targets(&mut self) -> Result<()> {
         let so_far = self.extension();
         let floating = so_far.releases().iter().filter(|r| r.tag.may_float());
@@ -224,21 +223,18 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Returns a release that is only named, with the tag's digest if it is known.
 fn unread(backend: BackendId, tag: Tag, manifest_digest: Option<Digest>) -> Reading {
     let artifact = ArtifactChoice::Unread;
     let release = Release { artifact, manifest_digest, ..Release::of_tag(backend, tag) };
     Reading { release, faults: Vec::new() }
 }
 
-/// Returns the tags of the newest releases.
 fn newest_of(mut releases: Vec<&Release>, max: usize) -> Vec<Tag> {
     releases.sort_by(|a, b| a.cmp_listed(b));
     releases.into_iter().take(max).map(|release| release.tag.clone()).collect()
 }
 
-/// Returns the newest version that a floating tag may refer to, if it was not read. Searched only
-/// if the tag's digest is known, which bounds the cost.
+/// Searched only if the tag's digest is known, which bounds the cost.
 fn pinned_by(extension: &Extension, floating: &Release) -> Option<Tag> {
     floating.manifest_digest.as_ref()?;
     let target = extension

@@ -1,4 +1,4 @@
-//! BearerToken requests to the token server that a registry names.
+//! Requests to the token server that a registry names.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const CLIENT_ID: &str = "extension-registry";
 
-/// BearerToken for a registry. `Debug` hides it.
+/// Token for a registry. `Debug` hides it.
 #[derive(Clone, Debug)]
 pub struct BearerToken {
     secret: SecretString,
@@ -61,7 +61,6 @@ impl BearerToken {
         Instant::now() < self.good_until
     }
 
-    /// Returns the length of the secret, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.secret.expose_secret().len()
     }
@@ -180,8 +179,7 @@ pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::C
     request::Credentials::new("Basic", &STANDARD.encode(pair).into()).map(Some)
 }
 
-/// Response of a token server. `issued_at` is ignored: the lifetime counts from the request, so
-/// that only the local clock matters.
+/// `issued_at` is ignored: the lifetime counts from the request, by the local clock.
 #[derive(Deserialize)]
 struct TokenAnswer {
     #[serde(default, deserialize_with = "value")]
@@ -217,7 +215,6 @@ fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
     Ok(BearerToken { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
 }
 
-/// Parses the token in a response, and its lifetime.
 pub(crate) fn parse(body: &[u8]) -> Result<(SecretString, Duration)> {
     // Serde's message may contain a part of the token.
     let found: TokenAnswer = from_object(body).map_err(|error| {

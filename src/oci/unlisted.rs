@@ -1,11 +1,9 @@
-//! Reasons for unlisted tags and repositories, for `/health`. Shared by registries and image
-//! layouts; no I/O.
+//! Reasons for unlisted tags and repositories. Shared by registries and layouts; no I/O.
 
 use crate::models::fault::ExtensionFault;
 use crate::models::tag::Tag;
 use crate::models::truncate::printable;
 
-/// Maximum number of names in a reason.
 const NAMED_MAX: usize = 5;
 /// Maximum length of a quoted name, in characters.
 const NAME_MAX: usize = 64;
@@ -38,8 +36,7 @@ impl Unfit {
     }
 }
 
-/// Returns the reason why an extension with these tags has no release, if no other fault explains
-/// it. `None` if there are no tags.
+/// Returns the fault of an extension with tags but no release, if no other explains it.
 #[must_use]
 pub fn nothing_listed<'a>(tags: impl Iterator<Item = &'a Tag>) -> Option<ExtensionFault> {
     let hidden = tags.filter(|tag| tag.is_housekeeping()).take(NAMED_MAX);

@@ -106,8 +106,7 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(ToOwned::to_owned)
 }
 
-/// Returns the secret in an `Authorization` header: after `Bearer`, as a password, or bare, since
-/// registries send the configured value unchanged.
+/// Returns the secret after `Bearer`, as a password, or bare: registries send it unchanged.
 fn presented_in(header: &str) -> Option<String> {
     let Some((scheme, rest)) = header.split_once(' ') else {
         return Some(header.to_owned());
@@ -122,8 +121,7 @@ fn presented_in(header: &str) -> Option<String> {
     Some(pair.split_once(':')?.1.to_owned())
 }
 
-/// Relevant part of an event. The registry's name in it is ignored, because reads always go to the
-/// configured one.
+/// The registry's name in an event is ignored: reads always go to the configured one.
 struct Event {
     id: Option<String>,
     repository: String,

@@ -10,8 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Minimum number of bytes that a client must accept within [`ClientTimeouts::stall`] of waiting. Single
-/// bytes now and then do not keep a connection alive.
+/// Bytes that a client must accept within [`ClientTimeouts::stall`]; single bytes are too few.
 pub(super) const LEAST: usize = 32 * 1024;
 
 /// Timeouts for slow clients.
@@ -21,8 +20,7 @@ pub struct ClientTimeouts {
     pub head: Duration,
     /// Time between two requests.
     pub idle: Duration,
-    /// Total waiting time, not necessarily contiguous, in which a client accepts less than 32 KiB
-    /// of a response.
+    /// Total waiting time, with breaks, in which a client accepts less than 32 KiB of a response.
     pub stall: Duration,
 }
 
@@ -33,12 +31,10 @@ impl Default for ClientTimeouts {
     }
 }
 
-/// Activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     patience: ClientTimeouts,
     state: Mutex<ConnectionState>,
-    /// True if the connection must be aborted, whatever its client does.
     given_up: watch::Sender<bool>,
 }
 
@@ -47,21 +43,16 @@ pub(super) type HeldConnection = Box<dyn Send + Sync>;
 
 #[derive(Debug)]
 struct ConnectionState {
-    /// Protocol of the requests, once one has begun.
     version: Option<Version>,
     /// Start of the current request head; initially, time of the connection.
     head_since: Option<Instant>,
-    /// Start of the idle time, if the connection is idle.
     idle_since: Instant,
     /// True if the client's receive window is full.
     full: bool,
-    /// Number of requests so far.
     begun: u64,
-    /// Responses in flight, few per connection.
     answers: Vec<Underway>,
 }
 
-/// A response that is not completely written.
 #[derive(Default)]
 struct Underway {
     number: u64,
@@ -74,9 +65,7 @@ struct Underway {
     taken: usize,
     /// True if the connection will not poll the body again.
     ended: bool,
-    /// The body, which holds the request's permit until the last piece is written.
     body: Option<Body>,
-    /// Permit of the HTTP/2 stream.
     _held: Option<HeldConnection>,
 }
 
@@ -87,7 +76,6 @@ impl fmt::Debug for Underway {
 }
 
 impl Activity {
-    /// Creates the state of a new connection.
     pub(super) fn new(patience: ClientTimeouts) -> Arc<Self> {
         let now = Instant::now();
         let state = ConnectionState {
@@ -111,13 +99,11 @@ impl Activity {
         }
     }
 
-    /// Returns true if an HTTP/1 response is in flight.
     pub(super) fn is_answering(&self) -> bool {
         let state = self.state.lock();
         !state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2)
     }
 
-    /// Records that the client's receive window is full, or has room again.
     pub(super) fn full(&self, full: bool) {
         let mut state = self.state.lock();
         if state.full != full {
@@ -126,7 +112,6 @@ impl Activity {
         }
     }
 
-    /// Marks the connection to be aborted.
     pub(super) fn give_up(&self) {
         self.given_up.send_replace(true);
     }
@@ -190,7 +175,7 @@ impl ConnectionState {
     }
 }
 
-/// ConnectionState of one request, until its response is written or abandoned.
+/// State of one request, until its response is written or abandoned.
 #[derive(Debug)]
 pub(super) struct RequestTicket {
     activity: Arc<Activity>,
@@ -208,7 +193,6 @@ pub(super) struct Mark {
 }
 
 impl RequestTicket {
-    /// Records that a piece of this size is passed to the connection.
     pub(super) fn give(&self, bytes: usize) -> Mark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -220,7 +204,6 @@ impl RequestTicket {
 }
 
 impl Underway {
-    /// Records that the client accepted a piece.
     fn take(&mut self, bytes: usize) {
         self.pieces = self.pieces.saturating_sub(1);
         self.taken += bytes;

@@ -18,13 +18,11 @@ pub struct Clients {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One counted connection of a client, released on drop.
 pub(super) struct CountedConnection {
     client: IpAddr,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// The client is at its limit.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -40,7 +38,6 @@ impl Clients {
         Self::new(most, Arc::clone(&self.client_of))
     }
 
-    /// Counts a connection from this address, if the address is limited.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Option<CountedConnection>, Full> {
         let Some(client) = (self.client_of)(address) else { return Ok(None) };
         let mut open = self.open.lock();

@@ -9,8 +9,7 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-/// Maximum number of blocking threads per connection thread, for disk reads and compression. Each
-/// costs a stack and allocator memory.
+/// Maximum number of blocking threads per connection thread; each costs a stack and memory.
 pub const WAITING_MAX: usize = 96;
 
 /// Threads for connections. They stop when this value is dropped.
@@ -43,8 +42,7 @@ impl Threads {
         Self { members: vec![Worker::of(Handle::current())], _alive: watch::Sender::new(()) }
     }
 
-    /// Returns the thread with the fewest connections, and a reference that counts as one until it
-    /// is dropped.
+    /// Returns the thread with the fewest connections; the reference counts as one until dropped.
     pub(super) fn idlest(&self) -> (Handle, Arc<()>) {
         let members = self.members.iter();
         // References include connections that are assigned but not started yet.

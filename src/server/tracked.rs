@@ -19,13 +19,11 @@ use crate::server::activity::{Activity, LEAST, Mark, RequestTicket};
 /// Maximum size of a response piece in HTTP/2, in bytes: one frame.
 const PIECE_MAX: usize = 16 * 1024;
 
-/// Time for which responses to a half-closed client continue. The client may be gone, so its
-/// permits are not held longer.
+/// Time for which responses to a half-closed client continue; the client may be gone.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// Interval between checks for pending responses to a half-closed client.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A client that closed its sending side while responses are in flight.
 struct HalfClosed {
     since: Instant,
     look_again: Pin<Box<Sleep>>,
@@ -50,9 +48,8 @@ impl Tracked {
         Self { stream, activity, patience, full: None, waited, taken: 0, half_closed: None }
     }
 
-    /// Hides the client's end of stream from hyper while responses are in flight: hyper takes it
-    /// for a disconnect and drops them. Polled by a timer, since a written response wakes no
-    /// reader.
+    /// Hides the client's end of stream from hyper, which would drop the responses in flight.
+    /// Polled by a timer, since a written response wakes no reader.
     fn end_of_reading(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let half_closed = self.half_closed.get_or_insert_with(|| HalfClosed {
             since: Instant::now(),
@@ -65,7 +62,6 @@ impl Tracked {
         Poll::Ready(())
     }
 
-    /// Updates the wait times after an attempt to write `offered` bytes.
     fn judge(
         &mut self,
         context: &mut Context<'_>,
@@ -154,7 +150,6 @@ impl AsyncWrite for Tracked {
 /// the last piece, which may stay in buffers for as long as the client likes.
 pub(super) struct TrackedResponse {
     body: Body,
-    /// Rest of the current body frame.
     left: Bytes,
     /// Maximum size of a piece, in bytes.
     longest: usize,
@@ -217,7 +212,6 @@ impl Drop for TrackedResponse {
     }
 }
 
-/// Bytes of a response on the way to the socket.
 pub(super) struct Piece {
     bytes: Bytes,
     _mark: Mark,

@@ -100,7 +100,6 @@ fn failure(answer: &Streamed) -> Error {
     answer.failure()
 }
 
-/// Checks that an announced length is the one in the manifest.
 fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
     let announced: Option<u64> =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -121,8 +120,7 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     }
 }
 
-/// Cuts exactly the requested part from bytes that begin at `at`. Registries without support for
-/// ranges (Gitea's) send everything.
+/// Cuts out the part of bytes that begin at `at`. Some registries (Gitea's) ignore ranges.
 fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
     let length = part.end.saturating_sub(part.start);
     let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
@@ -144,7 +142,6 @@ fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> D
     Download { length, bytes: bytes.boxed() }
 }
 
-/// Returns the intersection of a piece that begins at `at` with the part.
 fn overlap(piece: &Bytes, at: u64, part: &Range<u64>) -> Bytes {
     let [start, end] = [part.start, part.end].map(|position| {
         usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len())

@@ -56,7 +56,6 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Returns true if the bound is reached.
     pub(super) fn is_full(&self, room: MemoryBudget) -> bool {
         match self {
             Self::Wanted { weight, .. } => *weight > NAMES_MAX,
@@ -64,8 +63,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Returns the sorted names without duplicates, the number of dropped older names, and the
-    /// invalid names.
+    /// Returns the sorted unique names, the number of dropped older ones, and the invalid ones.
     pub(super) fn names(self) -> (Vec<String>, usize, Unfit) {
         let (mut names, older, unfit) = match self {
             Self::Wanted { names, .. } => (names, 0, Unfit::default()),

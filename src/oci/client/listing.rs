@@ -20,7 +20,7 @@ use crate::oci::link::LinkedList;
 use crate::oci::repository::OciRepository;
 use crate::oci::unlisted::Unfit;
 
-/// TagPage size in requests. No known registry has a smaller limit.
+/// Page size in requests. No known registry has a smaller limit.
 const PAGE_NAMES: &str = "100";
 /// A page with this number of names, or a multiple, may be truncated.
 const FULL: usize = 100;
@@ -28,7 +28,6 @@ const FULL: usize = 100;
 const FULL_MAX: usize = 1_000;
 /// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Maximum number of pages in a listing.
 const PAGES_MAX: usize = 1_000;
 /// Maximum size of a listing, in bytes; it includes the names of others, which are dropped.
 const READ_MAX: usize = 64 * 1024 * 1024;
@@ -101,7 +100,6 @@ impl Client {
         self.roomy(|room| self.tags_in(repository, room)).await
     }
 
-    /// Lists the tags of a repository within the given room.
     pub(in crate::oci) async fn tags_in(
         &self,
         repository: &OciRepository,
@@ -122,7 +120,6 @@ impl Client {
     }
 }
 
-/// One iteration over the pages of a listing.
 struct ListWalk<'a> {
     client: &'a Client,
     subject: &'a str,
@@ -133,23 +130,16 @@ struct ListWalk<'a> {
     empty_end: Option<&'static str>,
     gathered: Gathered<'a>,
     named: usize,
-    /// Number of elements that are not names.
     unnamed: usize,
-    /// Number of bytes read.
     read: usize,
 }
 
-/// A page without its names.
 struct TagPage {
     url: Url,
-    /// Number of names.
     named: usize,
     unnamed: usize,
-    /// Last name.
     last: String,
-    /// Hash of the names.
     print: Digest,
-    /// Next page according to the registry.
     link: Result<Option<Url>>,
 }
 
@@ -215,18 +205,13 @@ impl<'a> ListWalk<'a> {
         Ok(self.end(None))
     }
 
-    /// Returns the URL of the next page, or `None` at the end.
     fn next_of(&self, page: &mut TagPage) -> Result<Option<Url>> {
         let link = std::mem::replace(&mut page.link, Ok(None))?;
         let may_be_cut = link.is_none() && page.may_be_cut();
         Ok(link.or_else(|| may_be_cut.then(|| self.place().page_behind(&page.last, PAGE_NAMES))))
     }
 
-    /// Reads the page after another.
-    ///
-    /// # Errors
-    /// Returns the errors of the page, and an error for an empty page after one that has changed,
-    /// because it proves nothing.
+    /// Reads the next page. An empty one after a page that has changed is an error.
     async fn page_behind(&mut self, page: &TagPage, next: Url) -> Result<TagPage> {
         let behind = self.page(next).await?;
         match self.empty_end {
@@ -286,7 +271,6 @@ impl<'a> ListWalk<'a> {
         self.client.fetch(&question, PAGE_MAX, self.room).await
     }
 
-    /// Collects the wanted names of a page.
     fn take(&mut self, page: &UpstreamResponse) -> Result<TagPage> {
         self.read += page.body.len();
         // `checked` borrows the whole walk, so that the names are moved out meanwhile.
@@ -299,7 +283,6 @@ impl<'a> ListWalk<'a> {
         Ok(page)
     }
 
-    /// Validates a page, and passes each name to `take`.
     fn checked(&self, page: &UpstreamResponse, mut take: impl FnMut(&str)) -> Result<TagPage> {
         if page.status != StatusCode::OK {
             return Err(self.failure(page));
@@ -323,7 +306,6 @@ impl<'a> ListWalk<'a> {
         Ok(TagPage { url: page.url.clone(), named, unnamed, last, print: print.finish(), link })
     }
 
-    /// Returns the field with the names.
     fn field(&self) -> &'static str {
         if self.operation == labels::CATALOG { "repositories" } else { "tags" }
     }
@@ -340,8 +322,7 @@ impl<'a> ListWalk<'a> {
 }
 
 impl TagPage {
-    /// Returns true if names may follow although no next page is linked, since the link is
-    /// optional.
+    /// Returns true if names may follow without a link to the next page, which is optional.
     fn may_be_cut(&self) -> bool {
         self.named.is_multiple_of(FULL) && self.named <= FULL_MAX
     }

@@ -19,8 +19,7 @@ use crate::oci::labels;
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::repository::OciRepository;
 
-/// `Accept` header with all four types: distribution responds with 404 if the stored type is not
-/// listed.
+/// distribution responds with 404 if the stored type is not listed.
 const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
@@ -71,8 +70,7 @@ impl Manifest {
     }
 }
 
-/// Parses a JSON object. An array is refused, because serde would read it as the fields of a struct
-/// in order.
+/// Parses a JSON object. serde would read an array as the fields of a struct in order.
 ///
 /// # Errors
 /// Same as [`json::document`].
@@ -112,8 +110,7 @@ impl Client {
         }
     }
 
-    /// Returns the digest of a tag with a `HEAD` request. `None` if only the manifest itself can
-    /// tell.
+    /// Returns the digest of a tag with a `HEAD`. `None` if only the manifest itself can tell.
     ///
     /// # Errors
     /// `BackendRefused`, and the errors of sending. A 404 is `None`, because some registries only
@@ -143,8 +140,7 @@ impl Client {
     }
 }
 
-/// Returns the digest in the header if it is SHA-256, the algorithm that the content is hashed
-/// with.
+/// Returns the digest in the header if it is SHA-256, the algorithm of the computed one.
 fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     let text = headers.get("docker-content-digest")?.to_str().ok()?;
     let digest: Digest = text.parse().ok()?;

@@ -10,11 +10,8 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-/// Calls `show` with each name in a field of a page. `null` counts as an empty list. Returns the
-/// number of elements that are not names.
-///
-/// # Errors
-/// Returns an error if the field is missing, or if the page also reports errors.
+/// Calls `show` with each name in a field; `null` is an empty list. Returns the number of other
+/// elements. Fails if the field is missing, or if the page also reports errors.
 pub(super) fn each_name(
     page: &[u8],
     field: &'static str,
@@ -27,7 +24,6 @@ pub(super) fn each_name(
     Ok(unnamed)
 }
 
-/// Visitor for the object around the list.
 struct NamesPage<F> {
     field: &'static str,
     show: F,
@@ -69,7 +65,6 @@ fn is_nothing(errors: &RawValue) -> bool {
     matches!(text.as_str(), "null" | "[]" | "{}")
 }
 
-/// Visitor for the list or `null`.
 struct List<'a, F>(&'a mut F);
 
 impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for List<'_, F> {
@@ -107,8 +102,7 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for List<'_, F> {
     }
 }
 
-/// Deserializer for a name, borrowed from the page if it has no escapes. `None` if it is not a
-/// string.
+/// Borrows the name from the page if it has no escapes. `None` if it is not a string.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {

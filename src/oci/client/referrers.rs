@@ -16,9 +16,7 @@ use crate::oci::repository::OciRepository;
 
 /// Maximum size of a page, in bytes.
 const PAGE_MAX: usize = 4 * 1024 * 1024;
-/// Maximum number of pages per manifest.
 const PAGES_MAX: usize = 20;
-/// Maximum number of referrers per manifest.
 const REFERRERS_MAX: usize = 1_000;
 
 impl Client {
@@ -94,8 +92,7 @@ impl Client {
     }
 }
 
-/// Returns the tag from distribution-spec, "Referrers Tag Schema": the hexadecimal digits cut at
-/// 64.
+/// Returns the tag of distribution-spec, "Referrers Tag Schema", with 64 digits at most.
 fn fallback_tag(digest: &Digest) -> Option<Tag> {
     let hex = digest.hex().get(..64)?;
     format!("{}-{hex}", digest.algorithm().as_str()).parse().ok()
