@@ -186,7 +186,7 @@ fn the_document_of_the_metrics_is_current() {
     let mut document = "# Metrics\n\n\
         `GET /api/v1/metrics`, in Prometheus's text format 0.0.4. This page is made of the metrics\n\
         themselves; [operations.md](operations.md#metrics) says what to make of them. The series of\n\
-        known labels exist, at 0, from the start. `backend` has the backends that are configured;\n\
+        known labels exist, at 0, from the start. `backend` is the name of a backend, by default its kind;\n\
         `route` is a template such as `/api/v1/extensions/{type}/{name}`, or `unmatched`, never a\n\
         path; `method` is `OTHER` for whatever this API does not know. So callers cannot make series.\n\n\
         | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
