@@ -256,8 +256,8 @@ fn tell_retired(retired: &BTreeMap<BackendId, Timestamp>) {
         let until = since.checked_add(KEPT_RETIRED).unwrap_or(*since);
         warn!(
             backend = %of.qualified(), %until,
-            "no backend of this name is configured: what is known of it, with its pinned digests, is \
-             kept until then; if it was renamed by mistake, give it this name again"
+            "no backend of this name is configured; its state and pinned digests are deleted after \
+             that time; if the backend was renamed by mistake, restore the name"
         );
     }
 }
