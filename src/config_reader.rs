@@ -20,7 +20,6 @@ use crate::config_reader::typed::{PREFIX, Table};
 use crate::models::backend_id::{BackendId, BackendName};
 use crate::models::backend_kind::BackendKind;
 
-/// The name of a section or a key.
 type Name = &'static str;
 
 /// The least and the largest number of a key.
@@ -49,7 +48,7 @@ pub enum Presence {
     Entries,
 }
 
-/// What it means that a key is not there.
+/// Meaning of an absent key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Required,
@@ -137,7 +136,7 @@ impl Reader {
         self.problems.push(Problem { origin: None, what });
     }
 
-    /// What was read, unless there is a problem: with one of these keys, or any if none is named.
+    /// Returns the value unless there is a problem with one of these keys, or any if `keys` is empty.
     ///
     /// # Errors
     /// Every problem so far.
@@ -204,7 +203,7 @@ impl Reader {
         format!("{path}{dot}{key}: unknown key{near}")
     }
 
-    /// Why a variable sets no key, although its section may have entries.
+    /// Explains why a variable sets no key, although its section may have entries.
     fn unmatched(&self, section: &str, rest: &str) -> String {
         let names = self.typed.tables(section).iter().filter_map(Table::variable);
         let names: Vec<String> = names.collect();
@@ -278,8 +277,7 @@ impl<'a> Section<'a> {
         self.problems.push(Problem::at(place, format!("{}.{key}: {what}", self.path)));
     }
 
-    /// The name of a backend, if it can be told from the keys of its section and from the names of
-    /// other backends (contract §8).
+    /// Also checks the name against other backends (contract §8).
     fn check_name(
         &mut self,
         kind: &str,
@@ -342,7 +340,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What a text means by its own grammar.
+/// Parses a text by its own grammar.
 ///
 /// # Errors
 /// The message of that grammar's error.
@@ -371,8 +369,7 @@ impl<T> Key<'_, '_, T> {
         self.read(Need::Default, default.into_iter().collect(), doc)
     }
 
-    /// Reports what is wrong. The example stands in for a value that is wrong or missing, so that
-    /// the rest of the section is read and its problems are found as well.
+    /// The example stands in for a wrong or missing value, so that the rest is checked too.
     fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
         let Self { keys, name, form, parse } = self;
         let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);

@@ -11,8 +11,7 @@ use uuid::Uuid;
 pub const TRACEPARENT: &str = "traceparent";
 /// Header with data of tracing systems (W3C Trace Context).
 pub const TRACESTATE: &str = "tracestate";
-/// Limits on a forwarded `tracestate`, in characters and in members. The standard asks to propagate
-/// at least 512 characters, and allows at most 32 members.
+/// In characters and members. The standard asks for at least 512 characters, and 32 members.
 const STATE_MAX: usize = 512;
 const STATE_MEMBERS_MAX: usize = 32;
 
@@ -36,8 +35,7 @@ tokio::task_local! {
 }
 
 impl Trace {
-    /// Creates the context of a request from its id, the client's `traceparent` and the
-    /// `tracestate` lines, if they are valid.
+    /// Creates the context of a request. An invalid `traceparent` or `tracestate` is ignored.
     #[must_use]
     pub fn new<'a>(
         request: &str,
@@ -62,8 +60,7 @@ impl Trace {
         given.or_else(|| self.0.told.get()?.split('-').nth(1))
     }
 
-    /// Returns the `traceparent` for backends: the client's trace, or a new one marked as not
-    /// sampled, with a span id of this service.
+    /// For backends: the client's trace, or a new one marked as not sampled, with its own span id.
     #[must_use]
     pub fn traceparent(&self) -> &str {
         self.0.told.get_or_init(|| {
@@ -117,8 +114,7 @@ fn is_hex(part: &str, length: usize) -> bool {
     part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns the first complete members of a list `key=value,…`. An invalid member invalidates the
-/// whole list, as the standard requires.
+/// An invalid member invalidates the whole list, as the standard requires.
 fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
     let members = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut state = String::new();

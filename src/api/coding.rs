@@ -37,8 +37,7 @@ impl Coding {
         }
     }
 
-    /// Returns the coding preferred by these headers; `None` for the plain body. On a tie the first
-    /// coding wins.
+    /// Returns the preferred coding; `None` for the plain body. On a tie the first coding wins.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());

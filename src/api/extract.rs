@@ -22,7 +22,6 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Maximum time for a client to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// `{type}/{name}` in a path.

@@ -34,7 +34,6 @@ use crate::api::request_log::RequestRecord;
 use crate::api::templates::Templates;
 use crate::metrics::Metrics;
 
-/// Content security policy: a browser may display a response and do nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Configurable middleware settings.
@@ -75,14 +74,12 @@ pub struct MiddlewareState {
     compressor: Compressor,
 }
 
-/// Parts of a request that error responses depend on.
 pub(super) struct ErrorFormat {
     as_details: bool,
     origin: Option<HeaderValue>,
 }
 
 impl ErrorFormat {
-    /// Reads the relevant request headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self { as_details: wants_details(headers), origin: headers.get(ORIGIN).cloned() }
     }
@@ -115,7 +112,6 @@ impl Middleware {
         Self { around: Arc::new(around), inside }
     }
 
-    /// Responds to a request whose admission was decided.
     pub(super) async fn answer(self, mut request: Request, entered: Admitted) -> Response {
         let Self { around, inside } = self;
         let begun = Instant::now();
@@ -174,14 +170,12 @@ impl MiddlewareState {
         self.compresses.then(|| Coding::preferred(headers)).flatten()
     }
 
-    /// Decides on the admission of a request.
     pub(super) fn enter(&self, request: &Request) -> Admitted {
         // A preflight carries no token, and without CORS nothing would handle it as one.
         let preflight = self.cors.is_some() && request.method() == Method::OPTIONS;
         self.admission.enter(request, preflight)
     }
 
-    /// Runs an admitted request, or responds to a refused one.
     async fn admitted(
         &self,
         inside: Either<Cors<Router>, Router>,
@@ -230,14 +224,12 @@ impl MiddlewareState {
         mem::take(answer.headers_mut())
     }
 
-    /// Sets cache policy, security headers and `Vary`.
     pub(super) fn apply_response_headers(&self, response: &mut Response) {
         apply_cache_policy(self.audience, response);
         security_headers(response.headers_mut());
         vary_once(response.headers_mut());
     }
 
-    /// Adds the headers of the CORS layer for a request of this origin.
     fn crossed(&self, response: Response, origin: Option<HeaderValue>) -> Response {
         let Some(cors) = &self.cors else { return response };
         let mut response = Some(response);
@@ -252,8 +244,7 @@ impl MiddlewareState {
     }
 }
 
-/// Tells browsers not to guess the media type and to run or load nothing. A page that needs more
-/// sets its own policy.
+/// A page that needs more sets its own policy.
 fn security_headers(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);

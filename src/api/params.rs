@@ -15,7 +15,6 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Maximum length of a search query, in characters.
 const QUERY_MAX: usize = 200;
 
 /// `{type}/{name}`

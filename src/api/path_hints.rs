@@ -11,7 +11,6 @@ use crate::models::naming::ExtensionType;
 /// Common entry points of other services, without a trailing slash.
 const ENTRANCES: [&str; 8] =
     ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
-/// Names that other services use for endpoints of this one.
 const SYNONYMS: [(&str, &str); 13] = [
     ("/healthz", "/health"),
     ("/status", "/health"),
@@ -61,14 +60,12 @@ fn way_from(path: &str, templates: &Templates) -> String {
     }
 }
 
-/// Returns the list of one type if the path names only the type.
 fn list_of(rest: &str) -> Option<String> {
     let kind: ExtensionType = rest.strip_prefix("/extensions/")?.parse().ok()?;
     Some(format!("{BASE}/extensions?type={kind}"))
 }
 
-/// Returns the path if it has a route. Returns its template instead if the path contains special
-/// characters, which are not repeated in the response.
+/// Returns the template if the path contains special characters, which are not repeated.
 fn routed(path: String, templates: &Templates) -> Option<String> {
     let template = templates.of(&path);
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));

@@ -8,8 +8,7 @@ use axum::http::header::{IF_RANGE, RANGE};
 /// Part of an artifact to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedRange {
-    /// The whole artifact: the range is absent, multiple, malformed, or for another version of the
-    /// artifact.
+    /// No range, several, a malformed one, or one for another version of the artifact.
     Whole,
     /// A nonempty part within the artifact.
     Part(Range<u64>),

@@ -15,8 +15,7 @@ use crate::token_bucket::{Rate, TokenBucket};
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// Maximum number of buckets in memory, about 100 bytes each. Beyond it the least recently used one
-/// is dropped, so that forged addresses only displace the buckets of idle clients.
+/// About 100 bytes each. The oldest is dropped: forged addresses displace only idle clients.
 const CLIENTS_MAX: usize = 100_000;
 
 /// Key of a bucket.

@@ -10,8 +10,7 @@ use crate::server::SPARE;
 /// Files beside connections and downloads: the program, its log, its state, connections to backends.
 const OTHERS: usize = 256;
 
-/// Raises the soft limit of open files to the hard one, and warns if that is too few for what may be
-/// served.
+/// Raises the soft limit to the hard one, and warns if that is too few files.
 pub(super) fn allow(server: &ServerConfig) {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

@@ -6,10 +6,6 @@ use std::net::SocketAddr;
 use crate::api::paths::BASE;
 use crate::models::public_url::PublicUrl;
 
-/// Prints it.
-///
-/// # Errors
-/// Standard output cannot be written.
 pub(super) fn print(url: &PublicUrl, address: SocketAddr, extensions: usize) -> io::Result<()> {
     io::stdout().write_all(text(url, address, extensions).as_bytes())
 }

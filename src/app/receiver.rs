@@ -12,7 +12,6 @@ use crate::app::secrets;
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::Error;
 
-/// The receiver of the secret that its file holds now.
 struct Renewable<R>(RwLock<Arc<R>>);
 
 impl<R> Renewable<R> {
@@ -31,11 +30,7 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
     }
 }
 
-/// A receiver of the secret in this file, and what takes up a changed one. What was seen under the
-/// old secret is forgotten with it: nothing signed with it is taken any more.
-///
-/// # Errors
-/// The file holds no secret that can be used; the text names the file.
+/// Forgets all deliveries under an old secret: nothing signed with it is accepted.
 pub(super) fn renewable<R: WebhookReceiver + 'static>(
     key: &str,
     path: PathBuf,

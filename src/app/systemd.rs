@@ -7,21 +7,17 @@ use sd_notify::{NotifyState, notify, watchdog_enabled};
 use tokio::time::interval;
 use tracing::warn;
 
-/// We listen, and what can be answered is answered.
-///
-/// Said once the first rounds over the backends have begun, not when they have ended: a backend
+/// Sent once the first rounds over the backends have begun, not when they have ended: a backend
 /// that is down must not keep the service from being started.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// We take no more connections.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Tells that we live, twice in the time after which we would be taken for dead. It is a task of
-/// the runtime that serves: a runtime that hangs tells nothing.
+/// Notifies twice per watchdog period from the serving runtime, so that a hang is noticed.
 pub(super) async fn keep_alive() {
     let Some(patience) = watchdog_enabled() else { return };
     let mut beat = interval(patience / 2);

@@ -14,23 +14,16 @@ use url::{Host, Url};
 use crate::commands::{Failure, print};
 use crate::config::{Sources, listening};
 
-/// Timeout of the request; the service responds within a millisecond.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Timeout for the body of a response with a known status.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 /// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
 const STATUS_END: usize = 12;
-/// Maximum size of an error response that is read, in bytes.
 const ANSWER_MAX: usize = 16 * 1024;
-/// Maximum length of a displayed reason, in characters.
 const REASON_MAX: usize = 500;
 
-/// Kind of health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// Checks that the process responds.
     Alive,
-    /// Checks that the service can serve extensions and is not shutting down.
     Ready,
 }
 
@@ -50,21 +43,18 @@ impl Probe {
     }
 }
 
-/// A response of the server at this address.
 pub(super) struct ProbeResult {
     /// Status, such as `200`; the first bytes if the response is not HTTP.
     pub(super) status: String,
     stream: TcpStream,
 }
 
-/// The part of an error body that is displayed.
 #[derive(Deserialize)]
 struct Reason {
     message: String,
 }
 
-/// Every failure has exit code 1, even an invalid configuration: container engines reserve other
-/// codes.
+/// Every failure has exit code 1: container engines reserve other codes.
 pub(super) fn run(
     question: Probe,
     url: Option<&str>,
@@ -107,7 +97,6 @@ async fn asked(url: &Url) -> Result<(), String> {
     }
 }
 
-/// Returns the health URL below a base URL.
 fn below(base: &str, question: Probe) -> Result<Url, String> {
     let url = base.parse().ok().filter(|url: &Url| url.scheme() == "http" && url.host().is_some());
     let mut url = url
@@ -117,8 +106,7 @@ fn below(base: &str, question: Probe) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Returns the health URL for a configured listener. A listener on all addresses is queried on this
-/// machine.
+/// A listener on all addresses is queried on this machine.
 pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String> {
     if port == 0 {
         // Only the running service knows which port the system chose.
@@ -134,7 +122,6 @@ pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String>
     url.parse().map_err(|error| format!("server.host: {error}"))
 }
 
-/// Sends a GET request for a URL and reads the status.
 pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = match url.host() {

@@ -11,7 +11,6 @@ use crate::config_reader::{Bounds, Section, parsed};
 use crate::models::addresses::{allowed_origin, listening_host, network_of};
 use crate::models::public_url::PublicUrl;
 
-/// Bounds of limits.
 const COUNT: Bounds = 1..=1_000_000;
 
 /// How the service listens and answers.

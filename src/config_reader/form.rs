@@ -30,8 +30,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// A value with the type that is meant: environment variables and flags are text. Their lists
-    /// are separated by commas.
+    /// Environment variables and flags are text; their lists are separated by commas.
     pub(super) fn typed(self, value: &Value, origin: &Origin) -> Value {
         let is_word = matches!(origin, Origin::Environment(_) | Origin::Flag(_));
         let Some(word) = value.as_str().filter(|_| is_word) else { return value.clone() };
@@ -47,10 +46,7 @@ impl Form {
         typed.unwrap_or_else(|| value.clone())
     }
 
-    /// The text of a value, or of each item of a list.
-    ///
-    /// # Errors
-    /// The value has another form; the text says which form is meant.
+    /// The error says which form is meant.
     pub(super) fn texts(self, value: &Value) -> Result<Vec<String>, String> {
         let wrong = match (self, value) {
             (Self::List, Value::Array(items)) if items.iter().all(Value::is_string) => {
@@ -77,7 +73,7 @@ impl Form {
         wrong.map_or_else(|| Ok(vec![text]), Err)
     }
 
-    /// What a value means, or what is wrong with it and with each of its items.
+    /// Collects the errors of all items.
     pub(super) fn parse<T>(self, value: &Value, parse: Parse<T>) -> Result<Vec<T>, Vec<String>> {
         let texts = self.texts(value).map_err(|what| vec![what])?;
         let (mut values, mut problems) = (Vec::new(), Vec::new());
@@ -100,7 +96,6 @@ impl Form {
         }
     }
 
-    /// The form as JSON Schema.
     pub(super) fn schema(self) -> Value {
         match self {
             Self::Text => json!({ "type": "string", "pattern": r"\S" }),
@@ -112,7 +107,7 @@ impl Form {
         }
     }
 
-    /// A value as TOML, with `***` for credentials. What JSON escapes, TOML reads.
+    /// As TOML, with `***` for credentials. What JSON escapes, TOML reads.
     pub(super) fn shown(self, value: &Value) -> String {
         match (self, value) {
             (Self::Pattern(_), Value::String(text)) => {

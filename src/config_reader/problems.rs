@@ -38,7 +38,7 @@ impl Problem {
         Self { origin: Some(origin.clone()), what: what.into() }
     }
 
-    /// Returns true for a file that cannot be read, and for a problem with this key.
+    /// Also true for a file that cannot be read.
     pub(super) fn concerns(&self, key: &str) -> bool {
         let rest = self.what.strip_prefix(key);
         matches!(self.origin, Some(Origin::File(_)))

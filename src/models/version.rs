@@ -30,8 +30,7 @@ pub struct Version {
 #[error("a version reads N.N[.N[.N]][-pre][+build]")]
 pub struct InvalidVersion;
 
-/// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
-/// The longer number is greater; numbers of equal length compare as text.
+/// Decimal digits of any length, without leading zeros: build counters outgrow 64 bits.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Number<'a> {
     length: usize,
@@ -63,8 +62,7 @@ impl Version {
         !self.pre.is_empty()
     }
 
-    /// Returns true if the version has at least three numbers, so that shorter tags can be its
-    /// alias.
+    /// Returns true if shorter tags can be its alias: it has at least three numbers.
     #[must_use]
     pub fn has_three_numbers(&self) -> bool {
         self.core().split('.').count() >= 3
@@ -96,8 +94,7 @@ impl Version {
         std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
     }
 
-    /// Converts to a `semver` version without build metadata and fourth number. `None` if one of
-    /// the first three numbers exceeds 64 bits.
+    /// Without build metadata and fourth number; `None` if a number exceeds 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
         let [major, minor, patch, _] = self.numbers().map(|number| number.digits.parse().ok());
@@ -105,15 +102,13 @@ impl Version {
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
 
-    /// Compares by the precedence of semantic versioning (2.0.0, §11), extended to four numbers:
-    /// build metadata is ignored, and `1.10` equals `1.10.0.0`.
+    /// Semantic versioning (2.0.0, §11) over four numbers: `1.10` equals `1.10.0.0`.
     #[must_use]
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
         self.numbers().cmp(&other.numbers()).then_with(|| self.pre.cmp(&other.pre))
     }
 
-    /// Order of releases: precedence, then build metadata. A version without build metadata is
-    /// lowest.
+    /// Order of releases: precedence, then build metadata; a version without it is lowest.
     #[must_use]
     pub fn cmp_release(&self, other: &Self) -> Ordering {
         self.cmp_precedence(other).then_with(|| self.build.cmp(&other.build))
@@ -147,7 +142,6 @@ impl FromStr for Version {
     }
 }
 
-/// Returns true for one or more decimal digits.
 pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -164,8 +158,7 @@ pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
     trimmed.collect::<Vec<_>>().join(".").into()
 }
 
-/// Parses identifiers after a mark (`-`, `+`). Refuses an empty text, which the `semver` parser
-/// accepts.
+/// Refuses an empty text, which the `semver` parser accepts.
 fn parse_identifiers<T, E>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, E>,

@@ -14,10 +14,8 @@ use crate::models::fault::ExtensionFault;
 
 /// Allocation granularity, in bytes.
 const STEP: usize = 16;
-/// Size of the two counters of an `Arc`, in bytes.
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// Fixed overhead of an extension in the catalog, in bytes: entries in the catalog, lists and owner
-/// table, and the search index of its name.
+/// Per extension, in bytes: catalog, lists, owner table, and the search index of its name.
 const BESIDE: usize = 768;
 /// Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;
@@ -66,7 +64,6 @@ impl About {
     }
 }
 
-/// Returns the size of the search index of an extension's latest release.
 fn searched(about: &About) -> usize {
     let keywords: usize = about.keywords.iter().map(|keyword| keyword.len()).sum();
     SEARCHED * (text(about.description.as_deref()) + keywords)
@@ -103,12 +100,11 @@ fn inside(release: &Release) -> usize {
         + notes
 }
 
-/// Returns true if the archive shares its allocation with an asset, as most archives do.
 fn is_asset(release: &Release, archive: &Arc<Artifact>) -> bool {
     release.assets.iter().any(|asset| ptr::eq(Arc::as_ptr(asset), Arc::as_ptr(archive)))
 }
 
-/// Returns the size of the text, and of its pre-release and build metadata, which are stored again.
+/// Text, pre-release and build metadata, which are stored again.
 fn version(version: &ReleaseVersion) -> usize {
     let text = version.as_str();
     let behind = text.find(['-', '+']).map_or(0, |at| text.len() - at);
@@ -129,12 +125,10 @@ fn text(text: Option<&str>) -> usize {
     text.map_or(0, |text| heap(text.len()))
 }
 
-/// Returns the size of an `Arc` allocation with `bytes` of content.
 const fn shared(bytes: usize) -> usize {
     heap(COUNTERS + bytes)
 }
 
-/// Returns the size of an allocation with `bytes` of content.
 const fn heap(bytes: usize) -> usize {
     bytes.next_multiple_of(STEP)
 }

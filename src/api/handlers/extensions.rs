@@ -143,8 +143,7 @@ pub async fn list_versions(
     understood(&api, ExtensionQuery { id, scope, facet: Facet::Versions }, &headers).await
 }
 
-/// Responds, and attaches the parsed request to the response, so that the fast path learns the
-/// target.
+/// Attaches the parsed request, from which the fast path learns the target.
 async fn understood(
     api: &ApiState,
     question: ExtensionQuery,

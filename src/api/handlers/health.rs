@@ -90,7 +90,6 @@ pub struct BackendHealth {
 }
 
 impl BackendHealth {
-    /// A kind of which no backend is configured.
     const fn of_none(kind: BackendKind) -> Self {
         Self {
             kind: kind.as_str(),
@@ -107,8 +106,7 @@ impl BackendHealth {
         }
     }
 
-    /// Adds one more backend of the kind: the sum is healthy if all are, and as old as the oldest.
-    /// Names stay with the backends: errors and faults are not repeated.
+    /// The sum is healthy if all are, and as old as the oldest. Errors and faults stay out.
     fn add(&mut self, other: &Self) {
         self.healthy = other.healthy && (self.healthy || !self.enabled);
         self.last_success = match (self.last_success.take(), &other.last_success) {

@@ -30,8 +30,7 @@ pub trait Validate: Clone + Send + Sync + 'static {
 pub struct Computed<V> {
     /// The value.
     pub value: V,
-    /// True if the backends reported everything. An incomplete value is returned but not cached:
-    /// the rest may arrive in a moment.
+    /// True if the backends reported everything. An incomplete value is returned but not cached.
     pub whole: bool,
     /// Backends whose part is missing.
     pub lacking: Vec<BackendId>,
@@ -46,8 +45,7 @@ pub fn generation(view: &View, id: &ExtensionId, scope: Scope) -> Generation {
     view.get(id, scope).cloned().map(Same)
 }
 
-/// A cache with its computations in flight; `G` separates those that began before a change from
-/// later ones.
+/// A cache with its computations in flight; `G` separates those before a change from later ones.
 pub struct ResponseCache<V, G> {
     memo: Arc<Memo<V>>,
     fills: SingleFlight<(String, G), Computed<V>>,
@@ -70,8 +68,7 @@ impl<V: Validate, G: Clone + Eq + Hash + Send + 'static> ResponseCache<V, G> {
         self.memo.look_up(key, |value| value.is_current(view))
     }
 
-    /// Computes a value that [`ResponseCache::get`] did not find, or joins a computation in flight, and
-    /// caches the result.
+    /// Computes a missing value, or joins a computation in flight, and caches the result.
     ///
     /// # Errors
     /// The failure of the computation, for each caller; the next caller tries again.

@@ -30,7 +30,6 @@ const TRIED_MAX: usize = 3;
 /// Maximum size of a response body, in bytes; only the head is used.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Returns the configuration with shorter timeouts and without retries.
 pub(super) fn impatient(config: &Config) -> Config {
     let mut config = config.clone();
     for backend in &mut config.backends {
@@ -45,7 +44,6 @@ pub(super) fn impatient(config: &Config) -> Config {
     config
 }
 
-/// Runs all checks of one backend.
 pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Vec<ReportLine> {
     let about = config.path.as_str();
     let mut entries = Vec::new();
@@ -78,8 +76,7 @@ pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Ve
     entries
 }
 
-/// Checks that listed extensions are readable: permission to list does not imply permission to
-/// read. Tries several extensions, since one may be defective by itself.
+/// Permission to list does not imply permission to read. One extension may be defective.
 async fn read_one(
     config: &BackendConfig,
     backend: &dyn Backend,
@@ -163,7 +160,6 @@ fn soon() -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(SOON).unwrap_or_default()
 }
 
-/// Compares the backend's clock with the local one.
 async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -> ReportLine {
     let about = config.path.as_str();
     let upstream =
@@ -236,7 +232,6 @@ fn listed(config: &BackendConfig, listing: &Listing) -> ReportLine {
     }
 }
 
-/// Returns advice about repositories that nearly match the naming scheme.
 fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = ReportLine> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
@@ -245,7 +240,6 @@ fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = ReportLine> 
     })
 }
 
-/// Describes a failed request, with a suggested fix.
 fn failure(config: &BackendConfig, step: &'static str, error: &Error) -> ReportLine {
     let (about, key) = (config.path.as_str(), config.token_key());
     let fix = match error.kind() {
