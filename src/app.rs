@@ -81,7 +81,7 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     ended(runtime, start(config, demo, &threads))
 }
 
-/// Leaves behind a thread that hangs in a read from a dead network mount; it ends with the process.
+/// Leaves behind a thread that hangs in a read from a dead network mount.
 fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     let done = runtime.block_on(work);
     runtime.shutdown_background();
@@ -190,7 +190,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     serve(listener, routers, limits, clients, threads, stop).await;
     let closing = async {
         sync.shutdown().await;
-        // What a hanging disk has not taken by then is fetched again some time.
+        // Archives that a hanging disk has not stored by then are fetched again later.
         let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
         if let Some(persister) = persister {
             // A failure is in the log, and no reason to end otherwise.

@@ -13,7 +13,7 @@ use crate::config_reader::problems::{Origin, Problems};
 use crate::config_reader::{Presence, Reader, Typed};
 use crate::models::backend_kind::BackendKind;
 
-/// Where a configuration is looked for when none is named.
+/// Default places of a configuration.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
 
 /// Set by systemd for `StateDirectory=`; separated by colons.
@@ -42,7 +42,7 @@ pub struct Config {
     pub downloads: DownloadsConfig,
     pub rate_limit: Option<RateLimitConfig>,
     pub auth: Option<AuthConfig>,
-    /// What is probably a mistake, and does not stop the start.
+    /// Probable mistakes that do not stop the start.
     pub warnings: Vec<String>,
 }
 

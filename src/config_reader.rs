@@ -1,5 +1,4 @@
-//! Reads a configuration in one pass over its sections. Code that reads a key names it, checks it,
-//! converts it and documents it; the example, the schema and `config show` come from the same pass.
+//! Reads a configuration in one pass, which also yields the example, the schema and `config show`.
 
 mod documents;
 pub mod form;
@@ -25,7 +24,7 @@ type Name = &'static str;
 /// The least and the largest number of a key.
 pub type Bounds = RangeInclusive<i64>;
 
-/// What was typed, what was read of it so far, and every problem.
+/// Typed values, the documentation of keys read so far, and every problem.
 #[derive(Debug, Default)]
 pub struct Reader {
     typed: Typed,
@@ -37,7 +36,7 @@ pub struct Reader {
     shown: Vec<String>,
 }
 
-/// What it means that a section is not there.
+/// Meaning of an absent section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// All its keys have their defaults.
@@ -84,7 +83,7 @@ impl Reader {
         Self { problems: std::mem::take(&mut typed.problems), typed, ..Self::default() }
     }
 
-    /// Reads a section, or each of its entries.
+    /// Reads a section or every entry.
     pub fn read<T>(
         &mut self,
         name: Name,
@@ -123,7 +122,7 @@ impl Reader {
         found
     }
 
-    /// Reports a problem with a key, given with its section or entry, at the place of its value.
+    /// Reports a problem at the place of the value; the key is given with its section or entry.
     pub fn report(&mut self, key: &str, what: &str) {
         let (path, name) = key.rsplit_once('.').unwrap_or_default();
         let table = self.typed.all().find(|(section, table)| table.path(section) == path);
@@ -136,7 +135,7 @@ impl Reader {
         self.problems.push(Problem { origin: None, what });
     }
 
-    /// Returns the value unless there is a problem with one of these keys, or any if `keys` is empty.
+    /// Returns the value unless there is a problem: with one of `keys`, or any if `keys` is empty.
     ///
     /// # Errors
     /// Every problem so far.
@@ -239,13 +238,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Where the keys are, as messages name it: `gitea`, or `gitea.internal` for an entry.
+    /// `gitea`, or `gitea.internal` for an entry, as in messages.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name of an entry; that of its kind for a table.
+    /// The name of an entry, or of the kind for a table.
     #[must_use]
     pub fn id(&self, kind: BackendKind) -> BackendId {
         let name = self.table.text("name").filter(|_| self.table.is_entry);
@@ -271,7 +270,7 @@ impl<'a> Section<'a> {
         self.problems.is_empty()
     }
 
-    /// Reports a problem with a key, at the place of its value or else of the section.
+    /// Reports a problem at the place of the value, or else at that of the section.
     pub fn report(&mut self, key: &str, what: &str) {
         let place = self.table.last(key).map_or(&self.table.place, |(_, place)| place);
         self.problems.push(Problem::at(place, format!("{}.{key}: {what}", self.path)));

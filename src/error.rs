@@ -1,5 +1,4 @@
-//! The error type below the API: a kind for decisions, a message for clients, and a cause for the
-//! log.
+//! The error type below the API: a kind for decisions, a client message, and a cause for the log.
 
 use std::error::Error as StdError;
 use std::fmt;

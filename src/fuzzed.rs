@@ -55,7 +55,6 @@ pub const TARGETS: [Target; 14] = [
 /// Runs the target of this name.
 ///
 /// # Panics
-///
 /// An invariant is violated, or no such target exists.
 pub fn run(name: &str, bytes: &[u8]) {
     match TARGETS.iter().find(|(known, _)| *known == name) {

@@ -1,7 +1,6 @@
 //! Trace context of a request: its ids are sent to backends and written to the log.
 //!
-//! Stored in a task-local, because backend clients do not know the request. Background work of the
-//! service has no trace context.
+//! Stored in a task-local: backend clients do not know the request. Background work has none.
 
 use std::sync::{Arc, OnceLock};
 

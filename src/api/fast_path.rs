@@ -1,6 +1,6 @@
-//! Fast path for cached responses. Router, extractors and middleware cost several times as much as
-//! the response itself. A target that was requested before is mapped directly to its cached
-//! response.
+//! Fast path: maps a known target directly to its cached response. Router, extractors and
+//! middleware
+//! cost several times as much as the response itself.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};

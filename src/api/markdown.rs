@@ -1,5 +1,4 @@
-//! Converts a publisher's Markdown to a safe page: no scripts, styles, forms or frames; links lead
-//! only to the web and carry `nofollow`.
+//! Converts Markdown to a safe page: no scripts, styles, forms or frames; `nofollow` web links.
 
 mod tags;
 mod work;

@@ -50,13 +50,11 @@ pub struct HttpRules {
 /// Runs requests through the middleware, outermost first:
 ///
 /// 1. admission, based on the head before any lookup;
-/// 2. request id, metrics, log line, and headers for browsers and caches, which errors and
-///    preflights need as well;
+/// 2. request id, metrics, log line, headers for browsers and caches, even on preflights;
 /// 3. error bodies, panics, compression of large responses;
 /// 4. CORS headers.
 ///
-/// These are plain function calls instead of layers: axum clones everything below a function layer
-/// for each request.
+/// Plain function calls, because axum clones everything below a function layer for each request.
 #[derive(Clone)]
 pub struct Middleware {
     around: Arc<MiddlewareState>,
@@ -201,7 +199,6 @@ impl MiddlewareState {
         admitted.await
     }
 
-    /// Returns a failure with its body and the CORS headers that pages need to read it.
     pub(super) fn failure(&self, failure: Response, asked: &ErrorFormat) -> Response {
         self.crossed(rendered(failure, asked.as_details), asked.origin.clone())
     }

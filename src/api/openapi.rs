@@ -1,5 +1,4 @@
-//! Parts of the OpenAPI contract common to several operations: shared responses, and the responses
-//! and headers added by middleware.
+//! Parts of the OpenAPI contract common to operations, such as the headers of middleware.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Panic handling: a panic before the response head is a 500, a panic within the body aborts the
-//! connection.
+//! Panics before the response head are a 500; panics within the body abort the connection.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -209,8 +209,7 @@ pub(super) fn bad_request(error: impl ToString) -> Problem {
     Problem::bad_request(error.to_string())
 }
 
-/// Parses a whole number. A number that overflows counts as the largest one, as it exceeds any
-/// list.
+/// A number that overflows counts as the largest one, as it exceeds any list.
 fn whole_number(text: &str) -> Option<usize> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))

@@ -34,7 +34,7 @@ const SHOWN_MAX: usize = 200;
 /// Creates the 404 response of a path without a route, with a suggestion if one is clear.
 #[must_use]
 pub fn nothing_at(path: &str, templates: &Templates) -> Problem {
-    // A trailing slash is a common mistake and has no route of its own.
+    // A trailing slash is a common mistake and has no separate route.
     let way = way_from(path.strip_suffix('/').unwrap_or(path), templates);
     Problem::new(StatusCode::NOT_FOUND, format!("No resource at this path; {way}"))
 }

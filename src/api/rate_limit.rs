@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::token_bucket::{Rate, TokenBucket};
 
-/// What is left of a client's share (draft-ietf-httpapi-ratelimit-headers-10).
+/// Remaining share of a client (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

@@ -1,5 +1,4 @@
-//! Cache of READMEs by version, with their texts in both forms. A cached README stays available
-//! while its backend is down.
+//! Cache of READMEs by version, in both forms; they stay available while a backend is down.
 
 mod texts;
 

@@ -1,4 +1,4 @@
-//! Who is let in, from the configuration.
+//! Builds admission control from the configuration.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Where archives are kept, as the configuration says.
+//! Opens the configured artifact store.
 
 use std::sync::Arc;
 

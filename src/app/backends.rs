@@ -1,4 +1,4 @@
-//! Every concrete backend, and the receivers of its webhooks, from the configuration.
+//! Builds every configured backend and its webhook receiver.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::oci::webhook::OciWebhooks;
 pub struct Finding {
     /// The key that it is about, with its section.
     pub key: String,
-    /// What is wrong, to stand behind the key.
+    /// The problem, as the end of a sentence that begins with the key.
     pub what: String,
 }
 

@@ -1,4 +1,4 @@
-//! How many files the process may have open: connections and downloads are files.
+//! Limit of open files: connections and downloads are files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;

@@ -1,4 +1,4 @@
-//! What the demo prints: where it listens, and what to ask it.
+//! Greeting of the demo: its address, and requests to try.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;

@@ -30,7 +30,7 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
     }
 }
 
-/// Forgets all deliveries under an old secret: nothing signed with it is accepted.
+/// A new secret drops the replay memory: nothing signed with the old one is accepted.
 pub(super) fn renewable<R: WebhookReceiver + 'static>(
     key: &str,
     path: PathBuf,

@@ -1,5 +1,4 @@
-//! Secrets that change while the service runs: their files are looked at again and again, and a
-//! changed one is used from then on.
+//! Reloads changed files of secrets while the service runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     opened.map(|(_, metadata)| metadata.permissions())
 }
 
-/// Warns if others can read the file: no more can be done where an orchestrator mounts it so.
+/// Only warns if others can read the file: orchestrators mount files with such permissions.
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
     let mode = readable(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -1,4 +1,4 @@
-//! Where what is known is kept over a restart, and which upstreams it is known of.
+//! State that survives a restart, and the upstreams that it belongs to.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;

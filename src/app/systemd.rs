@@ -1,6 +1,4 @@
-//! What a supervisor such as systemd is told: that we serve, that we live, that we stop.
-//!
-//! Without `NOTIFY_SOCKET` in the environment nobody is told, and nothing is said of it.
+//! Notifies a supervisor such as systemd of start, life and stop, if `NOTIFY_SOCKET` is set.
 
 use crate::app::LOG_TARGET;
 use sd_notify::{NotifyState, notify, watchdog_enabled};

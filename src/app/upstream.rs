@@ -1,4 +1,4 @@
-//! What calls to upstreams count into.
+//! Metrics of calls to upstreams.
 
 use crate::backend::contact::BreakerState;
 use crate::gitea;
@@ -13,7 +13,7 @@ use crate::oci;
 pub(super) struct CallCounters(Metrics);
 
 impl CallCounters {
-    /// Starts every series of these backends at 0.
+    /// Starts every series at 0.
     pub(super) fn new(metrics: Metrics, backends: &[BackendId]) -> Self {
         for backend in backends {
             let operations: &[&str] = match backend.kind() {

@@ -1,5 +1,4 @@
-//! The `healthcheck` command: queries the running service in one request without an HTTP client
-//! library, so that a container can run it every few seconds.
+//! The `healthcheck` command: a single request, without an HTTP client library to load.
 
 use std::io;
 use std::net::IpAddr;
@@ -76,7 +75,6 @@ pub(super) fn run(
     }
 }
 
-/// Sends the request. The error is the reason for display.
 async fn asked(url: &Url) -> Result<(), String> {
     let answer = timeout(PATIENCE, ask(url)).await;
     let answer = match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -142,8 +140,7 @@ pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
 }
 
 impl ProbeResult {
-    /// Returns the message of an error response; `None` if the body is of another form or does not
-    /// arrive.
+    /// `None` if the body is of another form or does not arrive.
     async fn reason(mut self) -> Option<String> {
         let mut bytes = Vec::new();
         let reading = async {

@@ -1,5 +1,4 @@
-//! The `config init` command: writes an initial configuration and prints the command that serves
-//! it.
+//! The `config init` command: writes a first configuration and prints the command that serves it.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};

@@ -19,17 +19,17 @@ use crate::oci::settings::OciSettings;
 pub struct BackendConfig {
     /// Name, unique over all kinds.
     pub id: BackendId,
-    /// Where its keys are: `gitea`, or `gitea.internal` for an entry. Keys in messages begin with it.
+    /// `gitea`, or `gitea.internal` for an entry. Keys in messages begin with it.
     pub path: String,
-    /// What is read there, without secrets.
+    /// Settings without secrets.
     pub settings: BackendSettings,
     /// File with the credentials.
     pub token_path: Option<PathBuf>,
     /// File with the webhook secret.
     pub webhook_secret_path: Option<PathBuf>,
-    /// Identifies the upstream in the state on disk, by the text of its keys.
+    /// Identifies the upstream in the state on disk, by the texts of keys.
     pub fingerprint: String,
-    /// Whether every value is as configured: an example stands in for one that is wrong.
+    /// True if every value is as configured: an example stands in for one that is wrong.
     pub is_sound: bool,
 }
 

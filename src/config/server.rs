@@ -1,4 +1,4 @@
-//! How the service listens, and whom it serves: `[server]`, `[rate_limit]`, `[auth]`.
+//! Listener, limits and clients: `[server]`, `[rate_limit]`, `[auth]`.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::models::public_url::PublicUrl;
 
 const COUNT: Bounds = 1..=1_000_000;
 
-/// How the service listens and answers.
+/// Listener, limits and answers.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each key is documented where it is read")]
 pub struct ServerConfig {

@@ -1,4 +1,4 @@
-//! What a key accepts, before its text is converted to what it means.
+//! Forms of values, checked before a text is parsed.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
 /// Pattern of an address on the web.
 pub const WEB: &str = r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)";
 
-/// What a text means, or what is wrong with it.
+/// Returns the meaning of a text, or the problem.
 pub type Parse<T> = fn(&str) -> Result<T, String>;
 
 /// The form of a value.
@@ -19,7 +19,7 @@ pub enum Form {
     Text,
     /// Text of this pattern. Credentials that an address holds by mistake are not shown.
     Pattern(&'static str),
-    /// One of these words.
+    /// A word in this list.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
     Flag,

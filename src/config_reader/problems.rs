@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, each problem with its place and the nearest valid name.
+//! Problems of a configuration, each with its place and the nearest valid name.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value was typed. The order is that in which problems are listed.
+/// Place of a value, in the order in which problems are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A file as a whole.

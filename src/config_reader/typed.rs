@@ -1,4 +1,4 @@
-//! What was typed: tables of values from a file, the environment and flags, each with its place.
+//! Typed values: tables from a file, the environment and flags, each value with its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;

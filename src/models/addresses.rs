@@ -10,7 +10,7 @@ use url::{Host, Url};
 /// # Errors
 /// The text is no origin; the message describes one.
 pub fn origin_of(text: &str) -> Result<String, String> {
-    // What browsers send for files and sandboxed pages.
+    // Browsers send it for files and sandboxed pages.
     if text == "null" {
         return Ok(text.to_owned());
     }

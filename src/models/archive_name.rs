@@ -1,5 +1,4 @@
-//! Classifies archives by file name: the extension itself, a build for one platform, or other
-//! content.
+//! Classifies archives by file name: the extension, a build for one platform, or other content.
 
 /// Rank of an archive name: the higher, the less likely it is the archive of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

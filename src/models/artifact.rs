@@ -1,4 +1,4 @@
-//! Files of a release, and the choice of its archive.
+//! Files of a release, and the choice between them.
 
 use std::fmt;
 use std::sync::Arc;

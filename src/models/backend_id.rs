@@ -5,7 +5,7 @@ use std::str::{self, FromStr};
 
 use crate::models::backend_kind::BackendKind;
 
-/// Longest name of a backend, in characters (all of them ASCII).
+/// Maximum length, in characters (all ASCII).
 const NAME_MAX: usize = 32;
 
 /// The name of a backend: `[a-z][a-z0-9-]{0,31}`.
@@ -80,11 +80,11 @@ pub struct BackendId {
 }
 
 impl BackendId {
-    /// The Gitea backend that has no name of its own.
+    /// The Gitea backend without a name.
     pub const GITEA: Self = Self::of_kind(BackendKind::Gitea);
-    /// The OCI backend that has no name of its own.
+    /// The OCI backend without a name.
     pub const OCI: Self = Self::of_kind(BackendKind::Oci);
-    /// The local backend that has no name of its own.
+    /// The local backend without a name.
     pub const LOCAL: Self = Self::of_kind(BackendKind::Local);
 
     /// A backend of this name and kind.

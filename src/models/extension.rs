@@ -92,7 +92,7 @@ pub struct Release {
     pub tag: Tag,
     /// Version as clients see it.
     pub version: ReleaseVersion,
-    /// True if the publisher marks the release as a pre-release, independent of its tag.
+    /// True if the publisher marks a pre-release, whatever the tag.
     pub marked_prerelease: bool,
     /// Publication time; `None` if the backend does not report one.
     pub published_at: Option<Timestamp>,
@@ -177,7 +177,7 @@ impl Release {
         learned
     }
 
-    /// Sets missing digests of its files. Returns true if a digest was added.
+    /// Sets missing digests of files. Returns true if a digest was added.
     pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
         let archive = match &mut self.artifact {
             ArtifactChoice::Chosen(archive) => Some(archive),
@@ -385,7 +385,7 @@ impl Extension {
         Some(ExtensionFault::of_repository(reason))
     }
 
-    /// Highest stable version, else highest pre-release, else newest unversioned tag. Decided here.
+    /// The highest stable version, else the highest pre-release, else the newest unversioned tag.
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Release>> {
         self.listed

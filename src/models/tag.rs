@@ -61,7 +61,7 @@ impl Tag {
     #[must_use]
     pub fn may_float(&self) -> bool {
         let bare = without_v(&self.0);
-        // A third number makes it a full version, which is a release of its own and never an alias.
+        // A third number makes it a full version, which is a separate release and never an alias.
         bare.split('.').count() <= 2 && bare.split('.').all(is_number)
     }
 

@@ -1,8 +1,7 @@
 //! Versions: the grammar and the total order of releases.
 //!
-//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, numbers of any size), semantic
-//! versioning 2.0.0 after them: the `semver` crate parses and compares pre-releases and build
-//! metadata.
+//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, any size), semantic versioning 2.0.0 by
+//! the `semver` crate after them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,10 +12,9 @@ use semver::{BuildMetadata, Prerelease};
 
 /// A version `N.N[.N[.N]][-pre][+build]`, displayed exactly as written.
 ///
-/// Equality compares the text (`1.10` is not `1.10.0`, nor `1.2` `1.02`); see
-/// [`Version::cmp_precedence`] and [`Version::cmp_release`] for the order. Numbers are parsed from
-/// the text for each comparison: a catalog holds more versions than it compares, so parsed numbers
-/// would waste memory.
+/// Equality compares the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
+/// [`Version::cmp_release`] for the order. Numbers are parsed for each comparison, because stored
+/// ones would waste memory in a catalog.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,

@@ -1,7 +1,6 @@
 //! Estimated memory use of extensions, computed without help from the allocator.
 //!
-//! `scripts/bench scale` compares the estimate with the memory of a running process: the estimate
-//! of the whole catalog must be within a factor of 1.5.
+//! `scripts/bench scale` requires a factor within 1.5 between the estimate and a running process.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -15,7 +14,7 @@ use crate::models::fault::ExtensionFault;
 /// Allocation granularity, in bytes.
 const STEP: usize = 16;
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// Per extension, in bytes: catalog, lists, owner table, and the search index of its name.
+/// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
 const BESIDE: usize = 768;
 /// Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;

@@ -1,5 +1,4 @@
-//! Cost limits for tags in raw HTML: a parser compares each attribute of a tag with all earlier
-//! ones, so the work grows with the square of their number.
+//! Cost limits for tags in raw HTML: parsing a tag is quadratic in the number of attributes.
 
 const ATTRIBUTES_MAX: usize = 50;
 /// Maximum length of one tag with its attributes, in bytes.
@@ -33,7 +32,6 @@ enum TagPosition {
     Bare,
 }
 
-/// Returns true if the text after a `<` is not a tag, or a tag within the limits.
 fn is_cheap(rest: &[u8]) -> bool {
     let name = rest.strip_prefix(b"/").unwrap_or(rest);
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {

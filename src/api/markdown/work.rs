@@ -16,7 +16,6 @@ pub(super) struct Work {
     run: Run,
 }
 
-/// Text between two blocks.
 #[derive(Default)]
 struct Run {
     bytes: usize,

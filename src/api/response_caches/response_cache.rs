@@ -1,5 +1,4 @@
-//! A cache with single flight: concurrent misses of a key share one computation in a separate task,
-//! which continues when the callers leave.
+//! Cache with single flight: concurrent misses share one computation, in a task that outlives them.
 
 use std::hash::Hash;
 use std::sync::Arc;

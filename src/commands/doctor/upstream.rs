@@ -1,5 +1,4 @@
-//! Checks of one backend, in order: DNS name, address, certificate, clock, credentials, content. A
-//! failed check ends the checks of the backend.
+//! Checks of one backend, in order from DNS to content. The first failed check ends them.
 
 use std::sync::Arc;
 use std::time::Duration;
