@@ -42,8 +42,8 @@ fn packaged_commit() -> Option<String> {
     rest.split('"').nth(1).map(ToOwned::to_owned)
 }
 
-/// Source unpacked inside another repository must not report the commit of that one.
 fn asks_git() -> bool {
+    // Source unpacked inside another repository must not report the commit of that one.
     let ours = || {
         let top = ask_git(&["rev-parse", "--show-toplevel"])?;
         Some(Path::new(&top).canonicalize().ok()? == Path::new(".").canonicalize().ok()?)

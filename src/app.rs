@@ -55,11 +55,11 @@ use crate::server::{Limits, Routers, Stop, serve};
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
-/// Log filters name this target (docs/operations.md), so it outlives the former module name.
+// Log filters name this target (docs/operations.md), so it outlives the former module name.
 pub(crate) const LOG_TARGET: &str = "extension_registry::service";
 /// Maximum wait at the end for complete archives to reach the disk.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
+// Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the service until a signal stops it.
@@ -81,8 +81,8 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     ended(runtime, start(config, demo, &threads))
 }
 
-/// Leaves behind a thread that hangs in a read from a dead network mount.
 fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    // Leaves behind a thread that hangs in a read from a dead network mount.
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
@@ -202,7 +202,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     Ok(())
 }
 
-/// Opened before anything is served, because the state of the last run answers at once.
+/// Called before anything is served, because the state of the last run answers at once.
 async fn open_state(
     config: &Config,
     catalog: &Arc<Catalog>,
@@ -235,7 +235,6 @@ async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     })
 }
 
-/// Listens on the first address of a name that can be listened on.
 async fn listen(name: (&str, u16)) -> io::Result<TcpListener> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host(name).await? {

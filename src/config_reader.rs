@@ -47,7 +47,6 @@ pub enum Presence {
     Entries,
 }
 
-/// Meaning of an absent key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Required,
@@ -202,7 +201,6 @@ impl Reader {
         format!("{path}{dot}{key}: unknown key{near}")
     }
 
-    /// Explains why a variable sets no key, although its section may have entries.
     fn unmatched(&self, section: &str, rest: &str) -> String {
         let names = self.typed.tables(section).iter().filter_map(Table::variable);
         let names: Vec<String> = names.collect();
@@ -348,7 +346,7 @@ pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 }
 
 impl<T> Key<'_, '_, T> {
-    /// The value of a key without which its section means nothing. `doc` is a sentence for operators.
+    /// The value of a required key of the section. `doc` is a sentence for operators.
     pub fn required(self, example: impl Into<Value>, doc: &str) -> Option<T> {
         self.read(Need::Required, example.into(), doc)?.pop()
     }
@@ -368,8 +366,8 @@ impl<T> Key<'_, '_, T> {
         self.read(Need::Default, default.into_iter().collect(), doc)
     }
 
-    /// The example stands in for a wrong or missing value, so that the rest is checked too.
     fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
+        // The example stands in for a wrong or missing value, so that the rest is checked too.
         let Self { keys, name, form, parse } = self;
         let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);
         let mut found = None;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use extension_registry::cli::Args;
 use extension_registry::commands::run;
 
-/// Responses are dozens of small allocations on one thread; see `docs/adr/0011-mimalloc.md`.
+// Responses are dozens of small allocations on one thread; see `docs/adr/0011-mimalloc.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub const TRACEPARENT: &str = "traceparent";
 /// Header with data of tracing systems (W3C Trace Context).
 pub const TRACESTATE: &str = "tracestate";
-/// In characters and members. The standard asks for at least 512 characters, and 32 members.
+// In characters and members. The standard asks for at least 512 characters, and 32 members.
 const STATE_MAX: usize = 512;
 const STATE_MEMBERS_MAX: usize = 32;
 
@@ -25,7 +25,7 @@ struct Ids {
     given: Option<(String, String)>,
     /// Data of other tracing systems for that trace; this service adds no entries.
     state: Option<String>,
-    /// `traceparent` sent to backends. Created on first use: most requests need no backend.
+    // `traceparent` sent to backends. Created on first use: most requests need no backend.
     told: OnceLock<String>,
 }
 
@@ -113,8 +113,8 @@ fn is_hex(part: &str, length: usize) -> bool {
     part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// An invalid member invalidates the whole list, as the standard requires.
 fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
+    // An invalid member invalidates the whole list, as the standard requires.
     let members = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut state = String::new();
     for member in members.filter(|member| !member.is_empty()).take(STATE_MEMBERS_MAX) {

@@ -26,9 +26,9 @@ use crate::token_bucket::Rate;
 
 /// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
-/// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
+// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
-/// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
+// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
 const WATCHED: &str = "/api/v1/metrics";
 const ROOM: usize = 5000;
 const GUESSES: Rate =
@@ -137,7 +137,6 @@ impl Admission {
         response
     }
 
-    /// Holds the permit only if the response may wait: it is large, or one of many on a connection.
     pub(super) fn admit_at_once(
         &self,
         metrics: &Metrics,
@@ -146,6 +145,7 @@ impl Admission {
         answer: impl FnOnce() -> Response,
         dressed: impl FnOnce(Response) -> Response,
     ) -> Response {
+        // The permit is held only if the response may wait: large, or one of many on a connection.
         let Inside { client, place, .. } = inside.unwrap_or_default();
         let response = named(client, answer());
         let mut response = match place.filter(|_| many || is_large(&response)) {
@@ -184,8 +184,8 @@ impl Admission {
         Admitted { verdict, inside }
     }
 
-    /// The token check is rate limited, so that health is no way around the limit on guesses.
     fn watching(&self, request: &Request, address: IpAddr) -> Inside {
+        // The token check is rate limited, so that health is no way around the limit on guesses.
         let stranger = self.auth.as_ref().map(|_| Unauthenticated);
         let unknown = Inside { stranger, ..Inside::default() };
         if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {

@@ -49,8 +49,8 @@ impl TrustedProxies {
         }
     }
 
-    /// An entry that is not an address ends the walk: earlier entries may be forged.
     fn last_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
+        // An entry that is not an address ends the walk: earlier entries may be forged.
         let mut nearest = peer;
         for hop in hops.iter().rev() {
             let Some(address) = *hop else { break };

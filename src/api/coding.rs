@@ -85,7 +85,6 @@ fn brotli_of(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
     Ok(encoded)
 }
 
-/// Parses a range of `Accept-Encoding` and its weight, 0 to 1.
 fn weighed(range: &str) -> (&str, f32) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

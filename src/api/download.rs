@@ -211,8 +211,8 @@ impl RequestedFile {
         response
     }
 
-    /// Reports wrong bytes to `/health`. An unavailable backend is reported there already.
     fn report(&self, catalog: &Catalog, error: &Error) {
+        // An unavailable backend is reported to `/health` already.
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
             let fault = Fault {

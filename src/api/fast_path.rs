@@ -1,6 +1,5 @@
-//! Fast path: maps a known target directly to its cached response. Router, extractors and
-//! middleware
-//! cost several times as much as the response itself.
+//! Fast path: maps a known target to its cached response. Router, extractors and middleware cost
+//! several times as much as the response itself.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +31,7 @@ use crate::api::target::without_slash;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::metrics::GoodAnswers;
 
-/// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
+// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
 const TARGET_MAX: usize = 256;
 const TARGETS: Bounds = Bounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the known targets, in bytes.

@@ -30,8 +30,8 @@ fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::bad_request(format!("The header Host {why}")).closing())
 }
 
-/// An empty host is valid for targets without one.
 fn is_authority(host: &HeaderValue) -> bool {
+    // An empty host is valid for targets without one.
     if host.is_empty() {
         return true;
     }

@@ -31,8 +31,8 @@ pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> R
         .layer(layers)
 }
 
-/// Archives are compressed already; metrics are not worth it.
 fn is_text(headers: &HeaderMap) -> bool {
+    // Archives are compressed already; metrics are not worth it.
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let texts = ["application/json", "text/html", "text/markdown"];
     content_type.is_some_and(|kind| texts.iter().any(|text| kind.starts_with(text)))

@@ -33,8 +33,8 @@ impl Validate for Arc<ListCache> {
         self.revision == view.revision
     }
 
-    /// Zero: the number of lists is bounded, four types for each of four sources.
     fn weight(&self) -> usize {
+        // Zero: the number of lists is bounded, four types for each of four sources.
         0
     }
 }

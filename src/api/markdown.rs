@@ -11,7 +11,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::api::markdown::work::Work;
 
-/// Deeper nesting loses its markup: the rendering time of browsers is quadratic in the depth.
+// Deeper nesting loses its markup: the rendering time of browsers is quadratic in the depth.
 const DEPTH_MAX: usize = 50;
 /// Maximum number of tags in all raw HTML of a page; later HTML is dropped.
 const TAGS_MAX: usize = 2_000;

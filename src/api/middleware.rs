@@ -241,14 +241,14 @@ impl MiddlewareState {
     }
 }
 
-/// A page that needs more sets its own policy.
 fn security_headers(headers: &mut HeaderMap) {
+    // A page that needs more sets its own policy.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
 }
 
-/// Merges several `Vary` lines into one: some caches read only the first.
 fn vary_once(headers: &mut HeaderMap) {
+    // Some caches read only the first of several lines.
     if headers.get_all(VARY).iter().nth(1).is_none() {
         return;
     }

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::api::answers::Uncoded;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
+// Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
 const ROWS_AT_ONCE: usize = 100;
 
 fn half_of_the_cores() -> Arc<Semaphore> {

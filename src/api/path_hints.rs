@@ -28,7 +28,6 @@ const SYNONYMS: [(&str, &str); 13] = [
 ];
 /// Prefixes that clients use instead of [`BASE`], the longest first.
 const PREFIXES: [&str; 4] = [BASE, "/api", "/v1", ""];
-/// Maximum length of a path repeated in a response, in bytes.
 const SHOWN_MAX: usize = 200;
 
 /// Creates the 404 response of a path without a route, with a suggestion if one is clear.
@@ -65,8 +64,8 @@ fn list_of(rest: &str) -> Option<String> {
     Some(format!("{BASE}/extensions?type={kind}"))
 }
 
-/// Returns the template if the path contains special characters, which are not repeated.
 fn routed(path: String, templates: &Templates) -> Option<String> {
+    // Special characters of a path are not repeated in the response.
     let template = templates.of(&path);
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
     match template {

@@ -15,7 +15,7 @@ use crate::token_bucket::{Rate, TokenBucket};
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// About 100 bytes each. The oldest is dropped: forged addresses displace only idle clients.
+// About 100 bytes each. The least recently used is dropped: forged addresses displace idle ones.
 const CLIENTS_MAX: usize = 100_000;
 
 /// Key of a bucket.

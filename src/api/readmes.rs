@@ -29,7 +29,7 @@ use crate::models::readme::Readme;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Without text and release, which may outlive the catalog's copy, in bytes.
+// Without text and release, which may outlive the catalog's copy, in bytes.
 const NAMED_BYTES: usize = 1024;
 
 /// Cache of READMEs. Versions with the same README share the text and the rendered page.
@@ -55,7 +55,6 @@ pub struct ReadmeQuery {
 struct NamedRelease {
     wanted: ReadmeQuery,
     release: Arc<Release>,
-    /// The backend's message if the release has no README.
     readme: std::result::Result<TextIdentity, String>,
 }
 

@@ -10,7 +10,7 @@ use crate::api::coding::Coding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
 
-/// Compressed directly on the connection's thread: a fraction of a millisecond.
+// Compressed directly on the connection's thread: a fraction of a millisecond.
 const AT_ONCE: usize = 16 * 1024;
 
 /// A response body, cheap to clone.

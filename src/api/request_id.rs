@@ -33,8 +33,8 @@ pub fn trace(id: &HeaderValue, headers: &HeaderMap) -> Trace {
     Trace::new(id.to_str().unwrap_or("-"), parent, state)
 }
 
-/// A random prefix per process and a counter: random bytes would need a system call each.
 fn made_id() -> HeaderValue {
+    // A random prefix per process and a counter: random bytes would need a system call each.
     static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
     static MADE: AtomicU64 = AtomicU64::new(0);
     let (process, first) = *PROCESS;

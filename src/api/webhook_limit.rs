@@ -28,7 +28,6 @@ pub struct WebhookLimit(HashMap<BackendId, BackendLimit>);
 #[derive(Debug)]
 struct BackendLimit {
     places: Arc<Semaphore>,
-    /// Permits of each address that holds or awaits one.
     shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 

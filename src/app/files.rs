@@ -7,7 +7,7 @@ use crate::app::LOG_TARGET;
 use crate::config::ServerConfig;
 use crate::server::SPARE;
 
-/// Files beside connections and downloads: the program, its log, its state, connections to backends.
+/// Other open files: the program, its log, its state, and connections to backends.
 const OTHERS: usize = 256;
 
 /// Raises the soft limit to the hard one, and warns if that is too few files.

@@ -30,12 +30,12 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
     }
 }
 
-/// A new secret drops the replay memory: nothing signed with the old one is accepted.
 pub(super) fn renewable<R: WebhookReceiver + 'static>(
     key: &str,
     path: PathBuf,
     receiver: impl Fn(&SecretString) -> Result<R, Error> + Send + Sync + 'static,
 ) -> Result<(Arc<dyn WebhookReceiver>, Renew), String> {
+    // A new secret drops the replay memory: nothing signed with the old one is accepted.
     let secret = secrets::read(key, &path).map_err(|error| error.to_string())?;
     let first = receiver(&secret).map_err(|error| error.report())?;
     let renewable = Arc::new(Renewable(RwLock::new(Arc::new(first))));

@@ -13,12 +13,11 @@ use crate::files;
 use crate::files::lane::Lane;
 use crate::metrics::process::ProcessMetrics;
 
-/// Contents are compared: an orchestrator swaps directories behind a link, without file events.
+// Contents are compared: an orchestrator swaps directories behind a link, without file events.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// A look that takes longer is repeated after the next pause.
+// A look that takes longer is repeated after the next pause.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The error says why the content cannot be used.
 pub(super) type Renew = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 pub(super) struct Rotated {
@@ -27,7 +26,6 @@ pub(super) struct Rotated {
     pub(super) renew: Renew,
 }
 
-/// Runs until dropped.
 pub(super) async fn watch(rotated: Vec<Rotated>, counted: ProcessMetrics) {
     rotated.iter().for_each(|file| counted.prepare_reloads(&file.key));
     let lane = Lane::new(1, PATIENCE);

@@ -1,4 +1,4 @@
-//! Files that hold secrets: read with care for who else can read them, and named when they cannot be.
+//! Files of secrets: their permissions are checked, and errors name them.
 
 use std::fs;
 use std::io;
@@ -28,8 +28,8 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     opened.map(|(_, metadata)| metadata.permissions())
 }
 
-/// Only warns if others can read the file: orchestrators mount files with such permissions.
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
+    // Only warns if others can read the file: orchestrators mount files with such permissions.
     let mode = readable(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         warn!(target: LOG_TARGET, path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");

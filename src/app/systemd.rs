@@ -5,9 +5,9 @@ use sd_notify::{NotifyState, notify, watchdog_enabled};
 use tokio::time::interval;
 use tracing::warn;
 
-/// Sent once the first rounds over the backends have begun, not when they have ended: a backend
-/// that is down must not keep the service from being started.
 pub(super) fn ready() {
+    // Sent once the first rounds over the backends have begun, not when they have ended: a backend
+    // that is down must not keep the service from being started.
     tell(&[NotifyState::Ready]);
 }
 
@@ -15,8 +15,8 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Notifies twice per watchdog period from the serving runtime, so that a hang is noticed.
 pub(super) async fn keep_alive() {
+    // Notifies twice per watchdog period from the serving runtime, so that a hang is noticed.
     let Some(patience) = watchdog_enabled() else { return };
     let mut beat = interval(patience / 2);
     loop {

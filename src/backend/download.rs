@@ -137,7 +137,6 @@ struct Check {
     hasher: DigestHasher,
     judge: Box<dyn FnOnce(Digest) -> Result<()> + Send>,
     missing: u64,
-    /// The piece that completes the artifact.
     held: Bytes,
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Sources, listening};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
+// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
 const STATUS_END: usize = 12;
 const ANSWER_MAX: usize = 16 * 1024;
 const REASON_MAX: usize = 500;
@@ -53,12 +53,12 @@ struct Reason {
     message: String,
 }
 
-/// Every failure has exit code 1: container engines reserve other codes.
 pub(super) fn run(
     question: Probe,
     url: Option<&str>,
     sources: &Sources<'_>,
 ) -> Result<(), Failure> {
+    // Every failure has exit code 1: container engines reserve other codes.
     let url = match url {
         Some(url) => below(url, question),
         None => listening(sources).map_err(|problems| problems.to_string()).and_then(|place| {
@@ -104,8 +104,8 @@ fn below(base: &str, question: Probe) -> Result<Url, String> {
     Ok(url)
 }
 
-/// A listener on all addresses is queried on this machine.
 pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String> {
+    // A listener on all addresses is queried on this machine.
     if port == 0 {
         // Only the running service knows which port the system chose.
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());

@@ -30,8 +30,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// Environment variables and flags are text; their lists are separated by commas.
     pub(super) fn typed(self, value: &Value, origin: &Origin) -> Value {
+        // Environment variables and flags are text; their lists are separated by commas.
         let is_word = matches!(origin, Origin::Environment(_) | Origin::Flag(_));
         let Some(word) = value.as_str().filter(|_| is_word) else { return value.clone() };
         let typed = match self {
@@ -73,7 +73,6 @@ impl Form {
         wrong.map_or_else(|| Ok(vec![text]), Err)
     }
 
-    /// Collects the errors of all items.
     pub(super) fn parse<T>(self, value: &Value, parse: Parse<T>) -> Result<Vec<T>, Vec<String>> {
         let texts = self.texts(value).map_err(|what| vec![what])?;
         let (mut values, mut problems) = (Vec::new(), Vec::new());
@@ -107,8 +106,8 @@ impl Form {
         }
     }
 
-    /// As TOML, with `***` for credentials. What JSON escapes, TOML reads.
     pub(super) fn shown(self, value: &Value) -> String {
+        // As TOML, with `***` for credentials. What JSON escapes, TOML reads.
         match (self, value) {
             (Self::Pattern(_), Value::String(text)) => {
                 Value::from(without_credentials(text)).to_string()

@@ -38,8 +38,8 @@ impl Problem {
         Self { origin: Some(origin.clone()), what: what.into() }
     }
 
-    /// Also true for a file that cannot be read.
     pub(super) fn concerns(&self, key: &str) -> bool {
+        // Also true for a file that cannot be read.
         let rest = self.what.strip_prefix(key);
         matches!(self.origin, Some(Origin::File(_)))
             || rest.is_some_and(|rest| rest.starts_with(':'))

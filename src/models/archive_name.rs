@@ -110,8 +110,8 @@ fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Accepts a `v` before the first word.
 fn after<'a>(words: &'a [Token], name: &[Token]) -> Option<&'a [Token]> {
+    // Accepts a `v` before the first word.
     let (begin, rest) = words.split_at_checked(name.len()).filter(|_| !name.is_empty())?;
     let same = begin.iter().zip(name).enumerate().all(|(at, (word, wanted))| {
         word.text == wanted.text

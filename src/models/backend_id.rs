@@ -11,7 +11,7 @@ const NAME_MAX: usize = 32;
 /// The name of a backend: `[a-z][a-z0-9-]{0,31}`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendName {
-    /// Padded with zeros, so that names compare as texts. Inline: names are copied like numbers.
+    // Padded with zeros, so that names compare as texts. Inline: names are copied like numbers.
     bytes: [u8; NAME_MAX],
     length: u8,
 }

@@ -419,8 +419,8 @@ impl Extension {
         }
     }
 
-    /// Listed releases take precedence.
     fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
+        // Listed releases take precedence.
         let is_listed = self.listed.iter().any(|release| release.is_but_for_v(wanted));
         let among = if is_listed { &self.listed } else { &self.shadowed };
         let mut found = among.iter().filter(|release| release.is_but_for_v(wanted));

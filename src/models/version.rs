@@ -18,7 +18,7 @@ use semver::{BuildMetadata, Prerelease};
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
-    /// Pre-release without leading zeros in its numbers, which semantic versioning does not allow.
+    // Pre-release without leading zeros in its numbers, which semantic versioning does not allow.
     pre: Prerelease,
     build: BuildMetadata,
 }
@@ -74,9 +74,9 @@ impl Version {
         wanted.all(|number| number.is_some() && number == own.next())
     }
 
-    /// Compares its fourth number with `number`; text that is not a number counts as 0.
     #[must_use]
     pub(super) fn cmp_fourth(&self, number: &str) -> Ordering {
+        // Text that is not a number counts as 0.
         let [_, _, _, fourth] = self.numbers();
         fourth.cmp(&Number::of(number).unwrap_or(Number::ZERO))
     }
@@ -156,11 +156,11 @@ pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
     trimmed.collect::<Vec<_>>().join(".").into()
 }
 
-/// Refuses an empty text, which the `semver` parser accepts.
 fn parse_identifiers<T, E>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<T, InvalidVersion> {
+    // Refuses an empty text, which the `semver` parser accepts.
     if text.is_empty() { Err(InvalidVersion) } else { parse(text).map_err(|_| InvalidVersion) }
 }
 

@@ -1,6 +1,6 @@
 //! Estimated memory use of extensions, computed without help from the allocator.
 //!
-//! `scripts/bench scale` requires a factor within 1.5 between the estimate and a running process.
+//! `scripts/bench scale` holds the estimate to a factor of 1.5 of the memory of a process.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -11,7 +11,6 @@ use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release, ReleaseVersion};
 use crate::models::fault::ExtensionFault;
 
-/// Allocation granularity, in bytes.
 const STEP: usize = 16;
 const COUNTERS: usize = 2 * size_of::<usize>();
 /// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
@@ -103,8 +102,8 @@ fn is_asset(release: &Release, archive: &Arc<Artifact>) -> bool {
     release.assets.iter().any(|asset| ptr::eq(Arc::as_ptr(asset), Arc::as_ptr(archive)))
 }
 
-/// Text, pre-release and build metadata, which are stored again.
 fn version(version: &ReleaseVersion) -> usize {
+    // Text, pre-release and build metadata, which are stored again.
     let text = version.as_str();
     let behind = text.find(['-', '+']).map_or(0, |at| text.len() - at);
     heap(text.len()) + heap(behind)

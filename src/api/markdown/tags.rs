@@ -3,7 +3,7 @@
 const ATTRIBUTES_MAX: usize = 50;
 /// Maximum length of one tag with its attributes, in bytes.
 const LENGTH_MAX: usize = 4 * 1024;
-/// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
+// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
 const TAGS_MAX: usize = 200;
 
 /// `None` beyond a limit. Every `<` that could begin a tag counts, even in a comment or a quoted

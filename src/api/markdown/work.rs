@@ -2,11 +2,11 @@
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// Maximum number of parser events; an italic word is three.
+// Maximum number of parser events; an italic word is three.
 const EVENTS_MAX: usize = 150_000;
-/// Text and URLs after escaping. A reference repeats its URL with each use.
+// Text and URLs after escaping. A reference repeats its URL with each use.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The serializer scans the rest of a text again after each character to escape.
+// The serializer scans the rest of a text again after each character to escape.
 const SCANNED_MAX: usize = 2 << 30;
 
 pub(super) struct Work {

@@ -18,15 +18,14 @@ use crate::http::{HttpClient, HttpSettings};
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
 
-/// Maximum timeout of a request: an operator waits for the result.
+// Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Remaining lifetime below which a certificate must be renewed.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
+// Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
 /// Maximum number of extensions to try before the backend counts as unreadable.
 const TRIED_MAX: usize = 3;
-/// Maximum size of a response body, in bytes; only the head is used.
+// Maximum size of a response body, in bytes; only the head is used.
 const BODY_MAX: usize = 1024 * 1024;
 
 pub(super) fn impatient(config: &Config) -> Config {
@@ -75,12 +74,12 @@ pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Ve
     entries
 }
 
-/// Permission to list does not imply permission to read. One extension may be defective.
 async fn read_one(
     config: &BackendConfig,
     backend: &dyn Backend,
     listing: &Listing,
 ) -> Option<ReportLine> {
+    // Permission to list does not imply permission to read. One extension may be defective.
     let mut first = None;
     for id in listing.ids.iter().take(TRIED_MAX) {
         match backend.extension(id).await {
@@ -94,7 +93,6 @@ async fn read_one(
     first.map(|error| failure(config, "releases", &error))
 }
 
-/// Checks DNS name, connection and TLS.
 async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportLine> {
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
