@@ -8,7 +8,6 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Commit of source without a repository, as in a container build.
 const COMMIT: &str = "SOURCE_COMMIT";
 /// Seconds since 1970; <https://reproducible-builds.org/specs/source-date-epoch/>.
 const DATE: &str = "SOURCE_DATE_EPOCH";
@@ -43,9 +42,8 @@ fn packaged_commit() -> Option<String> {
     rest.split('"').nth(1).map(ToOwned::to_owned)
 }
 
-/// Returns true for a release build in the project's own repository: source unpacked inside another
-/// repository must not report the commit of that one.
 fn asks_git() -> bool {
+    // Source unpacked inside another repository must not report the commit of that one.
     let ours = || {
         let top = ask_git(&["rev-parse", "--show-toplevel"])?;
         Some(Path::new(&top).canonicalize().ok()? == Path::new(".").canonicalize().ok()?)

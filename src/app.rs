@@ -55,13 +55,11 @@ use crate::server::{Limits, Routers, Stop, serve};
 
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
-/// Target of this module's log lines: filters name it (docs/operations.md), so it stays as it was
-/// when the module was called `service`.
+// Log filters name this target (docs/operations.md), so it outlives the former module name.
 pub(crate) const LOG_TARGET: &str = "extension_registry::service";
-/// How long archives that are complete may take to get to disk at the end.
+/// Maximum wait at the end for complete archives to reach the disk.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// How long everything may take that comes after the drain. Supervisors are told to wait 15 s longer
-/// than the drain lasts.
+// Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the service until a signal stops it.
@@ -83,16 +81,14 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
     ended(runtime, start(config, demo, &threads))
 }
 
-/// Runs to the end, and leaves behind whatever thread hangs: in a read from a network mount that is
-/// dead, it would otherwise keep the process for ever. It ends with the process.
 fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    // Leaves behind a thread that hangs in a read from a dead network mount.
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
 }
 
-/// What would stop the start although the configuration is valid by itself: files of secrets and
-/// certificates that cannot be used. Sends no request.
+/// Checks files of secrets and certificates, which could stop the start. Sends no request.
 ///
 /// # Errors
 /// Metrics cannot be registered.
@@ -194,7 +190,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     serve(listener, routers, limits, clients, threads, stop).await;
     let closing = async {
         sync.shutdown().await;
-        // What a hanging disk has not taken by then is fetched again some time.
+        // Archives that a hanging disk has not stored by then are fetched again later.
         let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
         if let Some(persister) = persister {
             // A failure is in the log, and no reason to end otherwise.
@@ -206,8 +202,7 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     Ok(())
 }
 
-/// Opens what the last run left on disk, before anything is served or asked: what was known yesterday
-/// answers at once.
+/// Called before anything is served, because the state of the last run answers at once.
 async fn open_state(
     config: &Config,
     catalog: &Arc<Catalog>,
@@ -224,7 +219,6 @@ async fn asked_to_stop(stop: &mut watch::Receiver<Stop>) {
     let _ = stop.wait_for(|now| *now >= Stop::Drain).await;
 }
 
-/// Ends what is still to be ended, as long as there is patience for it.
 async fn close(closing: impl Future<Output = ()>) {
     if timeout(CLOSE_MAX, closing).await.is_err() {
         let seconds = CLOSE_MAX.as_secs();
@@ -241,7 +235,6 @@ async fn bind(server: &ServerConfig) -> io::Result<TcpListener> {
     })
 }
 
-/// Listens on the first address of a name that can be listened on.
 async fn listen(name: (&str, u16)) -> io::Result<TcpListener> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host(name).await? {
@@ -255,7 +248,6 @@ async fn listen(name: (&str, u16)) -> io::Result<TcpListener> {
     Err(failure)
 }
 
-/// How many connections each client may have.
 fn clients(server: &ServerConfig) -> Clients {
     let proxies = TrustedProxies::new(server.trusted_proxies.clone());
     Clients::new(server.connections_per_client(), Arc::new(move |peer| proxies.client_at(peer)))
@@ -295,14 +287,12 @@ fn cache_rules(config: &Config) -> ResponseCacheRules {
     }
 }
 
-/// What surrounds the routes, and the file of clients' tokens.
 fn http_rules(config: &Config) -> io::Result<(HttpRules, Option<Rotated>)> {
     let (admission, tokens) = admission::of(config)?;
     let (compression, cors) = (config.server.enable_compression, origins(&config.server)?);
     Ok((HttpRules { compression, cors, admission: Arc::new(admission) }, tokens))
 }
 
-/// Which origins' pages may read answers.
 fn origins(server: &ServerConfig) -> io::Result<Option<AllowOrigin>> {
     if !server.enable_cors {
         return Ok(None);

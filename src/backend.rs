@@ -38,16 +38,11 @@ pub trait Backend: Send + Sync {
     /// Lists all extensions by name. An error means that the state of the backend is unknown.
     async fn listing(&self) -> Result<Listing>;
 
-    /// Reads one extension: the latest release in full, other releases as far as that is cheap.
-    ///
-    /// Parts that could not be read are reported as faults. An extension without a usable release
-    /// is a success with an empty list, not an error.
+    /// Reads one extension: the latest release in full, others as far as that is cheap.
+    /// Unreadable parts are faults. Without a usable release the list is empty, not an error.
     async fn extension(&self, id: &ExtensionId) -> Result<Extension>;
 
-    /// Reads one extension with every release in full.
-    ///
-    /// Called when a request needs every release. The default calls [`Backend::extension`], which
-    /// is right for backends that leave no release unread.
+    /// Reads every release in full. The default is right if [`Backend::extension`] does so already.
     async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
         self.extension(id).await
     }
@@ -55,9 +50,7 @@ pub trait Backend: Send + Sync {
     /// Reads one release in full, by its raw tag. Includes hidden tags: the catalog hides them.
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release>;
 
-    /// Opens an artifact, or the given byte range: offsets from 0, the end excluded.
-    ///
-    /// A range outside the artifact is the error `RangeNotSatisfiable`.
+    /// Opens an artifact or a byte range, the end excluded; beyond it is `RangeNotSatisfiable`.
     async fn open(
         &self,
         id: &ExtensionId,
@@ -65,20 +58,15 @@ pub trait Backend: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Download>;
 
-    /// Reads the README of a release, at most [`README_MAX`](crate::models::readme::README_MAX)
-    /// bytes.
-    ///
-    /// A release without one is `NotFound`, see [`no_readme`].
+    /// Reads a README of at most [`README_MAX`](crate::models::readme::README_MAX) bytes.
+    /// Without one the error is `NotFound`, see [`no_readme`].
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme>;
 
-    /// Returns the extensions that may have changed since the cursor was issued. With `None`,
-    /// returns only a cursor for the current state.
-    ///
+    /// Returns the extensions that may have changed since the cursor; with `None`, only a cursor.
     /// A change after a listing is never lost if the cursor was taken before the listing.
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes>;
 
-    /// Waits until a change is likely that the next refresh would find. Never returns for a backend
-    /// that does not detect changes itself.
+    /// Waits until a refresh would likely find a change; never returns without such detection.
     async fn changed(&self) {
         pending().await
     }
@@ -86,18 +74,15 @@ pub trait Backend: Send + Sync {
     /// Checks that the backend answers and accepts the configured credentials.
     async fn probe(&self) -> Result<()>;
 
-    /// Returns a stable identity of the upstream, which survives a rename. `None` until it was
-    /// observed, and for backends without one. May be persisted across restarts.
+    /// Returns a stable identity of the upstream, kept across renames; `None` until it is observed.
     fn identity(&self) -> Option<String> {
         None
     }
 
-    /// Restores an identity observed before a restart. A different upstream under this name is then
-    /// refused.
+    /// Restores an identity from disk. A different upstream under this name is then refused.
     fn resume(&self, _identity: &str) {}
 
-    /// Returns the current state of the connection and its changes; `None` if no network lies
-    /// between.
+    /// Returns the state of the connection and its changes; `None` if no network lies between.
     fn contact(&self) -> Option<watch::Receiver<Contact>> {
         None
     }

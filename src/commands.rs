@@ -86,8 +86,8 @@ fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), Failure> {
     app::run(config, args.demo).map_err(Failure::failed)
 }
 
-/// Writes to standard output. A reader that closes the pipe early, such as `head`, is no failure.
 fn print(text: &[u8]) -> Result<(), Failure> {
+    // A reader that closes the pipe early, such as `head`, is no failure.
     match io::stdout().write_all(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
         _ => Ok(()),

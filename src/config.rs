@@ -13,10 +13,10 @@ use crate::config_reader::problems::{Origin, Problems};
 use crate::config_reader::{Presence, Reader, Typed};
 use crate::models::backend_kind::BackendKind;
 
-/// Where a configuration is looked for when none is named.
+/// Default places of a configuration.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
 
-/// Where systemd names the directories of `StateDirectory=`, separated by colons.
+/// Set by systemd for `StateDirectory=`; separated by colons.
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 const EXAMPLE_HEAD: &str = "\
@@ -42,7 +42,7 @@ pub struct Config {
     pub downloads: DownloadsConfig,
     pub rate_limit: Option<RateLimitConfig>,
     pub auth: Option<AuthConfig>,
-    /// What is probably a mistake, and does not stop the start.
+    /// Probable mistakes that do not stop the start.
     pub warnings: Vec<String>,
 }
 
@@ -77,8 +77,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     reader.finish(config, &[])
 }
 
-/// Reads a configuration. Where the reader has found a problem, an example stands in the
-/// configuration for what is wrong.
+/// Reads a configuration; an example stands in for what the reader found to be wrong.
 #[must_use]
 pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
     let mut typed = Typed::default();

@@ -1,5 +1,4 @@
-//! Reads a configuration in one pass over its sections. Code that reads a key names it, checks it,
-//! converts it and documents it; the example, the schema and `config show` come from the same pass.
+//! Reads a configuration in one pass, which also yields the example, the schema and `config show`.
 
 mod documents;
 pub mod form;
@@ -20,13 +19,12 @@ use crate::config_reader::typed::{PREFIX, Table};
 use crate::models::backend_id::{BackendId, BackendName};
 use crate::models::backend_kind::BackendKind;
 
-/// The name of a section or a key.
 type Name = &'static str;
 
 /// The least and the largest number of a key.
 pub type Bounds = RangeInclusive<i64>;
 
-/// What was typed, what was read of it so far, and every problem.
+/// Typed values, the documentation of keys read so far, and every problem.
 #[derive(Debug, Default)]
 pub struct Reader {
     typed: Typed,
@@ -38,7 +36,7 @@ pub struct Reader {
     shown: Vec<String>,
 }
 
-/// What it means that a section is not there.
+/// Meaning of an absent section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// All its keys have their defaults.
@@ -49,7 +47,6 @@ pub enum Presence {
     Entries,
 }
 
-/// What it means that a key is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Required,
@@ -85,7 +82,7 @@ impl Reader {
         Self { problems: std::mem::take(&mut typed.problems), typed, ..Self::default() }
     }
 
-    /// Reads a section, or each of its entries.
+    /// Reads a section or every entry.
     pub fn read<T>(
         &mut self,
         name: Name,
@@ -124,7 +121,7 @@ impl Reader {
         found
     }
 
-    /// Reports a problem with a key, given with its section or entry, at the place of its value.
+    /// Reports a problem at the place of the value; the key is given with its section or entry.
     pub fn report(&mut self, key: &str, what: &str) {
         let (path, name) = key.rsplit_once('.').unwrap_or_default();
         let table = self.typed.all().find(|(section, table)| table.path(section) == path);
@@ -137,7 +134,7 @@ impl Reader {
         self.problems.push(Problem { origin: None, what });
     }
 
-    /// What was read, unless there is a problem: with one of these keys, or any if none is named.
+    /// Returns the value unless there is a problem: with one of `keys`, or any if `keys` is empty.
     ///
     /// # Errors
     /// Every problem so far.
@@ -204,7 +201,6 @@ impl Reader {
         format!("{path}{dot}{key}: unknown key{near}")
     }
 
-    /// Why a variable sets no key, although its section may have entries.
     fn unmatched(&self, section: &str, rest: &str) -> String {
         let names = self.typed.tables(section).iter().filter_map(Table::variable);
         let names: Vec<String> = names.collect();
@@ -240,13 +236,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Where the keys are, as messages name it: `gitea`, or `gitea.internal` for an entry.
+    /// `gitea`, or `gitea.internal` for an entry, as in messages.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name of an entry; that of its kind for a table.
+    /// The name of an entry, or of the kind for a table.
     #[must_use]
     pub fn id(&self, kind: BackendKind) -> BackendId {
         let name = self.table.text("name").filter(|_| self.table.is_entry);
@@ -272,14 +268,13 @@ impl<'a> Section<'a> {
         self.problems.is_empty()
     }
 
-    /// Reports a problem with a key, at the place of its value or else of the section.
+    /// Reports a problem at the place of the value, or else at that of the section.
     pub fn report(&mut self, key: &str, what: &str) {
         let place = self.table.last(key).map_or(&self.table.place, |(_, place)| place);
         self.problems.push(Problem::at(place, format!("{}.{key}: {what}", self.path)));
     }
 
-    /// The name of a backend, if it can be told from the keys of its section and from the names of
-    /// other backends (contract §8).
+    /// Also checks the name against other backends (contract §8).
     fn check_name(
         &mut self,
         kind: &str,
@@ -342,7 +337,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What a text means by its own grammar.
+/// Parses a text by its own grammar.
 ///
 /// # Errors
 /// The message of that grammar's error.
@@ -351,7 +346,7 @@ pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 }
 
 impl<T> Key<'_, '_, T> {
-    /// The value of a key without which its section means nothing. `doc` is a sentence for operators.
+    /// The value of a required key of the section. `doc` is a sentence for operators.
     pub fn required(self, example: impl Into<Value>, doc: &str) -> Option<T> {
         self.read(Need::Required, example.into(), doc)?.pop()
     }
@@ -371,9 +366,8 @@ impl<T> Key<'_, '_, T> {
         self.read(Need::Default, default.into_iter().collect(), doc)
     }
 
-    /// Reports what is wrong. The example stands in for a value that is wrong or missing, so that
-    /// the rest of the section is read and its problems are found as well.
     fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
+        // The example stands in for a wrong or missing value, so that the rest is checked too.
         let Self { keys, name, form, parse } = self;
         let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);
         let mut found = None;

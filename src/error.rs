@@ -1,5 +1,4 @@
-//! The error type below the API: a kind for decisions, a message for clients, and a cause for the
-//! log.
+//! The error type below the API: a kind for decisions, a client message, and a cause for the log.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -99,15 +98,13 @@ impl Error {
         self
     }
 
-    /// Returns true if the request reached the backend. False, for example, behind an open circuit
-    /// breaker.
+    /// False if the request never reached the backend, such as behind an open circuit breaker.
     #[must_use]
     pub const fn was_asked(&self) -> bool {
         self.asked
     }
 
-    /// Marks a response that needs more memory than was reserved for it; a retry with more may
-    /// succeed.
+    /// Marks a response beyond the memory reserved for it; a retry with more may succeed.
     #[must_use]
     pub const fn oversized(mut self) -> Self {
         self.oversized = true;
@@ -120,8 +117,7 @@ impl Error {
         self.oversized
     }
 
-    /// Marks a response that exceeds the size limit for its kind of request. A request for a part
-    /// may succeed.
+    /// Marks a response beyond its size limit; a request for a part may succeed.
     #[must_use]
     pub const fn too_long(mut self) -> Self {
         self.too_long = true;
@@ -134,8 +130,7 @@ impl Error {
         self.too_long
     }
 
-    /// Marks a backend whose location does not exist, such as a directory that was not created yet
-    /// or is not mounted.
+    /// Marks a backend whose location does not exist, such as a directory that is not mounted.
     #[must_use]
     pub const fn of_missing_place(mut self) -> Self {
         self.missing_place = true;
@@ -166,8 +161,7 @@ impl Error {
         self.kind == ErrorKind::NotFound
     }
 
-    /// Formats message and causes as one line for the log and `/health`, cut to 500 characters,
-    /// since a cause may quote a whole response.
+    /// Formats message and causes as one line, cut to 500 characters: causes may quote responses.
     #[must_use]
     pub fn report(&self) -> String {
         let mut line = self.message.clone();

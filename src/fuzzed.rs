@@ -31,8 +31,7 @@ use crate::oci::link::LinkedList;
 use crate::oci::models::{Document, from_object};
 use crate::oci::token::credentials_header;
 
-/// A fuzz target: its name and a function of arbitrary bytes, which panics if an invariant is
-/// violated.
+/// Name and function of a fuzz target, which panics if an invariant is violated.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
@@ -56,7 +55,6 @@ pub const TARGETS: [Target; 14] = [
 /// Runs the target of this name.
 ///
 /// # Panics
-///
 /// An invariant is violated, or no such target exists.
 pub fn run(name: &str, bytes: &[u8]) {
     match TARGETS.iter().find(|(known, _)| *known == name) {
@@ -65,7 +63,6 @@ pub fn run(name: &str, bytes: &[u8]) {
     }
 }
 
-/// Parsing and formatting of repository names.
 fn name(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(name) = text.parse::<ExtensionName>() {
@@ -83,7 +80,6 @@ fn name(bytes: &[u8]) {
     }
 }
 
-/// Tags and versions with their order, and digests.
 fn version(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (one, other) = text.split_once('\n').unwrap_or((text, "1.2.3"));
@@ -119,7 +115,6 @@ fn link(bytes: &[u8]) {
 
 const PAGE: &str = "https://registry.test/v2/_catalog?n=100";
 
-/// `WWW-Authenticate` headers.
 fn challenge(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     assert!(challenges(text.lines()).len() <= text.len());
@@ -141,7 +136,6 @@ fn range(bytes: &[u8]) {
     }
 }
 
-/// Image manifests and indexes.
 fn manifest(bytes: &[u8]) {
     let Ok(document) = from_object::<Document>(bytes) else { return };
     let Some(id) = ExtensionId::from_oci_repository("aws-provider") else { return };
@@ -151,7 +145,6 @@ fn manifest(bytes: &[u8]) {
     let _ = (document.is_index(), choose_layer(&id, "1.2.0", &document.layers, address));
 }
 
-/// Releases in the JSON of Gitea and Forgejo.
 fn gitea_release(bytes: &[u8]) {
     crate::gitea::fuzzed::release(bytes);
 }
@@ -185,7 +178,6 @@ fn signature(secret: SecretString, body: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Configuration files: parsing never panics.
 fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut typed = Typed::default();
@@ -226,7 +218,6 @@ fn url_guard(bytes: &[u8]) {
     }
 }
 
-/// Returns true for an address of this machine or of a private network.
 fn is_inner(address: Ipv4Addr) -> bool {
     // Carrier-grade NAT (RFC 6598), where some clouds serve instance metadata.
     let shared = u32::from(address) >> 22 == u32::from(Ipv4Addr::new(100, 64, 0, 0)) >> 22;
@@ -234,7 +225,6 @@ fn is_inner(address: Ipv4Addr) -> bool {
     local || shared || address.is_private() || address.is_multicast() || address.is_broadcast()
 }
 
-/// Returns the IPv4 address embedded in a mapped or NAT64 (`64:ff9b::/96`) address.
 fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = u128::from(address);
     let low = u32::try_from(bits & u128::from(u32::MAX)).ok()?;
@@ -243,8 +233,7 @@ fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
     if nat64 { Some(Ipv4Addr::from(low)) } else { address.to_ipv4_mapped() }
 }
 
-/// Responses of token servers: an accepted token is bounded in size and lifetime, and errors
-/// contain no token.
+/// Accepted tokens are bounded in size and lifetime; errors contain no token.
 fn token(bytes: &[u8]) {
     match crate::oci::token::parse(bytes) {
         Ok((secret, lifetime)) => {

@@ -7,8 +7,7 @@ use clap::Parser as _;
 use extension_registry::cli::Args;
 use extension_registry::commands::run;
 
-/// Each response consists of dozens of small allocations, made and freed on one thread; see
-/// `docs/adr/0011-mimalloc.md`.
+// Responses are dozens of small allocations on one thread; see `docs/adr/0011-mimalloc.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

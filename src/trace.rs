@@ -1,7 +1,6 @@
 //! Trace context of a request: its ids are sent to backends and written to the log.
 //!
-//! Stored in a task-local, because backend clients do not know the request. Background work of the
-//! service has no trace context.
+//! Stored in a task-local: backend clients do not know the request. Background work has none.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,8 +10,7 @@ use uuid::Uuid;
 pub const TRACEPARENT: &str = "traceparent";
 /// Header with data of tracing systems (W3C Trace Context).
 pub const TRACESTATE: &str = "tracestate";
-/// Limits on a forwarded `tracestate`, in characters and in members. The standard asks to propagate
-/// at least 512 characters, and allows at most 32 members.
+// In characters and members. The standard asks for at least 512 characters, and 32 members.
 const STATE_MAX: usize = 512;
 const STATE_MEMBERS_MAX: usize = 32;
 
@@ -27,7 +25,7 @@ struct Ids {
     given: Option<(String, String)>,
     /// Data of other tracing systems for that trace; this service adds no entries.
     state: Option<String>,
-    /// `traceparent` sent to backends. Created on first use: most requests need no backend.
+    // `traceparent` sent to backends. Created on first use: most requests need no backend.
     told: OnceLock<String>,
 }
 
@@ -36,8 +34,7 @@ tokio::task_local! {
 }
 
 impl Trace {
-    /// Creates the context of a request from its id, the client's `traceparent` and the
-    /// `tracestate` lines, if they are valid.
+    /// Creates the context of a request. An invalid `traceparent` or `tracestate` is ignored.
     #[must_use]
     pub fn new<'a>(
         request: &str,
@@ -62,8 +59,7 @@ impl Trace {
         given.or_else(|| self.0.told.get()?.split('-').nth(1))
     }
 
-    /// Returns the `traceparent` for backends: the client's trace, or a new one marked as not
-    /// sampled, with a span id of this service.
+    /// For backends: the client's trace, or a new one marked as not sampled, with its own span id.
     #[must_use]
     pub fn traceparent(&self) -> &str {
         self.0.told.get_or_init(|| {
@@ -117,9 +113,8 @@ fn is_hex(part: &str, length: usize) -> bool {
     part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns the first complete members of a list `key=value,…`. An invalid member invalidates the
-/// whole list, as the standard requires.
 fn state_of<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
+    // An invalid member invalidates the whole list, as the standard requires.
     let members = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut state = String::new();
     for member in members.filter(|member| !member.is_empty()).take(STATE_MEMBERS_MAX) {

@@ -22,8 +22,7 @@ impl Form {
         }
     }
 
-    /// Returns the form preferred by these headers: Markdown by default, `None` if neither form is
-    /// acceptable.
+    /// Returns the preferred form, Markdown by default; `None` if neither form is acceptable.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());

@@ -26,13 +26,11 @@ use crate::token_bucket::Rate;
 
 /// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
-/// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
+// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
-/// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
+// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
 const WATCHED: &str = "/api/v1/metrics";
-/// Default maximum number of concurrent requests.
 const ROOM: usize = 5000;
-/// Maximum rate of wrong tokens from one address: per second, and as a burst.
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
 
@@ -80,47 +78,36 @@ pub struct ClientName(pub Arc<str>);
 #[derive(Clone, Copy, Debug)]
 pub struct Unauthenticated;
 
-/// Decision on a request, made before any lookup.
 pub(super) struct Admitted {
-    /// State of the client's rate limit, for the response headers.
     verdict: Option<RateDecision>,
     inside: Result<Inside, Rejected>,
 }
 
-/// Data of an admitted request.
 #[derive(Default)]
 struct Inside {
     place: Option<RequestPermit>,
     client: Option<ClientName>,
     stranger: Option<Unauthenticated>,
-    /// Sender, for webhooks.
     sender: Option<Sender>,
 }
 
-/// Reason why a request is refused.
 enum Rejected {
-    /// The head is too large or ambiguous.
     Head(Problem),
-    /// The client exceeds its rate limit; the next request passes after this time.
+    /// The next request passes after this time.
     Rate(Duration),
-    /// The client has its maximum number of concurrent requests.
     ClientConcurrency,
-    /// No valid token.
     Token(Refusal),
-    /// No permit is free.
     RequestLimit,
 }
 
 impl Admitted {
-    /// Returns true if the request is admitted.
     pub(super) const fn is_let_in(&self) -> bool {
         self.inside.is_ok()
     }
 }
 
 impl Admission {
-    /// Passes an admitted request to `answer` and responds to a refused one. `dressed` adds the
-    /// common headers to a refusal.
+    /// `dressed` adds the common headers to a refusal.
     pub(super) async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
@@ -150,8 +137,6 @@ impl Admission {
         response
     }
 
-    /// Like [`Self::admit`] for a response that is ready without a handler. It holds the permit
-    /// only if it may wait in memory: if it is large, or one of many on its connection.
     pub(super) fn admit_at_once(
         &self,
         metrics: &Metrics,
@@ -160,6 +145,7 @@ impl Admission {
         answer: impl FnOnce() -> Response,
         dressed: impl FnOnce(Response) -> Response,
     ) -> Response {
+        // The permit is held only if the response may wait: large, or one of many on a connection.
         let Inside { client, place, .. } = inside.unwrap_or_default();
         let response = named(client, answer());
         let mut response = match place.filter(|_| many || is_large(&response)) {
@@ -170,9 +156,8 @@ impl Admission {
         response
     }
 
-    /// Decides on a request by its head alone. Requests without a valid token count against the
-    /// rate limit of their address before they are refused. A CORS preflight never carries a token
-    /// and needs none.
+    /// Requests without a valid token count against the rate limit of their address before they are
+    /// refused. A CORS preflight never carries a token.
     pub(super) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
         // First of all: an ambiguous head must not reach the token check under one of two readings.
         if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
@@ -199,9 +184,8 @@ impl Admission {
         Admitted { verdict, inside }
     }
 
-    /// Admits a health request, which is always served. The token check is rate limited as
-    /// elsewhere, so that this endpoint is no way around the limit on guesses.
     fn watching(&self, request: &Request, address: IpAddr) -> Inside {
+        // The token check is rate limited, so that health is no way around the limit on guesses.
         let stranger = self.auth.as_ref().map(|_| Unauthenticated);
         let unknown = Inside { stranger, ..Inside::default() };
         if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
@@ -224,9 +208,8 @@ impl Admission {
         }
     }
 
-    /// Identifies the client by its token; `None` if no token is required. After too many wrong
-    /// tokens from an address, valid ones are refused as well, so that a correct guess goes
-    /// unnoticed.
+    /// `None` if no token is required. After too many wrong tokens from an address, valid ones are
+    /// refused as well, so that a correct guess goes unnoticed.
     fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
         let signed = request.uri().path().starts_with(SIGNED);
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
@@ -243,7 +226,6 @@ impl Admission {
         client.map(|name| Some(ClientName(name))).map_err(Rejected::Token)
     }
 
-    /// Acquires the permits of a request, if it needs any.
     fn place(
         &self,
         request: &Request,
@@ -267,7 +249,6 @@ impl Admission {
         self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Rejected::RequestLimit)
     }
 
-    /// Returns the key of the client's limits; `None` without limits per client.
     fn key(
         &self,
         client: &Result<Option<ClientName>, Rejected>,
@@ -291,7 +272,6 @@ impl Admission {
         Some(rate.take(key.clone(), Instant::now()))
     }
 
-    /// Returns the client address, taking trusted proxies into account.
     pub(super) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         // The listener always sets the peer address. Other callers of the router, such as tests,
@@ -312,7 +292,6 @@ fn kept_for(
     kept.unwrap_or_else(|| dressed(Rejected::RequestLimit.counted(metrics).into_response()))
 }
 
-/// Attaches the client's name to the response, for the request log.
 fn named(client: Option<ClientName>, mut response: Response) -> Response {
     client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
     response

@@ -34,8 +34,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Creates the provenance of a response made by the catalog and possibly by backends. The part
-    /// of the backends in `lacking` is missing.
+    /// Creates the provenance of a new response. The part of the backends in `lacking` is missing.
     #[must_use]
     pub fn asked(
         catalog: &Catalog,
@@ -113,8 +112,7 @@ impl CatalogResponse {
         }
     }
 
-    /// Creates the HTTP response: 304 if the client has the current version, otherwise the body in
-    /// the preferred content coding, or [marked](Uncoded) if that coding is yet to be computed.
+    /// Creates the response, 304 or in full; [marked](Uncoded) if its coding is yet to be computed.
     #[must_use]
     pub fn respond(self, request: &HeaderMap) -> Response {
         let preferred = Coding::preferred(request);

@@ -11,7 +11,6 @@ use subtle::ConstantTimeEq as _;
 
 use crate::models::digest::{Algorithm, Digest};
 
-/// Maximum length of a client name, in characters.
 const NAME_MAX: usize = 64;
 
 /// The accepted tokens, never empty. Contains only their digests.
@@ -40,9 +39,8 @@ pub enum InvalidTokens {
 impl FromStr for ClientTokens {
     type Err = InvalidTokens;
 
-    /// Parses one token per line: client name, SHA-256 of the token in hexadecimal, and optionally
-    /// the expiry time (RFC 3339). `#` begins a comment. A name may have several lines, so that a
-    /// token can be replaced without a gap.
+    /// Parses one token per line: name, SHA-256 in hexadecimal, optional expiry (RFC 3339); `#`
+    /// begins a comment. A name may have several lines, so that a token is replaced without a gap.
     fn from_str(text: &str) -> Result<Self, InvalidTokens> {
         let mut tokens = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {

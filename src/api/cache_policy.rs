@@ -1,5 +1,4 @@
-//! Cache policy of responses. Handlers set a response extension that is written as a header in one
-//! place, so that an error response is never cached by accident.
+//! Cache policy of responses, written as a header in one place: no error is cached by accident.
 
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;

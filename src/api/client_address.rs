@@ -25,8 +25,7 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the network of a client that connects directly. `None` for trusted proxies and the
-    /// loopback address, which connect on behalf of many clients.
+    /// Returns the network of a direct client; `None` for trusted proxies and loopback.
     #[must_use]
     pub fn client_at(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
@@ -34,9 +33,6 @@ impl TrustedProxies {
     }
 
     /// Returns the address of the client: the last hop that is not a trusted proxy.
-    ///
-    /// Most proxies maintain one of the two headers and forward the other as the client sent it. If
-    /// both are present and differ, neither is trusted.
     #[must_use]
     pub fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
@@ -53,9 +49,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Walks back from the connection. An entry that is not an address ends the walk: earlier
-    /// entries may be forged.
     fn last_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
+        // An entry that is not an address ends the walk: earlier entries may be forged.
         let mut nearest = peer;
         for hop in hops.iter().rev() {
             let Some(address) = *hop else { break };
@@ -68,8 +63,7 @@ impl TrustedProxies {
     }
 }
 
-/// Returns the network that counts as one client: an IPv4 address, or the /64 of an IPv6
-/// subscriber.
+/// Returns the network that counts as one client: an IPv4 address, or the /64 of an IPv6 one.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -84,8 +78,7 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the IPv4 client behind a translator (NAT64) or a tunnel (6to4, Teredo). All such clients
-/// share one IPv6 network.
+/// Returns the IPv4 client behind NAT64, 6to4 or Teredo, whose clients share one IPv6 network.
 fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let (high, low) = match address.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low]
@@ -98,7 +91,7 @@ fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
 }
 
-/// Parses the entries of a header in order; `None` if the header is absent.
+/// `None` if the header is absent.
 fn hops(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -215,8 +208,6 @@ mod tests {
         }
     }
 
-    /// Behind a translator or a tunnel, the IPv4 address identifies the client; the network is
-    /// shared by all.
     #[test]
     fn s22b_clients_behind_translators_are_told_apart_by_their_own_address() {
         for (address, network) in [

@@ -23,7 +23,6 @@ pub struct ClientConcurrency {
 #[derive(Debug)]
 pub struct Share {
     seats: ClientConcurrency,
-    /// True if a warning about an address at its limit was logged.
     told: AtomicBool,
 }
 
@@ -34,8 +33,7 @@ impl Share {
         Self { seats: ClientConcurrency::new(each), told: AtomicBool::new(false) }
     }
 
-    /// Acquires a permit of an address. The permit is `None` for a trusted proxy, which connects
-    /// for many clients.
+    /// Acquires a permit; `None` for a trusted proxy, which connects for many clients.
     ///
     /// # Errors
     /// [`ClientLimitReached`]: the address is at its limit.

@@ -37,8 +37,7 @@ impl Coding {
         }
     }
 
-    /// Returns the coding preferred by these headers; `None` for the plain body. On a tie the first
-    /// coding wins.
+    /// Returns the preferred coding; `None` for the plain body. On a tie the first coding wins.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
@@ -86,7 +85,6 @@ fn brotli_of(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
     Ok(encoded)
 }
 
-/// Parses a range of `Accept-Encoding` and its weight, 0 to 1.
 fn weighed(range: &str) -> (&str, f32) {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

@@ -3,8 +3,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 
-/// Returns true if `If-None-Match` contains this entity tag, by weak comparison as in RFC 9110
-/// §13.1.2.
+/// Returns true if `If-None-Match` has this entity tag, by weak comparison (RFC 9110 §13.1.2).
 #[must_use]
 pub fn client_has(headers: &HeaderMap, etag: &str) -> bool {
     let ours = opaque(etag);

@@ -40,7 +40,7 @@ pub struct RequestedFile {
 }
 
 impl RequestedFile {
-    /// Finds the requested file of a release: its archive, or one of its assets.
+    /// Finds the requested file of a release: the archive or an asset.
     ///
     /// # Errors
     /// The release or the file does not exist.
@@ -51,12 +51,10 @@ impl RequestedFile {
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
 
-    /// Determines the size of a file whose backend only links to it. One request opens the file
-    /// without reading it.
+    /// Determines the size of a file that the backend only links to, with one request.
     ///
     /// # Errors
     /// The error of the backend.
-    /// The backend's.
     pub async fn sized(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         if self.artifact.known_size().is_some() {
             return Ok(self);
@@ -72,12 +70,11 @@ impl RequestedFile {
         Ok(again)
     }
 
-    /// Checks if the archive of a pinned version was replaced at the backend. If only the bytes can
-    /// tell, and the pinned archive is not stored, the new file is downloaded for that.
+    /// Checks if the archive of a pinned version was replaced at the backend, by its bytes if only
+    /// they can tell and no copy is stored.
     ///
     /// # Errors
     /// The error of the backend.
-    /// The backend's.
     pub async fn verified(self, api: &ApiState) -> Result<Self, Error> {
         let unverified = api.catalog.unverified(&self.release).filter(|_| self.is_archive);
         let Some(file) = unverified else { return Ok(self) };
@@ -98,7 +95,6 @@ impl RequestedFile {
         present.found_again(api, None).await
     }
 
-    /// Finds the same file in the current state of the catalog.
     async fn found_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (tag, backend) = (&self.release.tag, self.release.backend);
         let (_, release) = api.catalog.find_release(&self.id, tag, backend.into()).await?;
@@ -106,8 +102,7 @@ impl RequestedFile {
         Ok(Self { artifact, release, ..self })
     }
 
-    /// Finds the file after a refresh of the release, because the backend does not know the old
-    /// identifier.
+    /// Finds the file after a refresh: the backend does not know the old identifier.
     ///
     /// # Errors
     /// The error of the backend; `BackendFaulty` if the release still lists the missing file.
@@ -183,7 +178,6 @@ impl RequestedFile {
         })
     }
 
-    /// Fails for an archive that the backend has replaced and therefore can no longer send.
     fn refused(&self) -> Result<(), Error> {
         let Some(change) = self.release.change.as_deref() else { return Ok(()) };
         let Change { first, now, in_place, .. } = change;
@@ -217,8 +211,8 @@ impl RequestedFile {
         response
     }
 
-    /// Reports wrong bytes to `/health`. An unavailable backend is reported there already.
     fn report(&self, catalog: &Catalog, error: &Error) {
+        // An unavailable backend is reported to `/health` already.
         if error.kind() == ErrorKind::BackendFaulty {
             let reason = format!("{}: {}", self.release.tag, error.report());
             let fault = Fault {

@@ -1,5 +1,4 @@
-//! Extractors of path, query and body of a request. Invalid values are a 400 that names the
-//! parameter.
+//! Extractors of path, query and body. Invalid values are a 400 that names the parameter.
 
 use std::time::Duration;
 
@@ -22,7 +21,6 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Maximum time for a client to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// `{type}/{name}` in a path.
@@ -94,7 +92,7 @@ impl QueryString {
     /// Reads the parameters of this type.
     ///
     /// # Errors
-    /// 400: one of them is invalid.
+    /// 400: a parameter is invalid.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         T::deserialize(&self.0).map_err(bad_request)
     }
@@ -114,7 +112,7 @@ impl ListParams {
     /// Reads the parameters of a list with this default of `limit`.
     ///
     /// # Errors
-    /// 400: one of them is invalid.
+    /// 400: a parameter is invalid.
     pub fn of<const LIMIT: usize>(query: &QueryString, catalog: &Catalog) -> Result<Self, Problem> {
         Ok(Self {
             extension_type: query.params::<TypeParam>()?.extension_type()?,

@@ -1,6 +1,5 @@
-//! Fast path for cached responses. Router, extractors and middleware cost several times as much as
-//! the response itself. A target that was requested before is mapped directly to its cached
-//! response.
+//! Fast path: maps a known target to its cached response. Router, extractors and middleware cost
+//! several times as much as the response itself.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,9 +31,8 @@ use crate::api::target::without_slash;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::metrics::GoodAnswers;
 
-/// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
+// Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.
 const TARGET_MAX: usize = 256;
-/// Limits of the table of known targets, an LRU cache.
 const TARGETS: Bounds = Bounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the known targets, in bytes.
 pub const BYTES_MAX: usize = 8 << 20;
@@ -51,21 +49,16 @@ struct FastPath {
     around: Arc<MiddlewareState>,
     long: Middleware,
     known: RouteCache,
-    /// Prepared headers common to all cached responses.
     head: HeaderMap,
 }
 
 /// Parsed targets. Entries never expire: they describe the request, not its response.
 struct RouteCache(Mutex<BoundedLru<Box<str>, Arc<CachedRoute>>>);
 
-/// The parsed form of a target.
 struct CachedRoute {
     question: ExtensionQuery,
-    /// Key of the cached response.
     key: String,
-    /// Route template, for metrics.
     route: String,
-    /// Counter of successful responses.
     good: GoodAnswers,
 }
 
@@ -79,8 +72,7 @@ impl Api {
         Self { whole: Arc::new(FastPath { state, around, long, known, head }), overflow: false }
     }
 
-    /// Returns the service for connections beyond the limit, on which only endpoints that need no
-    /// permit are served.
+    /// Returns the service for connections beyond the limit, for endpoints that need no permit.
     #[must_use]
     pub fn overflow(self) -> Self {
         Self { overflow: true, ..self }
@@ -115,8 +107,7 @@ impl Service<Request> for Api {
 }
 
 impl FastPath {
-    /// Returns a cached response. Without one, or if the request is refused, returns the admission
-    /// result for the normal path.
+    /// Returns the admission result if nothing is cached or the request is refused.
     fn cached(&self, request: &Request, entered: Admitted) -> Either<Response, Admitted> {
         // The normal path adds CORS headers.
         let short = entered.is_let_in()
@@ -147,7 +138,6 @@ impl FastPath {
         failure
     }
 
-    /// Records metrics, and writes the log line if the level requires it.
     fn observe(
         &self,
         request: &Request,
@@ -195,7 +185,6 @@ impl FastPath {
         }))
     }
 
-    /// Responds on the normal path and remembers the parsed target.
     async fn answer(self: Arc<Self>, request: Request, entered: Admitted) -> Response {
         let asked = target(&request).map(|target| (Box::from(target), request.uri().clone()));
         let mut response = self.long.clone().answer(request, entered).await;

@@ -8,8 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use crate::api::problem::Problem;
 
 /// Refuses requests without exactly one valid `Host`, and bodies with a transfer coding other than
-/// a single `chunked` (RFC 9112, sections 3.2 and 6.1). Such ambiguities are the basis of request
-/// smuggling.
+/// a single `chunked` (RFC 9112 §3.2, §6.1): the basis of request smuggling.
 ///
 /// # Errors
 /// 400, or 501 for an unknown coding. The connection must be closed.
@@ -31,9 +30,8 @@ fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::bad_request(format!("The header Host {why}")).closing())
 }
 
-/// Returns true for a valid host with an optional port. An empty host is valid for targets without
-/// one.
 fn is_authority(host: &HeaderValue) -> bool {
+    // An empty host is valid for targets without one.
     if host.is_empty() {
         return true;
     }

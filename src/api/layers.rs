@@ -15,11 +15,9 @@ use crate::api::answers::Coded;
 use crate::api::path_hints::nothing_at;
 use crate::api::templates::Templates;
 
-/// Maximum size of a request body that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Adds the body limit, compression if configured, and a fallback that suggests a path from
-/// `templates`.
+/// Adds the body limit, compression if configured, and a fallback that suggests paths.
 pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> Router {
     let wanted = move |_: StatusCode, _: Version, headers: &HeaderMap, said: &Extensions| {
         // Catalog responses are encoded and cached elsewhere; this layer compresses the others.
@@ -33,9 +31,8 @@ pub fn layered(router: Router, compresses: bool, templates: Arc<Templates>) -> R
         .layer(layers)
 }
 
-/// Returns true for JSON, pages and READMEs. Archives are compressed already; metrics are not worth
-/// it.
 fn is_text(headers: &HeaderMap) -> bool {
+    // Archives are compressed already; metrics are not worth it.
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let texts = ["application/json", "text/html", "text/markdown"];
     content_type.is_some_and(|kind| texts.iter().any(|text| kind.starts_with(text)))

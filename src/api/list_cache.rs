@@ -15,7 +15,6 @@ use crate::models::naming::ExtensionType;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// Maximum size of the page cache of one list.
 const PAGES: Bounds = Bounds::new(256, BYTES_MAX);
 /// Maximum total size of the cached pages of one list, in bytes.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -34,9 +33,8 @@ impl Validate for Arc<ListCache> {
         self.revision == view.revision
     }
 
-    /// Zero: lists are bounded by their number, four types including "all" for each of four
-    /// sources.
     fn weight(&self) -> usize {
+        // Zero: the number of lists is bounded, four types for each of four sources.
         0
     }
 }

@@ -1,5 +1,4 @@
-//! Converts a publisher's Markdown to a safe page: no scripts, styles, forms or frames; links lead
-//! only to the web and carry `nofollow`.
+//! Converts Markdown to a safe page: no scripts, styles, forms or frames; `nofollow` web links.
 
 mod tags;
 mod work;
@@ -12,12 +11,10 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::api::markdown::work::Work;
 
-/// Maximum nesting depth of quotes, lists and the like; deeper ones lose their markup. The
-/// rendering time of browsers is quadratic in the depth.
+// Deeper nesting loses its markup: the rendering time of browsers is quadratic in the depth.
 const DEPTH_MAX: usize = 50;
 /// Maximum number of tags in all raw HTML of a page; later HTML is dropped.
 const TAGS_MAX: usize = 2_000;
-/// Text that replaces the rest of a page that exceeds its limits.
 const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
                    to get all of it.</em></p>\n";
 
@@ -31,8 +28,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     cleaner
 });
 
-/// Renders Markdown as a complete page (CommonMark with tables, strike-through and task lists). A
-/// page that exceeds its limits is cut, with a notice.
+/// Renders Markdown as a page (CommonMark, tables, strike-through, task lists), cut at the limits.
 #[must_use]
 pub fn page_of(markdown: &str) -> String {
     let options =
@@ -54,7 +50,6 @@ pub fn page_of(markdown: &str) -> String {
 struct Shaper {
     depth: usize,
     tags_left: usize,
-    /// The HTML block being collected.
     block: Option<String>,
     /// Remaining work; `None` when it is used up.
     work: Option<Work>,
@@ -197,7 +192,6 @@ mod tests {
         }
     }
 
-    /// Repeats a text up to a mebibyte.
     fn mebibyte(of: &str) -> String {
         of.repeat((1 << 20) / of.len())
     }

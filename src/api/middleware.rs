@@ -34,7 +34,6 @@ use crate::api::request_log::RequestRecord;
 use crate::api::templates::Templates;
 use crate::metrics::Metrics;
 
-/// Content security policy: a browser may display a response and do nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Configurable middleware settings.
@@ -51,13 +50,11 @@ pub struct HttpRules {
 /// Runs requests through the middleware, outermost first:
 ///
 /// 1. admission, based on the head before any lookup;
-/// 2. request id, metrics, log line, and headers for browsers and caches, which errors and
-///    preflights need as well;
+/// 2. request id, metrics, log line, headers for browsers and caches, even on preflights;
 /// 3. error bodies, panics, compression of large responses;
 /// 4. CORS headers.
 ///
-/// These are plain function calls instead of layers: axum clones everything below a function layer
-/// for each request.
+/// Plain function calls, because axum clones everything below a function layer for each request.
 #[derive(Clone)]
 pub struct Middleware {
     around: Arc<MiddlewareState>,
@@ -75,14 +72,12 @@ pub struct MiddlewareState {
     compressor: Compressor,
 }
 
-/// Parts of a request that error responses depend on.
 pub(super) struct ErrorFormat {
     as_details: bool,
     origin: Option<HeaderValue>,
 }
 
 impl ErrorFormat {
-    /// Reads the relevant request headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self { as_details: wants_details(headers), origin: headers.get(ORIGIN).cloned() }
     }
@@ -115,7 +110,6 @@ impl Middleware {
         Self { around: Arc::new(around), inside }
     }
 
-    /// Responds to a request whose admission was decided.
     pub(super) async fn answer(self, mut request: Request, entered: Admitted) -> Response {
         let Self { around, inside } = self;
         let begun = Instant::now();
@@ -174,14 +168,12 @@ impl MiddlewareState {
         self.compresses.then(|| Coding::preferred(headers)).flatten()
     }
 
-    /// Decides on the admission of a request.
     pub(super) fn enter(&self, request: &Request) -> Admitted {
         // A preflight carries no token, and without CORS nothing would handle it as one.
         let preflight = self.cors.is_some() && request.method() == Method::OPTIONS;
         self.admission.enter(request, preflight)
     }
 
-    /// Runs an admitted request, or responds to a refused one.
     async fn admitted(
         &self,
         inside: Either<Cors<Router>, Router>,
@@ -207,7 +199,6 @@ impl MiddlewareState {
         admitted.await
     }
 
-    /// Returns a failure with its body and the CORS headers that pages need to read it.
     pub(super) fn failure(&self, failure: Response, asked: &ErrorFormat) -> Response {
         self.crossed(rendered(failure, asked.as_details), asked.origin.clone())
     }
@@ -230,14 +221,12 @@ impl MiddlewareState {
         mem::take(answer.headers_mut())
     }
 
-    /// Sets cache policy, security headers and `Vary`.
     pub(super) fn apply_response_headers(&self, response: &mut Response) {
         apply_cache_policy(self.audience, response);
         security_headers(response.headers_mut());
         vary_once(response.headers_mut());
     }
 
-    /// Adds the headers of the CORS layer for a request of this origin.
     fn crossed(&self, response: Response, origin: Option<HeaderValue>) -> Response {
         let Some(cors) = &self.cors else { return response };
         let mut response = Some(response);
@@ -252,15 +241,14 @@ impl MiddlewareState {
     }
 }
 
-/// Tells browsers not to guess the media type and to run or load nothing. A page that needs more
-/// sets its own policy.
 fn security_headers(headers: &mut HeaderMap) {
+    // A page that needs more sets its own policy.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
 }
 
-/// Merges several `Vary` lines into one: some caches read only the first.
 fn vary_once(headers: &mut HeaderMap) {
+    // Some caches read only the first of several lines.
     if headers.get_all(VARY).iter().nth(1).is_none() {
         return;
     }

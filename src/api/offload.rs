@@ -10,10 +10,9 @@ use tokio::task::spawn_blocking;
 use crate::api::answers::Uncoded;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
+// Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
 const ROWS_AT_ONCE: usize = 100;
 
-/// Creates permits for half the number of cores, at least one.
 fn half_of_the_cores() -> Arc<Semaphore> {
     let cores = available_parallelism().map_or(1, usize::from);
     Arc::new(Semaphore::new((cores / 2).max(1)))

@@ -1,5 +1,4 @@
-//! Parts of the OpenAPI contract common to several operations: shared responses, and the responses
-//! and headers added by middleware.
+//! Parts of the OpenAPI contract common to operations, such as the headers of middleware.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +18,6 @@ const PROBLEM: &str = "application/problem+json";
 const ERROR_SCHEMA: &str = "ErrorBody";
 const PROBLEM_SCHEMA: &str = "ProblemDetails";
 
-/// Response headers added by middleware, with their descriptions.
 const HEADERS: [(&str, &str); 9] = [
     ("X-Request-Id", "The id of the request, also in the log"),
     ("Cache-Control", "Cache policy of the response"),
@@ -37,7 +35,6 @@ const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 const LIMITED: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 const OF_CATALOG: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degraded"];
 
-/// Failures common to all operations, with the names of their components.
 const FAILURES: [(&str, &str, &str, &[&str]); 5] = [
     ("414", "TargetTooLong", "The path and query are longer than 8 KiB", &[]),
     ("431", "HeadersTooLarge", "More than 64 headers, or headers of more than 16 KiB", &[]),

@@ -34,9 +34,8 @@ impl Page {
         total.saturating_sub(self.offset).min(self.limit)
     }
 
-    /// Returns the value of `Link` for a list of `total` rows at this path with these other
-    /// parameters. The links are relative, so that they work behind any proxy. `None` if there is
-    /// no page to link to.
+    /// Returns `Link` for a list of `total` rows, `None` without a page to link to. The links are
+    /// relative, so that they work behind any proxy.
     #[must_use]
     pub fn links(&self, path: &str, others: &[(&str, &str)], total: usize) -> Option<String> {
         if self.limit == 0 {

@@ -1,5 +1,4 @@
-//! Panic handling: a panic before the response head is a 500, a panic within the body aborts the
-//! connection.
+//! Panics before the response head are a 500; panics within the body abort the connection.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,16 +14,16 @@ use tracing::error;
 use crate::api::problem::Problem;
 use crate::metrics::Metrics;
 
-/// Creates a 500 response. The panic message is only logged, not sent to the client.
 pub(super) fn failure(panic: &(dyn Any + Send), metrics: &Metrics) -> Response {
+    // The panic message is only logged, not sent to the client.
     metrics.process.panicked();
     let mut problem = Problem::bare(StatusCode::INTERNAL_SERVER_ERROR);
     problem.report = Some(format!("panic: {}", text_of(panic)));
     problem.into_response()
 }
 
-/// Catches panics in streamed bodies. Bodies in memory only copy bytes and need no watch.
 pub(super) fn watch_body(response: Response, metrics: &Metrics) -> Response {
+    // Bodies in memory only copy bytes and need no watch.
     if response.body().size_hint().exact().is_some() {
         return response;
     }
@@ -36,7 +35,6 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
 }
 
-/// A body that turns panics into errors, which abort the connection.
 struct Watched {
     body: Body,
     metrics: Metrics,

@@ -15,7 +15,6 @@ use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Maximum length of a search query, in characters.
 const QUERY_MAX: usize = 200;
 
 /// `{type}/{name}`
@@ -210,9 +209,8 @@ pub(super) fn bad_request(error: impl ToString) -> Problem {
     Problem::bad_request(error.to_string())
 }
 
-/// Parses a whole number. A number that overflows counts as the largest one, as it exceeds any
-/// list.
 fn whole_number(text: &str) -> Option<usize> {
+    // A number that overflows counts as the largest one, as it exceeds any list.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))
 }

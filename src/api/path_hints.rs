@@ -11,7 +11,6 @@ use crate::models::naming::ExtensionType;
 /// Common entry points of other services, without a trailing slash.
 const ENTRANCES: [&str; 8] =
     ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
-/// Names that other services use for endpoints of this one.
 const SYNONYMS: [(&str, &str); 13] = [
     ("/healthz", "/health"),
     ("/status", "/health"),
@@ -29,13 +28,12 @@ const SYNONYMS: [(&str, &str); 13] = [
 ];
 /// Prefixes that clients use instead of [`BASE`], the longest first.
 const PREFIXES: [&str; 4] = [BASE, "/api", "/v1", ""];
-/// Maximum length of a path repeated in a response, in bytes.
 const SHOWN_MAX: usize = 200;
 
 /// Creates the 404 response of a path without a route, with a suggestion if one is clear.
 #[must_use]
 pub fn nothing_at(path: &str, templates: &Templates) -> Problem {
-    // A trailing slash is a common mistake and has no route of its own.
+    // A trailing slash is a common mistake and has no separate route.
     let way = way_from(path.strip_suffix('/').unwrap_or(path), templates);
     Problem::new(StatusCode::NOT_FOUND, format!("No resource at this path; {way}"))
 }
@@ -61,15 +59,13 @@ fn way_from(path: &str, templates: &Templates) -> String {
     }
 }
 
-/// Returns the list of one type if the path names only the type.
 fn list_of(rest: &str) -> Option<String> {
     let kind: ExtensionType = rest.strip_prefix("/extensions/")?.parse().ok()?;
     Some(format!("{BASE}/extensions?type={kind}"))
 }
 
-/// Returns the path if it has a route. Returns its template instead if the path contains special
-/// characters, which are not repeated in the response.
 fn routed(path: String, templates: &Templates) -> Option<String> {
+    // Special characters of a path are not repeated in the response.
     let template = templates.of(&path);
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
     match template {

@@ -43,13 +43,11 @@ pub struct Problem {
     error: &'static str,
     message: String,
     beside: Beside,
-    /// True if the connection is closed after the response.
     closes: bool,
     /// Full report for the request log.
     pub report: Option<String>,
 }
 
-/// Additional header of an error response.
 #[derive(Clone, Copy, Debug)]
 enum Beside {
     Nothing,
@@ -67,8 +65,7 @@ impl Problem {
         Self { status, error, message, beside: Beside::Nothing, closes: false, report: None }
     }
 
-    /// Creates the response to a client over its rate limit, with the time until the next request
-    /// passes.
+    /// Creates the response to a client over its limit; the next request passes after this time.
     #[must_use]
     pub fn rate_limited(retry_after: Duration) -> Self {
         let beside = Beside::RetryAfter(whole_seconds(retry_after));
@@ -207,8 +204,7 @@ pub fn wants_details(request: &HeaderMap) -> bool {
     accepted.any(|text| text.contains("application/problem+json"))
 }
 
-/// Adds the body to every error response: those of handlers, bare rejections of axum, and panics.
-/// No other code renders errors.
+/// Adds the body to every error, also to bare rejections of axum and panics. No other code does.
 #[must_use]
 pub fn rendered(response: Response, as_details: bool) -> Response {
     let status = response.status();

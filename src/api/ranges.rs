@@ -8,8 +8,7 @@ use axum::http::header::{IF_RANGE, RANGE};
 /// Part of an artifact to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedRange {
-    /// The whole artifact: the range is absent, multiple, malformed, or for another version of the
-    /// artifact.
+    /// No range, several, a malformed one, or one for another version of the artifact.
     Whole,
     /// A nonempty part within the artifact.
     Part(Range<u64>),
@@ -41,8 +40,8 @@ fn part(range: &str, size: u64) -> Option<WantedRange> {
     Some(if part.is_empty() { WantedRange::Outside } else { WantedRange::Part(part) })
 }
 
-/// Parses a number of any length. One that exceeds 64 bits lies beyond every artifact.
 fn digits(text: &str) -> Option<u64> {
+    // A number that exceeds 64 bits lies beyond every artifact.
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| text.parse().unwrap_or(u64::MAX))
 }

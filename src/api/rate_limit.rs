@@ -11,12 +11,11 @@ use tokio::time::Instant;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::token_bucket::{Rate, TokenBucket};
 
-/// What is left of a client's share (draft-ietf-httpapi-ratelimit-headers-10).
+/// Remaining share of a client (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Header with the size of the limit.
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// Maximum number of buckets in memory, about 100 bytes each. Beyond it the least recently used one
-/// is dropped, so that forged addresses only displace the buckets of idle clients.
+// About 100 bytes each. The least recently used is dropped: forged addresses displace idle ones.
 const CLIENTS_MAX: usize = 100_000;
 
 /// Key of a bucket.

@@ -1,5 +1,4 @@
-//! Cache of READMEs by version, with their texts in both forms. A cached README stays available
-//! while its backend is down.
+//! Cache of READMEs by version, in both forms; they stay available while a backend is down.
 
 mod texts;
 
@@ -30,8 +29,7 @@ use crate::models::readme::Readme;
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
-/// Size of an entry without its text and its release, which may outlive the catalog's copy, in
-/// bytes.
+// Without text and release, which may outlive the catalog's copy, in bytes.
 const NAMED_BYTES: usize = 1024;
 
 /// Cache of READMEs. Versions with the same README share the text and the rendered page.
@@ -53,12 +51,10 @@ pub struct ReadmeQuery {
     pub scope: Scope,
 }
 
-/// The README of a version.
 #[derive(Clone, Debug)]
 struct NamedRelease {
     wanted: ReadmeQuery,
     release: Arc<Release>,
-    /// TextIdentity of the README, or the backend's message if the release has none.
     readme: std::result::Result<TextIdentity, String>,
 }
 
@@ -72,7 +68,6 @@ impl ReadmeQuery {
 }
 
 impl NamedRelease {
-    /// Returns true if the catalog's data of the version is unchanged.
     fn is_current(&self, view: &View) -> bool {
         let ReadmeQuery { id, version, scope } = &self.wanted;
         let entry = view.get(id, *scope);
@@ -97,11 +92,9 @@ impl Readmes {
         }
     }
 
-    /// Returns the README of a version in this form.
-    ///
-    /// A cached README is returned immediately while the version is unchanged; after its time to
-    /// live the backend is queried in the background. While the backend fails, the README is
-    /// returned even if the version has changed, and the response is marked as stale.
+    /// Returns the README of a version. A cached one is returned while the version is unchanged;
+    /// after its time to live the backend is queried in the background. While the backend fails,
+    /// it is returned even if the version has changed, and is marked as stale.
     ///
     /// # Errors
     /// As [`Catalog::find_release`]; `NotFound` also for a version without README.
@@ -176,7 +169,6 @@ impl Readmes {
         Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
 
-    /// Queries the backend, shared with concurrent callers, and caches the result.
     async fn ask(
         &self,
         catalog: &Arc<Catalog>,
@@ -218,7 +210,6 @@ impl Readmes {
     }
 }
 
-/// Reads a README from its backend, and the release as the catalog has it.
 async fn read(
     catalog: &Arc<Catalog>,
     wanted: &ReadmeQuery,

@@ -10,8 +10,7 @@ use crate::api::coding::Coding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::Digest;
 
-/// Maximum size of a body compressed directly on the connection's thread, in bytes: a fraction of a
-/// millisecond.
+// Compressed directly on the connection's thread: a fraction of a millisecond.
 const AT_ONCE: usize = 16 * 1024;
 
 /// A response body, cheap to clone.
@@ -88,8 +87,7 @@ impl Rendered {
         made || self.0.body.len() <= AT_ONCE
     }
 
-    /// Returns the encoded bytes; the first caller computes them while others wait. `None` if they
-    /// would not be shorter.
+    /// The first caller computes while others wait. `None` if the result would not be shorter.
     #[must_use]
     pub fn encoded(&self, coding: Coding) -> Option<&Bytes> {
         let cell = self.0.encoded.get(coding as usize)?;
@@ -100,8 +98,7 @@ impl Rendered {
         (!encoded.is_empty()).then_some(encoded)
     }
 
-    /// Returns the maximum memory use, in bytes: an encoding is kept only if it is shorter than the
-    /// plain bytes.
+    /// Returns the maximum memory use, in bytes: an encoding is only kept if it is shorter.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.0.body.len() * (1 + Coding::ALL.len()) + size_of::<RenderedBody>()

@@ -10,7 +10,6 @@ use crate::trace::{TRACEPARENT, TRACESTATE, Trace};
 
 /// Header with the id of a request: the client's if valid, otherwise a new one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Maximum length of a client's request id, in bytes.
 const REQUEST_ID_MAX: usize = 128;
 
 /// Returns the id of a request with these headers.
@@ -34,9 +33,8 @@ pub fn trace(id: &HeaderValue, headers: &HeaderMap) -> Trace {
     Trace::new(id.to_str().unwrap_or("-"), parent, state)
 }
 
-/// Creates a unique id: a random prefix per process and a counter. Random bytes for each request
-/// would need a system call each.
 fn made_id() -> HeaderValue {
+    // A random prefix per process and a counter: random bytes would need a system call each.
     static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
     static MADE: AtomicU64 = AtomicU64::new(0);
     let (process, first) = *PROCESS;

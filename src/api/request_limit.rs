@@ -15,16 +15,13 @@ use crate::api::problem::Problem;
 
 /// Maximum length of a request target (path and query), in bytes.
 const TARGET_MAX: usize = 8 * 1024;
-/// Maximum number of request headers.
 const HEADERS_MAX: usize = 64;
 /// Maximum total size of header names and values, in bytes.
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
-/// Refuses heads beyond these limits. The listener accepts heads of up to 28 KiB, so that the
-/// client gets a body with the reason; it refuses larger ones itself, without a body.
+/// Refuses heads beyond these limits. The listener refuses those over 28 KiB without a body.
 ///
 /// # Errors
-/// 414 or 431.
 /// 414 or 431.
 pub fn bound_head(request: &Request) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
@@ -43,15 +40,13 @@ pub fn bound_head(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Marks a request on a connection beyond the limit: only endpoints that need no permit are served
-/// there.
+/// Marks a request on a connection beyond the limit, for endpoints that need no permit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overflow;
 
 /// Maximum size of a response that needs only its request's permit, in bytes.
 const SMALL: u64 = 16 * 1024;
-/// Maximum total size of larger responses in memory, in KiB: those waiting for slow clients. Beyond
-/// it large responses are refused; small ones and archives are not.
+/// Memory for large responses, in KiB; beyond it they are refused, small ones and archives not.
 pub const LARGE_KIB: usize = 64 * 1024;
 
 /// Permits for concurrent requests, and memory for their responses.
@@ -87,12 +82,10 @@ impl RequestLimit {
 pub struct RequestPermit {
     _place: OwnedSemaphorePermit,
     _seats: [Option<ClientPermit>; 2],
-    /// Shared memory budget for large responses.
     large_kib: Arc<Semaphore>,
 }
 
-/// Returns true if a response is in memory and large. Archives are streamed, with a size unknown
-/// here.
+/// Returns true for a large body in memory. Archives are streamed, with a size unknown here.
 #[must_use]
 pub fn is_large(response: &Response) -> bool {
     response.body().size_hint().exact().is_some_and(|bytes| bytes > SMALL)
@@ -105,8 +98,7 @@ impl RequestPermit {
         Self { _seats: seats, ..self }
     }
 
-    /// Holds the permit until the last byte was sent or the client is gone. Returns `None` for a
-    /// large response if earlier ones have used up the memory budget.
+    /// Holds the permit until the body ends. `None` if the budget for large responses is used up.
     #[must_use]
     pub fn keep_for(self, response: Response) -> Option<Response> {
         let large = is_large(&response).then_some(response.body().size_hint().lower());

@@ -51,8 +51,7 @@ impl RequestRecord {
         self.target.path()
     }
 
-    /// Records metrics under the template of the path, and writes the log line, once the response
-    /// head exists.
+    /// Records metrics under the route template, and writes the log line.
     pub fn observe(&self, route: &str, took: Duration, response: &Response, metrics: &Metrics) {
         let (status, seconds) = (response.status().as_u16(), took.as_secs_f64());
         metrics.request(self.method.as_str(), route, status, seconds);
@@ -100,13 +99,11 @@ fn failure(response: &Response) -> Option<&str> {
     response.extensions().get::<Problem>().and_then(|problem| problem.report.as_deref())
 }
 
-/// Returns the length of a response body, if it is known before the body is generated.
 fn length(response: &Response) -> Option<u64> {
     let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     said.and_then(|text| text.parse().ok()).or_else(|| response.body().size_hint().exact())
 }
 
-/// Returns the backends whose part of a response is stale or missing.
 fn stale_parts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let named = headers.get(DEGRADED).and_then(|value| value.to_str().ok());
     named.into_iter().flat_map(|names| names.split(", "))

@@ -27,8 +27,7 @@ use crate::models::scope::Scope;
 /// Names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 
-/// Maximum total size of all caches, in bytes: at most sixteen lists, the four caches per
-/// extension, and README texts.
+/// Maximum size of all caches, in bytes: sixteen lists, four caches per extension, README texts.
 pub const BYTES_MAX: usize = 16 * list_cache::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
 
 /// Caches of lists, metadata and versions.
@@ -39,9 +38,7 @@ pub struct ResponseCaches {
     pub metadata: ResponseCache<CachedResponse, Generation>,
     /// Key `{type}/{name}/versions`.
     pub versions: ResponseCache<CachedResponse, Generation>,
-    /// Key `{type}/{name}/{version}/metadata` and
-    /// `{type}/{name}/resolve?{constraint}&{prerelease}`; in addition to the three caches of the
-    /// specification.
+    /// Key `{type}/{name}/{version}/metadata` or `{type}/{name}/resolve?{constraint}&{prerelease}`.
     pub releases: ResponseCache<CachedResponse, Generation>,
     /// READMEs by version, and their texts by identity; also in addition to the specification.
     pub readmes: Readmes,
@@ -68,8 +65,7 @@ impl Validate for CachedResponse {
 }
 
 impl ResponseCaches {
-    /// Creates empty caches with these metrics. Cached responses contain URLs below `public_url`,
-    /// or only paths if it is `None`.
+    /// Creates empty caches. Cached responses contain URLs below `public_url`, or only paths.
     #[must_use]
     pub fn new(
         rules: ResponseCacheRules,
@@ -128,7 +124,6 @@ impl ResponseCaches {
         Ok((filled.value, Provenance::asked(catalog, scope, None, filled.lacking)))
     }
 
-    /// Returns a response about one extension through its cache.
     async fn through<Q: CachedQuery>(
         &self,
         caches: &ResponseCache<CachedResponse, Generation>,
@@ -163,15 +158,11 @@ impl ResponseCaches {
     }
 }
 
-/// A request about one extension with a cached response.
 pub(super) trait CachedQuery: Clone + Send {
-    /// Returns the extension, and the backend if one was requested.
     fn subject(&self) -> (&ExtensionId, Scope);
 
-    /// Returns the cache key.
     fn key(&self) -> String;
 
-    /// Creates the response from the catalog and its backends.
     fn answer(
         self,
         catalog: Arc<Catalog>,

@@ -41,7 +41,6 @@ use crate::models::backend_id::BackendId;
 )]
 struct Contract;
 
-/// All routes of the API.
 fn routes() -> OpenApiRouter<Arc<ApiState>> {
     let api = OpenApiRouter::new()
         .routes(routes!(extensions::list_extensions))

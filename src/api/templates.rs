@@ -8,8 +8,7 @@ use crate::metrics::UNMATCHED;
 pub struct Templates(Router<String>);
 
 impl Templates {
-    /// Creates the matcher. A template that conflicts with another is skipped; no route can have
-    /// it.
+    /// Creates the matcher. A template that conflicts with another is skipped.
     #[must_use]
     pub fn new(templates: Vec<String>) -> Self {
         let mut router = Router::new();

@@ -15,7 +15,6 @@ use crate::models::scope::Scope;
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
 
-/// Characters allowed in a parameter value without encoding.
 const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
 /// Path segments with a meaning of their own, which cannot be used as a version.
@@ -174,7 +173,6 @@ impl<'a> VersionView<'a> {
     }
 }
 
-/// The kinds of the backends that have an extension, each once.
 fn kinds(entry: &Entry) -> Vec<&'static str> {
     let mut kinds: Vec<&'static str> = Vec::new();
     for backend in entry.backends() {
@@ -186,7 +184,6 @@ fn kinds(entry: &Entry) -> Vec<&'static str> {
     kinds
 }
 
-/// Returns the path of the archive of the release with this name.
 fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     let mut query = Vec::new();
     let segment = if RESERVED.contains(&name) {

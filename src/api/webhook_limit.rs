@@ -15,7 +15,6 @@ use crate::models::backend_id::BackendId;
 pub const READ_AT_ONCE: usize = 16;
 /// Maximum number of bodies from one address.
 pub const OF_ONE_ADDRESS: usize = READ_AT_ONCE / 2;
-/// Maximum wait for a permit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Address of the sender; `None` for a trusted proxy, which forwards webhooks of several senders.
@@ -29,7 +28,6 @@ pub struct WebhookLimit(HashMap<BackendId, BackendLimit>);
 #[derive(Debug)]
 struct BackendLimit {
     places: Arc<Semaphore>,
-    /// Permits of each address that holds or awaits one.
     shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 

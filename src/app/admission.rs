@@ -1,4 +1,4 @@
-//! Who is let in, from the configuration.
+//! Builds admission control from the configuration.
 
 use std::io;
 use std::path::Path;
@@ -16,13 +16,9 @@ use crate::config::Config;
 use crate::files;
 use crate::token_bucket::Rate;
 
-/// The key of the file of client tokens.
 pub(super) const TOKENS: &str = "auth.tokens_path";
 
-/// Who is let in, and the file of their tokens, which may change while the service runs.
-///
-/// # Errors
-/// The file cannot be read, or is no list of tokens.
+/// Also returns the token file, which may change while the service runs.
 pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     let tokens = config.auth.as_ref().map(|auth| {
         let path = auth.tokens_path.clone();
@@ -56,10 +52,7 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     Ok((admission, rotated))
 }
 
-/// The tokens of a file.
-///
-/// # Errors
-/// It cannot be read, or is no list of tokens. Names the file, and nothing of its content.
+/// Errors name the file, and nothing from its content.
 pub(super) fn client_tokens(path: &Path) -> io::Result<ClientTokens> {
     secrets::readable(path)?;
     let text = files::text_named(path, secrets::FILE_MAX).map_err(|error| {

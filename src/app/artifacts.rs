@@ -1,4 +1,4 @@
-//! Where archives are kept, as the configuration says.
+//! Opens the configured artifact store.
 
 use std::sync::Arc;
 
@@ -6,10 +6,9 @@ use crate::cache::artifacts::Artifacts;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// The folder of the state directory that archives are kept in.
 const FOLDER: &str = "artifacts";
 
-/// The store of archives; one that keeps nothing without a place, without room, and in the demo.
+/// The store keeps nothing without a directory, without room, and in the demo.
 pub(super) async fn open(config: &Config, metrics: &Metrics, demo: bool) -> Arc<Artifacts> {
     let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
     let dir = config.cache.state_dir.as_ref().filter(|_| !demo && config.cache.artifact_bytes > 0);

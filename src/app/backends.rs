@@ -1,4 +1,4 @@
-//! Every concrete backend, and the receivers of its webhooks, from the configuration.
+//! Builds every configured backend and its webhook receiver.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,25 +34,22 @@ use crate::oci::webhook::OciWebhooks;
 pub struct Finding {
     /// The key that it is about, with its section.
     pub key: String,
-    /// What is wrong, to stand behind the key.
+    /// The problem, as the end of a sentence that begins with the key.
     pub what: String,
 }
 
-/// Every backend that is configured, and every reason why one cannot be built.
 #[derive(Default)]
 pub(super) struct Backends {
     /// In the order in which they own names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
     /// Only of backends with a webhook secret.
     pub(super) receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
-    /// Files whose secrets may change while the service runs.
     pub(super) rotated: Vec<Rotated>,
     /// Files that cannot be used. Backends are missing above if there are any.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Backends {
-    /// Builds what is configured.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Self {
         let remote = config.backends.iter().filter(|backend| backend.upstream().is_some());
         let remote: Vec<_> = remote.map(|backend| backend.id).collect();
@@ -73,7 +70,6 @@ impl Backends {
         built
     }
 
-    /// The value, or one more finding.
     fn found<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -97,7 +93,6 @@ impl Backends {
         }
     }
 
-    /// The content of the file of credentials, if one is configured and can be used.
     fn credentials<T>(
         &mut self,
         config: &BackendConfig,
@@ -172,7 +167,6 @@ impl Backends {
         }
     }
 
-    /// Takes webhooks if there is a secret for them, and a changed secret when it changes.
     fn receive<R: WebhookReceiver + 'static>(
         &mut self,
         config: &BackendConfig,

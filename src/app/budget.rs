@@ -1,5 +1,4 @@
-//! The most memory that the limits of a configuration allow, added up: what holds one by one has to
-//! hold together.
+//! Sums up the memory that the limits of a configuration allow at most.
 
 use std::thread::available_parallelism;
 
@@ -17,12 +16,12 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 /// The program, its threads, and what the allocator keeps of freed memory.
 const PROGRAM: usize = 64 * MIB;
-/// What a thread takes: what is used of its stack, and what its allocator keeps.
+/// Used stack, and memory that the allocator keeps for the thread.
 const THREAD: usize = 128 * KIB;
-/// What the reading of one registry's manifests keeps.
+/// Kept by the reader of one registry's manifests.
 const MANIFESTS: usize = 72 * MIB;
 
-/// What each part may take, in bytes. All together are the most that the process takes.
+/// Memory of each part, in bytes; together they are the maximum of the process.
 #[must_use]
 pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let server = &config.server;
@@ -48,7 +47,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     ]
 }
 
-/// Those that serve connections, those for all else, and for each of both those that wait for disks.
+/// Serving threads, as many others, and the blocking threads of every runtime.
 fn threads(workers: usize) -> usize {
     2 * workers + (workers + 1) * server::threads::WAITING_MAX
 }

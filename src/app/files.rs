@@ -1,4 +1,4 @@
-//! How many files the process may have open: connections and downloads are files.
+//! Limit of open files: connections and downloads are files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
@@ -7,11 +7,10 @@ use crate::app::LOG_TARGET;
 use crate::config::ServerConfig;
 use crate::server::SPARE;
 
-/// Files beside connections and downloads: the program, its log, its state, connections to backends.
+/// Other open files: the program, its log, its state, and connections to backends.
 const OTHERS: usize = 256;
 
-/// Raises the soft limit of open files to the hard one, and warns if that is too few for what may be
-/// served.
+/// Raises the soft limit to the hard one, and warns if that is too few files.
 pub(super) fn allow(server: &ServerConfig) {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

@@ -1,4 +1,4 @@
-//! What the demo prints: where it listens, and what to ask it.
+//! Greeting of the demo: its address, and requests to try.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -6,10 +6,6 @@ use std::net::SocketAddr;
 use crate::api::paths::BASE;
 use crate::models::public_url::PublicUrl;
 
-/// Prints it.
-///
-/// # Errors
-/// Standard output cannot be written.
 pub(super) fn print(url: &PublicUrl, address: SocketAddr, extensions: usize) -> io::Result<()> {
     io::stdout().write_all(text(url, address, extensions).as_bytes())
 }

@@ -12,7 +12,6 @@ use crate::app::secrets;
 use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
 use crate::error::Error;
 
-/// The receiver of the secret that its file holds now.
 struct Renewable<R>(RwLock<Arc<R>>);
 
 impl<R> Renewable<R> {
@@ -31,16 +30,12 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
     }
 }
 
-/// A receiver of the secret in this file, and what takes up a changed one. What was seen under the
-/// old secret is forgotten with it: nothing signed with it is taken any more.
-///
-/// # Errors
-/// The file holds no secret that can be used; the text names the file.
 pub(super) fn renewable<R: WebhookReceiver + 'static>(
     key: &str,
     path: PathBuf,
     receiver: impl Fn(&SecretString) -> Result<R, Error> + Send + Sync + 'static,
 ) -> Result<(Arc<dyn WebhookReceiver>, Renew), String> {
+    // A new secret drops the replay memory: nothing signed with the old one is accepted.
     let secret = secrets::read(key, &path).map_err(|error| error.to_string())?;
     let first = receiver(&secret).map_err(|error| error.report())?;
     let renewable = Arc::new(Renewable(RwLock::new(Arc::new(first))));

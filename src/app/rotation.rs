@@ -1,5 +1,4 @@
-//! Secrets that change while the service runs: their files are looked at again and again, and a
-//! changed one is used from then on.
+//! Reloads changed files of secrets while the service runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,26 +13,19 @@ use crate::files;
 use crate::files::lane::Lane;
 use crate::metrics::process::ProcessMetrics;
 
-/// How often files are looked at. Contents are compared, because an orchestrator swaps whole
-/// directories behind a link, which no notice of the file system tells.
+// Contents are compared: an orchestrator swaps directories behind a link, without file events.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How long a look may take; it is begun anew after the next pause.
+// A look that takes longer is repeated after the next pause.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Takes the content of a file of secrets into use; says why where it cannot.
 pub(super) type Renew = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// What a file of secrets is for, and what to do with its new content.
 pub(super) struct Rotated {
-    /// The key that names the file.
     pub(super) key: String,
-    /// The file.
     pub(super) path: PathBuf,
-    /// Takes the file's content into use.
     pub(super) renew: Renew,
 }
 
-/// Looks at the files until dropped.
 pub(super) async fn watch(rotated: Vec<Rotated>, counted: ProcessMetrics) {
     rotated.iter().for_each(|file| counted.prepare_reloads(&file.key));
     let lane = Lane::new(1, PATIENCE);

@@ -1,4 +1,4 @@
-//! Files that hold secrets: read with care for who else can read them, and named when they cannot be.
+//! Files of secrets: their permissions are checked, and errors name them.
 
 use std::fs;
 use std::io;
@@ -14,10 +14,7 @@ use crate::files;
 /// Largest file of secrets, in bytes: some hundred thousand clients' tokens.
 pub(super) const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Who may do what with a file of secrets that we can read.
-///
-/// # Errors
-/// It cannot be read; the message names the file, its owner and us.
+/// Errors name the file, its owner and this user.
 pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     let opened = files::open_named(path).map_err(|error| {
         let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
@@ -31,12 +28,8 @@ pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     opened.map(|(_, metadata)| metadata.permissions())
 }
 
-/// Checks that a file of secrets is there and can be read; warns if others can read it too, which
-/// is all that can be done where an orchestrator mounts it so.
-///
-/// # Errors
-/// As [`readable`].
 pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
+    // Only warns if others can read the file: orchestrators mount files with such permissions.
     let mode = readable(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         warn!(target: LOG_TARGET, path = %path.display(), mode = format!("{mode:o}"), "{key}: readable by other users; restrict it with chmod 600");
@@ -44,19 +37,13 @@ pub(super) fn check(key: &str, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The secret in a file, trimmed; warns as [`check`] does.
-///
-/// # Errors
-/// As [`word`].
+/// Trims the secret; warns as [`check`] does.
 pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
     check(key, path)?;
     word(path)
 }
 
-/// The one word in a file.
-///
-/// # Errors
-/// It cannot be read, is empty, or holds more than one word.
+/// Fails if the file is empty or holds more than one word.
 pub(super) fn word(path: &Path) -> io::Result<SecretString> {
     readable(path)?;
     let text = files::text_named(path, FILE_MAX).map_err(|error| {

@@ -1,4 +1,4 @@
-//! Where what is known is kept over a restart, and which upstreams it is known of.
+//! State that survives a restart, and the upstreams that it belongs to.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,11 +15,7 @@ use crate::catalog::state::Fingerprints;
 use crate::catalog::state::persister::Persister;
 use crate::config::Config;
 
-/// Restores the state of the last run; `None`, with a warning, if no directory is configured.
-///
-/// # Errors
-///
-/// A newer release wrote the state.
+/// `None`, with a warning, without a directory. Fails if a newer release wrote the state.
 pub(super) async fn restored(
     config: &Config,
     catalog: &Arc<Catalog>,
@@ -40,7 +36,6 @@ pub(super) async fn restored(
     Ok(Some(persister))
 }
 
-/// Warns where everybody on this machine can put something into the state directory.
 fn warn_if_open_to_all(dir: &Path) {
     let Ok(metadata) = std::fs::metadata(dir) else { return };
     let mode = metadata.permissions().mode() & 0o7777;
@@ -54,7 +49,6 @@ fn warn_if_open_to_all(dir: &Path) {
     }
 }
 
-/// What each backend is configured to be.
 fn fingerprints(config: &Config) -> Fingerprints {
     config.backends.iter().map(|backend| (backend.id, backend.fingerprint.clone())).collect()
 }

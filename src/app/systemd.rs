@@ -1,28 +1,22 @@
-//! What a supervisor such as systemd is told: that we serve, that we live, that we stop.
-//!
-//! Without `NOTIFY_SOCKET` in the environment nobody is told, and nothing is said of it.
+//! Notifies a supervisor such as systemd of start, life and stop, if `NOTIFY_SOCKET` is set.
 
 use crate::app::LOG_TARGET;
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 use tokio::time::interval;
 use tracing::warn;
 
-/// We listen, and what can be answered is answered.
-///
-/// Said once the first rounds over the backends have begun, not when they have ended: a backend
-/// that is down must not keep the service from being started.
 pub(super) fn ready() {
+    // Sent once the first rounds over the backends have begun, not when they have ended: a backend
+    // that is down must not keep the service from being started.
     tell(&[NotifyState::Ready]);
 }
 
-/// We take no more connections.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Tells that we live, twice in the time after which we would be taken for dead. It is a task of
-/// the runtime that serves: a runtime that hangs tells nothing.
 pub(super) async fn keep_alive() {
+    // Notifies twice per watchdog period from the serving runtime, so that a hang is noticed.
     let Some(patience) = watchdog_enabled() else { return };
     let mut beat = interval(patience / 2);
     loop {

@@ -1,4 +1,4 @@
-//! What calls to upstreams count into.
+//! Metrics of calls to upstreams.
 
 use crate::backend::contact::BreakerState;
 use crate::gitea;
@@ -10,11 +10,10 @@ use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 use crate::oci;
 
-/// Counts every call into the metrics of the process.
 pub(super) struct CallCounters(Metrics);
 
 impl CallCounters {
-    /// Counters for these backends, every series of theirs at 0.
+    /// Starts every series at 0.
     pub(super) fn new(metrics: Metrics, backends: &[BackendId]) -> Self {
         for backend in backends {
             let operations: &[&str] = match backend.kind() {

@@ -4,8 +4,7 @@ use crate::backend::Fault;
 use crate::models::coverage::Coverage;
 use crate::models::naming::ExtensionId;
 
-/// A position in a backend's history. Opaque: only the backend that issued it can interpret it. May
-/// be persisted across restarts.
+/// A position in a backend's history, opaque to others. May be persisted across restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeCursor(String);
 
@@ -44,7 +43,6 @@ pub enum Changes {
         /// Result of the list of repositories, if this request read one.
         listed: Option<Listed>,
     },
-    /// The backend cannot list changes: take a new cursor (request with `None`), then list
-    /// everything.
+    /// Changes cannot be listed: take a new cursor (request with `None`), then list everything.
     CannotTell,
 }

@@ -33,8 +33,7 @@ impl Download {
         Self { length: bytes.len() as u64, bytes: stream::iter([Ok(bytes)]).boxed() }
     }
 
-    /// Creates a download of a part of a local file, in pieces of [`PIECE`] bytes. Ends early if
-    /// the file is shorter.
+    /// Reads a part of a file in pieces of [`PIECE`] bytes. Ends early if the file is shorter.
     #[must_use]
     pub fn from_file(file: File, part: Range<u64>) -> Self {
         let (file, length) = (Arc::new(file), part.end.saturating_sub(part.start));
@@ -51,9 +50,8 @@ impl Download {
         Self { length, bytes: bytes.boxed() }
     }
 
-    /// Verifies a whole artifact while it passes. The piece that completes it is held back until
-    /// the length matches and `judge` accepts the digest, so that a client never receives a
-    /// complete but wrong artifact.
+    /// Verifies an artifact while it passes. The last piece is held back until length and `judge`
+    /// agree, so that a client never receives a complete but wrong artifact.
     #[must_use]
     pub fn verified(
         self,
@@ -77,8 +75,7 @@ impl Download {
         Self { length: self.length, bytes: bytes.boxed() }
     }
 
-    /// Waits for the first piece, so that a failure before the first byte becomes an error response
-    /// and not an aborted connection.
+    /// Waits for the first piece: a failure before it is an error response, not an abort.
     ///
     /// # Errors
     /// The failure of the first piece.
@@ -107,8 +104,7 @@ fn unreadable(error: io::Error) -> Error {
     Error::faulty("The artifact cannot be read").because(error)
 }
 
-/// Fills a buffer from this position of a file with a single read, and returns the number of bytes.
-/// Data in the page cache is copied at once; a read from disk runs on a blocking thread.
+/// Fills a buffer with a single read: at once from the page cache, else on a blocking thread.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -136,18 +132,15 @@ impl fmt::Debug for Download {
     }
 }
 
-/// State of a verified stream.
 struct Check {
     source: BoxStream<'static, Result<Bytes>>,
     hasher: DigestHasher,
     judge: Box<dyn FnOnce(Digest) -> Result<()> + Send>,
     missing: u64,
-    /// The piece that completes the artifact.
     held: Bytes,
 }
 
 impl Check {
-    /// Returns the next piece to pass on, and the state for the piece after it.
     async fn next(mut self) -> Result<Option<(Bytes, Option<Self>)>> {
         while let Some(piece) = self.source.next().await {
             let piece = piece?;

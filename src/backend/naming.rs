@@ -6,8 +6,7 @@ use crate::backend::Fault;
 use crate::models::fault::FaultSubject;
 use crate::models::truncate::printable;
 
-/// Maximum number of named repositories, the first in order of their names; others are only
-/// counted.
+/// The first in order of their names; others are only counted.
 const NAMED_MAX: usize = 20;
 /// Maximum length of a displayed name, in characters.
 const NAME_MAX: usize = 128;

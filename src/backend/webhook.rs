@@ -4,16 +4,12 @@ use hyper::HeaderMap;
 
 use crate::models::naming::ExtensionId;
 
-/// Parses the webhooks of one backend. Object safe, so that the API does not depend on a backend.
-///
-/// A delivery is only a hint that something changed; its content is never served.
+/// Parses webhooks of one backend; object safe. A delivery is only a hint and is never served.
 pub trait WebhookReceiver: Send + Sync {
-    /// Returns false if the headers alone disqualify a delivery, which is then refused before its
-    /// body is read.
+    /// Returns false if the headers alone disqualify a delivery; its body is then not read.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool;
 
-    /// Verifies a delivery by its headers and its exact body bytes, and parses it only if it is
-    /// authentic.
+    /// Verifies headers and exact body bytes, and parses a delivery only if it is authentic.
     ///
     /// # Errors
     /// [`WebhookError`], in which case the receiver keeps no state of the delivery.
@@ -34,8 +30,7 @@ pub enum WebhookError {
 /// Result of an accepted delivery. All variants are a success for the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// These extensions may have changed: refresh them now, and again on the schedule for late
-    /// uploads.
+    /// Refresh these extensions now, and again on the schedule for late uploads.
     Changed(Vec<ExtensionId>),
     /// Duplicate of an earlier delivery; no work is done.
     Replayed,

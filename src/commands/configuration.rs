@@ -29,10 +29,7 @@ pub(super) fn run(
     }
 }
 
-/// Returns a configuration with which the service can start.
-///
-/// # Errors
-/// All problems that would prevent the start, except those of network and port.
+/// Reports all problems that would prevent the start, except those of network and port.
 pub(super) fn checked(sources: &Sources<'_>) -> Result<Config, Problems> {
     let (mut reader, config) = read(sources);
     match config.as_ref().map(app::check) {

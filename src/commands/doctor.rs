@@ -11,8 +11,7 @@ use crate::commands::doctor::report::{ReportLine, as_json, as_text};
 use crate::commands::{Failure, print};
 use crate::config::{Config, Sources};
 
-/// Fails with exit code 1 for a problem, and with 2 for an invalid configuration, after which it
-/// stops.
+/// Exit code 1 for a problem, 2 for an invalid configuration.
 pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure> {
     let config = match checked(sources) {
         Ok(config) => config,

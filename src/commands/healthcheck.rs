@@ -1,5 +1,4 @@
-//! The `healthcheck` command: queries the running service in one request without an HTTP client
-//! library, so that a container can run it every few seconds.
+//! The `healthcheck` command: a single request, without an HTTP client library to load.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,23 +13,16 @@ use url::{Host, Url};
 use crate::commands::{Failure, print};
 use crate::config::{Sources, listening};
 
-/// Timeout of the request; the service responds within a millisecond.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Timeout for the body of a response with a known status.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
+// Length of `HTTP/1.1 200`; nothing else of a successful response is read.
 const STATUS_END: usize = 12;
-/// Maximum size of an error response that is read, in bytes.
 const ANSWER_MAX: usize = 16 * 1024;
-/// Maximum length of a displayed reason, in characters.
 const REASON_MAX: usize = 500;
 
-/// Kind of health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// Checks that the process responds.
     Alive,
-    /// Checks that the service can serve extensions and is not shutting down.
     Ready,
 }
 
@@ -50,26 +42,23 @@ impl Probe {
     }
 }
 
-/// A response of the server at this address.
 pub(super) struct ProbeResult {
     /// Status, such as `200`; the first bytes if the response is not HTTP.
     pub(super) status: String,
     stream: TcpStream,
 }
 
-/// The part of an error body that is displayed.
 #[derive(Deserialize)]
 struct Reason {
     message: String,
 }
 
-/// Every failure has exit code 1, even an invalid configuration: container engines reserve other
-/// codes.
 pub(super) fn run(
     question: Probe,
     url: Option<&str>,
     sources: &Sources<'_>,
 ) -> Result<(), Failure> {
+    // Every failure has exit code 1: container engines reserve other codes.
     let url = match url {
         Some(url) => below(url, question),
         None => listening(sources).map_err(|problems| problems.to_string()).and_then(|place| {
@@ -86,7 +75,6 @@ pub(super) fn run(
     }
 }
 
-/// Sends the request. The error is the reason for display.
 async fn asked(url: &Url) -> Result<(), String> {
     let answer = timeout(PATIENCE, ask(url)).await;
     let answer = match answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -107,7 +95,6 @@ async fn asked(url: &Url) -> Result<(), String> {
     }
 }
 
-/// Returns the health URL below a base URL.
 fn below(base: &str, question: Probe) -> Result<Url, String> {
     let url = base.parse().ok().filter(|url: &Url| url.scheme() == "http" && url.host().is_some());
     let mut url = url
@@ -117,9 +104,8 @@ fn below(base: &str, question: Probe) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Returns the health URL for a configured listener. A listener on all addresses is queried on this
-/// machine.
 pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String> {
+    // A listener on all addresses is queried on this machine.
     if port == 0 {
         // Only the running service knows which port the system chose.
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());
@@ -134,7 +120,6 @@ pub(super) fn own(host: &str, port: u16, question: Probe) -> Result<Url, String>
     url.parse().map_err(|error| format!("server.host: {error}"))
 }
 
-/// Sends a GET request for a URL and reads the status.
 pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = match url.host() {
@@ -155,8 +140,7 @@ pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
 }
 
 impl ProbeResult {
-    /// Returns the message of an error response; `None` if the body is of another form or does not
-    /// arrive.
+    /// `None` if the body is of another form or does not arrive.
     async fn reason(mut self) -> Option<String> {
         let mut bytes = Vec::new();
         let reading = async {

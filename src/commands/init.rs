@@ -1,5 +1,4 @@
-//! The `config init` command: writes an initial configuration and prints the command that serves
-//! it.
+//! The `config init` command: writes a first configuration and prints the command that serves it.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -10,11 +9,9 @@ use std::path::Path;
 use crate::commands::{Failure, print};
 use crate::config::{SEARCHED, example};
 
-/// Name of the program on the search path.
 const NAME: &str = "extension-registry";
 
-/// `program` is the name under which the program was started, which works again from the same
-/// directory.
+/// `program` is the name the program was started under, valid in the same directory.
 pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return print(example().as_bytes());
@@ -32,7 +29,6 @@ pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
     print(&[b"wrote ", path.as_bytes(), b"; serve it with: ", &command, b"\n"].concat())
 }
 
-/// Explains why the file cannot be written, with a remedy.
 fn unwritten(path: &Path, error: &io::Error) -> String {
     let shown = path.display();
     let elsewhere = "choose another file, or - for standard output";
@@ -63,7 +59,6 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Formats the shell command that serves this configuration.
 fn command(path: &OsStr, program: &OsStr) -> Vec<u8> {
     let program = if program.is_empty() { OsStr::new(NAME) } else { program };
     let mut command = quoted(program.as_bytes());

@@ -19,17 +19,17 @@ use crate::oci::settings::OciSettings;
 pub struct BackendConfig {
     /// Name, unique over all kinds.
     pub id: BackendId,
-    /// Where its keys are: `gitea`, or `gitea.internal` for an entry. Keys in messages begin with it.
+    /// `gitea`, or `gitea.internal` for an entry. Keys in messages begin with it.
     pub path: String,
-    /// What is read there, without secrets.
+    /// Settings without secrets.
     pub settings: BackendSettings,
     /// File with the credentials.
     pub token_path: Option<PathBuf>,
     /// File with the webhook secret.
     pub webhook_secret_path: Option<PathBuf>,
-    /// Identifies the upstream in the state on disk, by the text of its keys.
+    /// Identifies the upstream in the state on disk, by the texts of keys.
     pub fingerprint: String,
-    /// Whether every value is as configured: an example stands in for one that is wrong.
+    /// True if every value is as configured: an example stands in for one that is wrong.
     pub is_sound: bool,
 }
 
@@ -67,7 +67,6 @@ impl BackendConfig {
         format!("{}.{}", self.path, token_key(self.kind()).0)
     }
 
-    /// Reads a backend of this kind.
     pub(super) fn read(kind: BackendKind, keys: &mut Section<'_>) -> Option<Self> {
         let id = keys.id(kind);
         let settings = match kind {
@@ -96,7 +95,7 @@ impl BackendConfig {
         Some(Self { id, path, settings, token_path, webhook_secret_path, fingerprint, is_sound })
     }
 
-    /// Kind and fingerprint, in one form for all spellings that a server takes for the same.
+    /// One fingerprint for all spellings that a server takes for one upstream.
     fn upstream_name(&self) -> (BackendKind, String) {
         let text = match self.kind() {
             BackendKind::Local => self.fingerprint.clone(),
@@ -106,7 +105,6 @@ impl BackendConfig {
     }
 }
 
-/// The key of the file of credentials, and what it holds.
 fn token_key(kind: BackendKind) -> (&'static str, &'static str) {
     match kind {
         BackendKind::Oci => {
@@ -121,7 +119,6 @@ fn joined(keys: &Section<'_>, [address, inside]: [&str; 2]) -> String {
     format!("{}/{inside}", address.trim_end_matches('/'))
 }
 
-/// A warning for each backend that is configured twice under two names.
 pub(super) fn same_upstreams(backends: &[BackendConfig]) -> Vec<String> {
     let pairs = backends.iter().enumerate();
     let pairs = pairs.flat_map(|(at, two)| backends.iter().take(at).map(move |one| (one, two)));
@@ -132,8 +129,7 @@ pub(super) fn same_upstreams(backends: &[BackendConfig]) -> Vec<String> {
     told.collect()
 }
 
-/// Puts backends in the order of `order`, which has to name each of them. Without it they stay in
-/// the order of kinds and of the file.
+/// `order` must name each backend. Without it the order of kinds and of the file stays.
 pub(super) fn put_in_order(backends: &mut [BackendConfig], keys: &mut Section<'_>) -> Option<()> {
     let order: Vec<String> = keys.key("order", Form::List, parsed).items(
         BackendKind::ALL.map(BackendKind::as_str),

@@ -1,4 +1,4 @@
-//! How backends share names, and what is cached: `[catalog]`, `[cache]`, `[downloads]`.
+//! Shared names and caches: `[catalog]`, `[cache]`, `[downloads]`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::models::byte_size::bytes_of;
 /// A day in seconds; longer deadlines are mistakes of the unit.
 const DAY: i64 = 86_400;
 
-/// How backends share names.
+/// Ownership of names across backends.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each key is documented where it is read")]
 pub struct CatalogConfig {

@@ -1,4 +1,4 @@
-//! How the service listens, and whom it serves: `[server]`, `[rate_limit]`, `[auth]`.
+//! Listener, limits and clients: `[server]`, `[rate_limit]`, `[auth]`.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -11,10 +11,9 @@ use crate::config_reader::{Bounds, Section, parsed};
 use crate::models::addresses::{allowed_origin, listening_host, network_of};
 use crate::models::public_url::PublicUrl;
 
-/// Bounds of limits.
 const COUNT: Bounds = 1..=1_000_000;
 
-/// How the service listens and answers.
+/// Listener, limits and answers.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each key is documented where it is read")]
 pub struct ServerConfig {

@@ -33,7 +33,6 @@ impl Reader {
 }
 
 impl Section<'_> {
-    /// Documents a key.
     pub(super) fn record(
         &mut self,
         name: &'static str,
@@ -66,7 +65,7 @@ impl Section<'_> {
         self.properties.insert(name.to_owned(), schema);
     }
 
-    /// The section as JSON Schema: a table, or entries with names.
+    /// As a JSON Schema: a table, or entries with names.
     pub(super) fn schema(mut self, doc: &str, presence: Presence) -> Value {
         let table = self.table_schema(doc);
         if presence != Presence::Entries {

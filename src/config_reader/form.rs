@@ -1,4 +1,4 @@
-//! What a key accepts, before its text is converted to what it means.
+//! Forms of values, checked before a text is parsed.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
 /// Pattern of an address on the web.
 pub const WEB: &str = r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)";
 
-/// What a text means, or what is wrong with it.
+/// Returns the meaning of a text, or the problem.
 pub type Parse<T> = fn(&str) -> Result<T, String>;
 
 /// The form of a value.
@@ -19,7 +19,7 @@ pub enum Form {
     Text,
     /// Text of this pattern. Credentials that an address holds by mistake are not shown.
     Pattern(&'static str),
-    /// One of these words.
+    /// A word in this list.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
@@ -30,9 +30,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// A value with the type that is meant: environment variables and flags are text. Their lists
-    /// are separated by commas.
     pub(super) fn typed(self, value: &Value, origin: &Origin) -> Value {
+        // Environment variables and flags are text; their lists are separated by commas.
         let is_word = matches!(origin, Origin::Environment(_) | Origin::Flag(_));
         let Some(word) = value.as_str().filter(|_| is_word) else { return value.clone() };
         let typed = match self {
@@ -47,10 +46,7 @@ impl Form {
         typed.unwrap_or_else(|| value.clone())
     }
 
-    /// The text of a value, or of each item of a list.
-    ///
-    /// # Errors
-    /// The value has another form; the text says which form is meant.
+    /// The error says which form is meant.
     pub(super) fn texts(self, value: &Value) -> Result<Vec<String>, String> {
         let wrong = match (self, value) {
             (Self::List, Value::Array(items)) if items.iter().all(Value::is_string) => {
@@ -77,7 +73,6 @@ impl Form {
         wrong.map_or_else(|| Ok(vec![text]), Err)
     }
 
-    /// What a value means, or what is wrong with it and with each of its items.
     pub(super) fn parse<T>(self, value: &Value, parse: Parse<T>) -> Result<Vec<T>, Vec<String>> {
         let texts = self.texts(value).map_err(|what| vec![what])?;
         let (mut values, mut problems) = (Vec::new(), Vec::new());
@@ -100,7 +95,6 @@ impl Form {
         }
     }
 
-    /// The form as JSON Schema.
     pub(super) fn schema(self) -> Value {
         match self {
             Self::Text => json!({ "type": "string", "pattern": r"\S" }),
@@ -112,8 +106,8 @@ impl Form {
         }
     }
 
-    /// A value as TOML, with `***` for credentials. What JSON escapes, TOML reads.
     pub(super) fn shown(self, value: &Value) -> String {
+        // As TOML, with `***` for credentials. What JSON escapes, TOML reads.
         match (self, value) {
             (Self::Pattern(_), Value::String(text)) => {
                 Value::from(without_credentials(text)).to_string()

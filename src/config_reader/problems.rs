@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, each problem with its place and the nearest valid name.
+//! Problems of a configuration, each with its place and the nearest valid name.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value was typed. The order is that in which problems are listed.
+/// Place of a value, in the order in which problems are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A file as a whole.
@@ -38,8 +38,8 @@ impl Problem {
         Self { origin: Some(origin.clone()), what: what.into() }
     }
 
-    /// Returns true for a file that cannot be read, and for a problem with this key.
     pub(super) fn concerns(&self, key: &str) -> bool {
+        // Also true for a file that cannot be read.
         let rest = self.what.strip_prefix(key);
         matches!(self.origin, Some(Origin::File(_)))
             || rest.is_some_and(|rest| rest.starts_with(':'))

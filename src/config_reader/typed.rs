@@ -1,4 +1,4 @@
-//! What was typed: tables of values from a file, the environment and flags, each with its place.
+//! Typed values: tables from a file, the environment and flags, each value with its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config_reader::problems::{Origin, Problem};
 
-/// Prefix of the environment variables that set keys.
 pub(super) const PREFIX: &str = "EXTENSION_REGISTRY__";
 
-/// A section, or an entry of one. A key has a value for each place that sets it; the last wins.
+/// A key has a value for each place that sets it; the last wins.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) place: Origin,
@@ -35,7 +34,6 @@ impl Table {
         self.values.entry(key.to_owned()).or_default().push((value, origin));
     }
 
-    /// Value and place of a key.
     pub(super) fn last(&self, key: &str) -> Option<&(Value, Origin)> {
         self.values.get(key)?.last()
     }
@@ -44,13 +42,12 @@ impl Table {
         self.last(key)?.0.as_str()
     }
 
-    /// Where its keys are: `gitea`, or `gitea.internal` for an entry.
+    /// `gitea`, or `gitea.internal` for an entry.
     pub(super) fn path(&self, section: &str) -> String {
         let name = self.text("name").filter(|_| self.is_entry);
         name.map_or_else(|| section.to_owned(), |name| format!("{section}.{name}"))
     }
 
-    /// The lines of TOML that it begins with.
     pub(super) fn header(&self, section: &str) -> String {
         match self.last("name").filter(|_| self.is_entry) {
             Some((name, origin)) => format!("[[{section}]]\nname = {name}  # {origin}\n"),
@@ -114,8 +111,7 @@ impl Typed {
         }
     }
 
-    /// Adds what environment variables set: `…__SECTION__KEY`, or `…__SECTION__ENTRY__KEY` for an
-    /// entry of the file.
+    /// Adds `…__SECTION__KEY` variables, or `…__SECTION__ENTRY__KEY` for an entry of the file.
     pub fn environment(&mut self, variables: &[(String, String)]) {
         for (variable, text) in variables {
             let Some(path) = variable.strip_prefix(PREFIX) else { continue };
@@ -156,7 +152,6 @@ impl Typed {
         self.tables.get(section).map_or(&[], Vec::as_slice)
     }
 
-    /// Every table with its section.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Table)> {
         let sections = self.tables.iter();
         sections.flat_map(|(name, tables)| tables.iter().map(|table| (name.as_str(), table)))

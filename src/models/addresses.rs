@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// The origin that a browser sends for what is written: lower case, without the scheme's own port.
+/// Returns the origin as browsers send it: lower case, without the default port of the scheme.
 ///
 /// # Errors
-/// What an origin is, and why this is none.
+/// The text is no origin; the message describes one.
 pub fn origin_of(text: &str) -> Result<String, String> {
-    // What browsers send for files and sandboxed pages.
+    // Browsers send it for files and sandboxed pages.
     if text == "null" {
         return Ok(text.to_owned());
     }
@@ -35,18 +35,18 @@ pub fn origin_of(text: &str) -> Result<String, String> {
     Ok(format!("{}://{}{port}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase()))
 }
 
-/// An origin that CORS may allow, or `*` for all of them.
+/// Parses an origin that CORS may allow, or `*` for every origin.
 ///
 /// # Errors
-/// What an origin is.
+/// The text is no origin; the message describes one.
 pub fn allowed_origin(text: &str) -> Result<String, String> {
     if text == "*" { Ok(text.to_owned()) } else { origin_of(text) }
 }
 
-/// A network, or that of a single address.
+/// Parses a network, or the network of a single address.
 ///
 /// # Errors
-/// What an address and a network are.
+/// The text is neither.
 pub fn network_of(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().ok().or(address.ok()).ok_or_else(|| {
@@ -54,10 +54,10 @@ pub fn network_of(text: &str) -> Result<IpNet, String> {
     })
 }
 
-/// A host without a port, as addresses name it.
+/// Parses a host without a port.
 ///
 /// # Errors
-/// What a host is, and why this is none.
+/// The text is no host; the message describes one.
 pub fn host_of(text: &str) -> Result<String, String> {
     match Host::parse(text) {
         Ok(Host::Domain(name)) if !is_name(&name) => {}
@@ -70,10 +70,10 @@ pub fn host_of(text: &str) -> Result<String, String> {
     ))
 }
 
-/// A name or an address that a server can listen on, with or without the brackets of IPv6.
+/// Parses a name or an address to listen on, with or without the brackets of IPv6.
 ///
 /// # Errors
-/// What an address to listen on is.
+/// The text is neither.
 pub fn listening_host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let is_address = bare.parse::<Ipv4Addr>().is_ok() || bare.parse::<Ipv6Addr>().is_ok();

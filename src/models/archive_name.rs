@@ -1,13 +1,11 @@
-//! Classifies archives by file name: the extension itself, a build for one platform, or other
-//! content.
+//! Classifies archives by file name: the extension, a build for one platform, or other content.
 
 /// Rank of an archive name: the higher, the less likely it is the archive of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameMark {
     /// No word in the name speaks against it.
     Plain,
-    /// The name contains a purpose or a packaging that an extension may have when no better file
-    /// exists: documentation, examples, packages of other systems.
+    /// Documentation, examples or a package for another system; used when no better file exists.
     Doubtful,
     /// The name contains a platform or other content: sources, debug symbols, checksums.
     Foreign,
@@ -43,8 +41,7 @@ const DOUBTFUL: &str = "\
 /// Endings that may follow the name of an architecture or a system, besides digits.
 const ATTACHED: &str = "le el be eb hf sf bit n32 v r l gc";
 
-/// Returns the strongest mark among the words of a file name without its archive ending. `own` are
-/// the names of the extension; words that belong to a name or to the version do not count.
+/// Returns the strongest mark of a stem. Words of `own` names and of the version do not count.
 #[must_use]
 pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     let all = tokens(stem);
@@ -64,9 +61,8 @@ pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     words.map(|(_, token)| token.mark()).max().unwrap_or(NameMark::Plain)
 }
 
-/// Returns true if a file name without its archive ending is `{name}-{version}`: one of the names
-/// in `own`, then `-`, `_` or `.`, then the version with or without a leading `v`. Ignores case and
-/// the kind of separator.
+/// Returns true for `{name}-{version}` with a name in `own` and an optional `v`, in any case and
+/// with any of `-_.` as separator.
 #[must_use]
 pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
     let (stem, version) = (canonical(stem), canonical(version));
@@ -83,7 +79,6 @@ fn canonical(text: &str) -> String {
     plain.to_ascii_lowercase()
 }
 
-/// A word of a file name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Token {
     text: String,
@@ -97,7 +92,6 @@ fn tokens(name: &str) -> Vec<Token> {
     parts.flat_map(dotted).collect()
 }
 
-/// Splits a part of a name at its dots.
 fn dotted(part: &str) -> Vec<Token> {
     let words: Vec<&str> = part.split('.').filter(|word| !word.is_empty()).collect();
     let tokens = words.iter().enumerate().map(|(at, word)| {
@@ -116,8 +110,8 @@ fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Returns the words after `name` if `words` begins with it. Accepts a `v` before the first word.
 fn after<'a>(words: &'a [Token], name: &[Token]) -> Option<&'a [Token]> {
+    // Accepts a `v` before the first word.
     let (begin, rest) = words.split_at_checked(name.len()).filter(|_| !name.is_empty())?;
     let same = begin.iter().zip(name).enumerate().all(|(at, (word, wanted))| {
         word.text == wanted.text
@@ -159,12 +153,10 @@ fn is_architecture(word: &str) -> bool {
     families.any(|family| word.strip_prefix(family).is_some_and(is_attached))
 }
 
-/// Returns true if `word` is in a list separated by spaces.
 fn has(list: &str, word: &str) -> bool {
     list.split(' ').any(|known| known == word)
 }
 
-/// Returns true if the text consists of digits and the endings of architectures, in any order.
 fn is_attached(rest: &str) -> bool {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     rest.is_empty()

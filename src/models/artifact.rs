@@ -1,4 +1,4 @@
-//! Files of a release, and the choice of its archive.
+//! Files of a release, and the choice between them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,9 @@ use crate::models::digest::Digest;
 /// One file of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// Identifies the file in requests to the backend: the layer digest in OCI, the attachment uuid
-    /// in Gitea.
+    /// Identifies the file at the backend: the layer digest in OCI, the attachment uuid in Gitea.
     pub key: ArtifactKey,
-    /// File name as the publisher gives it. Untrusted: never used as a path or a header without a
-    /// check.
+    /// As the publisher gives it. Untrusted: never used as a path or a header without a check.
     pub file_name: Box<str>,
     /// Length in bytes; [`Artifact::UNKNOWN_SIZE`] if the backend does not report it.
     pub size: u64,
@@ -62,8 +60,7 @@ impl fmt::Display for ArtifactKey {
 pub enum ArtifactChoice {
     /// The archive; mostly one of the release's assets, with which it shares the allocation.
     Chosen(Arc<Artifact>),
-    /// Several candidates and no rule that decides. The release is listed; its download reports
-    /// these names.
+    /// Several candidates and no rule that decides; the download reports these names.
     Ambiguous(Vec<String>),
     /// Unknown because the release was not read yet. The release is listed until it is read.
     Unread,
@@ -88,8 +85,7 @@ impl ArtifactChoice {
     }
 }
 
-/// Maximum number of files in a release. A release with more is unreadable; no known tool publishes
-/// as many.
+/// A release with more files is unreadable; no known tool publishes as many.
 pub const FILES_MAX: usize = 1_000;
 /// Maximum number of candidates reported by an ambiguous choice.
 pub const CANDIDATES_MAX: usize = 20;

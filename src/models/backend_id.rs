@@ -5,14 +5,13 @@ use std::str::{self, FromStr};
 
 use crate::models::backend_kind::BackendKind;
 
-/// Longest name of a backend, in characters (all of them ASCII).
+/// Maximum length, in characters (all ASCII).
 const NAME_MAX: usize = 32;
 
 /// The name of a backend: `[a-z][a-z0-9-]{0,31}`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendName {
-    /// Padded with zeros, so that names compare as their texts do. Stored inline, so that a name
-    /// is copied like a number: every release, error and log line carries one.
+    // Padded with zeros, so that names compare as texts. Inline: names are copied like numbers.
     bytes: [u8; NAME_MAX],
     length: u8,
 }
@@ -73,9 +72,7 @@ impl FromStr for BackendName {
     }
 }
 
-/// One configured backend: its name, which is unique over all kinds, and its kind.
-///
-/// Ownership, pins, metrics, logs and the state on disk identify a backend by it (contract §8).
+/// One configured backend: unique name and kind, which identify it everywhere (contract §8).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendId {
     name: BackendName,
@@ -83,11 +80,11 @@ pub struct BackendId {
 }
 
 impl BackendId {
-    /// The Gitea backend that has no name of its own.
+    /// The Gitea backend without a name.
     pub const GITEA: Self = Self::of_kind(BackendKind::Gitea);
-    /// The OCI backend that has no name of its own.
+    /// The OCI backend without a name.
     pub const OCI: Self = Self::of_kind(BackendKind::Oci);
-    /// The local backend that has no name of its own.
+    /// The local backend without a name.
     pub const LOCAL: Self = Self::of_kind(BackendKind::Local);
 
     /// A backend of this name and kind.
@@ -114,8 +111,7 @@ impl BackendId {
         self.name.as_str()
     }
 
-    /// Kind and name as the state on disk has them: `KIND/NAME`, or `KIND` alone for a backend
-    /// that is named like its kind, as all were before names existed.
+    /// Returns `KIND/NAME` for the state on disk, or `KIND` for a backend named like its kind.
     #[must_use]
     pub fn qualified(&self) -> String {
         let (kind, name) = (self.kind.as_str(), self.as_str());
@@ -137,7 +133,6 @@ pub struct InvalidBackendId;
 impl FromStr for BackendId {
     type Err = InvalidBackendId;
 
-    /// Parses [`BackendId::qualified`].
     fn from_str(text: &str) -> Result<Self, InvalidBackendId> {
         let (kind, name) = text.split_once('/').unwrap_or((text, text));
         let name = name.parse().map_err(|_| InvalidBackendId)?;

@@ -25,7 +25,7 @@ impl BackendKind {
     /// Every source, in the default order of ownership.
     pub const ALL: [Self; 3] = [Self::Gitea, Self::Oci, Self::Local];
 
-    /// How backends of this kind spell versions in tags.
+    /// Spelling of versions in tags of this kind.
     #[must_use]
     pub const fn tag_style(self) -> TagStyle {
         match self {

@@ -1,6 +1,5 @@
 //! Amounts of bytes as people write them.
 
-/// Units by name, without regard to case, and their bytes.
 const UNITS: [(&str, u64); 9] = [
     ("B", 1),
     ("kB", 1_000),

@@ -35,7 +35,6 @@ pub struct Constraint {
 struct Range {
     low: Bound<semver::Version>,
     high: Bound<semver::Version>,
-    /// Fourth number that a version must have, if one was given.
     fourth: Option<Box<str>>,
 }
 
@@ -51,8 +50,7 @@ pub enum Side {
 }
 
 impl Constraint {
-    /// Returns the position of a version. `None` if one of its first three numbers exceeds 64 bits,
-    /// which no range can express.
+    /// Returns the position; `None` if one of the first three numbers exceeds 64 bits.
     #[must_use]
     pub fn side_of(&self, version: &Version) -> Option<Side> {
         let bare = version.to_semver()?;
@@ -69,7 +67,7 @@ impl Constraint {
 }
 
 impl Range {
-    /// Returns the position of a version; `bare` is its first three numbers and its pre-release.
+    /// `bare` is the first three numbers and the pre-release.
     fn side_of(&self, version: &Version, bare: &semver::Version) -> Side {
         let low = (self.low.as_ref(), Bound::Unbounded);
         let high = (Bound::Unbounded, self.high.as_ref());
@@ -114,7 +112,6 @@ impl FromStr for Constraint {
     }
 }
 
-/// One comparator between commas.
 struct Part<'a> {
     /// Text for the `semver` crate: at most three numbers, without leading zeros.
     plain: String,
@@ -153,7 +150,6 @@ fn plain_tail(tail: &str) -> String {
     }
 }
 
-/// Formats one comparator for messages to clients.
 fn written(one: &Comparator, fourth: Option<&str>) -> String {
     let Some(fourth) = fourth else { return one.to_string() };
     let bare = Comparator { pre: Prerelease::EMPTY, ..one.clone() };
@@ -187,7 +183,6 @@ fn range_of(one: &Comparator, fourth: Option<&str>) -> Option<Range> {
     Some(Range { low, high, fourth: fourth.map(Into::into) })
 }
 
-/// Returns the number of components that were written.
 fn given(one: &Comparator) -> u8 {
     1 + u8::from(one.minor.is_some()) + u8::from(one.patch.is_some())
 }

@@ -6,8 +6,7 @@ pub enum Coverage {
     /// The list was read to its end. A missing entry does not exist.
     #[default]
     Complete,
-    /// The list is longer than the limit; the newest entries are present. Another request brings no
-    /// further entries.
+    /// The newest entries are present; another request brings no further entries.
     Bounded(Box<str>),
     /// A part of the list is missing, for the given reason. Another request may return it.
     Partial(Box<str>),
@@ -30,8 +29,7 @@ impl Coverage {
         matches!(self, Self::Complete)
     }
 
-    /// Returns true if the newest entries are certain, so that cached releases need not be merged
-    /// in.
+    /// Returns true if the newest entries are certain: cached releases need not be merged in.
     #[must_use]
     pub const fn proves_the_newest(&self) -> bool {
         matches!(self, Self::Complete | Self::Bounded(_))

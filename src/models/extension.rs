@@ -37,13 +37,11 @@ pub struct Change {
     pub first: Digest,
     /// Size of the archive that was downloaded first, in bytes.
     pub first_size: u64,
-    /// Digest of the archive that the backend has now. `None` if the backend reports none and the
-    /// archive was not downloaded yet.
+    /// Digest of the current archive. `None` if it is not reported and was not downloaded yet.
     pub now: Option<Digest>,
     /// Size of the archive that the backend has now, in bytes.
     pub now_size: u64,
-    /// True if the new bytes replaced the first archive. False if the first archive is still in the
-    /// release and another file is now its archive.
+    /// True if the bytes were replaced; false if the first file remains and another is the archive.
     pub in_place: bool,
 }
 
@@ -94,14 +92,13 @@ pub struct Release {
     pub tag: Tag,
     /// Version as clients see it.
     pub version: ReleaseVersion,
-    /// True if the publisher marks the release as a pre-release, independent of its tag.
+    /// True if the publisher marks a pre-release, whatever the tag.
     pub marked_prerelease: bool,
     /// Publication time; `None` if the backend does not report one.
     pub published_at: Option<Timestamp>,
     /// Archive of the release.
     pub artifact: ArtifactChoice,
-    /// All files that clients can download, including the archive, if the backend lists them. File
-    /// names are the publisher's and untrusted.
+    /// All files, including the archive, if the backend lists them. Their names are untrusted.
     pub assets: Box<[Arc<Artifact>]>,
     /// Digest of the object that the tag points at, if the backend has one.
     pub manifest_digest: Option<Digest>,
@@ -109,8 +106,7 @@ pub struct Release {
     pub about: Arc<About>,
     /// Release notes. Present only in a release that was read individually.
     pub notes: Option<Arc<str>>,
-    /// Checksum of the archive that cannot be read, if there is one. Present only in a release that
-    /// was read individually.
+    /// Checksum that cannot be read. Present only in a release that was read individually.
     pub checksum_fault: Option<Box<ChecksumFault>>,
     /// Change of the archive under its version. Set by this service; no backend reports it.
     pub change: Option<Box<Change>>,
@@ -181,7 +177,7 @@ impl Release {
         learned
     }
 
-    /// Sets missing digests of its files. Returns true if a digest was added.
+    /// Sets missing digests of files. Returns true if a digest was added.
     pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
         let archive = match &mut self.artifact {
             ArtifactChoice::Chosen(archive) => Some(archive),
@@ -209,8 +205,7 @@ impl Release {
         }
     }
 
-    /// Orders tags of one version by preference, the preferred one first: the shortest version,
-    /// then the tag spelled exactly like the version.
+    /// Preferred first: the shortest version, then the tag spelled exactly like the version.
     fn cmp_spelling(&self, other: &Self) -> Ordering {
         self.spelling().cmp(&other.spelling())
     }
@@ -237,10 +232,9 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Arranges the releases that a backend found. Hidden tags and releases without an archive are
-    /// dropped. One tag per version is listed; its other tags are only reachable by tag. Release
-    /// notes are dropped as well: kept for every version, they would need more memory than
-    /// everything else together.
+    /// Arranges the releases that a backend found. Drops hidden tags, releases without an archive,
+    /// and release notes, which would need more memory than everything else. One tag per version is
+    /// listed; the others are reachable only by tag.
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
         // Tags such as signatures never get an archive, so waiting for one would not end.
@@ -310,8 +304,7 @@ impl Extension {
         changed.then(|| Self { listed, shadowed, ..self.clone() })
     }
 
-    /// Sets whether a release was left out because it has no archive. Required after a merge of
-    /// releases that were arranged before, which no longer contain the omitted ones.
+    /// Marks that a release without archive was left out, which a merge of arranged ones forgets.
     #[must_use]
     pub const fn awaiting_archive(mut self, awaits: bool) -> Self {
         self.awaits_archive = awaits;
@@ -330,14 +323,12 @@ impl Extension {
         &self.listed
     }
 
-    /// Returns all releases that are reachable by tag: the listed ones, then other tags of their
-    /// versions.
+    /// Returns all releases reachable by tag: the listed ones, then other tags of their versions.
     pub fn all_releases(&self) -> impl Iterator<Item = &Arc<Release>> {
         self.listed.iter().chain(&self.shadowed)
     }
 
-    /// Returns true if a release was left out because it has no archive, which may still be
-    /// uploaded.
+    /// Returns true if a release was left out because its archive may still be uploaded.
     #[must_use]
     pub const fn awaits_archive(&self) -> bool {
         self.awaits_archive
@@ -366,18 +357,15 @@ impl Extension {
         self.coverage.is_complete() && !self.faults.iter().any(|fault| fault.unreadable)
     }
 
-    /// Returns the coverage of the list of releases. Unless it is complete, releases that are not
-    /// in the list may exist.
+    /// Unless it is complete, releases that are not in the list may exist.
     #[must_use]
     pub const fn coverage(&self) -> &Coverage {
         &self.coverage
     }
 
-    /// Returns advice if some listed tags are versions and others are not: the order among the
-    /// latter is not the publisher's, and they are never the latest version.
+    /// Returns advice if some tags are versions and others are not: these are never the latest.
     #[must_use]
     pub fn mixed_forms(&self) -> Option<ExtensionFault> {
-        /// Maximum number of tags in the message.
         const NAMED_MAX: usize = 5;
         // Versions are listed before unversioned tags, so a binary search finds the boundary.
         let versions =
@@ -397,8 +385,7 @@ impl Extension {
         Some(ExtensionFault::of_repository(reason))
     }
 
-    /// Returns the highest stable version; without one the highest pre-release; without any version
-    /// the newest unversioned tag. No other code decides this.
+    /// The highest stable version, else the highest pre-release, else the newest unversioned tag.
     #[must_use]
     pub fn latest(&self) -> Option<&Arc<Release>> {
         self.listed
@@ -409,8 +396,7 @@ impl Extension {
             .or_else(|| self.listed.first())
     }
 
-    /// Resolves a version from a request path: `latest`, then a raw tag, then a version, then the
-    /// only release whose tag or version differs just by a leading `v`.
+    /// Tries `latest`, a raw tag, a version, and the only release that differs by a leading `v`.
     #[must_use]
     pub fn find(&self, wanted: &Tag) -> Option<&Arc<Release>> {
         // The tag `latest` is hidden, so the word is free and never means a tag of the backend.
@@ -433,8 +419,8 @@ impl Extension {
         }
     }
 
-    /// Finds the only release whose name differs by a leading `v`. Listed releases take precedence.
     fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
+        // Listed releases take precedence.
         let is_listed = self.listed.iter().any(|release| release.is_but_for_v(wanted));
         let among = if is_listed { &self.listed } else { &self.shadowed };
         let mut found = among.iter().filter(|release| release.is_but_for_v(wanted));
@@ -481,7 +467,6 @@ fn floating_target(release: &Release) -> Option<&Digest> {
     }
 }
 
-/// Splits sorted releases into one per version and the rest.
 fn one_per_version(releases: &[Arc<Release>]) -> [Box<[Arc<Release>]>; 2] {
     let (mut listed, mut shadowed) = (Vec::new(), Vec::new());
     for equals in releases.chunk_by(|a, b| a.version.is_same(&b.version)) {

@@ -11,8 +11,7 @@ use crate::models::truncate::truncate;
 pub enum FaultSubject {
     /// The list of repositories.
     Listing,
-    /// The name of a repository that nearly matches the naming scheme. Advice only: nothing is
-    /// missing.
+    /// The name of a repository nearly matches the naming scheme. Advice: nothing is missing.
     Naming,
     /// Reported removals that are not trusted.
     Removal,
@@ -44,8 +43,7 @@ pub struct ExtensionFault {
     pub subject: FaultSubject,
     /// One sentence for `/health` and the log, at most 500 characters.
     pub reason: String,
-    /// True if the part exists but could not be read, so its content is unknown. False for a
-    /// release that was read and has no archive.
+    /// True if the part could not be read; false for a release that was read and has no archive.
     pub unreadable: bool,
 }
 
@@ -63,8 +61,7 @@ impl ExtensionFault {
         Self { unreadable: true, ..Self::unusable_tag(tag, reason) }
     }
 
-    /// Creates a fault of a release that was read but cannot be served; the sentence begins with
-    /// its tag.
+    /// A release that was read but cannot be served; the sentence begins with its tag.
     #[must_use]
     pub fn unusable_tag(tag: &Tag, reason: impl fmt::Display) -> Self {
         let reason = truncate(format!("tag {tag}: {reason}"));
@@ -81,7 +78,6 @@ impl fmt::Display for ExtensionFault {
 /// Keeps the first 20 faults and adds one with the number of omitted faults.
 #[must_use]
 pub fn first_few_faults(mut faults: Vec<ExtensionFault>) -> Vec<ExtensionFault> {
-    /// Maximum number of faults of one extension.
     const FAULTS_MAX: usize = 20;
     let more = faults.len().saturating_sub(FAULTS_MAX);
     // A single omitted fault is kept: the line that counts it would take the same room.

@@ -13,8 +13,7 @@ use crate::models::backend_kind::BackendKind;
 /// Maximum length of an extension name, in characters (all ASCII).
 pub const NAME_MAX: usize = 100;
 
-/// Reason why a text does not name an extension. The message states the bound and is safe for
-/// clients.
+/// A text that names no extension. The message states the bound and is safe for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// Not one of the three types.
@@ -50,7 +49,6 @@ impl ExtensionType {
         }
     }
 
-    /// Returns the suffix of repository names of this type.
     const fn suffix(self, source: BackendKind) -> &'static str {
         match (source, self) {
             (BackendKind::Gitea, Self::Provider) => "_prov",
@@ -77,10 +75,8 @@ impl FromStr for ExtensionType {
     }
 }
 
-/// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric.
-///
-/// Comparison, order and hash ignore case; the spelling of the backend is kept. Clones share the
-/// text.
+/// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric. Comparison,
+/// order and hash ignore case; the spelling is kept. Clones share the text.
 #[derive(Clone, Debug)]
 pub struct ExtensionName(Arc<str>);
 
@@ -159,17 +155,14 @@ pub struct ExtensionId {
 }
 
 impl ExtensionId {
-    /// Parses a Gitea repository name: `aws_prov` is the provider `aws`.
-    ///
-    /// Only the last suffix counts (`my_prov_taskserv` is the taskserv `my_prov`). Case is ignored,
-    /// as in Gitea. Returns `None` if the repository holds no extension.
+    /// Parses a Gitea repository name: `my_prov_taskserv` is the taskserv `my_prov`, as the last
+    /// suffix counts. Ignores case, as Gitea does. `None` if it holds no extension.
     #[must_use]
     pub fn from_gitea_repository(repository: &str) -> Option<Self> {
         Self::from_repository(repository, BackendKind::Gitea)
     }
 
-    /// Parses the last path segment of an OCI repository: `aws-provider` is the provider `aws`.
-    /// Returns `None` if the repository holds no extension.
+    /// Parses the last path segment: `aws-provider` is the provider `aws`. `None` for others.
     #[must_use]
     pub fn from_oci_repository(segment: &str) -> Option<Self> {
         Self::from_repository(segment, BackendKind::Oci)

@@ -5,8 +5,7 @@ use std::sync::Arc;
 /// Maximum size of release notes in bytes; longer notes are truncated.
 pub const NOTES_MAX: usize = 64 * 1024;
 
-/// Returns a publisher's release notes without control characters other than line breaks and tabs.
-/// `None` if nothing remains.
+/// Drops control characters except line breaks and tabs; `None` if nothing remains.
 #[must_use]
 pub fn release_notes(text: &str) -> Option<Arc<str>> {
     // Truncated before the filter, so that the work is bounded by the limit as well.

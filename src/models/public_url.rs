@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-/// The URL before `/api/v1`, such as `https://extensions.example.com/registry`: `http` or `https`,
-/// a host, optionally a port and a path, without a trailing slash. Clones share the text.
+/// The URL before `/api/v1`: `http` or `https`, optional port and path, no trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(Arc<str>);
 
@@ -21,8 +20,7 @@ pub struct PublicUrl(Arc<str>);
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {
-    /// Returns the URL of a listener for clients on this machine. A listener on all addresses is
-    /// reached through the loopback address.
+    /// Returns the URL of a listener for clients on this machine: loopback if it listens on all.
     #[must_use]
     pub fn of_listener(address: SocketAddr) -> Self {
         let ip = match address.ip() {

@@ -6,8 +6,7 @@ pub const README_MAX: u64 = 1024 * 1024;
 /// README of one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readme {
-    /// Identifies the content at the backend, for example by its digest. At one kind of backend,
-    /// equal identities mean equal texts.
+    /// Digest or commit. At one kind of backend, equal identities mean equal texts.
     pub identity: String,
     /// Markdown text, not sanitized: it may contain any HTML.
     pub text: String,

@@ -39,7 +39,7 @@ impl Scope {
         }
     }
 
-    /// Name and value of the query parameter that asks for the scope; `None` where no parameter does.
+    /// Query parameter that asks for the scope, as name and value; `None` for `All` and `Nothing`.
     #[must_use]
     pub fn parameter(&self) -> Option<(&'static str, &str)> {
         match self {

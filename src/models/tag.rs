@@ -25,9 +25,8 @@ pub enum TagStyle {
     Oci,
 }
 
-/// A tag exactly as its backend spells it, and as requests to the backend use it.
-///
-/// 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric, without a `..` segment.
+/// A tag as its backend spells it: 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric,
+/// without a `..` segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(Box<str>);
 
@@ -49,8 +48,7 @@ impl Tag {
         spelled.parse().ok()
     }
 
-    /// Returns true if the name alone excludes a release: `latest`, digests, signatures,
-    /// attestations.
+    /// Returns true if the name excludes a release: `latest`, digests, signatures, attestations.
     #[must_use]
     pub fn is_housekeeping(&self) -> bool {
         // cosign and similar tools store signatures, attestations and SBOMs under such tags.
@@ -63,7 +61,7 @@ impl Tag {
     #[must_use]
     pub fn may_float(&self) -> bool {
         let bare = without_v(&self.0);
-        // A third number makes it a full version, which is a release of its own and never an alias.
+        // A third number makes it a full version, which is a separate release and never an alias.
         bare.split('.').count() <= 2 && bare.split('.').all(is_number)
     }
 

@@ -2,7 +2,6 @@
 
 /// Maximum length of one reason, in characters.
 const REASON_MAX: usize = 500;
-/// Maximum number of reasons for one subject.
 const REASONS_MAX: usize = 20;
 
 /// Truncates a text to 500 characters. A truncated text ends with an ellipsis.
@@ -20,22 +19,19 @@ pub fn truncate(mut text: String) -> String {
     text
 }
 
-/// Returns the first `max` characters of a name, without control characters, invisible characters
-/// and those that change the reading direction.
+/// First `max` characters, without control, invisible and direction-changing characters.
 #[must_use]
 pub fn printable(name: &str, max: usize) -> String {
     name.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(max).collect()
 }
 
-/// Returns true if a character has no width or changes the reading direction of neighboring
-/// characters.
+/// Returns true if a character has no width or changes the reading direction.
 #[must_use]
 pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Returns the first texts, each shortened by [`truncate`], and a last one with the number of omitted
-/// texts.
+/// Returns the first texts, each shortened by [`truncate`], and the number of omitted ones.
 #[must_use]
 pub fn first_few(texts: Vec<String>) -> Vec<String> {
     let more = texts.len().saturating_sub(REASONS_MAX);

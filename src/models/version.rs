@@ -1,8 +1,7 @@
 //! Versions: the grammar and the total order of releases.
 //!
-//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, numbers of any size), semantic
-//! versioning 2.0.0 after them: the `semver` crate parses and compares pre-releases and build
-//! metadata.
+//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, any size), semantic versioning 2.0.0 by
+//! the `semver` crate after them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,14 +12,13 @@ use semver::{BuildMetadata, Prerelease};
 
 /// A version `N.N[.N[.N]][-pre][+build]`, displayed exactly as written.
 ///
-/// Equality compares the text (`1.10` is not `1.10.0`, nor `1.2` `1.02`); see
-/// [`Version::cmp_precedence`] and [`Version::cmp_release`] for the order. Numbers are parsed from
-/// the text for each comparison: a catalog holds more versions than it compares, so parsed numbers
-/// would waste memory.
+/// Equality compares the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
+/// [`Version::cmp_release`] for the order. Numbers are parsed for each comparison, because stored
+/// ones would waste memory in a catalog.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
-    /// Pre-release without leading zeros in its numbers, which semantic versioning does not allow.
+    // Pre-release without leading zeros in its numbers, which semantic versioning does not allow.
     pre: Prerelease,
     build: BuildMetadata,
 }
@@ -30,8 +28,7 @@ pub struct Version {
 #[error("a version reads N.N[.N[.N]][-pre][+build]")]
 pub struct InvalidVersion;
 
-/// Decimal digits without leading zeros, of any length: dates and build counters outgrow 64 bits.
-/// The longer number is greater; numbers of equal length compare as text.
+/// Decimal digits of any length, without leading zeros: build counters outgrow 64 bits.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Number<'a> {
     length: usize,
@@ -63,8 +60,7 @@ impl Version {
         !self.pre.is_empty()
     }
 
-    /// Returns true if the version has at least three numbers, so that shorter tags can be its
-    /// alias.
+    /// Returns true if shorter tags can be its alias: it has at least three numbers.
     #[must_use]
     pub fn has_three_numbers(&self) -> bool {
         self.core().split('.').count() >= 3
@@ -78,9 +74,9 @@ impl Version {
         wanted.all(|number| number.is_some() && number == own.next())
     }
 
-    /// Compares its fourth number with `number`; text that is not a number counts as 0.
     #[must_use]
     pub(super) fn cmp_fourth(&self, number: &str) -> Ordering {
+        // Text that is not a number counts as 0.
         let [_, _, _, fourth] = self.numbers();
         fourth.cmp(&Number::of(number).unwrap_or(Number::ZERO))
     }
@@ -96,8 +92,7 @@ impl Version {
         std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
     }
 
-    /// Converts to a `semver` version without build metadata and fourth number. `None` if one of
-    /// the first three numbers exceeds 64 bits.
+    /// Without build metadata and fourth number; `None` if a number exceeds 64 bits.
     #[must_use]
     pub(super) fn to_semver(&self) -> Option<semver::Version> {
         let [major, minor, patch, _] = self.numbers().map(|number| number.digits.parse().ok());
@@ -105,15 +100,13 @@ impl Version {
         Some(semver::Version { pre: self.pre.clone(), ..bare })
     }
 
-    /// Compares by the precedence of semantic versioning (2.0.0, §11), extended to four numbers:
-    /// build metadata is ignored, and `1.10` equals `1.10.0.0`.
+    /// Semantic versioning (2.0.0, §11) over four numbers: `1.10` equals `1.10.0.0`.
     #[must_use]
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
         self.numbers().cmp(&other.numbers()).then_with(|| self.pre.cmp(&other.pre))
     }
 
-    /// Order of releases: precedence, then build metadata. A version without build metadata is
-    /// lowest.
+    /// Order of releases: precedence, then build metadata; a version without it is lowest.
     #[must_use]
     pub fn cmp_release(&self, other: &Self) -> Ordering {
         self.cmp_precedence(other).then_with(|| self.build.cmp(&other.build))
@@ -147,7 +140,6 @@ impl FromStr for Version {
     }
 }
 
-/// Returns true for one or more decimal digits.
 pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -164,12 +156,11 @@ pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
     trimmed.collect::<Vec<_>>().join(".").into()
 }
 
-/// Parses identifiers after a mark (`-`, `+`). Refuses an empty text, which the `semver` parser
-/// accepts.
 fn parse_identifiers<T, E>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<T, InvalidVersion> {
+    // Refuses an empty text, which the `semver` parser accepts.
     if text.is_empty() { Err(InvalidVersion) } else { parse(text).map_err(|_| InvalidVersion) }
 }
 

@@ -1,7 +1,6 @@
 //! Estimated memory use of extensions, computed without help from the allocator.
 //!
-//! `scripts/bench scale` compares the estimate with the memory of a running process: the estimate
-//! of the whole catalog must be within a factor of 1.5.
+//! `scripts/bench scale` holds the estimate to a factor of 1.5 of the memory of a process.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -12,12 +11,9 @@ use crate::models::digest::Digest;
 use crate::models::extension::{About, Extension, Release, ReleaseVersion};
 use crate::models::fault::ExtensionFault;
 
-/// Allocation granularity, in bytes.
 const STEP: usize = 16;
-/// Size of the two counters of an `Arc`, in bytes.
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// Fixed overhead of an extension in the catalog, in bytes: entries in the catalog, lists and owner
-/// table, and the search index of its name.
+/// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
 const BESIDE: usize = 768;
 /// Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;
@@ -66,7 +62,6 @@ impl About {
     }
 }
 
-/// Returns the size of the search index of an extension's latest release.
 fn searched(about: &About) -> usize {
     let keywords: usize = about.keywords.iter().map(|keyword| keyword.len()).sum();
     SEARCHED * (text(about.description.as_deref()) + keywords)
@@ -103,13 +98,12 @@ fn inside(release: &Release) -> usize {
         + notes
 }
 
-/// Returns true if the archive shares its allocation with an asset, as most archives do.
 fn is_asset(release: &Release, archive: &Arc<Artifact>) -> bool {
     release.assets.iter().any(|asset| ptr::eq(Arc::as_ptr(asset), Arc::as_ptr(archive)))
 }
 
-/// Returns the size of the text, and of its pre-release and build metadata, which are stored again.
 fn version(version: &ReleaseVersion) -> usize {
+    // Text, pre-release and build metadata, which are stored again.
     let text = version.as_str();
     let behind = text.find(['-', '+']).map_or(0, |at| text.len() - at);
     heap(text.len()) + heap(behind)
@@ -129,12 +123,10 @@ fn text(text: Option<&str>) -> usize {
     text.map_or(0, |text| heap(text.len()))
 }
 
-/// Returns the size of an `Arc` allocation with `bytes` of content.
 const fn shared(bytes: usize) -> usize {
     heap(COUNTERS + bytes)
 }
 
-/// Returns the size of an allocation with `bytes` of content.
 const fn heap(bytes: usize) -> usize {
     bytes.next_multiple_of(STEP)
 }

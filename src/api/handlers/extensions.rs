@@ -143,13 +143,12 @@ pub async fn list_versions(
     understood(&api, ExtensionQuery { id, scope, facet: Facet::Versions }, &headers).await
 }
 
-/// Responds, and attaches the parsed request to the response, so that the fast path learns the
-/// target.
 async fn understood(
     api: &ApiState,
     question: ExtensionQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
+    // Attaches the parsed request, from which the fast path learns the target.
     let mut response = answer_about(api, &question, headers).await?;
     response.extensions_mut().insert(question);
     Ok(response)

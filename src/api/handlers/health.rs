@@ -18,7 +18,7 @@ use crate::catalog::status::Status;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 
-/// Maximum number of faults shown per backend; probes read this endpoint every few seconds.
+// Maximum number of faults shown per backend; probes read this endpoint every few seconds.
 const FAULTS_SHOWN: usize = 100;
 
 /// Health of the service and its backends.
@@ -90,7 +90,6 @@ pub struct BackendHealth {
 }
 
 impl BackendHealth {
-    /// A kind of which no backend is configured.
     const fn of_none(kind: BackendKind) -> Self {
         Self {
             kind: kind.as_str(),
@@ -107,9 +106,8 @@ impl BackendHealth {
         }
     }
 
-    /// Adds one more backend of the kind: the sum is healthy if all are, and as old as the oldest.
-    /// Names stay with the backends: errors and faults are not repeated.
     fn add(&mut self, other: &Self) {
+        // The sum is healthy if all are, and as old as the oldest. Errors and faults stay out.
         self.healthy = other.healthy && (self.healthy || !self.enabled);
         self.last_success = match (self.last_success.take(), &other.last_success) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs.clone())),

@@ -16,7 +16,6 @@ use crate::api::problem::Problem;
 use crate::api::readmes::ReadmeQuery;
 use crate::api::state::ApiState;
 
-/// Content security policy of a page: no scripts, and no resources other than images.
 const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; sandbox";
 

@@ -102,7 +102,6 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }
 
-/// Updates the gauges that are only computed when metrics are read.
 fn measure(api: &ApiState) {
     let view = api.catalog.view();
     for (backend, status) in api.catalog.statuses() {

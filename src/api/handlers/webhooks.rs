@@ -11,7 +11,6 @@ use crate::api::state::ApiState;
 use crate::api::webhook_limit::Sender;
 use crate::backend::webhook::{Delivery, WebhookError};
 
-/// Metric label of a refused delivery.
 const REFUSED: &str = "refused";
 
 /// Returns all possible outcomes, as metric labels.

@@ -1,17 +1,13 @@
-//! Cost limits for tags in raw HTML: a parser compares each attribute of a tag with all earlier
-//! ones, so the work grows with the square of their number.
+//! Cost limits for tags in raw HTML: parsing a tag is quadratic in the number of attributes.
 
-/// Maximum number of attributes of one tag.
 const ATTRIBUTES_MAX: usize = 50;
 /// Maximum length of one tag with its attributes, in bytes.
 const LENGTH_MAX: usize = 4 * 1024;
-/// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
+// Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
 const TAGS_MAX: usize = 200;
 
-/// Counts the tags in a piece of raw HTML; `None` if a tag or their number exceeds a limit.
-///
-/// Every `<` that could begin a tag counts, even inside a comment or a quoted value: only a full
-/// parser could tell these apart.
+/// `None` beyond a limit. Every `<` that could begin a tag counts, even in a comment or a quoted
+/// value: only a full parser could tell these apart.
 pub(super) fn count(raw: &str) -> Option<usize> {
     let begins = raw.match_indices('<').map(|(at, _)| raw.as_bytes().get(at + 1..));
     let mut tags = 0;
@@ -36,7 +32,6 @@ enum TagPosition {
     Bare,
 }
 
-/// Returns true if the text after a `<` is not a tag, or a tag within the limits.
 fn is_cheap(rest: &[u8]) -> bool {
     let name = rest.strip_prefix(b"/").unwrap_or(rest);
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {

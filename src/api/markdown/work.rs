@@ -2,16 +2,13 @@
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// Maximum number of parser events; an italic word is three.
+// Maximum number of parser events; an italic word is three.
 const EVENTS_MAX: usize = 150_000;
-/// Maximum size of text and URLs after escaping, in bytes. A reference repeats its URL with each
-/// use.
+// Text and URLs after escaping. A reference repeats its URL with each use.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Maximum number of bytes scanned for characters to escape: the serializer scans the rest of a
-/// text again after each.
+// The serializer scans the rest of a text again after each character to escape.
 const SCANNED_MAX: usize = 2 << 30;
 
-/// Remaining budget of a page.
 pub(super) struct Work {
     events: usize,
     bytes: usize,
@@ -19,7 +16,6 @@ pub(super) struct Work {
     run: Run,
 }
 
-/// Text between two blocks.
 #[derive(Default)]
 struct Run {
     bytes: usize,
@@ -67,7 +63,6 @@ impl Work {
         }
     }
 
-    /// Charges a piece of raw HTML.
     pub(super) fn raw(&mut self, raw: &str) -> Option<()> {
         self.alone(raw)
     }
@@ -84,7 +79,6 @@ impl Work {
         Some(())
     }
 
-    /// Charges a text that is not part of a run.
     fn alone(&mut self, text: &str) -> Option<()> {
         self.bytes = self.bytes.checked_sub(weight(text))?;
         let mut run = Run::default();
@@ -99,8 +93,7 @@ fn weight(text: &str) -> usize {
     text.len() + 4 * text.bytes().filter(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"')).count()
 }
 
-/// Counts the characters at which the serializer stops: ampersands, and U+0080 to U+00BF, which
-/// contain the no-break space.
+/// Counts `&` and U+0080 to U+00BF, at which the serializer stops (no-break space).
 fn escapes(text: &str) -> usize {
     text.bytes().filter(|byte| matches!(byte, b'&' | 0xc2)).count()
 }

@@ -17,12 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// Unique identity of a text: the kind of backend, and its commit or digest.
 pub(super) type TextIdentity = Arc<str>;
 
-/// Limits of the cache.
 const BOUNDS: Bounds = Bounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the cache, in bytes.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Cache of both forms of each text, as far as they were requested.
 pub(super) struct Texts {
     held: Mutex<BoundedLru<(TextIdentity, Form), Rendered>>,
     pages: SingleFlight<TextIdentity, Rendered>,
@@ -80,7 +78,6 @@ impl Texts {
         }
     }
 
-    /// Renders the page of a text, shared by concurrent callers.
     pub(super) async fn page_of(
         self: &Arc<Self>,
         identity: &TextIdentity,

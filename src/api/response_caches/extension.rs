@@ -126,8 +126,7 @@ impl ResponseCaches {
         self.through(self.of(question.facet), catalog, question).await
     }
 
-    /// Returns the cached response to a request with this key, if it is still valid. It counts as a
-    /// hit only when taken.
+    /// Returns the valid cached response for this key. It counts as a hit only when taken.
     #[must_use]
     pub fn kept(
         &self,

@@ -58,7 +58,6 @@ impl ReleaseQuery {
     }
 }
 
-/// A request for a release of this extension.
 #[derive(Clone)]
 struct OfRelease {
     id: ExtensionId,

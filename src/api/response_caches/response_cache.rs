@@ -1,5 +1,4 @@
-//! A cache with single flight: concurrent misses of a key share one computation in a separate task,
-//! which continues when the callers leave.
+//! Cache with single flight: concurrent misses share one computation, in a task that outlives them.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -30,8 +29,7 @@ pub trait Validate: Clone + Send + Sync + 'static {
 pub struct Computed<V> {
     /// The value.
     pub value: V,
-    /// True if the backends reported everything. An incomplete value is returned but not cached:
-    /// the rest may arrive in a moment.
+    /// True if the backends reported everything. An incomplete value is returned but not cached.
     pub whole: bool,
     /// Backends whose part is missing.
     pub lacking: Vec<BackendId>,
@@ -46,8 +44,7 @@ pub fn generation(view: &View, id: &ExtensionId, scope: Scope) -> Generation {
     view.get(id, scope).cloned().map(Same)
 }
 
-/// A cache with its computations in flight; `G` separates those that began before a change from
-/// later ones.
+/// A cache with its computations in flight; `G` separates those before a change from later ones.
 pub struct ResponseCache<V, G> {
     memo: Arc<Memo<V>>,
     fills: SingleFlight<(String, G), Computed<V>>,
@@ -70,8 +67,7 @@ impl<V: Validate, G: Clone + Eq + Hash + Send + 'static> ResponseCache<V, G> {
         self.memo.look_up(key, |value| value.is_current(view))
     }
 
-    /// Computes a value that [`ResponseCache::get`] did not find, or joins a computation in flight, and
-    /// caches the result.
+    /// Computes a missing value, or joins a computation in flight, and caches the result.
     ///
     /// # Errors
     /// The failure of the computation, for each caller; the next caller tries again.

@@ -35,7 +35,7 @@ impl ResponseCacheRules {
     }
 }
 
-/// `{type}/{name}{what}`, the name without case, `@` and the scope appended where not all backends were asked.
+/// `{type}/{name}{what}` in lower case; `@` and the scope follow unless all backends were asked.
 pub(in crate::api) fn entry_key(id: &ExtensionId, what: &str, scope: Scope) -> String {
     let mut key = String::with_capacity(64);
     key.push_str(id.extension_type.as_str());
@@ -49,7 +49,6 @@ pub(in crate::api) fn entry_key(id: &ExtensionId, what: &str, scope: Scope) -> S
     key
 }
 
-/// The part of a key that tells scopes apart.
 pub(in crate::api) fn scope_key(scope: Scope) -> String {
     match scope {
         Scope::All => "all".to_owned(),

@@ -15,7 +15,6 @@ use crate::files;
 /// Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Checks that the port is free or already used by this service.
 pub(super) async fn port(server: &ServerConfig) -> ReportLine {
     let ServerConfig { host, port, .. } = server;
     let place = format!("{host} port {port}");
@@ -42,7 +41,6 @@ pub(super) async fn port(server: &ServerConfig) -> ReportLine {
     ReportLine::problem("service", "port", format!("{place} cannot be used: {error}"), fix)
 }
 
-/// Checks that the state can be saved across restarts.
 pub(super) fn state_dir(dir: Option<&Path>) -> ReportLine {
     let Some(dir) = dir else {
         let what = "cache.state_dir is not set: after a restart the catalog is empty until every backend has been listed";

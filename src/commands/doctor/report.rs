@@ -2,28 +2,21 @@
 
 use serde::Serialize;
 
-/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum StepState {
-    /// No problem.
     Ok,
-    /// Information; the service works.
     Note,
-    /// A problem to fix.
     Problem,
 }
 
-/// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ReportLine {
     /// Name of the backend, or `service`.
     about: String,
-    /// Subject of the check, in one word.
     step: &'static str,
     state: StepState,
     what: String,
-    /// Suggested fix.
     fix: Option<String>,
 }
 
@@ -55,7 +48,6 @@ impl ReportLine {
     }
 }
 
-/// Formats one line per entry, and one for its fix.
 pub(super) fn as_text(entries: &[ReportLine]) -> String {
     let line = |entry: &ReportLine| {
         let state = match entry.state {

@@ -1,5 +1,4 @@
-//! Checks of one backend, in order: DNS name, address, certificate, clock, credentials, content. A
-//! failed check ends the checks of the backend.
+//! Checks of one backend, in order from DNS to content. The first failed check ends them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,18 +18,16 @@ use crate::http::{HttpClient, HttpSettings};
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
 
-/// Maximum timeout of a request: an operator waits for the result.
+// Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Remaining lifetime below which a certificate must be renewed.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
+// Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
 /// Maximum number of extensions to try before the backend counts as unreadable.
 const TRIED_MAX: usize = 3;
-/// Maximum size of a response body, in bytes; only the head is used.
+// Maximum size of a response body, in bytes; only the head is used.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// Returns the configuration with shorter timeouts and without retries.
 pub(super) fn impatient(config: &Config) -> Config {
     let mut config = config.clone();
     for backend in &mut config.backends {
@@ -45,7 +42,6 @@ pub(super) fn impatient(config: &Config) -> Config {
     config
 }
 
-/// Runs all checks of one backend.
 pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Vec<ReportLine> {
     let about = config.path.as_str();
     let mut entries = Vec::new();
@@ -78,13 +74,12 @@ pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Ve
     entries
 }
 
-/// Checks that listed extensions are readable: permission to list does not imply permission to
-/// read. Tries several extensions, since one may be defective by itself.
 async fn read_one(
     config: &BackendConfig,
     backend: &dyn Backend,
     listing: &Listing,
 ) -> Option<ReportLine> {
+    // Permission to list does not imply permission to read. One extension may be defective.
     let mut first = None;
     for id in listing.ids.iter().take(TRIED_MAX) {
         match backend.extension(id).await {
@@ -98,7 +93,6 @@ async fn read_one(
     first.map(|error| failure(config, "releases", &error))
 }
 
-/// Checks DNS name, connection and TLS.
 async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportLine> {
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
@@ -163,7 +157,6 @@ fn soon() -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(SOON).unwrap_or_default()
 }
 
-/// Compares the backend's clock with the local one.
 async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -> ReportLine {
     let about = config.path.as_str();
     let upstream =
@@ -236,7 +229,6 @@ fn listed(config: &BackendConfig, listing: &Listing) -> ReportLine {
     }
 }
 
-/// Returns advice about repositories that nearly match the naming scheme.
 fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = ReportLine> {
     let advice = listing.faults.iter().filter(|fault| fault.subject == FaultSubject::Naming);
     advice.map(move |Fault { repository, reason, .. }| {
@@ -245,7 +237,6 @@ fn misnamed(about: &str, listing: &Listing) -> impl Iterator<Item = ReportLine> 
     })
 }
 
-/// Describes a failed request, with a suggested fix.
 fn failure(config: &BackendConfig, step: &'static str, error: &Error) -> ReportLine {
     let (about, key) = (config.path.as_str(), config.token_key());
     let fix = match error.kind() {

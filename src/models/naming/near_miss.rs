@@ -3,7 +3,6 @@
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType, InvalidName};
 
-/// Separators found between the words of a name.
 const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
 
 /// Suffixes that denote a type. The words of a suffix may have any separator between them.
@@ -31,19 +30,16 @@ pub struct NearMiss {
     wrong: Wrong,
 }
 
-/// The defect of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wrong {
     /// Wrong suffix; with the right one it is this extension.
     Ending(ExtensionId),
-    /// Invalid part before the suffix.
     Name,
     /// Upper-case letters, which repository names in OCI registries must not have.
     Case(ExtensionId),
 }
 
-/// Checks a repository name against the naming scheme of this kind of backend. In OCI registries
-/// the name is the last path segment. Returns `None` if the name matches or is unrelated.
+/// `None` if the name matches or is unrelated. In OCI registries it is the last path segment.
 #[must_use]
 pub fn near_miss(repository: &str, source: BackendKind) -> Option<NearMiss> {
     if let Some(id) = ExtensionId::from_repository(repository, source) {
@@ -76,8 +72,7 @@ impl NearMiss {
         }
     }
 
-    /// Returns one sentence that recommends a new name; `is_served` tells which extensions exist
-    /// already.
+    /// Recommends a new name in one sentence; `is_served` tells existing extensions.
     #[must_use]
     pub fn reason(&self, is_served: impl Fn(&ExtensionId) -> bool) -> String {
         match &self.wrong {
@@ -106,7 +101,6 @@ impl NearMiss {
     }
 }
 
-/// Splits a name into the part before a suffix that denotes a type, and the type.
 fn split(repository: &str) -> Option<(&str, ExtensionType)> {
     // Every separator is one byte, so offsets in the folded name are valid in the original.
     let folded = repository.to_ascii_lowercase().replace(SEPARATORS, "-");
@@ -120,8 +114,7 @@ fn split(repository: &str) -> Option<(&str, ExtensionType)> {
     Some((stem, extension_type))
 }
 
-/// Finds a last word one edit away from the name of a type. Returns the length of the part before
-/// it.
+/// Returns the length before a last word that is one edit away from the name of a type.
 fn misspelled(folded: &str) -> Option<(usize, ExtensionType)> {
     let (stem, word) = folded.rsplit_once('-')?;
     let near = ExtensionType::ALL.into_iter().find(|extension_type| {
