@@ -20,7 +20,6 @@ impl Rate {
         Duration::from_secs(1) / self.per_second.get()
     }
 
-    /// Time in which an empty bucket fills.
     fn fill_time(self) -> Duration {
         self.interval() * self.burst.get()
     }

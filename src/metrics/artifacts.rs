@@ -22,11 +22,6 @@ pub struct ArtifactCounters {
 }
 
 impl ArtifactCounters {
-    /// Registers the counters, with every series at 0.
-    ///
-    /// # Errors
-    ///
-    /// Prometheus rejects a name. A test excludes that.
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let this = Self {
             downloads: counters(

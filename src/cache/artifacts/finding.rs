@@ -97,7 +97,6 @@ impl Artifacts {
         })
     }
 
-    /// Removes files that left the shelf, in the background.
     pub(super) fn remove(&self, left: Vec<Digest>) {
         let Some(disk) = self.disk.clone().filter(|_| !left.is_empty()) else { return };
         tokio::task::spawn_blocking(move || {
