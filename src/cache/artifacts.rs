@@ -201,7 +201,7 @@ impl Artifacts {
         self.hits.miss();
         // A local artifact is a file already, and a copy would only take space.
         let worth = wanted.backend.kind() != BackendKind::Local && !part.is_empty();
-        // Awaited here, so that a failure becomes an HTTP status and not a broken body.
+        // The first bytes are awaited here: a failure becomes an HTTP status, not a broken body.
         if worth
             && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?

@@ -31,8 +31,7 @@ impl View {
 }
 
 impl List {
-    /// The list after these changes. Shares entries and search index with the list of all backends
-    /// where both have the same entries, and with the previous list where nothing changed.
+    /// Shares entries and search index with an equal list: that of all backends, or the last.
     pub(super) fn next(
         scope: Scope,
         changes: &EntryChanges,
