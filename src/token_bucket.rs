@@ -15,7 +15,6 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Time in which one token returns.
     fn interval(self) -> Duration {
         Duration::from_secs(1) / self.per_second.get()
     }

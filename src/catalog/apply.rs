@@ -20,7 +20,6 @@ use crate::models::naming::ExtensionId;
 pub(super) const READS_AT_ONCE: usize = 8;
 /// Maximum number of other extensions that are read before a removal is carried out.
 const WITNESSES_MAX: usize = 3;
-/// Pause before a rejected removal is tried again.
 const DOUBT_AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) type Read = (ExtensionId, Result<Extension>);
@@ -34,7 +33,6 @@ pub(super) enum ReadOrigin {
 
 #[derive(Debug, Default)]
 pub(super) struct ApplyReport {
-    /// Extensions with a release that lacks its archive.
     pub(super) lacking: Vec<ExtensionId>,
     /// Extensions that were reported as gone, with the time from which a second report confirms it.
     pub(super) doubted: Vec<(ExtensionId, Instant)>,
@@ -46,7 +44,6 @@ pub(super) struct ApplyReport {
 }
 
 impl Catalog {
-    /// Takes in reads, and removes extensions whose absence is certain.
     pub(super) async fn apply(
         self: &Arc<Self>,
         handle: &BackendHandle,
@@ -189,7 +186,6 @@ impl ApplyReport {
         self.failures.push((id, error));
     }
 
-    /// Schedules a second read for everything that was reported as gone.
     pub(super) fn confirm(self, handle: &BackendHandle) {
         let now = Instant::now();
         handle.mark(|dirty| {

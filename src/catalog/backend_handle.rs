@@ -72,7 +72,6 @@ impl BackendHandle {
         self.dirty.lock().scheduled().cloned().collect()
     }
 
-    /// Waits until an extension is due for a refresh, and takes it from the queue.
     pub(super) async fn due(&self) -> ExtensionId {
         loop {
             let next = {

@@ -31,7 +31,6 @@ struct BackendEvidence {
 }
 
 impl EvidenceCell {
-    /// Returns the new faults.
     pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
         let mut evidence = self.0.write();
         let Listed { coverage, faults } = listed;
@@ -99,7 +98,6 @@ impl EvidenceCell {
         evidence.replace(&repository, Vec::new());
     }
 
-    /// Returns the fault if it is new.
     pub(crate) fn found(&self, fault: Fault) -> Option<Fault> {
         self.0.write().faults.add(fault.clone()).then_some(fault)
     }

@@ -34,7 +34,6 @@ impl Faults {
         is_news
     }
 
-    /// Replaces all faults that `is_replaced` selects. Returns the new ones.
     pub(crate) fn replace(
         &mut self,
         faults: Vec<Fault>,

@@ -49,7 +49,6 @@ type Parts = Box<[Part]>;
 struct Part {
     backend: BackendId,
     extension: Arc<Extension>,
-    /// Approximate memory use in bytes.
     weight: usize,
     read: Arc<Mutex<PersistentInstant>>,
 }
@@ -198,7 +197,6 @@ pub struct Index {
     scopes: Vec<Scope>,
     owners: Owners,
     unsaved: Arc<Unsaved>,
-    /// Names that changed since the last view.
     touched: BTreeSet<ExtensionId>,
     changed: bool,
     revision: u64,

@@ -43,7 +43,6 @@ pub(super) enum LookupSubject {
     Extension,
     Version(Tag),
     Range(String),
-    /// This tag, read by itself.
     Tag(Tag),
 }
 

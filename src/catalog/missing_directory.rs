@@ -39,7 +39,6 @@ impl BackendHandle {
         }
     }
 
-    /// Reads one extension; `NotFound` while the backend is vacant.
     pub(super) async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         self.backend.extension(id).await.map_err(|error| match self.is_vacant(&error) {
             true => Error::not_found(format!("Extension {id} not found")).because(error),

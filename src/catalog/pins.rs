@@ -28,16 +28,13 @@ use crate::models::naming::ExtensionId;
 /// Pins and learned digests of all backends.
 pub struct Pins {
     known: Mutex<HashMap<BackendId, BackendPins>>,
-    /// If true, the archive of a version may be replaced by another one.
     accept: bool,
     unsaved: Arc<Unsaved>,
-    /// Views of the catalog, which decide what is worth keeping.
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackendPins {
-    /// Digests of files for which the backend reports none.
     digests: HashMap<ArtifactKey, Digest>,
     /// Pins by extension and version; by tag if another tag stands for the version.
     versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
@@ -50,7 +47,6 @@ pub(super) enum News {
     None,
     /// A new pin or digest, which responses do not show.
     Kept,
-    /// A new pin or digest that responses show.
     Shown,
 }
 
@@ -255,7 +251,6 @@ impl BackendPins {
 enum Recorded {
     Same,
     First,
-    /// The archive differs from the one that was downloaded first.
     Changed,
 }
 

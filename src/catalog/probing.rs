@@ -16,7 +16,6 @@ use crate::models::naming::ExtensionId;
 
 /// Time without a request after which a backend is probed.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Minimum time between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalog {

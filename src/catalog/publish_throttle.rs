@@ -14,7 +14,6 @@ const VIEWS: Rate =
 #[derive(Debug, Default)]
 pub(super) struct PublishThrottle {
     bucket: TokenBucket,
-    /// True if a caller was told to make the next view.
     awaited: bool,
 }
 

@@ -20,14 +20,12 @@ const SCHEDULE: [Duration; 5] = [
 
 /// Minimum time between two reads of one extension, also under a flood of webhooks.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// Pause before a failed read is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Extensions of one backend to read again, each listed once.
 #[derive(Debug, Default)]
 pub struct RefreshQueue {
     waiting: BTreeMap<ExtensionId, QueuedRefresh>,
-    /// The waiting extensions, ordered by time.
     queue: BTreeSet<(Instant, ExtensionId)>,
     /// Extensions being read now. A webhook during the read waits for its end.
     reading: BTreeMap<ExtensionId, QueuedRefresh>,
@@ -120,7 +118,6 @@ impl RefreshQueue {
         }
     }
 
-    /// Schedules the next read, no later than `at_latest`.
     fn again(&mut self, id: ExtensionId, due: QueuedRefresh, at_latest: Option<Instant>) {
         let scheduled = SCHEDULE.get(due.reads).map(|delay| due.notice + *delay);
         // A schedule that just misses the confirmation would delay the removal to its next step.

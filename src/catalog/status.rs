@@ -47,9 +47,7 @@ pub struct Status {
 /// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
-    /// A probe: the backend responds and accepts the credentials.
     Contact,
-    /// The list of repositories, or the changes since a cursor.
     Listing,
     Read,
 }
@@ -73,7 +71,6 @@ struct StatusFields {
     outage: Option<LastFailure>,
     /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
-    /// Kinds of failure that were logged since the last success.
     logged: Vec<Discriminant<ErrorKind>>,
 }
 

@@ -24,7 +24,6 @@ use crate::models::naming::ExtensionId;
 
 /// Number of extensions that become visible together, which bounds the number of views.
 const BATCH: usize = 500;
-/// Number of failures in a row after which a sweep ends.
 const FAILURES_MAX: usize = 8;
 
 pub(super) struct Progress {

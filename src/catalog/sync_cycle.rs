@@ -37,7 +37,6 @@ pub(crate) struct CycleState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CyclePosition {
     pub(super) cursor: Option<ChangeCursor>,
-    /// Start of the last full sweep.
     pub(super) swept: Option<PersistentInstant>,
 }
 

@@ -23,7 +23,6 @@ const NOT_LARGE_KIB: usize = 4 * 1024;
 const LARGE: usize = 256 * 1024;
 /// Size of a small further buffer in bytes.
 const SMALL: usize = 32 * 1024;
-/// Maximum number of large buffers kept for reuse.
 const IDLE_MAX: usize = 8;
 
 /// Maximum memory for the buffers of all downloads, in bytes.
@@ -52,7 +51,6 @@ pub(super) struct BufferSpace {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Bytes in a buffer that returns to its pool.
 struct FilledBuffer {
     bytes: Vec<u8>,
     length: usize,
@@ -147,7 +145,6 @@ impl AsRef<[u8]> for Around {
 }
 
 impl BufferPool {
-    /// Reserves a further buffer if that leaves `left_kib` of the budget free.
     fn extra(&self, bytes: usize, left_kib: usize) -> Option<OwnedSemaphorePermit> {
         // Reused buffers are always large, even if only a part is used.
         let bytes = if bytes > SMALL { LARGE } else { bytes };

@@ -30,7 +30,6 @@ const USED_WITHIN: i64 = 60;
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
-    /// Identity of the directory that was listed last.
     listed: Arc<Mutex<Option<FileIdentity>>>,
 }
 

@@ -3,7 +3,6 @@
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::digest::Digest;
 
-/// Identifies the state of a file at its verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
     pub(super) size: u64,
@@ -26,7 +25,6 @@ pub(super) struct EvictionQueue {
     max_bytes: u64,
     /// Stamp of each artifact at its last verification; `None` before the first in this process.
     stored: BoundedLru<Digest, Option<FileStamp>>,
-    /// Number of bytes received by fetches in progress.
     filling: u64,
 }
 

@@ -18,7 +18,6 @@ use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Number of bytes that are hashed and written at once.
 const BATCH: u64 = 128 * 1024;
-/// Maximum number of resumptions after a body broke off.
 const RESUMES: u32 = 2;
 
 #[derive(Debug)]
@@ -86,7 +85,6 @@ pub(super) struct Writer<'a> {
     space: &'a dyn Space,
     batch: Vec<Bytes>,
     batch_bytes: u64,
-    /// Hash state after all completed batches.
     hasher: DigestHasher,
     at_work: Option<JoinHandle<Worked>>,
     filed: Filed,
@@ -216,7 +214,6 @@ mod tests {
         }
     }
 
-    /// Fetches 4 MiB for three readers, and checks that each gets everything.
     async fn read_by_three(file: File, room: u64) -> Filed {
         let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
         let size = bytes.len() as u64;

@@ -32,7 +32,6 @@ pub(super) struct Fill {
 
 #[derive(Default)]
 struct FillState {
-    /// The newest bytes, starting at position `window_at`.
     window: VecDeque<Bytes>,
     window_at: u64,
     received: u64,
@@ -59,9 +58,7 @@ pub(super) enum FillEnd {
 }
 
 pub(super) enum FillProgress {
-    /// Number of bytes in memory.
     Here(usize),
-    /// The bytes are in the file, up to this position.
     OnDisk(u64),
     Wait,
     Ended(FillEnd),
@@ -79,7 +76,6 @@ impl Fill {
         })
     }
 
-    /// Adds a reader of this part; `None` if the fetch is closed to new readers.
     pub(super) fn join(
         self: &Arc<Self>,
         part: Range<u64>,
@@ -233,7 +229,6 @@ impl FillState {
         None
     }
 
-    /// Returns the position up to which a part that ends at `end` may be passed on.
     fn limit(&self, end: u64) -> Result<u64, FillEnd> {
         match &self.end {
             Some(FillEnd::Verified) => Ok(end),

@@ -20,7 +20,6 @@ impl Artifacts {
         self.shelf.lock().get(digest).is_some()
     }
 
-    /// Opens a part of a stored artifact; `None` if it is absent or damaged.
     pub(super) async fn find(
         self: &Arc<Self>,
         artifact: &Artifact,

@@ -54,7 +54,6 @@ impl Artifacts {
         }
     }
 
-    /// Records that an artifact was stored.
     pub(super) fn recovered(&self) {
         if self.trouble.0.lock().take().is_some() {
             info!("artifacts are stored again");

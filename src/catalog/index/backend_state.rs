@@ -42,7 +42,6 @@ pub(super) struct BackendState {
     pub(super) backend: BackendId,
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
-    /// Time of the first report that a repository is gone.
     pub(super) absent: HashMap<ExtensionId, Instant>,
     pub(super) room: Capacity,
 }

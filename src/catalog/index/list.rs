@@ -9,7 +9,6 @@ use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 use crate::models::scope::Scope;
 
-/// Entries are searched by their extensions.
 impl AsRef<Arc<Extension>> for Entry {
     fn as_ref(&self) -> &Arc<Extension> {
         &self.extension

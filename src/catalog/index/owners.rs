@@ -26,7 +26,6 @@ impl Owners {
         self.of.get(id).copied()
     }
 
-    /// Returns the name if its owner is new.
     pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) -> Option<ExtensionId> {
         self.lost.remove(id);
         // A clone of the id is made only for a new owner: most names keep theirs in every view.

@@ -168,7 +168,6 @@ mod tests {
         }])
     }
 
-    /// Returns views in which 1.0.0 of one extension has an archive with this key.
     fn views(key: &str) -> watch::Sender<Arc<View>> {
         let archive = Artifact {
             key: ArtifactKey::new(key),

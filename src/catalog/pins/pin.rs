@@ -33,7 +33,6 @@ pub(in crate::catalog) struct Replacement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::catalog) struct VersionPins(pub(super) Vec<Pin>);
 
-/// Relation between the archive that a backend reports and the pins of the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
     /// The file of this pin, or one with its name.
@@ -85,7 +84,6 @@ impl Pin {
 }
 
 impl VersionPins {
-    /// Returns true if the pins changed.
     pub(super) fn record(&mut self, release: &Release, file: &Artifact, digest: &Digest) -> bool {
         match self.relation(release, file) {
             Some(Relation::Pinned(at) | Relation::InsteadOf(at)) => {
@@ -113,7 +111,7 @@ impl VersionPins {
     }
 
     /// Applies digest and change to a release, and, unless changes are accepted, the pinned archive
-    /// instead of its replacement. Returns true if that changed it.
+    /// in place of the replacement. Returns true if that changed it.
     pub(super) fn show(&self, release: &mut Release, accept: bool) -> bool {
         let Some(file) = release.artifact.chosen().cloned() else { return false };
         let change = self.change(release, &file);

@@ -30,17 +30,14 @@ const FILES: [(&str, u32, Meaning); 2] =
 struct StoredCatalog<'a> {
     #[serde(borrow)]
     backends: Vec<StoredBackend<'a>>,
-    /// Names by owner.
     owners: BTreeMap<String, Vec<Text<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredSeen<'a> {
-    /// Digest by the backend's identity of a file.
     #[serde(borrow)]
     digests: BTreeMap<String, Text<'a>>,
-    /// Pins by extension and version.
     versions: BTreeMap<String, BTreeMap<String, StoredVersion<'a>>>,
 }
 
@@ -80,7 +77,6 @@ pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
     Ok(snapshot)
 }
 
-/// Returns the payload of a file, which matches its checksum.
 fn payload(found: &Content) -> Result<&str> {
     let text = str::from_utf8(&found.bytes);
     let text = text.map_err(|error| damaged("it is no text").because(error))?;

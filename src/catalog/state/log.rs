@@ -111,8 +111,7 @@ impl StateLog {
         Unfinished::begin(dir, UNFINISHED).map(drop).map_err(unwritable)
     }
 
-    /// Appends a batch, or cuts it off again. Returns `None` if the file changed: a full write is
-    /// due.
+    /// Appends a batch, or cuts it off again. `None` if the file changed: a full write is due.
     pub(super) fn append(&self, records: &[Record], before: Extent) -> Result<Option<Extent>> {
         let dir = Folder::named(&self.dir).map_err(unwritable)?;
         let Ok((mut file, found)) = dir.append(NAME) else { return Ok(None) };

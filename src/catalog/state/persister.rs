@@ -36,7 +36,6 @@ pub struct Persister {
     catalog: Arc<Catalog>,
     fingerprints: Fingerprints,
     log: StateLog,
-    /// Locked during a write, so that writes do not overlap.
     written: Mutex<Written>,
 }
 
@@ -44,7 +43,6 @@ pub struct Persister {
 struct Written {
     /// `None` if a full write is due.
     extent: Option<Extent>,
-    /// Length of the log after the last full write.
     full: u64,
     known: BTreeMap<BackendId, Known>,
     /// Backends that are not configured, and since when.
@@ -181,7 +179,7 @@ impl Persister {
         saved
     }
 
-    /// Appends records of these keys and of changed backends. Returns false if a full write is due.
+    /// Appends changed records and backends. Returns false if a full write is due.
     fn append(
         &self,
         written: &mut Written,

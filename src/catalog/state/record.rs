@@ -22,7 +22,7 @@ use crate::models::digest::Digest;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// An extension, and the time of its last read.
+/// An extension, and when it was last read.
 pub type ReadExtension = (Arc<Extension>, Timestamp);
 
 /// A key with its new value; `None` deletes the key.
@@ -33,7 +33,6 @@ pub(in crate::catalog) enum Record {
     Retired(BackendId, Timestamp),
     Extension(BackendId, ExtensionId, Option<ReadExtension>),
     Owner(ExtensionId, Option<BackendId>),
-    /// Pins of an extension, by version or tag.
     Pins(BackendId, ExtensionId, String, Option<VersionPins>),
     Digest(BackendId, ArtifactKey, Option<Digest>),
 }
@@ -101,7 +100,6 @@ impl Record {
     }
 }
 
-/// Minimum number of lines per thread.
 const LINES_MIN: usize = 500;
 
 /// Parses with one thread per processor, because this takes most of the startup time.

@@ -145,7 +145,6 @@ fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
     }
 }
 
-/// Parses a release of this backend. Descriptions are shared.
 pub(super) fn read_release(
     backend: BackendId,
     stored: StoredRelease<'_>,

@@ -17,7 +17,6 @@ const KEYS_MAX: usize = 100_000;
 pub(in crate::catalog) enum RecordKey {
     Extension(BackendId, ExtensionId),
     Owner(ExtensionId),
-    /// Pins of an extension, by version or tag.
     Pins(BackendId, ExtensionId, String),
     Digest(BackendId, ArtifactKey),
 }
