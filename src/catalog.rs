@@ -1,5 +1,4 @@
-//! The catalog: the cached state of every backend, merged into one view that reads take without
-//! waiting.
+//! The catalog: the cached state of every backend, merged into one view for reads.
 
 mod apply;
 mod backend_handle;
@@ -80,7 +79,6 @@ impl Rules {
         age > (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
     }
 
-    /// Returns true if data of this age may not be served.
     fn is_too_old(&self, age: Duration) -> bool {
         age > self.stale_if_error
     }
@@ -106,7 +104,6 @@ pub struct Catalog {
     pace: Mutex<PublishThrottle>,
     view: watch::Sender<Arc<View>>,
     lookups: Lookups,
-    /// Failure of the last attempt to save the state. `None` while state is saved or saving is off.
     persist_error: Mutex<Option<String>>,
     pins: Arc<Pins>,
 }
@@ -171,7 +168,7 @@ impl Catalog {
         self.handles.iter().map(BackendHandle::id)
     }
 
-    /// The scope of one backend. The only backend of a kind has the scope of its kind.
+    /// Returns the scope of a backend: its kind if it is the only one, else the backend.
     #[must_use]
     pub fn scope_of(&self, backend: BackendId) -> Scope {
         let kind = Scope::Kind(backend.kind());
@@ -196,15 +193,13 @@ impl Catalog {
         self.handles.iter().map(status).collect()
     }
 
-    /// Returns the freshness of a response from one backend or from all, about one extension (`of`)
-    /// or about all extensions.
+    /// Returns the freshness of a response about one extension (`of`), or about all.
     #[must_use]
     pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for handle in self.asked(scope) {
             let age = handle.status.current_as_of().map(PersistentInstant::elapsed);
-            // Refused extensions count for every response: the missing one may be the extension in
-            // question.
+            // Counted for every response: the requested extension may be among the refused.
             let lacks_part = handle.held().refused > 0 || handle.evidence.lacks_part(of);
             if lacks_part || age.is_none_or(|age| self.rules.is_stale(age)) {
                 freshness.degraded.push(handle.id());
@@ -226,13 +221,11 @@ impl Catalog {
         self.handles.iter().any(|handle| self.answers_for(handle))
     }
 
-    /// Returns true if the backend was listed and its data is young enough to be served.
     fn is_listed(&self, handle: &BackendHandle) -> bool {
         self.view().knows(handle.id()) && !self.is_too_old(handle)
     }
 
-    /// Returns true if the backend was listed, or a webhook or a read has shown an extension of
-    /// this backend, and its data is young enough to be served.
+    /// Returns true if a listing, webhook or read has shown data that is young enough to be served.
     fn answers_for(&self, handle: &BackendHandle) -> bool {
         let (view, source) = (self.view(), handle.id());
         // Before the first listing, a webhook or a read may have filled in some extensions already.
@@ -253,7 +246,6 @@ impl Catalog {
         }
     }
 
-    /// Returns the backends that a request concerns: the named one, or all.
     fn asked(&self, scope: Scope) -> impl Iterator<Item = &BackendHandle> {
         self.handles.iter().filter(move |handle| scope.includes(handle.id()))
     }

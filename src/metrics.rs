@@ -117,8 +117,7 @@ impl Metrics {
         for cache in caches {
             drop(metrics.cache(cache));
         }
-        // Series for other statuses appear with their first response; all combinations would be
-        // hundreds.
+        // Other statuses get their series with the first response; all combinations are hundreds.
         for route in routes {
             metrics.requests.with_label_values(&["GET", route, "200"]);
             metrics.durations.with_label_values(&["GET", route]);
@@ -156,8 +155,7 @@ impl Metrics {
         self.durations.with_label_values(&[method, route]).observe(seconds);
     }
 
-    /// Returns the counters of successful `GET` responses of one route, so that hot paths look them
-    /// up once.
+    /// Returns the counters of successful `GET` responses of one route, for hot paths to keep.
     #[must_use]
     pub fn good_answers(&self, route: &str) -> GoodAnswers {
         GoodAnswers {

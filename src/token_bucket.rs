@@ -15,12 +15,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Time in which one token returns.
     fn interval(self) -> Duration {
         Duration::from_secs(1) / self.per_second.get()
     }
 
-    /// Time in which an empty bucket fills.
     fn fill_time(self) -> Duration {
         self.interval() * self.burst.get()
     }

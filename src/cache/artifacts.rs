@@ -71,11 +71,11 @@ pub struct ArtifactRequest {
 pub struct Opened {
     /// The requested bytes.
     pub download: Download,
-    /// DownloadOrigin of the bytes.
+    /// Source of the bytes.
     pub origin: DownloadOrigin,
 }
 
-/// DownloadOrigin of the bytes of a download.
+/// Source of the bytes of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DownloadOrigin {
     /// A file in the store.
@@ -93,7 +93,6 @@ pub struct Artifacts {
     lane: Lane,
     shelf: Mutex<EvictionQueue>,
     fills: Mutex<HashMap<ContentIdentity, Arc<Fill>>>,
-    /// Verifications of stored files in progress; concurrent requests share one (single flight).
     verifying: SingleFlight<Digest, bool>,
     buffers: Buffers,
     trouble: Trouble,
@@ -103,9 +102,7 @@ pub struct Artifacts {
     busy: watch::Sender<usize>,
 }
 
-/// ContentIdentity of a fetch: a file of one backend, and its expected digest. The digest alone is not
-/// enough: a backend may claim another backend's digest for a file that it serves, and requests for
-/// the genuine one would then share the failed fetch.
+/// Key of a fetch. Has the backend, which may claim another backend's digest for its own file.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ContentIdentity {
     backend: BackendId,
@@ -170,7 +167,6 @@ impl Artifacts {
         }
     }
 
-    /// Replaces the contents of the shelf by the files that were found.
     fn restock(&self, found: Vec<DiskHit>) {
         self.shelf.lock().clear();
         for file in found {
@@ -198,16 +194,14 @@ impl Artifacts {
         if let Some((file, part)) = self.find(&wanted.artifact, part.clone()).await {
             let download = reader::stored(file, part, allowance);
             self.hits.hit();
-            // A stored file was verified under this digest, so serving it pins a version like a
-            // download.
+            // Serving a stored file pins a version like a download: its digest was verified.
             wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
             return Ok(Opened { download, origin: DownloadOrigin::Store });
         }
         self.hits.miss();
         // A local artifact is a file already, and a copy would only take space.
         let worth = wanted.backend.kind() != BackendKind::Local && !part.is_empty();
-        // The first bytes are awaited here, so that a failure becomes an HTTP status and not a
-        // broken body.
+        // The first bytes are awaited here: a failure becomes an HTTP status, not a broken body.
         if worth
             && let Some((reader, origin)) = self.join(&wanted, part, &allowance)
             && let Some(download) = reader.begun().await?
@@ -218,8 +212,7 @@ impl Artifacts {
         Ok(Opened { download, origin: DownloadOrigin::Backend })
     }
 
-    /// Streams an artifact from its backend. A whole artifact is verified on the way; a range
-    /// cannot be.
+    /// Streams an artifact from its backend. Only a whole one can be verified.
     async fn pass(
         self: &Arc<Self>,
         wanted: ArtifactRequest,
@@ -241,7 +234,6 @@ impl Artifacts {
         opened.begun().await
     }
 
-    /// Checks a digest against the expected one.
     fn judge(&self, wanted: &ArtifactRequest, found: &Digest) -> Result<()> {
         match &wanted.artifact.digest {
             Some(expected) if expected != found => {
@@ -255,7 +247,6 @@ impl Artifacts {
     }
 }
 
-/// Returns the algorithm of the expected digest, or SHA-256 without one.
 fn algorithm_of(artifact: &Artifact) -> Algorithm {
     artifact.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm)
 }

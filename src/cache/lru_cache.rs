@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::metrics::caches::CacheCounters;
 
-/// Interval of the removal of expired entries. An entry that is not requested again would otherwise
-/// keep its source data alive, which may be a whole view of the catalog.
+/// Interval of the removal of expired entries, which keep their source data alive.
 const CLEAR_EVERY: Duration = Duration::from_secs(10);
 
 /// Cached responses by key. Values must be cheap to clone.
@@ -48,8 +47,7 @@ impl<V: Clone> Memo<V> {
         Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
 
-    /// Returns the response under this key if it is young enough and `holds`. Counts a hit or a
-    /// miss.
+    /// Returns the response if it is young enough and `holds`. Counts a hit or a miss.
     pub fn get(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let hit = self.look_up(key, holds);
         match hit {
@@ -59,8 +57,7 @@ impl<V: Clone> Memo<V> {
         hit
     }
 
-    /// Returns the response like [`Memo::get`] without counting, for lookups that are counted
-    /// elsewhere.
+    /// Like [`Memo::get`] without counting, for lookups that are counted elsewhere.
     pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
@@ -73,9 +70,8 @@ impl<V: Clone> Memo<V> {
         None
     }
 
-    /// Stores a response of this weight if it `holds`. That is checked under the lock, so that a
-    /// slow response never replaces a newer one. Evicts the least recently used entries if there is
-    /// no room, and every ten seconds all entries that are not valid any longer.
+    /// Stores a response if it `holds`; checked under the lock, so that a slow response never
+    /// replaces a newer one. Removes invalid entries every ten seconds.
     pub fn put(&self, key: String, weight: usize, value: V, holds: impl Fn(&V) -> bool) {
         let Held { entries, cleared } = &mut *self.held.lock();
         if cleared.elapsed() >= CLEAR_EVERY {
@@ -120,7 +116,6 @@ mod tests {
         memo.put(key.to_owned(), 1, value, |_| true);
     }
 
-    /// Returns hits, misses and evictions.
     fn counts(memo: &Memo<u32>) -> [u64; 3] {
         let counters = memo.counters();
         [counters.hits(), counters.misses(), counters.evictions()]

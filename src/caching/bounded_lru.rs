@@ -1,4 +1,4 @@
-//! LRU map with bounds on the number of its entries and on their total weight in bytes.
+//! LRU map with bounds on the number of entries and on their total weight in bytes.
 
 use std::borrow::Borrow;
 use std::hash::Hash;

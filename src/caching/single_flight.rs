@@ -29,8 +29,7 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Joins the request in flight under this key, or starts this one. The request continues when
-    /// its callers leave.
+    /// Joins the request under this key, or starts this one, which continues when callers leave.
     ///
     /// # Errors
     /// Each caller gets the error of the request. `Internal` if the request panicked.
@@ -49,7 +48,7 @@ where
         flight.await
     }
 
-    /// Runs a request in a task of its own, so that it continues when its callers leave.
+    /// Runs a request in its own task, so that it continues when its callers leave.
     fn start(
         &self,
         key: &K,

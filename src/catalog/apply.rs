@@ -20,38 +20,30 @@ use crate::models::naming::ExtensionId;
 pub(super) const READS_AT_ONCE: usize = 8;
 /// Maximum number of other extensions that are read before a removal is carried out.
 const WITNESSES_MAX: usize = 3;
-/// Pause before a rejected removal is tried again.
 const DOUBT_AGAIN: Duration = Duration::from_secs(60);
 
-/// An extension that was read, and the result.
 pub(super) type Read = (ExtensionId, Result<Extension>);
 
-/// The reason why an extension was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadOrigin {
-    /// The backend named it in a listing, a change or a webhook.
     Backend,
     /// A caller named it, and may have made the name up.
     Caller,
 }
 
-/// The outcome of reads that were taken in.
 #[derive(Debug, Default)]
 pub(super) struct ApplyReport {
-    /// Extensions with a release that lacks its archive.
     pub(super) lacking: Vec<ExtensionId>,
     /// Extensions that were reported as gone, with the time from which a second report confirms it.
     pub(super) doubted: Vec<(ExtensionId, Instant)>,
     /// Reads that failed otherwise than by "no such repository".
     pub(super) failures: Vec<(ExtensionId, Error)>,
-    /// Number of extensions without room.
     pub(super) over_capacity: usize,
     gone: Vec<Gone>,
     news: Vec<Fault>,
 }
 
 impl Catalog {
-    /// Takes in reads, and removes extensions whose absence is certain.
     pub(super) async fn apply(
         self: &Arc<Self>,
         handle: &BackendHandle,
@@ -81,8 +73,7 @@ impl Catalog {
         let answers = read.iter().any(|(_, found)| !found.as_ref().is_err_and(is_the_backends));
         self.change(|index| {
             for (id, found) in read {
-                // A failed read of an unknown name proves nothing: it must not mark an extension as
-                // incomplete.
+                // A failed read of an unknown name must not mark an extension as incomplete.
                 let known = origin == ReadOrigin::Backend || index.has(handle.id(), &id);
                 match found {
                     Ok(extension) => taken.take(index, handle, id, extension),
@@ -95,8 +86,7 @@ impl Catalog {
         taken
     }
 
-    /// Removes what two responses reported as gone, if other reads show that the backend still
-    /// serves its content. Returns the ids that stay.
+    /// Removes extensions that two responses reported as gone. Returns the ids that stay.
     async fn settle(self: &Arc<Self>, handle: &BackendHandle, gone: Vec<Gone>) -> Vec<ExtensionId> {
         if !self.is_believed(handle).await {
             handle.tell(handle.evidence.found(removal_not_believed()).as_slice());
@@ -120,9 +110,8 @@ impl Catalog {
         Vec::new()
     }
 
-    /// Returns true if the backend's "not found" can be trusted. A backend that withdrew our rights
-    /// or lost its disk returns 404 for everything, so it must serve another extension now, or, if
-    /// there is no other, accept the credentials.
+    /// Returns true if "not found" can be trusted. Without rights or its disk, a backend returns
+    /// 404 for everything, so it must serve another extension, or accept the credentials.
     async fn is_believed(self: &Arc<Self>, handle: &BackendHandle) -> bool {
         let (all, witnesses) = self.index.lock().undoubted(handle.id(), WITNESSES_MAX);
         // With a single extension there is no other one to read, so accepted credentials suffice.
@@ -133,7 +122,7 @@ impl Catalog {
         for witness in witnesses {
             let read = read_one(handle, witness).await;
             let has_release = read.1.as_ref().is_ok_and(|found| !found.releases().is_empty());
-            // ApplyReport in without its removals: this check must not start another one.
+            // Applied without its removals: this check must not start another one.
             let taken = self.apply_reads(handle, vec![read], ReadOrigin::Backend);
             handle.tell(&taken.news);
             if has_release {
@@ -181,7 +170,6 @@ impl ApplyReport {
         }
     }
 
-    /// Records that a known extension could not be read.
     fn fail(
         &mut self,
         handle: &BackendHandle,
@@ -198,7 +186,6 @@ impl ApplyReport {
         self.failures.push((id, error));
     }
 
-    /// Schedules a second read for everything that was reported as gone.
     pub(super) fn confirm(self, handle: &BackendHandle) {
         let now = Instant::now();
         handle.mark(|dirty| {
@@ -210,7 +197,6 @@ impl ApplyReport {
 /// Stands for the whole backend in place of a repository.
 pub(super) const EVERYTHING: &str = "*";
 
-/// Returns the fault of a backend that seems to have lost everything at once.
 pub(super) fn removal_not_believed() -> Fault {
     Fault {
         repository: EVERYTHING.to_owned(),
@@ -224,12 +210,10 @@ fn suddenly_empty() -> Error {
     Error::faulty("The list of releases is suddenly empty; a second response must confirm that")
 }
 
-/// Returns true if a failure concerns the backend rather than one repository.
 pub(super) fn is_the_backends(error: &Error) -> bool {
     !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty)
 }
 
-/// Reads these extensions, [`READS_AT_ONCE`] at a time.
 pub(super) async fn read_all(handle: &BackendHandle, ids: Vec<ExtensionId>) -> Vec<Read> {
     let reads = stream::iter(ids).map(|id| read_one(handle, id));
     reads.buffer_unordered(READS_AT_ONCE).collect().await

@@ -23,14 +23,12 @@ use crate::models::backend_id::BackendId;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Timeout of a probe. An HTTP client gives up a second sooner and reports that to the circuit
-/// breaker; this one is for backends without a client.
+/// Timeout of a probe, a second after that of an HTTP client, which tells the circuit breaker.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Maximum number of log lines for the faults of one round.
 const TOLD_MAX: usize = 100;
 
-/// One backend and its state in the catalog.
 pub(crate) struct BackendHandle {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) status: StatusCell,
@@ -65,18 +63,15 @@ impl BackendHandle {
         self.backend.id()
     }
 
-    /// Changes the refresh queue and wakes the task that reads it.
     pub(super) fn mark(&self, mark: impl FnOnce(&mut RefreshQueue)) {
         mark(&mut self.dirty.lock());
         self.news.notify_one();
     }
 
-    /// Returns the extensions in the refresh queue that are read by the schedule.
     pub(super) fn scheduled(&self) -> Vec<ExtensionId> {
         self.dirty.lock().scheduled().cloned().collect()
     }
 
-    /// Waits until an extension is due for a refresh, and takes it from the queue.
     pub(super) async fn due(&self) -> ExtensionId {
         loop {
             let next = {
@@ -87,8 +82,7 @@ impl BackendHandle {
                 dirty.next()
             };
             match next {
-                // A change of the queue may bring the time forward, so the loop looks at the queue
-                // again.
+                // A change of the queue may bring the time forward, so the loop looks again.
                 Some(at) => {
                     tokio::time::timeout_at(at, self.news.notified()).await.unwrap_or_default();
                 }
@@ -97,7 +91,6 @@ impl BackendHandle {
         }
     }
 
-    /// Probes the backend and stores the result in its status.
     pub(super) async fn probe(&self) {
         match timeout(PROBE_TIMEOUT, self.contact()).await {
             Ok(Ok(())) => self.answered(Operation::Contact),
@@ -109,18 +102,15 @@ impl BackendHandle {
         }
     }
 
-    /// Returns the state of the circuit breaker; `None` for a backend without one.
     pub(super) fn breaker(&self) -> Option<BreakerState> {
         self.backend.contact().map(|contact| contact.borrow().breaker)
     }
 
-    /// Returns the remaining time for which no request is sent, because the backend fails or limits
-    /// the request rate.
+    /// Remaining time for which no request is sent, because of an outage or a rate limit.
     pub(super) fn pause(&self) -> Duration {
         self.backend.contact().map_or(Duration::ZERO, |contact| contact.borrow().pause())
     }
 
-    /// Waits until the circuit breaker lets requests through again.
     pub(super) async fn is_back(&self) {
         let Some(mut contact) = self.backend.contact() else { return pending().await };
         // The breaker may still be closed when the failure arrives, so an opening is awaited first.
@@ -134,7 +124,6 @@ impl BackendHandle {
         }
     }
 
-    /// Records a response, positive or negative.
     pub(super) fn answered(&self, question: Operation) {
         if self.status.answered(question) {
             info!(backend = %self.id(), "backend reachable");
@@ -166,7 +155,6 @@ impl BackendHandle {
         }
     }
 
-    /// Logs new faults: the first [`TOLD_MAX`], and the number of the others.
     pub(super) fn tell(&self, news: &[Fault]) {
         for Fault { repository, subject, reason } in news.iter().take(TOLD_MAX) {
             match subject {

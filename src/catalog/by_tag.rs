@@ -13,12 +13,8 @@ use crate::models::scope::Scope;
 use crate::models::tag::Tag;
 
 impl Catalog {
-    /// Reads the release of a tag that is not cached. Returns `None` if the tag is cached or the
-    /// extension is completely known, so there is nothing to read.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` if the backend does not have the tag.
+    /// Reads the release of a tag that is not cached; `None` if there is nothing to read,
+    /// `NotFound` if the backend does not have it.
     pub(super) async fn find_by_tag(
         self: &Arc<Self>,
         entry: &Entry,

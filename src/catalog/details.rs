@@ -20,14 +20,12 @@ pub struct Details {
     pub entry: Arc<Entry>,
     /// The release.
     pub release: Arc<Release>,
-    /// True if the backend just returned it in full. Otherwise it lacks its notes, and perhaps a
-    /// digest.
+    /// True if the backend just returned it in full; else it lacks notes and perhaps a digest.
     pub whole: bool,
 }
 
 impl Catalog {
-    /// Returns one release with its notes and digest, read from its backend. Falls back to the
-    /// cached release while the backend fails.
+    /// Returns one release with notes and digest; the cached release while the backend fails.
     ///
     /// # Errors
     ///
@@ -60,8 +58,7 @@ impl Catalog {
         read
     }
 
-    /// Reads a release again if the backend is healthy or its content is unknown. Otherwise returns
-    /// it as it is cached.
+    /// Reads a release again if the backend is healthy or the content is unknown.
     pub(super) async fn details(
         self: &Arc<Self>,
         entry: Arc<Entry>,
@@ -70,8 +67,7 @@ impl Catalog {
     ) -> Result<Details> {
         let readable = known.artifact != ArtifactChoice::Unread;
         let there = self.handle(known.backend).is_some_and(|handle| handle.status.is_healthy());
-        // With the content cached, a request need not wait for a backend that is down or has not
-        // been contacted since the start.
+        // With the content cached, a request does not wait for a backend that may be down.
         if readable && !there {
             return Ok(Details { entry, release: known, whole: false });
         }

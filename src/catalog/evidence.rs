@@ -1,5 +1,4 @@
-//! BackendEvidence about one backend: the proven part of the last listing and the last reads, and the
-//! faults.
+//! Evidence about one backend: the proven part of the last listing and the last reads, and faults.
 //!
 //! Every read, on every path, is recorded here. Degraded marks on responses, repeated reads and the
 //! faults in `/health` depend on this state alone.
@@ -18,24 +17,20 @@ use crate::models::fault::{ExtensionFault, FaultSubject};
 use crate::models::naming::ExtensionId;
 use crate::models::truncate::truncate;
 
-/// BackendEvidence that reads update and responses consult.
 #[derive(Default)]
 pub(crate) struct EvidenceCell(RwLock<BackendEvidence>);
 
 #[derive(Default)]
 struct BackendEvidence {
-    /// Coverage of the last list of repositories.
     listing: Coverage,
     /// Extensions whose last read failed or was incomplete.
     incomplete: BTreeSet<ExtensionId>,
     faults: Faults,
-    /// Faults of repository names, apart from the others: they concern nothing that is served, and
-    /// must not take the room of faults that do.
+    /// Apart from `faults`, whose room they must not take: they concern nothing that is served.
     naming: Vec<Fault>,
 }
 
 impl EvidenceCell {
-    /// Records the coverage of a list of repositories. Returns the new faults.
     pub(crate) fn listed(&self, listed: Listed) -> Vec<Fault> {
         let mut evidence = self.0.write();
         let Listed { coverage, faults } = listed;
@@ -54,7 +49,6 @@ impl EvidenceCell {
         news
     }
 
-    /// Records an extension that was read. Returns the new faults.
     pub(crate) fn read(&self, extension: &Extension) -> Vec<Fault> {
         let mut evidence = self.0.write();
         let (id, coverage) = (extension.id(), extension.coverage());
@@ -82,8 +76,7 @@ impl EvidenceCell {
         evidence.replace(&repository, faults)
     }
 
-    /// Records that an extension could not be read. Without a `failure`, the cause lies elsewhere
-    /// and the faults stay as they are.
+    /// Without a `failure`, the cause lies elsewhere and the faults stay as they are.
     pub(crate) fn unread(&self, id: &ExtensionId, failure: Option<&Error>) -> Vec<Fault> {
         let mut evidence = self.0.write();
         evidence.incomplete.insert(id.clone());
@@ -97,7 +90,6 @@ impl EvidenceCell {
         is_new.then_some(fault).into_iter().collect()
     }
 
-    /// Records that the backend does not have an extension.
     pub(crate) fn absent(&self, id: &ExtensionId) {
         let mut evidence = self.0.write();
         evidence.incomplete.remove(id);
@@ -106,12 +98,10 @@ impl EvidenceCell {
         evidence.replace(&repository, Vec::new());
     }
 
-    /// Adds a fault that was found while serving. Returns it if it is new.
     pub(crate) fn found(&self, fault: Fault) -> Option<Fault> {
         self.0.write().faults.add(fault.clone()).then_some(fault)
     }
 
-    /// Removes a fault.
     pub(crate) fn mended(&self, repository: &str, subject: &FaultSubject) {
         // Most calls remove nothing, so a read lock comes first and readers need not wait.
         if self.0.read().faults.may_name(repository) {
@@ -119,12 +109,10 @@ impl EvidenceCell {
         }
     }
 
-    /// Starts a sweep, which counts the faults beyond the limit anew.
     pub(crate) fn sweep_begins(&self) {
         self.0.write().faults.sweep_begins();
     }
 
-    /// Drops the evidence of extensions for which `exists` is false.
     pub(crate) fn keep(&self, exists: impl Fn(&ExtensionId) -> bool) {
         let mut evidence = self.0.write();
         evidence.incomplete.retain(&exists);
@@ -135,12 +123,10 @@ impl EvidenceCell {
         });
     }
 
-    /// Returns the extensions whose last read failed or was incomplete, in order.
     pub(crate) fn incomplete(&self) -> Vec<ExtensionId> {
         self.0.read().incomplete.iter().cloned().collect()
     }
 
-    /// Returns true if a response about one extension, or about all, lacks a part.
     pub(crate) fn lacks_part(&self, of: Option<&ExtensionId>) -> bool {
         let evidence = self.0.read();
         match of {
@@ -149,27 +135,23 @@ impl EvidenceCell {
         }
     }
 
-    /// Returns true if this extension may exist although it is not cached: it could not be read, or
-    /// has a fault.
+    /// Returns true if this extension may exist although it is not cached.
     pub(crate) fn may_name(&self, id: &ExtensionId) -> bool {
         let evidence = self.0.read();
         evidence.incomplete.contains(id) || evidence.faults.may_name(&id.to_string())
     }
 
-    /// Returns the kept faults, with naming faults last, and the number of faults that are not
-    /// kept.
+    /// Returns the kept faults, with naming faults last, and the number of the others.
     pub(crate) fn faults(&self) -> (Vec<Fault>, usize) {
         let evidence = self.0.read();
         let naming = evidence.naming.iter().cloned();
         (evidence.faults.iter().chain(naming).collect(), evidence.faults.beyond())
     }
 
-    /// Returns the coverage of the last list of repositories.
     pub(crate) fn listing(&self) -> Coverage {
         self.0.read().listing.clone()
     }
 
-    /// Restores the evidence from before a restart.
     pub(crate) fn restore(
         &self,
         listing: Coverage,
@@ -190,7 +172,6 @@ fn is_of_naming(fault: &Fault) -> bool {
 }
 
 impl BackendEvidence {
-    /// Replaces the faults of a repository and its releases. Returns the new ones.
     fn replace(&mut self, repository: &str, faults: Vec<ExtensionFault>) -> Vec<Fault> {
         let name = truncate(repository.to_owned());
         let mut by_subject: BTreeMap<FaultSubject, Vec<String>> = BTreeMap::new();
@@ -210,7 +191,6 @@ impl BackendEvidence {
     }
 }
 
-/// Returns a fault of the list of repositories as a whole.
 pub(super) fn listing_fault(reason: &str) -> Fault {
     Fault { repository: "*".to_owned(), subject: FaultSubject::Listing, reason: reason.to_owned() }
 }

@@ -7,8 +7,7 @@ use crate::models::artifact::ArtifactKey;
 use crate::models::fault::FaultSubject;
 use crate::models::truncate::truncate;
 
-/// Maximum number of kept faults: the first by repository and subject, so that each sweep keeps the
-/// same ones. The others are counted.
+/// Maximum number of kept faults: the first in order, so that each sweep keeps the same ones.
 const FAULTS_MAX: usize = 1000;
 
 type FaultKey = (String, FaultSubject);
@@ -21,8 +20,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault and replaces the one with the same repository and subject. Returns true if it
-    /// is new.
+    /// Replaces the fault of the same subject. Returns true if this one is new.
     pub(crate) fn add(&mut self, fault: Fault) -> bool {
         let Fault { repository, subject, reason } = fault;
         // Shortened first: a compared reason must have the form in which it is stored.
@@ -36,7 +34,6 @@ impl Faults {
         is_news
     }
 
-    /// Replaces all faults that `is_replaced` selects. Returns the new ones.
     pub(crate) fn replace(
         &mut self,
         faults: Vec<Fault>,
@@ -62,7 +59,6 @@ impl Faults {
         news
     }
 
-    /// Removes one fault.
     pub(crate) fn remove(&mut self, repository: &str, subject: &FaultSubject) {
         self.reasons.retain(|(of, about), _| of != repository || about != subject);
     }
@@ -84,7 +80,6 @@ impl Faults {
         self.beyond = 0;
     }
 
-    /// Returns the number of faults that are not kept.
     pub(crate) const fn beyond(&self) -> usize {
         self.beyond
     }
@@ -96,7 +91,6 @@ impl Faults {
             || self.reasons.keys().any(|(known, _)| known.eq_ignore_ascii_case(repository))
     }
 
-    /// Returns the kept faults, ordered by repository and subject.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Fault> {
         self.reasons.iter().map(|((repository, subject), reason)| Fault {
             repository: repository.clone(),

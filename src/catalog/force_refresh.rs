@@ -1,5 +1,4 @@
-//! Fresh reads for requests with `no-cache`: a round, or a read of one extension, before the
-//! response.
+//! Fresh reads for requests with `no-cache`: a round, or a read of one extension.
 
 use std::sync::Arc;
 

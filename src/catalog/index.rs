@@ -45,12 +45,10 @@ pub struct Entry {
 /// The part of each backend that has a name, in order; never empty.
 type Parts = Box<[Part]>;
 
-/// The extension as one backend has it, and when it was last read.
 #[derive(Clone, Debug)]
 struct Part {
     backend: BackendId,
     extension: Arc<Extension>,
-    /// Approximate memory use in bytes.
     weight: usize,
     read: Arc<Mutex<PersistentInstant>>,
 }
@@ -102,7 +100,6 @@ pub struct View {
     lists: Vec<List>,
 }
 
-/// The extensions of one scope.
 #[derive(Debug, Default)]
 struct List {
     scope: Scope,
@@ -133,8 +130,7 @@ impl View {
     /// One extension, from its owner within the scope. Orphans are found too.
     #[must_use]
     pub fn get(&self, id: &ExtensionId, scope: Scope) -> Option<&Arc<Entry>> {
-        // A named backend serves what it has, without regard to ownership, so orphans are in its
-        // list.
+        // A named backend serves what it has, so orphans are in its list.
         let list = self.list_of(scope)?;
         find(&list.entries, id).or_else(|| find(&list.orphans, id))
     }
@@ -197,11 +193,10 @@ pub struct Index {
     /// If true, a name passes to the next backend when its owner loses it.
     takeover: bool,
     shelves: Vec<BackendState>,
-    /// Scopes with a list of their own, single backends first and all of them last.
+    /// Scopes that have a list, single backends first and the scope of all backends last.
     scopes: Vec<Scope>,
     owners: Owners,
     unsaved: Arc<Unsaved>,
-    /// Names that changed since the last view.
     touched: BTreeSet<ExtensionId>,
     changed: bool,
     revision: u64,
@@ -256,8 +251,7 @@ impl Index {
                 Put::Taken
             }
             PutOutcome::Refused => {
-                // A refused name may belong to this backend, which makes the owner of the others
-                // unsure.
+                // A refused name may be this backend's, so the owner of the others is unsure.
                 self.touch_elsewhere(backend, [id].into());
                 Put::NoRoom
             }
@@ -308,8 +302,7 @@ impl Index {
         (listed.count(), undoubted.take(max).map(|(id, _)| id.clone()).collect())
     }
 
-    /// Returns true if every release of this extension is known, so that an unlisted version does
-    /// not exist.
+    /// Returns true if every release is known, so that an unlisted version does not exist.
     #[must_use]
     pub fn is_whole(&self, backend: BackendId, id: &ExtensionId) -> bool {
         let part = self.shelf(backend).and_then(|shelf| shelf.extensions.get(id));
@@ -359,8 +352,7 @@ impl Index {
         View { revision: self.revision, known: known.collect(), lists }
     }
 
-    /// The backend of a scope that answers for a name; `None`: no backend of the scope has a
-    /// release. The owner among all backends is remembered.
+    /// Returns `None` if no backend of the scope has a release. Remembers the owner among all.
     fn ownership(&mut self, id: &ExtensionId, scope: Scope, parts: &Parts) -> Option<Ownership> {
         if let Scope::Backend(one) = scope {
             return part_of(parts, one).map(|_| Ownership::Owned(one));
@@ -375,8 +367,7 @@ impl Index {
         let claims: Vec<Claim> = claims.collect();
         let before = match self.merge {
             Merge::Owner if !self.takeover => self.owners.owner_of(id),
-            // With takeover or pooling, a former owner has no claim over the backends that have it
-            // now.
+            // With takeover or pooling, a former owner has no claim.
             Merge::Owner | Merge::Union => None,
         };
         let ownership = resolve_owner(&claims, before);
@@ -393,8 +384,7 @@ impl Index {
         ownership
     }
 
-    /// The position of the owner's own list, where the scope shows what that list shows, so that
-    /// its entry is held once.
+    /// Position of the owner's list if the scope shows the same, so that its entry is held once.
     fn owned_alone(&self, parts: &Parts, scope: Scope, ownership: Ownership) -> Option<usize> {
         let Ownership::Owned(owner) = ownership else { return None };
         let own = Scope::from(owner);
@@ -424,7 +414,7 @@ impl Index {
     }
 }
 
-/// Every scope that has a list of its own: each backend, each kind of several backends, all.
+/// Returns each backend, each kind of several backends, and all.
 fn scopes(backends: &[BackendId]) -> Vec<Scope> {
     let mut scopes: Vec<Scope> = backends.iter().map(|backend| Scope::from(*backend)).collect();
     for kind in BackendKind::ALL {
@@ -444,12 +434,10 @@ fn part_of(parts: &Parts, backend: BackendId) -> Option<&Part> {
     parts.iter().find(|part| part.backend == backend)
 }
 
-/// Returns the entry of the previous view if a new one would be equal.
 fn kept(previous: Option<&Arc<Entry>>, parts: &Parts, ownership: Ownership) -> Option<Arc<Entry>> {
     previous.filter(|entry| entry.is_made_of(parts, ownership)).cloned()
 }
 
-/// An entry with the releases of the first backend of the scope, or of all of its backends pooled.
 fn new_entry(
     merge: Merge,
     scope: Scope,

@@ -25,13 +25,12 @@ use crate::token_bucket::{Rate, TokenBucket};
 
 /// Maximum time that a read other than a download waits for a backend (contract §4).
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// LookupBudget of one backend for names and versions that are not cached.
+/// Limit of lookups at one backend for names and versions that are not cached.
 const LOOKUPS: Rate =
     Rate { per_second: NonZeroU32::new(5).unwrap(), burst: NonZeroU32::new(5).unwrap() };
 /// Capacity of the negative cache; the least recently used entry is evicted first.
 const NEGATIVE_ENTRIES_MAX: usize = 10_000;
 
-/// Key of the negative cache: what was requested and is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupKey {
     pub(super) id: ExtensionId,
@@ -39,25 +38,18 @@ pub(super) struct LookupKey {
     pub(super) scope: Scope,
 }
 
-/// The requested part of an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum LookupSubject {
-    /// The extension itself.
     Extension,
-    /// This version.
     Version(Tag),
-    /// A version in this range.
     Range(String),
-    /// This tag, read by itself.
     Tag(Tag),
 }
 
-/// Requests in progress and the negative cache.
 pub(super) struct Lookups {
     /// Keyed by `budgeted` too: beyond the budget a lookup may succeed without a request, which must
     /// not stand in for a refresh.
     under_way: SingleFlight<(ExtensionId, Scope, bool), ()>,
-    /// Extensions whose releases are all being read.
     pub(super) whole: SingleFlight<(ExtensionId, BackendId), ()>,
     /// Releases that are being read, each identified by its cached state.
     pub(super) releases: SingleFlight<Same<Release>, Arc<Release>>,
@@ -82,7 +74,6 @@ impl Default for Lookups {
     }
 }
 
-/// Rate limit of the [`LOOKUPS`] of one backend.
 #[derive(Debug, Default)]
 pub(super) struct LookupBudget(Mutex<TokenBucket>);
 
@@ -93,8 +84,7 @@ impl LookupBudget {
 }
 
 impl Catalog {
-    /// Returns true if every backend that could have it reported its absence within the
-    /// `negative_ttl`, and the view has not changed since.
+    /// Returns true if every backend reported the absence within `negative_ttl`, in this view.
     pub(super) fn is_known_absent(&self, wanted: &LookupKey) -> bool {
         // Any change ends a negative entry, so a new extension is found as soon as it shows.
         let revision = self.view().revision;
@@ -102,18 +92,13 @@ impl Catalog {
         no.is_some_and(|no| no.revision == revision && no.said.elapsed() < self.rules.negative_ttl)
     }
 
-    /// Adds an entry to the negative cache.
     pub(super) fn remember_absent(&self, wanted: LookupKey) {
         let no = NegativeEntry { said: Instant::now(), revision: self.view().revision };
         self.lookups.negative.lock().put(wanted, 0, no);
     }
 
-    /// Requests one extension from the backends and takes in the responses. Concurrent callers for
-    /// the same extension share one request, which continues when they leave.
-    ///
-    /// # Errors
-    ///
-    /// A backend failed otherwise than by `NotFound`, or sent no response in time.
+    /// Requests one extension. Callers share a request, which continues when they leave. Fails if a
+    /// backend fails otherwise than by `NotFound`, or is late.
     pub(super) async fn lookup(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -149,8 +134,7 @@ impl Catalog {
                     }
                     taken.confirm(handle);
                 }
-                // NegativeEntry request was sent. The listing proves the absence of an unknown name, and
-                // changes nothing for a known one.
+                // No request was sent: the listing proves an unknown name absent.
                 Ok(None) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -160,8 +144,7 @@ impl Catalog {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Requests an extension from one backend. Returns `None` if the budget is used up and a
-    /// current listing stands in for the response; that never reports a known name as absent.
+    /// Returns `None` if the budget is used up and a current listing stands in for the response.
     async fn lookup_on(
         &self,
         handle: &BackendHandle,
@@ -195,8 +178,7 @@ impl Catalog {
         Some(Error::not_found(format!("Extension {id} has no release{because}")))
     }
 
-    /// Checks that a current and complete listing proves absence, which it does as well as a
-    /// response. Without one, the request fails.
+    /// Fails unless a current and complete listing proves absence.
     fn beyond_budget(&self, handle: &BackendHandle, id: &ExtensionId) -> Result<()> {
         // The name may be among those without room, which no listing in memory can rule out.
         if handle.held().refused > 0 {
@@ -217,7 +199,6 @@ impl Catalog {
     }
 }
 
-/// Returns the error for a request beyond the budget.
 pub(super) fn asked_too_much(source: BackendId) -> Error {
     let message = format!("The {source} backend gets too many lookups; retry in 1 s");
     Error::unavailable(message, Duration::from_secs(1))
@@ -249,7 +230,6 @@ impl Deadline {
     }
 }
 
-/// Returns the error for a backend that took longer than a read waits.
 fn late(scope: Scope) -> Error {
     let message = format!("{} did not answer in time; retry later", scope.subject());
     Error::new(ErrorKind::BackendTimeout, message)

@@ -1,6 +1,5 @@
-//! Backends whose place does not exist, such as a directory that is not created yet. Such a backend
-//! is empty. If the catalog holds extensions from it, the place was lost, and the backend fails
-//! instead.
+//! Backends whose place does not exist, such as a missing directory. They are empty, or fail if the
+//! catalog holds extensions from there.
 
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -40,7 +39,6 @@ impl BackendHandle {
         }
     }
 
-    /// Reads one extension; `NotFound` while the backend is vacant.
     pub(super) async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         self.backend.extension(id).await.map_err(|error| match self.is_vacant(&error) {
             true => Error::not_found(format!("Extension {id} not found")).because(error),
@@ -56,7 +54,6 @@ impl BackendHandle {
         }
     }
 
-    /// Returns the fault of a vacant backend, for `/health`.
     pub(super) fn vacancy(&self) -> Option<Fault> {
         self.vacancy.0.lock().as_deref().map(listing_fault)
     }

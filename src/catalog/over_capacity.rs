@@ -23,7 +23,6 @@ pub(super) struct CapacityCell {
 }
 
 impl BackendHandle {
-    /// Returns the memory use and the number of refused extensions.
     pub(super) fn held(&self) -> CapacityUse {
         let CapacityCell { bytes, refused } = &self.held;
         CapacityUse {
@@ -50,7 +49,6 @@ impl BackendHandle {
     }
 }
 
-/// Returns the fault for `/health` about extensions without room, if there are any.
 pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault> {
     let plural = if extensions == 1 { "" } else { "s" };
     let reason =
@@ -58,8 +56,7 @@ pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault
     (extensions > 0).then(|| listing_fault(&reason))
 }
 
-/// Returns the error for a request that may concern an extension without room: it exists, but
-/// cannot be served.
+/// Error for a request that may concern an extension without room: it exists but is not served.
 pub(super) fn over_capacity(source: BackendId) -> Error {
     let message = format!(
         "The {source} backend exceeds catalog.max_bytes; extensions beyond it cannot be served"

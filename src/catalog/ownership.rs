@@ -1,5 +1,4 @@
-//! Ownership of names: the backend that serves a name, so that another one cannot take it over
-//! unnoticed.
+//! Ownership of names: no other backend can take a name over unnoticed.
 
 use crate::models::backend_id::BackendId;
 

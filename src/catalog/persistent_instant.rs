@@ -7,12 +7,10 @@ use tokio::time::Instant;
 
 /// Tolerated lead of the clock that wrote a timestamp.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
-/// Assumed age of a timestamp that lies further ahead: its true age is unknown, and a response must
-/// not look younger than it is.
+/// Assumed age of a timestamp further ahead: a response must not look younger than it is.
 const UNKNOWN_AGE: Duration = Duration::from_secs(86_400);
 
-/// A point in time in the past. An [`Instant`] cannot lie before the start of the machine; this
-/// can.
+/// A point in time in the past; unlike an [`Instant`], also before the start of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PersistentInstant {
     noted: Instant,
@@ -48,8 +46,7 @@ impl PersistentInstant {
         Self::ago(Duration::try_from(age).unwrap_or(ahead))
     }
 
-    /// Converts to a timestamp to store, given the present wall clock `now`; rounded down to a
-    /// second.
+    /// Converts to a timestamp to store; rounded down to a second.
     #[must_use]
     pub fn to_wall_clock(self, now: Timestamp) -> Timestamp {
         let age = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);

@@ -28,33 +28,25 @@ use crate::models::naming::ExtensionId;
 /// Pins and learned digests of all backends.
 pub struct Pins {
     known: Mutex<HashMap<BackendId, BackendPins>>,
-    /// If true, the archive of a version may be replaced by another one.
     accept: bool,
     unsaved: Arc<Unsaved>,
-    /// Views of the catalog, which decide what is worth keeping.
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
-/// Pins and learned digests of one backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackendPins {
-    /// Digests of files for which the backend reports none.
     digests: HashMap<ArtifactKey, Digest>,
     /// Pins by extension and version; by tag if another tag stands for the version.
     versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
-    /// Time of the last search for entries to drop, for digests and for versions.
     digests_looked: Option<Instant>,
     versions_looked: Option<Instant>,
 }
 
-/// Effect of a verified download on the pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// Nothing new.
     None,
     /// A new pin or digest, which responses do not show.
     Kept,
-    /// A new pin or digest that responses show.
     Shown,
 }
 
@@ -71,22 +63,18 @@ impl Pins {
         let _ = self.views.set(views);
     }
 
-    /// Returns the keys of changed records. The whole catalog collects them here.
     pub(super) const fn unsaved(&self) -> &Arc<Unsaved> {
         &self.unsaved
     }
 
-    /// Restores the pins and digests of a backend from before a restart.
     pub(super) fn restore(&self, backend: BackendId, seen: BackendPins) {
         self.known.lock().insert(backend, seen);
     }
 
-    /// Returns all pins and digests.
     pub(super) fn all(&self) -> HashMap<BackendId, BackendPins> {
         self.known.lock().clone()
     }
 
-    /// Returns the pins of one version.
     pub(super) fn pins_of(
         &self,
         backend: BackendId,
@@ -96,7 +84,6 @@ impl Pins {
         self.known.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
     }
 
-    /// Returns the digest that was learned of a file.
     pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<Digest> {
         self.known.lock().get(&backend)?.digests.get(key).cloned()
     }
@@ -113,13 +100,11 @@ impl Pins {
         versions.filter(|(_, pins)| pins.has_changed()).count()
     }
 
-    /// Returns the extension as the backend's list has it, with its other releases.
     fn known_of(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Entry>> {
         self.views.get()?.borrow().get(id, backend.into()).cloned()
     }
 
-    /// Records the digest of a verified file of a release. Only the archive is pinned, and only
-    /// under a version: other tags follow their backend.
+    /// Only the archive is pinned, and only under a version: other tags follow their backend.
     pub(super) fn saw(
         &self,
         id: &ExtensionId,
@@ -128,8 +113,7 @@ impl Pins {
         is_archive: bool,
         digest: &Digest,
     ) -> News {
-        // A download of the pinned archive from the store proves nothing about the file in its
-        // place.
+        // A download of the pinned archive proves nothing about the file in its place.
         let change = release.change.as_deref().filter(|change| change.in_place && !self.accept);
         if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
             return News::None;
@@ -156,14 +140,12 @@ impl Pins {
         news
     }
 
-    /// Completes one release that the backend just returned. Returns true if that changed it.
     fn told_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
         let entry = self.known_of(release.backend, id);
         self.told(id, release, entry.as_ref().map(|entry| &*entry.extension))
     }
 
-    /// Completes a release, given the other releases of the extension. Returns true if that changed
-    /// it.
+    /// Completes a release with pins and digests. Returns true if that changed it.
     fn told(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
         let name = pinned_name(release, among).map(str::to_owned);
         let mut known = self.known.lock();
@@ -175,8 +157,7 @@ impl Pins {
         let changed_before = pins.has_changed();
         if pins.compare(release) {
             self.unsaved.note(RecordKey::Pins(release.backend, id.clone(), name));
-            // Logged only on the transition, so that one replaced archive does not log at each
-            // read.
+            // Logged on the transition only: a replaced archive must not log at each read.
             if pins.has_changed() && !changed_before {
                 log_change(id, release.version.as_str(), pins);
             }
@@ -185,8 +166,7 @@ impl Pins {
         completed || shown
     }
 
-    /// Returns an extension with the pins and digests learned since it was read; `None` if they
-    /// change nothing.
+    /// Returns an extension with what was learned since it was read; `None` without a change.
     pub(super) fn amended(&self, extension: &Extension) -> Option<Extension> {
         let mut known = self.known.lock();
         // Most deployments start without pins: this saves a pass over all releases.
@@ -204,8 +184,7 @@ impl Pins {
         })
     }
 
-    /// Returns the file in place of a pinned archive if its digest is unknown, so that only its
-    /// bytes can show whether it changed. Returns `None` if there is nothing to verify.
+    /// Returns the file in place of a pinned archive if only its bytes can show whether it changed.
     pub(super) fn unverified(&self, release: &Release) -> Option<Artifact> {
         let file = release.artifact.chosen()?;
         let change = release.change.as_deref()?;
@@ -214,9 +193,8 @@ impl Pins {
     }
 }
 
-/// Returns the name under which the archive of a release is pinned: its version, or its tag if
-/// another tag of the extension stands for that version. Returns `None` for a tag that is not a
-/// version, because publishers move it.
+/// Returns the version, or the tag if another tag stands for that version. `None` for a tag that is
+/// not a version: publishers move it.
 fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
     match &release.version {
         ReleaseVersion::Version(version) => {
@@ -227,12 +205,10 @@ fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'
 }
 
 impl BackendPins {
-    /// Fills in the learned digests of a release's files. Returns true if that changed it.
     fn complete(&self, release: &mut Release) -> bool {
         release.learn_digests(|file| self.digests.get(&file.key).cloned())
     }
 
-    /// Takes over the digest from a checksum file beside the archive.
     fn take_digest(&mut self, release: &Release, room: &PinBounds<'_>) {
         let Some(file) = release.artifact.chosen() else { return };
         let Some(digest) = &file.digest else { return };
@@ -242,7 +218,6 @@ impl BackendPins {
         }
     }
 
-    /// Records the digest of an archive that was downloaded.
     fn record(
         &mut self,
         id: &ExtensionId,
@@ -273,13 +248,9 @@ impl BackendPins {
     }
 }
 
-/// The result of recording a download.
 enum Recorded {
-    /// The digest was known.
     Same,
-    /// The first download of this version.
     First,
-    /// The archive differs from the one that was downloaded first.
     Changed,
 }
 
@@ -325,7 +296,6 @@ mod tests {
         (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
-    /// Returns a change between two files of five bytes each.
     fn change(first: &[u8], now: Option<&[u8]>) -> Change {
         Change {
             first: Digest::sha256(first),

@@ -1,5 +1,4 @@
-//! Health checks of a backend: after a request without a timely response, after a silence, and
-//! during an outage.
+//! Health checks of a backend: after a late response, after a silence, and during an outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +16,9 @@ use crate::models::naming::ExtensionId;
 
 /// Time without a request after which a backend is probed.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Minimum time between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Catalog {
-    /// Probes a backend when that is due, until dropped.
     pub(super) async fn keep_watch(self: Arc<Self>, source: BackendId) {
         let Some(handle) = self.handle(source) else { return };
         let mut contact = handle.backend.contact();
@@ -30,8 +27,7 @@ impl Catalog {
         loop {
             let now = contact.as_mut().map(|contact| *contact.borrow_and_update());
             let now = now.unwrap_or_default();
-            // Only the change to "late" is news: one slow download must not cause probe after
-            // probe.
+            // Only the change to "late" counts: a slow download must not cause many probes.
             let keeps_waiting = late == 0 && now.late > 0;
             late = now.late;
             if keeps_waiting {
@@ -40,8 +36,7 @@ impl Catalog {
             let due = due(handle, now, begun);
             if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
                 self.probe(handle).await;
-                // A probe may end before it was sent and leave the circuit breaker as it is.
-                // Without the pause the loop would spin.
+                // A probe may end before it was sent; without the pause the loop would spin.
                 sleep(PROBE_PAUSE).await;
                 continue;
             }
@@ -64,8 +59,7 @@ impl Catalog {
         }
     }
 
-    /// Probes a backend. If it refused a read, the probe reads an extension: a request that needs
-    /// fewer rights would report it as healthy.
+    /// After a refused read, the probe is a read: a request that needs fewer rights would succeed.
     async fn probe(self: &Arc<Self>, handle: &BackendHandle) {
         let (refuses_reads, _) = handle.status.refuses_reads();
         handle.status.refusal_is_checked();

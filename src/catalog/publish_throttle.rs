@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use crate::token_bucket::{Rate, TokenBucket};
 
-/// A burst of five, so that single changes show without delay, and five more views make ten in the
-/// first second.
+/// Five views at once, so that single changes show without delay; ten in the first second.
 const VIEWS: Rate =
     Rate { per_second: NonZeroU32::new(5).unwrap(), burst: NonZeroU32::new(5).unwrap() };
 
@@ -15,14 +14,11 @@ const VIEWS: Rate =
 #[derive(Debug, Default)]
 pub(super) struct PublishThrottle {
     bucket: TokenBucket,
-    /// True if a caller was told to make the next view.
     awaited: bool,
 }
 
-/// Permission for a new view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublishTurn {
-    /// Granted, and counted.
     Now,
     /// Not before this time. The caller must make the view then.
     At(Instant),
@@ -31,7 +27,6 @@ pub(super) enum PublishTurn {
 }
 
 impl PublishThrottle {
-    /// Requests permission for a view now.
     pub(super) fn turn(&mut self, now: Instant) -> PublishTurn {
         match self.bucket.take(VIEWS, now) {
             Ok(()) => {

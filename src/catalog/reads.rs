@@ -72,8 +72,7 @@ impl Catalog {
         self.is_listed(handle) || handle.status.is_failing()
     }
 
-    /// Returns true if the first rounds of other backends cannot change an entry: neither its owner
-    /// nor the pooled versions.
+    /// Returns true if the first rounds of other backends cannot change this entry.
     fn is_certain(&self, entry: &Entry, scope: Scope) -> bool {
         let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
         let pools = self.rules.merge == Merge::Union && self.asked(scope).nth(1).is_some();
@@ -162,8 +161,7 @@ impl Catalog {
         self.find_by(id, scope, deadline).await
     }
 
-    /// Reads every release of an extension. Concurrent callers share one read (single flight),
-    /// which continues when they leave.
+    /// Callers share one read, which continues when they leave.
     async fn read_whole(self: &Arc<Self>, id: &ExtensionId, source: BackendId) -> Result<()> {
         let (this, key) = (Arc::clone(self), (id.clone(), source));
         let id = id.clone();
@@ -173,8 +171,7 @@ impl Catalog {
             handle.learned(&read);
             let mut taken = this.apply(handle, vec![(id, read)], ReadOrigin::Backend).await;
             let failure = taken.failures.pop().map(|(_, error)| error);
-            // A refused extension was read, but its releases are not in the view that the caller
-            // takes.
+            // A refused extension was read, but its releases are not in the caller's view.
             let failure =
                 failure.or_else(|| (taken.over_capacity > 0).then(|| over_capacity(source)));
             taken.confirm(handle);
@@ -197,7 +194,6 @@ impl Catalog {
         self.find_release_by(id, version, scope, Deadline::of_a_read()).await
     }
 
-    /// Returns one release in full, within the deadline of a read in progress.
     pub(super) async fn find_release_by(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -234,8 +230,7 @@ impl Catalog {
         Ok((entry, release))
     }
 
-    /// Returns an extension for which `has` should hold. If it does not, the extension is read
-    /// again once, and a failure to find it enters the negative cache.
+    /// If `has` does not hold, reads the extension again once; a failure enters the negative cache.
     pub(super) async fn find_with(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -258,12 +253,8 @@ impl Catalog {
         Ok(entry)
     }
 
-    /// Reads a release again from its backend, with notes and checksum. Concurrent callers for the
-    /// same release share one read, which continues when they leave.
-    ///
-    /// # Errors
-    ///
-    /// The backend's errors; `NotFound` also if the release holds no archive.
+    /// Reads a release again, with notes and checksum; `NotFound` also if it holds no archive.
+    /// Concurrent callers share one read, which continues when they leave.
     pub(super) async fn read_now(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -346,8 +337,7 @@ impl Catalog {
     fn read_again_if_old(&self, entry: &Entry) {
         for source in entry.older_than(self.rules.ttl) {
             if let Some(handle) = self.handle(source) {
-                // Queued for the sync task, which reads each name once, however many requests find
-                // it old.
+                // Queued for the sync task, which reads a name once for all these requests.
                 handle.mark(|dirty| dirty.enqueue_stale(entry.id().clone(), Instant::now()));
             }
         }
@@ -383,8 +373,7 @@ impl Catalog {
         opened
     }
 
-    /// Returns the error for a lack of current data. A backend that refuses the credentials needs
-    /// an operator; any other may be back shortly, so the error carries a `Retry-After`.
+    /// A backend that refuses the credentials needs an operator; any other may be back shortly.
     fn nothing_known(&self, scope: Scope) -> Error {
         let retry_after = self.pause(scope).max(RETRY_AFTER);
         let mut kind = ErrorKind::BackendUnavailable { retry_after };
@@ -458,15 +447,13 @@ fn archive_of<'a>(id: &ExtensionId, release: &'a Release) -> Result<&'a Arc<Arti
              choose one with ?asset=: {}",
             first_few(names.clone()).join(", ")
         ))),
-        // A release is read before its archive is requested, so `Unread` does not occur; see
-        // `find_release`.
+        // Not `Unread`: `find_release` reads a release before its archive is requested.
         ArtifactChoice::Unread | ArtifactChoice::Nothing => {
             Err(Error::not_found(format!("Extension {id} {version} has no archive")))
         }
     }
 }
 
-/// Records or clears the fault of a checksum beside an archive that was just read.
 fn judge_checksum(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
     let repository = id.to_string();
     let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {

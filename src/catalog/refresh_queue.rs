@@ -18,29 +18,24 @@ const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(300),
 ];
 
-/// Minimum time between two reads of one extension, so that a flood of webhooks is not a flood of
-/// reads.
+/// Minimum time between two reads of one extension, also under a flood of webhooks.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// Pause before a failed read is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Extensions of one backend to read again, each listed once.
 #[derive(Debug, Default)]
 pub struct RefreshQueue {
     waiting: BTreeMap<ExtensionId, QueuedRefresh>,
-    /// The waiting extensions, ordered by time.
     queue: BTreeSet<(Instant, ExtensionId)>,
     /// Extensions being read now. A webhook during the read waits for its end.
     reading: BTreeMap<ExtensionId, QueuedRefresh>,
 }
 
-/// Time of the next read of an extension, and the number of reads since its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct QueuedRefresh {
     at: Instant,
     notice: Instant,
     reads: usize,
-    /// Start of the last read, if there was one.
     taken: Option<Instant>,
 }
 
@@ -62,8 +57,7 @@ impl QueuedRefresh {
         Self { at: now, notice: now, reads: 0, taken: None }
     }
 
-    /// Returns true if it is read again whatever the outcome: some registries announce a tag a
-    /// moment before they serve it.
+    /// Read again whatever the outcome: some registries announce a tag before they serve it.
     const fn is_fresh(self) -> bool {
         self.reads < 2
     }
@@ -94,8 +88,7 @@ impl RefreshQueue {
         }
     }
 
-    /// Schedules reads of an extension that lacked something when it was read just now, unless one
-    /// is scheduled already.
+    /// Schedules reads of an extension that lacked something, unless one is scheduled.
     pub fn enqueue_incomplete(&mut self, id: ExtensionId, now: Instant) {
         self.again(id, QueuedRefresh::first(now), None);
     }
@@ -125,11 +118,9 @@ impl RefreshQueue {
         }
     }
 
-    /// Schedules the next read, no later than `at_latest`.
     fn again(&mut self, id: ExtensionId, due: QueuedRefresh, at_latest: Option<Instant>) {
         let scheduled = SCHEDULE.get(due.reads).map(|delay| due.notice + *delay);
-        // A schedule that just misses the time of confirmation would delay the removal to its next
-        // step.
+        // A schedule that just misses the confirmation would delay the removal to its next step.
         match (scheduled, at_latest) {
             (Some(at), Some(latest)) if latest < at => {
                 self.wait(id, QueuedRefresh { at: latest, ..due })
@@ -140,7 +131,6 @@ impl RefreshQueue {
         }
     }
 
-    /// Adds an extension to the queue unless it waits already.
     fn wait(&mut self, id: ExtensionId, due: QueuedRefresh) {
         if let Entry::Vacant(place) = self.waiting.entry(id.clone()) {
             place.insert(due);
@@ -148,8 +138,7 @@ impl RefreshQueue {
         }
     }
 
-    /// Returns the extensions that are read by the schedule, without those that are only old;
-    /// ordered.
+    /// Returns the extensions that are read by the schedule, without merely old ones; ordered.
     pub fn scheduled(&self) -> impl Iterator<Item = &ExtensionId> {
         let all: BTreeMap<_, _> = self.reading.iter().chain(&self.waiting).collect();
         all.into_iter().filter(|(_, due)| due.is_scheduled()).map(|(id, _)| id)
@@ -185,8 +174,7 @@ mod tests {
         ExtensionId::from_oci_repository(name).unwrap()
     }
 
-    /// Returns the seconds at which one extension is read while every read ends with `outcome`; ten
-    /// at most.
+    /// Returns the seconds of the first ten reads if each one ends with `outcome`.
     fn reads(dirty: &mut RefreshQueue, begun: Instant, outcome: RefreshOutcome) -> Vec<u64> {
         let mut seconds = Vec::new();
         while let Some(at) = dirty.next().filter(|_| seconds.len() < 10) {

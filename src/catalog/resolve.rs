@@ -94,8 +94,7 @@ fn pick<'a>(extension: &'a Extension, wanted: &VersionRange) -> Result<&'a Arc<R
     })
 }
 
-/// Returns the side of the range on which a release lies; `None` if it has no version, or one that
-/// no range can name.
+/// Returns `None` for a release without a version, or with one that no range can name.
 fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
     match &release.version {
         ReleaseVersion::Version(version) => constraint.side_of(version),
@@ -103,8 +102,7 @@ fn side_of(release: &Release, constraint: &Constraint) -> Option<Side> {
     }
 }
 
-/// Describes the nearest release: a pre-release in the range, else the next lower version, else the
-/// next higher one.
+/// A pre-release in the range, else the next lower version, else the next higher one.
 fn nearest(placed: &[(Side, &Arc<Release>)], wanted: &VersionRange) -> String {
     if let Some((_, release)) = placed.iter().find(|(side, _)| *side == Side::Within) {
         let version = release.version.as_str();

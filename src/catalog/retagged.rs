@@ -1,5 +1,4 @@
-//! A tag that turned out to stand for another release when it was read by itself. Cached responses
-//! made from the old one become invalid.
+//! Tags that stand for another release when read by themselves: cached responses become invalid.
 
 use std::sync::Arc;
 
@@ -11,8 +10,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
 
 impl Catalog {
-    /// Takes over the content of a tag as it was read just now. If it differs from the cached
-    /// release, the extension changes, and cached responses about it become invalid.
+    /// Takes over a tag as it was read just now; a difference makes cached responses invalid.
     pub(super) async fn stands_for(
         self: &Arc<Self>,
         id: &ExtensionId,
@@ -31,17 +29,15 @@ impl Catalog {
                 })
             });
         });
-        // The digest of an unread release was never shown, so no cached response has to become
-        // invalid before this one is sent. A wait here would slow down downloads of many versions,
-        // since views are paced.
+        // The digest of an unread release was never shown, so no cached response is wrong. A wait
+        // would slow down downloads of many versions, since views are paced.
         if known.manifest_digest.is_some() {
             self.shown().await;
         }
     }
 
-    /// Returns the entry for a response about this release: the present one if the read of the
-    /// release is what changed it, else the one that the request found. A later change may be newer
-    /// than the response.
+    /// Returns the present entry if the read of the release is what changed it, else the one that
+    /// the request found: a later change may be newer than the response.
     pub(super) fn entry_of(
         &self,
         entry: Arc<Entry>,
@@ -67,8 +63,7 @@ fn is_other(known: &Release, read: &Release) -> bool {
 
 fn retagged(known: &Release, read: &Release) -> Release {
     match known.artifact {
-        // Only the digest is taken over: it identifies the content and needs no room. The rest
-        // would grow the extension beyond what its room was checked for.
+        // Only the digest, which needs no room: the rest was not checked against the capacity.
         ArtifactChoice::Unread => {
             Release { manifest_digest: read.manifest_digest.clone(), ..known.clone() }
         }

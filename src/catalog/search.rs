@@ -17,8 +17,7 @@ use crate::catalog::search::words::{QueryWord, query_words};
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 
-/// Divisor of the list length. Fewer matches than that quotient are collected in a list of their
-/// own.
+/// Divisor of the list length: fewer matches than the quotient are collected in a list.
 const LITTLE: usize = 8;
 
 /// Search index over a list of extensions, which is ordered by id.
@@ -29,15 +28,13 @@ const LITTLE: usize = 8;
 #[derive(Debug)]
 pub struct SearchIndex<T> {
     entries: Arc<[Arc<T>]>,
-    /// One row per entry, in the order of the entries.
     rows: Vec<IndexedRow>,
     /// Segments; documents are numbered consecutively across them. Documents of removed entries
     /// have no row.
     segments: Vec<Arc<Segment>>,
 }
 
-/// The fields that a search needs of each entry, kept together so that it need not follow the
-/// pointer.
+/// The fields that a search needs of an entry, together, so that it follows no pointer.
 #[derive(Clone, Copy, Debug)]
 struct IndexedRow {
     letters: Letters,
@@ -45,7 +42,6 @@ struct IndexedRow {
     extension_type: ExtensionType,
 }
 
-/// A row and its entry.
 type RowPosition<'a, T> = (&'a IndexedRow, &'a Arc<T>);
 
 impl<T> Default for SearchIndex<T> {
@@ -93,8 +89,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         let mut words = query_words(query);
         // Rare words first: the search ends at the first word that leaves no match.
         words.sort_by_cached_key(|word| self.frequency(word));
-        // Matches of all words so far, once they are few: later words then skip the rest of the
-        // list.
+        // Matches so far, once they are few: later words skip the rest of the list.
         let mut left: Option<Vec<RowPosition<'_, T>>> = None;
         for word in &words {
             self.count(word, left.as_deref(), &mut tally);
@@ -120,7 +115,6 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         by_rank.concat()
     }
 
-    /// Returns the remaining places, or all, in order.
     fn places<'a, 'l>(
         &'a self,
         left: Option<&'l [RowPosition<'a, T>]>,
@@ -131,8 +125,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         all.chain(left.unwrap_or_default().iter().copied())
     }
 
-    /// Counts the documents that match a word, each by its best field: better ranks are counted
-    /// first. Near misses are in no index, so only the remaining names are compared.
+    /// Counts better ranks first. Near misses are in no index, so remaining names are compared.
     fn count(&self, word: &QueryWord, left: Option<&[RowPosition<'_, T>]>, tally: &mut Tally) {
         self.count_names(word, tally);
         let mut start = 0;
@@ -170,21 +163,18 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
     }
 
-    /// Returns the range of names that begin with a word. They are adjacent, because the list is
-    /// ordered.
+    /// Names that begin with a word are adjacent, because the list is ordered.
     fn begun_with(&self, word: &str) -> Range<usize> {
         let from = self.entries.partition_point(|entry| is_before(name(entry), word));
         let later = self.entries.get(from..).unwrap_or_default();
         from..from + later.partition_point(|entry| begins_with(name(entry), word))
     }
 
-    /// Returns the number of documents in all segments.
     fn docs(&self) -> Doc {
         self.segments.iter().map(|segment| segment.docs()).sum()
     }
 
-    /// Merges the last segments so that each has more than twice as many documents as all after it
-    /// together. Merges all if more than half of the documents have no row.
+    /// Merges segments as [`SearchIndex`] requires; all if over half of the documents are gone.
     fn compact(&mut self) {
         let mut merged = 0;
         let mut after = 0;
@@ -211,9 +201,8 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         }
     }
 
-    /// Numbers the `count` documents from `start` on anew, without gaps and in order. Returns the
-    /// new number by old position; `None` for documents without a row. Ordered numbers keep the
-    /// postings of a word ordered.
+    /// Numbers the `count` documents from `start` without gaps; `None` for those without a row.
+    /// Their order stays, which keeps postings ordered.
     fn renumber(&mut self, start: Doc, count: Doc) -> Vec<Option<Doc>> {
         let mut renumbered = vec![None; count as usize];
         for row in &self.rows {
@@ -273,7 +262,6 @@ fn name<T: AsRef<Arc<Extension>>>(entry: &Arc<T>) -> &str {
     extension(entry).id().name.as_str()
 }
 
-/// Returns true if a name sorts before a folded word, in the order of the list.
 fn is_before(name: &str, word: &str) -> bool {
     name.bytes().map(|byte| byte.to_ascii_lowercase()).lt(word.bytes())
 }

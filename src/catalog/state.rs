@@ -28,8 +28,7 @@ use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
 use crate::models::naming::ExtensionId;
 
-/// Time for which the records of a backend are kept after its name was seen to be gone from the
-/// configuration.
+/// Time for which records are kept after their backend left the configuration.
 const KEPT_RETIRED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Fingerprints of the configuration of each backend: equal text means the same upstream.
@@ -74,8 +73,7 @@ pub struct BackendState {
     pub unsettled: Unsettled,
 }
 
-/// Extensions of a backend that need another read. Without times, since those only count within one
-/// process.
+/// Extensions of a backend that need another read; times would count only within one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unsettled {
     /// Extensions that were reported as gone once.
@@ -89,7 +87,6 @@ pub struct Unsettled {
 }
 
 impl Snapshot {
-    /// Applies a record.
     pub(super) fn apply(&mut self, record: Record) {
         match record {
             Record::Backend(of, state) => drop(self.backends.insert(of, *state)),
@@ -112,7 +109,6 @@ impl Snapshot {
         }
     }
 
-    /// Returns one record for each key.
     pub(super) fn into_records(self) -> impl Iterator<Item = Record> {
         let backends = self.backends.into_iter();
         let extensions = self.extensions.into_iter().flat_map(|(of, all)| {
@@ -125,14 +121,12 @@ impl Snapshot {
         retired.chain(backends).chain(owners).chain(pins).chain(extensions)
     }
 
-    /// Returns the backends that have a record.
     fn named(&self) -> BTreeSet<BackendId> {
         let owners = self.owners.values().chain(self.backends.keys());
         owners.chain(self.pins.keys()).chain(self.extensions.keys()).copied().collect()
     }
 
-    /// Notes since when backends of this name are not configured, and drops the records of those
-    /// for which that was [`KEPT_RETIRED`] ago.
+    /// Notes the time of removed backends, and drops their records after [`KEPT_RETIRED`].
     fn retire(&mut self, configured: &BTreeSet<BackendId>, now: Timestamp) {
         let before = std::mem::take(&mut self.retired);
         for of in self.named().difference(configured) {

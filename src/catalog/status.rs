@@ -47,15 +47,11 @@ pub struct Status {
 /// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
-    /// A probe: the backend responds and accepts the credentials.
     Contact,
-    /// The list of repositories, or the changes since a cursor.
     Listing,
-    /// One extension, release or file.
     Read,
 }
 
-/// A failure of a backend.
 #[derive(Clone, Debug)]
 struct LastFailure {
     kind: ErrorKind,
@@ -63,7 +59,6 @@ struct LastFailure {
     report: String,
 }
 
-/// A [`Status`] that requests update and `/health` reads.
 #[derive(Default)]
 pub(crate) struct StatusCell(RwLock<StatusFields>);
 
@@ -76,12 +71,10 @@ struct StatusFields {
     outage: Option<LastFailure>,
     /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
-    /// Kinds of failure that were logged since the last success.
     logged: Vec<Discriminant<ErrorKind>>,
 }
 
 impl StatusFields {
-    /// Derives the public status from the failures.
     fn settle(&mut self) {
         // The last kind in order is `Read`, whose failure says more than that of a probe.
         let failure = self.outage.as_ref().or_else(|| self.failures.values().next_back());
@@ -97,22 +90,18 @@ impl StatusCell {
         self.0.read().status.clone()
     }
 
-    /// Returns the start of the last successful round.
     pub(crate) fn current_as_of(&self) -> Option<PersistentInstant> {
         self.0.read().status.current_as_of
     }
 
-    /// Returns the time since a complete listing proved absence.
     pub(crate) fn complete_age(&self) -> Option<Duration> {
         self.0.read().status.complete_as_of.map(PersistentInstant::elapsed)
     }
 
-    /// Returns the time of the last request.
     pub(crate) fn last_asked(&self) -> Option<Instant> {
         self.0.read().status.last_asked
     }
 
-    /// Returns true if the last requests succeeded; false before the first.
     pub(crate) fn is_healthy(&self) -> bool {
         self.0.read().status.healthy
     }
@@ -128,7 +117,6 @@ impl StatusCell {
         (inner.failures.contains_key(&Operation::Read), inner.refusal_unchecked)
     }
 
-    /// Records that a refused read is being confirmed.
     pub(crate) fn refusal_is_checked(&self) {
         self.0.write().refusal_unchecked = false;
     }
@@ -153,8 +141,7 @@ impl StatusCell {
         inner.status.healthy && !was_healthy
     }
 
-    /// Records a failure. Returns true if it has to be logged: an outage is logged once for each
-    /// kind of failure, even if kinds alternate.
+    /// Returns true if it has to be logged: once per outage and kind, even if kinds alternate.
     pub(crate) fn failed(&self, question: Operation, error: &Error) -> bool {
         let inner = &mut *self.0.write();
         // A request that the circuit breaker held back was not sent, and proves nothing new.
@@ -182,7 +169,6 @@ impl StatusCell {
         is_news
     }
 
-    /// Records a successful change round that began at this instant.
     pub(crate) fn changed_since(&self, begun: Instant) {
         let status = &mut self.0.write().status;
         // Changes cover the time since the last sweep. They prove absence only if that sweep did.
@@ -192,7 +178,6 @@ impl StatusCell {
         status.current_as_of = Some(begun.into());
     }
 
-    /// Records a successful sweep that began at this instant, over a complete or a partial listing.
     pub(crate) fn swept(&self, begun: Instant, complete: bool) {
         let status = &mut self.0.write().status;
         status.current_as_of = Some(begun.into());
@@ -201,8 +186,7 @@ impl StatusCell {
         }
     }
 
-    /// Restores the times from before a restart unless a round was made since. Returns true if they
-    /// were restored.
+    /// Restores the times unless a round was made since. Returns true if they were restored.
     pub(crate) fn restore(
         &self,
         current_as_of: PersistentInstant,

@@ -22,23 +22,18 @@ use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
 use crate::models::naming::ExtensionId;
 
-/// Number of extensions that become visible together, so that a sweep of thousands does not make
-/// thousands of views.
+/// Number of extensions that become visible together, which bounds the number of views.
 const BATCH: usize = 500;
-/// Number of failures in a row after which a sweep ends.
 const FAILURES_MAX: usize = 8;
 
-/// Progress of a sweep.
 pub(super) struct Progress {
     begun: Instant,
     /// Taken before the first listing, so that the round after the sweep sees later changes.
     cursor: Option<ChangeCursor>,
-    /// Extensions that the sweep has read.
     done: HashSet<ExtensionId>,
 }
 
 impl Catalog {
-    /// Reads everything that a backend lists, or the rest if the last sweep failed.
     pub(super) async fn sweep(
         self: &Arc<Self>,
         handle: &BackendHandle,
@@ -114,8 +109,7 @@ impl Catalog {
             return Vec::new();
         }
         if listed.is_empty() && unlisted.len() > 1 {
-            // A read of each would not show if the backend lost its repositories or hides them from
-            // this account.
+            // A read of each would not show if the backend lost its repositories or hides them.
             handle.tell(handle.evidence.found(removal_not_believed()).as_slice());
             return Vec::new();
         }
@@ -123,7 +117,6 @@ impl Catalog {
         unlisted
     }
 
-    /// Reads the listed extensions that this sweep has not read yet.
     async fn read_listed(
         self: &Arc<Self>,
         handle: &BackendHandle,
@@ -161,7 +154,6 @@ impl Catalog {
         }
     }
 
-    /// Returns true if the backend serves an extension other than those that just failed.
     pub(super) async fn shows_another(self: &Arc<Self>, handle: &BackendHandle) -> bool {
         let incomplete = handle.evidence.incomplete();
         let canary = self.canary(handle).filter(|id| incomplete.binary_search(id).is_err());
@@ -176,8 +168,7 @@ impl Catalog {
     }
 }
 
-/// Returns the cursor for changes after the sweep; `None` for a backend that has none and is swept
-/// every time.
+/// Returns `None` for a backend without cursors, which is swept every time.
 async fn first_cursor(handle: &BackendHandle) -> Result<Option<ChangeCursor>> {
     match handle.backend.changes(None).await {
         Ok(Changes::These { cursor, .. }) => Ok(Some(cursor)),
@@ -207,9 +198,8 @@ fn shows_something(listing: Listing) -> Result<Listing> {
     Err(Error::new(kind, format!("The list of repositories is empty:  {reason}")))
 }
 
-/// Ends a sweep in which no read succeeds, from the start or from some point on. A backend that
-/// became unreachable or refuses access after its listing would otherwise cost a request for each
-/// extension.
+/// Ends a sweep in which no read succeeds: a backend that became unreachable after its listing
+/// would cost a request for each extension.
 #[derive(Default)]
 struct AbortRule {
     answered: usize,
@@ -222,8 +212,7 @@ impl AbortRule {
         match found {
             Err(error) if is_the_backends(&error) => {
                 self.failed += 1;
-                // Failures between successes, such as timeouts of large repositories, do not end
-                // the sweep.
+                // Failures between successes, such as timeouts of large repositories, end no sweep.
                 let gone = self.answered == 0 || !error.was_asked();
                 if gone && self.failed >= FAILURES_MAX {
                     return Err(error);
@@ -243,7 +232,6 @@ impl AbortRule {
         self.answered > 0
     }
 
-    /// Returns the last failure if every read failed.
     fn failure(self) -> Option<Error> {
         self.last.filter(|_| self.answered == 0)
     }

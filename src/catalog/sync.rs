@@ -1,6 +1,5 @@
-//! Synchronization with the backends: three tasks for each backend. The first makes the rounds, the
-//! second reads single extensions after webhooks and when they are old, and the third probes the
-//! backend.
+//! Synchronization with the backends. Of the three tasks for each, one makes the rounds, one reads
+//! single extensions after webhooks and when they are old, and one probes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +19,7 @@ use crate::models::naming::ExtensionId;
 /// Pause after a failed round. It doubles up to [`RETRY_MAX`] with each further failure.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Pause before the next round while some extensions could not be read. It doubles up to the time
-/// to live.
+/// Pause before the next round while extensions are unread. It doubles up to the time to live.
 const READ_REST: Duration = Duration::from_secs(15);
 
 /// Starts the tasks that keep the catalog current until the set is dropped. A round over each
@@ -79,8 +77,7 @@ impl Catalog {
         }
     }
 
-    /// Reads extensions that are due, several at once, so that a slow one does not delay the
-    /// others.
+    /// Reads extensions that are due, several at once: a slow one must not delay the others.
     async fn keep_reading(self: Arc<Self>, backend: BackendId) {
         let Some(handle) = self.handle(backend) else { return };
         let mut reads = FuturesUnordered::new();

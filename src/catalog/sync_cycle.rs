@@ -24,44 +24,35 @@ use crate::models::scope::Scope;
 /// `Retry-After` for callers that waited for a round which failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Progress of the rounds over one backend. Callers share rounds: one that begins after a request
-/// came in serves that request too.
+/// Progress of the rounds over one backend. A round serves every request that came before it.
 #[derive(Default)]
 pub(crate) struct CycleState {
     begun: AtomicU64,
     running: tokio::sync::Mutex<()>,
     /// Apart from `running`, so that it can be read during a round.
     place: Mutex<CyclePosition>,
-    /// A sweep that failed half way.
     unfinished: Mutex<Option<Progress>>,
 }
 
-/// The position from which the next round continues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CyclePosition {
-    /// Cursor for the backend's changes.
     pub(super) cursor: Option<ChangeCursor>,
-    /// Start of the last full sweep.
     pub(super) swept: Option<PersistentInstant>,
 }
 
 impl CycleState {
-    /// Returns the position for the next round.
     pub(super) fn place(&self) -> CyclePosition {
         self.place.lock().clone()
     }
 
-    /// Sets the position for the next round.
     pub(super) fn go_on_from(&self, place: CyclePosition) {
         *self.place.lock() = place;
     }
 
-    /// Takes the sweep that failed half way.
     pub(super) fn take_unfinished(&self) -> Option<Progress> {
         self.unfinished.lock().take()
     }
 
-    /// Keeps a sweep that failed half way for the next round.
     pub(super) fn keep_unfinished(&self, progress: Progress) {
         *self.unfinished.lock() = Some(progress);
     }
@@ -77,8 +68,7 @@ impl Catalog {
     pub async fn round(self: &Arc<Self>, scope: Scope) -> Result<()> {
         let rounds = self.asked(scope).map(|handle| {
             let (this, scope) = (Arc::clone(self), handle.id());
-            // Read before the task starts: a round that begins from now on sees the caller's
-            // changes.
+            // Before the task starts: a round that begins from now on sees the caller's changes.
             let seen = handle.round.begun.load(Ordering::Acquire);
             tokio::spawn(async move { this.round_of(scope, seen).await })
         });
@@ -90,8 +80,7 @@ impl Catalog {
         outcomes.fold(Ok(()), Result::and)
     }
 
-    /// Makes a round unless one has begun since. `seen` is the number of rounds begun at the
-    /// request.
+    /// Makes a round unless one has begun since the request; `seen` had begun by then.
     async fn round_of(self: &Arc<Self>, backend: BackendId, seen: u64) -> Result<()> {
         let Some(handle) = self.handle(backend) else { return Ok(()) };
         let _running = handle.round.running.lock().await;
@@ -114,8 +103,7 @@ impl Catalog {
     async fn changes_or_sweep(self: &Arc<Self>, handle: &BackendHandle) -> CycleOutcome<()> {
         let begun = Instant::now();
         let place = handle.round.place();
-        // Changes may be lost, for example a webhook while this service was down; a sweep finds
-        // them.
+        // Changes may be lost, such as a webhook while this service was down; a sweep finds them.
         let recent = place.swept.is_some_and(|at| at.elapsed() < self.rules.full_sweep);
         if let Some(cursor) = place.cursor.filter(|_| recent)
             && let Changes::These { dirty, cursor, listed } =
@@ -169,17 +157,14 @@ impl Catalog {
 /// The result of a part of a round; a failure comes with the kind of request that failed.
 pub(super) type CycleOutcome<T> = Result<T, (Operation, Error)>;
 
-/// Attributes a failure to a request for the list or the changes.
 pub(super) const fn of_listing(error: Error) -> (Operation, Error) {
     (Operation::Listing, error)
 }
 
-/// Attributes a failure to a read.
 pub(super) const fn of_read(error: Error) -> (Operation, Error) {
     (Operation::Read, error)
 }
 
-/// Returns the outcome of a round that another caller had begun.
 fn shared_outcome(handle: &BackendHandle) -> Result<()> {
     if !handle.status.is_failing() {
         return Ok(());

@@ -4,7 +4,6 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use crate::metrics::counters;
 
-/// Values of the `backend` label.
 const BACKENDS: [&str; 3] = ["gitea", "oci", "local"];
 /// Values of the `origin` label: the origin of a download's bytes.
 const ORIGINS: [&str; 3] = ["store", "backend", "shared"];
@@ -22,11 +21,6 @@ pub struct ArtifactCounters {
 }
 
 impl ArtifactCounters {
-    /// Registers the counters, with every series at 0.
-    ///
-    /// # Errors
-    ///
-    /// Prometheus rejects a name. A test excludes that.
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let this = Self {
             downloads: counters(

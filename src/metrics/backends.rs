@@ -33,9 +33,6 @@ pub struct CallWords<'a> {
 }
 
 impl BackendMetrics {
-    /// # Errors
-    ///
-    /// Prometheus rejects a name or a label. A test excludes that.
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             requests: counters(
@@ -148,8 +145,7 @@ impl BackendMetrics {
         }
     }
 
-    /// Sets the number of a backend's extensions, the age of their data in seconds, and the
-    /// backend's health.
+    /// Sets the number of a backend's extensions, the age of their data in seconds, and its health.
     pub fn known(&self, backend: &str, extensions: usize, age: f64, healthy: bool) {
         let extensions = i64::try_from(extensions).unwrap_or(i64::MAX);
         self.extensions.with_label_values(&[backend]).set(extensions);

@@ -1,12 +1,10 @@
-//! Metrics of the caches. Caches that the specification names use its metric names; the others have
-//! their own.
+//! Metrics of the caches. Only those that the specification names use its metric names.
 
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec};
 
 use crate::metrics::counters;
 
-/// All metric families of the caches.
 #[derive(Clone)]
 pub(super) struct CacheFamilies {
     hits: IntCounterVec,

@@ -16,9 +16,6 @@ pub struct ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    /// # Errors
-    ///
-    /// Prometheus rejects a name or a label. A test excludes that.
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let build = Opts::new("extension_registry_build_info", "1, with what the program is");
         let metrics = Self {

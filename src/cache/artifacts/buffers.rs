@@ -19,18 +19,15 @@ const OWN: usize = PIECE;
 const EXTRA_KIB: usize = 12 * 1024;
 /// Part of that budget in KiB that large buffers leave free.
 const NOT_LARGE_KIB: usize = 4 * 1024;
-/// Size of a large buffer in bytes: longer reads in smaller number, and it still fits a core's L2
-/// cache.
+/// Size of a large buffer in bytes, which fits a core's L2 cache.
 const LARGE: usize = 256 * 1024;
 /// Size of a small further buffer in bytes.
 const SMALL: usize = 32 * 1024;
-/// Maximum number of large buffers kept for reuse.
 const IDLE_MAX: usize = 8;
 
 /// Maximum memory for the buffers of all downloads, in bytes.
 pub const BYTES_MAX: usize = DOWNLOADS_MAX * OWN + EXTRA_KIB * 1024;
 
-/// The buffers of all downloads.
 #[derive(Clone)]
 pub(super) struct Buffers(Arc<BufferPool>);
 
@@ -54,7 +51,6 @@ pub(super) struct BufferSpace {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Bytes in a buffer that returns to its pool.
 struct FilledBuffer {
     bytes: Vec<u8>,
     length: usize,
@@ -71,7 +67,6 @@ impl Default for Buffers {
 }
 
 impl Buffers {
-    /// Admits one more download; `None` at the limit.
     pub(super) fn allow(&self) -> Option<Allowance> {
         // Does not wait: a queue of downloads would only end in client timeouts.
         let download = Arc::clone(&self.0.downloads).try_acquire_owned().ok()?;
@@ -81,11 +76,9 @@ impl Buffers {
 }
 
 impl Allowance {
-    /// Reserves memory for a piece of up to `wanted` bytes: as much as the shared budget allows,
-    /// and at least the download's own buffer, once its previous piece was sent.
+    /// Reserves up to `wanted` bytes; waits at most for the download's own buffer.
     pub(super) async fn space(&self, wanted: usize) -> BufferSpace {
-        // A large buffer leaves some of the budget free, so that a few fast downloads do not slow
-        // down the others.
+        // Some of the budget stays free: a few fast downloads must not slow down the others.
         for (least, length, left_kib) in [(SMALL, LARGE, NOT_LARGE_KIB), (0, SMALL, 0)] {
             let length = length.min(wanted);
             if wanted > least
@@ -99,17 +92,12 @@ impl Allowance {
         BufferSpace { length: OWN.min(wanted), _permit: own }
     }
 
-    /// Reads one buffer from a file at position `at`, up to `end`.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, or ends at `at`.
+    /// Reads one buffer from position `at` up to `end`. Fails if the file ends at `at`.
     pub(super) async fn read(&self, file: &Arc<File>, at: u64, end: u64) -> io::Result<Bytes> {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let buffer = self.buffer(self.space(left).await);
         let (mut buffer, length) = read_at(file, buffer, at).await?;
-        // The file is shorter than its length when it was opened: without this the caller would
-        // loop.
+        // The file became shorter: without this the caller would loop.
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -117,8 +105,7 @@ impl Allowance {
         Ok(Bytes::from_owner(buffer))
     }
 
-    /// Copies as many bytes as fit. A slice of shared bytes would keep the whole allocation in
-    /// memory.
+    /// Copies as many bytes as fit: a slice would keep the whole allocation in memory.
     pub(super) fn copy(&self, space: BufferSpace, bytes: &Bytes) -> Bytes {
         let mut buffer = self.buffer(space);
         buffer.length = buffer.length.min(bytes.len());
@@ -141,13 +128,11 @@ impl Allowance {
 }
 
 impl BufferSpace {
-    /// Returns the bytes with the permission attached, which is returned when they are dropped.
     pub(super) fn around(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Around { bytes, _space: self })
     }
 }
 
-/// Bytes in memory of another owner, with their permission.
 struct Around {
     bytes: Bytes,
     _space: BufferSpace,
@@ -160,7 +145,6 @@ impl AsRef<[u8]> for Around {
 }
 
 impl BufferPool {
-    /// Reserves a further buffer if that leaves `left_kib` of the budget free.
     fn extra(&self, bytes: usize, left_kib: usize) -> Option<OwnedSemaphorePermit> {
         // Reused buffers are always large, even if only a part is used.
         let bytes = if bytes > SMALL { LARGE } else { bytes };

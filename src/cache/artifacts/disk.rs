@@ -26,16 +26,13 @@ const READ_SIZE: usize = 256 * 1024;
 /// Minimum time between two updates of a file's access time, in seconds.
 const USED_WITHIN: i64 = 60;
 
-/// A directory of artifacts. It is opened anew for each use, so that a directory that was recreated
-/// or remounted is recognized.
+/// A directory, opened anew for each use, so that a recreated or remounted one is recognized.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
-    /// FileIdentity of the directory that was listed last.
     listed: Arc<Mutex<Option<FileIdentity>>>,
 }
 
-/// A stored file.
 #[derive(Debug)]
 pub(super) struct DiskHit {
     pub(super) digest: Digest,
@@ -49,13 +46,8 @@ impl Disk {
         Self { dir: dir.into(), listed: Arc::default() }
     }
 
-    /// Creates the subdirectories, removes temporary files, and lists the stored files, least
-    /// recently used first. Foreign files stay; the second list names those that are in the way,
-    /// for operators.
-    ///
-    /// # Errors
-    ///
-    /// The directory does not exist and cannot be created, or is a symbolic link.
+    /// Creates the subdirectories, and lists the stored files, least recently used first. The
+    /// second list names foreign files that are in the way.
     pub(super) fn open(&self) -> io::Result<(Vec<DiskHit>, Vec<String>)> {
         files::private_directory(&self.dir)?;
         let root = self.root()?;
@@ -70,11 +62,7 @@ impl Disk {
         Ok((self.list(&root)?, told))
     }
 
-    /// Lists the stored files again if the directory is not the one that was listed last.
-    ///
-    /// # Errors
-    ///
-    /// The directory does not exist.
+    /// Lists the files again if the directory is not the one that was listed last.
     pub(super) fn renewed(&self) -> io::Result<Option<Vec<DiskHit>>> {
         let root = self.root()?;
         let same = *self.listed.lock() == Some(root.identity()?);
@@ -82,8 +70,7 @@ impl Disk {
     }
 
     fn root(&self) -> io::Result<Folder> {
-        // Forgotten on failure, so that a mount that comes back is listed even with the same
-        // identity.
+        // Forgotten on failure: a mount that comes back may have the same identity.
         Folder::itself(&self.dir).inspect_err(|_| *self.listed.lock() = None)
     }
 
@@ -103,20 +90,12 @@ impl Disk {
     }
 
     /// Creates a temporary file, which is removed unless it is kept.
-    ///
-    /// # Errors
-    ///
-    /// The directory cannot be written.
     pub(super) fn begin(&self) -> io::Result<(File, Unfinished)> {
         let (folder, _) = self.root()?.made(UNFINISHED)?;
         Unfinished::begin(folder, ".tmp")
     }
 
     /// Moves a complete and verified file to its place, and syncs file and directory.
-    ///
-    /// # Errors
-    ///
-    /// The disk failed or is full.
     pub(super) fn keep(
         &self,
         file: &File,
@@ -134,12 +113,7 @@ impl Disk {
         file.metadata().map(|metadata| stamp(&metadata))
     }
 
-    /// Opens a stored file; `None` if it is absent. Updates its access time, which orders the files
-    /// after a restart, and returns the stamps before and after the update.
-    ///
-    /// # Errors
-    ///
-    /// The file exists and cannot be read, or is not a regular file.
+    /// Opens a stored file, and updates its access time, which orders the files after a restart.
     pub(super) fn stored(&self, digest: &Digest) -> io::Result<Option<DiskFile>> {
         let (file, metadata) = match self.folder_of(digest).and_then(|dir| dir.file(digest.hex())) {
             Ok(found) => found,
@@ -160,8 +134,7 @@ impl Disk {
         Ok(Some(DiskFile { file, found, noted }))
     }
 
-    /// Moves a file that does not match its digest aside. Operators can inspect it until the next
-    /// start.
+    /// Moves a damaged file aside, where operators can inspect it until the next start.
     pub(super) fn set_aside(&self, digest: &Digest) -> io::Result<PathBuf> {
         let (aside, _) = self.root()?.made(DAMAGED)?;
         self.folder_of(digest)?.rename(digest.hex(), &aside, digest.hex())?;
@@ -179,25 +152,22 @@ impl Disk {
     }
 }
 
-/// An open stored file.
 #[derive(Debug)]
 pub(super) struct DiskFile {
     pub(super) file: File,
-    /// FileStamp of the file when it was opened.
+    /// Before the access time was updated.
     pub(super) found: FileStamp,
-    /// FileStamp of the file after the access time was updated.
+    /// After the access time was updated.
     pub(super) noted: FileStamp,
 }
 
-/// Returns the two directories and the name of a digest's file.
 fn place(digest: &Digest) -> [&str; 3] {
     let hex = digest.hex();
     // Two levels keep directories small: some file systems are slow with 200,000 entries in one.
     [digest.algorithm().as_str(), hex.get(..2).unwrap_or(hex), hex]
 }
 
-/// Removes the files of a directory. Other entries do not belong to the store: they stay, and are
-/// returned.
+/// Removes the files of a directory. Returns the other entries, which stay.
 fn emptied(folder: &Folder) -> io::Result<Vec<String>> {
     let (files, foreign) = folder.files()?;
     for name in files {
@@ -206,11 +176,6 @@ fn emptied(folder: &Folder) -> io::Result<Vec<String>> {
     Ok(foreign)
 }
 
-/// Computes the digest of a file's content.
-///
-/// # Errors
-///
-/// The file cannot be read.
 pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Digest> {
     let mut hasher = DigestHasher::new(algorithm);
     let mut buffer = vec![0; READ_SIZE];
@@ -231,8 +196,7 @@ fn stamp(metadata: &Metadata) -> FileStamp {
     }
 }
 
-/// Returns the files under an algorithm's directory that are named by a digest and lie in the
-/// matching subdirectory.
+/// Returns the files that are named by a digest and lie in the matching subdirectory.
 fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<DiskHit> {
     let folders = parent.entries().unwrap_or_default().into_iter();
     let folders = folders.filter(|(_, kind)| *kind == FileType::Directory);

@@ -3,24 +3,19 @@
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::digest::Digest;
 
-/// Identifies the state of a file at its verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
-    /// Size in bytes.
     pub(super) size: u64,
     /// Modification time in seconds and nanoseconds; any owner of the file can set it.
     pub(super) modified: (i64, i64),
     /// Change time (`ctime`) in seconds and nanoseconds; only the system sets it.
     pub(super) changed: (i64, i64),
-    /// Inode number.
     pub(super) inode: u64,
 }
 
-/// Divisor of the store's size: the limit for one artifact, so that a single release cannot evict
-/// everything.
+/// Divisor of the store's size: one artifact must not evict everything.
 const SHARE_OF_ONE: u64 = 4;
-/// Divisor of the store's size: the limit for all fetches in progress, whose bytes are not verified
-/// and may turn out worthless.
+/// Divisor of the store's size: limit for all fetches in progress, whose bytes are unverified.
 const SHARE_OF_FILLS: u64 = 2;
 /// Maximum number of stored artifacts. Each takes a file, and an entry in memory.
 const STORED_MAX: usize = 200_000;
@@ -28,11 +23,8 @@ const STORED_MAX: usize = 200_000;
 /// Stored artifacts, evicted in least recently used order, within a limit in bytes.
 pub(super) struct EvictionQueue {
     max_bytes: u64,
-    /// FileStamp of each artifact at its last verification by this process. The bound in bytes leaves
-    /// out what fetches in progress received: an announced size would evict artifacts for a
-    /// download that fails.
+    /// Stamp of each artifact at its last verification; `None` before the first in this process.
     stored: BoundedLru<Digest, Option<FileStamp>>,
-    /// Number of bytes received by fetches in progress.
     filling: u64,
 }
 
@@ -42,17 +34,14 @@ impl EvictionQueue {
         Self { max_bytes, stored: BoundedLru::new(bounds), filling: 0 }
     }
 
-    /// Returns the limit in bytes.
     pub(super) const fn max_bytes(&self) -> u64 {
         self.max_bytes
     }
 
-    /// Returns the number of stored bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.stored.bytes()
     }
 
-    /// Returns the number of stored artifacts.
     pub(super) fn len(&self) -> usize {
         self.stored.count()
     }
@@ -72,36 +61,31 @@ impl EvictionQueue {
         left
     }
 
-    /// Returns the stamp of a stored artifact's verification, and marks it as used.
     pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<FileStamp>> {
         self.stored.get(digest).copied()
     }
 
-    /// Records the stamp of a verification.
     pub(super) fn verified(&mut self, digest: &Digest, stamp: FileStamp) {
         if let Some(stored) = self.stored.get(digest) {
             *stored = Some(stamp);
         }
     }
 
-    /// Removes all stored artifacts. The space of fetches in progress stays reserved.
+    /// Keeps the space of fetches in progress reserved.
     pub(super) fn clear(&mut self) {
         self.stored.retain(|_| false);
     }
 
-    /// Removes a stored artifact.
     pub(super) fn remove(&mut self, digest: &Digest) {
         self.stored.remove(digest);
     }
 
-    /// Returns true if the store takes an artifact of this size. Evicts nothing: the size is only
-    /// announced.
+    /// Evicts nothing: the size is only announced.
     pub(super) const fn takes(&self, size: u64) -> bool {
         size <= self.max_bytes / SHARE_OF_ONE
     }
 
-    /// Reserves space for `bytes` received by a fetch. Returns the evicted artifacts; `None` if
-    /// other fetches take all the space.
+    /// Reserves space for arrived bytes. Returns the evicted artifacts; `None` without room.
     pub(super) fn arrive(&mut self, bytes: u64) -> Option<Vec<Digest>> {
         let filling = self.filling.checked_add(bytes)?;
         if filling > self.max_bytes / SHARE_OF_FILLS {
@@ -111,7 +95,6 @@ impl EvictionQueue {
         Some(self.stored.limit_bytes(self.max_bytes - filling))
     }
 
-    /// Releases the space of a fetch that received `bytes` bytes.
     pub(super) fn ended(&mut self, bytes: u64) {
         self.filling = self.filling.saturating_sub(bytes);
         self.stored.limit_bytes(self.max_bytes - self.filling);

@@ -1,6 +1,5 @@
-//! Fetch of an artifact: reads the backend's bytes into memory, file and digest. Without a file,
-//! the fetch is no faster than its readers. It ends when all bytes are there, or when the last
-//! reader leaves.
+//! Fetch of an artifact: reads the backend's bytes into memory, file and digest, until all bytes
+//! are there or the last reader leaves.
 
 use std::fs::File;
 use std::io;
@@ -19,38 +18,27 @@ use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Number of bytes that are hashed and written at once.
 const BATCH: u64 = 128 * 1024;
-/// Maximum number of resumptions after a body broke off.
 const RESUMES: u32 = 2;
 
-/// The outcome of a fetch that received all bytes.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) digest: Digest,
     pub(super) filed: Filed,
 }
 
-/// State of the file of a fetch.
 #[derive(Debug)]
 pub(super) enum Filed {
-    /// Complete.
     Whole,
-    /// Incomplete: the store had no room.
     NoRoom,
-    /// Incomplete: the disk failed.
     Failed(io::Error),
 }
 
-/// Space in the store for the bytes of a fetch.
 pub(super) trait Space: Send + Sync {
-    /// Reserves `bytes` more bytes. Returns false if there is no room.
+    /// Returns false if there is no room for `bytes` more.
     fn take(&self, bytes: u64) -> bool;
 }
 
-/// Fetches an artifact.
-///
-/// # Errors
-///
-/// The backend failed, or sent more or fewer bytes than announced.
+/// Fails if the backend sends more or fewer bytes than announced.
 pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result<Fetched> {
     let fill = writer.fill;
     let mut resumes = 0;
@@ -97,13 +85,11 @@ pub(super) struct Writer<'a> {
     space: &'a dyn Space,
     batch: Vec<Bytes>,
     batch_bytes: u64,
-    /// Hash state after all completed batches.
     hasher: DigestHasher,
     at_work: Option<JoinHandle<Worked>>,
     filed: Filed,
 }
 
-/// Hash state, and the number of bytes written.
 type Worked = (DigestHasher, io::Result<u64>);
 
 impl<'a> Writer<'a> {
@@ -158,7 +144,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Waits for the batch in progress.
     async fn settle(&mut self) -> Result<()> {
         let Some(job) = self.at_work.take() else { return Ok(()) };
         let (hasher, written) = job.await.map_err(|error| {
@@ -204,7 +189,6 @@ mod tests {
     use crate::cache::artifacts::buffers::Buffers;
     use crate::cache::artifacts::fill::FillEnd;
 
-    /// Space for a given number of bytes.
     struct Left(AtomicU64);
 
     impl Space for Left {
@@ -230,8 +214,6 @@ mod tests {
         }
     }
 
-    /// Fetches 4 MiB for three readers, checks that each gets everything, and returns the state of
-    /// the file.
     async fn read_by_three(file: File, room: u64) -> Filed {
         let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
         let size = bytes.len() as u64;

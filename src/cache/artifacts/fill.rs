@@ -1,8 +1,5 @@
-//! FillState of one fetch that several readers share: the bytes received and written, and the position
-//! of each reader.
-//!
-//! This module never waits for a disk or a backend; `fetch` does. Readers take the newest bytes
-//! from memory and older ones from the file.
+//! State of one fetch that several readers share. Readers take the newest bytes from memory and
+//! older ones from the file. Only `fetch` waits for a disk or a backend.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -20,9 +17,7 @@ use crate::error::Error;
 /// Number of bytes that a fetch holds in memory for its readers.
 const AHEAD: u64 = 512 * 1024;
 
-/// A fetch in progress.
 pub(super) struct Fill {
-    /// Size of the whole artifact in bytes.
     pub(super) size: u64,
     /// The file, from which written bytes can be read. Unset until the fetch has begun.
     pub(super) file: OnceLock<Arc<File>>,
@@ -37,48 +32,35 @@ pub(super) struct Fill {
 
 #[derive(Default)]
 struct FillState {
-    /// The newest bytes, starting at position `window_at`.
     window: VecDeque<Bytes>,
     window_at: u64,
-    /// Number of bytes received.
     received: u64,
-    /// Number of bytes that may be passed on: all but the piece that completes the artifact, until
-    /// the whole is verified.
+    /// Bytes that may be passed on: all but the piece that completes an unverified artifact.
     passable: u64,
-    /// Number of bytes in the file.
     on_disk: u64,
     /// The file takes no further bytes: they stay in memory until every reader has them.
     memory_only: bool,
     /// The position of each reader; `u64::MAX` for one that only waits for the end.
     readers: BTreeMap<u64, u64>,
     next_reader: u64,
-    /// The highest position that any reader reached.
     fastest: u64,
     /// No further readers can join, because bytes that they would need are gone.
     closed: bool,
     end: Option<FillEnd>,
 }
 
-/// The outcome of a fetch.
 #[derive(Clone)]
 pub(super) enum FillEnd {
-    /// Size and digest are correct.
     Verified,
     /// The store cannot take it; no reader received a byte.
     Unstorable,
-    /// The fetch failed.
     Failed(Error),
 }
 
-/// The bytes that a reader finds at its position.
 pub(super) enum FillProgress {
-    /// Number of bytes in memory.
     Here(usize),
-    /// The bytes are in the file, up to this position.
     OnDisk(u64),
-    /// The bytes have not arrived.
     Wait,
-    /// The fetch has ended.
     Ended(FillEnd),
 }
 
@@ -94,7 +76,6 @@ impl Fill {
         })
     }
 
-    /// Adds a reader of this part; `None` if the fetch is closed to new readers.
     pub(super) fn join(
         self: &Arc<Self>,
         part: Range<u64>,
@@ -112,10 +93,8 @@ impl Fill {
         Some(FillReader::new(Arc::clone(self), number, part, news, allowance))
     }
 
-    /// Returns the state at position `at` of a part that ends at `end`.
-    ///
-    /// Until the whole is verified, the last byte of the part is withheld, so that no reader has
-    /// all of a corrupt artifact.
+    /// Withholds the last byte of the part until the whole is verified, so that no reader has all
+    /// of a corrupt artifact.
     pub(super) fn look(&self, at: u64, end: u64) -> FillProgress {
         let state = self.state.lock();
         let limit = match state.limit(end) {
@@ -132,14 +111,12 @@ impl Fill {
         FillProgress::OnDisk(state.on_disk.min(limit))
     }
 
-    /// Returns the bytes in memory at position `at` of a part that ends at `end`, if there are any.
     pub(super) fn piece(&self, at: u64, end: u64) -> Option<Bytes> {
         let state = self.state.lock();
         let limit = state.limit(end).ok()?;
         state.in_window(at, limit).filter(|piece| !piece.is_empty())
     }
 
-    /// Records the rest of a reader's part.
     pub(super) fn advance(&self, reader: u64, left: &Range<u64>) {
         let mut state = self.state.lock();
         state.moved(reader, left);
@@ -148,7 +125,6 @@ impl Fill {
         self.progress.notify_one();
     }
 
-    /// Removes a reader.
     pub(super) fn leave(&self, reader: u64) {
         self.state.lock().readers.remove(&reader);
         self.progress.notify_one();
@@ -171,34 +147,29 @@ impl Fill {
         true
     }
 
-    /// Returns the number of bytes received.
     pub(super) fn received(&self) -> u64 {
         self.state.lock().received
     }
 
-    /// Records that `bytes` more bytes are in the file.
     pub(super) fn written(&self, bytes: u64) {
         let mut state = self.state.lock();
         state.on_disk += bytes;
         state.trim();
     }
 
-    /// Keeps all further bytes in memory until every reader has them. No reader can join, since
-    /// earlier bytes may be gone.
+    /// Keeps all further bytes in memory. Ends joining, since earlier bytes may be gone.
     pub(super) fn goes_on_in_memory(&self) {
         let mut state = self.state.lock();
         state.memory_only = true;
         state.closed = true;
     }
 
-    /// Returns true if the fetch holds as much in memory as it may.
     pub(super) fn is_ahead(&self) -> bool {
         let state = self.state.lock();
         state.received.saturating_sub(state.window_at) >= AHEAD
     }
 
-    /// Drops bytes from memory that are in the file. Returns true if there is no file, so that the
-    /// fetch has to wait for its readers.
+    /// Drops bytes that are in the file. Returns true if the fetch must wait for its readers.
     pub(super) fn rest(&self) -> bool {
         let mut state = self.state.lock();
         if !state.memory_only {
@@ -208,13 +179,11 @@ impl Fill {
         state.memory_only
     }
 
-    /// Waits until a reader advances or leaves.
     pub(super) async fn progress(&self) {
         self.progress.notified().await;
     }
 
-    /// Waits until the last reader leaves, and then closes the fetch. A fetch that has all bytes is
-    /// not abandoned.
+    /// Waits until the last reader leaves an incomplete fetch, and closes it.
     pub(super) async fn deserted(&self) {
         loop {
             self.left.notified().await;
@@ -227,7 +196,6 @@ impl Fill {
         }
     }
 
-    /// Reports the outcome to every reader.
     pub(super) fn finish(&self, end: FillEnd) {
         let mut state = self.state.lock();
         // A verified fetch takes readers until its file is on the shelf.
@@ -241,14 +209,12 @@ impl Fill {
 
 impl FillState {
     fn moved(&mut self, reader: u64, left: &Range<u64>) {
-        // A reader with one byte to go waits for the verification, so it must not hold up the
-        // fetch.
+        // A reader with one byte to go waits for the verification and must not hold up the fetch.
         let at = if left.end.saturating_sub(left.start) > 1 { left.start } else { u64::MAX };
         self.readers.insert(reader, at);
         self.fastest = self.fastest.max(at);
     }
 
-    /// Returns the bytes in memory at position `at`, up to `limit`.
     fn in_window(&self, at: u64, limit: u64) -> Option<Bytes> {
         let mut begins = self.window_at;
         for piece in &self.window {
@@ -263,7 +229,6 @@ impl FillState {
         None
     }
 
-    /// Returns the position up to which a part that ends at `end` may be passed on.
     fn limit(&self, end: u64) -> Result<u64, FillEnd> {
         match &self.end {
             Some(FillEnd::Verified) => Ok(end),
@@ -276,7 +241,6 @@ impl FillState {
         self.readers.values().copied().min().unwrap_or(self.received)
     }
 
-    /// Drops bytes that no reader needs from memory.
     fn trim(&mut self) {
         // With a file, slower readers continue from the file, so only the fastest one counts.
         let needed = if self.memory_only { self.slowest() } else { self.on_disk.min(self.fastest) };

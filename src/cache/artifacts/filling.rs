@@ -17,7 +17,6 @@ use crate::cache::artifacts::{
 use crate::files::unfinished::Unfinished;
 use crate::models::digest::Digest;
 
-/// Space in the store that a fetch takes as its bytes arrive.
 struct FillSpace {
     artifacts: Arc<Artifacts>,
     taken: AtomicU64,
@@ -32,7 +31,6 @@ impl Space for FillSpace {
     }
 }
 
-/// Digest of a file that is stored now, and its stamp at the verification.
 type FilledFile = (Digest, FileStamp);
 
 impl Artifacts {
@@ -51,8 +49,7 @@ impl Artifacts {
         }
         let identity = ContentIdentity::of(wanted);
         let mut fills = self.fills.lock();
-        // The announced sizes differ if the file was replaced in between: then a second fetch
-        // starts.
+        // The announced sizes differ if the file was replaced in between.
         let under_way = fills.get(&identity).filter(|fill| fill.size == size);
         if let Some(reader) = under_way.and_then(|f| f.join(part.clone(), Arc::clone(allowance))) {
             return Some((reader, DownloadOrigin::Shared));
@@ -96,7 +93,6 @@ impl Artifacts {
         });
     }
 
-    /// Fetches, verifies and stores an artifact. Stops when the last reader leaves.
     async fn run(
         &self,
         disk: Disk,
@@ -172,7 +168,6 @@ impl Artifacts {
     }
 }
 
-/// Runs work that may wait for a disk on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

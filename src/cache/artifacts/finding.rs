@@ -20,7 +20,6 @@ impl Artifacts {
         self.shelf.lock().get(digest).is_some()
     }
 
-    /// Opens a part of a stored artifact; `None` if it is absent or damaged.
     pub(super) async fn find(
         self: &Arc<Self>,
         artifact: &Artifact,
@@ -97,7 +96,6 @@ impl Artifacts {
         })
     }
 
-    /// Removes files that left the shelf, in the background.
     pub(super) fn remove(&self, left: Vec<Digest>) {
         let Some(disk) = self.disk.clone().filter(|_| !left.is_empty()) else { return };
         tokio::task::spawn_blocking(move || {

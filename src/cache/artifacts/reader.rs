@@ -35,12 +35,7 @@ impl FillReader {
         Self { fill, number, at: part.start, end: part.end, news, allowance }
     }
 
-    /// Waits for the first bytes and returns the part as a stream; `None` if the store cannot take
-    /// the artifact.
-    ///
-    /// # Errors
-    ///
-    /// The fetch failed before the first byte.
+    /// Waits for the first bytes; `None` if the store cannot take the artifact.
     pub(super) async fn begun(mut self) -> Result<Option<Download>> {
         let length = self.end - self.at;
         let first = match self.next().await {
@@ -62,7 +57,6 @@ impl FillReader {
         pieces.boxed()
     }
 
-    /// Returns the next bytes; `None` at the end of the part.
     async fn next(&mut self) -> Result<Result<Option<Bytes>, Unstorable>> {
         while self.at < self.end {
             // Marked as seen before the look, so that a change right after it ends the wait below.
@@ -70,8 +64,7 @@ impl FillReader {
             let piece = match self.fill.look(self.at, self.end) {
                 FillProgress::Here(length) => match self.copy(length).await {
                     Some(piece) => piece,
-                    // The bytes left memory during the wait for a buffer; the next look finds them
-                    // in the file.
+                    // The bytes left memory during the wait; the next look finds them in the file.
                     None => continue,
                 },
                 FillProgress::OnDisk(end) => self.read_file(end).await?,
@@ -91,7 +84,6 @@ impl FillReader {
         Ok(Ok(None))
     }
 
-    /// Copies the bytes at this position from memory; `None` if they are not there any longer.
     async fn copy(&self, length: usize) -> Option<Bytes> {
         // The permission first: a piece held during the wait would stay in memory beyond the limit.
         let space = self.allowance.space(length).await;
@@ -111,10 +103,8 @@ impl Drop for FillReader {
     }
 }
 
-/// The store cannot take the artifact; no byte was passed on.
 struct Unstorable;
 
-/// Streams a part of a stored file.
 pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) -> Download {
     let length = part.end - part.start;
     let file = Arc::new(file);
@@ -132,7 +122,6 @@ pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) ->
     Download { length, bytes: bytes.boxed() }
 }
 
-/// Limits the memory of a streamed download to its allowance.
 pub(super) fn allowed(download: Download, allowance: Arc<Allowance>) -> Download {
     let bytes = stream::try_unfold((download.bytes, allowance), |(mut bytes, allowance)| async {
         // Two pieces if the budget allows: the next one is read while the client takes the first.

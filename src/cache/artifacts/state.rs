@@ -22,7 +22,6 @@ pub struct StoreState {
     pub max_bytes: u64,
 }
 
-/// The current failure of the disk; `None` while it works.
 #[derive(Default)]
 pub(super) struct Trouble(Mutex<Option<String>>);
 
@@ -40,7 +39,6 @@ impl Artifacts {
         }
     }
 
-    /// Updates the metrics of the store's contents.
     pub(super) fn count(&self) {
         let shelf = self.shelf.lock();
         self.counters.stored(shelf.len(), shelf.bytes());
@@ -56,7 +54,6 @@ impl Artifacts {
         }
     }
 
-    /// Records that an artifact was stored.
     pub(super) fn recovered(&self) {
         if self.trouble.0.lock().take().is_some() {
             info!("artifacts are stored again");

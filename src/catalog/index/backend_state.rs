@@ -28,12 +28,9 @@ pub enum Absence {
     Certain,
 }
 
-/// The result of putting an extension that was read on the shelf.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PutOutcome {
-    /// Unchanged.
     Same,
-    /// New or changed.
     News,
     /// No room. The previous state stays.
     Refused,
@@ -41,13 +38,10 @@ pub(super) enum PutOutcome {
     Emptied(Absence, Extension),
 }
 
-/// The extensions of one backend.
 pub(super) struct BackendState {
     pub(super) backend: BackendId,
-    /// True once the backend was listed.
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
-    /// Time of the first report that a repository is gone.
     pub(super) absent: HashMap<ExtensionId, Instant>,
     pub(super) room: Capacity,
 }
@@ -58,16 +52,13 @@ impl BackendState {
         Self { backend, known: false, extensions, absent, room: Capacity::new(max_bytes) }
     }
 
-    /// The backend's part of a name that has a release to be listed.
     pub(super) fn listed(&self, id: &ExtensionId) -> Option<Part> {
         let part = self.extensions.get(id)?;
         (!part.extension.releases().is_empty()).then(|| part.clone())
     }
 
-    /// Takes in an extension as it was read, if there is room for it.
-    ///
-    /// This is the one place that decides which releases are removed: an incomplete list removes no
-    /// release, and a list that is suddenly empty only after a second one.
+    /// Decides which releases are removed: an incomplete list removes no release, and a suddenly
+    /// empty one waits for a second list.
     pub(super) fn read(&mut self, mut extension: Extension, now: Instant) -> PutOutcome {
         let id = extension.id().clone();
         let known = self.extensions.get(&id);
@@ -75,8 +66,7 @@ impl BackendState {
             // Set even if there is no room: reading it again at once would not help.
             *known.read.lock() = now.into();
             let had_releases = !known.extension.releases().is_empty();
-            // A server that is starting or restoring a backup may list a repository without
-            // releases.
+            // A server that starts or restores a backup may list a repository without releases.
             if extension.coverage().is_complete() && extension.releases().is_empty() && had_releases
             {
                 return PutOutcome::Emptied(self.missed(&id, now), extension);
@@ -102,8 +92,7 @@ impl BackendState {
         PutOutcome::News
     }
 
-    /// Replaces an extension by an amended one, even beyond the limit: what is added comes from
-    /// this service, not from the backend.
+    /// Replaces an extension, even beyond the limit: the addition does not come from the backend.
     pub(super) fn amend(&mut self, extension: Extension, read: PersistentInstant) {
         let part = self.part(Arc::new(extension), read);
         self.put(part);
@@ -144,7 +133,6 @@ impl BackendState {
         Part { backend: self.backend, extension, weight, read }
     }
 
-    /// Records that the backend reported "no such repository" or listed no release.
     pub(super) fn missed(&mut self, id: &ExtensionId, now: Instant) -> Absence {
         if !self.extensions.contains_key(id) {
             self.room.forgets(id);
@@ -156,8 +144,7 @@ impl BackendState {
         if now >= confirmed_from { Absence::Certain } else { Absence::Doubted(confirmed_from) }
     }
 
-    /// Puts an extension without releases in place of the known one, unless that was seen again
-    /// since it was missed. Returns true if it was replaced.
+    /// Replaces the known extension unless it was seen since. Returns true if it was replaced.
     pub(super) fn empty(&mut self, extension: Extension, now: Instant) -> bool {
         let was_missed = self.absent.remove(extension.id()).is_some();
         if was_missed {
@@ -166,8 +153,7 @@ impl BackendState {
         was_missed
     }
 
-    /// Removes an extension unless it was seen again since it was missed. Returns true if it was
-    /// removed.
+    /// Removes an extension unless it was seen since. Returns true if it was removed.
     pub(super) fn remove(&mut self, id: &ExtensionId) -> bool {
         // A read in between has cleared the doubt, so the removal no longer applies.
         let doubted = self.absent.remove(id).is_some();

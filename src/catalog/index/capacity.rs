@@ -11,7 +11,6 @@ use crate::models::naming::ExtensionId;
 /// Maximum number of refused names that are remembered; further ones are only counted.
 const NAMES_MAX: usize = 100_000;
 
-/// Memory use of one backend's extensions, and its limit.
 #[derive(Debug)]
 pub(super) struct Capacity {
     max: usize,
@@ -21,7 +20,7 @@ pub(super) struct Capacity {
     before: Option<RefusedNames>,
 }
 
-/// RefusedNames names, and the number of refusals beyond [`NAMES_MAX`].
+/// Refused names, and the number of refusals beyond [`NAMES_MAX`].
 #[derive(Debug, Default)]
 struct RefusedNames {
     names: BTreeSet<ExtensionId>,
@@ -34,30 +33,25 @@ impl Capacity {
         Self { max, taken: 0, refused, before: None }
     }
 
-    /// Returns the used memory in bytes.
     pub(super) const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Returns true if `now` bytes fit in the place of `before` bytes.
     pub(super) const fn fits(&self, before: usize, now: usize) -> bool {
         // A smaller one always fits: learned digests may have pushed the sum over the limit.
         now <= before || (self.taken - before).saturating_add(now) <= self.max
     }
 
-    /// Records that `now` bytes took the place of `before` bytes. The name is not refused any
-    /// longer.
+    /// Replaces `before` bytes by `now` bytes; the name is no longer refused.
     pub(super) fn takes(&mut self, id: &ExtensionId, before: usize, now: usize) {
         self.taken = (self.taken - before).saturating_add(now);
         self.forgets(id);
     }
 
-    /// Records that an extension was refused for lack of room.
     pub(super) fn refuses(&mut self, id: &ExtensionId) {
         self.refused.add(id);
     }
 
-    /// Forgets a refusal: the extension was admitted, or the backend does not have it.
     pub(super) fn forgets(&mut self, id: &ExtensionId) {
         self.refused.names.remove(id);
         if let Some(before) = &mut self.before {
@@ -65,19 +59,16 @@ impl Capacity {
         }
     }
 
-    /// Returns true if the backend has this extension and it was refused for lack of room.
     pub(super) fn lacks(&self, id: &ExtensionId) -> bool {
         let before = self.before.as_ref();
         self.refused.names.contains(id) || before.is_some_and(|before| before.names.contains(id))
     }
 
-    /// Returns the number of extensions that were refused when they were last read.
     pub(super) fn refused(&self) -> usize {
         // During a sweep both sets may name the same extensions, so they are not added up.
         self.refused.count().max(self.before.as_ref().map_or(0, RefusedNames::count))
     }
 
-    /// Returns the remembered names; ordered.
     pub(super) fn names(&self) -> Vec<ExtensionId> {
         let before = self.before.iter().flat_map(|before| &before.names);
         let names: BTreeSet<&ExtensionId> = self.refused.names.iter().chain(before).collect();
@@ -91,8 +82,7 @@ impl Capacity {
         self.before.get_or_insert_default().join(now);
     }
 
-    /// Ends a sweep. Returns the names that are no longer refused; empty after an incomplete
-    /// listing, since the names may lie beyond the cut.
+    /// Returns the names that are no longer refused; empty after an incomplete listing.
     pub(super) fn sweep_ended(&mut self, complete: bool) -> BTreeSet<ExtensionId> {
         let before = self.before.take().unwrap_or_default();
         if complete {
@@ -116,8 +106,7 @@ impl RefusedNames {
         }
     }
 
-    /// Adds refusals from another time. Those beyond the limit may be the same extensions, so the
-    /// counts are not added up.
+    /// Counts are not added up: those beyond the limit may be the same extensions.
     fn join(&mut self, others: Self) {
         let beyond = self.beyond.max(others.beyond);
         others.names.iter().for_each(|id| self.add(id));

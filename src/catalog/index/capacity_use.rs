@@ -32,8 +32,7 @@ impl Index {
         }
     }
 
-    /// Marks the end of a sweep. `complete` is true if the listing named everything that the
-    /// backend has.
+    /// Marks the end of a sweep; `complete` if the listing named everything.
     pub fn sweep_ended(&mut self, backend: BackendId, complete: bool) {
         let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
         let admitted = shelf.room.sweep_ended(complete);
@@ -46,8 +45,7 @@ impl Index {
         self.shelf(backend).map_or_else(Vec::new, |shelf| shelf.room.names())
     }
 
-    /// Marks these names as changed where another backend has them, because their owner may differ
-    /// now.
+    /// Marks these names as changed where another backend has them: their owner may differ now.
     pub(super) fn touch_elsewhere(&mut self, source: BackendId, mut ids: BTreeSet<ExtensionId>) {
         let others = self.shelves.iter().filter(|shelf| shelf.backend != source);
         let others: Vec<_> = others.map(|shelf| &shelf.extensions).collect();

@@ -9,7 +9,6 @@ use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 use crate::models::scope::Scope;
 
-/// Entries are searched by their extensions.
 impl AsRef<Arc<Extension>> for Entry {
     fn as_ref(&self) -> &Arc<Extension> {
         &self.extension
@@ -31,8 +30,7 @@ impl View {
 }
 
 impl List {
-    /// The list after these changes. Shares entries and search index with the list of all backends
-    /// where both have the same entries, and with the previous list where nothing changed.
+    /// Shares entries and search index with an equal list: that of all backends, or the last.
     pub(super) fn next(
         scope: Scope,
         changes: &EntryChanges,

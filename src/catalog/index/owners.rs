@@ -1,5 +1,4 @@
-//! Owners of names. An owner is remembered after it lost a name, so that no other backend takes the
-//! name over.
+//! Owners of names, remembered after a loss, so that no other backend takes the name over.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,11 +6,9 @@ use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// Maximum number of names kept for an owner that lost them; the one lost first is dropped first.
-/// The bound keeps a backend whose names come and go by the thousand from filling the memory.
+/// Maximum number of remembered losses, a bound for names that come and go by the thousand.
 const LOST_MAX: usize = 100_000;
 
-/// The owner of each name that ever had a certain one.
 pub(super) struct Owners {
     of: HashMap<ExtensionId, BackendId>,
     /// Names that their owner lost, in the order of the loss.
@@ -25,12 +22,10 @@ impl Default for Owners {
 }
 
 impl Owners {
-    /// Returns the owner of a name, present or last.
     pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendId> {
         self.of.get(id).copied()
     }
 
-    /// Records that this backend owns the name and has it. Returns the name if its owner is new.
     pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) -> Option<ExtensionId> {
         self.lost.remove(id);
         // A clone of the id is made only for a new owner: most names keep theirs in every view.
@@ -41,8 +36,7 @@ impl Owners {
         Some(id.clone())
     }
 
-    /// Records that the owner of a name, if it has one, lost it. Returns the name whose owner is
-    /// forgotten for it.
+    /// Returns the name whose owner is forgotten to make room.
     pub(super) fn lost(&mut self, id: &ExtensionId) -> Option<ExtensionId> {
         // A second loss does not count: it would move the name behind names that were lost later.
         if !self.of.contains_key(id) || self.lost.peek(id).is_some() {
@@ -60,7 +54,6 @@ impl Owners {
         }
     }
 
-    /// Returns every name with its owner.
     pub(super) fn all(&self) -> BTreeMap<ExtensionId, BackendId> {
         self.of.iter().map(|(id, owner)| (id.clone(), *owner)).collect()
     }

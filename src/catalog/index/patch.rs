@@ -8,7 +8,6 @@ use crate::models::naming::ExtensionId;
 /// Changed entries by id, ordered; `None` removes the entry.
 pub(super) type EntryChanges = Vec<(ExtensionId, Option<Arc<Entry>>)>;
 
-/// Returns true if both lists hold the same `Arc`s.
 pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
     some.len() == others.len() && some.iter().zip(others.iter()).all(|(a, b)| Arc::ptr_eq(a, b))
 }
@@ -18,8 +17,7 @@ pub(super) fn patched(previous: &Entries, changes: &EntryChanges) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);
     let mut news = false;
     for (id, entry) in changes {
-        // Both sides are ordered, so one pass merges them; a binary search skips what did not
-        // change.
+        // Both sides are ordered, so one pass merges them; a binary search skips the rest.
         let (before, from) = rest.split_at(rest.partition_point(|known| known.id() < id));
         entries.extend_from_slice(before);
         let (known, behind) = match from.split_first() {

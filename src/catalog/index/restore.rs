@@ -14,12 +14,10 @@ use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 impl Index {
-    /// Collects the keys of changed records in `unsaved`.
     pub(in crate::catalog) fn notes_in(&mut self, unsaved: Arc<Unsaved>) {
         self.unsaved = unsaved;
     }
 
-    /// Marks an extension as changed, for the next view and the next write.
     pub(super) fn changed(&mut self, backend: BackendId, id: ExtensionId) {
         self.unsaved.note(RecordKey::Extension(backend, id.clone()));
         self.touch(id);
@@ -42,12 +40,10 @@ impl Index {
         }
     }
 
-    /// Returns every extension of a backend by id, with its time of last read; `None` if the
-    /// backend was never listed. That includes extensions without releases.
+    /// Returns every extension with its time of last read; `None` if the backend was never listed.
     #[must_use]
     pub fn shelved(&self, backend: BackendId) -> Option<Vec<(Arc<Extension>, PersistentInstant)>> {
-        // Before the first listing the shelf is partial, and a snapshot would present it as
-        // complete.
+        // A snapshot would present the partial shelf before the first listing as complete.
         let shelf = self.shelf(backend).filter(|shelf| shelf.known)?;
         let parts = shelf.extensions.values();
         Some(parts.map(|part| (Arc::clone(&part.extension), *part.read.lock())).collect())

@@ -22,13 +22,11 @@ use crate::models::naming::ExtensionId;
 pub(super) const DIGESTS_MAX: usize = 200_000;
 /// Number of pinned versions of one backend beyond which pins of unlisted versions are dropped.
 pub(super) const VERSIONS_MAX: usize = 500_000;
-/// Maximum length of a file's key in bytes. Keys from Gitea have 36, keys from registries 71 or
-/// 135.
+/// Maximum length of a file's key in bytes. Gitea's have 36, those from registries up to 135.
 const KEY_MAX: usize = 512;
 /// Minimum time between two searches for entries to drop.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// The catalog's view of one backend, which decides what is worth keeping.
 pub(super) struct PinBounds<'a> {
     pub(super) backend: BackendId,
     pub(super) views: Option<&'a watch::Receiver<Arc<View>>>,
@@ -46,9 +44,8 @@ impl PinBounds<'_> {
 }
 
 impl BackendPins {
-    /// Remembers the digest of a file. Returns true if there is room. At the limit, digests of
-    /// files of unknown releases are dropped first; if that is not enough, the new digest is not
-    /// kept.
+    /// Remembers the digest of a file. At the limit, digests of files of unknown releases are
+    /// dropped first. Returns true if there is room.
     pub(super) fn learn(
         &mut self,
         key: &ArtifactKey,
@@ -78,8 +75,7 @@ impl BackendPins {
         fits
     }
 
-    /// Pins the first archive of a version. Beyond the limit, pins of versions that are not listed
-    /// are dropped.
+    /// Beyond the limit, drops pins of versions that are not listed.
     pub(super) fn pin(
         &mut self,
         id: &ExtensionId,
@@ -122,7 +118,6 @@ impl BackendPins {
     }
 }
 
-/// Returns true, and notes the time, if the last search is at least [`LOOK_AGAIN`] ago.
 fn may_look(looked: &mut Option<Instant>) -> bool {
     let now = Instant::now();
     let may = looked.is_none_or(|at| now.duration_since(at) >= LOOK_AGAIN);
@@ -132,7 +127,6 @@ fn may_look(looked: &mut Option<Instant>) -> bool {
     may
 }
 
-/// Returns the keys of all files of an extension.
 fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
     extension.all_releases().flat_map(|release| {
         release.assets.iter().chain(release.artifact.chosen()).map(|file| &file.key)
@@ -174,8 +168,6 @@ mod tests {
         }])
     }
 
-    /// Returns the views of a backend that lists 1.0.0 of one extension, whose archive has this
-    /// key.
     fn views(key: &str) -> watch::Sender<Arc<View>> {
         let archive = Artifact {
             key: ArtifactKey::new(key),

@@ -6,11 +6,9 @@ use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::digest::Digest;
 use crate::models::extension::{Change, Release};
 
-/// Maximum number of pinned files of one version. A publisher who needs more renames the archive
-/// with every release.
+/// Maximum number of pinned files of one version; more means a new name in every release.
 const FILES_MAX: usize = 16;
 
-/// The digest of one file, pinned by its first download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::catalog) struct Pin {
     /// File name; `None` for a pin written by version 0.1, which holds for any file.
@@ -19,11 +17,9 @@ pub(in crate::catalog) struct Pin {
     pub(super) key: Option<ArtifactKey>,
     pub(super) digest: Digest,
     pub(super) size: u64,
-    /// The file that the backend has in its place now.
     pub(super) replaced_by: Option<Replacement>,
 }
 
-/// A file in the place of a pinned one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::catalog) struct Replacement {
     /// `None` in state written by version 0.1.
@@ -37,7 +33,6 @@ pub(in crate::catalog) struct Replacement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::catalog) struct VersionPins(pub(super) Vec<Pin>);
 
-/// Relation between the archive that a backend reports and the pins of the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
     /// The file of this pin, or one with its name.
@@ -59,19 +54,16 @@ impl Pin {
         }
     }
 
-    /// Returns true if this file is the pinned one or has its name.
     fn names(&self, file: &Artifact) -> bool {
         let same_name = self.file_name.as_ref().is_none_or(|name| *name == file.file_name);
         same_name || self.key.as_ref() == Some(&file.key)
     }
 
-    /// Compares the pin with the file that the backend has now. `digest` is reported by the backend
-    /// or computed from a download. Returns true if the pin changed.
+    /// `digest` is reported or computed from a download. Returns true if the pin changed.
     fn compare(&mut self, file: &Artifact, digest: Option<&Digest>) -> bool {
         let before = self.clone();
         let same_bytes = digest == Some(&self.digest);
-        // Without a digest, identity and size have to do: Gitea gives every attachment a new
-        // identity.
+        // Without a digest, identity and size decide: Gitea gives every attachment a new identity.
         let same_file = digest.is_none() && self.key.as_ref().is_none_or(|key| *key == file.key);
         let same_size = file.known_size().is_none_or(|size| size == self.size);
         if same_bytes || same_file && same_size {
@@ -92,7 +84,6 @@ impl Pin {
 }
 
 impl VersionPins {
-    /// Records a verified download of the archive. Returns true if the pins changed.
     pub(super) fn record(&mut self, release: &Release, file: &Artifact, digest: &Digest) -> bool {
         match self.relation(release, file) {
             Some(Relation::Pinned(at) | Relation::InsteadOf(at)) => {
@@ -109,7 +100,6 @@ impl VersionPins {
         }
     }
 
-    /// Compares the pins with the release that the backend reports. Returns true if they changed.
     pub(super) fn compare(&mut self, release: &Release) -> bool {
         let Some(file) = release.artifact.chosen() else { return false };
         match self.relation(release, file) {
@@ -120,9 +110,8 @@ impl VersionPins {
         }
     }
 
-    /// Applies the pins to a release: the digest of a pinned file, the change, and, unless changes
-    /// are accepted, the pinned archive instead of the replacement. Returns true if the release
-    /// changed.
+    /// Applies digest and change to a release, and, unless changes are accepted, the pinned archive
+    /// in place of the replacement. Returns true if that changed it.
     pub(super) fn show(&self, release: &mut Release, accept: bool) -> bool {
         let Some(file) = release.artifact.chosen().cloned() else { return false };
         let change = self.change(release, &file);
@@ -144,7 +133,6 @@ impl VersionPins {
         shown
     }
 
-    /// Returns the change of a version whose archive is this file now.
     fn change(&self, release: &Release, file: &Artifact) -> Option<Change> {
         let change = |pin: &Pin, now: Option<Digest>, now_size, in_place| Change {
             first: pin.digest.clone(),
@@ -172,7 +160,6 @@ impl VersionPins {
         }
     }
 
-    /// Returns true if the version changed since its first download.
     pub(super) fn has_changed(&self) -> bool {
         self.0.len() > 1 || self.0.iter().any(|pin| pin.replaced_by.is_some())
     }

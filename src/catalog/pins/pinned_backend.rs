@@ -19,7 +19,6 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// A backend, and the pins and digests that complete its responses.
 pub(in crate::catalog) struct PinnedBackend {
     inner: Arc<dyn Backend>,
     seen: Arc<Pins>,

@@ -65,11 +65,6 @@ impl<'a> StoredPin<'a> {
         }
     }
 
-    /// Parses the pins of one version.
-    ///
-    /// # Errors
-    ///
-    /// A digest is not valid.
     pub(in crate::catalog) fn read_all(stored: Vec<Self>) -> Result<VersionPins> {
         stored.into_iter().map(Self::read).collect::<Result<_>>().map(VersionPins)
     }
@@ -97,7 +92,6 @@ fn digest_of(text: &str) -> Result<Digest> {
 }
 
 impl BackendPins {
-    /// Sets or drops the pins of one version.
     pub(in crate::catalog) fn put_pins(
         &mut self,
         id: ExtensionId,
@@ -111,7 +105,6 @@ impl BackendPins {
         }
     }
 
-    /// Sets or drops the digest of one file.
     pub(in crate::catalog) fn put_digest(&mut self, key: ArtifactKey, digest: Option<Digest>) {
         match digest {
             Some(digest) => drop(self.digests.insert(key, digest)),
@@ -119,7 +112,6 @@ impl BackendPins {
         }
     }
 
-    /// Returns the records of a backend's pins and digests.
     pub(in crate::catalog) fn into_records(self, of: BackendId) -> impl Iterator<Item = Record> {
         let pins = self.versions.into_iter().flat_map(move |(id, versions)| {
             let of_one = versions.into_iter();

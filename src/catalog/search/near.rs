@@ -11,7 +11,6 @@ const TWO_EDITS_FROM: usize = 8;
 pub(super) struct Letters(u64);
 
 impl Letters {
-    /// Returns the bits of a name, or of a folded word.
     pub(super) fn of(text: &str) -> Self {
         Self(text.chars().fold(0, |seen, c| {
             let (once, twice) = bits(c.to_ascii_lowercase());
@@ -34,7 +33,6 @@ const fn bits(c: char) -> (u64, u64) {
     }
 }
 
-/// The near misses of one word.
 pub(super) struct NearMisses<'a> {
     word: &'a str,
     letters: Letters,
@@ -43,7 +41,7 @@ pub(super) struct NearMisses<'a> {
 }
 
 impl<'a> NearMisses<'a> {
-    /// Prepares the search for near misses of a folded word; `None` if it is too short for errors.
+    /// Returns `None` if the word is too short for errors.
     pub(super) fn of(word: &'a str) -> Option<Self> {
         let length = word.chars().count();
         let edits = match length {
@@ -55,15 +53,14 @@ impl<'a> NearMisses<'a> {
         Some(Self { word, letters: Letters::of(word), length, edits })
     }
 
-    /// Returns false if a name with these letters cannot be a near miss. A cheap test before
-    /// [`Self::has`].
+    /// A cheap test before [`Self::has`]: false if these letters rule out a near miss.
     pub(super) const fn may_have(&self, letters: Letters) -> bool {
         let (mine, theirs) = (self.letters.0, letters.0);
         (mine & !theirs).count_ones() as usize <= self.edits
             && (theirs & !mine).count_ones() as usize <= self.edits
     }
 
-    /// Returns true if a name is a near miss. A swap of two neighbors counts as one edit.
+    /// A swap of two neighbors counts as one edit.
     pub(super) fn has(&self, name: &str) -> bool {
         // Names are ASCII, so the length in bytes is the length in characters.
         name.len().abs_diff(self.length) <= self.edits

@@ -1,5 +1,4 @@
-//! Segment of the inverted index: the words of some extensions, and the extensions that have them.
-//! It never changes.
+//! Immutable segment of the inverted index: words, and the extensions that have them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,31 +9,26 @@ use crate::models::extension::Extension;
 /// Number of an extension in a segment, or across several.
 pub(super) type Doc = u32;
 
-/// Words in order, each with its documents.
 #[derive(Debug)]
 pub(super) struct Segment {
     docs: Doc,
     terms: Box<[Term]>,
 }
 
-/// One word.
 #[derive(Debug)]
 pub(super) struct Term {
     text: Box<str>,
-    /// Documents that have the word among their keywords.
     pub(super) keyword_of: Box<[Doc]>,
     /// Other documents that have the word in their description.
     pub(super) described_in: Box<[Doc]>,
 }
 
-/// Documents of one word while the segment is built.
 #[derive(Default)]
 struct Postings {
     keyword_of: Vec<Doc>,
     described_in: Vec<Doc>,
 }
 
-/// Builder of a segment.
 #[derive(Default)]
 struct PostingsReader {
     /// Index into `postings` of each word.
@@ -43,8 +37,7 @@ struct PostingsReader {
 }
 
 impl Segment {
-    /// Indexes these extensions by keywords and description of their latest release. Documents are
-    /// numbered from 0.
+    /// Indexes keywords and description of the latest releases. Documents are numbered from 0.
     pub(super) fn of(extensions: Vec<&Extension>) -> Self {
         let mut reader = PostingsReader::default();
         let mut docs = 0;
@@ -55,8 +48,7 @@ impl Segment {
         Self { docs, terms: reader.terms() }
     }
 
-    /// Merges several segments. `renumbered` has the new number of each document of all parts, in
-    /// their order; `None` drops the document.
+    /// `renumbered` has the new number of each document of all parts; `None` drops the document.
     pub(super) fn merge(parts: &[Arc<Self>], renumbered: &[Option<Doc>]) -> Self {
         let mut rest = renumbered;
         let mut terms: Vec<(&Term, &[Option<Doc>])> = Vec::new();
@@ -72,12 +64,10 @@ impl Segment {
         Self { docs, terms: merged.collect() }
     }
 
-    /// Returns the number of documents.
     pub(super) const fn docs(&self) -> Doc {
         self.docs
     }
 
-    /// Returns a word if at least one document has it.
     pub(super) fn find(&self, word: &str) -> Option<&Term> {
         let at = self.terms.binary_search_by(|term| (*term.text).cmp(word)).ok()?;
         self.terms.get(at)

@@ -13,12 +13,10 @@ pub(super) enum Rank {
 }
 
 impl Rank {
-    /// Number of ranks.
     pub(super) const COUNT: usize = Self::NearMiss as usize + 1;
 }
 
-/// Documents and the words that they matched. Words are counted one after the other, and within a
-/// word better ranks before worse.
+/// Words are counted one after the other, and within a word better ranks before worse.
 pub(super) struct Tally {
     found: Vec<SearchHit>,
     /// Number of words that were counted completely.
@@ -34,14 +32,12 @@ struct SearchHit {
 }
 
 impl Tally {
-    /// Creates the tally before the first word, for `docs` documents.
     pub(super) fn new(docs: Doc) -> Self {
         let found = vec![SearchHit { words: 0, best: Rank::NearMiss }; docs as usize];
         Self { found, words: 0, matched: 0 }
     }
 
-    /// Returns true if a document matched all words before the current one, but not yet the current
-    /// one.
+    /// Returns true if a document matched all previous words, but not yet the current one.
     pub(super) fn wants(&self, doc: Doc) -> bool {
         self.found.get(doc as usize).is_some_and(|found| found.words == self.words)
     }
@@ -49,8 +45,7 @@ impl Tally {
     /// Counts a match of the current word. A later match of the same word is ignored.
     pub(super) fn hit(&mut self, doc: Doc, rank: Rank) {
         if let Some(found) = self.found.get_mut(doc as usize)
-            // A document that missed an earlier word is out, and one that has this word already has
-            // its best rank.
+            // Out if it missed an earlier word; at its best rank if it has this one.
             && found.words == self.words
         {
             found.words += 1;
@@ -65,8 +60,7 @@ impl Tally {
         std::mem::take(&mut self.matched)
     }
 
-    /// Returns the best rank of a document that matched every word; `None` also before the first
-    /// word.
+    /// Returns `None` before the first word, or if the document missed one.
     pub(super) fn rank(&self, doc: Doc) -> Option<Rank> {
         let found = self.found.get(doc as usize)?;
         (found.words == self.words && self.words > 0).then_some(found.best)

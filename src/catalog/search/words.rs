@@ -10,8 +10,7 @@ pub(super) fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// Returns the words of a folded text. Of a compound such as `key-value` or `k8s.io`, returns the
-/// whole and each part.
+/// Of a compound such as `key-value` or `k8s.io`, returns the whole and each part.
 pub(super) fn text_words(folded: &str) -> impl Iterator<Item = &str> {
     runs(folded).map(trimmed).filter(|word| !word.is_empty()).flat_map(|word| {
         let is_joined = word.contains(is_joiner);
@@ -20,7 +19,6 @@ pub(super) fn text_words(folded: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// One word of a query, folded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct QueryWord(String);
 
@@ -50,7 +48,6 @@ pub(super) fn query_words(query: &str) -> Vec<QueryWord> {
     words
 }
 
-/// Splits a text into runs of letters, digits and joining marks.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && !is_joiner(c))
 }

@@ -9,7 +9,6 @@ use crate::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Beginning of the line that ends a batch.
 const SUM: &str = "{\"sum\":";
-/// Last line of a batch.
 #[derive(Serialize, Deserialize)]
 struct Sum {
     sum: String,
@@ -21,11 +20,9 @@ pub(super) struct Verified<'a> {
     pub(super) lines: Vec<&'a str>,
     /// End of the first batch.
     pub(super) first: usize,
-    /// End of the last batch.
     pub(super) end: usize,
 }
 
-/// Checks the checksum of each batch.
 pub(super) fn verified(bytes: &[u8]) -> Verified<'_> {
     let text = str::from_utf8(bytes);
     let text = text.unwrap_or_else(|_| bytes.utf8_chunks().next().map_or("", |one| one.valid()));
@@ -52,24 +49,17 @@ pub(super) fn verified(bytes: &[u8]) -> Verified<'_> {
     verified
 }
 
-/// Returns true if the last line of a batch is in these bytes.
 pub(super) fn has_sum(bytes: &[u8]) -> bool {
     let at = bytes.windows(SUM.len()).position(|part| part == SUM.as_bytes());
     at.and_then(|at| bytes.get(at..)).is_some_and(|line| line.contains(&b'\n'))
 }
 
-/// Writes the last line of a batch.
-///
-/// # Errors
-///
-/// The writer's errors.
 pub(super) fn write_sum(out: &mut Vec<u8>, digest: &Digest) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Sum { sum: digest.to_string() })?;
     out.push(b'\n');
     Ok(())
 }
 
-/// A file that is being written, with the digest of the bytes so far.
 pub(super) struct Hashed<'a> {
     file: &'a File,
     hasher: DigestHasher,

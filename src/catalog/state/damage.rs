@@ -7,7 +7,6 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::naming::ExtensionId;
 
-/// Reason why a state file is not used.
 #[derive(Debug)]
 pub(super) enum Unusable {
     /// A newer release wrote it, so it is left as it is and the start fails.
@@ -30,18 +29,15 @@ where
     text.parse().map_err(|error: T::Err| damaged(format!("{text:?} is no {what}")).because(error))
 }
 
-/// Parses an id such as `provider/aws`.
 pub(in crate::catalog) fn read_id(text: &str) -> Result<ExtensionId> {
     parsed("extension", text)
 }
 
-/// Parses the JSON of a record or of a file.
 pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| damaged("its content is of another shape").because(error))
 }
 
-/// Returns the error for a state file that cannot be used, with the reason.
 pub(in crate::catalog) fn damaged(why: impl Into<String>) -> Error {
     Error::new(ErrorKind::Internal, why)
 }

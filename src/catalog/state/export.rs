@@ -19,17 +19,16 @@ use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// What decides whether the record of a backend is written again.
+/// State that decides about another write of a backend's record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Known {
-    /// Start of the last round.
     as_of: PersistentInstant,
     unsettled: Unsettled,
     faults: Vec<Fault>,
 }
 
 impl Known {
-    /// Returns true if nothing was written, or more than the age of the data differs.
+    /// Returns true if more than the age of the data differs.
     pub(super) fn is_news_to(&self, written: Option<&Self>) -> bool {
         written.is_none_or(|it| self.unsettled != it.unsettled || self.faults != it.faults)
     }
@@ -63,8 +62,7 @@ impl Catalog {
         snapshot
     }
 
-    /// Exports the records of these keys and backends, given the wall clock `now`. Extensions of
-    /// backends without a fingerprint, or that were not listed, are left out.
+    /// Leaves out extensions of backends that have no fingerprint or were not listed.
     pub(super) fn records(
         &self,
         keys: &BTreeSet<RecordKey>,
@@ -145,17 +143,14 @@ impl Catalog {
         names
     }
 
-    /// Returns the keys of the records that changed since the last write.
     pub(super) fn unsaved(&self) -> &Arc<Unsaved> {
         self.pins.unsaved()
     }
 
-    /// Stores the failure to save state, or `None`. Returns the previous value.
     pub(super) fn set_persist_error(&self, reason: Option<String>) -> Option<String> {
         std::mem::replace(&mut *self.persist_error.lock(), reason)
     }
 
-    /// Returns what is known of each backend that was listed and has a fingerprint.
     pub(super) fn knowledge(
         &self,
         fingerprints: &[(BackendId, String)],
@@ -221,7 +216,6 @@ fn state_of(
     })
 }
 
-/// Extensions for a backend's shelf, and those that need another read.
 type GivenBack = (Vec<(Arc<Extension>, PersistentInstant)>, Unsettled);
 
 /// Restores a backend's status and position. Returns the extensions for its shelf.

@@ -14,11 +14,9 @@ use crate::files::folder::Folder;
 /// Maximum length of a file in bytes. A backend may take `catalog.max_bytes` of memory, 1 GiB by
 /// default.
 pub(super) const LENGTH_MAX: u64 = 4 << 30;
-/// Maximum length of the first line in bytes. A file without a valid first line is not read
-/// further.
+/// Maximum length of the first line in bytes; a longer one is not valid.
 const HEAD_MAX: u64 = 256;
 
-/// First line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
@@ -28,20 +26,14 @@ pub(super) struct Head {
     pub(super) digest: Option<String>,
 }
 
-/// A file in memory.
 pub(super) struct Content {
     pub(super) head: Head,
     pub(super) metadata: Metadata,
-    /// The whole file.
     pub(super) bytes: Vec<u8>,
 }
 
 impl Content {
-    /// Reads a file of this format version; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, is no regular file, is too large, or has another version.
+    /// Reads a regular file of this format version, up to [`LENGTH_MAX`]; `None` if it is absent.
     pub(super) fn of(dir: &Path, name: &str, version: u32) -> Result<Option<Self>, Unusable> {
         let (mut file, metadata) = match Folder::named(dir).and_then(|dir| dir.file(name)) {
             Ok(opened) => opened,

@@ -20,7 +20,7 @@ use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 
-/// Each file, the version of its format, and the parser of its payload.
+/// File name, version of the format, and parser of the payload.
 const FILES: [(&str, u32, Meaning); 2] =
     [("catalogue.json", 2, catalog_records), ("digests.json", 1, pin_records)];
 
@@ -30,17 +30,14 @@ const FILES: [(&str, u32, Meaning); 2] =
 struct StoredCatalog<'a> {
     #[serde(borrow)]
     backends: Vec<StoredBackend<'a>>,
-    /// Names by owner.
     owners: BTreeMap<String, Vec<Text<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredSeen<'a> {
-    /// Digest by the backend's identity of a file.
     #[serde(borrow)]
     digests: BTreeMap<String, Text<'a>>,
-    /// Pins by extension and version.
     versions: BTreeMap<String, BTreeMap<String, StoredVersion<'a>>>,
 }
 
@@ -54,15 +51,10 @@ enum StoredVersion<'a> {
     Any(StoredPin<'a>),
 }
 
-/// Parses the payload of a file.
 type Meaning = fn(&str) -> Result<Vec<Record>>;
 
-/// Reads the two files in this directory; `None` if there is neither. A file that cannot be used is
-/// left out with a warning.
-///
-/// # Errors
-///
-/// A newer release wrote a file.
+/// Reads both files; `None` if they are absent. Leaves out a damaged file with a warning, and fails
+/// if a newer release wrote one.
 pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
     let mut snapshot = None;
     for (name, version, meaning) in FILES {
@@ -85,7 +77,6 @@ pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
     Ok(snapshot)
 }
 
-/// Returns the payload of a file, which matches its checksum.
 fn payload(found: &Content) -> Result<&str> {
     let text = str::from_utf8(&found.bytes);
     let text = text.map_err(|error| damaged("it is no text").because(error))?;

@@ -1,8 +1,7 @@
 //! State log: a file of records, to which batches are appended.
 //!
-//! The first line has the version of the format. Each batch of records ends with a line that has
-//! the SHA-256 of the batch; that of the first batch covers the first line too. A later record
-//! replaces an earlier one of its key. A full write puts another file in place of this one.
+//! The first line has the version of the format. Each batch ends with a line that has its SHA-256;
+//! that of the first batch covers the first line too. Of a key, the last record counts.
 
 use std::fs::Metadata;
 use std::io::{self, BufWriter, Write};
@@ -26,9 +25,7 @@ use crate::models::digest::Digest;
 const NAME: &str = "state.log";
 /// Version of the format. It is raised when an older service would misread the file.
 const VERSION: u32 = 3;
-/// Prefix of the names of temporary files.
 const UNFINISHED: &str = ".state.log.unfinished-";
-/// The state log in a directory.
 #[derive(Clone, Debug)]
 pub(super) struct StateLog {
     dir: PathBuf,
@@ -41,7 +38,6 @@ pub(super) struct Extent {
     pub(super) length: u64,
 }
 
-/// Content of the file.
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
@@ -64,12 +60,8 @@ impl StateLog {
         &self.dir
     }
 
-    /// Reads the file; `None` if there is none. A batch that a crash cut short is cut off. A damaged
-    /// file is moved aside with a warning; its valid part counts.
-    ///
-    /// # Errors
-    ///
-    /// A newer release wrote the file, which is left as it is.
+    /// Reads the file; `None` if it is absent. Cuts off an incomplete batch, and moves a damaged
+    /// file aside after reading its valid part. Fails if a newer release wrote the file.
     pub(super) fn read(&self, now: Timestamp) -> Result<Option<Loaded>> {
         let found = Content::of(&self.dir, NAME, VERSION);
         match found.and_then(|found| found.map(|found| self.loaded(&found, now)).transpose()) {
@@ -105,12 +97,7 @@ impl StateLog {
         Ok(Loaded { snapshot, extent, full: u64::try_from(first).unwrap_or(u64::MAX) })
     }
 
-    /// Creates the directory if necessary, checks that it is writable, and removes temporary files
-    /// that a crash left behind.
-    ///
-    /// # Errors
-    ///
-    /// The directory cannot be created or written.
+    /// Creates the directory, checks that it is writable, and removes temporary files of a crash.
     pub(super) fn prepare(&self) -> Result<()> {
         files::private_directory(&self.dir).map_err(unwritable)?;
         let dir = Folder::named(&self.dir).map_err(unwritable)?;
@@ -124,12 +111,7 @@ impl StateLog {
         Unfinished::begin(dir, UNFINISHED).map(drop).map_err(unwritable)
     }
 
-    /// Appends a batch. Returns the new extent; `None` if the file is not as it was left, so that a
-    /// full write is due.
-    ///
-    /// # Errors
-    ///
-    /// The disk failed, or is full. The batch is cut off again.
+    /// Appends a batch, or cuts it off again. `None` if the file changed: a full write is due.
     pub(super) fn append(&self, records: &[Record], before: Extent) -> Result<Option<Extent>> {
         let dir = Folder::named(&self.dir).map_err(unwritable)?;
         let Ok((mut file, found)) = dir.append(NAME) else { return Ok(None) };
@@ -151,12 +133,8 @@ impl StateLog {
         Ok(Some(Extent { length, ..before }))
     }
 
-    /// Replaces the file by one that has these records, and those of its present lines for which
-    /// `keeps` is true. After a crash either the old or the new content is there, never a part.
-    ///
-    /// # Errors
-    ///
-    /// The directory cannot be written, or is full.
+    /// Writes these records, and present lines that `keeps` selects, to a new file: a crash leaves
+    /// the old content or the new one.
     pub(super) fn rewrite(
         &self,
         mut records: impl Iterator<Item = Record>,
@@ -200,14 +178,12 @@ impl StateLog {
         Ok(Extent::of(&written))
     }
 
-    /// Cuts off what follows the last whole batch.
     fn cut(&self, length: usize) -> io::Result<Extent> {
         let (file, _) = Folder::named(&self.dir)?.append(NAME)?;
         file.set_len(u64::try_from(length).map_err(io::Error::other)?)?;
         Ok(Extent::of(&file.metadata()?))
     }
 
-    /// Renames an unusable file so that operators can inspect it.
     fn set_aside(&self, error: &Error, now: Timestamp) {
         let (path, reason) = (self.path(), error.report());
         let path = path.display();

@@ -1,5 +1,4 @@
-//! Persistence of the catalog and the pins: loads them at startup, saves what changed, and all of it
-//! now and then.
+//! Persistence of the catalog and the pins: loads them at startup, and saves changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -25,11 +24,9 @@ use crate::models::backend_id::BackendId;
 const LOOK: Duration = Duration::from_secs(5);
 /// Minimum pause between two writes, so that many changes are one write.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Interval of writes after rounds without changes, which only update the age of the data. Also the
-/// pause after a failed write.
+/// Interval of writes that only update the age of the data; also the pause after a failed write.
 const REFRESH: Duration = Duration::from_secs(60);
-/// Pause after a write, as a multiple of the time that the write took: a slow disk is used less
-/// often.
+/// Pause after a write, in durations of the write: a slow disk is used less often.
 const SHARE: u32 = 10;
 /// Length in bytes up to which the log is not written anew, however little it has.
 const SLACK: u64 = 1 << 20;
@@ -39,16 +36,13 @@ pub struct Persister {
     catalog: Arc<Catalog>,
     fingerprints: Fingerprints,
     log: StateLog,
-    /// Locked during a write, so that writes do not overlap.
     written: Mutex<Written>,
 }
 
-/// Result of the last write.
 #[derive(Default)]
 struct Written {
     /// `None` if a full write is due.
     extent: Option<Extent>,
-    /// Length of the log after the last full write.
     full: u64,
     known: BTreeMap<BackendId, Known>,
     /// Backends that are not configured, and since when.
@@ -82,8 +76,7 @@ impl Persister {
             Ok(read) => read?,
             Err(error) => (Vec::new(), Err(cut_short(error))),
         };
-        // Reported now, while the operator who configured the directory is watching, not at the
-        // first write.
+        // Reported now, while the operator who configured the directory is watching.
         self.tell(writable.as_ref().err());
         Ok(restored)
     }
@@ -186,8 +179,7 @@ impl Persister {
         saved
     }
 
-    /// Appends the records of these keys, and of backends that differ. Returns false if a full write
-    /// is due.
+    /// Appends changed records and backends. Returns false if a full write is due.
     fn append(
         &self,
         written: &mut Written,
@@ -206,7 +198,7 @@ impl Persister {
         Ok(written.extent.is_some())
     }
 
-    /// Writes all records. Those of backends that are not known in this run are copied.
+    /// Copies the records of backends that are not known in this run.
     fn rewrite(&self, written: &mut Written, now: Timestamp) -> Result<()> {
         let mut snapshot = self.catalog.snapshot(&self.fingerprints, now);
         snapshot.retired = written.retired.clone();
@@ -242,15 +234,13 @@ impl Persister {
 }
 
 impl Written {
-    /// Returns true if the log has to be written as a whole: a backend was listed for the first time,
-    /// so that records of another upstream under its name are void, or most records are replaced.
+    /// Due after a first listing, which voids records of another upstream, or if most are replaced.
     fn is_full_due(&self, known: &BTreeMap<BackendId, Known>) -> bool {
         let length = self.extent.map_or(0, |extent| extent.length);
         known.keys().any(|of| !self.known.contains_key(of)) || length > 2 * self.full + SLACK
     }
 }
 
-/// Warns of backends whose state is kept although they are not configured.
 fn tell_retired(retired: &BTreeMap<BackendId, Timestamp>) {
     for (of, since) in retired {
         let until = since.checked_add(KEPT_RETIRED).unwrap_or(*since);

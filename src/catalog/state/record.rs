@@ -22,7 +22,7 @@ use crate::models::digest::Digest;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
-/// An extension, and the time of its last read.
+/// An extension, and when it was last read.
 pub type ReadExtension = (Arc<Extension>, Timestamp);
 
 /// A key with its new value; `None` deletes the key.
@@ -33,7 +33,6 @@ pub(in crate::catalog) enum Record {
     Retired(BackendId, Timestamp),
     Extension(BackendId, ExtensionId, Option<ReadExtension>),
     Owner(ExtensionId, Option<BackendId>),
-    /// Pins of an extension, by version or tag.
     Pins(BackendId, ExtensionId, String, Option<VersionPins>),
     Digest(BackendId, ArtifactKey, Option<Digest>),
 }
@@ -52,11 +51,6 @@ enum Line<'a> {
 }
 
 impl Record {
-    /// Writes the record as one line.
-    ///
-    /// # Errors
-    ///
-    /// The writer's errors.
     pub(super) fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
         let line = match self {
             Self::Backend(of, state) => {
@@ -81,11 +75,7 @@ impl Record {
         out.write_all(b"\n")
     }
 
-    /// Parses a line. Every value must be valid in the domain.
-    ///
-    /// # Errors
-    ///
-    /// Names the first value that is not valid.
+    /// Every value must be valid in the domain; the error names the first one that is not.
     pub(super) fn read(line: &str) -> Result<Self> {
         Ok(match from_json(line)? {
             Line::Backend(of, state) => Self::Backend(backend(&of)?, Box::new(state.read()?)),
@@ -110,14 +100,9 @@ impl Record {
     }
 }
 
-/// Minimum number of lines per thread.
 const LINES_MIN: usize = 500;
 
-/// Parses lines with one thread per processor, because this takes most of the startup time.
-///
-/// # Errors
-///
-/// The first one of `read`.
+/// Parses with one thread per processor, because this takes most of the startup time.
 pub(super) fn read_all(
     lines: &[&str],
     read: impl Fn(&str) -> Result<Record> + Sync,
@@ -139,7 +124,7 @@ pub(super) fn read_all(
     })
 }
 
-/// Returns the kind of a record and the first part of its key, without parsing the rest.
+/// Returns the kind and the first part of the key, without parsing the rest.
 pub(super) fn kind_and_name(line: &str) -> Option<(&str, &str)> {
     let mut parts = line.split('"');
     Some((parts.nth(1)?, parts.nth(1)?))
@@ -149,7 +134,6 @@ fn name(of: BackendId) -> Text<'static> {
     of.qualified().into()
 }
 
-/// Parses [`BackendId::qualified`].
 pub(super) fn backend(text: &str) -> Result<BackendId> {
     parsed("backend", text)
 }

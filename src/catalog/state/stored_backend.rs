@@ -77,9 +77,6 @@ impl<'a> StoredBackend<'a> {
         }
     }
 
-    /// # Errors
-    ///
-    /// Names the first value that is not valid.
     pub(super) fn read(self) -> Result<BackendState> {
         let mut subjects = self.fault_subjects.into_iter();
         let faults = self.faults.into_iter().map(|(repository, reason)| {

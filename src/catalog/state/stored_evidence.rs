@@ -10,7 +10,6 @@ use crate::models::artifact::ArtifactKey;
 use crate::models::coverage::Coverage;
 use crate::models::fault::{ExtensionFault, FaultSubject};
 
-/// The subject of a fault.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredSubject<'a> {
@@ -24,7 +23,7 @@ pub(super) enum StoredSubject<'a> {
 }
 
 impl<'a> StoredSubject<'a> {
-    /// Returns the subjects of these faults; empty if all concern a repository.
+    /// Returns an empty list if all faults concern a repository.
     pub(super) fn of_all(faults: &'a [Fault]) -> Vec<Self> {
         // The usual case, which takes no space in the file.
         if faults.iter().all(|fault| fault.subject == FaultSubject::Repository) {
@@ -46,9 +45,6 @@ impl<'a> StoredSubject<'a> {
         }
     }
 
-    /// # Errors
-    ///
-    /// A tag is not valid.
     pub(super) fn read(self) -> Result<FaultSubject> {
         Ok(match self {
             Self::Listing => FaultSubject::Listing,
@@ -63,7 +59,6 @@ impl<'a> StoredSubject<'a> {
     }
 }
 
-/// A fault of an extension.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum StoredFault<'a> {
@@ -86,9 +81,6 @@ impl<'a> StoredFault<'a> {
         }
     }
 
-    /// # Errors
-    ///
-    /// A tag is not valid.
     pub(super) fn read(self) -> Result<ExtensionFault> {
         Ok(match self {
             // Without the flag in the file, `unreadable` avoids a 404 that may be wrong.
@@ -103,7 +95,6 @@ impl<'a> StoredFault<'a> {
     }
 }
 
-/// Coverage of an extension's list of releases.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StoredCoverage<'a> {

@@ -48,9 +48,6 @@ impl<'a> StoredExtension<'a> {
         }
     }
 
-    /// # Errors
-    ///
-    /// Names the first value that is not valid.
     pub(super) fn read(self, backend: BackendId, id: ExtensionId) -> Result<ReadExtension> {
         let abouts: Vec<_> = self.abouts.into_iter().map(|about| Arc::new(about.into())).collect();
         let releases = self.releases.into_iter();

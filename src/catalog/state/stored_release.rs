@@ -12,7 +12,6 @@ use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use crate::models::backend_id::BackendId;
 use crate::models::extension::{About, Release};
 
-/// Description of a release by its publisher.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredAbout<'a> {
@@ -53,7 +52,6 @@ pub(super) struct StoredRelease<'a> {
 enum StoredChoice<'a> {
     /// Index into `assets`, from 0.
     Asset(usize),
-    /// A file that is not among the assets.
     #[serde(borrow)]
     Chosen(StoredArtifact<'a>),
     Ambiguous(Vec<Text<'a>>),
@@ -90,8 +88,7 @@ impl<'a> StoredAbout<'a> {
 impl From<StoredAbout<'_>> for About {
     fn from(stored: StoredAbout<'_>) -> Self {
         let StoredAbout { description, author, repository, keywords, license } = stored;
-        // Pages link to this URL, so an edited file must not bring in another scheme such as
-        // `javascript:`.
+        // Pages link to this URL: an edited file must not bring in a scheme such as `javascript:`.
         let web = |url: &Text<'_>| url.starts_with("https://") || url.starts_with("http://");
         Self {
             description: description.map(Into::into),
@@ -148,11 +145,6 @@ fn stored(artifact: &Artifact) -> StoredArtifact<'_> {
     }
 }
 
-/// Parses a release of this backend. Descriptions are shared.
-///
-/// # Errors
-///
-/// A value is not valid in the domain, or an index is out of range.
 pub(super) fn read_release(
     backend: BackendId,
     stored: StoredRelease<'_>,

@@ -9,8 +9,7 @@ use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
-/// Maximum number of keys. Beyond it the next write is a full one, so that a disk that stays full
-/// does not fill the memory too.
+/// Maximum number of keys; beyond it the next write is a full one.
 const KEYS_MAX: usize = 100_000;
 
 /// Key of a record, except those of backends: these are compared as a whole.
@@ -18,14 +17,11 @@ const KEYS_MAX: usize = 100_000;
 pub(in crate::catalog) enum RecordKey {
     Extension(BackendId, ExtensionId),
     Owner(ExtensionId),
-    /// Pins of an extension, by version or tag.
     Pins(BackendId, ExtensionId, String),
-    /// Digest of a file that was learned.
     Digest(BackendId, ArtifactKey),
 }
 
-/// Keys to write next; `None` if everything has to be written, as before the first write. A service
-/// without a state directory stays there and collects nothing.
+/// `None` if everything has to be written, which stays so without a state directory.
 #[derive(Debug, Default)]
 pub(in crate::catalog) struct Unsaved {
     keys: Mutex<Option<BTreeSet<RecordKey>>>,
@@ -33,7 +29,6 @@ pub(in crate::catalog) struct Unsaved {
 }
 
 impl Unsaved {
-    /// Adds a record that changed or was removed.
     pub(in crate::catalog) fn note(&self, key: RecordKey) {
         let mut unsaved = self.keys.lock();
         let Some(keys) = unsaved.as_mut() else { return };
@@ -44,18 +39,15 @@ impl Unsaved {
         self.news.notify_one();
     }
 
-    /// Requests a full write, after a change of countless records.
     pub(in crate::catalog) fn note_all(&self) {
         *self.keys.lock() = None;
         self.news.notify_one();
     }
 
-    /// Returns the keys, and collects anew.
     pub(super) fn take(&self) -> Option<BTreeSet<RecordKey>> {
         self.keys.lock().replace(BTreeSet::new())
     }
 
-    /// Adds keys that could not be written.
     pub(super) fn put_back(&self, before: Option<BTreeSet<RecordKey>>) {
         match before {
             Some(keys) => keys.into_iter().for_each(|key| self.note(key)),
@@ -63,7 +55,6 @@ impl Unsaved {
         }
     }
 
-    /// Returns true if there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.lock().as_ref().is_some_and(BTreeSet::is_empty)
     }
