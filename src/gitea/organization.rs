@@ -22,7 +22,7 @@ pub(super) struct FoundRepositories {
 }
 
 impl GiteaBackend {
-    /// Fails if another organization has the name, or if the token only lists repositories.
+    /// Fails if another organization has the name, or if the token can only list repositories.
     pub(super) async fn repositories(&self) -> Result<FoundRepositories> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
