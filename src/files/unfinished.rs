@@ -13,7 +13,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Creates a file with a random name after `prefix`. Fails if the directory is not writable.
+    /// Creates a file with a random name that begins with `prefix`. Fails without write access.
     pub fn begin(folder: Folder, prefix: &str) -> io::Result<(File, Self)> {
         let name = format!("{prefix}{:016x}", fastrand::u64(..));
         let file = folder.create(&name)?;

@@ -33,6 +33,7 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
+/// Backend for the extensions of one organization.
 pub struct GiteaBackend {
     id: BackendId,
     pub(super) client: GiteaClient,

@@ -82,7 +82,7 @@ impl GiteaClient {
         Ok(())
     }
 
-    /// Checks once per token that it can read repositories and not only list them: another scope.
+    /// Checks once per token that it can read repositories, not only list. Ignores other failures.
     pub(super) async fn check_scope(&self, operation: &'static str, name: &str) -> Result<()> {
         if self.credentials().is_none() || self.proven.load(Ordering::Relaxed) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Cache of listed repositories: a read after a listing needs half of the requests.
+//! Cache of listed repositories, which halves the requests of a sweep.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

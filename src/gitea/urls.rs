@@ -1,4 +1,4 @@
-//! URLs built from the configured address: those in responses have another `ROOT_URL` at times.
+//! URLs, built from the configured address: those in responses use `ROOT_URL`, which may differ.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;

@@ -1,4 +1,4 @@
-//! Webhook deliveries of Gitea and Forgejo, verified before parsing. Signatures stop replays.
+//! Webhook deliveries of Gitea and Forgejo, verified before parsing. Kept signatures stop replays.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::HeaderMap;
@@ -80,7 +80,7 @@ impl WebhookReceiver for GiteaWebhooks {
         let event = ["x-gitea-event", "x-forgejo-event"];
         let event = event.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
         let delivery = self.read(event.unwrap_or_default(), body)?;
-        // The event name is not signed: what a forged one made ignored must stay acceptable.
+        // The event name is not signed: a delivery ignored under a forged one stays valid.
         if matches!(delivery, Delivery::Changed(_)) {
             self.seen.lock().put(signature, 0, ());
         }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Estimated bytes per object: twice the largest type, because a growing list is held twice.
+/// Estimated bytes per object: at least twice the largest type, as a growing list is held twice.
 const OBJECT: usize = 384;
 /// Estimated bytes per other value.
 const VALUE: usize = 72;

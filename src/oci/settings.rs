@@ -99,7 +99,7 @@ fn extension(repository: &str) -> Result<ExtensionId, String> {
         .ok_or_else(|| format!("{repository:?} ends in none of -provider, -taskserv, -cluster"))
 }
 
-/// Reads the credentials for a namespace of a registry. The error names the file, no content.
+/// Reads the credentials for a namespace of a registry. Errors name the file, never its content.
 pub fn read_credentials(
     path: &Path,
     registry: &RegistryAddress,
