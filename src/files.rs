@@ -1,8 +1,8 @@
-//! Files in directories that others can write to. A file is opened once, without blocking, and
-//! checked only through the open handle, since its name may refer to another file a moment later.
+//! Files in directories that others can write to: opened once, without blocking, and checked only
+//! through the open handle, since the name may refer to another file a moment later.
 //!
 //! [`folder`] follows no links, [`within`] only links that stay below a directory, and
-//! [`read_named`] all links on the way to a file named by an operator. Blocking I/O; see [`lane`].
+//! [`read_named`] all links to a file named by an operator. Blocking I/O; see [`lane`].
 
 pub mod folder;
 pub mod lane;
@@ -20,45 +20,30 @@ use rustix::io::Errno;
 /// Without this flag, opening a pipe blocks until it has a writer, possibly forever.
 const AT_ONCE: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
-/// Opens a regular file below a directory. Follows links that stay below it.
-///
-/// # Errors
-/// The file does not exist, lies outside the directory, or is not a regular file.
+/// Opens a regular file below a directory. Fails for other kinds and links that lead outside.
 pub fn within(dir: &Dir, path: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
     let opened = dir.open_with(path, OpenOptions::new().read(true).custom_flags(AT_ONCE));
     regular(opened.map_err(explained)?.into_std())
 }
 
-/// Opens a regular file named by an operator. Follows links, as for mounted secrets.
-///
-/// # Errors
-/// The file does not exist, is not readable, or is not a regular file.
+/// Opens an operator's regular file. Follows links, as for mounted secrets. Fails for other kinds.
 pub fn open_named(path: &Path) -> io::Result<(File, Metadata)> {
     let opened = File::options().read(true).custom_flags(AT_ONCE).open(path);
     regular(opened.map_err(explained)?)
 }
 
-/// Reads a regular file named by an operator.
-///
-/// # Errors
-/// As [`open_named`], or the file is larger than `max` bytes.
+/// Reads a regular file named by an operator. Fails beyond `max` bytes, or as [`open_named`].
 pub fn read_named(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     read(open_named(path)?.0, max)
 }
 
-/// Reads a regular text file named by an operator.
-///
-/// # Errors
-/// As [`read_named`], or the file is not UTF-8.
+/// Reads a text file named by an operator. Fails if it is not UTF-8, or as [`read_named`].
 pub fn text_named(path: &Path, max: u64) -> io::Result<String> {
     let text = String::from_utf8(read_named(path, max)?);
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Reads the rest of a file.
-///
-/// # Errors
-/// The file cannot be read, or has more than `max` bytes.
+/// Reads the rest of a file. Fails if it has more than `max` bytes.
 pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte over the limit tells a longer file from one of exactly `max` bytes. The size in the
@@ -73,18 +58,12 @@ pub fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the kind of file at a path named by an operator, in words such as "a file".
-///
-/// # Errors
-/// The path does not exist, or a part is not accessible.
+/// Returns the kind of file at an operator's path, such as "a file". Fails if it is not accessible.
 pub fn kind_of(path: &Path) -> io::Result<&'static str> {
     Ok(described(FileType::from_raw_mode(stat(path)?.st_mode)))
 }
 
-/// Creates a directory with mode 700 and its missing parents. An existing one is unchanged.
-///
-/// # Errors
-/// The directory cannot be created, or the path is not a directory.
+/// Creates a directory with mode 700 and its parents. An existing one stays; a file is an error.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

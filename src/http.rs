@@ -99,10 +99,7 @@ struct Shared {
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
-/// Checks that a PEM file of certificates is usable.
-///
-/// # Errors
-/// Returns an error if the file cannot be read or holds no certificate.
+/// Fails if a PEM file cannot be read or holds no certificate.
 pub fn check_ca_file(path: &Path) -> Result<()> {
     tls::add_file(&mut RootCertStore::empty(), path)
 }
@@ -128,10 +125,7 @@ impl Shared {
 }
 
 impl HttpClient {
-    /// Creates a client without opening a connection.
-    ///
-    /// # Errors
-    /// Returns an error if the certificate file cannot be read or holds no certificate.
+    /// Creates a client without a connection. Fails if the certificate file is not usable.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let pool = Pool::new(&settings)?;
         let turns = ConcurrencyLimit::new(settings.upstream.max_concurrency);
@@ -156,12 +150,11 @@ impl HttpClient {
         self.0.breaker.contact()
     }
 
-    /// Sends a request and reads the whole response, within `max_bytes` and `room`.
+    /// Sends a request and reads the whole response, of any status, within `max_bytes` and `room`.
     ///
     /// # Errors
-    /// `BackendTimeout` after the deadline. `BackendUnavailable` if a connection fails or breaks,
-    /// or if the circuit breaker is open. `BackendFaulty` if the response is not HTTP, too long, or
-    /// a redirect that is not allowed. A response of any status is `Ok`.
+    /// `BackendTimeout` after the deadline, `BackendUnavailable` for a failed connection or an open
+    /// breaker, `BackendFaulty` if it is not HTTP, too long, or redirected to a forbidden target.
     pub async fn fetch(
         &self,
         request: Request,
@@ -180,13 +173,8 @@ impl HttpClient {
         answer.await.map(|(answer, _)| answer)
     }
 
-    /// Sends a request and returns as soon as the headers are here; the body arrives as it is read.
-    ///
-    /// The stream ends with an error if the backend is silent for longer than the timeout. The
-    /// client decodes no content encoding: request `identity`.
-    ///
-    /// # Errors
-    /// Same as [`HttpClient::fetch`]; the deadline applies until the headers are here.
+    /// Sends a request and returns once the headers are here, with errors as [`HttpClient::fetch`].
+    /// The stream fails after a silence of the timeout. Request `identity`: nothing is decoded.
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
         let counted = self.0.pool.stream();
         let backend = self.0.settings.backend;
@@ -205,8 +193,7 @@ impl HttpClient {
     ) -> Result<(A, RememberedRedirect)> {
         let patience = self.0.settings.upstream.timeout;
         let patience = if request.probe { patience.min(TRIAL_MAX) } else { patience };
-        // One deadline covers all attempts and their pauses, so that retries never add to the time
-        // that a caller waits.
+        // One deadline covers all attempts and their pauses: retries never add to a caller's wait.
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);
         let (mut last, mut limited) = (None, false);
@@ -261,13 +248,11 @@ impl HttpClient {
             Err(_) => Course::On,
         };
         if course == Course::Again {
-            // `/health` shows the pause, so that a throttled backend does not look like one that
-            // hangs.
+            // `/health` shows the pause: a throttled backend must not look like one that hangs.
             self.0.breaker.paused(throttle.paused_until());
         } else if let Some(failure) = failure_of(answer.as_ref(), course, request) {
             pass.ended(Some(failure));
-            // During an outage only the breaker limits the requests; the throttle would delay the
-            // recovery.
+            // During an outage the breaker limits requests; the throttle would delay the recovery.
             if course == Course::On && !self.0.breaker.is_closed() {
                 throttle.release();
             }
@@ -324,7 +309,6 @@ impl HttpClient {
     }
 }
 
-/// Returns the headers that identify the incoming request to a backend. All values were validated.
 fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let told = [
         // Backends write these into their logs, which ties their lines to ours.

@@ -28,19 +28,13 @@ pub struct Folder {
 pub struct FileIdentity(u64, u64);
 
 impl Folder {
-    /// Opens a directory named by an operator, which may be a link.
-    ///
-    /// # Errors
-    /// It does not exist or is not a directory.
+    /// Opens a directory named by an operator, which may be a link. Fails for a missing one.
     pub fn named(path: &Path) -> io::Result<Self> {
         let dir = openat(CWD, path, DIRECTORY, Mode::empty())?;
         Ok(Self { dir: dir.into(), path: path.to_owned() })
     }
 
-    /// Opens a directory that must not be a link itself; its parents may be.
-    ///
-    /// # Errors
-    /// It does not exist, is a link, or is not a directory.
+    /// Opens a directory. Fails if it is missing or a link itself; its parents may be links.
     pub fn itself(path: &Path) -> io::Result<Self> {
         let opened = openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let dir = opened.map_err(|error| {
@@ -56,10 +50,7 @@ impl Folder {
         &self.path
     }
 
-    /// Opens a subdirectory.
-    ///
-    /// # Errors
-    /// It does not exist, is a link, or is not a directory; the message suggests a remedy.
+    /// Opens a subdirectory. Fails if it is missing or a link, with a remedy in the message.
     pub fn folder(&self, name: &str) -> io::Result<Self> {
         let opened = openat(&self.dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let path = self.path.join(name);
@@ -68,10 +59,7 @@ impl Folder {
         Ok(Self { dir: dir.into(), path })
     }
 
-    /// Opens a subdirectory and creates it if necessary. The flag is true if it was missing.
-    ///
-    /// # Errors
-    /// As [`Self::folder`], or it cannot be created.
+    /// Opens a subdirectory and creates a missing one (true). Fails like [`Self::folder`].
     pub fn made(&self, name: &str) -> io::Result<(Self, bool)> {
         match self.folder(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -86,10 +74,7 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file for reading.
-    ///
-    /// # Errors
-    /// It does not exist, is not readable, is a link, or is not a regular file.
+    /// Opens a regular file for reading. Fails if it is missing, a link, or of another kind.
     pub fn file(&self, name: impl AsRef<OsStr>) -> io::Result<(File, Metadata)> {
         let name = name.as_ref();
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -103,56 +88,37 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file to write at its end.
-    ///
-    /// # Errors
-    /// It is not there, cannot be written, or is a link or something else.
+    /// Opens a regular file to append to. Fails if it is missing, a link, or of another kind.
     pub fn append(&self, name: &str) -> io::Result<(File, Metadata)> {
         let kind = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let opened = openat(&self.dir, name, kind | OFlags::CLOEXEC, Mode::empty())?;
         regular(opened.into())
     }
 
-    /// Creates a file with mode 600 and opens it for reading and writing.
-    ///
-    /// # Errors
-    /// The name exists, or the directory is not writable.
+    /// Creates a file with mode 600 for reading and writing. Fails if the name exists.
     pub fn create(&self, name: &str) -> io::Result<File> {
-        // `EXCL` refuses a name that exists, so that a file or link planted by others is never
-        // written to.
+        // `EXCL` refuses an existing name: a file or link planted by others is never written to.
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let flags = OFlags::RDWR | new | OFlags::CLOEXEC;
         Ok(openat(&self.dir, name, flags, Mode::from_raw_mode(0o600))?.into())
     }
 
-    /// Moves an entry to another directory and replaces the entry of that name.
-    ///
-    /// # Errors
-    /// The entry does not exist, or a directory is not writable.
+    /// Moves an entry to another directory and replaces one of that name. Fails if it is missing.
     pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(renameat(&self.dir, name, &to.dir, new)?)
     }
 
-    /// Removes a file, or a link but not its target.
-    ///
-    /// # Errors
-    /// The entry does not exist, is a directory, or the directory is not writable.
+    /// Removes a file, or a link but not its target. Fails for a missing entry and a directory.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(unlinkat(&self.dir, name.as_ref(), AtFlags::empty())?)
     }
 
-    /// Waits until the entries of the directory are on disk.
-    ///
-    /// # Errors
-    /// The disk failed.
+    /// Waits until the entries of the directory are on disk. Fails if the disk does.
     pub fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.dir)?)
     }
 
-    /// Lists all entries by name and kind; links are not followed.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
+    /// Lists all entries by name and kind, without following links. Fails if unreadable.
     pub fn entries(&self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut found = Vec::new();
         for entry in Dir::read_from(&self.dir)? {
@@ -172,11 +138,8 @@ impl Folder {
         Ok(found)
     }
 
-    /// Lists the regular files by name. Other entries are left alone and described in the second
-    /// list, with the reason and a remedy.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
+    /// Lists the regular files by name, and describes the other entries, each with a remedy, in the
+    /// second list. Fails if the directory cannot be read.
     pub fn files(&self) -> io::Result<(Vec<OsString>, Vec<String>)> {
         let (mut files, mut foreign) = (Vec::new(), Vec::new());
         for (name, kind) in self.entries()? {
@@ -193,10 +156,7 @@ impl Folder {
         Ok((files, foreign))
     }
 
-    /// Returns the identity of the directory, for comparison.
-    ///
-    /// # Errors
-    /// The metadata cannot be read.
+    /// Returns the identity for comparison. Fails if the metadata cannot be read.
     #[allow(clippy::useless_conversion, reason = "numbers are narrower on some systems")]
     pub fn identity(&self) -> io::Result<FileIdentity> {
         let found = fstat(&self.dir)?;

@@ -22,11 +22,8 @@ impl Lane {
         Self { places: Arc::new(Semaphore::new(places)), patience }
     }
 
-    /// Runs a job on a blocking thread. A job that timed out continues in the background and keeps
-    /// its permit until it ends, so a dead mount blocks at most `places` threads.
-    ///
-    /// # Errors
-    /// The job timed out or panicked.
+    /// Runs a job on a blocking thread. Fails if it timed out or panicked. A job that timed out
+    /// keeps its permit until it ends, so a dead mount blocks at most `places` threads.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

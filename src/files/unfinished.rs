@@ -13,23 +13,16 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Creates a file with a random name that begins with `prefix`.
-    ///
-    /// # Errors
-    /// The directory is not writable.
+    /// Creates a file with a random name that begins with `prefix`. Fails without write access.
     pub fn begin(folder: Folder, prefix: &str) -> io::Result<(File, Self)> {
         let name = format!("{prefix}{:016x}", fastrand::u64(..));
         let file = folder.create(&name)?;
         Ok((file, Self { folder, name: Some(name) }))
     }
 
-    /// Flushes the file to disk and renames it into this directory, replacing an existing entry.
-    ///
-    /// # Errors
-    /// The disk failed or is full; the file is then removed.
+    /// Flushes the file and renames it over an existing entry. It is removed if the disk fails.
     pub fn finish(mut self, file: &File, folder: &Folder, name: &str) -> io::Result<()> {
-        // The content is on disk before the name is: after a crash the name never shows a partial
-        // file.
+        // The content is on disk before the name: a crash never leaves a partial file under it.
         file.sync_all()?;
         if let Some(unfinished) = &self.name {
             self.folder.rename(unfinished, folder, name)?;

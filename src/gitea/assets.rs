@@ -61,8 +61,7 @@ fn is_gzipped_tar(asset: &Artifact) -> bool {
 fn safe_stem(asset: &Artifact) -> Option<&str> {
     let stem = archive_stem(&asset.file_name)?;
     let hostile = stem.starts_with('.')
-        // Such names would pass for a hidden file, a path or a quoted header value on the client's
-        // side.
+        // Such names would pass for a hidden file, a path or a quoted header value at the client.
         || stem.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '"'));
     (!hostile).then_some(stem)
 }

@@ -44,10 +44,7 @@ pub struct GiteaBackend {
 }
 
 impl GiteaBackend {
-    /// Creates a backend without sending a request.
-    ///
-    /// # Errors
-    /// `Invalid` if the address or a certificate file is not usable.
+    /// Creates a backend without a request. `Invalid` for an unusable address or certificate file.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         Ok(Self {
             id: settings.id,
@@ -59,10 +56,7 @@ impl GiteaBackend {
         })
     }
 
-    /// Replaces the token for all further requests, after its file has changed.
-    ///
-    /// # Errors
-    /// Returns an error if the token is not valid in a header. The previous token then stays.
+    /// Replaces the token for all further requests. Fails for an invalid one, and keeps the old.
     pub fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         self.client.replace_token(token)
     }
@@ -165,8 +159,7 @@ impl GiteaBackend {
         Ok(Some(rows))
     }
 
-    /// Returns `None` if the repository has its releases switched off, or the refusal otherwise.
-    /// The response is the same in both cases; only the repository's row tells them apart.
+    /// `None` if releases are switched off: only the repository's row tells it from a refusal.
     async fn off_or<T>(&self, refusal: Error, id: &ExtensionId) -> Result<Option<T>> {
         if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
@@ -177,7 +170,6 @@ impl GiteaBackend {
         reader.with_known(&self.known)
     }
 
-    /// Fetches one release from the API, which ignores the case of a tag.
     async fn release(&self, repository: &GiteaRepository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
@@ -193,8 +185,7 @@ impl GiteaBackend {
             }
             Ok(Reply::Absent) => Ok(None),
             Ok(Reply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
-            // Some proxies decode the slash in a tag and request another path: search the list
-            // instead.
+            // Some proxies decode the slash in a tag and request another path: search the list.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
             {
@@ -320,8 +311,7 @@ fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<Repos
 
 fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
     let mut gaps = found.gaps.clone();
-    // A truncated list lacks rows by design, so that only a complete one is compared with the
-    // total.
+    // A truncated list lacks rows by design: only a complete one is compared with the total.
     if found.unreadable > 0 {
         gaps.push(format!("{} of its releases cannot be read", found.unreadable));
     } else if found.missing() > 0 && !found.cut && gaps.is_empty() {

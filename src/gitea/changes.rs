@@ -1,6 +1,5 @@
-//! Change detection since a cursor, from two signals: the organization's feed and the list of
-//! repositories. The feed lacks the actions of members who hide their activity, and the list does
-//! not reflect every tag.
+//! Changes since a cursor, from the feed, which lacks actions that members hide, and from
+//! the list of repositories, which does not reflect every tag.
 
 use std::collections::BTreeSet;
 

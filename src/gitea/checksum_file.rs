@@ -18,13 +18,11 @@ const SEPARATORS: [char; 4] = [':', '=', ' ', '\t'];
 const HEX_MIN: usize = 32;
 
 struct ChecksumLine<'a> {
-    /// `None` if the algorithm is not supported.
     digest: Option<Digest>,
     name: Option<&'a str>,
 }
 
-/// Returns the digest of an archive, preferably SHA-256. `None` for a list without the archive. An
-/// error is a reason, to be appended to the file's name in a message.
+/// Returns an archive's digest, preferably SHA-256. An error is a reason, after the file's name.
 pub(super) fn find(
     file: &[u8],
     archive: &str,
@@ -119,7 +117,6 @@ fn digest_in(line: &str) -> Option<(usize, usize)> {
     found
 }
 
-/// Returns a file name without folders, quotes and the binary mark `*`.
 fn bare_name(text: &str) -> &str {
     let text = text.trim().trim_start_matches('*').trim_matches(['"', '\'', '`']);
     text.rsplit(['/', '\\']).next().unwrap_or_default()

@@ -14,7 +14,6 @@ use crate::models::truncate::truncate;
 /// Maximum size of a checksum file, in bytes; enough for a thousand lines.
 const SIZE_MAX: u64 = 128 * 1024;
 const FILES_MAX: usize = 4;
-/// File extensions of a checksum file for one archive.
 const ENDINGS: [&str; 8] = [
     ".sha256",
     ".sha256sum",

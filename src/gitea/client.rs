@@ -58,7 +58,6 @@ impl<T> Reply<T> {
 }
 
 impl GiteaClient {
-    /// Fails for an unusable address, certificate file or token.
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
@@ -83,8 +82,7 @@ impl GiteaClient {
         Ok(())
     }
 
-    /// Checks that the token can read repositories and not only list them, which needs another
-    /// scope. Asks once per token, and ignores failures that do not concern the token.
+    /// Checks once per token that it can read repositories, not only list. Ignores other failures.
     pub(super) async fn check_scope(&self, operation: &'static str, name: &str) -> Result<()> {
         if self.credentials().is_none() || self.proven.load(Ordering::Relaxed) {
             return Ok(());
@@ -148,8 +146,7 @@ impl GiteaClient {
         let answer = self.http.fetch(request, ANSWER_MAX, room).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(answer)),
-            // Only the API's own 404 is authoritative: a proxy or a wrong sub path responds with a
-            // page.
+            // Only the API's own 404 is authoritative: a proxy or a wrong sub path sends a page.
             StatusCode::NOT_FOUND => {
                 match answer.json::<Complaint>(room) {
                     Err(error) if !error.is_oversized() => return Err(wrong_address()),
@@ -201,7 +198,6 @@ impl GiteaClient {
         Ok((size, confirmed.is_some()))
     }
 
-    /// Requests the page size. Servers too old for this endpoint use the default.
     async fn ask_page_size(&self) -> Result<Option<usize>> {
         // Runs inside other requests, which may hold the lock for much room already.
         match self.ask(labels::SETTINGS, self.urls.settings(), MemoryBudget::Much).await? {
@@ -218,8 +214,7 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
     token.map(|token| Credentials::new("token", token.secret())).transpose()
 }
 
-/// Maps a 401 or 403. It separates a part of a repository that is closed to the account from a
-/// token without rights, and names the missing right.
+/// Maps a 401 or 403 of one part of a repository or of the whole token; names the missing right.
 fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) -> Result<Reply<T>> {
     let said = answer.json::<Complaint>(room)?.message;
     // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.

@@ -19,8 +19,7 @@ use crate::http::answer::Streamed;
 use crate::http::request::Request;
 use crate::models::artifact::Artifact;
 
-/// Fails with `NotFound` if the asset is gone, `RangeNotSatisfiable` if the part lies outside,
-/// `BackendFaulty` if the response is something else, such as a login page.
+/// `NotFound`, `RangeNotSatisfiable`, or `BackendFaulty` for a login page and the like.
 pub(super) async fn open(
     client: &GiteaClient,
     artifact: &Artifact,

@@ -1,8 +1,7 @@
 //! Activity feed of the organization: one request returns the repositories to read again.
 //!
-//! Entries are sorted by second, newest first, but within one second oldest first. So a new entry
-//! may appear behind one that was seen before. Entries within two seconds of the newest one are
-//! therefore identified by number, not by position.
+//! Entries are sorted newest first, but within one second oldest first. A new entry may appear
+//! behind a known one, so entries within two seconds of the newest are identified by number.
 
 use std::collections::BTreeSet;
 
@@ -82,8 +81,7 @@ pub(super) enum FeedRead {
     NoFeed,
 }
 
-/// Reads the feed since a position; without one, only determines the current position. Refusals are
-/// no errors: a token may read repositories but not the feed.
+/// Reads the feed since a position, or only determines the current one. Refusals are no errors.
 pub(super) async fn read(
     client: &GiteaClient,
     known: &RepositoryCache,

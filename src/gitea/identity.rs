@@ -40,8 +40,7 @@ impl OrganizationIdentity {
         let mut state = self.state.lock();
         let number = *state.number.get_or_insert(seen);
         if number != seen {
-            // Cached repositories must not be served under a name that another organization has
-            // taken.
+            // Cached repositories must not be served under a name that another organization took.
             state.confirmed = None;
             return Err(number);
         }

@@ -12,7 +12,6 @@ use crate::http::memory_budget::MemoryBudget;
 use crate::models::extension::Release;
 
 impl GiteaClient {
-    /// Lists the repositories whose names are, or nearly are, those of an extension.
     pub(super) async fn repositories(&self) -> Result<Reply<Rows<NamedRow>>> {
         let pages = &ReleasePages::new(self, labels::REPOSITORIES, self.urls.repositories());
         let keep = &|row| Ok(NamedRow::from_row(row, &self.urls));

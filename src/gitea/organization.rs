@@ -22,8 +22,7 @@ pub(super) struct FoundRepositories {
 }
 
 impl GiteaBackend {
-    /// Lists the repositories that hold extensions. Fails if another organization has the name, or
-    /// if the token can list repositories but not read them.
+    /// Fails if another organization has the name, or if the token can only list repositories.
     pub(super) async fn repositories(&self) -> Result<FoundRepositories> {
         let rows = self.client.repositories().await?.granted()?.ok_or_else(no_organization)?;
         let mut overlooked = Vec::new();
@@ -41,8 +40,7 @@ impl GiteaBackend {
             self.confirm(ours.owner).await?;
         }
         match rows.rows.iter().find(|one| one.is_of(owner)) {
-            // A token may list repositories without the right to read them; all releases would seem
-            // absent.
+            // A token may list repositories but not read them; all releases would seem absent.
             Some(ours) => self.client.check_scope(labels::REPOSITORY, &ours.name).await?,
             None => self.check_organization(rows.seen == 0).await?,
         }
@@ -76,7 +74,6 @@ impl GiteaBackend {
         }
     }
 
-    /// Fails if the name leads to another number than the organization's.
     pub(super) async fn confirm(&self, number: i64) -> Result<()> {
         // Rows of some servers have no owner number.
         if number == 0 {

@@ -113,7 +113,6 @@ impl<K: KeptRows> ReleasePage<K> {
         Ok(page)
     }
 
-    /// Returns the page of a single row that exceeds the maximum size of a response.
     pub(super) fn of_unreadable() -> Self {
         Self { unreadable: 1, ..Self::empty() }
     }

@@ -1,8 +1,7 @@
 //! Paged lists. Gitea cuts pages first and then removes the rows that the account may not see.
 //!
-//! So a page may be short or empty in the middle of a list, and the total counts hidden rows. A
-//! list ends if nothing indicates more: no link to a next page, no total beyond the requested rows,
-//! and, if a proxy drops those headers, an empty page.
+//! So a page may be short or empty, and the total counts hidden rows. A list ends if there is
+//! no next link and no larger total and, if a proxy drops those headers, at an empty page.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -36,8 +36,7 @@ fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>
     folder.each_row(|row| {
         let file: FileRow = json::document(row, room)?;
         let rank = rank_of(&file.name).filter(|_| file.kind == "file" && file.size <= README_MAX);
-        // Equal ranks are resolved by name, so that the choice does not depend on the server's
-        // order.
+        // Equal ranks are resolved by name: the choice does not depend on the server's order.
         let Some(rank) = rank else { return Ok(()) };
         let is_better = best.as_ref().is_none_or(|(known, other)| {
             (rank, file.name.as_str()) < (*known, other.name.as_str())

@@ -1,5 +1,4 @@
-//! Cache of repositories from earlier responses. A listing already describes every repository, so
-//! that the following read needs no request for it. This halves the requests of a sweep.
+//! Cache of listed repositories, which halves the requests of a sweep.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -42,7 +41,6 @@ struct CachedRepository {
 pub(super) struct Roster(HashMap<i64, (ExtensionId, u64)>);
 
 impl Roster {
-    /// Creates a snapshot. A partial list is completed from the previous snapshot.
     pub(super) fn of(repositories: &[GiteaRepository], before: Option<&Self>) -> Self {
         let mut all = before.map(|before| before.0.clone()).unwrap_or_default();
         for one in repositories {

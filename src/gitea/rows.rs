@@ -37,7 +37,6 @@ pub(super) struct Collector<K> {
 }
 
 impl<K> Rows<K> {
-    /// Maps the kept rows, with all counters unchanged.
     pub(super) fn keeping<L>(self, keep: impl FnMut(K) -> Option<L>) -> Rows<L> {
         let Self { rows, seen, total, gaps, cut, unreadable, moved } = self;
         let rows = rows.into_iter().filter_map(keep).collect();
@@ -84,15 +83,13 @@ impl<K: KeptRows> Collector<K> {
                 self.more = false;
                 Ok(())
             }
-            // The earlier pages prove that the list exists, so that this is a gap and not an
-            // absence.
+            // The earlier pages prove that the list exists: this is a gap and not an absence.
             Err(error) if error.kind() == ErrorKind::BackendFaulty && !error.is_oversized() => {
                 self.pages += 1;
                 self.rows.gaps.push(error.report());
                 Ok(())
             }
-            // The beginning of a list of releases is still useful; a partial listing would hide
-            // extensions.
+            // The beginning of a list of releases is useful; a partial listing hides extensions.
             Err(error) if self.within.keeps_beginning && is_away(&error) => {
                 self.rows.gaps.push(error.report());
                 self.more = false;
@@ -135,14 +132,12 @@ impl<K: KeptRows> Collector<K> {
         self.ids.len() + self.rows.unreadable
     }
 
-    /// Returns true if a list may continue after a page without a next link: proxies drop links,
-    /// and servers return smaller pages than requested.
+    /// Proxies drop links, and servers return smaller pages than requested.
     fn lacks(&self, has_rows: bool, linked: bool) -> bool {
         match self.rows.total {
             Some(total) if self.counted() >= total => false,
             Some(total) if self.pages * self.size < total => true,
-            // Either hidden rows count in the total, or pages are smaller: only an empty page is
-            // final.
+            // Either hidden rows count, or pages are smaller: only an empty page is final.
             _ => !linked && has_rows,
         }
     }

@@ -125,11 +125,7 @@ impl FromStr for Organization {
 pub struct GiteaToken(SecretString);
 
 impl GiteaToken {
-    /// Reads a token from a file, without surrounding white space.
-    ///
-    /// # Errors
-    /// Returns an error that names the file if it cannot be read, is empty, or holds more than one
-    /// word.
+    /// Reads a token without surrounding white space. The error names the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::text_named(path, TOKEN_FILE_MAX)
             .map_err(|error| unusable(path, "cannot be read").because(error))?;

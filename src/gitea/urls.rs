@@ -1,5 +1,4 @@
-//! URLs of a Gitea server, always built from the configured address. URLs in responses begin with
-//! the server's `ROOT_URL`, which may differ.
+//! URLs, built from the configured address: those in responses use `ROOT_URL`, which may differ.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;

@@ -1,5 +1,4 @@
-//! Webhook deliveries of Gitea and Forgejo. They are verified first, then parsed; only the
-//! signature is remembered, against replays.
+//! Webhook deliveries of Gitea and Forgejo, verified before parsing. Kept signatures stop replays.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::HeaderMap;
@@ -30,10 +29,7 @@ pub struct GiteaWebhooks {
 }
 
 impl GiteaWebhooks {
-    /// Creates a receiver for deliveries that are signed with this secret.
-    ///
-    /// # Errors
-    /// Returns an error if the secret is empty, because such signatures prove nothing.
+    /// Creates a receiver. Fails for an empty secret, whose signatures prove nothing.
     pub fn new(secret: &SecretString, organization: Organization) -> Result<Self, Error> {
         let secret = secret.expose_secret().trim();
         if secret.is_empty() {
@@ -84,8 +80,7 @@ impl WebhookReceiver for GiteaWebhooks {
         let event = ["x-gitea-event", "x-forgejo-event"];
         let event = event.into_iter().find_map(|name| headers.get(name)?.to_str().ok());
         let delivery = self.read(event.unwrap_or_default(), body)?;
-        // The event name is not signed. A delivery that was ignored under a forged name must stay
-        // acceptable under the right one.
+        // The event name is not signed: a delivery ignored under a forged one stays valid.
         if matches!(delivery, Delivery::Changed(_)) {
             self.seen.lock().put(signature, 0, ());
         }

@@ -110,8 +110,7 @@ impl UpstreamResponse {
     /// Parses the body as JSON.
     ///
     /// # Errors
-    /// `BackendFaulty` if the content type is not JSON (a login page, a proxy's error), if the body
-    /// does not parse, or if it would take more memory than `room` allows.
+    /// `BackendFaulty` for another content type (a login page), bad JSON, or more than `room`.
     pub fn json<T: DeserializeOwned>(&self, room: MemoryBudget) -> Result<T> {
         self.check_json()?;
         json::document(&self.body, room)
@@ -120,17 +119,13 @@ impl UpstreamResponse {
     /// Calls `take` with each row of a JSON array.
     ///
     /// # Errors
-    /// `BackendFaulty` if the content type is not JSON or the body is not an array. An error of
-    /// `take` stops the iteration and is returned.
+    /// `BackendFaulty` without a JSON array, or the first error of `take`.
     pub fn each_row(&self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.check_json()?;
         json::each_row(&self.body, take)
     }
 
-    /// Checks that the content type is JSON, for callers who parse the body themselves.
-    ///
-    /// # Errors
-    /// `BackendFaulty` if the content type is not JSON.
+    /// Fails with `BackendFaulty` if the content type is not JSON, for callers that parse it.
     pub fn check_json(&self) -> Result<()> {
         if says_json(&self.headers) {
             return Ok(());

@@ -53,8 +53,7 @@ pub(super) fn stream(
 ) -> BoxStream<'static, Result<Bytes>> {
     let pace = StallDetector::new(call.backend, silence);
     let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
-        // The connection guard and the permit live in the state, so that dropping the stream frees
-        // both.
+        // The guard and the permit live in the state, so that dropping the stream frees both.
         let (mut body, mut pace, call, held) = state?;
         match pace.next_piece(&mut body).await {
             Ok(None) => None,

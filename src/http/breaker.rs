@@ -1,6 +1,5 @@
-//! Circuit breaker of one backend. It opens after enough failures, then admits one trial request,
-//! whose outcome closes or reopens it. During an outage callers wait for nothing, and the backend
-//! gets no load.
+//! Circuit breaker of one backend. It opens after enough failures, then admits one trial request.
+//! During an outage callers wait for nothing, and the backend gets no load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,8 +169,7 @@ impl Breaker {
         }
     }
 
-    /// Opens the breaker. The pause counts from the start of the failed request, so that a
-    /// recovered backend gets a request within one step of the last one that failed.
+    /// The pause counts from the start of the failed request: recovery is seen within one step.
     fn open(&self, record: &mut Record, from: Instant, wait: Option<Duration>) {
         let now = Instant::now();
         let until = (from + chance(record.step)).max(now + PAUSE_MIN);
@@ -217,7 +215,6 @@ impl Drop for BreakerPermit {
     }
 }
 
-/// Guard that counts a late request until it is dropped.
 pub(super) struct Late(Arc<Breaker>);
 
 impl Drop for Late {

@@ -41,8 +41,7 @@ impl Call {
             CallOutcome::Ok | CallOutcome::Absent => {
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
-            // Debug level: an outage causes many failed calls, and the catalog logs one warning for
-            // all.
+            // Debug level: an outage fails many calls, and the catalog logs one warning for all.
             _ => {
                 let cause = cause_of(end);
                 tracing::debug!(%backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");

@@ -30,8 +30,7 @@ impl HttpClient {
         let throttle = shared.throttle_of(request);
         loop {
             shared.breaker.check()?;
-            // A probe never waits, and a request during the pause would violate the backend's rate
-            // limit.
+            // A probe never waits, and one during the pause would violate the backend's rate limit.
             if request.probe && throttle.is_paused() {
                 return Err(self.limits(throttle.pause()).not_asked());
             }
@@ -43,8 +42,7 @@ impl HttpClient {
             if permit.is_some() && throttle.is_paused() {
                 continue;
             }
-            // The breaker decides again: it may have opened during the wait, and only one trial is
-            // admitted.
+            // Decided again: the breaker may have opened meanwhile, and only one trial is admitted.
             let (pass, ticket) = (shared.breaker.enter()?, throttle.sent());
             return Ok(ConcurrencyPermit { pass, permit, throttle, ticket });
         }
@@ -59,12 +57,10 @@ impl HttpClient {
     ) -> Result<Option<Permit>> {
         let shared = &*self.0;
         let mut contact = shared.breaker.contact();
-        // Waiting requests fail at once when the breaker opens, instead of holding their callers
-        // until the deadline.
+        // Waiting requests fail at once when the breaker opens, instead of at the deadline.
         let closes = contact.wait_for(|contact| !contact.breaker.lets_through());
         let turn = async {
-            // The slot comes first: a permit held through a pause would block downloads and other
-            // requests.
+            // The slot comes first: a permit held through a pause would block other requests.
             let slot = throttle.slot(deadline).await;
             slot.map_err(|pause| self.limits(pause).not_asked())?;
             Ok(shared.turns.take(download).await)
@@ -86,7 +82,6 @@ impl HttpClient {
         })
     }
 
-    /// Returns the error of a rate limit that ends after this pause.
     pub(super) fn limits(&self, pause: Duration) -> Error {
         let backend = self.0.settings.backend;
         Error::unavailable(format!("The {backend} backend limits the request rate"), pause)

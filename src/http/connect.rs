@@ -65,8 +65,7 @@ pub(super) struct Stream {
     _counted: Arc<()>,
 }
 
-/// Executor that spawns connection tasks on the runtime where the backend was created. Otherwise
-/// they would run on the thread of the first request, which serves other clients.
+/// Spawns connection tasks on the backend's runtime, not on the thread of the first request.
 #[derive(Clone)]
 struct HomeExecutor(Option<Handle>);
 
@@ -83,7 +82,6 @@ where
 }
 
 impl Pool {
-    /// Fails if the certificate file is not usable.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
         let upstream = &settings.upstream;
         let tls = tls::client_config(upstream.verify_ssl, upstream.ca_file.as_deref())?;

@@ -1,8 +1,6 @@
-//! Filter for private addresses: an upstream must not direct the client to an address that is not
-//! public (SSRF).
+//! Filter for private addresses, to which an upstream must not direct the client (SSRF).
 //!
-//! Checked twice: address literals in a URL, which bypass the resolver, and the addresses that a
-//! name resolves to when a connection is opened.
+//! Checks literals in a URL, which bypass the resolver, and addresses that a name resolves to.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -90,14 +88,12 @@ fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// Returns true if a local NAT64 address (64:ff9b:1::/48) is public, wherever the IPv4 address may
-/// be embedded (RFC 6052, 2.2): the prefix length is not visible.
+/// 64:ff9b:1::/48 hides where the IPv4 address lies (RFC 6052, 2.2): all places must be public.
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);
     is_public_v4(last_v4(address))
-        // Addresses in 0.0.0.0/8 lead to no host, and also result from zero padding of a longer
-        // prefix.
+        // 0.0.0.0/8 leads to no host, and also results from zero padding of a longer prefix.
         && other_places.into_iter().all(|place| place.octets()[0] == 0 || is_public_v4(place))
 }
 
@@ -131,8 +127,7 @@ where
         Box::pin(async move {
             let public: Vec<SocketAddr> =
                 resolving.await?.filter(|address| is_public(address.ip())).collect();
-            // An error instead of an empty list, so that the failure names the refused address and
-            // not DNS.
+            // An error instead of an empty list: the failure names the refused address and not DNS.
             if public.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, PrivateAddress));
             }

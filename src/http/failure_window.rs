@@ -1,5 +1,4 @@
-//! Outcomes of the requests in the last ten seconds. Exact counts per second: a decaying average
-//! would hide a burst.
+//! Outcomes of the last ten seconds, counted per second: a decaying average would hide a burst.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! Bounded parsing of JSON from backends. Three bytes of text can become a value of hundreds of
-//! bytes, so that the size in memory is estimated first.
+//! Bounded parsing of JSON from backends: three bytes of text can become hundreds in memory.
 
 use serde::de::{DeserializeOwned, Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -7,8 +6,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::http::memory_budget::MemoryBudget;
 
-/// Estimated bytes per object. No object type here is larger than half of this, and a growing list
-/// holds its objects twice for a moment.
+/// Estimated bytes per object: at least twice the largest type, as a growing list is held twice.
 const OBJECT: usize = 384;
 /// Estimated bytes per other value.
 const VALUE: usize = 72;
@@ -18,11 +16,7 @@ const MUCH: usize = 8 * 1024 * 1024;
 /// Maximum nesting depth, including skipped values.
 const DEPTH: usize = 128;
 
-/// Parses one document.
-///
-/// # Errors
-/// `BackendFaulty` if the document does not parse, or if its estimated size exceeds the bound; the
-/// latter is marked as oversized.
+/// Parses one document. `BackendFaulty` if it does not parse, or as oversized beyond the bound.
 pub fn document<T: DeserializeOwned>(json: &[u8], room: MemoryBudget) -> Result<T> {
     let Shape { weight, depth } = shape_of(json);
     if weight > room.of(LITTLE, MUCH) {
@@ -34,11 +28,7 @@ pub fn document<T: DeserializeOwned>(json: &[u8], room: MemoryBudget) -> Result<
     serde_json::from_slice(json).map_err(broken)
 }
 
-/// Calls `take` with each row of an array. Only one row is held at a time.
-///
-/// # Errors
-/// `BackendFaulty` if the text is not an array. An error of `take` stops the iteration and is
-/// returned.
+/// Calls `take` with each row of an array, one at a time. `BackendFaulty` or the error of `take`.
 pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     check_depth(json)?;
     let mut list = serde_json::Deserializer::from_slice(json);
@@ -52,10 +42,7 @@ pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()
     }
 }
 
-/// Checks the nesting depth of a document, including the parts that a parser skips.
-///
-/// # Errors
-/// `BackendFaulty` if the document is nested too deeply.
+/// Fails with `BackendFaulty` for deep nesting, also in the parts that a parser skips.
 pub fn check_depth(json: &[u8]) -> Result<()> {
     if shape_of(json).depth > DEPTH { Err(too_deep()) } else { Ok(()) }
 }

@@ -27,8 +27,7 @@ const REMAININGS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-remaining"),
     HeaderName::from_static("x-rate-limit-remaining"),
 ];
-/// Header with both values (draft-ietf-httpapi-ratelimit-headers): `limit=9, remaining=0, reset=7`
-/// or `"default";r=0;t=7`.
+/// Header with all values: `limit=9, remaining=0, reset=7` or `"default";r=0;t=7` (httpapi draft).
 const COMBINED: HeaderName = HeaderName::from_static("ratelimit");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,10 +39,7 @@ impl MemoryBudget {
 
 impl HttpClient {
     /// Runs a request with little room, and again with much room if the response does not fit.
-    /// Calls must not be nested: the inner one would wait for the lock of the outer one.
-    ///
-    /// # Errors
-    /// Returns the error of the request.
+    /// Calls must not be nested: the inner one would wait for the outer one's lock.
     pub async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -55,8 +52,7 @@ impl HttpClient {
 
     /// Runs one request with much room at a time. Calls must not be nested.
     pub async fn alone<T>(&self, question: impl Future<Output = T>) -> T {
-        // One holder at a time, instead of permits for bytes: two requests that each hold some and
-        // wait for more would deadlock (docs/adr/0025).
+        // One holder, not permits for bytes: two that wait for more would deadlock (docs/adr/0025).
         let _alone = self.0.large.lock().await;
         question.await
     }

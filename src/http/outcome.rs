@@ -94,18 +94,14 @@ impl CallOutcome {
         }
     }
 
-    /// Returns true if the outcome is a failure of the backend as a whole.
-    ///
-    /// Refused credentials (401, 403) are not one: they cost no time, many registries respond this
-    /// way for unknown names, and a corrected token should work at once. An invalid response is not
-    /// one either, because it concerns one repository.
+    /// Returns true for failures of the backend as a whole. Not for refused credentials, which cost
+    /// no time and are common for unknown names, nor for an invalid response of one repository.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failing { .. } | Self::Unreachable | Self::Timeout)
     }
 
-    /// Returns true if a repeated request may succeed a moment later. A 500 is a bug of the backend
-    /// and recurs, a timeout leaves no time, and a `Retry-After` is obeyed.
+    /// A 500 recurs, a timeout leaves no time, and a `Retry-After` is obeyed: not worth a retry.
     #[must_use]
     pub const fn may_retry(self) -> bool {
         matches!(self, Self::Failing { temporary: true } | Self::Unreachable)
@@ -134,8 +130,7 @@ pub(super) fn failure_of<A: Answered>(
         return None;
     }
     let told = end.ok().and_then(|answer| told_to_wait(answer.headers()));
-    // A probe is the cheapest request, so that a single timeout is enough. A refused or reset
-    // connection may concern one socket.
+    // One timeout is enough for a probe. A refused or reset connection may concern one socket.
     let certain = limit.is_some() || request.probe && outcome == CallOutcome::Timeout;
     Some(Failure { cause: cause_of(end), wait: limit.or(told), certain })
 }

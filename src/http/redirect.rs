@@ -22,10 +22,8 @@ pub(super) struct Hop {
 }
 
 impl Hop {
-    /// Returns the hop to the request's own address. The error may be shown to clients.
-    ///
-    /// This is the only place that decides about credentials: those for the configured server are
-    /// never sent to another origin, even if an upstream supplied the address.
+    /// Returns the hop to the request's own address. This alone decides about credentials: they
+    /// never go to another origin than their own. The error may be shown to clients.
     pub(super) fn first(request: &Request, base: &Url) -> Result<Self, &'static str> {
         let (origin, home) = (request.url.origin(), base.origin());
         // A token server has a separate audience; the caller has already validated its origin.
@@ -63,8 +61,7 @@ impl Hop {
         self.check(&url, stays, redirects)?;
         Ok(Some(Self {
             url,
-            // Each of the following is lost at the first foreign hop and never regained, because
-            // another server chose the rest of the chain.
+            // Lost at the first foreign hop and never regained: another server chose the rest.
             credentials: self.credentials.clone().filter(|_| stays),
             trusted: self.trusted && stays,
             at_home: self.at_home && stays,
@@ -84,8 +81,7 @@ impl Hop {
         if self.url.scheme() == "https" && url.scheme() == "http" {
             return Err("A backend redirects from HTTPS to plain HTTP");
         }
-        // Over HTTPS it is another origin, so that following would drop the credentials, and each
-        // first request would send them in clear text.
+        // Following would drop the credentials, which each first request sends in clear text.
         if self.at_home && is_upgrade(&self.url, url) {
             return Err(
                 "A backend redirects from plain HTTP to HTTPS; use https:// in its configured address",

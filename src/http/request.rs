@@ -40,8 +40,7 @@ pub enum Redirects {
 }
 
 impl Request {
-    /// Creates a `GET` that follows redirects within its origin. `operation` labels the request in
-    /// metrics and logs; it must be one of a few constants, never data.
+    /// Creates a `GET` within its origin. `operation`, a constant, labels it in metrics and logs.
     #[must_use]
     pub fn get(operation: &'static str, url: Url) -> Self {
         Self::new(operation, Method::GET, url)
@@ -138,10 +137,7 @@ impl Request {
 pub struct Credentials(HeaderValue);
 
 impl Credentials {
-    /// Creates the value `{scheme} {secret}`.
-    ///
-    /// # Errors
-    /// Returns an error if the secret is not valid in a header, such as one with a line break.
+    /// Creates the value `{scheme} {secret}`. Fails if it is not valid in a header.
     pub fn new(scheme: &str, secret: &SecretString) -> Result<Self> {
         let mut value = HeaderValue::try_from(format!("{scheme} {}", secret.expose_secret()))
             .map_err(|_| Error::new(ErrorKind::Invalid, "A secret cannot be sent in a header"))?;

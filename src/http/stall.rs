@@ -29,8 +29,7 @@ pub(super) struct StallDetector {
     bell: Arc<ArrivalWaker>,
 }
 
-/// Waker that records the time at which data arrived. The task may be polled much later if its
-/// client stopped reading, and that delay is not the backend's.
+/// Records when data arrived: a poll may be late because the client, not the backend, is slow.
 struct ArrivalWaker(Mutex<(Waker, Option<Instant>)>);
 
 impl Wake for ArrivalWaker {

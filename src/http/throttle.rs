@@ -1,5 +1,4 @@
-//! Adaptive rate limit of one server after it limited us. Nothing is sent during its pause; then
-//! the rate grows with every good response and halves with every limit.
+//! Adaptive rate limit of a server: a limit pauses and halves the rate, good responses raise it.
 
 use std::time::Duration;
 
@@ -173,8 +172,7 @@ impl ThrottleState {
 
     fn limited(&mut self, ticket: ThrottlePermit, wait: Duration) -> Course {
         if self.slowed(ticket, wait) {
-            // Only the first limit of an epoch counts; the requests in flight beside it would add
-            // strikes.
+            // Only the first limit of an epoch counts; the requests in flight would add strikes.
             let in_a_row = self.struck.elapsed() < ROW;
             self.strikes = if in_a_row { self.strikes + 1 } else { 1 };
             self.struck = Instant::now();
@@ -207,8 +205,7 @@ impl ThrottleState {
         self.epoch += 1;
     }
 
-    /// Pauses and halves the rate. Returns true if this is a new limit: requests in flight when the
-    /// first one was limited belong to the same limit.
+    /// Pauses and halves the rate. False for requests in flight: they belong to the earlier limit.
     fn slowed(&mut self, ticket: ThrottlePermit, wait: Duration) -> bool {
         self.paused_until = self.paused_until.max(Instant::now() + wait);
         let news = ticket.0 == self.epoch;

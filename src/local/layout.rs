@@ -49,10 +49,7 @@ impl Layout {
         Self { dir, name: name.to_owned() }
     }
 
-    /// Returns the current stamp of `index.json`.
-    ///
-    /// # Errors
-    /// The file does not exist or is not accessible.
+    /// Returns the current stamp of `index.json`. Fails if the file is not accessible.
     pub fn stamp(&self) -> Result<IndexStamp> {
         self.read_stamp().map_err(|error| unreadable("index.json", error))
     }
@@ -85,10 +82,7 @@ impl Layout {
         }
     }
 
-    /// Reads a manifest or an index and verifies its size and digest.
-    ///
-    /// # Errors
-    /// The blob is missing, too large, not JSON, or differs from the descriptor.
+    /// Reads and verifies a manifest or an index. Fails if it is missing, too large or different.
     pub fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         let bytes = self.blob_bytes(descriptor, MANIFEST_MAX)?;
         from_object(&bytes).map_err(|error| {
@@ -96,10 +90,7 @@ impl Layout {
         })
     }
 
-    /// Reads a small blob into memory and verifies its size and digest.
-    ///
-    /// # Errors
-    /// The blob is missing, larger than `max` bytes, or differs from the descriptor.
+    /// Reads and verifies a small blob. Fails if it is missing, different, or beyond `max` bytes.
     pub fn blob_bytes(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
         let digest = parse_digest(descriptor)?;
         let (file, length) = self.blob(&digest)?;
@@ -116,10 +107,7 @@ impl Layout {
         }
     }
 
-    /// Reads the first bytes of a blob without verification.
-    ///
-    /// # Errors
-    /// The blob is missing or cannot be read.
+    /// Reads up to `max` first bytes of a blob without verification. Fails if it is missing.
     pub fn head_of(&self, descriptor: &Descriptor, max: u64) -> Result<Vec<u8>> {
         let digest = parse_digest(descriptor)?;
         let mut head = Vec::new();
@@ -130,19 +118,13 @@ impl Layout {
         Ok(head)
     }
 
-    /// Checks that a blob exists and has the right size, without reading it.
-    ///
-    /// # Errors
-    /// The blob is missing or has another length.
+    /// Checks that a blob exists and has `size` bytes, without reading it.
     pub fn check_blob(&self, digest: &Digest, size: u64) -> Result<()> {
         let (_, length) = self.blob(digest)?;
         check_length(digest, size, length)
     }
 
-    /// Opens a blob and returns its length in bytes.
-    ///
-    /// # Errors
-    /// The blob is missing, lies outside the directory, or is not a file.
+    /// Opens a blob and returns its length in bytes. Fails for a link that leads outside.
     pub fn blob(&self, digest: &Digest) -> Result<(File, u64)> {
         let path = self.at(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()));
         self.file(&path).map(|(file, found)| (file, found.len())).map_err(|error| {

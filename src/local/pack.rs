@@ -18,9 +18,7 @@ pub const ARCHIVE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub const EXTENSION: &str = "application/vnd.provisioning.extension.v1";
 
 /// Packs files into a gzipped tar: sorted, owned by root, without times, scripts executable.
-///
-/// # Errors
-/// A path does not fit into a tar header.
+/// Fails if a path does not fit into a tar header.
 pub fn archive(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
     // A time stamp would give equal content another digest in every build.
     let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
@@ -42,10 +40,7 @@ pub struct LayoutWriter {
 }
 
 impl LayoutWriter {
-    /// Creates a layout in this directory, which is created if necessary.
-    ///
-    /// # Errors
-    /// The directory cannot be created.
+    /// Creates a layout and its directory if necessary.
     pub fn create(dir: impl Into<PathBuf>) -> io::Result<Self> {
         let dir = dir.into();
         fs::create_dir_all(dir.join("blobs/sha256"))?;
@@ -53,9 +48,6 @@ impl LayoutWriter {
     }
 
     /// Stores a blob and returns its descriptor.
-    ///
-    /// # Errors
-    /// The file cannot be written.
     pub fn blob(&self, media_type: &str, bytes: &[u8]) -> io::Result<Value> {
         let digest = Digest::sha256(bytes);
         fs::write(self.dir.join("blobs/sha256").join(digest.hex()), bytes)?;
@@ -63,9 +55,6 @@ impl LayoutWriter {
     }
 
     /// Stores a layer: a blob with a title.
-    ///
-    /// # Errors
-    /// The file cannot be written.
     pub fn layer(&self, media_type: &str, title: &str, bytes: &[u8]) -> io::Result<Value> {
         let mut layer = self.blob(media_type, bytes)?;
         set(&mut layer, "annotations", json!({"org.opencontainers.image.title": title}));
@@ -73,9 +62,6 @@ impl LayoutWriter {
     }
 
     /// Stores the manifest of an extension with these layers and returns its descriptor.
-    ///
-    /// # Errors
-    /// The file cannot be written.
     pub fn extension(&self, layers: &[Value], annotations: &Value) -> io::Result<Value> {
         let manifest = json!({
             "schemaVersion": 2,
@@ -95,9 +81,6 @@ impl LayoutWriter {
     }
 
     /// Writes `oci-layout`, and replaces `index.json` atomically: readers see the old or new one.
-    ///
-    /// # Errors
-    /// A file cannot be written.
     pub fn finish(self) -> io::Result<()> {
         let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self.entries});
         fs::write(self.dir.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;

@@ -9,10 +9,8 @@ use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
 use crate::oci::documents::{ReadmeAt, readme_of};
 
-/// Reads the README of a tag's current manifest. `None` without one of a supported size.
-///
-/// # Errors
-/// `NotFound` without such a tag; any other kind if it cannot be read.
+/// Reads the README of a tag's current manifest. `None` without one of a supported size;
+/// `NotFound` without such a tag.
 pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
     let index = layout.index()?;
     let FoundManifest { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;

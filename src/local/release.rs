@@ -24,10 +24,7 @@ use crate::oci::unlisted::{Unfit, nothing_listed};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Reads every release of a layout. An unreadable tag becomes a fault of the extension.
-///
-/// # Errors
-/// The index of the layout cannot be read, so the state of the extension is unknown.
+/// Reads every release. An unreadable tag becomes a fault; an unreadable index is an error.
 pub fn read_extension(
     backend: BackendId,
     layout: &Layout,
@@ -66,10 +63,7 @@ fn unfit(index: &Document) -> Unfit {
     unfit
 }
 
-/// Reads one tag of a layout.
-///
-/// # Errors
-/// `NotFound` if the layout has no such tag; any other kind if it cannot be read.
+/// Reads one tag of a layout. `NotFound` without it; another kind if it cannot be read.
 pub fn read_version(
     backend: BackendId,
     layout: &Layout,
@@ -82,7 +76,6 @@ pub fn read_version(
     LayoutReader { backend, layout, id, now }.release(wanted.clone(), entry, &mut Vec::new())
 }
 
-/// `NotFound` if the index has no such tag.
 pub(super) fn entry_of<'a>(
     index: &'a Document,
     id: &ExtensionId,

@@ -53,18 +53,13 @@ impl Root {
         Self(path.into())
     }
 
-    /// Returns the names of all entries, sorted.
-    ///
-    /// # Errors
-    /// The directory does not exist ([`Error::is_of_missing_place`]) or cannot be read.
+    /// Returns the sorted names of all entries. Fails for a missing or unreadable directory; see
+    /// [`Error::is_of_missing_place`].
     pub fn names(&self) -> Result<Vec<String>> {
         names_in(&self.dir()?).map_err(|error| self.unopened(&error))
     }
 
-    /// Returns the names of the entries of a subdirectory, sorted.
-    ///
-    /// # Errors
-    /// It is not a directory below this one, or cannot be read.
+    /// Returns the sorted names in a subdirectory. Fails if it is not one, or leads outside.
     pub fn names_below(&self, name: &str) -> io::Result<Vec<String>> {
         names_in(&self.open()?.open_dir(name)?)
     }
@@ -76,11 +71,8 @@ impl Root {
         metadata.is_ok_and(|metadata| metadata.is_dir())
     }
 
-    /// Returns the layout in a subdirectory.
-    ///
-    /// # Errors
-    /// `NotFound` if no such directory exists; any other kind if it leads outside or cannot be
-    /// opened, or if the root cannot be opened.
+    /// Returns the layout in a subdirectory. `NotFound` without one; another kind if it leads
+    /// outside or cannot be opened.
     pub fn layout(&self, name: &str) -> Result<Layout> {
         let dir = self.dir()?;
         let metadata = dir.metadata(name).map_err(|error| match error.kind() {

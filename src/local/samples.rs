@@ -37,10 +37,8 @@ struct SheetRelease {
 /// Files of one directory by relative path.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Packs every sample into a layout below this directory and returns the number of extensions.
-///
-/// # Errors
-/// A file cannot be written, or a sample's `extension.toml` is invalid, which a test excludes.
+/// Packs every sample into a layout below a directory and returns their number. Fails if a file
+/// cannot be written; a test excludes an invalid sample.
 pub fn unpack_samples(into: &Path) -> io::Result<usize> {
     let mut samples: BTreeMap<String, Files> = BTreeMap::new();
     for path in Samples::iter() {

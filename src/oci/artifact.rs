@@ -145,10 +145,7 @@ pub fn untold_layer(manifest: &Document) -> Option<&Descriptor> {
     (is_untold && content.next().is_none()).then_some(only)
 }
 
-/// Chooses a layer by its leading bytes.
-///
-/// # Errors
-/// Returns an error if the layer's digest is invalid.
+/// Chooses a layer by its leading bytes. Fails if the layer's digest is invalid.
 pub fn choose_by_bytes(
     id: &ExtensionId,
     version: &str,
@@ -169,7 +166,6 @@ fn archives(layers: &[Descriptor]) -> Vec<&Descriptor> {
     maybe.filter(|layer| seen.insert(layer.digest.as_str())).collect()
 }
 
-/// Keeps only the matching layers if at least one matches.
 fn narrow(layers: &mut Vec<&Descriptor>, fits: impl Fn(&Descriptor) -> bool) {
     if layers.iter().any(|layer| fits(layer)) {
         layers.retain(|layer| fits(layer));

@@ -53,10 +53,7 @@ struct Inner {
 }
 
 impl OciBackend {
-    /// Creates a backend without sending a request.
-    ///
-    /// # Errors
-    /// `Invalid` if a certificate file is not usable.
+    /// Creates a backend without a request. `Invalid` if a certificate file is not usable.
     pub fn new(settings: OciSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let http = HttpClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());

@@ -84,7 +84,6 @@ fn read_line(line: &str) -> Option<(ExtensionId, String)> {
     Some((id.parse().ok()?, tags.to_owned()))
 }
 
-/// Returns a hash of a list of tags that does not depend on their order.
 fn fingerprint(tags: &[String], has_gap: bool) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();

@@ -147,10 +147,7 @@ impl Client {
         self.registry.endpoint(&format!("{repository}/{path}"))
     }
 
-    /// Runs a sequence of requests with little room, and again with much room if it does not fit.
-    ///
-    /// # Errors
-    /// Returns the error of the requests.
+    /// Runs requests with little room, and again with much room if the response does not fit.
     pub async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,

@@ -62,10 +62,7 @@ pub enum InvalidCredentials {
 }
 
 impl Credentials {
-    /// Parses the content of a credentials file for a namespace of a registry.
-    ///
-    /// # Errors
-    /// See [`InvalidCredentials`].
+    /// Parses a credentials file for a namespace of a registry.
     pub fn parse(
         text: &str,
         registry: &RegistryAddress,

@@ -23,9 +23,6 @@ pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 pub type Annotations = BTreeMap<String, String>;
 
 /// Parses a JSON object. serde would read an array as the fields of a struct in order.
-///
-/// # Errors
-/// Returns an error if the bytes are not JSON, not an object, or if a field has an unreadable type.
 pub fn from_object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let object = bytes.trim_ascii_start().starts_with(b"{");
     if object {

@@ -154,17 +154,11 @@ impl ManifestReader {
     }
 
     /// Returns the digest of a tag if the registry reports it without the manifest.
-    ///
-    /// # Errors
-    /// Returns the errors of sending.
     pub async fn digest_of(&self, place: &RepositoryRef, tag: &Tag) -> Result<Option<Digest>> {
         self.client.digest_of(&place.repository, tag).await
     }
 
-    /// Reads the release of a tag with its notes, which a [`Reading`] lacks: thousands are cached.
-    ///
-    /// # Errors
-    /// Same as [`ManifestReader::read`].
+    /// Reads a release with its notes, which a [`Reading`] lacks: thousands are cached.
     pub async fn version(&self, place: &RepositoryRef, tag: &Tag) -> Result<Release> {
         self.client.roomy(|room| self.version_in(place, tag, room)).await
     }
@@ -183,9 +177,6 @@ impl ManifestReader {
     }
 
     /// Reads the README of a release. `None` if there is no README within the size limit.
-    ///
-    /// # Errors
-    /// Same as [`ManifestReader::read`].
     pub async fn readme(&self, place: &RepositoryRef, release: &Release) -> Result<Option<Readme>> {
         self.client.roomy(|room| self.readme_in(place, release, room)).await
     }

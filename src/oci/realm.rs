@@ -75,9 +75,6 @@ impl TokenHost {
 }
 
 /// Parses a host with an optional port.
-///
-/// # Errors
-/// Returns an error if the text is not a host name or address.
 pub fn host_of(text: &str) -> Result<TokenHost, InvalidHost> {
     let text = text.trim();
     let (host, port) = match text.rsplit_once(':') {
@@ -100,11 +97,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
-/// Returns the token server at a realm if the registry may refer to it.
-///
-/// # Errors
-/// [`RefusedRealm`] if not. Private addresses that the operator did not configure are refused
-/// later, when a connection is opened.
+/// Returns the token server at a realm if the registry may refer to it. Private addresses that
+/// the operator did not configure are refused later, when a connection is opened.
 pub fn check(
     realm: &str,
     registry: &Url,

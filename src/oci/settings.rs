@@ -99,11 +99,7 @@ fn extension(repository: &str) -> Result<ExtensionId, String> {
         .ok_or_else(|| format!("{repository:?} ends in none of -provider, -taskserv, -cluster"))
 }
 
-/// Reads the credentials for a namespace of a registry from a file.
-///
-/// # Errors
-/// Returns an error that names the file, without its content, if it cannot be read or holds no
-/// valid credentials.
+/// Reads the credentials for a namespace of a registry. Errors name the file, never its content.
 pub fn read_credentials(
     path: &Path,
     registry: &RegistryAddress,

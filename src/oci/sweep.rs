@@ -53,12 +53,8 @@ impl<'a> Sweep<'a> {
         Self { reader, place, room, readings: readings.collect() }
     }
 
-    /// Reads the newest release in full, and the digests of floating tags.
-    ///
-    /// Cached readings are revalidated, so that no part of the result is older than this call.
-    ///
-    /// # Errors
-    /// Returns temporary failures. A problem with a single release is a fault of the extension.
+    /// Reads the newest release in full, and the digests of floating tags. Cached readings are
+    /// revalidated. Only temporary failures are errors; a release's problem is a fault.
     pub async fn newest(mut self) -> Result<Extension> {
         self.resolve_floating().await?;
         self.forget_moved().await?;
@@ -73,10 +69,7 @@ impl<'a> Sweep<'a> {
         Ok(self.extension())
     }
 
-    /// Reads every release in full, each with one of the permits.
-    ///
-    /// # Errors
-    /// Returns temporary failures.
+    /// Reads every release in full, each with one of the permits. Fails for temporary reasons only.
     pub async fn all(mut self, permits: &Semaphore) -> Result<Extension> {
         // Releases beyond the bound must be named only, not carry an outdated reading.
         for (tag, reading) in &mut self.readings {

@@ -74,10 +74,7 @@ pub struct TokenServer<'a> {
 }
 
 impl<'a> TokenServer<'a> {
-    /// Returns the token server of a challenge, if it may receive these credentials.
-    ///
-    /// # Errors
-    /// `BackendFaulty` if the registry may not refer to this realm, see [`realm::check`].
+    /// Returns the token server of a challenge. `BackendFaulty` if [`realm::check`] refuses it.
     pub fn of(
         challenge: &BearerChallenge,
         registry: &Url,
@@ -167,9 +164,6 @@ fn exchange_form(challenge: &BearerChallenge, secret: &SecretString) -> String {
 }
 
 /// Returns the `Basic` header for credentials with a user and a password, or `None` for others.
-///
-/// # Errors
-/// Never fails in practice, because Base64 is always valid in a header.
 pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::Credentials>> {
     let pair = match credentials {
         Credentials::Password { user, password } => format!("{user}:{}", password.expose_secret()),

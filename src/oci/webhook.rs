@@ -36,10 +36,7 @@ pub struct OciWebhooks {
 }
 
 impl OciWebhooks {
-    /// Creates a receiver for events with this secret.
-    ///
-    /// # Errors
-    /// Returns an error if the secret is empty, because any sender could present it.
+    /// Creates a receiver. Fails for an empty secret, which any sender could present.
     pub fn new(secret: &SecretString, namespace: Namespace) -> Result<Self, Error> {
         let secret = secret.expose_secret().trim();
         if secret.is_empty() {

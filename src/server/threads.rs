@@ -15,7 +15,6 @@ pub const WAITING_MAX: usize = 96;
 /// Threads for connections. They stop when this value is dropped.
 pub struct Threads {
     members: Vec<Worker>,
-    /// Signals the threads to stop when it is dropped.
     _alive: watch::Sender<()>,
 }
 
@@ -26,10 +25,7 @@ struct Worker {
 }
 
 impl Threads {
-    /// Starts this number of threads.
-    ///
-    /// # Errors
-    /// The system refuses a thread, or resources for its scheduler.
+    /// Starts this number of threads. Fails if the system refuses one.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let alive = watch::Sender::new(());
         let members = (0..count.get()).map(|_| Worker::start(alive.subscribe()));

@@ -55,11 +55,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Parses the bytes with this digest.
-    ///
-    /// # Errors
-    /// Returns an error if the bytes are not a manifest, or if they take more memory than `room`
-    /// allows.
+    /// Parses the bytes with this digest. Fails if they are no manifest or exceed `room`.
     pub fn read(digest: Digest, bytes: Bytes, room: MemoryBudget) -> Result<Self> {
         let document = object(&bytes, room).map_err(|cause| {
             let oversized = cause.is_oversized();
@@ -70,10 +66,7 @@ impl Manifest {
     }
 }
 
-/// Parses a JSON object. serde would read an array as the fields of a struct in order.
-///
-/// # Errors
-/// Same as [`json::document`].
+/// Parses a JSON object like [`json::document`]. serde would accept an array as a struct.
 pub fn object<T: DeserializeOwned>(bytes: &[u8], room: MemoryBudget) -> Result<T> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(Error::faulty("It is not a JSON object"));
