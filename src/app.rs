@@ -53,19 +53,16 @@ use crate::server::clients::Clients;
 use crate::server::threads::{Threads, WAITING_MAX};
 use crate::server::{Limits, Routers, Stop, serve};
 
-/// Connections that may wait to be accepted; the system may allow fewer.
+// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
 // Log filters name this target (docs/operations.md), so it outlives the former module name.
 pub(crate) const LOG_TARGET: &str = "extension_registry::service";
-/// Maximum wait at the end for complete archives to reach the disk.
+// Maximum wait at the end for complete archives to reach the disk.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 // Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
-/// Runs the service until a signal stops it.
-///
-/// # Errors
-/// It cannot start: the address is taken, or a backend is configured that cannot be built.
+/// Runs the service until a signal. Fails if the address is taken or a backend cannot be built.
 pub fn run(config: Config, demo: bool) -> io::Result<()> {
     let workers = match config.server.workers {
         Some(workers) => workers,
@@ -89,9 +86,6 @@ fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
 }
 
 /// Checks files of secrets and certificates, which could stop the start. Sends no request.
-///
-/// # Errors
-/// Metrics cannot be registered.
 pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
     let mut found = Backends::of(config, &metrics()?).findings;
     if let Some(Err(error)) = config.auth.as_ref().map(|auth| client_tokens(&auth.tokens_path)) {
@@ -100,10 +94,7 @@ pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// The backends of a configuration, in the order in which they own names.
-///
-/// # Errors
-/// As [`check`] finds.
+/// The backends of a configuration, in the order in which they own names. Fails like [`check`].
 pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
     Ok(built(config, &metrics()?)?.backends)
 }

@@ -25,14 +25,11 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
 use crate::models::tag::Tag;
 
-/// One configured upstream.
-///
-/// A missing object is an error of the kind `NotFound`, never an empty success; an unknown state is
-/// any other kind. Not part of a backend: selection of the latest release, search, caches, retries,
-/// metrics, ownership.
+/// One configured upstream. A missing object is the error `NotFound`, never an empty success; other
+/// errors mean an unknown state. Selection, search, caches, retries and ownership lie elsewhere.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// Returns the kind of backend. At most one backend of each kind exists.
+    /// Returns the name and the kind.
     fn id(&self) -> BackendId;
 
     /// Lists all extensions by name. An error means that the state of the backend is unknown.
@@ -58,8 +55,7 @@ pub trait Backend: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Download>;
 
-    /// Reads a README of at most [`README_MAX`](crate::models::readme::README_MAX) bytes.
-    /// Without one the error is `NotFound`, see [`no_readme`].
+    /// Reads a README of at most `README_MAX` bytes. [`no_readme`] is the error without one.
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme>;
 
     /// Returns the extensions that may have changed since the cursor; with `None`, only a cursor.

@@ -46,9 +46,6 @@ impl Failure {
 }
 
 /// Runs the service or a command. `program` is the name under which the program was started.
-///
-/// # Errors
-/// The operation failed, or its input is invalid.
 pub fn run(
     args: &Args,
     program: &OsStr,

@@ -16,7 +16,7 @@ use crate::models::backend_kind::BackendKind;
 /// Default places of a configuration.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];
 
-/// Set by systemd for `StateDirectory=`; separated by colons.
+// Set by systemd for `StateDirectory=`; separated by colons.
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 const EXAMPLE_HEAD: &str = "\
@@ -68,10 +68,7 @@ pub struct Flags {
     pub port: Option<u16>,
 }
 
-/// Reads, checks and puts together a configuration.
-///
-/// # Errors
-/// Every problem of every place, in the order of files and lines.
+/// Reads and checks a configuration. Fails with every problem, in the order of files and lines.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     let (reader, config) = read(sources);
     reader.finish(config, &[])
@@ -111,10 +108,8 @@ pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
     (reader, config)
 }
 
-/// Host and port that a configuration listens on, whatever else is wrong with it.
-///
-/// # Errors
-/// Every problem, if one is of the host or the port, or the file cannot be read.
+/// Host and port that a configuration listens on, whatever else is wrong with it. Fails with every
+/// problem if one is of the host or the port, or the file cannot be read.
 pub fn listening(sources: &Sources<'_>) -> Result<(String, u16), Problems> {
     let (reader, config) = read(sources);
     let server = reader.finish(config, &["server.host", "server.port"])?.server;
@@ -139,7 +134,6 @@ fn described() -> Reader {
     reader
 }
 
-/// Every section, in the order of the documentation.
 pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
     let doc = "How the service listens and answers.";
     let server = reader.read("server", Presence::Always, doc, ServerConfig::read).pop();

@@ -134,10 +134,7 @@ impl Reader {
         self.problems.push(Problem { origin: None, what });
     }
 
-    /// Returns the value unless there is a problem: with one of `keys`, or any if `keys` is empty.
-    ///
-    /// # Errors
-    /// Every problem so far.
+    /// Returns the value, or every problem if one is with a key in `keys`; with any key if empty.
     pub fn finish<T>(&self, value: Option<T>, keys: &[&str]) -> Result<T, Problems> {
         let is_fatal = self
             .problems
@@ -337,10 +334,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Parses a text by its own grammar.
-///
-/// # Errors
-/// The message of that grammar's error.
+/// Parses a text by its own grammar. The error is the message of that grammar.
 pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }

@@ -167,8 +167,7 @@ impl Error {
         let mut line = self.message.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
-            // Shortened at each step: one cause of many megabytes must not be copied again for each
-            // that follows.
+            // Shortened at each step, so that a cause of megabytes is not copied again and again.
             line = truncate(format!("{line}: {error}"));
             cause = error.source();
         }

@@ -1,6 +1,5 @@
-//! Trace context of a request: its ids are sent to backends and written to the log.
-//!
-//! Stored in a task-local: backend clients do not know the request. Background work has none.
+//! Trace context of a request: its ids are sent to backends and written to the log. Stored in a
+//! task-local: backend clients do not know the request. Background work has none.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +20,6 @@ pub struct Trace(Arc<Ids>);
 #[derive(Debug)]
 struct Ids {
     request: String,
-    /// Trace id and flags sent by the client.
     given: Option<(String, String)>,
     /// Data of other tracing systems for that trace; this service adds no entries.
     state: Option<String>,

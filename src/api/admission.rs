@@ -24,7 +24,7 @@ use crate::api::webhook_limit::Sender;
 use crate::metrics::Metrics;
 use crate::token_bucket::Rate;
 
-/// Endpoints for orchestrators: no token, no limits, and available under any load.
+// Endpoints for orchestrators: no token, no limits, and available under any load.
 const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
 // Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
@@ -156,8 +156,7 @@ impl Admission {
         response
     }
 
-    /// Requests without a valid token count against the rate limit of their address before they are
-    /// refused. A CORS preflight never carries a token.
+    /// Counts a request without a valid token against its address. A CORS preflight has no token.
     pub(super) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
         // First of all: an ambiguous head must not reach the token check under one of two readings.
         if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
@@ -200,7 +199,6 @@ impl Admission {
         }
     }
 
-    /// Adds rate limit headers, unless a shared cache may serve the response to other clients.
     fn tell(&self, verdict: Option<RateDecision>, response: &mut Response) {
         let shared = self.auth.is_none() && CachePolicy::is_kept_unasked(response);
         if let (Some(rate), Some(verdict)) = (&self.rate, verdict.filter(|_| !shared)) {
@@ -208,8 +206,7 @@ impl Admission {
         }
     }
 
-    /// `None` if no token is required. After too many wrong tokens from an address, valid ones are
-    /// refused as well, so that a correct guess goes unnoticed.
+    /// `None` if no token is required. After too many wrong ones, even a correct guess is refused.
     fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
         let signed = request.uri().path().starts_with(SIGNED);
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
@@ -238,8 +235,7 @@ impl Admission {
         if request.extensions().get::<Overflow>().is_some() {
             return Err(Rejected::RequestLimit);
         }
-        // The client's own limits come first: a client over its limit must not take a permit from
-        // others.
+        // The client's own limits first: a client over its limit takes no permit from others.
         let seats = self.seats.as_ref().zip(key);
         let seat = seats
             .map(|(seats, key)| seats.take(key).ok_or(Rejected::ClientConcurrency))
@@ -274,14 +270,12 @@ impl Admission {
 
     pub(super) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // The listener always sets the peer address. Other callers of the router, such as tests,
-        // share one address.
+        // The listener always sets the peer. Other callers, such as tests, share one address.
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         self.proxies.client_of(peer, request.headers())
     }
 }
 
-/// Attaches the permit to the response; refuses it if too many large responses are waiting.
 fn kept_for(
     place: RequestPermit,
     response: Response,

@@ -12,7 +12,7 @@ use crate::models::digest::Algorithm;
 use crate::models::extension::{Release, ReleaseVersion};
 use crate::models::tag::Tag;
 
-/// Header with the digest of the whole artifact (RFC 9530).
+// Header with the digest of the whole artifact (RFC 9530).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Sets the headers common to all responses for this artifact.
@@ -35,8 +35,7 @@ pub fn describe(
         let encoded = BASE64_STANDARD.encode(digest.to_bytes());
         set(response, REPR_DIGEST, &format!("{algorithm}=:{encoded}:"));
     }
-    // `latest` and unversioned tags move, a version does not: only the latter may be cached without
-    // revalidation.
+    // `latest` and unversioned tags move: only a version may be cached without revalidation.
     let fixed = matches!(release.version, ReleaseVersion::Version(_)) && asked.as_str() != "latest";
     if fixed && artifact.digest.is_some() {
         response.extensions_mut().insert(CachePolicy::Hour);

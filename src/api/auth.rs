@@ -21,7 +21,6 @@ pub struct ClientTokens(Vec<ClientToken>);
 struct ClientToken {
     client: Arc<str>,
     digest: Digest,
-    /// Expiry time, from which the token is refused.
     expires: Option<Timestamp>,
 }
 
@@ -112,10 +111,7 @@ impl ClientAuth {
         *self.0.write() = tokens;
     }
 
-    /// Returns the name of the client whose token the request carries.
-    ///
-    /// # Errors
-    /// [`Refusal`]: no token, or one that is not accepted.
+    /// Returns the name of the client whose token the request carries, or the [`Refusal`].
     pub fn client(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<str>, Refusal> {
         let token = bearer(headers)?;
         self.0.read().client_of(token, now).ok_or(Refusal::Wrong)

@@ -91,15 +91,13 @@ fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
 }
 
-/// `None` if the header is absent.
 fn hops(
     headers: &HeaderMap,
     name: &HeaderName,
     parse: impl Fn(&str) -> Option<IpAddr>,
 ) -> Option<Vec<Option<IpAddr>>> {
     let values = headers.get_all(name).iter();
-    // An unreadable value stays an entry, which ends the walk; dropped, it would vouch for those
-    // before it.
+    // An unreadable value ends the walk; dropped, it would vouch for those before it.
     let texts = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
     let hops: Vec<_> = texts.map(|text| parse(text.trim())).collect();
     (!hops.is_empty()).then_some(hops)

@@ -34,9 +34,6 @@ impl Share {
     }
 
     /// Acquires a permit; `None` for a trusted proxy, which connects for many clients.
-    ///
-    /// # Errors
-    /// [`ClientLimitReached`]: the address is at its limit.
     pub fn take(
         &self,
         address: IpAddr,

@@ -44,8 +44,7 @@ impl Coding {
         let ranges: Vec<(&str, f32)> =
             values.flat_map(|value| value.split(',')).map(weighed).collect();
         let plain = weight_of("identity", &ranges).unwrap_or(0.0);
-        // Plain bytes win only with a weight above the codings', since encodings are computed once
-        // and kept.
+        // Plain bytes win only with a higher weight, since encodings are computed once and kept.
         let mut best = (plain.max(f32::MIN_POSITIVE), None);
         for coding in Self::ALL {
             let named = weight_of(coding.as_str(), &ranges);
@@ -57,10 +56,7 @@ impl Coding {
         best.1
     }
 
-    /// Encodes `bytes`.
-    ///
-    /// # Errors
-    /// None in practice: the output goes to memory.
+    /// Encodes `bytes`. Does not fail in practice: the output goes to memory.
     pub fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Brotli => brotli_of(bytes),

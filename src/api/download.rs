@@ -40,10 +40,7 @@ pub struct RequestedFile {
 }
 
 impl RequestedFile {
-    /// Finds the requested file of a release: the archive or an asset.
-    ///
-    /// # Errors
-    /// The release or the file does not exist.
+    /// Finds the archive or an asset of a release. Fails if the release or the file does not exist.
     pub async fn find(api: &ApiState, path: &ReleasePath, scope: Scope) -> Result<Self, Error> {
         let ReleasePath { id, version, asset } = path;
         let (entry, release) = api.catalog.find_download(id, version, scope).await?;
@@ -51,10 +48,7 @@ impl RequestedFile {
         Ok(Self { id: entry.id().clone(), release, artifact, is_archive: asset.is_none() })
     }
 
-    /// Determines the size of a file that the backend only links to, with one request.
-    ///
-    /// # Errors
-    /// The error of the backend.
+    /// Asks the backend, with one request, for the size of a file that it only links to.
     pub async fn sized(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         if self.artifact.known_size().is_some() {
             return Ok(self);
@@ -71,10 +65,7 @@ impl RequestedFile {
     }
 
     /// Checks if the archive of a pinned version was replaced at the backend, by its bytes if only
-    /// they can tell and no copy is stored.
-    ///
-    /// # Errors
-    /// The error of the backend.
+    /// they can tell and no copy is stored. Fails with the error of the backend.
     pub async fn verified(self, api: &ApiState) -> Result<Self, Error> {
         let unverified = api.catalog.unverified(&self.release).filter(|_| self.is_archive);
         let Some(file) = unverified else { return Ok(self) };
@@ -102,10 +93,8 @@ impl RequestedFile {
         Ok(Self { artifact, release, ..self })
     }
 
-    /// Finds the file after a refresh: the backend does not know the old identifier.
-    ///
-    /// # Errors
-    /// The error of the backend; `BackendFaulty` if the release still lists the missing file.
+    /// Finds the file after a refresh: the backend does not know the old identifier. Fails with
+    /// `BackendFaulty` if the release still lists the missing file.
     pub async fn read_again(self, api: &ApiState, asset: Option<&str>) -> Result<Self, Error> {
         let (key, backend) = (self.artifact.key.clone(), self.release.backend);
         api.catalog.refresh(&self.id, backend.into()).await?;
@@ -122,10 +111,7 @@ impl RequestedFile {
         Err(error)
     }
 
-    /// Creates the response with the wanted bytes.
-    ///
-    /// # Errors
-    /// The range lies outside the file, or the file cannot be read.
+    /// Creates the response. Fails if the range lies outside the file, or the file cannot be read.
     pub async fn send(&self, api: &ApiState, wanted: WantedRange) -> Result<Response, Error> {
         let size = self.artifact.size;
         let (status, range) = match wanted {
@@ -236,7 +222,6 @@ const fn word(origin: DownloadOrigin) -> &'static str {
     }
 }
 
-/// Returns the parameters for `Cache-Status` (RFC 9211).
 const fn status(origin: DownloadOrigin) -> &'static str {
     match origin {
         DownloadOrigin::Store => "hit",

@@ -89,10 +89,7 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryString {
 }
 
 impl QueryString {
-    /// Reads the parameters of this type.
-    ///
-    /// # Errors
-    /// 400: a parameter is invalid.
+    /// Reads the parameters of this type. Fails with 400 if one is invalid.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         T::deserialize(&self.0).map_err(bad_request)
     }
@@ -109,10 +106,7 @@ pub struct ListParams {
 }
 
 impl ListParams {
-    /// Reads the parameters of a list with this default of `limit`.
-    ///
-    /// # Errors
-    /// 400: a parameter is invalid.
+    /// Reads the parameters of a list with this default of `limit`; 400 if one is invalid.
     pub fn of<const LIMIT: usize>(query: &QueryString, catalog: &Catalog) -> Result<Self, Problem> {
         Ok(Self {
             extension_type: query.params::<TypeParam>()?.extension_type()?,

@@ -8,10 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use crate::api::problem::Problem;
 
 /// Refuses requests without exactly one valid `Host`, and bodies with a transfer coding other than
-/// a single `chunked` (RFC 9112 §3.2, §6.1): the basis of request smuggling.
-///
-/// # Errors
-/// 400, or 501 for an unknown coding. The connection must be closed.
+/// a single `chunked` (RFC 9112 §3.2, §6.1): the basis of request smuggling. The error is 400, or
+/// 501 for an unknown coding; the connection must be closed.
 pub fn one_reading(request: &Request) -> Result<(), Problem> {
     let (version, headers) = (request.version(), request.headers());
     host(version, headers)?;

@@ -69,10 +69,7 @@ impl ListCache {
         self.pages.lock().get(&page).cloned()
     }
 
-    /// Renders a page and caches it.
-    ///
-    /// # Errors
-    /// The rows cannot be serialized, which is a bug of the service.
+    /// Renders a page and caches it. Fails only by a bug: the rows cannot be serialized.
     pub fn render(&self, page: Page) -> Result<Rendered> {
         let rendered = render_rows(page.of(&self.rows), self.scope, self.public_url.as_ref())?;
         self.pages.lock().put(page, rendered.weight() as u64, rendered.clone());
@@ -80,10 +77,7 @@ impl ListCache {
     }
 }
 
-/// Renders extensions as rows of a list or search.
-///
-/// # Errors
-/// The rows cannot be serialized, which is a bug of the service.
+/// Renders the rows of a list or search. Fails only by a bug: they cannot be serialized.
 pub fn render_rows(
     rows: &[impl AsRef<Entry>],
     scope: Scope,

@@ -13,7 +13,7 @@ use crate::api::markdown::work::Work;
 
 // Deeper nesting loses its markup: the rendering time of browsers is quadratic in the depth.
 const DEPTH_MAX: usize = 50;
-/// Maximum number of tags in all raw HTML of a page; later HTML is dropped.
+// Maximum number of tags in all raw HTML of a page; later HTML is dropped.
 const TAGS_MAX: usize = 2_000;
 const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
                    to get all of it.</em></p>\n";
@@ -38,8 +38,7 @@ pub fn page_of(markdown: &str) -> String {
     let events = events.map_while(|event| shaper.within(event)).flatten();
     let mut body = String::new();
     html::push_html(&mut body, events);
-    // Cleaned again as a whole, so that the links and attributes made by the renderer are checked
-    // too.
+    // Cleaned again as a whole, which also checks links and attributes made by the renderer.
     let body = CLEANER.clean(&body);
     let cut = if shaper.work.is_none() { CUT } else { "" };
     format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}{cut}")
@@ -51,12 +50,10 @@ struct Shaper {
     depth: usize,
     tags_left: usize,
     block: Option<String>,
-    /// Remaining work; `None` when it is used up.
     work: Option<Work>,
 }
 
 impl Shaper {
-    /// Returns `None` if the page ends before this event.
     fn within<'a>(&mut self, event: Event<'a>) -> Option<Option<Event<'a>>> {
         if self.work.as_mut()?.take(&event).is_none() {
             self.work = None;
@@ -65,7 +62,6 @@ impl Shaper {
         Some(self.shaped(event))
     }
 
-    /// Returns `None` if the event is dropped.
     fn shaped<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
         match event {
             Event::Start(Tag::HtmlBlock) => {

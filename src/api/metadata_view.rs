@@ -73,8 +73,7 @@ pub struct AssetView<'a> {
 }
 
 impl<'a> MetadataView<'a> {
-    /// Creates the view of a release; `asked` and `public_url` as for
-    /// [`ExtensionView::of`](crate::api::views::ExtensionView::of).
+    /// Creates the view of a release; `asked` and `public_url` as for `ExtensionView::of`.
     #[must_use]
     pub fn of(
         entry: &'a Entry,

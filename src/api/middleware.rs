@@ -47,14 +47,9 @@ pub struct HttpRules {
     pub admission: Arc<Admission>,
 }
 
-/// Runs requests through the middleware, outermost first:
-///
-/// 1. admission, based on the head before any lookup;
-/// 2. request id, metrics, log line, headers for browsers and caches, even on preflights;
-/// 3. error bodies, panics, compression of large responses;
-/// 4. CORS headers.
-///
-/// Plain function calls, because axum clones everything below a function layer for each request.
+/// Runs requests through the middleware, outermost first: admission by the head; request id,
+/// metrics, log and common headers, even on preflights; errors, panics, compression; CORS. Plain
+/// function calls: axum clones everything below a function layer for each request.
 #[derive(Clone)]
 pub struct Middleware {
     around: Arc<MiddlewareState>,

@@ -29,10 +29,8 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// Renders a page with this number of rows; more than a hundred wait for a permit.
-    ///
-    /// # Errors
-    /// The error of the work, or a panic.
+    /// Renders a page with this number of rows; more than a hundred wait for a permit. Fails with
+    /// the error of the work, or a panic.
     pub async fn run<T: Send + 'static>(
         &self,
         rows: usize,

@@ -30,7 +30,6 @@ const HEADERS: [(&str, &str); 9] = [
     ("Extension-Registry-Degraded", "Backends whose data is stale or missing"),
 ];
 
-/// Groups of headers: on every response, on rate-limited ones, and on those from the catalog.
 const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 const LIMITED: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 const OF_CATALOG: [&str; 3] = ["Age", "Cache-Status", "Extension-Registry-Degraded"];

@@ -34,8 +34,7 @@ impl Page {
         total.saturating_sub(self.offset).min(self.limit)
     }
 
-    /// Returns `Link` for a list of `total` rows, `None` without a page to link to. The links are
-    /// relative, so that they work behind any proxy.
+    /// Returns `Link`, relative for any proxy; `None` if there is no page to link to.
     #[must_use]
     pub fn links(&self, path: &str, others: &[(&str, &str)], total: usize) -> Option<String> {
         if self.limit == 0 {

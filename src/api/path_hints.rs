@@ -8,7 +8,6 @@ use crate::api::templates::Templates;
 use crate::metrics::UNMATCHED;
 use crate::models::naming::ExtensionType;
 
-/// Common entry points of other services, without a trailing slash.
 const ENTRANCES: [&str; 8] =
     ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
 const SYNONYMS: [(&str, &str); 13] = [
@@ -26,7 +25,7 @@ const SYNONYMS: [(&str, &str); 13] = [
     ("/swagger.json", "/openapi.json"),
     ("/v3/api-docs", "/openapi.json"),
 ];
-/// Prefixes that clients use instead of [`BASE`], the longest first.
+// Prefixes that clients use instead of `BASE`, the longest first.
 const PREFIXES: [&str; 4] = [BASE, "/api", "/v1", ""];
 const SHOWN_MAX: usize = 200;
 

@@ -28,7 +28,6 @@ pub fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> WantedRange {
     }
 }
 
-/// Parses a single range. `None` if it is malformed or one of several.
 fn part(range: &str, size: u64) -> Option<WantedRange> {
     let (first, last) = range.split_once('-')?;
     let part = match (digits(first), digits(last)) {

@@ -58,7 +58,6 @@ struct NamedRelease {
     readme: std::result::Result<TextIdentity, String>,
 }
 
-/// Response of a backend: identity and text, or its message if the release has no README.
 type ReadmeResult = std::result::Result<(TextIdentity, Rendered), String>;
 
 impl ReadmeQuery {
@@ -92,12 +91,9 @@ impl Readmes {
         }
     }
 
-    /// Returns the README of a version. A cached one is returned while the version is unchanged;
-    /// after its time to live the backend is queried in the background. While the backend fails,
-    /// it is returned even if the version has changed, and is marked as stale.
-    ///
-    /// # Errors
-    /// As [`Catalog::find_release`]; `NotFound` also for a version without README.
+    /// Returns the README of a version, cached while the version is unchanged. After its time to
+    /// live the backend is queried in the background; while that fails, the README of a changed
+    /// version is returned as stale. Fails as [`Catalog::find_release`]; `NotFound` without README.
     pub async fn readme(
         &self,
         catalog: &Arc<Catalog>,
@@ -224,13 +220,11 @@ async fn read(
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
         Err(error) => return Err(error),
     };
-    // The catalog's copy may differ from the release just read; validity is checked against the
-    // former.
+    // Validity is checked against the catalog's copy, which may differ from the release just read.
     let known = entry.extension.find(version).cloned().unwrap_or(release);
     Ok((known, answer))
 }
 
-/// Returns the provenance of a cached README. Marks its backend if that fails.
 fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
     let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
     provenance.freshness.lacks(unwell.then_some(named.release.backend));

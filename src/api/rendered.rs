@@ -27,16 +27,12 @@ struct RenderedBody {
 }
 
 impl Rendered {
-    /// Serializes a value as JSON.
-    ///
-    /// # Errors
-    /// The value is not serializable, which does not occur in this crate.
+    /// Serializes a value as JSON, which fails for no type of this crate.
     pub fn json(value: &impl Serialize) -> Result<Self> {
         let body = serde_json::to_vec(value).map_err(|error| {
             Error::new(ErrorKind::Internal, "An answer cannot be rendered").because(error)
         })?;
-        // `serde_json` doubles its buffer while writing. A copy of the exact length keeps memory
-        // accounting true.
+        // `serde_json` doubles its buffer. A copy of the exact length keeps memory accounting true.
         Ok(Self::bytes(Bytes::copy_from_slice(&body)))
     }
 
@@ -55,8 +51,7 @@ impl Rendered {
     fn new(body: Bytes, content_type: &'static str) -> Self {
         let digest = Digest::sha256(&body);
         let short = digest.hex().get(..32).unwrap_or_default();
-        // Weak, because one tag stands for all encodings. 128 bits of the digest suffice against
-        // collisions.
+        // Weak, because one tag stands for all encodings. 128 bits suffice against collisions.
         let etag = HeaderValue::from_str(&format!("W/\"{short}\""))
             .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
         Self(Arc::new(RenderedBody { body, etag, content_type, encoded: Default::default() }))

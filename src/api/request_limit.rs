@@ -13,16 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::api::client_concurrency::ClientPermit;
 use crate::api::problem::Problem;
 
-/// Maximum length of a request target (path and query), in bytes.
+// Maximum length of a request target (path and query), in bytes.
 const TARGET_MAX: usize = 8 * 1024;
 const HEADERS_MAX: usize = 64;
-/// Maximum total size of header names and values, in bytes.
+// Maximum total size of header names and values, in bytes.
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
-/// Refuses heads beyond these limits. The listener refuses those over 28 KiB without a body.
-///
-/// # Errors
-/// 414 or 431.
+/// Refuses long heads with 414 or 431. The listener refuses those over 28 KiB without a body.
 pub fn bound_head(request: &Request) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
@@ -44,7 +41,7 @@ pub fn bound_head(request: &Request) -> Result<(), Problem> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overflow;
 
-/// Maximum size of a response that needs only its request's permit, in bytes.
+// Maximum size of a response that needs only its request's permit, in bytes.
 const SMALL: u64 = 16 * 1024;
 /// Memory for large responses, in KiB; beyond it they are refused, small ones and archives not.
 pub const LARGE_KIB: usize = 64 * 1024;

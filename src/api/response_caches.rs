@@ -90,18 +90,14 @@ impl ResponseCaches {
         self.public_url.as_ref()
     }
 
-    /// Returns a list from the cache or the catalog.
-    ///
-    /// # Errors
-    /// The state of the requested backends is unknown.
+    /// Returns a list from the cache or the catalog. Fails if a backend's state is unknown.
     pub async fn list(
         &self,
         catalog: &Arc<Catalog>,
         extension_type: Option<ExtensionType>,
         scope: Scope,
     ) -> Result<(Arc<ListCache>, Provenance)> {
-        // Without a cache the backends are refreshed first, so that the list shows their current
-        // state.
+        // Without a cache the backends are refreshed first, so that the list is current.
         if !self.rules.lists {
             let deadline = Deadline::of_a_read();
             let lacking = catalog.force_refresh(scope, deadline).await;

@@ -69,10 +69,7 @@ pub fn contract() -> OpenApi {
     contract
 }
 
-/// Returns the contract as it is served and committed: indented JSON with a final line break.
-///
-/// # Errors
-/// The contract is not serializable, which a test excludes.
+/// Returns the contract as served and committed: indented JSON with a final line break.
 pub fn contract_json() -> serde_json::Result<String> {
     json_of(&contract())
 }
@@ -103,10 +100,7 @@ pub struct ApiParts {
     pub draining: Draining,
 }
 
-/// Builds the whole API.
-///
-/// # Errors
-/// The contract is not serializable, which a test excludes.
+/// Builds the whole API. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     let ApiParts { catalog, caches, artifacts, receivers, metrics, draining } = parts;
     // Series that exist from the start show a rate even for the first failure.

@@ -11,13 +11,13 @@ use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
 use crate::models::scope::Scope;
 
-/// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
+// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
 
 const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
-/// Path segments with a meaning of their own, which cannot be used as a version.
+// Path segments with a meaning of their own, which cannot be used as a version.
 const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
 
 /// One extension, described by its latest version.
@@ -99,8 +99,7 @@ pub struct VersionView<'a> {
 }
 
 impl<'a> ExtensionView<'a> {
-    /// Creates the view of a catalog entry. `asked` is the backend named in the request, if any;
-    /// `public_url` is the base URL of the service, if known. `None` if the entry has no release.
+    /// Creates the view for a request of scope `asked` at `public_url`; `None` without a release.
     #[must_use]
     pub fn of(entry: &'a Entry, asked: Scope, public_url: Option<&PublicUrl>) -> Option<Self> {
         let release = entry.extension.latest()?;
@@ -154,8 +153,7 @@ impl<'a> VersionView<'a> {
         let artifact = release.artifact.chosen();
         Self {
             version: release.version.as_str(),
-            // Some backends report fractions of a second. They affect the order of releases but are
-            // not shown.
+            // Fractions of a second affect the order of releases but are not shown.
             published_at: release.published_at.map(|at| format!("{at:.0}")),
             download_url: artifact.map(|artifact| match (artifact.url.as_deref(), public_url) {
                 (Some(url), _) => url.to_owned(),

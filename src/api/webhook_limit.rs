@@ -53,8 +53,7 @@ impl WebhookLimit {
     pub async fn enter(&self, backend: BackendId, Sender(address): Sender) -> Option<BodyPermit> {
         let room = self.0.get(&backend)?;
         let entering = async {
-            // The address's own permit comes first: an address at its limit then waits without
-            // blocking others.
+            // The address's own permit first: at its limit, an address waits but blocks no other.
             let share = match address {
                 Some(address) => Some(room.share(address).acquire_owned().await.ok()?),
                 None => None,
@@ -69,8 +68,7 @@ impl WebhookLimit {
 impl BackendLimit {
     fn share(&self, address: IpAddr) -> Arc<Semaphore> {
         let mut shares = self.shares.lock();
-        // Only addresses with a body in flight are kept, so the table cannot grow with forged
-        // senders.
+        // Only addresses with a body in flight stay: forged senders cannot make the table grow.
         shares.retain(|_, share| Arc::strong_count(share) > 1);
         let share = shares.entry(address);
         Arc::clone(share.or_insert_with(|| Arc::new(Semaphore::new(OF_ONE_ADDRESS))))

@@ -18,7 +18,6 @@ use crate::token_bucket::Rate;
 
 pub(super) const TOKENS: &str = "auth.tokens_path";
 
-/// Also returns the token file, which may change while the service runs.
 pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     let tokens = config.auth.as_ref().map(|auth| {
         let path = auth.tokens_path.clone();

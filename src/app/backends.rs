@@ -42,7 +42,6 @@ pub struct Finding {
 pub(super) struct Backends {
     /// In the order in which they own names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
-    /// Only of backends with a webhook secret.
     pub(super) receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
     pub(super) rotated: Vec<Rotated>,
     /// Files that cannot be used. Backends are missing above if there are any.

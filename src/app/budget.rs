@@ -14,11 +14,11 @@ use crate::server;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-/// The program, its threads, and what the allocator keeps of freed memory.
+// The program, its threads, and what the allocator keeps of freed memory.
 const PROGRAM: usize = 64 * MIB;
-/// Used stack, and memory that the allocator keeps for the thread.
+// Used stack, and memory that the allocator keeps for the thread.
 const THREAD: usize = 128 * KIB;
-/// Kept by the reader of one registry's manifests.
+// Kept by the reader of one registry's manifests.
 const MANIFESTS: usize = 72 * MIB;
 
 /// Memory of each part, in bytes; together they are the maximum of the process.
@@ -47,7 +47,6 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     ]
 }
 
-/// Serving threads, as many others, and the blocking threads of every runtime.
 fn threads(workers: usize) -> usize {
     2 * workers + (workers + 1) * server::threads::WAITING_MAX
 }

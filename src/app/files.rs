@@ -7,10 +7,9 @@ use crate::app::LOG_TARGET;
 use crate::config::ServerConfig;
 use crate::server::SPARE;
 
-/// Other open files: the program, its log, its state, and connections to backends.
+// Other open files: the program, its log, its state, and connections to backends.
 const OTHERS: usize = 256;
 
-/// Raises the soft limit to the hard one, and warns if that is too few files.
 pub(super) fn allow(server: &ServerConfig) {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

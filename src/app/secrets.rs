@@ -14,7 +14,6 @@ use crate::files;
 /// Largest file of secrets, in bytes: some hundred thousand clients' tokens.
 pub(super) const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Errors name the file, its owner and this user.
 pub(super) fn readable(path: &Path) -> io::Result<fs::Permissions> {
     let opened = files::open_named(path).map_err(|error| {
         let who = match (fs::metadata(path), fs::metadata("/proc/self")) {
@@ -43,7 +42,6 @@ pub(super) fn read(key: &str, path: &Path) -> io::Result<SecretString> {
     word(path)
 }
 
-/// Fails if the file is empty or holds more than one word.
 pub(super) fn word(path: &Path) -> io::Result<SecretString> {
     readable(path)?;
     let text = files::text_named(path, FILE_MAX).map_err(|error| {

@@ -76,9 +76,6 @@ impl Download {
     }
 
     /// Waits for the first piece: a failure before it is an error response, not an abort.
-    ///
-    /// # Errors
-    /// The failure of the first piece.
     pub async fn begun(mut self) -> Result<Self> {
         let Some(first) = self.bytes.next().await else {
             return Ok(self);
@@ -87,10 +84,7 @@ impl Download {
         Ok(Self { length: self.length, bytes })
     }
 
-    /// Collects the whole stream in memory.
-    ///
-    /// # Errors
-    /// The first failure of the stream.
+    /// Collects the whole stream in memory, or returns its first failure.
     pub async fn collect(mut self) -> Result<Bytes> {
         let mut all = Vec::new();
         while let Some(piece) = self.bytes.next().await {
@@ -105,9 +99,6 @@ fn unreadable(error: io::Error) -> Error {
 }
 
 /// Fills a buffer with a single read: at once from the page cache, else on a blocking thread.
-///
-/// # Errors
-/// The file cannot be read.
 pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
     file: &Arc<File>,
     mut buffer: B,

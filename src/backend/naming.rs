@@ -6,9 +6,9 @@ use crate::backend::Fault;
 use crate::models::fault::FaultSubject;
 use crate::models::truncate::printable;
 
-/// The first in order of their names; others are only counted.
+// The first in order of their names; others are only counted.
 const NAMED_MAX: usize = 20;
-/// Maximum length of a displayed name, in characters.
+// Maximum length of a displayed name, in characters.
 const NAME_MAX: usize = 128;
 
 /// Creates one fault per repository from pairs of name and reason.

@@ -9,10 +9,8 @@ pub trait WebhookReceiver: Send + Sync {
     /// Returns false if the headers alone disqualify a delivery; its body is then not read.
     fn is_worth_reading(&self, headers: &HeaderMap) -> bool;
 
-    /// Verifies headers and exact body bytes, and parses a delivery only if it is authentic.
-    ///
-    /// # Errors
-    /// [`WebhookError`], in which case the receiver keeps no state of the delivery.
+    /// Verifies headers and exact body bytes, and parses a delivery only if it is authentic. After
+    /// an error the receiver keeps no state of the delivery.
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError>;
 }
 

@@ -43,7 +43,6 @@ impl Probe {
 }
 
 pub(super) struct ProbeResult {
-    /// Status, such as `200`; the first bytes if the response is not HTTP.
     pub(super) status: String,
     stream: TcpStream,
 }
@@ -140,7 +139,6 @@ pub(super) async fn ask(url: &Url) -> io::Result<ProbeResult> {
 }
 
 impl ProbeResult {
-    /// `None` if the body is of another form or does not arrive.
     async fn reason(mut self) -> Option<String> {
         let mut bytes = Vec::new();
         let reading = async {

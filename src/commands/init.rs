@@ -76,14 +76,12 @@ fn path_word(path: &OsStr) -> Vec<u8> {
     quoted(&[here, path].concat())
 }
 
-/// Quotes a word for a shell. Words without special characters stay as they are.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let is_plain = word.iter().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(b));
     if !word.is_empty() && is_plain {
         return word.to_vec();
     }
-    // Single quotes cannot be escaped inside single quotes: each one ends, adds `\'`, and reopens
-    // the word.
+    // Single quotes cannot be escaped inside single quotes: each ends, adds `\'`, and reopens.
     let escaped = word.split(|byte| *byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
     [b"'", escaped.as_slice(), b"'"].concat()
 }

@@ -10,7 +10,7 @@ use crate::config_reader::Section;
 use crate::config_reader::form::{BYTES, Form};
 use crate::models::byte_size::bytes_of;
 
-/// A day in seconds; longer deadlines are mistakes of the unit.
+// A day in seconds; longer deadlines are mistakes of the unit.
 const DAY: i64 = 86_400;
 
 /// Ownership of names across backends.

@@ -65,7 +65,6 @@ impl Section<'_> {
         self.properties.insert(name.to_owned(), schema);
     }
 
-    /// As a JSON Schema: a table, or entries with names.
     pub(super) fn schema(mut self, doc: &str, presence: Presence) -> Value {
         let table = self.table_schema(doc);
         if presence != Presence::Entries {

@@ -46,7 +46,6 @@ impl Form {
         typed.unwrap_or_else(|| value.clone())
     }
 
-    /// The error says which form is meant.
     pub(super) fn texts(self, value: &Value) -> Result<Vec<String>, String> {
         let wrong = match (self, value) {
             (Self::List, Value::Array(items)) if items.iter().all(Value::is_string) => {

@@ -42,7 +42,6 @@ impl Table {
         self.last(key)?.0.as_str()
     }
 
-    /// `gitea`, or `gitea.internal` for an entry.
     pub(super) fn path(&self, section: &str) -> String {
         let name = self.text("name").filter(|_| self.is_entry);
         name.map_or_else(|| section.to_owned(), |name| format!("{section}.{name}"))
@@ -55,7 +54,6 @@ impl Table {
         }
     }
 
-    /// The name of an entry as environment variables write it, in lower case.
     pub(super) fn variable(&self) -> Option<String> {
         self.text("name").filter(|_| self.is_entry).map(|name| name.replace('-', "_"))
     }

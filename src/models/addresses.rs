@@ -6,9 +6,6 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 /// Returns the origin as browsers send it: lower case, without the default port of the scheme.
-///
-/// # Errors
-/// The text is no origin; the message describes one.
 pub fn origin_of(text: &str) -> Result<String, String> {
     // Browsers send it for files and sandboxed pages.
     if text == "null" {
@@ -36,17 +33,11 @@ pub fn origin_of(text: &str) -> Result<String, String> {
 }
 
 /// Parses an origin that CORS may allow, or `*` for every origin.
-///
-/// # Errors
-/// The text is no origin; the message describes one.
 pub fn allowed_origin(text: &str) -> Result<String, String> {
     if text == "*" { Ok(text.to_owned()) } else { origin_of(text) }
 }
 
 /// Parses a network, or the network of a single address.
-///
-/// # Errors
-/// The text is neither.
 pub fn network_of(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().ok().or(address.ok()).ok_or_else(|| {
@@ -54,10 +45,7 @@ pub fn network_of(text: &str) -> Result<IpNet, String> {
     })
 }
 
-/// Parses a host without a port.
-///
-/// # Errors
-/// The text is no host; the message describes one.
+/// Parses a host without a port. The error describes a host.
 pub fn host_of(text: &str) -> Result<String, String> {
     match Host::parse(text) {
         Ok(Host::Domain(name)) if !is_name(&name) => {}
@@ -71,9 +59,6 @@ pub fn host_of(text: &str) -> Result<String, String> {
 }
 
 /// Parses a name or an address to listen on, with or without the brackets of IPv6.
-///
-/// # Errors
-/// The text is neither.
 pub fn listening_host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let is_address = bare.parse::<Ipv4Addr>().is_ok() || bare.parse::<Ipv6Addr>().is_ok();

@@ -11,34 +11,34 @@ pub enum NameMark {
     Foreign,
 }
 
-/// Operating systems and distributions. A version may be attached: `macos14`.
+// Operating systems and distributions. A version may be attached: `macos14`.
 const SYSTEMS: &str = "\
     linux darwin macos macosx osx mac apple ios windows win mingw cygwin msys freebsd \
     openbsd netbsd dragonfly dragonflybsd bsd solaris illumos sunos aix hpux android plan9 \
     haiku ubuntu debian alpine centos rhel fedora opensuse wasi nixos";
-/// Architectures, to which digits and endings such as `v7`, `64`, `le` and `hf` may be attached.
+// Architectures, to which digits and endings such as `v7`, `64`, `le` and `hf` may be attached.
 const ARCHITECTURES: &str = "\
     arm aarch mips mipsisa ppc powerpc riscv sparc loong loongarch wasm armeb thumb hppa \
     parisc microblaze";
-/// Architectures, ABIs and word sizes that match only as a whole word.
+// Architectures, ABIs and word sizes that match only as a whole word.
 const EXACT: &str = "\
     386 486 586 686 i386 i486 i586 i686 x86 x64 x32 x8664 amd64 ia32 ia64 s390 s390x m68k \
     sh4 gnu glibc musl uclibc gnueabi gnueabihf musleabi musleabihf eabi eabihf msvc gnullvm \
     universal2 32bit 64bit win32 win64 itanium";
-/// Words of files that lie beside an archive and contain no extension. Match only as a whole word.
+// Words of files that lie beside an archive and contain no extension. Match only as a whole word.
 const OTHER_CONTENT: &str = "\
     src source sources sourcecode debug dbg dbgsym debuginfo debugsource debugsymbols \
     symbols symbol syms sym pdb pdbs dsym dsyms sbom sboms bom spdx cyclonedx cdx checksum \
     checksums sha256 sha256sum sha256sums sha512 sha512sum sha512sums sha1sums md5 md5sums \
     sums signature signatures sig sigs asc provenance attestation attestations intoto vex";
-/// Words of files that rarely contain an extension, and may when no better file exists.
+// Words of files that rarely contain an extension, and may when no better file exists.
 const DOUBTFUL: &str = "\
     doc docs documentation manual manuals man manpages apidoc apidocs javadoc example \
     examples sample samples demo demos test tests testdata testsuite coverage bench \
     benchmarks devel headers vendor vendored deps dependencies license licenses licence \
     licences notices changelog completions deb rpm apk msi dmg pkg appimage docker oci image \
     images helm chart charts iso";
-/// Endings that may follow the name of an architecture or a system, besides digits.
+// Endings that may follow the name of an architecture or a system, besides digits.
 const ATTACHED: &str = "le el be eb hf sf bit n32 v r l gc";
 
 /// Returns the strongest mark of a stem. Words of `own` names and of the version do not count.
@@ -61,8 +61,7 @@ pub fn mark_of(stem: &str, own: &[&str], version: &str) -> NameMark {
     words.map(|(_, token)| token.mark()).max().unwrap_or(NameMark::Plain)
 }
 
-/// Returns true for `{name}-{version}` with a name in `own` and an optional `v`, in any case and
-/// with any of `-_.` as separator.
+/// Returns true for `{name}-{version}` with a name in `own`; `-`, `_` or `.`, any case, maybe `v`.
 #[must_use]
 pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
     let (stem, version) = (canonical(stem), canonical(version));
@@ -73,7 +72,6 @@ pub fn is_named_after(stem: &str, own: &[&str], version: &str) -> bool {
     })
 }
 
-/// Returns the text in lower case, with every separator except the dot written as `_`.
 fn canonical(text: &str) -> String {
     let plain = text.replace(|c: char| !c.is_alphanumeric() && c != '.', "_");
     plain.to_ascii_lowercase()
@@ -82,7 +80,6 @@ fn canonical(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Token {
     text: String,
-    /// True if the word is part of a dotted number, such as `1.0.386`.
     of_number: bool,
 }
 
@@ -95,8 +92,7 @@ fn tokens(name: &str) -> Vec<Token> {
 fn dotted(part: &str) -> Vec<Token> {
     let words: Vec<&str> = part.split('.').filter(|word| !word.is_empty()).collect();
     let tokens = words.iter().enumerate().map(|(at, word)| {
-        // The 386 of `1.0.386` is a number, not an architecture: a neighbor between the dots
-        // decides.
+        // In `1.0.386`, 386 is no architecture but a number: a neighbor between the dots decides.
         let beside = [at.checked_sub(1), at.checked_add(1)];
         let mut beside = beside.into_iter().filter_map(|at| words.get(at?));
         let of_number =
@@ -135,7 +131,6 @@ impl Token {
     }
 }
 
-/// Returns true for an operating system, an architecture, or several in one word (`linuxarm64`).
 fn is_platform(word: &str) -> bool {
     if has(EXACT, word) || is_architecture(word) {
         return true;

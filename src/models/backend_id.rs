@@ -5,7 +5,7 @@ use std::str::{self, FromStr};
 
 use crate::models::backend_kind::BackendKind;
 
-/// Maximum length, in characters (all ASCII).
+// Maximum length, in characters (all ASCII).
 const NAME_MAX: usize = 32;
 
 /// The name of a backend: `[a-z][a-z0-9-]{0,31}`.

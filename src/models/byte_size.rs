@@ -12,10 +12,7 @@ const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
 ];
 
-/// The bytes of `10GiB`, `500 MB` or `1048576`.
-///
-/// # Errors
-/// Anything else, fractions too; the text says what is accepted.
+/// The bytes of `10GiB`, `500 MB` or `1048576`; no fractions. The error says what is accepted.
 pub fn bytes_of(text: &str) -> Result<u64, String> {
     amount(text.trim())
         .ok_or_else(|| format!("must be bytes such as \"10GiB\", \"500MB\" or \"0\", not {text:?}"))

@@ -19,12 +19,10 @@ pub const CONSTRAINT_MAX: usize = 200;
 )]
 pub struct InvalidConstraint;
 
-/// A range of versions. A version matches by its first three numbers and its pre-release; build
-/// metadata is ignored, and a fourth number counts only if `=` specifies one: `=1.2.3` matches
-/// 1.2.3.4.
-///
-/// An open upper end stops before the pre-releases of the next version: `^1.2` matches 1.3.0-rc.1
-/// but neither 1.2.0-rc.1 nor 2.0.0-rc.1. The caller decides if pre-releases are wanted at all.
+/// A range of versions. A version matches by its first three numbers and its pre-release, not by
+/// build metadata; a fourth number counts only after `=`: `=1.2.3` matches 1.2.3.4. An open upper
+/// end stops before the pre-releases of the next version: `^1.2` matches 1.3.0-rc.1 but neither
+/// 1.2.0-rc.1 nor 2.0.0-rc.1. The caller decides if pre-releases are wanted at all.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     text: String,
@@ -67,7 +65,6 @@ impl Constraint {
 }
 
 impl Range {
-    /// `bare` is the first three numbers and the pre-release.
     fn side_of(&self, version: &Version, bare: &semver::Version) -> Side {
         let low = (self.low.as_ref(), Bound::Unbounded);
         let high = (Bound::Unbounded, self.high.as_ref());
@@ -101,8 +98,7 @@ impl FromStr for Constraint {
         if parsed.comparators.is_empty() {
             return Ok(Self { text: parsed.to_string(), ranges: Vec::new() });
         }
-        // `VersionReq` keeps the order of the comparators, so each still lines up with its fourth
-        // number.
+        // `VersionReq` keeps the order of the comparators, so each lines up with its fourth number.
         let comparators = parsed.comparators.iter().zip(&fourths);
         let texts = comparators.clone().map(|(one, fourth)| written(one, *fourth));
         let texts: Vec<String> = texts.collect();
@@ -119,7 +115,6 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// Splits off the fourth number. `None` if one follows an operator other than `=`.
     fn of(text: &'a str) -> Option<Self> {
         let operator_end = text.find(|c: char| !"=<>~^".contains(c) && !c.is_whitespace());
         let (operator, version) = text.split_at_checked(operator_end.unwrap_or(text.len()))?;
@@ -134,14 +129,12 @@ impl<'a> Part<'a> {
         if fourth.is_some() && (operator.trim() != "=" || !numbers.all(is_number)) {
             return None;
         }
-        // The `semver` crate refuses leading zeros, but calendar versions such as `2025.02.03` have
-        // them.
+        // `semver` refuses leading zeros, but calendar versions such as `2025.02.03` have them.
         let (core, tail) = (without_leading_zeros(core), plain_tail(tail));
         Some(Self { plain: format!("{operator}{core}{tail}"), fourth })
     }
 }
 
-/// Returns the part after the numbers, with leading zeros removed from the pre-release.
 fn plain_tail(tail: &str) -> String {
     let (pre, build) = tail.split_at(tail.find('+').unwrap_or(tail.len()));
     match pre.strip_prefix('-') {
@@ -163,7 +156,6 @@ impl fmt::Display for Constraint {
     }
 }
 
-/// Returns the range of one comparator. `None` for an operator that is unknown to this service.
 fn range_of(one: &Comparator, fourth: Option<&str>) -> Option<Range> {
     use Bound::{Excluded, Included, Unbounded};
     let (low, given) = (lowest(one), given(one));

@@ -89,8 +89,7 @@ impl FromStr for Digest {
             Some((algorithm, text.strip_prefix(algorithm.as_str())?.strip_prefix(':')?))
         });
         let (algorithm, hex) = known.ok_or(InvalidDigest)?;
-        // Upper-case digits are refused as in the image-spec: two spellings would be two cache
-        // keys.
+        // Upper case is refused as in the image-spec: two spellings would be two cache keys.
         let lower_hex = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if hex.len() == algorithm.hex_len() && lower_hex {
             Ok(Self { algorithm, hex: hex.into() })

@@ -73,7 +73,6 @@ impl ReleaseVersion {
         }
     }
 
-    /// Returns true if both are one version in any spelling. Unversioned tags must be equal.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Version(mine), Self::Version(theirs)) => mine.cmp_release(theirs).is_eq(),
@@ -148,7 +147,6 @@ impl Release {
         self.cmp_version(other).then_with(|| other.tag.cmp(&self.tag))
     }
 
-    /// Order of lists, in which tags of one version compare as equal.
     fn cmp_version(&self, other: &Self) -> Ordering {
         use ReleaseVersion::{Unversioned, Version};
         match (&self.version, &other.version) {
@@ -196,7 +194,6 @@ impl Release {
         learned
     }
 
-    /// Shares the allocation of the archive with the equal asset.
     fn hold_archive_once(&mut self) {
         if let ArtifactChoice::Chosen(archive) = &mut self.artifact
             && let Some(asset) = self.assets.iter().find(|asset| *asset == archive)
@@ -232,9 +229,8 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Arranges the releases that a backend found. Drops hidden tags, releases without an archive,
-    /// and release notes, which would need more memory than everything else. One tag per version is
-    /// listed; the others are reachable only by tag.
+    /// Arranges found releases. Drops hidden tags, releases without an archive, and notes, which
+    /// need most memory. One tag per version is listed; the others are reachable only by tag.
     #[must_use]
     pub fn new(id: ExtensionId, found: Vec<Release>) -> Self {
         // Tags such as signatures never get an archive, so waiting for one would not end.
@@ -434,15 +430,13 @@ impl Extension {
         let mut pooled = self.listed.to_vec();
         let other = other.listed.iter();
         pooled.extend(other.filter(|one| !known.contains(one.version.as_str())).cloned());
-        // The sort is stable: among equal versions this extension's comes first and survives
-        // `dedup_by`.
+        // The sort is stable: of equal versions this extension's is first and survives `dedup_by`.
         pooled.sort_by(|a, b| a.cmp_version(b));
         pooled.dedup_by(|later, first| later.version.is_same(&first.version));
         Self { listed: pooled.into(), ..self.clone() }
     }
 }
 
-/// Returns for each release whether it is reachable: false without an archive and for hidden tags.
 fn are_shown(found: &[Release]) -> Vec<bool> {
     // `1` and `1.2` are hidden only if they point at the manifest of a full version; otherwise they
     // are releases in their own right.
@@ -457,7 +451,6 @@ fn are_shown(found: &[Release]) -> Vec<bool> {
     shown.collect()
 }
 
-/// Returns the digest that shorter tags may alias: that of a version with three numbers.
 fn floating_target(release: &Release) -> Option<&Digest> {
     match &release.version {
         ReleaseVersion::Version(version) if version.has_three_numbers() => {

@@ -75,8 +75,7 @@ impl FromStr for ExtensionType {
     }
 }
 
-/// The name of an extension: 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric. Comparison,
-/// order and hash ignore case; the spelling is kept. Clones share the text.
+/// 1 to 100 of `[A-Za-z0-9._-]`, the first alphanumeric. Equality, order and hash ignore case.
 #[derive(Clone, Debug)]
 pub struct ExtensionName(Arc<str>);
 
@@ -155,8 +154,7 @@ pub struct ExtensionId {
 }
 
 impl ExtensionId {
-    /// Parses a Gitea repository name: `my_prov_taskserv` is the taskserv `my_prov`, as the last
-    /// suffix counts. Ignores case, as Gitea does. `None` if it holds no extension.
+    /// Parses a Gitea repository name: `my_prov_taskserv` is the taskserv `my_prov`. Ignores case.
     #[must_use]
     pub fn from_gitea_repository(repository: &str) -> Option<Self> {
         Self::from_repository(repository, BackendKind::Gitea)

@@ -25,8 +25,7 @@ pub enum TagStyle {
     Oci,
 }
 
-/// A tag as its backend spells it: 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric,
-/// without a `..` segment.
+/// A raw tag: 1 to 255 of `[A-Za-z0-9._+/-]`, the first alphanumeric, without a `..` segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(Box<str>);
 
@@ -78,7 +77,6 @@ impl Tag {
     }
 }
 
-/// Strips a `v` or `V` in front of a digit at the start.
 fn without_v(text: &str) -> &str {
     let bare = text.strip_prefix(['v', 'V']);
     bare.filter(|bare| bare.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(text)

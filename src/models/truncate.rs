@@ -1,6 +1,6 @@
 //! Limits on untrusted text for the log and `/health`: the input may be megabytes long.
 
-/// Maximum length of one reason, in characters.
+// Maximum length of one reason, in characters.
 const REASON_MAX: usize = 500;
 const REASONS_MAX: usize = 20;
 

@@ -1,7 +1,4 @@
-//! Versions: the grammar and the total order of releases.
-//!
-//! Lenient in the numbers (`1.10`, `1.2.3.4`, `2025.02.03`, any size), semantic versioning 2.0.0 by
-//! the `semver` crate after them.
+//! Versions: lenient in the numbers (`1.10`, `1.2.3.4`, any size), else semantic versioning 2.0.0.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,11 +7,9 @@ use std::str::FromStr;
 
 use semver::{BuildMetadata, Prerelease};
 
-/// A version `N.N[.N[.N]][-pre][+build]`, displayed exactly as written.
-///
-/// Equality compares the text (`1.10` is not `1.10.0`); see [`Version::cmp_precedence`] and
-/// [`Version::cmp_release`] for the order. Numbers are parsed for each comparison, because stored
-/// ones would waste memory in a catalog.
+/// A version `N.N[.N[.N]][-pre][+build]`, displayed exactly as written. Equality compares the text
+/// (`1.10` is not `1.10.0`), unlike [`Version::cmp_precedence`] and [`Version::cmp_release`].
+/// Numbers are parsed for each comparison: stored ones would waste memory in a catalog.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: Box<str>,
@@ -66,7 +61,6 @@ impl Version {
         self.core().split('.').count() >= 3
     }
 
-    /// Returns true if `numbers`, such as `1.2`, are its first numbers.
     #[must_use]
     pub(super) fn begins_with(&self, numbers: &str) -> bool {
         let mut wanted = numbers.split('.').map(Number::of);
@@ -81,12 +75,10 @@ impl Version {
         fourth.cmp(&Number::of(number).unwrap_or(Number::ZERO))
     }
 
-    /// Returns the part before the first `-` or `+`: `1.2.3` in `1.2.3-rc.1+b`.
     fn core(&self) -> &str {
         self.text.split(['-', '+']).next().unwrap_or_default()
     }
 
-    /// Returns the four numbers; a missing number is zero.
     fn numbers(&self) -> [Number<'_>; 4] {
         let mut numbers = self.core().split('.').filter_map(Number::of);
         std::array::from_fn(|_| numbers.next().unwrap_or(Number::ZERO))
@@ -131,8 +123,7 @@ impl FromStr for Version {
             None => (rest, Prerelease::EMPTY),
         };
         let all_numbers = core.split('.').all(|part| Number::of(part).is_some());
-        // A single number is no version: a floating `1` or a date `20240101` would sort as a
-        // release.
+        // A single number is no version: a floating `1` or a date `20240101` would be a release.
         if !all_numbers || !(2..=4).contains(&core.split('.').count()) {
             return Err(InvalidVersion);
         }
@@ -144,7 +135,6 @@ pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Strips leading zeros from numeric identifiers: `rc.01` becomes `rc.1`.
 pub(super) fn without_leading_zeros(identifiers: &str) -> Cow<'_, str> {
     // The common case has nothing to strip and needs no allocation.
     let mut all = identifiers.split('.');

@@ -1,6 +1,4 @@
-//! Estimated memory use of extensions, computed without help from the allocator.
-//!
-//! `scripts/bench scale` holds the estimate to a factor of 1.5 of the memory of a process.
+//! Estimated memory use of extensions; `scripts/bench scale` holds it to a factor of 1.5.
 
 use std::collections::HashSet;
 use std::ptr;
@@ -13,9 +11,9 @@ use crate::models::fault::ExtensionFault;
 
 const STEP: usize = 16;
 const COUNTERS: usize = 2 * size_of::<usize>();
-/// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
+// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
 const BESIDE: usize = 768;
-/// Bytes of search index per byte of indexed text: words and positions.
+// Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;
 
 impl Extension {
@@ -74,7 +72,6 @@ fn about(about: &About) -> usize {
     shared(size_of::<About>()) + texts + keywords.sum::<usize>()
 }
 
-/// Returns the heap memory behind the fields of a release, without its metadata.
 fn inside(release: &Release) -> usize {
     let archive = match &release.artifact {
         ArtifactChoice::Chosen(archive) if is_asset(release, archive) => 0,

@@ -81,7 +81,6 @@ async fn send(
     Ok(response)
 }
 
-/// Returns the response to HEAD without opening the artifact.
 fn head(path: &ReleasePath, found: &RequestedFile, headers: &HeaderMap) -> Response {
     let RequestedFile { artifact, release, .. } = found;
     let etag = etag_of(artifact);

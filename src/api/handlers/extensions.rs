@@ -48,8 +48,7 @@ pub async fn list_extensions(
     api.metrics.extensions_served(served);
     let rendered = match list.kept(page) {
         Some(rendered) => rendered,
-        // Sorting out and serializing a thousand rows takes milliseconds, in which other
-        // connections would wait.
+        // Rendering a thousand rows takes milliseconds, in which other connections would wait.
         None => api.renderer.run(served, move || list.render(page)).await?,
     };
     Ok(CatalogResponse::new(rendered, &provenance).paged(total, links.as_deref()).respond(&headers))
@@ -154,10 +153,7 @@ async fn understood(
     Ok(response)
 }
 
-/// Responds with one extension, or its versions.
-///
-/// # Errors
-/// The errors of the catalog.
+/// Responds with one extension, or its versions. Fails with the errors of the catalog.
 pub async fn answer_about(
     api: &ApiState,
     question: &ExtensionQuery,

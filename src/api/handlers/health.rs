@@ -139,8 +139,7 @@ pub async fn health(
     State(api): State<Arc<ApiState>>,
     stranger: Option<Extension<Unauthenticated>>,
 ) -> Json<Health> {
-    // Error texts and names of repositories are internal, and this endpoint is open without a
-    // token.
+    // Error texts and repository names are internal, and this endpoint is open without a token.
     let texts = stranger.is_none();
     let backends = backends(&api, texts);
     Json(Health {

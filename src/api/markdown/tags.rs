@@ -1,13 +1,12 @@
 //! Cost limits for tags in raw HTML: parsing a tag is quadratic in the number of attributes.
 
 const ATTRIBUTES_MAX: usize = 50;
-/// Maximum length of one tag with its attributes, in bytes.
+// Maximum length of one tag with its attributes, in bytes.
 const LENGTH_MAX: usize = 4 * 1024;
 // Maximum number of tags in one piece of raw HTML; a cleaner is quadratic in their nesting depth.
 const TAGS_MAX: usize = 200;
 
-/// `None` beyond a limit. Every `<` that could begin a tag counts, even in a comment or a quoted
-/// value: only a full parser could tell these apart.
+/// `None` beyond a limit. Each `<` of a possible tag counts: only a parser sees comments.
 pub(super) fn count(raw: &str) -> Option<usize> {
     let begins = raw.match_indices('<').map(|(at, _)| raw.as_bytes().get(at + 1..));
     let mut tags = 0;

@@ -39,7 +39,6 @@ impl Work {
         Self { events: EVENTS_MAX, bytes: BYTES_MAX, scanned: SCANNED_MAX, run }
     }
 
-    /// Charges an event; `None` if the budget does not suffice.
     pub(super) fn take(&mut self, event: &Event<'_>) -> Option<()> {
         self.events = self.events.checked_sub(1)?;
         match event {
@@ -88,7 +87,6 @@ impl Work {
     }
 }
 
-/// Returns the size of a text in HTML, in bytes.
 fn weight(text: &str) -> usize {
     text.len() + 4 * text.bytes().filter(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"')).count()
 }

@@ -49,7 +49,6 @@ impl Texts {
         self.held.lock().get(&(Arc::clone(identity), form)).cloned()
     }
 
-    /// Returns the text in this form, if any form is cached.
     pub(super) async fn get(
         self: &Arc<Self>,
         identity: &TextIdentity,
@@ -64,7 +63,6 @@ impl Texts {
         }
     }
 
-    /// Returns the earlier response of a backend, if its text is still cached.
     pub(super) fn answer<E: Clone>(
         &self,
         readme: &std::result::Result<TextIdentity, E>,

@@ -63,8 +63,7 @@ impl CachedQuery for ExtensionQuery {
             Facet::Versions => catalog.find_whole(&id, scope, deadline).await?,
         };
         let rendered = render(&entry, scope, facet, public_url.as_ref())?;
-        // An incomplete response is returned with a mark but not cached: the rest may arrive in a
-        // moment.
+        // An incomplete response is marked and not cached: the rest may arrive in a moment.
         let lacking: Vec<BackendId> = match facet {
             Facet::Metadata => Vec::new(),
             Facet::Versions => entry.extension.unread().map(|release| release.backend).collect(),
@@ -114,10 +113,7 @@ impl CachedHit<'_> {
 }
 
 impl ResponseCaches {
-    /// Returns an extension's latest version or all versions from the cache or the catalog.
-    ///
-    /// # Errors
-    /// As [`Catalog::find`].
+    /// Returns an extension's latest version or all versions. Fails as [`Catalog::find`].
     pub async fn extension(
         &self,
         catalog: &Arc<Catalog>,

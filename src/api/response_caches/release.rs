@@ -97,9 +97,7 @@ impl CachedQuery for OfRelease {
 
 impl ResponseCaches {
     /// Returns one release from the cache or its backend. Incomplete responses are not cached.
-    ///
-    /// # Errors
-    /// As [`Catalog::find_details`] and [`Catalog::resolve`].
+    /// Fails as [`Catalog::find_details`] and [`Catalog::resolve`].
     pub async fn release(
         &self,
         catalog: &Arc<Catalog>,

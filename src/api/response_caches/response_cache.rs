@@ -67,10 +67,8 @@ impl<V: Validate, G: Clone + Eq + Hash + Send + 'static> ResponseCache<V, G> {
         self.memo.look_up(key, |value| value.is_current(view))
     }
 
-    /// Computes a missing value, or joins a computation in flight, and caches the result.
-    ///
-    /// # Errors
-    /// The failure of the computation, for each caller; the next caller tries again.
+    /// Computes a missing value, or joins a computation in flight, and caches the result. Each
+    /// caller gets a failure; the next caller tries again.
     pub async fn fill<F>(
         &self,
         catalog: &Arc<Catalog>,

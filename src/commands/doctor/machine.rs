@@ -12,7 +12,7 @@ use crate::commands::healthcheck::{Probe, ask, own};
 use crate::config::ServerConfig;
 use crate::files;
 
-/// Timeout for the program on our port to identify itself as this service.
+// Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn port(server: &ServerConfig) -> ReportLine {

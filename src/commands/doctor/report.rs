@@ -12,7 +12,6 @@ pub(super) enum StepState {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ReportLine {
-    /// Name of the backend, or `service`.
     about: String,
     step: &'static str,
     state: StepState,
@@ -62,7 +61,6 @@ pub(super) fn as_text(entries: &[ReportLine]) -> String {
     entries.iter().map(line).collect()
 }
 
-/// Formats `{"entries":[…],"problems":n}`, with a line break.
 pub(super) fn as_json(entries: &[ReportLine]) -> String {
     let problems = entries.iter().filter(|entry| entry.is_problem()).count();
     format!("{:#}\n", serde_json::json!({ "entries": entries, "problems": problems }))

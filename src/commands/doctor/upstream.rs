@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 // Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
-/// Maximum number of extensions to try before the backend counts as unreadable.
+// Maximum number of extensions to try before the backend counts as unreadable.
 const TRIED_MAX: usize = 3;
 // Maximum size of a response body, in bytes; only the head is used.
 const BODY_MAX: usize = 1024 * 1024;

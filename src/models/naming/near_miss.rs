@@ -5,7 +5,7 @@ use crate::models::naming::{ExtensionId, ExtensionType, InvalidName};
 
 const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
 
-/// Suffixes that denote a type. The words of a suffix may have any separator between them.
+// Suffixes that denote a type. The words of a suffix may have any separator between them.
 const ENDINGS: [(&str, ExtensionType); 10] = [
     ("prov", ExtensionType::Provider),
     ("provider", ExtensionType::Provider),
@@ -19,7 +19,7 @@ const ENDINGS: [(&str, ExtensionType); 10] = [
     ("cluster", ExtensionType::Cluster),
 ];
 
-/// Words one edit away from the name of a type that have a meaning of their own.
+// Words one edit away from the name of a type that have a meaning of their own.
 const OTHER_WORDS: [&str; 4] = ["clutter", "provide", "provided", "provides"];
 
 /// A repository whose name nearly matches the naming scheme.
@@ -32,7 +32,6 @@ pub struct NearMiss {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wrong {
-    /// Wrong suffix; with the right one it is this extension.
     Ending(ExtensionId),
     Name,
     /// Upper-case letters, which repository names in OCI registries must not have.
@@ -114,7 +113,6 @@ fn split(repository: &str) -> Option<(&str, ExtensionType)> {
     Some((stem, extension_type))
 }
 
-/// Returns the length before a last word that is one edit away from the name of a type.
 fn misspelled(folded: &str) -> Option<(usize, ExtensionType)> {
     let (stem, word) = folded.rsplit_once('-')?;
     let near = ExtensionType::ALL.into_iter().find(|extension_type| {
