@@ -28,6 +28,7 @@ pub mod status;
 mod sweep;
 pub mod sync;
 pub mod sync_cycle;
+mod unsaved;
 
 use std::sync::Arc;
 use std::time::Duration;

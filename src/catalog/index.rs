@@ -21,7 +21,7 @@ use crate::catalog::index::patch::EntryChanges;
 use crate::catalog::ownership::{Claim, Ownership, resolve_owner};
 use crate::catalog::persistent_instant::PersistentInstant;
 use crate::catalog::search::SearchIndex;
-use crate::catalog::state::unsaved::{RecordKey, Unsaved};
+use crate::catalog::unsaved::{RecordKey, Unsaved};
 use crate::catalog::{Merge, Rules};
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;

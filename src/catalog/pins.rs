@@ -18,7 +18,7 @@ use crate::catalog::index::{Entry, View};
 use crate::catalog::pins::bounds::PinBounds;
 use crate::catalog::pins::pin::VersionPins;
 pub(super) use crate::catalog::pins::pinned_backend::PinnedBackend;
-use crate::catalog::state::unsaved::{RecordKey, Unsaved};
+use crate::catalog::unsaved::{RecordKey, Unsaved};
 use crate::models::artifact::{Artifact, ArtifactKey};
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
@@ -33,11 +33,13 @@ pub struct Pins {
     views: OnceLock<watch::Receiver<Arc<View>>>,
 }
 
+/// Pins by extension and version; by tag if another tag stands for the version.
+pub(super) type PinsByVersion = HashMap<ExtensionId, HashMap<String, VersionPins>>;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackendPins {
     digests: HashMap<ArtifactKey, Digest>,
-    /// Pins by extension and version; by tag if another tag stands for the version.
-    versions: HashMap<ExtensionId, HashMap<String, VersionPins>>,
+    versions: PinsByVersion,
     digests_looked: Option<Instant>,
     versions_looked: Option<Instant>,
 }

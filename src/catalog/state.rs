@@ -14,18 +14,19 @@ mod stored_evidence;
 mod stored_extension;
 mod stored_release;
 pub(super) mod text;
-pub(super) mod unsaved;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
 use crate::catalog::pins::BackendPins;
-use crate::catalog::state::record::{ReadExtension, Record};
+use crate::catalog::state::record::Record;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
+use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 /// Time for which records are kept after their backend left the configuration.
@@ -33,6 +34,9 @@ const KEPT_RETIRED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Fingerprints of the configuration of each backend: equal text means the same upstream.
 pub type Fingerprints = Vec<(BackendId, String)>;
+
+/// An extension, and when it was last read.
+pub type ReadExtension = (Arc<Extension>, Timestamp);
 
 /// All records, with wall clock times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +120,7 @@ impl Snapshot {
         });
         let owners = self.owners.into_iter().map(|(id, owner)| Record::Owner(id, Some(owner)));
         let retired = self.retired.into_iter().map(|(of, since)| Record::Retired(of, since));
-        let pins = self.pins.into_iter().flat_map(|(of, seen)| seen.into_records(of));
+        let pins = self.pins.into_iter().flat_map(|(of, pins)| records_of(of, pins));
         let backends = backends.map(|(of, state)| Record::Backend(of, Box::new(state)));
         retired.chain(backends).chain(owners).chain(pins).chain(extensions)
     }
@@ -141,4 +145,14 @@ impl Snapshot {
             self.owners.retain(|_, owner| owner != of);
         }
     }
+}
+
+fn records_of(of: BackendId, pins: BackendPins) -> impl Iterator<Item = Record> {
+    let (versions, digests) = pins.into_parts();
+    let pins = versions.into_iter().flat_map(move |(id, versions)| {
+        let of_one = versions.into_iter();
+        of_one.map(move |(name, pins)| Record::Pins(of, id.clone(), name, Some(pins)))
+    });
+    let digests = digests.into_iter();
+    pins.chain(digests.map(move |(key, digest)| Record::Digest(of, key, Some(digest))))
 }

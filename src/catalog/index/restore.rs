@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::catalog::index::{Index, shelf_of};
 use crate::catalog::persistent_instant::PersistentInstant;
 use crate::catalog::state::Unsettled;
-use crate::catalog::state::unsaved::{RecordKey, Unsaved};
+use crate::catalog::unsaved::{RecordKey, Unsaved};
 use crate::models::backend_id::BackendId;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;

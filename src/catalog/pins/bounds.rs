@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::catalog::index::View;
 use crate::catalog::pins::BackendPins;
 use crate::catalog::pins::pin::VersionPins;
-use crate::catalog::state::unsaved::{RecordKey, Unsaved};
+use crate::catalog::unsaved::{RecordKey, Unsaved};
 use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;

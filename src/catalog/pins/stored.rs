@@ -1,15 +1,15 @@
 //! Stored form of pins, and the records of one backend's pins and digests.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::pins::BackendPins;
 use crate::catalog::pins::pin::{Pin, Replacement, VersionPins};
+use crate::catalog::pins::{BackendPins, PinsByVersion};
 use crate::catalog::state::damage::parsed;
-use crate::catalog::state::record::Record;
 use crate::catalog::state::text::Text;
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
-use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::naming::ExtensionId;
 
@@ -112,12 +112,8 @@ impl BackendPins {
         }
     }
 
-    pub(in crate::catalog) fn into_records(self, of: BackendId) -> impl Iterator<Item = Record> {
-        let pins = self.versions.into_iter().flat_map(move |(id, versions)| {
-            let of_one = versions.into_iter();
-            of_one.map(move |(name, pins)| Record::Pins(of, id.clone(), name, Some(pins)))
-        });
-        let digests = self.digests.into_iter();
-        pins.chain(digests.map(move |(key, digest)| Record::Digest(of, key, Some(digest))))
+    /// Pins by extension and version, and digests by file.
+    pub(in crate::catalog) fn into_parts(self) -> (PinsByVersion, HashMap<ArtifactKey, Digest>) {
+        (self.versions, self.digests)
     }
 }

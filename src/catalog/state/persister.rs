@@ -15,8 +15,8 @@ use crate::catalog::Catalog;
 use crate::catalog::state::export::Known;
 use crate::catalog::state::log::{Extent, Loaded, StateLog};
 use crate::catalog::state::record::kind_and_name;
-use crate::catalog::state::unsaved::RecordKey;
 use crate::catalog::state::{Fingerprints, KEPT_RETIRED, legacy};
+use crate::catalog::unsaved::RecordKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::backend_id::BackendId;
 

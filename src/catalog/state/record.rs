@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::thread::{self, available_parallelism};
 
 use jiff::Timestamp;
@@ -10,20 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::pins::pin::VersionPins;
 use crate::catalog::pins::stored::StoredPin;
-use crate::catalog::state::BackendState;
 use crate::catalog::state::damage::{damaged, from_json, parsed, read_id};
 use crate::catalog::state::stored_backend::StoredBackend;
 use crate::catalog::state::stored_extension::StoredExtension;
 use crate::catalog::state::text::Text;
+use crate::catalog::state::{BackendState, ReadExtension};
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
-use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
-
-/// An extension, and when it was last read.
-pub type ReadExtension = (Arc<Extension>, Timestamp);
 
 /// A key with its new value; `None` deletes the key.
 #[derive(Clone, Debug, PartialEq, Eq)]

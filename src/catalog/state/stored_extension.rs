@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::state::record::ReadExtension;
+use crate::catalog::state::ReadExtension;
 use crate::catalog::state::stored_evidence::{StoredCoverage, StoredFault};
 use crate::catalog::state::stored_release::{StoredAbout, StoredRelease, read_release};
 use crate::catalog::state::text::Text;
