@@ -27,8 +27,13 @@ use crate::models::scope::Scope;
 /// Names of the caches in metrics.
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 
-/// Maximum size of all caches, in bytes: sixteen lists, four caches per extension, README texts.
-pub const BYTES_MAX: usize = 16 * list_cache::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
+/// Maximum size of all caches, in bytes: four lists of each scope, four caches per extension, README
+/// texts. The scopes are all backends, three kinds, and each of `siblings`, the backends that share
+/// their kind with others.
+#[must_use]
+pub const fn bytes_max(siblings: usize) -> usize {
+    (4 + siblings) * 4 * list_cache::BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX
+}
 
 /// Caches of lists, metadata and versions.
 pub struct ResponseCaches {

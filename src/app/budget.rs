@@ -33,17 +33,20 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
     let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
     let manifests = registries.count() * MANIFESTS;
+    let of_kind = |kind| config.backends.iter().filter(|one| one.kind() == kind).count();
+    let siblings = BackendKind::ALL.into_iter().map(of_kind).filter(|count| *count > 1).sum();
+    let kept = response_caches::bytes_max(siblings) + fast_path::BYTES_MAX + manifests;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),
-        ("kept answers", response_caches::BYTES_MAX + fast_path::BYTES_MAX + manifests),
+        ("cached responses", kept),
         ("connections", server.max_connections * server::CONNECTION_BYTES),
         ("responses being sent", server.max_requests * server::ANSWER_BYTES),
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
         ("large responses being sent", LARGE_KIB * KIB),
         ("downloads", buffers::BYTES_MAX),
         ("requests to backends", requests),
-        ("notices", backends * webhook_limit::READ_AT_ONCE * MIB),
+        ("webhook deliveries", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]
 }
 
