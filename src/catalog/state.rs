@@ -91,26 +91,30 @@ pub struct Unsettled {
 }
 
 impl Snapshot {
-    pub(super) fn apply(&mut self, record: Record) {
-        match record {
-            Record::Backend(of, state) => drop(self.backends.insert(of, *state)),
-            Record::Retired(of, since) => drop(self.retired.insert(of, since)),
-            Record::Extension(of, id, value) => {
-                let extensions = self.extensions.entry(of).or_default();
-                match value {
-                    Some(value) => drop(extensions.insert(id, value)),
-                    None => drop(extensions.remove(&id)),
+    /// Applies records in their order; the last one of a key counts.
+    pub(super) fn of(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut snapshot = Self::default();
+        let mut extensions: BTreeMap<BackendId, Vec<_>> = BTreeMap::new();
+        let mut owners = Vec::new();
+        for record in records {
+            match record {
+                Record::Backend(of, state) => drop(snapshot.backends.insert(of, *state)),
+                Record::Retired(of, since) => drop(snapshot.retired.insert(of, since)),
+                Record::Extension(of, id, value) => {
+                    extensions.entry(of).or_default().push((id, value));
+                }
+                Record::Owner(id, owner) => owners.push((id, owner)),
+                Record::Pins(of, id, name, pins) => {
+                    snapshot.pins.entry(of).or_default().put_pins(id, name, pins);
+                }
+                Record::Digest(of, key, digest) => {
+                    snapshot.pins.entry(of).or_default().put_digest(key, digest);
                 }
             }
-            Record::Owner(id, Some(owner)) => drop(self.owners.insert(id, owner)),
-            Record::Owner(id, None) => drop(self.owners.remove(&id)),
-            Record::Pins(of, id, name, pins) => {
-                self.pins.entry(of).or_default().put_pins(id, name, pins);
-            }
-            Record::Digest(of, key, digest) => {
-                self.pins.entry(of).or_default().put_digest(key, digest);
-            }
         }
+        snapshot.owners = latest(owners);
+        snapshot.extensions = extensions.into_iter().map(|(of, all)| (of, latest(all))).collect();
+        snapshot
     }
 
     pub(super) fn into_records(self) -> impl Iterator<Item = Record> {
@@ -155,4 +159,19 @@ fn records_of(of: BackendId, pins: BackendPins) -> impl Iterator<Item = Record> 
     });
     let digests = digests.into_iter();
     pins.chain(digests.map(move |(key, digest)| Record::Digest(of, key, Some(digest))))
+}
+
+/// The last value of each name; `None` deletes the name.
+fn latest<V>(mut values: Vec<(ExtensionId, Option<V>)>) -> BTreeMap<ExtensionId, V> {
+    // Names compare without case, which is slow, and a full write is in order: a stable sort and one
+    // pass are cheaper at startup than as many inserts into a map.
+    values.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut last: Vec<(ExtensionId, Option<V>)> = Vec::with_capacity(values.len());
+    for (id, value) in values {
+        match last.last_mut() {
+            Some(before) if before.0 == id => *before = (id, value),
+            _ => last.push((id, value)),
+        }
+    }
+    last.into_iter().filter_map(|(id, value)| Some((id, value?))).collect()
 }

@@ -56,15 +56,12 @@ type Meaning = fn(&str) -> Result<Vec<Record>>;
 /// Reads both files; `None` if they are absent. Leaves out a damaged file with a warning, and fails
 /// if a newer release wrote one.
 pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
-    let mut snapshot = None;
+    let mut records: Option<Vec<Record>> = None;
     for (name, version, meaning) in FILES {
         let found = Content::of(dir, name, version)
             .and_then(|found| Ok(found.map(|found| meaning(payload(&found)?)).transpose()?));
         match found {
-            Ok(Some(records)) => {
-                let snapshot: &mut Snapshot = snapshot.get_or_insert_default();
-                records.into_iter().for_each(|record| snapshot.apply(record));
-            }
+            Ok(Some(found)) => records.get_or_insert_default().extend(found),
             Ok(None) => {}
             Err(Unusable::Newer(error)) => return Err(error),
             Err(Unusable::Damaged(error)) => {
@@ -74,7 +71,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Snapshot>> {
             }
         }
     }
-    Ok(snapshot)
+    Ok(records.map(Snapshot::of))
 }
 
 fn payload(found: &Content) -> Result<&str> {

@@ -78,8 +78,7 @@ impl StateLog {
         let Verified { lines, first, end } = verified(&found.bytes);
         // The first batch got its name when it was whole, so no crash has cut it short.
         let (_, lines) = lines.split_first().ok_or_else(mismatch)?;
-        let mut snapshot = Snapshot::default();
-        read_all(lines, Record::read)?.into_iter().for_each(|one| snapshot.apply(one));
+        let snapshot = Snapshot::of(read_all(lines, Record::read)?);
         let rest = found.bytes.get(end..).unwrap_or_default();
         let extent = if rest.is_empty() {
             Some(Extent::of(&found.metadata))
