@@ -279,25 +279,23 @@ impl<'a> Section<'a> {
         names: &[BackendName],
     ) -> Option<BackendName> {
         let name = if self.table.is_entry { self.typed("name") } else { Some(kind) };
-        let id = name.and_then(|name| name.parse::<BackendName>().ok());
+        let id = name.map(str::parse::<BackendName>);
         let variable = name.unwrap_or_default().replace('-', "_");
         let is_key = variable == "name" || keys.contains(&variable.as_str());
-        let what = match (name, &id) {
-            (None, _) => "is required in an entry, such as name = \"internal\"".to_owned(),
-            (Some(name), None) => {
-                format!("must be 1 to 32 of a-z 0-9 - and begin with a letter, not {name:?}")
-            }
-            (Some(name), Some(_)) if is_key => format!(
+        let what = match name.zip(id) {
+            None => "is required in an entry, such as name = \"internal\"".to_owned(),
+            Some((name, Err(error))) => format!("{error}, not {name:?}"),
+            Some((name, Ok(_))) if is_key => format!(
                 "{name:?} is a key of the section, and an environment variable could mean both; \
                  choose another name"
             ),
-            (Some(name), Some(id)) if names.contains(id) => {
+            Some((name, Ok(id))) if names.contains(&id) => {
                 format!("another backend is named {name:?}; choose another name")
             }
-            (Some(name), _) if name != kind && name.parse::<BackendKind>().is_ok() => {
+            Some((name, Ok(_))) if name != kind && name.parse::<BackendKind>().is_ok() => {
                 format!("{name:?} is for backends of [{name}]; choose another name")
             }
-            _ => return id,
+            Some((_, Ok(id))) => return Some(id),
         };
         self.report("name", &what);
         None

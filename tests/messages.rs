@@ -55,10 +55,8 @@ fn literals(text: &str) -> Vec<(usize, String)> {
         match c {
             '\n' => line += 1,
             '/' if rest.peek() == Some(&'/') => {
-                // Documentation of arguments and of the OpenAPI document is text for users, too.
-                let comment: String = rest.by_ref().take_while(|c| *c != '\n').collect();
+                rest.by_ref().take_while(|c| *c != '\n').for_each(drop);
                 line += 1;
-                drop(comment);
             }
             '\'' => {
                 // A character literal, which may be a quotation mark; a lifetime has no end.

@@ -114,8 +114,12 @@ impl ScopeParams {
     pub(super) fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
         let kind: Option<BackendKind> =
             self.source.as_deref().map(str::parse).transpose().map_err(bad_request)?;
-        let name: Option<BackendName> =
-            self.backend.as_deref().map(str::parse).transpose().map_err(bad_request)?;
+        let name: Option<BackendName> = self
+            .backend
+            .as_deref()
+            .map(str::parse::<BackendName>)
+            .transpose()
+            .map_err(|error| bad_request(format!("backend {error}")))?;
         let Some(name) = name else { return Ok(kind.map_or(Scope::All, Scope::Kind)) };
         let Some(backend) = catalog.backends().find(|backend| backend.name() == name) else {
             return Ok(Scope::Nothing);

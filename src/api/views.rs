@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::catalog::index::Entry;
 use crate::models::artifact::ArtifactKey;
+use crate::models::backend_id::BackendId;
 use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
 use crate::models::public_url::PublicUrl;
@@ -64,7 +65,7 @@ pub struct ExtensionView<'a> {
     /// Kinds of the backends that have it, in the order of ownership.
     sources: Vec<&'static str>,
     /// Names of the backends that have it, in the order of ownership.
-    backends: Vec<String>,
+    backends: Vec<&'a str>,
     /// Path of the archive at this service; requires no credentials of a backend.
     href: String,
 }
@@ -134,7 +135,7 @@ impl<'a> ExtensionView<'a> {
             keywords: &about.keywords,
             license: about.license.as_deref(),
             sources: kinds(entry),
-            backends: entry.backends().map(|backend| backend.to_string()).collect(),
+            backends: entry.backends().map(BackendId::as_str).collect(),
             href,
         })
     }
@@ -190,7 +191,7 @@ fn href(id: &ExtensionId, name: &str, asked: Scope) -> String {
     } else {
         utf8_percent_encode(name, SEGMENT).to_string()
     };
-    query.extend(asked.parameter().map(|(name, value)| format!("{name}={value}")));
+    query.extend(asked.query());
     let path = format!("/api/v1/extensions/{id}/{segment}");
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
@@ -206,7 +207,6 @@ pub fn asset_href(entry: &Entry, release: &Release, asked: Scope, key: &Artifact
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::backend_id::BackendId;
     use crate::models::backend_kind::BackendKind;
 
     #[test]

@@ -23,7 +23,7 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<Option<Arc<Release>>> {
         let extension = &entry.extension;
-        let backend = entry.backends().find(|backend| scope.includes(*backend));
+        let backend = entry.backends().copied().find(|backend| scope.includes(*backend));
         let Some(handle) = backend.and_then(|backend| self.handle(backend)) else {
             return Ok(None);
         };

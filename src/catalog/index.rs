@@ -61,8 +61,8 @@ impl Entry {
     }
 
     /// Returns every backend that has this extension, in order.
-    pub fn backends(&self) -> impl Iterator<Item = BackendId> {
-        self.parts.iter().map(|part| part.backend)
+    pub fn backends(&self) -> impl Iterator<Item = &BackendId> {
+        self.parts.iter().map(|part| &part.backend)
     }
 
     /// Returns true if this backend has releases of the extension.
@@ -78,6 +78,10 @@ impl Entry {
     }
 
     // Pointers suffice: a shelf keeps the `Arc` of an extension that was read again unchanged.
+    fn is_orphan(&self) -> bool {
+        matches!(self.ownership, Ownership::Orphaned(_))
+    }
+
     fn is_made_of(&self, parts: &Parts, ownership: Ownership) -> bool {
         self.ownership == ownership
             && self.parts.len() == parts.len()

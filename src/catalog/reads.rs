@@ -302,21 +302,23 @@ impl Catalog {
                 format!(
                     "The owner of {id} cannot be determined: the {unknown} backend comes first and was \
                      not listed yet, or exceeds catalog.max_bytes; use ?{} to request the other one",
-                    parameter(self.scope_of(has))
+                    self.query_of(has)
                 ),
                 RETRY_AFTER,
             )),
             Ownership::Orphaned(owner) => {
-                let others: Vec<String> = entry
-                    .backends()
-                    .map(|other| format!("?{}", parameter(self.scope_of(other))))
-                    .collect();
+                let others: Vec<String> =
+                    entry.backends().map(|other| format!("?{}", self.query_of(*other))).collect();
                 Err(Error::not_found(format!(
                     "Extension {id} was removed from {owner}, which owned it; use {} to request another backend",
                     others.join(" or ")
                 )))
             }
         }
+    }
+
+    fn query_of(&self, backend: BackendId) -> String {
+        self.scope_of(backend).query().unwrap_or_default()
     }
 
     /// Checks that the data of one of the entry's backends, or of the owner, is young enough to be
@@ -394,10 +396,6 @@ impl Catalog {
         }
         Error::new(kind, format!("No current data from {}", reasons.join(", ")))
     }
-}
-
-fn parameter(scope: Scope) -> String {
-    scope.parameter().map_or_else(String::new, |(name, value)| format!("{name}={value}"))
 }
 
 fn not_found(id: &ExtensionId) -> Error {

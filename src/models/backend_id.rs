@@ -18,7 +18,7 @@ pub struct BackendName {
 
 /// A text outside the grammar of [`BackendName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("backend must be 1 to {NAME_MAX} of a-z 0-9 - and begin with a letter")]
+#[error("must be 1 to {NAME_MAX} of a-z 0-9 - and begin with a letter")]
 pub struct InvalidBackendName;
 
 impl BackendName {

@@ -48,6 +48,12 @@ impl Scope {
             Self::Backend(one) => Some(("backend", one.as_str())),
         }
     }
+
+    /// The query that asks for the scope, such as `source=oci`.
+    #[must_use]
+    pub fn query(&self) -> Option<String> {
+        self.parameter().map(|(name, value)| format!("{name}={value}"))
+    }
 }
 
 impl From<BackendId> for Scope {

@@ -60,7 +60,7 @@ pub struct StoreHealth {
 }
 
 /// Health of one backend.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct BackendHealth {
     /// `gitea`, `oci` or `local`.
     kind: &'static str,
@@ -90,20 +90,8 @@ pub struct BackendHealth {
 }
 
 impl BackendHealth {
-    const fn of_none(kind: BackendKind) -> Self {
-        Self {
-            kind: kind.as_str(),
-            enabled: false,
-            healthy: false,
-            last_success: None,
-            last_error: None,
-            age: None,
-            stale: false,
-            breaker: None,
-            extensions: 0,
-            faults: Vec::new(),
-            faults_total: 0,
-        }
+    fn of_none(kind: BackendKind) -> Self {
+        Self { kind: kind.as_str(), ..Self::default() }
     }
 
     fn add(&mut self, other: &Self) {

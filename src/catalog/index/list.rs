@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::catalog::index::patch::{EntryChanges, is_same, patched};
 use crate::catalog::index::{Entries, Entry, List, View};
-use crate::catalog::ownership::Ownership;
 use crate::models::extension::Extension;
 use crate::models::naming::ExtensionType;
 use crate::models::scope::Scope;
@@ -39,16 +38,8 @@ impl List {
     ) -> Self {
         let none = Self::default();
         let previous = previous.unwrap_or(&none);
-        let [entries, orphans] = [false, true].map(|orphaned| {
-            let changes = changes.iter().map(|(id, entry)| {
-                let entry = entry
-                    .clone()
-                    .filter(|entry| matches!(entry.ownership, Ownership::Orphaned(_)) == orphaned);
-                (id.clone(), entry)
-            });
-            let before = if orphaned { &previous.orphans } else { &previous.entries };
-            patched(before, &changes.collect())
-        });
+        let entries = patched(&previous.entries, changes, |entry| !entry.is_orphan());
+        let orphans = patched(&previous.orphans, changes, Entry::is_orphan);
         if let Some(all) = all.filter(|all| is_same(&all.entries, &entries)) {
             let (entries, search) = (Arc::clone(&all.entries), Arc::clone(&all.search));
             return Self { scope, entries, orphans, search };

@@ -12,11 +12,17 @@ pub(super) fn is_same(some: &Entries, others: &Entries) -> bool {
     some.len() == others.len() && some.iter().zip(others.iter()).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
-/// Applies the changes to a list. Returns the previous `Arc` if nothing differs.
-pub(super) fn patched(previous: &Entries, changes: &EntryChanges) -> Entries {
+/// Applies the changes to a list of the entries that `belongs` selects. Returns the previous `Arc` if
+/// nothing differs.
+pub(super) fn patched(
+    previous: &Entries,
+    changes: &EntryChanges,
+    belongs: impl Fn(&Entry) -> bool,
+) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);
     let mut news = false;
     for (id, entry) in changes {
+        let entry = entry.as_ref().filter(|entry| belongs(entry));
         // Both sides are ordered, so one pass merges them; a binary search skips the rest.
         let (before, from) = rest.split_at(rest.partition_point(|known| known.id() < id));
         entries.extend_from_slice(before);
@@ -29,7 +35,7 @@ pub(super) fn patched(previous: &Entries, changes: &EntryChanges) -> Entries {
             (None, None) => false,
             _ => true,
         };
-        entries.extend(entry.clone());
+        entries.extend(entry.cloned());
         rest = behind;
     }
     if !news {
