@@ -101,8 +101,8 @@ pub struct Catalog {
     handles: Vec<BackendHandle>,
     rules: Rules,
     index: Mutex<Index>,
-    /// Lock order: `index` first, then `pace`.
-    pace: Mutex<PublishThrottle>,
+    /// Lock order: `index` first, then `publish_throttle`.
+    publish_throttle: Mutex<PublishThrottle>,
     view: watch::Sender<Arc<View>>,
     lookups: Lookups,
     persist_error: Mutex<Option<String>>,
@@ -150,7 +150,7 @@ impl Catalog {
             handles,
             rules,
             index: Mutex::new(index),
-            pace: Mutex::default(),
+            publish_throttle: Mutex::default(),
             view,
             lookups: Lookups::default(),
             persist_error: Mutex::default(),
@@ -255,7 +255,7 @@ impl Catalog {
         self.handles.iter().find(|handle| handle.id() == backend)
     }
 
-    /// Changes the index. Publishes a new view at once, or as soon as the pace allows.
+    /// Changes the index. Publishes a new view at once, or as soon as the throttle allows.
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Index) -> T) -> T {
         let mut index = self.index.lock();
         let outcome = change(&mut index);
@@ -268,8 +268,8 @@ impl Catalog {
     }
 
     fn show(self: &Arc<Self>, index: &mut Index) {
-        // Decided before the match: `pace` must not stay locked while the view is made.
-        let turn = self.pace.lock().turn(Instant::now());
+        // Decided before the match: `publish_throttle` must not stay locked while the view is made.
+        let turn = self.publish_throttle.lock().turn(Instant::now());
         match turn {
             PublishTurn::Now => {
                 // Made before it is sent: readers of the channel wait during a send.

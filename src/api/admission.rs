@@ -30,7 +30,7 @@ const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/hea
 const SIGNED: &str = "/api/v1/webhooks/";
 // Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
 const WATCHED: &str = "/api/v1/metrics";
-const ROOM: usize = 5000;
+const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
 
@@ -42,21 +42,21 @@ pub struct Admission {
     pub guesses: RateLimiter,
     /// Rate limit per client; `None` for no limit.
     pub rate: Option<RateLimiter>,
-    /// Maximum number of concurrent requests per client; `None` for no limit but `room`.
-    pub seats: Option<ClientConcurrency>,
-    /// Maximum number of concurrent requests per address; `None` for no limit but `room`.
+    /// Maximum number of concurrent requests per client; `None` for no limit but `requests`.
+    pub concurrency: Option<ClientConcurrency>,
+    /// Maximum number of concurrent requests per address; `None` for no limit but `requests`.
     pub share: Option<Share>,
     /// Proxies whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
     /// Maximum number of concurrent requests.
-    pub room: RequestLimit,
+    pub requests: RequestLimit,
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        let (proxies, room) = (TrustedProxies::default(), RequestLimit::of(ROOM));
+        let (proxies, requests) = (TrustedProxies::default(), RequestLimit::of(REQUESTS_MAX));
         let guesses = guesses(None);
-        Self { auth: None, guesses, rate: None, seats: None, share: None, proxies, room }
+        Self { auth: None, guesses, rate: None, concurrency: None, share: None, proxies, requests }
     }
 }
 
@@ -236,13 +236,16 @@ impl Admission {
             return Err(Rejected::RequestLimit);
         }
         // The client's own limits first: a client over its limit takes no permit from others.
-        let seats = self.seats.as_ref().zip(key);
-        let seat = seats
-            .map(|(seats, key)| seats.take(key).ok_or(Rejected::ClientConcurrency))
+        let concurrency = self.concurrency.as_ref().zip(key);
+        let permit = concurrency
+            .map(|(concurrency, key)| concurrency.take(key).ok_or(Rejected::ClientConcurrency))
             .transpose()?;
         let share = self.share.as_ref().map(|share| share.take(address, &self.proxies));
         let share = share.transpose().map_err(|_| Rejected::ClientConcurrency)?.flatten();
-        self.room.enter().map(|place| Some(place.with([seat, share]))).ok_or(Rejected::RequestLimit)
+        self.requests
+            .enter()
+            .map(|request| Some(request.with([permit, share])))
+            .ok_or(Rejected::RequestLimit)
     }
 
     fn key(
@@ -250,7 +253,7 @@ impl Admission {
         client: &Result<Option<ClientName>, Rejected>,
         address: IpAddr,
     ) -> Option<ClientKey> {
-        if self.rate.is_none() && self.seats.is_none() {
+        if self.rate.is_none() && self.concurrency.is_none() {
             return None;
         }
         Some(match client {

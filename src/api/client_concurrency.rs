@@ -22,7 +22,7 @@ pub struct ClientConcurrency {
 /// Maximum share of all permits for one address, so that no address can take them all.
 #[derive(Debug)]
 pub struct Share {
-    seats: ClientConcurrency,
+    concurrency: ClientConcurrency,
     told: AtomicBool,
 }
 
@@ -30,7 +30,7 @@ impl Share {
     /// Creates a limit of this many permits per address.
     #[must_use]
     pub fn new(each: NonZeroU32) -> Self {
-        Self { seats: ClientConcurrency::new(each), told: AtomicBool::new(false) }
+        Self { concurrency: ClientConcurrency::new(each), told: AtomicBool::new(false) }
     }
 
     /// Acquires a permit; `None` for a trusted proxy, which connects for many clients.
@@ -42,8 +42,8 @@ impl Share {
         if proxies.trusts(address) {
             return Ok(None);
         }
-        if let Some(seat) = self.seats.take(ClientKey::Network(network_of(address))) {
-            return Ok(Some(seat));
+        if let Some(permit) = self.concurrency.take(ClientKey::Network(network_of(address))) {
+            return Ok(Some(permit));
         }
         if !self.told.swap(true, Ordering::Relaxed) {
             warn!(%address, "an address reached its limit of concurrent requests (429): if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. Logged once");
@@ -74,11 +74,11 @@ impl ClientConcurrency {
     #[must_use]
     pub fn take(&self, client: ClientKey) -> Option<ClientPermit> {
         let mut taken = self.taken.lock();
-        let seats = taken.entry(client.clone()).or_insert(0);
-        if *seats >= self.each {
+        let concurrency = taken.entry(client.clone()).or_insert(0);
+        if *concurrency >= self.each {
             return None;
         }
-        *seats += 1;
+        *concurrency += 1;
         Some(ClientPermit { client, taken: Arc::clone(&self.taken) })
     }
 }
@@ -86,10 +86,10 @@ impl ClientConcurrency {
 impl Drop for ClientPermit {
     fn drop(&mut self) {
         let mut taken = self.taken.lock();
-        if let Some(seats) = taken.get_mut(&self.client) {
-            *seats -= 1;
+        if let Some(concurrency) = taken.get_mut(&self.client) {
+            *concurrency -= 1;
             // Removed at zero, so that the table does not grow with every address ever seen.
-            if *seats == 0 {
+            if *concurrency == 0 {
                 taken.remove(&self.client);
             }
         }
@@ -108,14 +108,14 @@ mod tests {
 
     #[test]
     fn each_client_has_its_seats_and_who_has_left_is_forgotten() {
-        let seats = ClientConcurrency::new(NonZeroU32::new(2).unwrap());
-        let first = seats.take(network(1)).unwrap();
-        let second = seats.take(network(1)).unwrap();
-        assert!(seats.take(network(1)).is_none());
-        assert!(seats.take(network(2)).is_some(), "others have their own");
+        let concurrency = ClientConcurrency::new(NonZeroU32::new(2).unwrap());
+        let first = concurrency.take(network(1)).unwrap();
+        let second = concurrency.take(network(1)).unwrap();
+        assert!(concurrency.take(network(1)).is_none());
+        assert!(concurrency.take(network(2)).is_some(), "others have their own");
         drop(first);
-        assert!(seats.take(network(1)).is_some());
+        assert!(concurrency.take(network(1)).is_some());
         drop(second);
-        assert!(seats.taken.lock().is_empty());
+        assert!(concurrency.taken.lock().is_empty());
     }
 }

@@ -68,7 +68,7 @@ impl RequestLimit {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(RequestPermit {
             _place: place,
-            _seats: [None, None],
+            _permits: [None, None],
             large_kib: Arc::clone(&self.large_kib),
         })
     }
@@ -78,7 +78,7 @@ impl RequestLimit {
 #[derive(Debug)]
 pub struct RequestPermit {
     _place: OwnedSemaphorePermit,
-    _seats: [Option<ClientPermit>; 2],
+    _permits: [Option<ClientPermit>; 2],
     large_kib: Arc<Semaphore>,
 }
 
@@ -91,8 +91,8 @@ pub fn is_large(response: &Response) -> bool {
 impl RequestPermit {
     /// Attaches the client's permits, which are released together with this one.
     #[must_use]
-    pub fn with(self, seats: [Option<ClientPermit>; 2]) -> Self {
-        Self { _seats: seats, ..self }
+    pub fn with(self, concurrency: [Option<ClientPermit>; 2]) -> Self {
+        Self { _permits: concurrency, ..self }
     }
 
     /// Holds the permit until the body ends. `None` if the budget for large responses is used up.

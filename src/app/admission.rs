@@ -29,15 +29,15 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
     let rate = config
         .rate_limit
         .map(|limit| Rate { per_second: limit.requests_per_second, burst: limit.burst });
-    let seats = config.rate_limit.map(|limit| ClientConcurrency::new(limit.concurrent));
+    let concurrency = config.rate_limit.map(|limit| ClientConcurrency::new(limit.concurrent));
     let admission = Admission {
         auth: tokens.as_ref().map(|(auth, _)| Arc::clone(auth)),
         guesses: guesses(rate),
         rate: rate.map(RateLimiter::new),
-        seats,
+        concurrency,
         share: Some(Share::new(config.server.requests_per_client())),
         proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
-        room: RequestLimit::of(config.server.max_requests),
+        requests: RequestLimit::of(config.server.max_requests),
     };
     let rotated = tokens.map(|(auth, path)| {
         let file = path.clone();

@@ -180,8 +180,8 @@ async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
     let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let seats = Some(ClientConcurrency::new(NonZeroU32::MIN));
-    let admission = Admission { seats, proxies, ..Admission::default() };
+    let concurrency = Some(ClientConcurrency::new(NonZeroU32::MIN));
+    let admission = Admission { concurrency, proxies, ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     let from = |address| [("x-forwarded-for", address)];
@@ -214,7 +214,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are
     let release = Arc::new(Notify::new());
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: RequestLimit::of(1), ..Admission::default() };
+    let admission = Admission { requests: RequestLimit::of(1), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.status, StatusCode::OK);

@@ -101,7 +101,7 @@ async fn who_is_refused_is_refused_the_same_by_both_ways() {
     let auth = tokens(&[("ci", CLIENT)]);
     let rate = limited(2, Admission::default());
     let room = RequestLimit::of(1);
-    let full = Admission { room: room.clone(), ..Admission::default() };
+    let full = Admission { requests: room.clone(), ..Admission::default() };
     for (admission, status) in [
         (auth, StatusCode::UNAUTHORIZED),
         (rate, StatusCode::TOO_MANY_REQUESTS),

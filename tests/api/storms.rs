@@ -30,7 +30,8 @@ async fn cold() -> (Arc<Scripted>, Served) {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/known:1.0.0"]));
     let limits = Limits { max_connections: 3000, ..Setup::default().limits };
     // More at once than the service lets in by default: what is counted here comes behind the door.
-    let admission = Arc::new(Admission { room: RequestLimit::of(20_000), ..Admission::default() });
+    let admission =
+        Arc::new(Admission { requests: RequestLimit::of(20_000), ..Admission::default() });
     let http = HttpRules { admission, ..Setup::default().http };
     let setup = Setup { limits, http, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;

@@ -36,7 +36,7 @@ async fn row_29_more_work_than_there_is_room_for_is_refused_and_what_was_begun_i
     let release = Arc::new(Notify::new());
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&release));
-    let admission = Admission { room: RequestLimit::of(ROOM), ..Admission::default() };
+    let admission = Admission { requests: RequestLimit::of(ROOM), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     let mut begun = Vec::new();
@@ -157,7 +157,7 @@ async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nob
     // More than the system holds for both ends of a connection.
     let archive = vec![7_u8; 48 << 20];
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), archive);
-    let admission = Admission { room: RequestLimit::of(2), ..Admission::default() };
+    let admission = Admission { requests: RequestLimit::of(2), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![backend], Setup { http, ..Setup::default() }).await;
     served.catalog.ready(Scope::All).await.unwrap();
@@ -170,7 +170,7 @@ async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nob
     let small = raw(&served, &get("/api/v1/extensions/provider/small/1.0.0")).await;
     assert!(small.ends_with("provider/small:1.0.0@local"), "{small}");
     lives_at_once(&served, "a client that reads nothing");
-    let room = &served.admission().room;
+    let room = &served.admission().requests;
     // Of two places the download has one for as long as it goes on.
     while room.enter().zip(room.enter()).is_none() {
         assert!(read.elapsed() < Duration::from_secs(61), "it is not cut");

@@ -23,7 +23,7 @@ async fn served(room: usize) -> Served {
     let names: Vec<String> =
         extensions.chain((0..200).map(|n| format!("provider/p0:2.{n}.0"))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let admission = Admission { room: RequestLimit::of(room), ..Admission::default() };
+    let admission = Admission { requests: RequestLimit::of(room), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![memory(BackendId::LOCAL, &names)], setup).await;

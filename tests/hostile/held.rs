@@ -176,7 +176,7 @@ async fn shared(proxies: &[&str]) -> Served {
     let admission = Admission {
         share: Some(Share::new(NonZeroU32::new(2).unwrap())),
         proxies: TrustedProxies::new(proxies),
-        room: RequestLimit::of(4),
+        requests: RequestLimit::of(4),
         ..Admission::default()
     };
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
