@@ -147,7 +147,7 @@ impl ApplyReport {
         }
         match index.put(handle.id(), found, Instant::now()) {
             Put::Taken => self.news.extend(news),
-            Put::NoRoom => {
+            Put::OverCapacity => {
                 self.over_capacity += 1;
                 self.news.extend(news);
             }

@@ -165,8 +165,8 @@ fn find<'a>(entries: &'a [Arc<Entry>], id: &ExtensionId) -> Option<&'a Arc<Entry
 pub enum Put {
     /// It is in the index.
     Taken,
-    /// No room. The previous state stays.
-    NoRoom,
+    /// It does not fit. The previous state stays.
+    OverCapacity,
     /// Its list of releases is suddenly empty. The previous state stays until [`Index::remove`].
     Emptied(Absence, Extension),
 }
@@ -246,33 +246,23 @@ impl Index {
 
     /// Takes in an extension that was read at this instant.
     pub fn put(&mut self, backend: BackendId, extension: Extension, now: Instant) -> Put {
-        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Put::Taken };
         let id = extension.id().clone();
-        match shelf.read(extension, now) {
+        let outcome = self.change_capacity(backend, |shelf| shelf.read(extension, now));
+        match outcome.unwrap_or(PutOutcome::Same) {
             PutOutcome::Same => Put::Taken,
             PutOutcome::News => {
                 self.changed(backend, id);
                 Put::Taken
             }
-            PutOutcome::Refused => {
-                // A refused name may be this backend's, so the owner of the others is unsure.
-                self.touch_elsewhere(backend, [id].into());
-                Put::NoRoom
-            }
+            PutOutcome::Refused => Put::OverCapacity,
             PutOutcome::Emptied(absence, extension) => Put::Emptied(absence, extension),
         }
     }
 
     /// Records that the backend reported "no such repository".
     pub fn missed(&mut self, backend: BackendId, id: &ExtensionId, now: Instant) -> Absence {
-        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Absence::Unknown };
-        let refused = shelf.room.lacks(id);
-        let absence = shelf.missed(id, now);
-        // The name was refused for lack of room. Now that it is gone, another backend may own it.
-        if refused && absence == Absence::Unknown {
-            self.touch_elsewhere(backend, [id.clone()].into());
-        }
-        absence
+        let shelf = shelf_of(&mut self.shelves, backend);
+        shelf.map_or(Absence::Unknown, |shelf| shelf.missed(id, now))
     }
 
     /// Removes an extension, or all its releases, unless it was seen again in the meantime.
@@ -364,8 +354,7 @@ impl Index {
         let in_scope = self.shelves.iter().filter(|shelf| scope.includes(shelf.backend));
         let claims = in_scope.map(|shelf| Claim {
             backend: shelf.backend,
-            // A name beyond the capacity may be the backend's own.
-            known: shelf.known && !shelf.room.lacks(id),
+            known: shelf.is_completely_listed(),
             has: part_of(parts, shelf.backend).is_some(),
         });
         let claims: Vec<Claim> = claims.collect();

@@ -180,7 +180,7 @@ impl Catalog {
 
     /// Fails unless a current and complete listing proves absence.
     fn beyond_budget(&self, handle: &BackendHandle, id: &ExtensionId) -> Result<()> {
-        // The name may be among those without room, which no listing in memory can rule out.
+        // The name may be among those that did not fit, which no listing in memory can rule out.
         if handle.held().refused > 0 {
             return Err(over_capacity(handle.id()));
         }

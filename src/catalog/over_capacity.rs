@@ -1,4 +1,4 @@
-//! Messages about extensions without room, for operators and callers.
+//! Messages about extensions over the capacity, for operators and callers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::catalog::index::CapacityUse;
 use crate::error::Error;
 use crate::models::backend_id::BackendId;
 
-/// `Retry-After` for an extension without room: room is freed by removals or by an operator.
+/// `Retry-After` for an extension over the capacity, which removals or an operator free.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Memory use of one backend's extensions, readable without the lock of the index.
@@ -56,7 +56,7 @@ pub(super) fn no_room_for(backend: BackendId, extensions: usize) -> Option<Fault
     (extensions > 0).then(|| listing_fault(&reason))
 }
 
-/// Error for a request that may concern an extension without room: it exists but is not served.
+/// Error for a request that may concern an extension over the capacity: it exists but is not served.
 pub(super) fn over_capacity(source: BackendId) -> Error {
     let message = format!(
         "The {source} backend exceeds catalog.max_bytes; extensions beyond it cannot be served"

@@ -7,7 +7,7 @@ use crate::models::backend_id::BackendId;
 pub struct Claim {
     /// The backend.
     pub backend: BackendId,
-    /// True if the backend was listed and had room for the name, so that `has` is certain.
+    /// True if the backend was listed and is within its capacity, so that `has` is certain.
     pub known: bool,
     /// True if the backend has a release under that name.
     pub has: bool,
@@ -19,7 +19,7 @@ pub enum Ownership {
     /// This backend owns the name.
     Owned(BackendId),
     /// The first backend has the name. The second comes before it and may own the name, because it
-    /// was not listed yet or had no room.
+    /// was not listed yet or exceeds its capacity.
     Undetermined(BackendId, BackendId),
     /// This backend owned the name and lost it. The name does not pass to the others.
     Orphaned(BackendId),

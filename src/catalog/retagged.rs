@@ -63,7 +63,7 @@ fn is_other(known: &Release, read: &Release) -> bool {
 
 fn retagged(known: &Release, read: &Release) -> Release {
     match known.artifact {
-        // Only the digest, which needs no room: the rest was not checked against the capacity.
+        // Only the digest, which is small: the rest was not checked against the capacity.
         ArtifactChoice::Unread => {
             Release { manifest_digest: read.manifest_digest.clone(), ..known.clone() }
         }

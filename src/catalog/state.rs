@@ -73,19 +73,20 @@ pub struct BackendState {
     pub listing: Coverage,
     /// Faults of the backend.
     pub faults: Vec<Fault>,
-    /// Open ends: doubted, scheduled, refused and incomplete extensions.
+    /// Extensions that need another read, and the number of those that did not fit.
     pub unsettled: Unsettled,
 }
 
-/// Extensions of a backend that need another read; times would count only within one process.
+/// Extensions of a backend that need another read, and the number of those that did not fit. Times
+/// are left out: they would count only within one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unsettled {
     /// Extensions that were reported as gone once.
     pub doubted: Vec<ExtensionId>,
     /// Extensions in the refresh queue.
     pub dirty: Vec<ExtensionId>,
-    /// Extensions that were refused for lack of room.
-    pub refused: Vec<ExtensionId>,
+    /// Number of extensions that did not fit into `catalog.max_bytes`.
+    pub refused: usize,
     /// Extensions whose last read failed or was incomplete.
     pub incomplete: Vec<ExtensionId>,
 }

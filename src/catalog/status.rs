@@ -40,7 +40,7 @@ pub struct Status {
     pub faults: Vec<Fault>,
     /// Number of further faults.
     pub faults_beyond: usize,
-    /// Size of the extensions in bytes, and the number of extensions without room.
+    /// Size of the extensions in bytes, and the number of extensions that did not fit.
     pub held: CapacityUse,
 }
 

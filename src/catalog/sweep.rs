@@ -31,6 +31,8 @@ pub(super) struct Progress {
     /// Taken before the first listing, so that the round after the sweep sees later changes.
     cursor: Option<ChangeCursor>,
     done: HashSet<ExtensionId>,
+    /// Number of extensions that did not fit.
+    refused: usize,
 }
 
 impl Catalog {
@@ -46,7 +48,8 @@ impl Catalog {
             Some(progress) => progress,
             None => {
                 let cursor = first_cursor(handle).await.map_err(of_listing)?;
-                Progress { begun, cursor, done: HashSet::new() }
+                self.change(|index| index.sweep_begins(handle.id()));
+                Progress { begun, cursor, done: HashSet::new(), refused: 0 }
             }
         };
         match self.sweep_on(handle, &mut progress).await {
@@ -77,17 +80,19 @@ impl Catalog {
         let complete = coverage.is_complete();
         handle.evidence.sweep_begins();
         handle.tell(&handle.evidence.listed(Listed { coverage, faults }));
-        self.change(|index| index.sweep_begins(source));
 
         let listed: BTreeSet<ExtensionId> = ids.iter().cloned().collect();
         let unlisted = self.unlisted(handle, &listed, complete);
         self.read_listed(handle, ids, progress).await?;
         // An extension that a complete listing lacks is read by name before it counts as gone.
         let doubted = read_all(handle, unlisted).await;
-        self.apply(handle, doubted, ReadOrigin::Backend).await.confirm(handle);
+        let report = self.apply(handle, doubted, ReadOrigin::Backend).await;
+        progress.refused += report.over_capacity;
+        report.confirm(handle);
 
+        let refused = progress.refused;
         self.change(|index| {
-            index.sweep_ended(source, complete);
+            index.sweep_ended(source, complete, refused);
             index.listed(source);
             if complete {
                 // Faults of repositories that are gone would stay in `/health` for good.
@@ -139,7 +144,9 @@ impl Catalog {
             // A read that failed because of the backend is repeated when the sweep continues.
             let read = batch.iter().filter(|(_, read)| !read.as_ref().is_err_and(is_the_backends));
             progress.done.extend(read.map(|(id, _)| id.clone()));
-            self.apply(handle, batch, ReadOrigin::Backend).await.confirm(handle);
+            let report = self.apply(handle, batch, ReadOrigin::Backend).await;
+            progress.refused += report.over_capacity;
+            report.confirm(handle);
             if let Some(failure) = failure {
                 return Err(of_read(failure));
             }

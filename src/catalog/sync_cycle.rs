@@ -134,6 +134,7 @@ impl Catalog {
         let ids: Vec<ExtensionId> = changed.iter().cloned().chain(again).collect();
         let (asked, begun) = (ids.len(), Instant::now());
         let mut taken = self.apply(handle, read_all(handle, ids).await, ReadOrigin::Backend).await;
+        self.change(|index| index.refuse(handle.id(), taken.over_capacity));
         let in_vain = taken.failures.iter().filter(|(_, error)| is_the_backends(error)).count();
         if asked > in_vain {
             handle.answered(Operation::Read);

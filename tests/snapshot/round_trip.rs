@@ -147,7 +147,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 incomplete: ids(2).cloned().collect(),
                 doubted: ids(0).cloned().collect(),
                 dirty: dirty.into_iter().collect(),
-                refused: vec![id("provider/there-was-no-room-for-this-one")],
+                refused: 3,
             };
             let state = BackendState {
                 fingerprint: prints()[0].1.clone(),

@@ -32,7 +32,7 @@ pub enum Absence {
 pub(super) enum PutOutcome {
     Same,
     News,
-    /// No room. The previous state stays.
+    /// It does not fit. The previous state stays.
     Refused,
     /// Its list of releases is suddenly empty. The previous state stays.
     Emptied(Absence, Extension),
@@ -43,13 +43,18 @@ pub(super) struct BackendState {
     pub(super) known: bool,
     pub(super) extensions: BTreeMap<ExtensionId, Part>,
     pub(super) absent: HashMap<ExtensionId, Instant>,
-    pub(super) room: Capacity,
+    pub(super) capacity: Capacity,
 }
 
 impl BackendState {
     pub(super) fn new(backend: BackendId, max_bytes: usize) -> Self {
         let (extensions, absent) = (BTreeMap::new(), HashMap::new());
-        Self { backend, known: false, extensions, absent, room: Capacity::new(max_bytes) }
+        Self { backend, known: false, extensions, absent, capacity: Capacity::new(max_bytes) }
+    }
+
+    /// Returns true if a name that is not here is not at the backend: it was listed, and all fits.
+    pub(super) const fn is_completely_listed(&self) -> bool {
+        self.known && self.capacity.refused() == 0
     }
 
     pub(super) fn listed(&self, id: &ExtensionId) -> Option<Part> {
@@ -63,7 +68,7 @@ impl BackendState {
         let id = extension.id().clone();
         let known = self.extensions.get(&id);
         if let Some(known) = known {
-            // Set even if there is no room: reading it again at once would not help.
+            // Set even if it does not fit: reading it again at once would not help.
             *known.read.lock() = now.into();
             let had_releases = !known.extension.releases().is_empty();
             // A server that starts or restores a backup may list a repository without releases.
@@ -79,13 +84,12 @@ impl BackendState {
         self.absent.remove(&id);
         let known = self.extensions.get(&id);
         if known.is_some_and(|known| *known.extension == extension) {
-            self.room.forgets(&id);
             return PutOutcome::Same;
         }
         let part = self.part(Arc::new(extension), now.into());
-        if !self.room.fits(known.map_or(0, |known| known.weight), part.weight) {
+        if !self.capacity.fits(known.map_or(0, |known| known.weight), part.weight) {
             // A refusal leaves the known extension in place: older data is better than a gap.
-            self.room.refuses(part.extension.id());
+            self.capacity.exceed();
             return PutOutcome::Refused;
         }
         self.put(part);
@@ -102,13 +106,18 @@ impl BackendState {
         let id = part.extension.id().clone();
         // The old key must go: it may have another spelling, and `insert` would keep it.
         let before = self.extensions.remove(&id);
-        self.room.takes(&id, before.map_or(0, |before| before.weight), part.weight);
+        self.capacity.replace(before.map_or(0, |before| before.weight), part.weight);
         self.extensions.insert(id, part);
     }
 
-    /// Restores extensions from before a restart as far as there is room. One that was read since
-    /// then stays. Takes many at once: `BTreeMap::append` joins maps in one pass.
-    pub(super) fn restore(&mut self, extensions: Vec<(Arc<Extension>, PersistentInstant)>) {
+    /// Restores extensions from before a restart as far as they fit, and returns the names of the
+    /// others. One that was read since then stays. Takes many at once: `BTreeMap::append` joins maps
+    /// in one pass.
+    pub(super) fn restore(
+        &mut self,
+        extensions: Vec<(Arc<Extension>, PersistentInstant)>,
+    ) -> Vec<ExtensionId> {
+        let mut refused = Vec::new();
         let mut before: Vec<(ExtensionId, Part)> = Vec::with_capacity(extensions.len());
         for (extension, read) in extensions {
             let part = self.part(extension, read);
@@ -116,16 +125,17 @@ impl BackendState {
             if self.extensions.contains_key(&id) {
                 continue;
             }
-            if self.room.fits(0, part.weight) {
-                self.room.takes(&id, 0, part.weight);
+            if self.capacity.fits(0, part.weight) {
+                self.capacity.replace(0, part.weight);
                 before.push((id, part));
             } else {
-                self.room.refuses(&id);
+                refused.push(id);
             }
         }
         let mut before: BTreeMap<ExtensionId, Part> = before.into_iter().collect();
         before.append(&mut self.extensions);
         self.extensions = before;
+        refused
     }
 
     fn part(&self, extension: Arc<Extension>, read: PersistentInstant) -> Part {
@@ -135,7 +145,6 @@ impl BackendState {
 
     pub(super) fn missed(&mut self, id: &ExtensionId, now: Instant) -> Absence {
         if !self.extensions.contains_key(id) {
-            self.room.forgets(id);
             return Absence::Unknown;
         }
         // Only the first report starts the waiting time; later ones do not prolong it.
@@ -159,7 +168,7 @@ impl BackendState {
         let doubted = self.absent.remove(id).is_some();
         let removed = doubted.then(|| self.extensions.remove(id)).flatten();
         if let Some(part) = &removed {
-            self.room.takes(id, part.weight, 0);
+            self.capacity.replace(part.weight, 0);
         }
         removed.is_some()
     }

@@ -96,23 +96,23 @@ impl Index {
 
     /// Restores the extensions of a backend from before a restart and marks it as listed. An
     /// extension that was read since then stays as it was read. Doubted extensions start a new
-    /// waiting time now, because the monotonic clocks of two processes cannot be compared.
+    /// waiting time now, because the monotonic clocks of two processes cannot be compared. Returns
+    /// the names of extensions that do not fit.
     pub fn restore(
         &mut self,
         backend: BackendId,
         extensions: Vec<(Arc<Extension>, PersistentInstant)>,
         unsettled: &Unsettled,
         now: Instant,
-    ) {
-        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return };
-        shelf.restore(extensions);
+    ) -> Vec<ExtensionId> {
+        let Some(shelf) = shelf_of(&mut self.shelves, backend) else { return Vec::new() };
+        let refused = shelf.restore(extensions);
+        shelf.capacity.refuse(unsettled.refused.max(refused.len()));
         for id in &unsettled.doubted {
             shelf.missed(id, now);
         }
-        // A name that was read in the meantime has got its room, so the old refusal is void.
-        let unread = unsettled.refused.iter().filter(|id| !shelf.extensions.contains_key(*id));
-        unread.for_each(|id| shelf.room.refuses(id));
         shelf.known = true;
         self.touch_all();
+        refused
     }
 }

@@ -134,9 +134,8 @@ impl Catalog {
                         *extension = Arc::new(amended);
                     }
                 }
-                index.restore(of, extensions, &unsettled, Instant::now());
-                // Names that find no room now are not restored by the next start either.
-                for id in index.refused(of) {
+                // Extensions that do not fit now are not restored by the next start either.
+                for id in index.restore(of, extensions, &unsettled, Instant::now()) {
                     self.unsaved().note(RecordKey::Extension(of, id));
                 }
             }
@@ -180,7 +179,7 @@ fn fingerprint_of(backend: BackendId, among: &[(BackendId, String)]) -> Option<&
 
 fn unsettled(handle: &BackendHandle, index: &Index) -> Unsettled {
     let backend = handle.id();
-    let (doubted, refused) = (index.doubted(backend), index.refused(backend));
+    let (doubted, refused) = (index.doubted(backend), index.held(backend).refused);
     let incomplete = handle.evidence.incomplete();
     Unsettled { doubted, dirty: handle.scheduled(), refused, incomplete }
 }

@@ -45,8 +45,12 @@ pub(super) struct StoredBackend<'a> {
     doubted: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dirty: Vec<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Names of extensions that did not fit, in files of version 0.2.
+    #[serde(default, skip_serializing)]
     refused: Vec<Text<'a>>,
+    /// Number of extensions that did not fit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    over_capacity: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     incomplete: Vec<Text<'a>>,
 }
@@ -72,7 +76,8 @@ impl<'a> StoredBackend<'a> {
             extensions: 0,
             doubted: texts(&state.unsettled.doubted),
             dirty: texts(&state.unsettled.dirty),
-            refused: texts(&state.unsettled.refused),
+            refused: Vec::new(),
+            over_capacity: state.unsettled.refused,
             incomplete: texts(&state.unsettled.incomplete),
         }
     }
@@ -101,11 +106,15 @@ impl<'a> StoredBackend<'a> {
             unsettled: Unsettled {
                 doubted: read_ids(&self.doubted)?,
                 dirty: read_ids(&self.dirty)?,
-                refused: read_ids(&self.refused)?,
+                refused: self.over_capacity.max(self.refused.len()),
                 incomplete: read_ids(&self.incomplete)?,
             },
         })
     }
+}
+
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn texts(ids: &[ExtensionId]) -> Vec<Text<'static>> {
@@ -114,4 +123,20 @@ fn texts(ids: &[ExtensionId]) -> Vec<Text<'static>> {
 
 fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
     texts.iter().map(|text| read_id(text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::state::damage::from_json;
+
+    #[test]
+    fn names_that_version_0_2_refused_are_counted() {
+        let json = r#"{"fingerprint":"f","current_as_of":"2025-06-01T12:00:00Z","last_success":null,
+            "cursor":null,"swept":null,"faults":[],"refused":["provider/a","provider/b"]}"#;
+        let state = from_json::<StoredBackend<'_>>(json).unwrap().read().unwrap();
+        assert_eq!(state.unsettled.refused, 2);
+        let written = serde_json::to_string(&StoredBackend::of(&state)).unwrap();
+        assert!(written.contains(r#""over_capacity":2"#) && !written.contains("provider"));
+    }
 }
