@@ -23,12 +23,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::answers::response_caches::{
+    CACHES, ResponseCaches, rules::ResponseCacheRules,
+};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
-use extension_registry::cache::artifacts::Artifacts;
+use extension_registry::artifacts::Artifacts;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::scope::Scope;
 use http_body_util::BodyExt as _;

@@ -10,10 +10,11 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, RANGE, RETRY_AFTER};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::api::{artifact_headers, ranges};
+use crate::api::artifact_headers;
 use crate::backend::webhook::WebhookReceiver as _;
 use crate::config::compose;
 use crate::config_reader::{Reader, Typed};
+use crate::edge::ranges;
 use crate::gitea::webhook::GiteaWebhooks;
 use crate::http::{egress, load};
 use crate::models::backend_kind::BackendKind;

@@ -28,8 +28,16 @@ pub mod gitea;
 pub mod local;
 pub mod oci;
 
-pub mod cache;
+pub mod artifacts;
 pub mod catalog;
+
+pub mod urls;
+
+pub mod edge;
+
+pub mod public;
+
+pub mod answers;
 
 pub mod api;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use extension_registry::answers::response_caches::CACHES;
 use extension_registry::api::handlers::webhooks;
-use extension_registry::api::response_caches::CACHES;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;
 use extension_registry::http::outcome::CallOutcome;

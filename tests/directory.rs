@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::Backend;
 use extension_registry::catalog::state::Fingerprints;
 use extension_registry::catalog::state::persister::Persister;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;

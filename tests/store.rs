@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use extension_registry::artifacts::{ArtifactRequest, Artifacts, Upstream};
 use extension_registry::backend::download::Download;
-use extension_registry::cache::artifacts::{ArtifactRequest, Artifacts, Upstream};
 use extension_registry::error::Result;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::artifact::{Artifact, ArtifactKey};

@@ -6,7 +6,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::api::cache_policy::CachePolicy;
+use crate::edge::cache_policy::CachePolicy;
 use crate::models::artifact::Artifact;
 use crate::models::digest::Algorithm;
 use crate::models::extension::{Release, ReleaseVersion};

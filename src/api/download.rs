@@ -10,15 +10,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tracing::warn;
 
-use crate::api::answers::CACHE_STATUS;
 use crate::api::artifact_headers::set;
 use crate::api::extract::ReleasePath;
-use crate::api::ranges::WantedRange;
 use crate::api::state::ApiState;
+use crate::artifacts::{self, DownloadOrigin, Opened, Upstream, Witness};
 use crate::backend::Fault;
-use crate::cache::artifacts::{self, DownloadOrigin, Opened, Upstream, Witness};
 use crate::catalog::Catalog;
 use crate::catalog::reads::file_of;
+use crate::edge::headers::CACHE_STATUS;
+use crate::edge::ranges::WantedRange;
 use crate::error::{Error, ErrorKind};
 use crate::models::artifact::Artifact;
 use crate::models::extension::{Change, Release};

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::api::paging::Page;
+use crate::answers::paging::Page;
 use crate::api::params::{
     AssetParam, IdParams, PageParams, ScopeParams, TagParam, TypeParam, VersionPathParam,
     bad_request,
 };
-use crate::api::problem::Problem;
 use crate::catalog::Catalog;
+use crate::edge::problem::Problem;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;
 use crate::models::tag::Tag;

@@ -16,18 +16,18 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tower::Service;
 
-use crate::api::admission::Admitted;
-use crate::api::answers::CatalogResponse;
-use crate::api::middleware::{ErrorFormat, Middleware, MiddlewareState};
-use crate::api::panics;
-use crate::api::request_id::{self, REQUEST_ID};
-use crate::api::request_limit::Overflow;
-use crate::api::request_log::{RequestRecord, count_stale, is_told};
-use crate::api::response_caches::CachedQuery as _;
-use crate::api::response_caches::extension::ExtensionQuery;
+use crate::answers::catalog_response::CatalogResponse;
+use crate::answers::response_caches::CachedQuery as _;
+use crate::answers::response_caches::extension::ExtensionQuery;
 use crate::api::state::ApiState;
-use crate::api::target::without_slash;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::edge::admission::Admitted;
+use crate::edge::middleware::{ErrorFormat, Middleware, MiddlewareState};
+use crate::edge::panics;
+use crate::edge::request_id::{self, REQUEST_ID};
+use crate::edge::request_limit::Overflow;
+use crate::edge::request_log::{RequestRecord, count_stale, is_told};
+use crate::edge::target::without_slash;
 use crate::metrics::GoodAnswers;
 
 // Maximum length of a cached target, in bytes; longer ones are rare and take the normal path.

@@ -11,9 +11,9 @@ use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
-use crate::api::answers::Coded;
 use crate::api::path_hints::nothing_at;
-use crate::api::templates::Templates;
+use crate::edge::templates::Templates;
+use crate::edge::uncoded::Coded;
 
 const BODY_MAX: usize = 1024 * 1024;
 

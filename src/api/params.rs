@@ -5,10 +5,10 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::api::paging::{LIMIT_MAX, Page};
-use crate::api::problem::Problem;
+use crate::answers::paging::{LIMIT_MAX, Page};
 use crate::catalog::Catalog;
 use crate::catalog::resolve::VersionRange;
+use crate::edge::problem::Problem;
 use crate::models::backend_id::BackendName;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::{ExtensionId, ExtensionType};

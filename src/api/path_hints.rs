@@ -2,11 +2,11 @@
 
 use axum::http::StatusCode;
 
-use crate::api::paths::BASE;
-use crate::api::problem::Problem;
-use crate::api::templates::Templates;
+use crate::edge::problem::Problem;
+use crate::edge::templates::Templates;
 use crate::metrics::UNMATCHED;
 use crate::models::naming::ExtensionType;
+use crate::urls::BASE;
 
 const ENTRANCES: [&str; 8] =
     ["", "/api", BASE, "/docs", "/index.html", "/swagger", "/swagger-ui", "/v1"];
@@ -122,6 +122,14 @@ mod tests {
         for (word, path) in SYNONYMS {
             assert_ne!(templates.of(&format!("{BASE}{path}")), UNMATCHED, "{word}");
             assert_eq!(templates.of(&format!("{BASE}{word}")), UNMATCHED, "{word} is a path");
+        }
+    }
+
+    #[test]
+    fn every_route_is_called_by_its_template() {
+        let templates = Templates::new(routes::templates());
+        for template in routes::templates() {
+            assert_eq!(templates.of(&template), template);
         }
     }
 }

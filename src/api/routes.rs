@@ -8,22 +8,22 @@ use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::answers::response_caches::ResponseCaches;
 pub use crate::api::fast_path::Api;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
-use crate::api::middleware::{HttpRules, Middleware};
-use crate::api::offload::Renderer;
 use crate::api::openapi::complete;
-use crate::api::paths::BASE;
-use crate::api::response_caches::ResponseCaches;
 use crate::api::state::{ApiState, Draining};
-use crate::api::templates::Templates;
 use crate::api::webhook_limit::WebhookLimit;
+use crate::artifacts::Artifacts;
 use crate::backend::webhook::WebhookReceiver;
-use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
+use crate::edge::middleware::{HttpRules, Middleware};
+use crate::edge::offload::Renderer;
+use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
 use crate::models::backend_id::BackendId;
+use crate::urls::BASE;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::api::offload::Renderer;
-use crate::api::response_caches::ResponseCaches;
+use crate::answers::response_caches::ResponseCaches;
 use crate::api::webhook_limit::WebhookLimit;
+use crate::artifacts::Artifacts;
 use crate::backend::webhook::WebhookReceiver;
-use crate::cache::artifacts::Artifacts;
 use crate::catalog::Catalog;
+use crate::edge::offload::Renderer;
 use crate::metrics::Metrics;
 use crate::models::backend_id::BackendId;
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::edge::admission::Sender;
 use crate::models::backend_id::BackendId;
 
 /// Maximum number of webhook bodies of one backend in memory. Each may be a mebibyte.
@@ -16,10 +17,6 @@ pub const READ_AT_ONCE: usize = 16;
 /// Maximum number of bodies from one address.
 pub const OF_ONE_ADDRESS: usize = READ_AT_ONCE / 2;
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Address of the sender; `None` for a trusted proxy, which forwards webhooks of several senders.
-#[derive(Clone, Copy, Debug)]
-pub struct Sender(pub Option<IpAddr>);
 
 /// Permits of all backends, separate for each backend.
 #[derive(Debug, Default)]

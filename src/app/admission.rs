@@ -4,15 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::api::admission::{Admission, guesses};
-use crate::api::auth::{ClientAuth, ClientTokens, InvalidTokens};
-use crate::api::client_address::TrustedProxies;
-use crate::api::client_concurrency::{ClientConcurrency, Share};
-use crate::api::rate_limit::RateLimiter;
-use crate::api::request_limit::RequestLimit;
 use crate::app::rotation::Rotated;
 use crate::app::secrets;
 use crate::config::Config;
+use crate::edge::admission::{Admission, guesses};
+use crate::edge::auth::{ClientAuth, ClientTokens, InvalidTokens};
+use crate::edge::client_address::TrustedProxies;
+use crate::edge::client_concurrency::{ClientConcurrency, Share};
+use crate::edge::rate_limit::RateLimiter;
+use crate::edge::request_limit::RequestLimit;
 use crate::files;
 use crate::token_bucket::Rate;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cache::artifacts::Artifacts;
+use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::metrics::Metrics;
 

@@ -2,12 +2,12 @@
 
 use std::thread::available_parallelism;
 
+use crate::answers::response_caches;
 use crate::api::fast_path;
-use crate::api::request_limit::LARGE_KIB;
-use crate::api::response_caches;
 use crate::api::webhook_limit;
-use crate::cache::artifacts::buffers;
+use crate::artifacts::buffers;
 use crate::config::{BackendConfig, Config};
+use crate::edge::request_limit::LARGE_KIB;
 use crate::http;
 use crate::models::backend_kind::BackendKind;
 use crate::server;

@@ -3,8 +3,8 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use crate::api::paths::BASE;
 use crate::models::public_url::PublicUrl;
+use crate::urls::BASE;
 
 pub(super) fn print(url: &PublicUrl, address: SocketAddr, extensions: usize) -> io::Result<()> {
     io::stdout().write_all(text(url, address, extensions).as_bytes())

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use extension_registry::api::middleware::HttpRules;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 

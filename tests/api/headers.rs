@@ -1,7 +1,7 @@
 //! What stands beside every answer.
 
-use extension_registry::api::middleware::HttpRules;
 use extension_registry::api::routes::templates;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 

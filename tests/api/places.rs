@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::middleware::HttpRules;
 use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::scope::Scope;

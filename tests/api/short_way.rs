@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::api::routes::Api;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use futures_util::future::Either;
 use tower::Service as _;

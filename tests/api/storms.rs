@@ -8,9 +8,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use futures_util::FutureExt as _;

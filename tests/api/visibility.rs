@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::auth::{ClientAuth, ClientTokens};
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::rate_limit::RateLimiter;
 use extension_registry::backend::webhook::WebhookReceiver;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::auth::{ClientAuth, ClientTokens};
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::rate_limit::RateLimiter;
 use extension_registry::gitea::webhook::GiteaWebhooks;
 use extension_registry::models::digest::Digest;
 use extension_registry::token_bucket::Rate;

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::Output;
 use std::sync::Arc;
 
-use extension_registry::api::middleware::HttpRules;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Stop;
 use serde_json::json;

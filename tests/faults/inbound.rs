@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::request_limit::RequestLimit;
 use extension_registry::config::{Sources, load};
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use extension_registry::server::activity::ClientTimeouts;

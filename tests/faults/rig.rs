@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::answers::response_caches::{
+    CACHES, ResponseCaches, rules::ResponseCacheRules,
+};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::artifacts::Artifacts;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
-use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::state::Fingerprints;
 use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge};
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::gitea::backend::GiteaBackend;
 use extension_registry::gitea::settings::GiteaSettings;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};

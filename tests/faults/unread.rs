@@ -4,9 +4,9 @@ use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use http_body_util::BodyExt as _;
 use reqwest::StatusCode;

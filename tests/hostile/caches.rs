@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::models::backend_id::BackendId;
 use reqwest::{Method, StatusCode};
 use tower_http::cors::AllowOrigin;

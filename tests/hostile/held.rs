@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::client_concurrency::Share;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::request_limit::RequestLimit;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::client_address::TrustedProxies;
+use extension_registry::edge::client_concurrency::Share;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::server::Limits;
 use reqwest::StatusCode;

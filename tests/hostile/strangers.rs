@@ -4,11 +4,11 @@ use extension_registry::models::scope::Scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use extension_registry::api::admission::Admission;
-use extension_registry::api::client_address::TrustedProxies;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::rate_limit::RateLimiter;
 use extension_registry::backend::Fault;
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::client_address::TrustedProxies;
+use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::rate_limit::RateLimiter;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::fault::FaultSubject;
 use extension_registry::token_bucket::Rate;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use extension_registry::cache::artifacts::{Artifacts, DownloadOrigin};
+use extension_registry::artifacts::{Artifacts, DownloadOrigin};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::digest::Digest;
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use extension_registry::artifacts::{ArtifactRequest, DownloadOrigin, Opened, Upstream};
 use extension_registry::backend::download::Download;
-use extension_registry::cache::artifacts::{ArtifactRequest, DownloadOrigin, Opened, Upstream};
 use extension_registry::error::{Error, Result};
 use extension_registry::models::artifact::{Artifact, ArtifactKey};
 use extension_registry::models::backend_id::BackendId;

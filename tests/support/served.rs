@@ -9,17 +9,19 @@ use std::time::Duration;
 use crate::support::memory::MemoryBackend;
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::api::admission::Admission;
-use extension_registry::api::middleware::HttpRules;
-use extension_registry::api::response_caches::{CACHES, ResponseCaches, rules::ResponseCacheRules};
+use extension_registry::answers::response_caches::{
+    CACHES, ResponseCaches, rules::ResponseCacheRules,
+};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::Draining;
+use extension_registry::artifacts::Artifacts;
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::cache::artifacts::Artifacts;
 use extension_registry::catalog::state::Fingerprints;
 use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
+use extension_registry::edge::admission::Admission;
+use extension_registry::edge::middleware::HttpRules;
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::backend_id::BackendId;

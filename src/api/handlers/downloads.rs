@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::artifact_headers::{describe, etag_of};
-use crate::api::conditional::client_has;
 use crate::api::download::RequestedFile;
 use crate::api::extract::{QueryString, ReleasePath};
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
-use crate::api::problem::Problem;
-use crate::api::ranges::wanted;
 use crate::api::state::ApiState;
+use crate::edge::conditional::client_has;
+use crate::edge::problem::Problem;
+use crate::edge::ranges::wanted;
 use crate::error::Error;
 
 /// Download a version

@@ -6,16 +6,17 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::{CatalogResponse, Provenance};
+use crate::answers::catalog_response::CatalogResponse;
+use crate::answers::list_cache::render_rows;
+use crate::answers::paging::{LIST_LIMIT, SEARCH_LIMIT};
+use crate::answers::provenance::Provenance;
+use crate::answers::response_caches::extension::{ExtensionQuery, Facet};
 use crate::api::extract::{IdPath, ListParams, QueryString};
-use crate::api::list_cache::render_rows;
 use crate::api::openapi::{ListResponses, ReadResponses};
-use crate::api::paging::{LIST_LIMIT, SEARCH_LIMIT};
 use crate::api::params::{IdParams, PageParams, QueryParam, ScopeParams, TypeParam};
-use crate::api::problem::Problem;
-use crate::api::response_caches::extension::{ExtensionQuery, Facet};
 use crate::api::state::ApiState;
-use crate::api::views::{ExtensionView, VersionView};
+use crate::edge::problem::Problem;
+use crate::public::views::{ExtensionView, VersionView};
 
 /// List extensions
 ///

@@ -9,12 +9,12 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::admission::Unauthenticated;
-use crate::api::problem::Problem;
 use crate::api::state::ApiState;
+use crate::artifacts::StoreState;
 use crate::backend::contact::BreakerState;
-use crate::cache::artifacts::StoreState;
 use crate::catalog::status::Status;
+use crate::edge::admission::Unauthenticated;
+use crate::edge::problem::Problem;
 use crate::models::backend_id::BackendId;
 use crate::models::backend_kind::BackendKind;
 

@@ -7,14 +7,14 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use crate::api::accept::Form;
-use crate::api::answers::CatalogResponse;
+use crate::answers::catalog_response::CatalogResponse;
+use crate::answers::readmes::ReadmeQuery;
 use crate::api::extract::{IdPath, QueryString};
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
-use crate::api::problem::Problem;
-use crate::api::readmes::ReadmeQuery;
 use crate::api::state::ApiState;
+use crate::edge::accept::Form;
+use crate::edge::problem::Problem;
 
 const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; sandbox";

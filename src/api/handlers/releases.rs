@@ -6,17 +6,17 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::answers::CatalogResponse;
+use crate::answers::catalog_response::CatalogResponse;
+use crate::answers::response_caches::release::ReleaseQuery;
 use crate::api::extract::{IdPath, QueryString, ReleasePath};
-use crate::api::metadata_view::MetadataView;
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
-use crate::api::problem::Problem;
-use crate::api::response_caches::release::ReleaseQuery;
 use crate::api::state::ApiState;
-use crate::api::views::VersionView;
+use crate::edge::problem::Problem;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
+use crate::public::metadata_view::MetadataView;
+use crate::public::views::VersionView;
 
 /// Get version
 ///

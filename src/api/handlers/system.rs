@@ -10,12 +10,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::answers::{CatalogResponse, Provenance};
-use crate::api::problem::Problem;
-use crate::api::rendered::Rendered;
+use crate::answers::catalog_response::CatalogResponse;
+use crate::answers::provenance::Provenance;
 use crate::api::state::ApiState;
 use crate::catalog::Freshness;
 use crate::catalog::persistent_instant::PersistentInstant;
+use crate::edge::problem::Problem;
+use crate::edge::rendered::Rendered;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::caches::CacheCounters;
 

@@ -6,10 +6,10 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::StatusCode;
 
 use crate::api::extract::WholeBody;
-use crate::api::problem::Problem;
 use crate::api::state::ApiState;
-use crate::api::webhook_limit::Sender;
 use crate::backend::webhook::{Delivery, WebhookError};
+use crate::edge::admission::Sender;
+use crate::edge::problem::Problem;
 
 const REFUSED: &str = "refused";
 

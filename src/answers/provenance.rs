@@ -1,0 +1,44 @@
+//! Age and origin of a response.
+
+use std::time::Duration;
+
+use crate::catalog::{Catalog, Freshness};
+use crate::models::backend_id::BackendId;
+use crate::models::naming::ExtensionId;
+use crate::models::scope::Scope;
+
+/// Age and origin of a response.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    /// Freshness of the backends involved.
+    pub freshness: Freshness,
+    /// Age of the cache entry, if the response comes from the cache.
+    pub memo: Option<Duration>,
+}
+
+impl Provenance {
+    /// Creates the provenance of a new response. The part of the backends in `lacking` is missing.
+    #[must_use]
+    pub fn asked(
+        catalog: &Catalog,
+        scope: Scope,
+        of: Option<&ExtensionId>,
+        lacking: Vec<BackendId>,
+    ) -> Self {
+        let mut freshness = catalog.freshness(scope, of);
+        freshness.lacks(lacking);
+        Self { freshness, memo: None }
+    }
+
+    /// Creates the provenance of a cached response of this age.
+    #[must_use]
+    pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
+        Self { freshness: catalog.freshness(scope, of), memo: Some(age) }
+    }
+
+    /// Creates the provenance of a list just made from the catalog, which counts as a cache hit.
+    #[must_use]
+    pub fn of_catalog(catalog: &Catalog, scope: Scope) -> Self {
+        Self::kept(catalog, scope, None, Duration::ZERO)
+    }
+}

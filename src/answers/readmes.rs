@@ -1,0 +1,236 @@
+//! Cache of READMEs by version, in both forms; they stay available while a backend is down.
+
+mod texts;
+
+pub use crate::answers::readmes::texts::BYTES_MAX;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::answers::lru_cache::{Hit, Memo};
+use crate::answers::provenance::Provenance;
+use crate::answers::readmes::texts::{TextIdentity, Texts};
+use crate::answers::response_caches::response_cache::{Generation, generation};
+use crate::answers::response_caches::rules::{ResponseCacheRules, entry_key};
+use crate::caching::single_flight::SingleFlight;
+use crate::catalog::Catalog;
+use crate::catalog::index::View;
+use crate::catalog::lookups::Deadline;
+use crate::edge::accept::Form;
+use crate::edge::rendered::Rendered;
+use crate::error::{Error, Result};
+use crate::metrics::caches::CacheCounters;
+use crate::models::backend_id::BackendId;
+use crate::models::extension::Release;
+use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
+use crate::models::scope::Scope;
+use crate::models::tag::Tag;
+
+// Without text and release, which may outlive the catalog's copy, in bytes.
+const NAMED_BYTES: usize = 1024;
+
+/// Cache of READMEs. Versions with the same README share the text and the rendered page.
+pub struct Readmes {
+    named: Arc<Memo<NamedRelease>>,
+    texts: Arc<Texts>,
+    questions: SingleFlight<(ReadmeQuery, Generation), ReadmeResult>,
+    rules: ResponseCacheRules,
+}
+
+/// Identifies a README.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReadmeQuery {
+    /// Extension.
+    pub id: ExtensionId,
+    /// Version, or `latest`.
+    pub version: Tag,
+    /// Backend, or `None` for the owner.
+    pub scope: Scope,
+}
+
+#[derive(Clone, Debug)]
+struct NamedRelease {
+    wanted: ReadmeQuery,
+    release: Arc<Release>,
+    readme: std::result::Result<TextIdentity, String>,
+}
+
+type ReadmeResult = std::result::Result<(TextIdentity, Rendered), String>;
+
+impl ReadmeQuery {
+    fn key(&self) -> String {
+        entry_key(&self.id, &format!("/{}/readme", self.version), self.scope)
+    }
+}
+
+impl NamedRelease {
+    fn is_current(&self, view: &View) -> bool {
+        let ReadmeQuery { id, version, scope } = &self.wanted;
+        let entry = view.get(id, *scope);
+        entry.and_then(|entry| entry.extension.find(version)) == Some(&self.release)
+    }
+
+    fn is_fresh(&self, age: Duration, rules: &ResponseCacheRules, view: &View) -> bool {
+        let ttl = if self.readme.is_ok() { rules.ttl } else { rules.negative_ttl };
+        rules.metadata && age < ttl && self.is_current(view)
+    }
+}
+
+impl Readmes {
+    /// Creates an empty cache.
+    #[must_use]
+    pub fn new(rules: ResponseCacheRules, counters: CacheCounters) -> Self {
+        Self {
+            named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
+            texts: Arc::default(),
+            questions: SingleFlight::default(),
+            rules,
+        }
+    }
+
+    /// Returns the README of a version, cached while the version is unchanged. After its time to
+    /// live the backend is queried in the background; while that fails, the README of a changed
+    /// version is returned as stale. Fails as [`Catalog::find_release`]; `NotFound` without README.
+    pub async fn readme(
+        &self,
+        catalog: &Arc<Catalog>,
+        wanted: ReadmeQuery,
+        form: Form,
+    ) -> Result<(Rendered, Provenance)> {
+        let view = catalog.view();
+        let known = self.named.look_up(&wanted.key(), |_| true);
+        let Some(Hit { value: named, age }) = known else {
+            // A first read, and an expired "no README", must wait for the backend.
+            return self.asked(catalog, &view, wanted, form).await;
+        };
+        let fresh = named.is_fresh(age, &self.rules, &view);
+        let identity = match &named.readme {
+            Ok(identity) => identity,
+            Err(words) if fresh => {
+                self.counters().hit();
+                return Err(Error::not_found(words));
+            }
+            Err(_) => return self.asked(catalog, &view, wanted, form).await,
+        };
+        let Some(text) = self.texts.get(identity, form).await? else {
+            return self.asked(catalog, &view, wanted, form).await;
+        };
+        let unwell = is_unwell(catalog, named.release.backend);
+        if fresh || unwell || (self.rules.metadata && named.is_current(&view)) {
+            self.counters().hit();
+            if !fresh {
+                // Polled once to start the request, which then continues in its own task.
+                let _ = self.ask(catalog, &view, wanted).now_or_never();
+            }
+            return Ok((text, kept(catalog, &named, age, unwell && !fresh)));
+        }
+        match self.asked(catalog, &view, wanted, form).await {
+            Err(error) if !error.is_not_found() => Ok((text, kept(catalog, &named, age, true))),
+            answered => answered,
+        }
+    }
+
+    /// Returns the number of cached entries that are still valid.
+    #[must_use]
+    pub fn len(&self, view: &View) -> usize {
+        self.named.len(|named| named.is_current(view))
+    }
+
+    /// Returns the counters of the cache.
+    #[must_use]
+    pub fn counters(&self) -> &CacheCounters {
+        self.named.counters()
+    }
+
+    async fn asked(
+        &self,
+        catalog: &Arc<Catalog>,
+        view: &View,
+        wanted: ReadmeQuery,
+        form: Form,
+    ) -> Result<(Rendered, Provenance)> {
+        self.counters().miss();
+        let (scope, id) = (wanted.scope, wanted.id.clone());
+        let (identity, markdown) = Deadline::of_a_read()
+            .wait(scope, self.ask(catalog, view, wanted))
+            .await?
+            .map_err(Error::not_found)?;
+        let text = match form {
+            Form::Markdown => markdown,
+            Form::Html => self.texts.page_of(&identity, markdown).await?,
+        };
+        Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
+    }
+
+    async fn ask(
+        &self,
+        catalog: &Arc<Catalog>,
+        view: &View,
+        wanted: ReadmeQuery,
+    ) -> Result<ReadmeResult> {
+        let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
+        let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
+        let (catalog, rules) = (Arc::clone(catalog), self.rules);
+        let mut shared = true;
+        let answer = self.questions.ask(&key, || {
+            shared = false;
+            async move {
+                // A caller that missed just before the previous request completed arrives here just
+                // afterwards.
+                let known = named.look_up(&wanted.key(), |_| true);
+                if let Some(answer) = known.and_then(|hit| {
+                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.view());
+                    if fresh { texts.answer(&hit.value.readme) } else { None }
+                }) {
+                    return Ok(answer);
+                }
+                let (release, answer) = read(&catalog, &wanted).await?;
+                let readme = answer.as_ref().map(|(identity, text)| {
+                    texts.keep(identity, Form::Markdown, text);
+                    Arc::clone(identity)
+                });
+                let readme = readme.map_err(Clone::clone);
+                let weight = NAMED_BYTES + release.weight();
+                named.put(wanted.key(), weight, NamedRelease { wanted, release, readme }, |_| true);
+                Ok(answer)
+            }
+        });
+        let answer = answer.await;
+        if shared {
+            self.counters().coalesced();
+        }
+        answer
+    }
+}
+
+async fn read(
+    catalog: &Arc<Catalog>,
+    wanted: &ReadmeQuery,
+) -> Result<(Arc<Release>, ReadmeResult)> {
+    let ReadmeQuery { id, version, scope } = wanted;
+    let (entry, release) = catalog.find_release(id, version, *scope).await?;
+    let answer = match catalog.readme(entry.id(), &release).await {
+        Ok(Readme { identity, text }) => {
+            let identity = TextIdentity::from(format!("{}:{identity}", release.backend));
+            Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
+        }
+        Err(error) if error.is_not_found() => Err(error.message().to_owned()),
+        Err(error) => return Err(error),
+    };
+    // Validity is checked against the catalog's copy, which may differ from the release just read.
+    let known = entry.extension.find(version).cloned().unwrap_or(release);
+    Ok((known, answer))
+}
+
+fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
+    let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
+    provenance.freshness.lacks(unwell.then_some(named.release.backend));
+    provenance
+}
+
+fn is_unwell(catalog: &Catalog, backend: BackendId) -> bool {
+    catalog.statuses().iter().any(|(of, status)| *of == backend && !status.healthy)
+}

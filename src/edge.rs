@@ -1,0 +1,25 @@
+//! Everything around any HTTP face of the service: admission, limits, ids, log, codings, errors.
+
+pub mod accept;
+pub mod admission;
+pub mod auth;
+pub mod cache_policy;
+pub mod client_address;
+pub mod client_concurrency;
+pub mod coding;
+pub mod conditional;
+pub mod framing;
+pub mod headers;
+pub mod middleware;
+pub mod offload;
+pub mod panics;
+pub mod problem;
+pub mod ranges;
+pub mod rate_limit;
+pub mod rendered;
+pub mod request_id;
+pub mod request_limit;
+pub mod request_log;
+pub mod target;
+pub mod templates;
+pub mod uncoded;

@@ -1,0 +1,124 @@
+//! Limits on the concurrent requests of one client.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::edge::client_address::{TrustedProxies, network_of};
+use crate::edge::rate_limit::ClientKey;
+
+// Log filters name this target (docs/operations.md), so it outlives the former module name.
+const LOG_TARGET: &str = "extension_registry::api::client_concurrency";
+
+/// Numbers of concurrent requests by client. Only clients with requests in flight have an entry.
+#[derive(Clone, Debug)]
+pub struct ClientConcurrency {
+    each: u32,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+/// Maximum share of all permits for one address, so that no address can take them all.
+#[derive(Debug)]
+pub struct Share {
+    concurrency: ClientConcurrency,
+    told: AtomicBool,
+}
+
+impl Share {
+    /// Creates a limit of this many permits per address.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { concurrency: ClientConcurrency::new(each), told: AtomicBool::new(false) }
+    }
+
+    /// Acquires a permit; `None` for a trusted proxy, which connects for many clients.
+    pub fn take(
+        &self,
+        address: IpAddr,
+        proxies: &TrustedProxies,
+    ) -> Result<Option<ClientPermit>, ClientLimitReached> {
+        if proxies.trusts(address) {
+            return Ok(None);
+        }
+        if let Some(permit) = self.concurrency.take(ClientKey::Network(network_of(address))) {
+            return Ok(Some(permit));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            warn!(target: LOG_TARGET, %address, "an address reached its limit of concurrent requests (429): if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. Logged once");
+        }
+        Err(ClientLimitReached)
+    }
+}
+
+/// The address is at its limit.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimitReached;
+
+/// A permit of one client, released on drop.
+#[derive(Debug)]
+pub struct ClientPermit {
+    client: ClientKey,
+    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+}
+
+impl ClientConcurrency {
+    /// Creates a limit of this many permits per client.
+    #[must_use]
+    pub fn new(each: NonZeroU32) -> Self {
+        Self { each: each.get(), taken: Arc::default() }
+    }
+
+    /// Acquires a permit; `None` if the client is at its limit.
+    #[must_use]
+    pub fn take(&self, client: ClientKey) -> Option<ClientPermit> {
+        let mut taken = self.taken.lock();
+        let concurrency = taken.entry(client.clone()).or_insert(0);
+        if *concurrency >= self.each {
+            return None;
+        }
+        *concurrency += 1;
+        Some(ClientPermit { client, taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        if let Some(concurrency) = taken.get_mut(&self.client) {
+            *concurrency -= 1;
+            // Removed at zero, so that the table does not grow with every address ever seen.
+            if *concurrency == 0 {
+                taken.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn network(number: u32) -> ClientKey {
+        ClientKey::Network(IpAddr::V4(number.into()))
+    }
+
+    #[test]
+    fn each_client_has_its_seats_and_who_has_left_is_forgotten() {
+        let concurrency = ClientConcurrency::new(NonZeroU32::new(2).unwrap());
+        let first = concurrency.take(network(1)).unwrap();
+        let second = concurrency.take(network(1)).unwrap();
+        assert!(concurrency.take(network(1)).is_none());
+        assert!(concurrency.take(network(2)).is_some(), "others have their own");
+        drop(first);
+        assert!(concurrency.take(network(1)).is_some());
+        drop(second);
+        assert!(concurrency.taken.lock().is_empty());
+    }
+}

@@ -1,0 +1,58 @@
+//! Refuses request heads that a proxy may interpret differently, and closes their connection.
+
+use axum::extract::Request;
+use axum::http::header::{HOST, TRANSFER_ENCODING};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
+
+use crate::edge::problem::Problem;
+
+/// Refuses requests without exactly one valid `Host`, and bodies with a transfer coding other than
+/// a single `chunked` (RFC 9112 §3.2, §6.1): the basis of request smuggling. The error is 400, or
+/// 501 for an unknown coding; the connection must be closed.
+pub fn one_reading(request: &Request) -> Result<(), Problem> {
+    let (version, headers) = (request.version(), request.headers());
+    host(version, headers)?;
+    // HTTP/2 frames its bodies itself.
+    if version < Version::HTTP_2 { codings(version, headers) } else { Ok(()) }
+}
+
+fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let why = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => "is there twice",
+        (None, _) if version == Version::HTTP_11 => "is missing",
+        (Some(host), None) if !is_authority(host) => "is not a host and port",
+        _ => return Ok(()),
+    };
+    Err(Problem::bad_request(format!("The header Host {why}")).closing())
+}
+
+fn is_authority(host: &HeaderValue) -> bool {
+    // An empty host is valid for targets without one.
+    if host.is_empty() {
+        return true;
+    }
+    let authority = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        // Userinfo (`user@`) is part of an `Authority` but invalid in `Host`; the default fails
+        // both checks.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or("@");
+        let good = match port.strip_prefix(':') {
+            Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
+            None => port.is_empty(),
+        };
+        good && !authority.host().contains([',', ';', '(', ')'])
+    })
+}
+
+fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(first) = lines.next() else { return Ok(()) };
+    let is_chunked = first.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if is_chunked && lines.next().is_none() && version == Version::HTTP_11 {
+        return Ok(());
+    }
+    let message = "Transfer-Encoding must be absent, or chunked once";
+    Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message).closing())
+}

@@ -1,0 +1,25 @@
+//! Headers of this service, and a map with slots for those of every response.
+
+use axum::http::header::{AGE, CONTENT_TYPE, ETAG, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::edge::request_id::REQUEST_ID;
+
+/// Header that reports cache hits and misses (RFC 9211).
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Header that lists backends whose part of the response is stale or missing.
+pub const DEGRADED: HeaderName = HeaderName::from_static("extension-registry-degraded");
+/// Header with the number of rows over all pages.
+pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// Creates response headers with slots for those that vary, so that later inserts move no entries.
+#[must_use]
+pub fn head() -> HeaderMap {
+    // Large enough for the headers of handlers and layers without a reallocation.
+    let mut headers = HeaderMap::with_capacity(24);
+    for name in [AGE, CACHE_STATUS, ETAG, CONTENT_TYPE, REQUEST_ID] {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers
+}

@@ -1,0 +1,4 @@
+//! Public JSON.
+
+pub mod metadata_view;
+pub mod views;
