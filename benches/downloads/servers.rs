@@ -82,7 +82,7 @@ pub(crate) fn service(registry: &str, store: bool) -> Process {
     );
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_extension-registry"))
-        .args(["--port", "0", "--json-log", "--log-level", "warn,extension_registry::app=info"])
+        .args(["--port", "0", "--json-log", "--log-level", "warn,extension_registry::service=info"])
         .current_dir(dir.path())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

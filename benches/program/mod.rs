@@ -1,6 +1,6 @@
 //! The program as a process of its own, for benches: started, asked, and ended by its id.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,23 +14,32 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it in this directory, which holds its config.toml, and waits until it listens.
     pub(crate) fn start(program: &Path, dir: &Path, port: u16) -> Self {
+        let quiet = ["--json-log", "--log-level", "warn,extension_registry::service=info"];
+        Self::start_with(program, dir, &["--port", &port.to_string()], &quiet)
+    }
+
+    /// The same on a free port, with the log as it is by default.
+    #[allow(dead_code, reason = "most benches measure without the log")]
+    pub(crate) fn start_logging(program: &Path, dir: &Path) -> Self {
+        Self::start_with(program, dir, &["--port", "0"], &[])
+    }
+
+    fn start_with(program: &Path, dir: &Path, port: &[&str], log: &[&str]) -> Self {
         let mut child = Command::new(program)
             .current_dir(dir)
             .env_clear()
-            .args(["--json-log", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--log-level", "warn,extension_registry::app=info"])
+            .args(["--host", "127.0.0.1"])
+            .args(port)
+            .args(log)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines.by_ref().find_map(|line| {
-            let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-            line["address"].as_str().map(|address| address.parse().unwrap())
-        });
-        // Somebody must read what it writes, or it stands still.
-        std::thread::spawn(move || lines.for_each(drop));
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let address = log.by_ref().lines().find_map(|line| address(&line.unwrap()));
+        // Somebody must read what it writes, or its log drops lines.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, address: address.expect("it ended before it listened") }
     }
 
@@ -64,6 +73,13 @@ impl Program {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
+}
+
+/// The address in the line of the log that tells it, as text or JSON.
+fn address(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("address")?;
+    let rest = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+    rest.split(|c: char| !matches!(c, '0'..='9' | '.' | ':')).next()?.parse().ok()
 }
 
 impl Drop for Program {
