@@ -63,7 +63,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the service until a signal. Fails if the address is taken or a backend cannot be built.
-pub fn run(config: Config, demo: bool) -> io::Result<()> {
+pub fn run(config: Config, demo: bool, metrics: Metrics) -> io::Result<()> {
     let workers = match config.server.workers {
         Some(workers) => workers,
         None => available_parallelism()?,
@@ -75,7 +75,7 @@ pub fn run(config: Config, demo: bool) -> io::Result<()> {
         .max_blocking_threads(WAITING_MAX)
         .enable_all()
         .build()?;
-    ended(runtime, start(config, demo, &threads))
+    ended(runtime, start(config, demo, metrics, &threads))
 }
 
 fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
@@ -108,7 +108,12 @@ fn built(config: &Config, metrics: &Metrics) -> io::Result<Backends> {
     Err(io::Error::other(findings.collect::<Vec<_>>().join("; ")))
 }
 
-async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<()> {
+async fn start(
+    mut config: Config,
+    demo: bool,
+    metrics: Metrics,
+    threads: &Threads,
+) -> io::Result<()> {
     // Kept until the end: dropping it removes the sample catalog.
     let samples = demo.then(|| tempfile::Builder::new().prefix("extension-registry-").tempdir());
     let samples = samples.transpose().map_err(|error| {
@@ -140,7 +145,6 @@ async fn start(mut config: Config, demo: bool, threads: &Threads) -> io::Result<
     };
     let clients = clients(&config.server);
     let draining = Draining::default();
-    let metrics = metrics()?;
     let counted = metrics.process.clone();
     let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (rules, tokens) = http_rules(&config)?;
@@ -244,7 +248,8 @@ fn clients(server: &ServerConfig) -> Clients {
     Clients::new(server.connections_per_client(), Arc::new(move |peer| proxies.client_at(peer)))
 }
 
-fn metrics() -> io::Result<Metrics> {
+/// Creates the metrics of the program, with every series at 0.
+pub fn metrics() -> io::Result<Metrics> {
     let routes = templates();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).map_err(io::Error::other)?;

@@ -13,7 +13,7 @@ use crate::app;
 use crate::cli::{Args, Command, pages};
 use crate::commands::healthcheck::Probe;
 use crate::config::{Flags, Sources};
-use crate::logging;
+use crate::logging::{self, LogError};
 
 /// Failure of the program. `docs/configuration.md` lists the exit codes.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +78,16 @@ pub fn run(
 fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), Failure> {
     // Problems of the configuration are printed plainly, so logging starts only afterwards.
     let config = configuration::checked(sources).map_err(Failure::misused)?;
-    logging::init(&args.log_level, args.json_log)
-        .map_err(|error| Failure::misused(format!("--log-level: {error}")))?;
-    app::run(config, args.demo).map_err(Failure::failed)
+    let metrics = app::metrics().map_err(Failure::failed)?;
+    let log = logging::init(&args.log_level, args.json_log, metrics.process.dropped_lines());
+    let log = log.map_err(|error| match error {
+        LogError::Filter(error) => Failure::misused(format!("--log-level: {error}")),
+        LogError::Thread(_) => Failure::failed(error),
+    })?;
+    let ended = app::run(config, args.demo, metrics);
+    // The failure goes to standard error after the last line of the log.
+    drop(log);
+    ended.map_err(Failure::failed)
 }
 
 fn print(text: &[u8]) -> Result<(), Failure> {

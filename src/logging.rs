@@ -1,19 +1,43 @@
 //! Logging to standard error, as text or JSON.
 
-use std::io::{self, IsTerminal as _};
+mod queue;
+mod writer;
 
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+
+use prometheus::IntCounterVec;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// Initializes the log.
+use crate::logging::queue::{Lines, Queue};
+use crate::logging::writer::LogWriter;
+
+/// Failure to start the log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is neither a level nor a filter such as `info,extension_registry::catalog=debug`.
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+    /// The system refuses a thread.
+    #[error("the thread of the log cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The running log. Dropping it writes the lines that are queued.
+#[must_use]
+pub struct Log(#[expect(dead_code, reason = "kept to be dropped")] LogWriter);
+
+/// Starts the log. `dropped` counts the lines that are lost, by level.
 ///
-/// # Errors
-/// `level` is neither a level nor a filter such as `info,extension_registry::catalog=debug`.
-pub fn init(level: &str, json: bool) -> Result<(), ParseError> {
+/// A line is formatted by its thread and written by another one: a request does not wait for whoever
+/// reads standard error.
+pub fn init(level: &str, json: bool, dropped: &IntCounterVec) -> Result<Log, LogError> {
     let filter = EnvFilter::builder().parse(level)?;
+    let queue = Arc::new(Queue::new(dropped));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Lines(Arc::clone(&queue)))
         // Escape sequences would corrupt a log that is redirected to a file or a collector.
         .with_ansi(io::stderr().is_terminal());
     if json {
@@ -21,5 +45,5 @@ pub fn init(level: &str, json: bool) -> Result<(), ParseError> {
     } else {
         log.init();
     }
-    Ok(())
+    Ok(Log(LogWriter::start(queue, io::stderr())?))
 }

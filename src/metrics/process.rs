@@ -7,12 +7,16 @@ use crate::metrics::counters;
 /// Values of the `outcome` label of a reload.
 const RELOADS: [&str; 2] = ["used", "refused"];
 
+/// Values of the `level` label of a line of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
 /// The metrics of the process.
 #[derive(Clone)]
 pub struct ProcessMetrics {
     build: IntGaugeVec,
     reloads: IntCounterVec,
     panics: IntCounter,
+    dropped_lines: IntCounterVec,
 }
 
 impl ProcessMetrics {
@@ -29,10 +33,19 @@ impl ProcessMetrics {
                 "extension_registry_panics_total",
                 "Requests aborted by a panic",
             )?,
+            dropped_lines: counters(
+                "extension_registry_log_lines_dropped_total",
+                "Lines of the log lost because standard error was not read in time, by level",
+                &["level"],
+            )?,
         };
         registry.register(Box::new(metrics.build.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
         registry.register(Box::new(metrics.panics.clone()))?;
+        registry.register(Box::new(metrics.dropped_lines.clone()))?;
+        for level in LEVELS {
+            metrics.dropped_lines.with_label_values(&[level]);
+        }
         Ok(metrics)
     }
 
@@ -44,6 +57,12 @@ impl ProcessMetrics {
     /// Counts a response that a panic ended.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Returns the counters of lost lines of the log.
+    #[must_use]
+    pub const fn dropped_lines(&self) -> &IntCounterVec {
+        &self.dropped_lines
     }
 
     /// Creates the series of a file that may change, at 0.

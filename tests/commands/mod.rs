@@ -5,6 +5,7 @@ mod configuration;
 mod doctor;
 mod first_run;
 mod healthcheck;
+mod log;
 mod metrics;
 mod pages;
 mod release;
