@@ -37,6 +37,7 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::backend::contact::Contact;
@@ -57,7 +58,7 @@ use crate::http::retry::Retries;
 use crate::http::settings::UpstreamSettings;
 use crate::http::throttle::{Course, Throttle};
 use crate::models::backend_id::BackendId;
-use crate::trace::{self, TRACEPARENT, TRACESTATE, Trace};
+use crate::trace::{self, SpanId, TRACEPARENT, TRACESTATE, Trace};
 
 /// Maximum memory of one request or download, in bytes, while its response arrives.
 pub const QUESTION_BYTES: usize = 1536 * 1024;
@@ -106,6 +107,16 @@ pub fn check_ca_file(path: &Path) -> Result<()> {
 
 /// A call that received a response, and its permit while the body streams.
 type RememberedRedirect = (Call, Option<Permit>);
+
+/// One of the attempts of a request.
+#[derive(Clone, Copy)]
+struct Attempt {
+    /// From 1.
+    number: u32,
+    deadline: Instant,
+    /// An earlier attempt met a rate limit.
+    limited: bool,
+}
 
 struct Try<A> {
     end: Result<(A, RememberedRedirect)>,
@@ -196,14 +207,14 @@ impl HttpClient {
         // One deadline covers all attempts and their pauses: retries never add to a caller's wait.
         let deadline = Instant::now() + patience;
         let mut tries = self.0.retries.begin(&request.method, deadline);
-        let (mut last, mut limited) = (None, false);
+        let mut last = None;
+        let mut attempt = Attempt { number: 1, deadline, limited: false };
         loop {
-            let Try { end, outcome, course } =
-                match self.try_once(request, deadline, limited, &read).await {
-                    Ok(tried) => tried,
-                    // The failure that opened the breaker explains more than the open breaker does.
-                    Err(error) => return Err(last.unwrap_or(error)),
-                };
+            let Try { end, outcome, course } = match self.try_once(request, attempt, &read).await {
+                Ok(tried) => tried,
+                // The failure that opened the breaker explains more than the open breaker does.
+                Err(error) => return Err(last.unwrap_or(error)),
+            };
             let pause = match course {
                 Course::Alone(pause) => return Err(self.limits(pause)),
                 // The retry waits in the throttle, which already lasts as long as the pause.
@@ -213,7 +224,8 @@ impl HttpClient {
             let Some(pause) = pause else { return end };
             self.0.metrics.retried(self.0.settings.backend);
             sleep(pause).await;
-            limited |= course == Course::Again;
+            attempt.number += 1;
+            attempt.limited |= course == Course::Again;
             last = match course {
                 Course::Again => Some(self.limits(self.0.throttle_of(request).pause())),
                 _ => end.err(),
@@ -224,18 +236,19 @@ impl HttpClient {
     async fn try_once<A: Answered, F: Future<Output = Result<A>>>(
         &self,
         request: &Request,
-        deadline: Instant,
-        limited: bool,
+        attempt: Attempt,
         read: &impl Fn(FinalHop) -> F,
     ) -> Result<Try<A>> {
         let backend = self.0.settings.backend;
+        let Attempt { number, deadline, limited } = attempt;
         let ConcurrencyPermit { pass, permit, throttle, ticket } =
             self.turn(request, deadline).await?;
-        let call = Call::begin(backend, request.operation, Arc::clone(&self.0.metrics));
+        let call = Call::begin(backend, request.operation, number, Arc::clone(&self.0.metrics));
         // A trial blocks all other requests to the backend, so that it gets less time than they do.
         let deadline = if pass.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
-        let question = async { read(self.send(request).await?).await };
-        let answer = timeout_at(deadline, self.noticed_if_late(question)).await;
+        let question = async { read(self.send(request, call.id).await?).await };
+        let question = self.noticed_if_late(question.instrument(call.span.clone()));
+        let answer = timeout_at(deadline, question).await;
         let answer = answer.unwrap_or_else(|_| Err(failure::silent(backend)));
         // A streamed body keeps its permit; a retry waits for a new one.
         let streams = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
@@ -275,11 +288,11 @@ impl HttpClient {
         question.await
     }
 
-    async fn send(&self, request: &Request) -> Result<FinalHop> {
+    async fn send(&self, request: &Request, span: SpanId) -> Result<FinalHop> {
         let settings = &self.0.settings;
         let mut hop = Hop::first(request, &settings.base).map_err(Error::faulty)?;
         loop {
-            let response = self.send_once(request, &hop).await?;
+            let response = self.send_once(request, &hop, span).await?;
             match hop.next(&response, request.redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
                 None => return Ok(FinalHop { response, hop }),
@@ -287,7 +300,12 @@ impl HttpClient {
         }
     }
 
-    async fn send_once(&self, request: &Request, hop: &Hop) -> Result<Response<Incoming>> {
+    async fn send_once(
+        &self,
+        request: &Request,
+        hop: &Hop,
+        span: SpanId,
+    ) -> Result<Response<Incoming>> {
         let mut message = hyper::Request::builder()
             .method(request.method.clone())
             .uri(hop.url.as_str())
@@ -298,7 +316,7 @@ impl HttpClient {
         headers.insert(USER_AGENT, OUR_NAME);
         // Only the operator's own servers receive identifiers of the caller's request.
         if let Some(trace) = trace::current().filter(|_| hop.trusted) {
-            headers.extend(ids(&trace));
+            headers.extend(ids(&trace, span));
         }
         if let Some(credentials) = &hop.credentials {
             headers.insert(AUTHORIZATION, credentials.header());
@@ -309,13 +327,15 @@ impl HttpClient {
     }
 }
 
-fn ids(trace: &Trace) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+fn ids(trace: &Trace, span: SpanId) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let parent = trace.traceparent(span);
     let told = [
         // Backends write these into their logs, which ties their lines to ours.
         ("x-request-id", Some(trace.request())),
-        (TRACEPARENT, Some(trace.traceparent())),
+        (TRACEPARENT, Some(&*parent)),
         (TRACESTATE, trace.tracestate()),
     ];
-    told.into_iter()
-        .filter_map(|(name, text)| Some((HeaderName::from_static(name), text?.parse().ok()?)))
+    let parsed =
+        told.map(|(name, text)| Some((HeaderName::from_static(name), text?.parse().ok()?)));
+    parsed.into_iter().flatten()
 }

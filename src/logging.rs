@@ -41,7 +41,8 @@ pub fn init(level: &str, json: bool, dropped: &IntCounterVec) -> Result<Log, Log
         // Escape sequences would corrupt a log that is redirected to a file or a collector.
         .with_ansi(io::stderr().is_terminal());
     if json {
-        log.json().flatten_event(true).init();
+        // A line has the list of its spans, of which the current one is the last.
+        log.json().flatten_event(true).with_current_span(false).init();
     } else {
         log.init();
     }

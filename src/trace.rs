@@ -1,6 +1,8 @@
 //! Trace context of a request: its ids are sent to backends and written to the log. Stored in a
-//! task-local: backend clients do not know the request. Background work has none.
+//! task-local, not in a span: backend clients do not know the request, and backends get the ids also
+//! where the log's filter turns the spans off. Background work has none.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
@@ -23,8 +25,27 @@ struct Ids {
     given: Option<(String, String)>,
     /// Data of other tracing systems for that trace; this service adds no entries.
     state: Option<String>,
-    // `traceparent` sent to backends. Created on first use: most requests need no backend.
-    told: OnceLock<String>,
+    // Trace id without a client's. Created on first use: most requests need no backend.
+    made: OnceLock<String>,
+}
+
+/// Id of a span, as backends get it.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanId(u64);
+
+impl SpanId {
+    /// Creates a random id.
+    #[must_use]
+    pub fn random() -> Self {
+        // The standard has no span 0.
+        Self(Uuid::new_v4().as_u64_pair().0.max(1))
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 tokio::task_local! {
@@ -41,7 +62,7 @@ impl Trace {
     ) -> Self {
         let given = traceparent.and_then(parse);
         let state = given.is_some().then(|| state_of(tracestate)).flatten();
-        Self(Arc::new(Ids { request: request.to_owned(), given, state, told: OnceLock::new() }))
+        Self(Arc::new(Ids { request: request.to_owned(), given, state, made: OnceLock::new() }))
     }
 
     /// Returns the id of the request.
@@ -54,19 +75,18 @@ impl Trace {
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         let given = self.0.given.as_ref().map(|(trace, _)| trace.as_str());
-        given.or_else(|| self.0.told.get()?.split('-').nth(1))
+        given.or_else(|| self.0.made.get().map(String::as_str))
     }
 
-    /// For backends: the client's trace, or a new one marked as not sampled, with its own span id.
+    /// Returns the `traceparent` for a backend that is called by this span: the client's trace, or
+    /// one marked as not sampled.
     #[must_use]
-    pub fn traceparent(&self) -> &str {
-        self.0.told.get_or_init(|| {
-            let (ours, made) = (Uuid::new_v4().as_u64_pair().0, Uuid::new_v4().simple());
-            match &self.0.given {
-                Some((trace, flags)) => format!("00-{trace}-{ours:016x}-{flags}"),
-                None => format!("00-{made}-{ours:016x}-00"),
-            }
-        })
+    pub fn traceparent(&self, span: SpanId) -> String {
+        if let Some((trace, flags)) = &self.0.given {
+            return format!("00-{trace}-{span}-{flags}");
+        }
+        let made = self.0.made.get_or_init(|| Uuid::new_v4().simple().to_string());
+        format!("00-{made}-{span}-00")
     }
 
     /// Returns the `tracestate` for backends: the client's, cut to the limits.
@@ -143,10 +163,12 @@ mod tests {
     #[test]
     fn a_callers_trace_goes_on_with_a_part_of_our_own() {
         let trace = Trace::new("r", Some(GIVEN), empty());
-        let told = trace.traceparent().to_owned();
+        let (span, other) = (SpanId::random(), SpanId::random());
+        let told = trace.traceparent(span);
         assert!(told.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && told.ends_with("-01"));
         assert!(!told.contains("b7ad6b7169203331") && parse(&told).is_some(), "{told}");
-        assert_eq!(trace.traceparent(), told, "one request is one part");
+        assert_eq!(trace.traceparent(span), told);
+        assert_ne!(trace.traceparent(other), told, "each call is a span");
         assert_eq!(trace.id(), Some("0af7651916cd43dd8448eb211c80319c"));
     }
 
@@ -164,8 +186,11 @@ mod tests {
         ] {
             let trace = Trace::new("r", Some(text), ["a=1"].into_iter());
             assert_eq!((trace.id(), trace.tracestate()), (None, None), "{text}");
-            let told = trace.traceparent();
-            assert!(parse(told).is_some() && told.ends_with("-00"), "{told}");
+            let told = trace.traceparent(SpanId::random());
+            assert!(parse(&told).is_some() && told.ends_with("-00"), "{told}");
+            let again = trace.traceparent(SpanId::random());
+            assert_eq!(parse(&told), parse(&again), "one request is one trace");
+            assert_eq!(trace.id(), told.split('-').nth(1), "the log has the id of that trace");
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
+use tracing::Instrument as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::trace;
@@ -56,11 +57,12 @@ where
     ) -> Flight<V> {
         let landing = Landing { in_flight: Arc::clone(&self.in_flight), key: key.clone() };
         // Logs name the caller that started the request.
-        let task = tokio::spawn(trace::carried(trace::current(), async move {
+        let work = trace::carried(trace::current(), async move {
             let result = request.await;
             drop(landing);
             result
-        }));
+        });
+        let task = tokio::spawn(work.in_current_span());
         let result = async move {
             task.await.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Internal, "A shared request was aborted").because(error))

@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, info_span};
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::catalog::Catalog;
@@ -70,7 +72,8 @@ impl Catalog {
             let (this, scope) = (Arc::clone(self), handle.id());
             // Before the task starts: a round that begins from now on sees the caller's changes.
             let seen = handle.round.begun.load(Ordering::Acquire);
-            tokio::spawn(async move { this.round_of(scope, seen).await })
+            let span = info_span!("catalog.sync", backend = %scope, kind = Empty);
+            tokio::spawn(async move { this.round_of(scope, seen).await }.instrument(span))
         });
         let outcomes = join_all(rounds).await.into_iter().map(|outcome| {
             outcome.unwrap_or_else(|error| {
@@ -109,6 +112,7 @@ impl Catalog {
             && let Changes::These { dirty, cursor, listed } =
                 handle.backend.changes(Some(&cursor)).await.map_err(of_listing)?
         {
+            Span::current().record("kind", "changes");
             handle.answered(Operation::Listing);
             if let Some(listed) = listed {
                 handle.tell(&handle.evidence.listed(listed));
@@ -118,6 +122,7 @@ impl Catalog {
             handle.round.go_on_from(CyclePosition { cursor: Some(cursor), ..place });
             return Ok(());
         }
+        Span::current().record("kind", "sweep");
         self.sweep(handle, begun).await
     }
 

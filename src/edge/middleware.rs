@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tower::util::{Either, option_layer};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, Any, Cors, CorsLayer};
+use tracing::Instrument as _;
 
 use crate::edge::admission::{Admission, Admitted};
 use crate::edge::cache_policy::{Audience, CachePolicy, apply_cache_policy};
@@ -114,10 +115,13 @@ impl Middleware {
             // The router's own compression layer must not see that the client accepts encodings.
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
-        let mut response = seen.trace().scope(around.admitted(inside, request, entered)).await;
+        let route = around.template(seen.path());
+        let span = seen.span(route);
+        let work = seen.trace().scope(around.admitted(inside, request, entered));
+        let mut response = work.instrument(span.clone()).await;
+        span.record("status", response.status().as_u16());
         around.apply_response_headers(&mut response);
         around.identify(&mut response, id);
-        let route = around.template(seen.path());
         seen.observe(route, begun.elapsed(), &response, &around.metrics);
         response
     }

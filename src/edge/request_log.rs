@@ -8,7 +8,8 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use axum::response::Response;
-use tracing::{Level, info, warn};
+use tracing::field::Empty;
+use tracing::{Level, Span, info, info_span, warn};
 
 use crate::edge::admission::{Admission, ClientName};
 use crate::edge::headers::DEGRADED;
@@ -17,8 +18,9 @@ use crate::edge::request_id;
 use crate::metrics::Metrics;
 use crate::trace::Trace;
 
-// Log filters name this target (docs/operations.md), so it outlives the former module name.
+// Log filters name these targets (docs/operations.md), so they outlive the former module name.
 const LOG_TARGET: &str = "extension_registry::api::request_log";
+const SPAN_TARGET: &str = "extension_registry::api";
 
 /// Data of a request for metrics and the log.
 pub struct RequestRecord {
@@ -46,6 +48,13 @@ impl RequestRecord {
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.trace.clone()
+    }
+
+    /// Returns a span for everything that is done for the request, on the way to its response.
+    #[must_use]
+    pub fn span(&self, route: &str) -> Span {
+        let (method, id) = (&self.method, self.trace.request());
+        info_span!(target: SPAN_TARGET, "http.server.request", %method, route, id, status = Empty)
     }
 
     /// Returns the requested path.

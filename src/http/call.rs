@@ -1,21 +1,25 @@
-//! Metrics and logs of one call to an upstream.
+//! Metrics, log and span of one call to an upstream.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Span, debug, debug_span};
 
 use crate::error::Error;
 use crate::http::answer::Answered;
 use crate::http::metrics::{UpstreamCall, UpstreamMetrics};
 use crate::http::outcome::{CallOutcome, cause_of};
 use crate::models::backend_id::BackendId;
-use crate::trace::{self, Trace};
+use crate::trace::{self, SpanId, Trace};
 
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) backend: BackendId,
     operation: &'static str,
     begun: Instant,
+    pub(super) id: SpanId,
+    pub(super) span: Span,
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
@@ -23,9 +27,12 @@ impl Call {
     pub(super) fn begin(
         backend: BackendId,
         operation: &'static str,
+        attempt: u32,
         metrics: Arc<dyn UpstreamMetrics>,
     ) -> Self {
-        Self { backend, operation, begun: Instant::now(), metrics }
+        let id = SpanId::random();
+        let span = debug_span!("backend.call", %backend, operation, attempt, span_id = %id, outcome = Empty);
+        Self { backend, operation, begun: Instant::now(), id, span, metrics }
     }
 
     pub(super) fn ended<A: Answered>(&self, end: Result<&A, &Error>) {
@@ -35,16 +42,18 @@ impl Call {
         self.metrics.record(&UpstreamCall { backend, operation, outcome, duration });
         let milliseconds = duration.as_millis();
         let outcome_label = outcome.label();
+        self.span.record("outcome", outcome_label);
+        let _entered = self.span.enter();
         let trace = trace::current();
         let request = trace.as_ref().map(Trace::request);
         match outcome {
             CallOutcome::Ok | CallOutcome::Absent => {
-                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
+                debug!(%backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
             // Debug level: an outage fails many calls, and the catalog logs one warning for all.
             _ => {
                 let cause = cause_of(end);
-                tracing::debug!(%backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");
+                debug!(%backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");
             }
         }
     }

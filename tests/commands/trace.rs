@@ -4,11 +4,15 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::program::Running;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+/// A filter for the start and the lines of requests, which turns all spans off.
+const LINES_OF_REQUESTS: &str =
+    "off,extension_registry::service=info,extension_registry::api::request_log=info";
 
 /// A server that has nothing, and the heads of what it is asked.
 fn nothing() -> (String, mpsc::Receiver<String>) {
@@ -50,26 +54,73 @@ fn answer(head: &str) -> String {
     )
 }
 
-#[tokio::test]
-async fn a_backend_is_told_for_which_request_it_is_asked_and_for_rounds_nothing() {
-    let (url, heads) = nothing();
+/// Starts the program over a Gitea at this address.
+fn over(url: &str, arguments: &[&str]) -> (Running, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let text = format!("[gitea]\nurl = \"{url}\"\norganization = \"x\"\n");
     std::fs::write(dir.path().join("config.toml"), text).unwrap();
-    let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
-    let asked = format!("http://{}/api/v1/extensions/provider/new", running.address);
-    let answer = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .get(asked)
-        .header("x-request-id", "mine-1")
-        .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
-        .header("tracestate", "congo=t61rcwkgmze")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.headers()["x-request-id"], "mine-1");
+    let arguments = [&["--host", "127.0.0.1"], arguments].concat();
+    (Running::start(dir.path(), &arguments), dir)
+}
+
+/// Requests an extension that the catalog lacks, with ids.
+async fn request_unknown(running: &Running) {
+    let headers = [
+        ("x-request-id", "mine-1"),
+        ("traceparent", &format!("00-{TRACE}-b7ad6b7169203331-01")),
+        ("tracestate", "congo=t61rcwkgmze"),
+    ];
+    let answer = running.send(Method::GET, "/extensions/provider/new", &headers, "").await;
+    assert_eq!(answer.header("x-request-id"), "mine-1");
+}
+
+/// The span of this name that a line of the log belongs to.
+fn span<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
+    line["spans"].as_array()?.iter().find(|span| span["name"] == name)
+}
+
+#[tokio::test]
+async fn lines_of_calls_carry_the_request_or_the_cycle_that_they_belong_to() {
+    let (url, heads) = nothing();
+    let level = ["--log-level", "info,extension_registry::http=debug"];
+    let (running, _dir) = over(&url, &level);
+    request_unknown(&running).await;
+    running.signal("-TERM");
+    let (_, log) = running.wait();
+    let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let calls: Vec<&Value> =
+        lines.iter().filter(|line| span(line, "backend.call").is_some()).collect();
+    for line in &calls {
+        let call = span(line, "backend.call").unwrap();
+        assert_eq!(call["backend"], "gitea", "{line}");
+        assert!(call["operation"].is_string() && call["attempt"].is_u64(), "{line}");
+        assert_eq!(call["outcome"], line["outcome_label"], "{line}");
+    }
+    let of_request: Vec<&&Value> =
+        calls.iter().filter(|line| span(line, "http.server.request").is_some()).collect();
+    let sent: Vec<String> = heads.try_iter().collect();
+    assert!(!of_request.is_empty(), "{lines:#?}");
+    for line in of_request {
+        let request = span(line, "http.server.request").unwrap();
+        let expected = ("GET", "/api/v1/extensions/{type}/{name}", "mine-1");
+        let found = (&request["method"], &request["route"], &request["id"]);
+        assert_eq!(found, (&expected.0.into(), &expected.1.into(), &expected.2.into()), "{line}");
+        let id = span(line, "backend.call").unwrap()["span_id"].as_str().unwrap();
+        let parent = format!("traceparent: 00-{TRACE}-{id}-01\r\n");
+        assert!(sent.iter().any(|head| head.contains(&parent)), "{parent} is not in {sent:#?}");
+    }
+    let cycles: Vec<&Value> = calls.iter().filter_map(|line| span(line, "catalog.sync")).collect();
+    assert!(!cycles.is_empty(), "{lines:#?}");
+    assert!(cycles.iter().all(|cycle| cycle["backend"] == "gitea"), "{cycles:#?}");
+    assert!(cycles.iter().any(|cycle| cycle["kind"] == "sweep"), "{cycles:#?}");
+}
+
+#[tokio::test]
+async fn a_backend_is_told_for_which_request_it_is_asked_and_for_rounds_nothing() {
+    let (url, heads) = nothing();
+    // Backends get the ids also where all spans are off.
+    let (running, _dir) = over(&url, &["--log-level", LINES_OF_REQUESTS]);
+    request_unknown(&running).await;
     running.signal("-TERM");
     let (_, log) = running.wait();
     let heads: Vec<String> = heads.try_iter().collect();
