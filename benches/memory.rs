@@ -1,8 +1,8 @@
 //! What is resident: the program alone, each thousand of extensions, each download while it is open.
 //! The program itself runs over a fake Gitea, whose memory is this process's and does not count.
 //!
-//! Prints the figures of docs/operations.md ("Sizing"), and holds none of them as a promise: they
-//! are measured anew, and typed there, when what is kept of an extension changes.
+//! Prints the figures of docs/operations.md ("Sizing"): they are measured anew, and typed there, when
+//! what is kept of an extension changes. Fails if the sample catalog takes more than [`DEMO_MAX`].
 
 #![allow(
     clippy::unwrap_used,
@@ -34,6 +34,9 @@ use program::Program;
 use support::fake_gitea::state::ORGANIZATION;
 use support::fake_gitea::{FakeGitea, Fault, State};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+/// Bytes that `--demo` may take after its first request.
+const DEMO_MAX: u64 = 20 << 20;
 const RELEASES: usize = 10;
 const DOWNLOADS: usize = 100;
 const ARCHIVE: usize = 4 << 20;
@@ -42,6 +45,12 @@ const MIDDLE: usize = ARCHIVE / 2;
 
 #[tokio::main]
 async fn main() {
+    let demo = demo().await;
+    println!(
+        "--demo after one request: {:.1} MB (promised: {:.1})\n",
+        megabytes(demo),
+        megabytes(DEMO_MAX)
+    );
     println!("| extensions | releases each | resident, MB |\n| --- | --- | --- |");
     let mut kilobytes = Vec::new();
     for (extensions, releases) in [(1, 1), (1_000, 1), (1_000, RELEASES), (5_000, RELEASES)] {
@@ -54,6 +63,15 @@ async fn main() {
     let one = (kilobytes[1] - kilobytes[0]) as f64 / 1000.0;
     println!("1,000 extensions of one release: {one:.1} MB");
     println!("a download while it is open: {:.0} kB", download().await as f64 / 1000.0);
+    assert!(demo <= DEMO_MAX, "--demo takes {demo} bytes");
+}
+
+/// What is resident of the sample catalog after one request.
+async fn demo() -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Program::start_demo(Path::new(PROGRAM), dir.path());
+    get(&service, "/extensions").await;
+    service.resident()
 }
 
 fn megabytes(bytes: u64) -> f64 {
@@ -105,8 +123,7 @@ fn served(fake: &FakeGitea) -> (Program, TempDir) {
     let url = fake.url();
     let config = format!("[gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n");
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_extension-registry"));
-    (Program::start(program, dir.path(), 0), dir)
+    (Program::start(Path::new(PROGRAM), dir.path(), 0), dir)
 }
 
 /// Waits until so many extensions are known.

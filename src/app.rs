@@ -6,6 +6,7 @@ mod backends;
 mod budget;
 mod files;
 mod greeting;
+mod huge_pages;
 mod receiver;
 mod rotation;
 mod secrets;
@@ -64,6 +65,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the service until a signal. Fails if the address is taken or a backend cannot be built.
 pub fn run(config: Config, demo: bool, metrics: Metrics) -> io::Result<()> {
+    // Before threads start and allocate.
+    huge_pages::turn_off();
     let workers = match config.server.workers {
         Some(workers) => workers,
         None => available_parallelism()?,

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+/// The log without requests, and with the line that tells the address.
+const QUIET: [&str; 3] = ["--json-log", "--log-level", "warn,extension_registry::service=info"];
+
 /// A serving program.
 pub(crate) struct Program {
     child: Child,
@@ -14,14 +17,19 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it in this directory, which holds its config.toml, and waits until it listens.
     pub(crate) fn start(program: &Path, dir: &Path, port: u16) -> Self {
-        let quiet = ["--json-log", "--log-level", "warn,extension_registry::service=info"];
-        Self::start_with(program, dir, &["--port", &port.to_string()], &quiet)
+        Self::start_with(program, dir, &["--port", &port.to_string()], &QUIET)
     }
 
     /// The same on a free port, with the log as it is by default.
     #[allow(dead_code, reason = "most benches measure without the log")]
     pub(crate) fn start_logging(program: &Path, dir: &Path) -> Self {
         Self::start_with(program, dir, &["--port", "0"], &[])
+    }
+
+    /// Starts the sample catalog.
+    #[allow(dead_code, reason = "most benches have a catalog of their own")]
+    pub(crate) fn start_demo(program: &Path, dir: &Path) -> Self {
+        Self::start_with(program, dir, &["--demo", "--port", "0"], &QUIET)
     }
 
     fn start_with(program: &Path, dir: &Path, port: &[&str], log: &[&str]) -> Self {

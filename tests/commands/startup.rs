@@ -253,3 +253,13 @@ async fn s07d_secrets_that_an_operator_names_may_be_links() {
     let output = run(dir.path(), &["config", "check"]);
     assert!(output.status.success(), "{}", stderr(&output));
 }
+
+#[test]
+fn the_program_takes_no_huge_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), &["--demo"]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    // A kernel without huge pages has no such line.
+    let enabled = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    assert_eq!(enabled.map_or("0", str::trim), "0");
+}
