@@ -52,7 +52,7 @@ use crate::models::public_url::PublicUrl;
 use crate::server::activity::ClientTimeouts;
 use crate::server::clients::Clients;
 use crate::server::threads::{Threads, WAITING_MAX};
-use crate::server::{Limits, Routers, Stop, serve};
+use crate::server::{Limits, Listener, Routers, Stop, serve};
 
 // Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
@@ -185,7 +185,7 @@ async fn start(
     }
     systemd::ready();
     let routers = Routers { overflow: api.clone().overflow(), served: api };
-    serve(listener, routers, limits, clients, threads, stop).await;
+    serve(vec![Listener::plain(listener, routers)], limits, clients, threads, stop).await;
     let closing = async {
         sync.shutdown().await;
         // Archives that a hanging disk has not stored by then are fetched again later.

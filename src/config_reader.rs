@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::config_reader::form::{Form, Parse};
 use crate::config_reader::problems::{Problem, Problems, hint};
 pub use crate::config_reader::typed::Typed;
-use crate::config_reader::typed::{PREFIX, Table};
+use crate::config_reader::typed::{PREFIX, Table, Unmatched};
 use crate::models::backend_id::{BackendId, BackendName};
 use crate::models::backend_kind::BackendKind;
 
@@ -82,7 +82,8 @@ impl Reader {
         Self { problems: std::mem::take(&mut typed.problems), typed, ..Self::default() }
     }
 
-    /// Reads a section or every entry.
+    /// Reads a section or every entry. The name `server.tls` is the table `tls` inside of `server`,
+    /// which has to be read before.
     pub fn read<T>(
         &mut self,
         name: Name,
@@ -90,6 +91,8 @@ impl Reader {
         doc: &str,
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<T> {
+        let outer = name.split_once('.');
+        outer.into_iter().for_each(|(section, key)| self.promote(name, section, key));
         let absent = Table::default();
         // Also where the section is left out: its keys have defaults, and are documented.
         let mut declared = Section::new(name, &absent, presence);
@@ -117,8 +120,28 @@ impl Reader {
         }
         self.example += &format!("\n# {doc}\n{}[{name}]\n{}", declared.mark, declared.example);
         self.sections.push((name, presence, declared.keys.clone()));
-        self.schema.insert(name.to_owned(), declared.schema(doc, presence));
+        let schema = declared.schema(doc, presence);
+        match outer.and_then(|(section, _)| self.schema.get_mut(section)?.get_mut("properties")) {
+            Some(Value::Object(keys)) => {
+                keys.extend(outer.map(|(_, key)| (key.to_owned(), schema)))
+            }
+            _ => drop(self.schema.insert(name.to_owned(), schema)),
+        }
         found
+    }
+
+    fn promote(&mut self, path: &str, section: Name, key: Name) {
+        for (value, place) in self.typed.tables(section).iter().filter_map(|table| table.last(key))
+        {
+            if !value.is_object() {
+                let what = format!("{path}: must be a table; write [{path}]");
+                self.problems.push(Problem::at(place, what));
+            }
+        }
+        self.typed.promote(path, section, key);
+        for (_, _, keys) in self.sections.iter_mut().filter(|(name, ..)| *name == section) {
+            keys.push(key);
+        }
     }
 
     /// Reports a problem at the place of the value; the key is given with its section or entry.
@@ -172,7 +195,7 @@ impl Reader {
                 found.extend(values.iter().map(|(_, at)| Problem::at(at, what.clone())));
             }
         }
-        for (section, rest, origin) in &self.typed.unmatched {
+        for Unmatched { section, rest, origin, .. } in &self.typed.unmatched {
             found.push(Problem::at(origin, self.unmatched(section, rest)));
         }
         self.problems.append(&mut found);

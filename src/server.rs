@@ -1,51 +1,43 @@
-//! The listener: connections with timeouts and limits, and graceful shutdown.
+//! The listeners: connections with timeouts and limits, and graceful shutdown.
 
 pub mod activity;
+pub mod certificate;
 pub mod clients;
+mod connection;
+mod permits;
 pub mod threads;
+pub mod tls;
 mod tracked;
+mod write_deadline;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::Response;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Version};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 use tracing::{debug, info, warn};
 
-use crate::server::activity::{Activity, ClientTimeouts, HeldConnection};
-use crate::server::clients::{Clients, CountedConnection};
+use crate::server::activity::ClientTimeouts;
+use crate::server::clients::Clients;
+use crate::server::connection::Connection;
+use crate::server::permits::ConnectionPermits;
 use crate::server::threads::Threads;
-use crate::server::tracked::{Tracked, TrackedResponse};
+use crate::server::tls::ServerTls;
 
 /// Maximum size of a request head, in bytes; hyper buffers as many bytes of a response.
 const HEAD_MAX: usize = 28 * 1024;
-const STREAMS_MAX: u32 = 100;
-/// Maximum number of streams that an HTTP/2 client may open and reset before they are processed;
-/// beyond it the connection is closed. Each reset costs the server work and the client nothing.
-const RESETS_MAX: usize = 20;
-/// Maximum number of response bytes buffered per HTTP/2 stream, besides the piece waiting for room.
-const SEND_MAX: usize = 32 * 1024;
-/// Idle time after which an HTTP/2 client is pinged.
-const PING_AFTER: Duration = Duration::from_secs(20);
 /// Number of connections accepted beyond the limit, each for one request that needs no permit:
 /// monitoring must not wait behind a flood. Further connections wait in the accept queue.
 pub const SPARE: usize = 64;
-/// Time limit for request heads on connections beyond the limit.
-const SPARE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after a failed accept, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -93,6 +85,37 @@ pub struct Routers<S> {
     pub overflow: S,
 }
 
+/// A socket, and the services for its connections.
+pub struct Listener<S> {
+    socket: TcpListener,
+    services: Arc<Services<S>>,
+}
+
+struct Services<S> {
+    routers: Routers<S>,
+    /// TLS, and the service that refuses requests in plain HTTP; `None` for plain HTTP.
+    tls: Option<(Arc<ServerTls>, S)>,
+}
+
+impl<S> Listener<S> {
+    /// Creates a listener for HTTP without TLS.
+    #[must_use]
+    pub fn plain(socket: TcpListener, routers: Routers<S>) -> Self {
+        Self { socket, services: Arc::new(Services { routers, tls: None }) }
+    }
+
+    /// Creates a listener for HTTPS; `refusal` responds to requests in plain HTTP.
+    #[must_use]
+    pub fn encrypted(
+        socket: TcpListener,
+        routers: Routers<S>,
+        tls: Arc<ServerTls>,
+        refusal: S,
+    ) -> Self {
+        Self { socket, services: Arc::new(Services { routers, tls: Some((tls, refusal)) }) }
+    }
+}
+
 /// A service for the requests of a connection. It must always be ready.
 pub trait Answers:
     Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
@@ -112,29 +135,68 @@ impl<S> Answers for S where
 {
 }
 
+/// Sockets and the services behind them, asked in turn.
+struct Listeners<S> {
+    all: Vec<Listener<S>>,
+    next: usize,
+}
+
+impl<S> Listeners<S> {
+    /// Accepts the next connection of any listener.
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr, Arc<Services<S>>)> {
+        poll_fn(|context| {
+            // Begins behind the listener of the last connection, so that a flood of one listener
+            // keeps no connection of another waiting.
+            let (before, after) = self.all.split_at(self.next);
+            for (at, listener) in (self.next..).zip(after).chain((0..).zip(before)) {
+                if let Poll::Ready(accepted) = listener.socket.poll_accept(context) {
+                    let services = Arc::clone(&listener.services);
+                    self.next = (at + 1) % self.all.len();
+                    return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, services)));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Accepts the next connection; `None` if its client has too many.
+    async fn connection(&mut self, permits: &ConnectionPermits) -> io::Result<Accepted<S>> {
+        // Acquired before the accept: without a free permit, connections wait in the system's
+        // queue.
+        let spare = permits.spare().await?;
+        let (stream, peer, services) = self.accept().await?;
+        stream.set_nodelay(true)?;
+        let Some(held) = permits.enter(peer, spare) else { return Ok(None) };
+        // Deregistered here, because the runtime of another thread will poll it.
+        Ok(Some((stream.into_std()?, Connection { peer, held }, services)))
+    }
+}
+
+type Accepted<S> = Option<(std::net::TcpStream, Connection, Arc<Services<S>>)>;
+
 /// Serves until told to stop, then drains. Returns once the last connection is closed or aborted.
+/// The limits hold for all listeners together.
 pub async fn serve<S: Answers>(
-    listener: TcpListener,
-    routers: Routers<S>,
+    listeners: Vec<Listener<S>>,
     limits: Limits,
     clients: Clients,
     threads: &Threads,
     mut stop: watch::Receiver<Stop>,
 ) {
-    let places = Places::of(limits.max_connections, clients);
+    let permits = ConnectionPermits::of(limits.max_connections, clients);
+    let mut listeners = Listeners { all: listeners, next: 0 };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stopped(&mut stop, Stop::Drain) => break,
-            accepted = places.accept(&listener) => accepted,
+            accepted = listeners.connection(&permits) => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok(None) => debug!("connection closed: too many connections from this address"),
-            Ok(Some((stream, connection))) => {
-                let Routers { served, overflow } = &routers;
-                let router = if connection.overflow { overflow.clone() } else { served.clone() };
-                let serving = connection.serve(stream, router, limits.patience, stop.clone());
+            Ok(Some((stream, connection, services))) => {
+                let serving = connection.serve(stream, services, limits.patience, stop.clone());
                 // Assigned to the least busy thread for its lifetime, since tasks do not move
                 // between threads.
                 let (thread, held) = threads.idlest();
@@ -152,79 +214,8 @@ pub async fn serve<S: Answers>(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     drain(connections, limits.grace, stop).await;
-}
-
-#[derive(Clone)]
-struct Streams {
-    all: Arc<Semaphore>,
-    clients: Clients,
-}
-
-impl Streams {
-    fn of(connections: usize, clients: &Clients) -> Self {
-        let most = streams(connections).min(Semaphore::MAX_PERMITS);
-        Self { all: Arc::new(Semaphore::new(most)), clients: clients.with(most / 2) }
-    }
-
-    /// Acquires a permit for a stream; `None` if the client or the service is at its limit.
-    fn enter(&self, peer: SocketAddr) -> Option<HeldConnection> {
-        let counted = self.clients.enter(peer.ip()).ok()?;
-        Some(Box::new((Arc::clone(&self.all).try_acquire_owned().ok()?, counted)))
-    }
-}
-
-struct Places {
-    served: Arc<Semaphore>,
-    spare: Arc<Semaphore>,
-    clients: Clients,
-    /// For clients beyond their own limit, which must not use up the spare ones.
-    beyond: Arc<Semaphore>,
-    streams: Streams,
-}
-
-impl Places {
-    fn of(connections: usize, clients: Clients) -> Self {
-        let [served, spare, beyond] =
-            [connections, SPARE, SPARE].map(|places| Arc::new(Semaphore::new(places)));
-        let streams = Streams::of(connections, &clients);
-        Self { served, spare, clients, beyond, streams }
-    }
-
-    /// Accepts the next connection; `None` if its client has too many.
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> io::Result<Option<(std::net::TcpStream, Connection)>> {
-        // Acquired before the accept: without a free permit, connections wait in the system's
-        // queue.
-        let spare = Arc::clone(&self.spare).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let Some((place, counted, overflow)) = self.place(peer, spare) else { return Ok(None) };
-        // Deregistered here, because the runtime of another thread will poll it.
-        let stream = stream.into_std()?;
-        let streams = self.streams.clone();
-        let connection = Connection { peer, overflow, streams, _place: place, _counted: counted };
-        Ok(Some((stream, connection)))
-    }
-
-    /// Acquires the permits of a connection; the flag is true for a connection beyond the limit.
-    fn place(
-        &self,
-        peer: SocketAddr,
-        spare: OwnedSemaphorePermit,
-    ) -> Option<(OwnedSemaphorePermit, Option<CountedConnection>, bool)> {
-        let Ok(counted) = self.clients.enter(peer.ip()) else {
-            let beyond = Arc::clone(&self.beyond).try_acquire_owned().ok()?;
-            return Some((beyond, None, true));
-        };
-        match Arc::clone(&self.served).try_acquire_owned() {
-            Ok(served) => Some((served, counted, false)),
-            Err(_) => Some((spare, None, true)),
-        }
-    }
 }
 
 /// Waits until the shutdown has reached this stage. Also returns if the sender was dropped.
@@ -244,95 +235,4 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration, mut stop: watch::R
         warn!(connections = connections.len(), "shutting down: aborting unfinished responses");
         connections.shutdown().await;
     }
-}
-
-struct Connection {
-    peer: SocketAddr,
-    overflow: bool,
-    streams: Streams,
-    _place: OwnedSemaphorePermit,
-    _counted: Option<CountedConnection>,
-}
-
-impl Connection {
-    /// Serves until the client closes, exceeds a timeout, or is idle during shutdown.
-    async fn serve<S: Answers>(
-        self,
-        stream: std::net::TcpStream,
-        router: S,
-        mut patience: ClientTimeouts,
-        mut stop: watch::Receiver<Stop>,
-    ) {
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
-            Err(error) => return warn!("cannot watch a connection: {error}"),
-        };
-        if self.overflow {
-            patience.head = patience.head.min(SPARE_PATIENCE);
-        }
-        let activity = Activity::new(patience);
-        let stream = Tracked::new(stream, Arc::clone(&activity), patience.stall);
-        let service = service_fn(|request| self.answer(request, router.clone(), &activity));
-        let builder = if self.overflow { once(builder()) } else { builder() };
-        let mut connection =
-            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut overdue = std::pin::pin!(activity.overdue());
-        let mut draining = false;
-        let ended = loop {
-            tokio::select! {
-                ended = connection.as_mut() => break ended,
-                () = overdue.as_mut() => return debug!("connection closed: the client is too slow"),
-                () = stopped(&mut stop, Stop::Drain), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        };
-        if let Err(error) = ended {
-            debug!("connection ended: {error}");
-        }
-    }
-
-    fn answer<S: Answers>(
-        &self,
-        request: Request<Incoming>,
-        mut router: S,
-        activity: &Arc<Activity>,
-    ) -> impl Future<Output = Result<Response<TrackedResponse>, Infallible>> + use<S> {
-        let version = request.version();
-        let stream = (version == Version::HTTP_2).then(|| self.streams.enter(self.peer));
-        if matches!(stream, Some(None)) {
-            // Even an error response would need a stream, so the connection is closed.
-            activity.give_up();
-        }
-        let ticket = activity.begin(version, stream.flatten());
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answered = router.call(request);
-        async move { Ok(answered.await?.map(|body| TrackedResponse::new(body, ticket, version))) }
-    }
-}
-
-/// Limits a connection to one HTTP/1 response, after which it is closed.
-fn once(mut builder: auto::Builder<TokioExecutor>) -> auto::Builder<TokioExecutor> {
-    builder.http1().keep_alive(false);
-    builder.http1_only()
-}
-
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        // `Activity` enforces this timeout: unlike hyper's, it tells a slow head from an idle
-        // connection.
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_MAX)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_MAX as u32)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_send_buf_size(SEND_MAX)
-        .keep_alive_interval(PING_AFTER);
-    builder
 }

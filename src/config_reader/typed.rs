@@ -24,9 +24,20 @@ pub(super) struct Table {
 pub struct Typed {
     /// Tables by section; what stands outside of sections has an empty name.
     tables: BTreeMap<String, Vec<Table>>,
-    /// Variables that set a key of no table: section, the rest of their name, place.
-    pub(super) unmatched: Vec<(String, String, Origin)>,
+    /// Tables inside of sections, by section and key.
+    inner: BTreeMap<(String, String), Table>,
+    pub(super) unmatched: Vec<Unmatched>,
     pub(super) problems: Vec<Problem>,
+}
+
+/// A variable that sets a key of no table.
+#[derive(Debug)]
+pub(super) struct Unmatched {
+    pub(super) section: String,
+    /// Name behind the section.
+    pub(super) rest: String,
+    text: String,
+    pub(super) origin: Origin,
 }
 
 impl Table {
@@ -99,11 +110,14 @@ impl Typed {
                 };
                 let place =
                     if is_entry { line_of(path, text, entry.span().start) } else { place.clone() };
-                let values = keys.iter().map(|(key, value)| {
-                    let origin = line_of(path, text, key.span().start);
-                    (key.get_ref().to_string(), vec![(value_of(value), origin)])
-                });
-                let table = Table { place, is_entry, values: values.collect() };
+                let table = Table { place, is_entry, values: values_of(keys, path, text) };
+                for (key, value) in keys.iter().filter(|_| !is_entry) {
+                    let DeValue::Table(keys) = value.get_ref() else { continue };
+                    let place = line_of(path, text, key.span().start);
+                    let values = values_of(keys, path, text);
+                    let inner = Table { place, is_entry, values };
+                    self.inner.insert((name.to_string(), key.get_ref().to_string()), inner);
+                }
                 self.tables.entry(name.to_string()).or_default().push(table);
             }
         }
@@ -122,7 +136,8 @@ impl Typed {
             match tables.iter_mut().find(|table| table.variable().as_deref() == Some(name)) {
                 Some(table) => table.put(key, text.as_str().into(), origin),
                 None if has_entries || rest.contains("__") => {
-                    self.unmatched.push((section.to_owned(), rest.to_owned(), origin));
+                    let (section, rest) = (section.to_owned(), rest.to_owned());
+                    self.unmatched.push(Unmatched { section, rest, text: text.clone(), origin });
                 }
                 None => self.put(section, rest, text.as_str(), origin),
             }
@@ -140,6 +155,20 @@ impl Typed {
         }
     }
 
+    /// Makes the table `key` inside of a section a section of the name `path`.
+    pub(super) fn promote(&mut self, path: &str, section: &str, key: &str) {
+        if let Some(table) = self.inner.remove(&(section.to_owned(), key.to_owned())) {
+            self.tables.insert(path.to_owned(), vec![table]);
+        }
+        for variable in std::mem::take(&mut self.unmatched) {
+            let rest = variable.rest.split_once("__");
+            match rest.filter(|(name, _)| variable.section == section && *name == key) {
+                Some((_, rest)) => self.put(path, rest, variable.text, variable.origin),
+                None => self.unmatched.push(variable),
+            }
+        }
+    }
+
     /// Returns true if a key of a section has a value.
     #[must_use]
     pub fn has(&self, section: &str, key: &str) -> bool {
@@ -154,6 +183,18 @@ impl Typed {
         let sections = self.tables.iter();
         sections.flat_map(|(name, tables)| tables.iter().map(|table| (name.as_str(), table)))
     }
+}
+
+fn values_of(
+    keys: &DeTable<'_>,
+    path: &Path,
+    text: &str,
+) -> BTreeMap<String, Vec<(Value, Origin)>> {
+    let values = keys.iter().map(|(key, value)| {
+        let origin = line_of(path, text, key.span().start);
+        (key.get_ref().to_string(), vec![(value_of(value), origin)])
+    });
+    values.collect()
 }
 
 fn line_of(path: &Path, text: &str, offset: usize) -> Origin {

@@ -1,4 +1,4 @@
-//! Tracking of a client at both ends of the connection: the socket and the response bodies.
+//! Tracking of a client at both ends of the connection: the stream and the response bodies.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -11,10 +11,9 @@ use bytes::Buf;
 use hyper::Version;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep};
 
-use crate::server::activity::{Activity, LEAST, Mark, RequestTicket};
+use crate::server::activity::{Activity, Mark, RequestTicket};
 
 /// Maximum size of a response piece in HTTP/2, in bytes: one frame.
 const PIECE_MAX: usize = 16 * 1024;
@@ -29,23 +28,16 @@ struct HalfClosed {
     look_again: Pin<Box<Sleep>>,
 }
 
-/// A socket that fails once its client was waited for too long and accepted too little.
-pub(super) struct Tracked {
-    stream: TcpStream,
+/// A stream that reports received bytes, and hides that its client closed its half.
+pub(super) struct Tracked<S> {
+    stream: S,
     activity: Arc<Activity>,
-    patience: Duration,
-    /// Start of the current wait for a full send buffer, and its timer.
-    full: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// Time of earlier waits, and the bytes accepted in that time.
-    waited: Duration,
-    taken: usize,
     half_closed: Option<HalfClosed>,
 }
 
-impl Tracked {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, patience: Duration) -> Self {
-        let waited = Duration::ZERO;
-        Self { stream, activity, patience, full: None, waited, taken: 0, half_closed: None }
+impl<S> Tracked<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, half_closed: None }
     }
 
     /// Hides the client's end of stream from hyper, which would drop the responses in flight.
@@ -61,52 +53,28 @@ impl Tracked {
         }
         Poll::Ready(())
     }
-
-    fn judge(
-        &mut self,
-        context: &mut Context<'_>,
-        offered: usize,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = written {
-            self.taken += count;
-            if self.taken >= LEAST {
-                (self.taken, self.waited, self.full) = (0, Duration::ZERO, None);
-            }
-            // A partial write means that the buffer is full again: the wait goes on.
-            if count == offered || self.full.is_none() {
-                let full = self.full.take();
-                self.waited += full.map_or(Duration::ZERO, |(since, _)| since.elapsed());
-                self.activity.full(false);
-            }
-        }
-        if written.is_ready() {
-            return written;
-        }
-        self.activity.full(true);
-        // The timer continues where earlier waits stopped: short bursts of reading must not reset
-        // it.
-        let left = self.patience.saturating_sub(self.waited);
-        let full = self.full.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
-        ready!(full.1.as_mut().poll(context));
-        let message = format!("the client read less than {LEAST} bytes in {:?}", self.patience);
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
-    }
 }
 
-impl AsyncRead for Tracked {
+impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The end was read before: another read of the socket would only repeat it.
+        // The end was read before: another read of the stream would only repeat it.
         if self.half_closed.is_none() {
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-            if buffer.filled().len() > before {
-                self.activity.heard();
-                return Poll::Ready(Ok(()));
+            match ready!(Pin::new(&mut self.stream).poll_read(context, buffer)) {
+                Ok(()) if buffer.filled().len() > before => {
+                    self.activity.heard();
+                    return Poll::Ready(Ok(()));
+                }
+                // Many clients of TLS close the socket without a word; it ends their half like any
+                // other end.
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(error));
+                }
+                _ => {}
             }
         }
         ready!(self.end_of_reading(context));
@@ -114,14 +82,13 @@ impl AsyncRead for Tracked {
     }
 }
 
-impl AsyncWrite for Tracked {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(context, bytes.len(), written)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -129,8 +96,7 @@ impl AsyncWrite for Tracked {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(context, slices.iter().map(|slice| slice.len()).sum(), written)
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

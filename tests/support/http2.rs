@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -19,7 +20,14 @@ impl Http2 {
     /// Connects; of each answer so many bytes may be on the way that nobody has read. What is
     /// answered beside it ends with the connection.
     pub async fn connect(address: SocketAddr, window: u32) -> (Self, JoinHandle<()>) {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), window).await
+    }
+
+    /// The same over a stream that is open.
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        window: u32,
+    ) -> (Self, JoinHandle<()>) {
         let mut builder = Builder::new(TokioExecutor::new());
         builder.initial_stream_window_size(window);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();

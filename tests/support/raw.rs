@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::served::Served;
@@ -18,7 +18,7 @@ pub async fn to(address: SocketAddr) -> TcpStream {
 }
 
 /// Everything that the service sends until it closes or cuts the connection.
-pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset is an end too; what came before it counts.
     let _ = stream.read_to_end(&mut bytes).await;
@@ -26,7 +26,7 @@ pub async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// The head of the next answer on this connection; what follows is left there.
-pub async fn head(stream: &mut TcpStream) -> String {
+pub async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

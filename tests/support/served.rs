@@ -29,7 +29,7 @@ use extension_registry::models::public_url::PublicUrl;
 use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
-use extension_registry::server::{Limits, Routers, Stop, serve};
+use extension_registry::server::{Limits, Listener, Routers, Stop, serve};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -227,7 +227,14 @@ impl Served {
             metrics,
             stop,
             server: tokio::spawn(async move {
-                serve(listener, routers, limits, clients, &Threads::here(), stopped).await;
+                serve(
+                    vec![Listener::plain(listener, routers)],
+                    limits,
+                    clients,
+                    &Threads::here(),
+                    stopped,
+                )
+                .await;
             }),
             router,
             admission,
