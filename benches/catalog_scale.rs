@@ -27,7 +27,7 @@ use extension_registry::answers::response_caches::{
     CACHES, ResponseCaches, rules::ResponseCacheRules,
 };
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
-use extension_registry::api::state::Draining;
+use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::edge::middleware::HttpRules;
@@ -152,6 +152,7 @@ fn service(catalog: &Arc<Catalog>) -> Api {
         receivers: Vec::new(),
         metrics,
         draining: Draining::default(),
+        certificate: CertificateState::default(),
     };
     api(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
 }

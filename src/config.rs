@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
-pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig};
+pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig};
 use crate::config_reader::problems::{Origin, Problems};
 use crate::config_reader::{Presence, Reader, Typed};
 use crate::models::backend_kind::BackendKind;
@@ -18,6 +18,15 @@ pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.
 
 // Set by systemd for `StateDirectory=`; separated by colons.
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+
+// The keys that say where the service listens.
+const LISTENING: [&str; 5] = [
+    "server.host",
+    "server.port",
+    "server.health_port",
+    "server.tls.cert_path",
+    "server.tls.key_path",
+];
 
 const EXAMPLE_HEAD: &str = "\
 # Every key of the Extension Registry's configuration, with its default or an example.
@@ -35,6 +44,8 @@ const EXAMPLE_HEAD: &str = "\
 #[expect(missing_docs, reason = "each field is the section of its name")]
 pub struct Config {
     pub server: ServerConfig,
+    /// `[server.tls]`; `None` for plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// In the order in which they own names.
     pub backends: Vec<BackendConfig>,
     pub catalog: CatalogConfig,
@@ -108,12 +119,39 @@ pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
     (reader, config)
 }
 
-/// Host and port that a configuration listens on, whatever else is wrong with it. Fails with every
-/// problem if one is of the host or the port, or the file cannot be read.
-pub fn listening(sources: &Sources<'_>) -> Result<(String, u16), Problems> {
+/// The address of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerAddress {
+    /// Host without brackets.
+    pub host: String,
+    /// `server.port` or `server.health_port`.
+    pub port: u16,
+    /// True for HTTPS.
+    pub has_tls: bool,
+}
+
+impl Config {
+    /// The listener of the API.
+    #[must_use]
+    pub fn listener(&self) -> ListenerAddress {
+        let (host, port) = (self.server.address().to_owned(), self.server.port);
+        ListenerAddress { host, port, has_tls: self.tls.is_some() }
+    }
+
+    /// The listener of health and metrics alone.
+    #[must_use]
+    pub fn health_listener(&self) -> Option<ListenerAddress> {
+        let port = self.server.health_port?;
+        Some(ListenerAddress { port, has_tls: false, ..self.listener() })
+    }
+}
+
+/// The listener for probes, whatever else is wrong with a configuration. Fails with every problem
+/// if one is of the listeners, or the file cannot be read.
+pub fn probed(sources: &Sources<'_>) -> Result<ListenerAddress, Problems> {
     let (reader, config) = read(sources);
-    let server = reader.finish(config, &["server.host", "server.port"])?.server;
-    Ok((server.address().to_owned(), server.port))
+    let config = reader.finish(config, &LISTENING)?;
+    Ok(config.health_listener().unwrap_or_else(|| config.listener()))
 }
 
 /// `config.example.toml`: every section and key.
@@ -137,6 +175,8 @@ fn described() -> Reader {
 pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
     let doc = "How the service listens and answers.";
     let server = reader.read("server", Presence::Always, doc, ServerConfig::read).pop();
+    let doc = "TLS on the port of the server; without this section it speaks plain HTTP.";
+    let tls = reader.read("server.tls", Presence::Optional, doc, TlsConfig::read).pop();
     let mut backends = Vec::new();
     for kind in BackendKind::ALL {
         let doc = match kind {
@@ -164,6 +204,7 @@ pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
     let auth = reader.read("auth", Presence::Optional, doc, AuthConfig::read);
     Some(Config {
         server: server?,
+        tls,
         warnings: backends::same_upstreams(&backends),
         backends,
         catalog: catalog.into_iter().next()?,

@@ -20,6 +20,7 @@ pub mod rendered;
 pub mod request_id;
 pub mod request_limit;
 pub mod request_log;
+pub mod surface;
 pub mod target;
 pub mod templates;
 pub mod uncoded;

@@ -24,7 +24,7 @@ mod retry;
 pub mod settings;
 mod stall;
 mod throttle;
-mod tls;
+pub(crate) mod tls;
 
 use std::path::Path;
 use std::sync::Arc;

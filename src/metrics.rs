@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod backends;
 pub mod caches;
+pub mod certificate;
 pub mod process;
 
 use prometheus::core::Collector;
@@ -14,6 +15,7 @@ use prometheus::{
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::backends::BackendMetrics;
 use crate::metrics::caches::{CacheCounters, CacheFamilies};
+use crate::metrics::certificate::CertificateMetrics;
 use crate::metrics::process::ProcessMetrics;
 
 /// Route label of requests that no route matched.
@@ -38,6 +40,8 @@ pub struct Metrics {
     pub backends: BackendMetrics,
     /// Metrics of the process itself.
     pub process: ProcessMetrics,
+    /// Metrics of the certificate of the listener.
+    pub certificate: CertificateMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
 }
@@ -96,6 +100,7 @@ impl Metrics {
             )?,
             backends: BackendMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry)?,
+            certificate: CertificateMetrics::new(&registry)?,
             artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };

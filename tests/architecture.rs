@@ -29,6 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
         &[
             "models",
             "error",
+            "caching",
             "backend",
             "artifacts",
             "catalog",
@@ -63,6 +64,7 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
             "answers",
             "api",
             "server",
+            "urls",
             "config",
             "metrics",
             "build_info",

@@ -11,6 +11,7 @@ use extension_registry::metrics::Metrics;
 use extension_registry::metrics::backends::CallWords;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::{gitea, oci};
+use jiff::Timestamp;
 
 use crate::support::served::{Served, memory};
 
@@ -102,6 +103,7 @@ pub fn sampled_metrics() -> String {
         metrics.prepare_webhooks(backend, &webhooks::outcomes());
     }
     metrics.process.built("1.2.3", None);
+    metrics.certificate.serves(Timestamp::UNIX_EPOCH);
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
@@ -144,6 +146,8 @@ fn every_metric_is_named_here() {
             "extension_registry_panics_total counter",
             "extension_registry_refused_requests_total counter",
             "extension_registry_stale_answers_total counter",
+            "extension_registry_tls_certificate_expiry_timestamp_seconds gauge",
+            "extension_registry_tls_renewal_failed gauge",
             "extension_registry_upstream_breaker_state gauge",
             "extension_registry_upstream_request_duration_seconds histogram",
             "extension_registry_upstream_requests_total counter",

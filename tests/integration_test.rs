@@ -30,5 +30,6 @@ mod snapshot;
 mod spelling;
 mod store;
 mod support;
+mod tls;
 mod upstreams;
 mod zot_storage;

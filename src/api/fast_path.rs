@@ -25,8 +25,8 @@ use crate::edge::admission::Admitted;
 use crate::edge::middleware::{ErrorFormat, Middleware, MiddlewareState};
 use crate::edge::panics;
 use crate::edge::request_id::{self, REQUEST_ID};
-use crate::edge::request_limit::Overflow;
 use crate::edge::request_log::{RequestRecord, count_stale, is_told};
+use crate::edge::surface::Surface;
 use crate::edge::target::without_slash;
 use crate::metrics::GoodAnswers;
 
@@ -40,7 +40,7 @@ pub const BYTES_MAX: usize = 8 << 20;
 #[derive(Clone)]
 pub struct Api {
     whole: Arc<FastPath>,
-    overflow: bool,
+    surface: Surface,
 }
 
 struct FastPath {
@@ -68,13 +68,16 @@ impl Api {
         let around = Arc::clone(long.around());
         let head = around.kept_head();
         let known = RouteCache(Mutex::new(BoundedLru::new(TARGETS)));
-        Self { whole: Arc::new(FastPath { state, around, long, known, head }), overflow: false }
+        Self {
+            whole: Arc::new(FastPath { state, around, long, known, head }),
+            surface: Surface::Whole,
+        }
     }
 
-    /// Returns the service for connections beyond the limit, for endpoints that need no permit.
+    /// Returns the service for connections that get this part of the API.
     #[must_use]
-    pub fn overflow(self) -> Self {
-        Self { overflow: true, ..self }
+    pub fn on(&self, surface: Surface) -> Self {
+        Self { whole: Arc::clone(&self.whole), surface }
     }
 }
 
@@ -91,8 +94,8 @@ impl Service<Request> for Api {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        if self.overflow {
-            request.extensions_mut().insert(Overflow);
+        if self.surface != Surface::Whole {
+            request.extensions_mut().insert(self.surface);
         }
         without_slash(&mut request);
         // Admission comes before the cache: a refusal must not depend on what is cached.

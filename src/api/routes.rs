@@ -13,7 +13,7 @@ pub use crate::api::fast_path::Api;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
 use crate::api::layers::layered;
 use crate::api::openapi::complete;
-use crate::api::state::{ApiState, Draining};
+use crate::api::state::{ApiState, CertificateState, Draining};
 use crate::api::webhook_limit::WebhookLimit;
 use crate::artifacts::Artifacts;
 use crate::backend::webhook::WebhookReceiver;
@@ -98,11 +98,13 @@ pub struct ApiParts {
     pub metrics: Metrics,
     /// Shutdown flag.
     pub draining: Draining,
+    /// Certificate of the listener.
+    pub certificate: CertificateState,
 }
 
 /// Builds the whole API. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts { catalog, caches, artifacts, receivers, metrics, draining } = parts;
+    let ApiParts { catalog, caches, artifacts, receivers, metrics, .. } = parts;
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
     for (backend, _) in &receivers {
@@ -120,7 +122,8 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         notices,
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
-        draining,
+        draining: parts.draining,
+        certificate: parts.certificate,
         openapi: Bytes::from(json_of(&served)?),
     };
     let state = Arc::new(state);

@@ -29,8 +29,9 @@ use crate::oci::credentials::Credentials;
 use crate::oci::settings::{OciSettings, read_credentials};
 use crate::oci::webhook::OciWebhooks;
 
-/// Why a backend cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a backend or a listener cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {what}")]
 pub struct Finding {
     /// The key that it is about, with its section.
     pub key: String,

@@ -35,12 +35,14 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let manifests = registries.count() * MANIFESTS;
     let of_kind = |kind| config.backends.iter().filter(|one| one.kind() == kind).count();
     let siblings = BackendKind::ALL.into_iter().map(of_kind).filter(|count| *count > 1).sum();
+    let tls = config.tls.as_ref().map_or(0, |_| server::tls::TLS_BYTES);
+    let connection = server::CONNECTION_BYTES + tls;
     let kept = response_caches::bytes_max(siblings) + fast_path::BYTES_MAX + manifests;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),
         ("cached responses", kept),
-        ("connections", server.max_connections * server::CONNECTION_BYTES),
+        ("connections", server.max_connections * connection),
         ("responses being sent", server.max_requests * server::ANSWER_BYTES),
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
         ("large responses being sent", LARGE_KIB * KIB),

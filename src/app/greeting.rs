@@ -1,10 +1,24 @@
-//! Greeting of the demo: its address, and requests to try.
+//! Greetings of a start: the addresses in the log, and for the demo requests to try.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
+use tracing::info;
+
+use crate::app::LOG_TARGET;
+use crate::app::listeners::Sockets;
+use crate::build_info;
 use crate::models::public_url::PublicUrl;
 use crate::urls::BASE;
+
+pub(super) fn log(sockets: &Sockets, url: &PublicUrl) -> io::Result<()> {
+    let (address, version) = (sockets.address()?, build_info::LINE.as_str());
+    info!(target: LOG_TARGET, %address, %url, version, "serving");
+    if let Some(health_address) = sockets.health_address()? {
+        info!(target: LOG_TARGET, %health_address, "serving health and metrics");
+    }
+    Ok(())
+}
 
 pub(super) fn print(url: &PublicUrl, address: SocketAddr, extensions: usize) -> io::Result<()> {
     io::stdout().write_all(text(url, address, extensions).as_bytes())
@@ -46,7 +60,7 @@ mod tests {
             ("192.0.2.7:80", "http://192.0.2.7:80/", false),
         ] {
             let address = address.parse().unwrap();
-            let text = text(&PublicUrl::of_listener(address), address, 15);
+            let text = text(&PublicUrl::of_listener(address, false), address, 15);
             let commands: Vec<&str> = text.lines().filter(|line| line.contains("curl ")).collect();
             assert_eq!(commands.len(), 5, "{text}");
             assert!(commands.iter().all(|line| line.contains(base)), "{text}");

@@ -16,7 +16,8 @@ pub(super) fn run(
     match action {
         ConfigAction::Check => {
             let config = checked(sources).map_err(Failure::misused)?;
-            let warnings = config.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+            let warnings = app::warnings(&config);
+            let warnings = warnings.iter().map(|warning| format!("warning: {warning}\n"));
             print((warnings.collect::<String>() + "the configuration is valid\n").as_bytes())
         }
         ConfigAction::Show => {

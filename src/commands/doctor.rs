@@ -39,7 +39,12 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
     entries.extend(config.warnings.iter().map(|warning| {
         ReportLine::note("service", "configuration", warning, "remove one of them")
     }));
-    entries.push(machine::port(&config.server).await);
+    entries.push(machine::port(&config.listener()).await);
+    if let Some(listener) = config.health_listener() {
+        entries.push(machine::port(&listener).await);
+    }
+    entries
+        .extend(app::listener_certificate(config).map(|it| machine::certificate(it.not_after())));
     entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
     // The timeouts and retries of the service would let one dead backend take minutes.
     let config = upstream::impatient(config);

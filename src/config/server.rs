@@ -1,4 +1,4 @@
-//! Listener, limits and clients: `[server]`, `[rate_limit]`, `[auth]`.
+//! Listeners, limits and clients: `[server]`, `[server.tls]`, `[rate_limit]`, `[auth]`.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ const COUNT: Bounds = 1..=1_000_000;
 pub struct ServerConfig {
     pub host: String,
     pub port: u16,
+    pub health_port: Option<u16>,
     pub public_url: Option<PublicUrl>,
     pub workers: Option<NonZeroUsize>,
     pub enable_cors: bool,
@@ -30,6 +31,14 @@ pub struct ServerConfig {
     pub max_requests: usize,
     pub max_requests_per_client: Option<NonZeroU32>,
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[server.tls]`: the certificate of the listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key is documented where it is read")]
+pub struct TlsConfig {
+    pub cert_path: PathBuf,
+    pub key_path: PathBuf,
 }
 
 /// `[rate_limit]`: the request rate of each client.
@@ -69,11 +78,13 @@ impl ServerConfig {
     }
 
     pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
-        Some(Self {
+        let server = Self {
             host: keys.key("host", Form::Text, listening_host)
                 .or("0.0.0.0", "Address to listen on.")?,
             port: keys.whole("port", 0..=65_535)
                 .or(8082, "Port to listen on; 0 takes a free one.")?,
+            health_port: keys.whole("health_port", 0..=65_535)
+                .optional(8083, "Another port of the same host, for health and metrics alone, always in plain HTTP."),
             public_url: keys.key("public_url", Form::Pattern(WEB), parsed)
                 .optional("https://extensions.example.com", "Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute."),
             workers: keys.whole("workers", 1..=1024)
@@ -96,7 +107,29 @@ impl ServerConfig {
                 .optional(2500, "Concurrent requests of one IPv4 address or IPv6 /64; more are refused with 429. Default: half of max_requests. Trusted proxies are not limited."),
             trusted_proxies: keys.key("trusted_proxies", Form::List, network_of)
                 .items([], "Addresses and networks of proxies whose X-Forwarded-For is trusted.")?,
-        })
+        };
+        if server.port != 0 && server.health_port == Some(server.port) {
+            keys.report(
+                "health_port",
+                "must not be server.port, which serves health and metrics too",
+            );
+        }
+        Some(server)
+    }
+}
+
+impl TlsConfig {
+    /// `None` if one of the files is not named.
+    pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
+        let cert_path = keys.text("cert_path").required(
+            "/path/to/tls.crt",
+            "PEM file with the certificate of the service, then each certificate that signed the one before.",
+        )?;
+        let key_path = keys.text("key_path").required(
+            "/path/to/tls.key",
+            "PEM file with the private key: PKCS#8, PKCS#1 or SEC1.",
+        )?;
+        keys.is_sound().then_some(Self { cert_path, key_path })
     }
 }
 

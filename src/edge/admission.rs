@@ -19,16 +19,13 @@ use crate::edge::client_concurrency::{ClientConcurrency, Share};
 use crate::edge::framing::one_reading;
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
-use crate::edge::request_limit::{Overflow, RequestLimit, RequestPermit, bound_head, is_large};
+use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
+use crate::edge::surface::{is_health, is_metrics, is_overflow, on_surface};
 use crate::metrics::Metrics;
 use crate::token_bucket::Rate;
 
-// Endpoints for orchestrators: no token, no limits, and available under any load.
-const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
 // Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
 const SIGNED: &str = "/api/v1/webhooks/";
-// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
-const WATCHED: &str = "/api/v1/metrics";
 const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
@@ -163,11 +160,12 @@ impl Admission {
     /// Counts a request without a valid token against its address. A CORS preflight has no token.
     pub(crate) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
         // First of all: an ambiguous head must not reach the token check under one of two readings.
-        if let Err(problem) = bound_head(request).and_then(|()| one_reading(request)) {
+        let checked = bound_head(request).and_then(|()| one_reading(request));
+        if let Err(problem) = checked.and_then(|()| on_surface(request)) {
             return Admitted { verdict: None, inside: Err(Rejected::Head(problem)) };
         }
         let address = self.address(request);
-        if HEALTH.contains(&request.uri().path()) {
+        if is_health(request.uri().path()) {
             return Admitted { verdict: None, inside: Ok(self.watching(request, address)) };
         }
         // The token is checked before the rate limit, because it determines whose limit applies.
@@ -233,10 +231,10 @@ impl Admission {
         key: Option<ClientKey>,
         address: IpAddr,
     ) -> Result<Option<RequestPermit>, Rejected> {
-        if request.uri().path() == WATCHED {
+        if is_metrics(request.uri().path()) {
             return Ok(None);
         }
-        if request.extensions().get::<Overflow>().is_some() {
+        if is_overflow(request) {
             return Err(Rejected::RequestLimit);
         }
         // The client's own limits first: a client over its limit takes no permit from others.

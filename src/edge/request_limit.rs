@@ -37,10 +37,6 @@ pub fn bound_head(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Marks a request on a connection beyond the limit, for endpoints that need no permit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Overflow;
-
 // Maximum size of a response that needs only its request's permit, in bytes.
 const SMALL: u64 = 16 * 1024;
 /// Memory for large responses, in KiB; beyond it they are refused, small ones and archives not.

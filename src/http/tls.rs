@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
@@ -29,6 +30,11 @@ pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<Clie
             .with_no_client_auth());
     }
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
+}
+
+/// Creates a connector for requests that are no upstream calls. Fails like [`client_config`].
+pub(crate) fn connector(verify: bool) -> Result<TlsConnector> {
+    Ok(TlsConnector::from(Arc::new(client_config(verify, None)?)))
 }
 
 /// Returns the system's authorities and those of the `ca_file`. Fails like [`client_config`].
@@ -68,7 +74,7 @@ fn invalid(path: &Path, problem: &str) -> Error {
     Error::new(ErrorKind::Invalid, format!("ca_file {} {problem}", path.display()))
 }
 
-/// Accepts any certificate (`verify_ssl = false`), but checks that the peer holds its key.
+/// Accepts any certificate (`verify_ssl = false`, probes), but checks that the peer holds its key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

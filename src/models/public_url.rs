@@ -22,13 +22,14 @@ pub struct InvalidPublicUrl;
 impl PublicUrl {
     /// Returns the URL of a listener for clients on this machine: loopback if it listens on all.
     #[must_use]
-    pub fn of_listener(address: SocketAddr) -> Self {
+    pub fn of_listener(address: SocketAddr, has_tls: bool) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        Self(format!("http://{}", SocketAddr::new(ip, address.port())).into())
+        let scheme = if has_tls { "https" } else { "http" };
+        Self(format!("{scheme}://{}", SocketAddr::new(ip, address.port())).into())
     }
 
     /// Appends a path of this service, which begins with a slash.
@@ -137,8 +138,10 @@ mod tests {
             ("10.0.0.1:1", "http://10.0.0.1:1"),
             ("[fe80::1%2]:8082", "http://[fe80::1]:8082"),
         ] {
-            let url = PublicUrl::of_listener(address.parse().unwrap());
+            let url = PublicUrl::of_listener(address.parse().unwrap(), false);
             assert_eq!(url.at("/x"), format!("{expected}/x"));
+            let url = PublicUrl::of_listener(address.parse().unwrap(), true);
+            assert_eq!(url.to_string(), expected.replace("http://", "https://"));
         }
     }
 }

@@ -169,7 +169,7 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
 fn every_failure_has_the_exit_code_one() {
     for (arguments, expected) in [
         (&["--port", "0"][..], "--url"),
-        (&["--url", "https://a.example"], "is not an address such as http://"),
+        (&["--url", "ftp://a.example"], "is not an address such as http://"),
         (&["--config", "none.toml"], "none.toml: cannot be read"),
     ] {
         let output = check(arguments);

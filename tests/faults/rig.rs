@@ -13,7 +13,7 @@ use extension_registry::answers::response_caches::{
     CACHES, ResponseCaches, rules::ResponseCacheRules,
 };
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
-use extension_registry::api::state::Draining;
+use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::BreakerState;
@@ -216,6 +216,7 @@ impl Service {
             receivers: Vec::new(),
             metrics,
             draining: Draining::default(),
+            certificate: CertificateState::default(),
         };
         let router = api(parts, &HttpRules::default()).unwrap();
         Self { catalog, router }

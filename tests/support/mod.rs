@@ -2,6 +2,7 @@
 //! service itself.
 
 pub mod canary;
+pub mod certificates;
 pub mod chaos;
 pub mod docker_registry;
 pub mod fake_gitea;

@@ -99,6 +99,11 @@ impl Running {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    /// Waits for the next line of its log.
+    pub fn next_line(&self) -> String {
+        self.log.recv().unwrap()
+    }
+
     /// Waits for its end; how it ended, and the rest of its log.
     pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
         let status = self.child.wait().unwrap();

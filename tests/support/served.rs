@@ -13,7 +13,7 @@ use extension_registry::answers::response_caches::{
     CACHES, ResponseCaches, rules::ResponseCacheRules,
 };
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
-use extension_registry::api::state::Draining;
+use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
 use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
@@ -22,6 +22,7 @@ use extension_registry::catalog::state::persister::Persister;
 use extension_registry::catalog::{Catalog, Merge, Rules, sync};
 use extension_registry::edge::admission::Admission;
 use extension_registry::edge::middleware::HttpRules;
+use extension_registry::edge::surface::Surface;
 use extension_registry::local::backend::LocalBackend;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::backend_id::BackendId;
@@ -29,6 +30,7 @@ use extension_registry::models::public_url::PublicUrl;
 use extension_registry::server::activity::ClientTimeouts;
 use extension_registry::server::clients::Clients;
 use extension_registry::server::threads::Threads;
+use extension_registry::server::tls::ServerTls;
 use extension_registry::server::{Limits, Listener, Routers, Stop, serve};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -79,6 +81,8 @@ pub struct Setup {
     /// What one backend's extensions may take up.
     pub max_bytes: usize,
     pub public_url: Option<PublicUrl>,
+    /// The certificate, for HTTPS.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl Default for Setup {
@@ -106,6 +110,7 @@ impl Default for Setup {
             accept_changes: false,
             max_bytes: usize::MAX,
             public_url: None,
+            tls: None,
         }
     }
 }
@@ -185,7 +190,15 @@ impl Served {
         canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;
         let Setup {
-            clients, receivers, state, store, accept_changes, max_bytes, public_url, ..
+            clients,
+            receivers,
+            state,
+            store,
+            accept_changes,
+            max_bytes,
+            public_url,
+            tls,
+            ..
         } = setup;
         let rules_here = Rules { accept_changes, max_bytes, ..rules(merge, ttl) };
         let catalog = Catalog::new(backends, rules_here);
@@ -214,12 +227,18 @@ impl Served {
             receivers,
             metrics: metrics.clone(),
             draining: draining.clone(),
+            certificate: CertificateState::default(),
         };
         let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();
-        let routers = Routers { served: router.clone(), overflow: router.clone().overflow() };
+        let routers = Routers { served: router.clone(), overflow: router.on(Surface::Overflow) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let listener = match tls {
+            Some(tls) => Listener::encrypted(listener, routers, tls, router.on(Surface::PlainHttp)),
+            None => Listener::plain(listener, routers),
+        };
         let (stop, stopped) = watch::channel(Stop::Not);
         Self {
             base,
@@ -227,14 +246,7 @@ impl Served {
             metrics,
             stop,
             server: tokio::spawn(async move {
-                serve(
-                    vec![Listener::plain(listener, routers)],
-                    limits,
-                    clients,
-                    &Threads::here(),
-                    stopped,
-                )
-                .await;
+                serve(vec![listener], limits, clients, &Threads::here(), stopped).await;
             }),
             router,
             admission,
@@ -270,7 +282,7 @@ impl Served {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.base.strip_prefix("http://").unwrap().parse().unwrap()
+        self.base.split_once("://").unwrap().1.parse().unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Got {

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::state::ApiState;
+use crate::api::state::{ApiState, ServedCertificate};
 use crate::artifacts::StoreState;
 use crate::backend::contact::BreakerState;
 use crate::catalog::status::Status;
@@ -39,6 +39,20 @@ pub struct Health {
     state_error: Option<String>,
     /// Artifact cache on disk.
     artifact_store: StoreHealth,
+    /// Certificate of the listener; null without TLS.
+    certificate: Option<CertificateHealth>,
+}
+
+/// Health of the certificate of the listener.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CertificateHealth {
+    /// Time at which the certificate in use expires. RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    expires: String,
+    /// False while the files hold something that cannot be used.
+    renewed: bool,
+    /// Reason why the files cannot be used. If client tokens are required, null without a token.
+    renewal_error: Option<String>,
 }
 
 /// Health of the artifact cache. Downloads never depend on it.
@@ -137,6 +151,7 @@ pub async fn health(
         backends,
         state_error: api.catalog.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
+        certificate: api.certificate.served().map(|served| certificate_health(served, texts)),
     })
 }
 
@@ -225,6 +240,14 @@ fn store_health(state: StoreState, texts: bool) -> StoreHealth {
         artifacts,
         bytes,
         max_bytes,
+    }
+}
+
+fn certificate_health(served: ServedCertificate, texts: bool) -> CertificateHealth {
+    CertificateHealth {
+        expires: served.not_after.to_string(),
+        renewed: served.renewal_error.is_none(),
+        renewal_error: served.renewal_error.filter(|_| texts),
     }
 }
 

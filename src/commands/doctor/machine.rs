@@ -4,28 +4,32 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::commands::doctor::report::ReportLine;
 use crate::commands::healthcheck::{Probe, ask, own};
-use crate::config::ServerConfig;
+use crate::config::ListenerAddress;
 use crate::files;
 
 // Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) async fn port(server: &ServerConfig) -> ReportLine {
-    let ServerConfig { host, port, .. } = server;
-    let place = format!("{host} port {port}");
+// Time before the expiry in which a certificate should have been renewed.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+pub(super) async fn port(listener: &ListenerAddress) -> ReportLine {
+    let ListenerAddress { host, port, has_tls } = listener;
+    let place = format!("{host} port {port}{}", if *has_tls { " (https://)" } else { "" });
     // Binding also finds missing permissions and addresses of other machines.
-    let error = match TcpListener::bind((server.address(), *port)).await {
+    let error = match TcpListener::bind((host.as_str(), *port)).await {
         Ok(_) => return ReportLine::ok("service", "port", format!("{place} is free")),
         Err(error) => error,
     };
     let running = async {
-        let url = own(server.address(), *port, Probe::Alive).ok()?;
-        Some(ask(&url).await.ok()?.status == "200")
+        let target = own(listener, Probe::Alive).ok()?;
+        Some(ask(&target).await.ok()?.status == "200")
     };
     let is_ours = timeout(PATIENCE, running).await.ok().flatten().unwrap_or(false);
     if error.kind() == ErrorKind::AddrInUse && is_ours {
@@ -39,6 +43,17 @@ pub(super) async fn port(server: &ServerConfig) -> ReportLine {
         _ => "set server.host to an address of this machine, or to 0.0.0.0",
     };
     ReportLine::problem("service", "port", format!("{place} cannot be used: {error}"), fix)
+}
+
+pub(super) fn certificate(not_after: Timestamp) -> ReportLine {
+    let left = not_after.duration_since(Timestamp::now());
+    let state = if left.is_negative() { "expired at" } else { "is good until" };
+    let what = format!("the certificate of server.tls {state} {not_after}");
+    if left > SOON {
+        return ReportLine::ok("service", "certificate", what);
+    }
+    let fix = "renew the files of server.tls; the service uses them without a restart";
+    ReportLine::problem("service", "certificate", what, fix)
 }
 
 pub(super) fn state_dir(dir: Option<&Path>) -> ReportLine {

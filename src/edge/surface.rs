@@ -1,0 +1,87 @@
+//! The part of the API that a connection gets, by its listener and the limits on connections.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+
+use crate::edge::problem::Problem;
+
+// Endpoints for orchestrators: no token, no limits, and available under any load.
+const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
+// Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
+const WATCHED: &str = "/api/v1/metrics";
+
+/// The part of the API that a connection gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Everything.
+    Whole,
+    /// Endpoints that need no permit; for connections beyond the limit.
+    Overflow,
+    /// Health and metrics; for `server.health_port`.
+    Monitoring,
+    /// A refusal; for plain HTTP on a port with TLS.
+    PlainHttp,
+}
+
+pub(super) fn is_health(path: &str) -> bool {
+    HEALTH.contains(&path)
+}
+
+pub(super) fn is_metrics(path: &str) -> bool {
+    path == WATCHED
+}
+
+/// Refuses requests that the surface of their connection never serves.
+pub(super) fn on_surface(request: &Request) -> Result<(), Problem> {
+    let path = request.uri().path();
+    match request.extensions().get() {
+        Some(Surface::PlainHttp) => {
+            let message =
+                "This port speaks HTTPS: write https:// in the address instead of http://";
+            Err(Problem::bad_request(message).closing())
+        }
+        Some(Surface::Monitoring) if !is_health(path) && !is_metrics(path) => {
+            let message = format!(
+                "This port serves only {} and {WATCHED}; everything else is on server.port",
+                HEALTH.join(", ")
+            );
+            Err(Problem::new(StatusCode::NOT_FOUND, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn is_overflow(request: &Request) -> bool {
+    request.extensions().get() == Some(&Surface::Overflow)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn passes(surface: Surface, path: &str) -> bool {
+        let request = Request::get(path).extension(surface).body(Body::empty()).unwrap();
+        on_surface(&request).is_ok()
+    }
+
+    #[test]
+    fn monitoring_is_health_and_metrics_and_nothing_else() {
+        for (path, is_monitored) in [
+            ("/api/v1/health", true),
+            ("/api/v1/health/live", true),
+            ("/api/v1/health/ready", true),
+            ("/api/v1/metrics", true),
+            ("/api/v1/health/other", false),
+            ("/api/v1/extensions", false),
+            ("/api/v1/cache/stats", false),
+            ("/health", false),
+            ("/", false),
+        ] {
+            assert_eq!(passes(Surface::Monitoring, path), is_monitored, "{path}");
+            assert!(passes(Surface::Whole, path) && passes(Surface::Overflow, path), "{path}");
+            assert!(!passes(Surface::PlainHttp, path), "{path}");
+        }
+    }
+}
