@@ -11,6 +11,8 @@ use super::{path, read, yaml_document};
 const KUSTOMIZATION: &str = "deploy/kubernetes/kustomization.yaml";
 const MONITOR: &str = "deploy/kubernetes/servicemonitor.yaml";
 const AUTH: &str = "deploy/kubernetes/auth/kustomization.yaml";
+const INGRESS: &str = "deploy/kubernetes/ingress/kustomization.yaml";
+const TLS: &str = "deploy/kubernetes/tls/kustomization.yaml";
 
 fn resource(name: &str) -> Value {
     yaml_document(&format!("deploy/kubernetes/{name}"))
@@ -146,4 +148,76 @@ fn the_component_auth_hands_the_monitor_a_token() {
     let operations = read("docs/operations.md");
     assert!(operations.contains("secret generic extension-registry-metrics --from-file=token"));
     assert!(operations.contains("components: [../deploy/kubernetes/auth]"));
+}
+
+#[test]
+fn the_component_ingress_leads_to_the_services_port() {
+    let component = yaml_document(INGRESS);
+    assert_eq!(component["kind"], "Component");
+    assert_eq!(component["resources"], json!(["ingress.yaml"]));
+    let ingress = resource("ingress/ingress.yaml");
+    let spec = &ingress["spec"];
+    let service = resource("service.yaml");
+    let (name, port) = (&service["metadata"]["name"], &service["spec"]["ports"][0]["name"]);
+    let path = &spec["rules"][0]["http"]["paths"][0];
+    assert_eq!(path["backend"], json!({"service": {"name": name, "port": {"name": port}}}));
+    assert_eq!(spec["tls"][0]["hosts"][0], spec["rules"][0]["host"]);
+    assert!(read("docs/operations.md").contains("components: [../deploy/kubernetes/ingress]"));
+}
+
+/// The value that a pointer of RFC 6901 names; `-` is behind the last of a list.
+fn at<'a>(document: &'a mut Value, pointer: &str) -> &'a mut Value {
+    document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there"))
+}
+
+/// What the component `tls` makes of a resource.
+fn with_tls(name: &str) -> Value {
+    let mut document = resource(name);
+    let component = yaml_document(TLS);
+    let patches = component["patches"].as_array().unwrap();
+    let kind = document["kind"].clone();
+    let patch = patches.iter().find(|patch| patch["target"]["kind"] == kind).unwrap();
+    assert_eq!(patch["target"]["name"], document["metadata"]["name"]);
+    let operations: Vec<Value> = yaml_serde::from_str(patch["patch"].as_str().unwrap()).unwrap();
+    for operation in operations {
+        let (pointer, value) = (operation["path"].as_str().unwrap(), operation["value"].clone());
+        match operation["op"].as_str().unwrap() {
+            "add" => {
+                let list = at(&mut document, pointer.strip_suffix("/-").unwrap());
+                list.as_array_mut().unwrap().push(value);
+            }
+            "replace" => *at(&mut document, pointer) = value,
+            other => panic!("{other}"),
+        }
+    }
+    document
+}
+
+#[test]
+fn the_component_tls_moves_probes_and_monitoring_to_the_port_for_health() {
+    let deployment = with_tls("deployment.yaml");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let health = &container["ports"][1];
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["port"], health["name"], "{probe}");
+    }
+    let service = with_tls("service.yaml");
+    let port = &service["spec"]["ports"][1];
+    assert_eq!(port["targetPort"], health["containerPort"]);
+    assert_eq!(with_tls("servicemonitor.yaml")["spec"]["endpoints"][0]["port"], port["name"]);
+    let policy = with_tls("networkpolicy.yaml");
+    assert_eq!(policy["spec"]["ingress"][0]["ports"][1]["port"], health["containerPort"]);
+    // The configuration that the component asks for is one that the service takes.
+    let head = read(TLS);
+    let config = head.lines().filter_map(|line| line.strip_prefix("#   "));
+    let config: toml::Table = config.collect::<Vec<_>>().join("\n").parse().unwrap();
+    assert_eq!(config["server"]["health_port"].as_integer(), health["containerPort"].as_i64());
+    let mount = container["volumeMounts"].as_array().unwrap().last().unwrap();
+    let directory = Path::new(mount["mountPath"].as_str().unwrap());
+    assert_eq!(mount.get("subPath"), None, "a renewed Secret would not reach it");
+    for (key, name) in [("cert_path", "tls.crt"), ("key_path", "tls.key")] {
+        let path = config["server"]["tls"][key].as_str().unwrap();
+        assert_eq!(Path::new(path), directory.join(name));
+    }
+    assert!(read("docs/operations.md").contains("components: [../deploy/kubernetes/tls]"));
 }

@@ -6,6 +6,7 @@ mod compose;
 mod files;
 mod kubernetes;
 mod monitoring;
+mod nginx;
 mod specification;
 
 use std::fs;

@@ -13,7 +13,7 @@ const DASHBOARD: &str = "deploy/grafana/extension-registry.json";
 const DATASOURCES: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
 
 /// Words of a query that are no metrics of the service.
-const LANGUAGE: [&str; 16] = [
+const LANGUAGE: [&str; 17] = [
     "sum",
     "max",
     "min",
@@ -27,6 +27,7 @@ const LANGUAGE: [&str; 16] = [
     "unless",
     "on",
     "max_over_time",
+    "time",
     "clamp_min",
     "up",
     "ALERTS",

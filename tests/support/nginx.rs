@@ -29,13 +29,20 @@ impl Nginx {
     /// `location` block. `None`, and why in the output, where it is not installed; under `CI=true`
     /// it must be.
     pub(crate) async fn before(upstream: &str, http: &str, location: &str) -> Option<Self> {
+        Self::of(|at| server(at, upstream, http, location)).await
+    }
+
+    /// Starts one whose `http` block ends in what this makes of its directory. It has to listen on
+    /// the socket `socket` there, with `proxy_protocol`.
+    pub(crate) async fn of(http: impl FnOnce(&Path) -> String) -> Option<Self> {
         if !is_installed(PROGRAM) {
             return None;
         }
         let directory = TempDir::new().unwrap();
         let (config, socket) =
             (directory.path().join("nginx.conf"), directory.path().join("socket"));
-        std::fs::write(&config, configuration(directory.path(), upstream, http, location)).unwrap();
+        let http = http(directory.path());
+        std::fs::write(&config, configuration(directory.path(), &http)).unwrap();
         let process = Command::new(PROGRAM)
             .arg("-p")
             .arg(directory.path())
@@ -80,6 +87,11 @@ impl Nginx {
         format!("http://{}", self.address)
     }
 
+    /// The log of warnings and errors so far.
+    pub(crate) fn errors(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("error.log")).unwrap()
+    }
+
     /// The status of every answer so far.
     pub(crate) fn statuses(&self) -> Vec<u16> {
         let log = std::fs::read_to_string(self.directory.path().join("access.log")).unwrap();
@@ -93,15 +105,22 @@ impl Drop for Nginx {
     }
 }
 
-fn configuration(directory: &Path, upstream: &str, http: &str, location: &str) -> String {
+fn configuration(directory: &Path, http: &str) -> String {
     let at = directory.display();
     format!(
-        "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log;\n\
+        "daemon off;\nmaster_process off;\npid {at}/pid;\nerror_log {at}/error.log warn;\n\
          events {{}}\nhttp {{\n  log_format status '$status';\n  access_log {at}/access.log status;\n  \
          client_body_temp_path {at}/body;\n  proxy_temp_path {at}/proxy;\n  \
          fastcgi_temp_path {at}/fastcgi;\n  uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n  \
-         {http}\n  server {{\n    listen unix:{at}/socket proxy_protocol;\n    \
-         set_real_ip_from unix:;\n    real_ip_header proxy_protocol;\n    location / {{\n      {location}\n      \
-         proxy_set_header Host {upstream};\n      proxy_pass http://{upstream};\n    }}\n  }}\n}}\n"
+         set_real_ip_from unix:;\n  real_ip_header proxy_protocol;\n  {http}\n}}\n"
+    )
+}
+
+fn server(directory: &Path, upstream: &str, http: &str, location: &str) -> String {
+    let at = directory.display();
+    format!(
+        "{http}\n  server {{\n    listen unix:{at}/socket proxy_protocol;\n    \
+         location / {{\n      {location}\n      \
+         proxy_set_header Host {upstream};\n      proxy_pass http://{upstream};\n    }}\n  }}"
     )
 }
