@@ -21,6 +21,8 @@ use crate::trace::Trace;
 // Log filters name these targets (docs/operations.md), so they outlive the former module name.
 const LOG_TARGET: &str = "extension_registry::api::request_log";
 const SPAN_TARGET: &str = "extension_registry::api";
+/// Maximum length of a target in a log line, in characters.
+const PATH_MAX: usize = 512;
 
 /// Data of a request for metrics and the log.
 pub struct RequestRecord {
@@ -77,9 +79,7 @@ impl RequestRecord {
     pub fn log(&self, route: &str, took: Duration, response: &Response) {
         let (status, said) = (response.status().as_u16(), response.extensions());
         let Self { method, target, version, address, trace, .. } = self;
-        let path: String =
-            // A target may be 8 KiB long; a log line stays readable.
-            target.path_and_query().map_or("/", |t| t.as_str()).chars().take(512).collect();
+        let path = beginning(target.path_and_query().map_or("/", |target| target.as_str()));
         let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
         let (id, trace) = (trace.request(), trace.id());
         let ms = took.as_micros() as f64 / 1000.0;
@@ -105,6 +105,12 @@ pub fn is_told(response: &Response) -> bool {
 /// Counts the backends whose part of a response is stale or missing.
 pub fn count_stale(response: &Response, metrics: &Metrics) {
     stale_parts(response.headers()).for_each(|backend| metrics.backends.stale_answer(backend));
+}
+
+/// Cuts a target, which may be 8 KiB long, so that a log line stays readable.
+fn beginning(target: &str) -> &str {
+    let end = target.char_indices().nth(PATH_MAX).map_or(target.len(), |(end, _)| end);
+    target.get(..end).unwrap_or(target)
 }
 
 fn failure(response: &Response) -> Option<&str> {
