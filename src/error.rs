@@ -46,7 +46,6 @@ pub struct Error {
     message: String,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     asked: bool,
-    oversized: bool,
     too_long: bool,
     missing_place: bool,
 }
@@ -60,7 +59,6 @@ impl Error {
             message: message.into(),
             cause: None,
             asked: true,
-            oversized: false,
             too_long: false,
             missing_place: false,
         }
@@ -91,30 +89,17 @@ impl Error {
         self
     }
 
-    /// Marks a request that was never sent, so the failure tells nothing about the backend.
+    /// Marks a failure on this side, so that it tells nothing about the backend.
     #[must_use]
     pub const fn not_asked(mut self) -> Self {
         self.asked = false;
         self
     }
 
-    /// False if the request never reached the backend, such as behind an open circuit breaker.
+    /// False if the request failed at a limit of ours, such as behind an open circuit breaker.
     #[must_use]
     pub const fn was_asked(&self) -> bool {
         self.asked
-    }
-
-    /// Marks a response beyond the memory reserved for it; a retry with more may succeed.
-    #[must_use]
-    pub const fn oversized(mut self) -> Self {
-        self.oversized = true;
-        self
-    }
-
-    /// Returns true if a retry with more memory may succeed.
-    #[must_use]
-    pub const fn is_oversized(&self) -> bool {
-        self.oversized
     }
 
     /// Marks a response beyond its size limit; a request for a part may succeed.

@@ -27,7 +27,8 @@ use crate::oci::artifact::{choose_layer, files};
 use crate::oci::challenge::challenges;
 use crate::oci::credentials::Credentials;
 use crate::oci::link::LinkedList;
-use crate::oci::models::{Document, from_object};
+use crate::oci::models::Document;
+use crate::oci::object::from_object;
 use crate::oci::token::credentials_header;
 
 /// Name and function of a fuzz target, which panics if an invariant is violated.

@@ -12,17 +12,19 @@ use crate::backend::download::Download;
 use crate::backend::{Backend, Listing, no_readme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::convert::{GiteaRepository, ReleaseReader};
 use crate::gitea::identity::OrganizationIdentity;
-use crate::gitea::models::{ReleaseRow, RepositoryRow, Topics};
-use crate::gitea::organization::{FoundRepositories, no_organization};
+use crate::gitea::models::{ReleaseRow, RepositoryRow};
+use crate::gitea::organization::{OrganizationReader, no_organization};
+use crate::gitea::paging::PagedList;
+use crate::gitea::releases::ReleaseReader;
+use crate::gitea::repositories::{FoundRepositories, RepositoryReader, absent};
+use crate::gitea::repository::GiteaRepository;
 use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::rows::Rows;
-use crate::gitea::settings::{GiteaSettings, GiteaToken, Organization};
-use crate::gitea::{checksums, download, labels, readme};
+use crate::gitea::settings::{GiteaSettings, GiteaToken};
+use crate::gitea::{changes, checksums, download, labels, readme};
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
@@ -36,105 +38,41 @@ use crate::models::tag::Tag;
 /// Backend for the extensions of one organization.
 pub struct GiteaBackend {
     id: BackendId,
-    pub(super) client: GiteaClient,
-    pub(super) organization: Organization,
-    pub(super) identity: OrganizationIdentity,
+    client: Arc<GiteaClient>,
+    known: Arc<RepositoryCache>,
+    organization: Arc<OrganizationReader>,
+    repositories: RepositoryReader,
     external_hosts: Vec<String>,
-    pub(super) known: RepositoryCache,
 }
 
 impl GiteaBackend {
     /// Creates a backend without a request. `Invalid` for an unusable address or certificate file.
     pub fn new(settings: GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
+        let client = Arc::new(GiteaClient::new(&settings, metrics)?);
+        let known = Arc::<RepositoryCache>::default();
+        let organization = Arc::new(OrganizationReader::new(
+            Arc::clone(&client),
+            Arc::clone(&known),
+            settings.organization,
+            OrganizationIdentity::new(settings.organization_id),
+        ));
         Ok(Self {
             id: settings.id,
-            client: GiteaClient::new(&settings, metrics)?,
-            organization: settings.organization,
-            identity: OrganizationIdentity::new(settings.organization_id),
+            repositories: RepositoryReader::new(
+                Arc::clone(&client),
+                Arc::clone(&known),
+                Arc::clone(&organization),
+            ),
+            client,
+            known,
+            organization,
             external_hosts: settings.external_asset_hosts,
-            known: RepositoryCache::default(),
         })
     }
 
     /// Replaces the token for all further requests. Fails for an invalid one, and keeps the old.
     pub fn replace_token(&self, token: Option<&GiteaToken>) -> Result<()> {
         self.client.replace_token(token)
-    }
-
-    /// Follows redirects of renamed repositories: one with another name is another extension.
-    async fn repository(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
-        let url = self.client.urls.repository(&id.gitea_repository());
-        let row = self.client.document(labels::REPOSITORY, &url).await?.granted()?;
-        let Some(row) = row else {
-            self.known.forget(id);
-            return Err(absent(id));
-        };
-        let found = GiteaRepository::from_row(row, &self.client.urls);
-        let Some(repository) = self.ours(found).await? else {
-            return Err(gone(format!("Extension {id} has left its organization")));
-        };
-        let repository = self.known.read(self.with_known_topics(Arc::new(repository)));
-        if repository.extension != *id {
-            return Err(gone(format!("Extension {id} is now {}", repository.extension)));
-        }
-        Ok(repository)
-    }
-
-    /// Returns a repository requested by name. Fails if another organization took the name.
-    async fn ours(&self, found: Option<GiteaRepository>) -> Result<Option<GiteaRepository>> {
-        let Some(repository) = found else { return Ok(None) };
-        // After a rename only the number matches; before it is known, only the name does.
-        let by_name = repository.is_of(self.organization.as_str());
-        let by_number = self.identity.number() == Some(repository.owner);
-        if !by_name && !by_number {
-            return Ok(None);
-        }
-        self.confirm(repository.owner).await?;
-        Ok(Some(repository))
-    }
-
-    /// Returns the cached repository if the organization was just verified, or fetches it.
-    async fn remembered(&self, id: &ExtensionId) -> Result<Arc<GiteaRepository>> {
-        match self.known.remembered(id).filter(|_| self.identity.is_confirmed()) {
-            Some(repository) => Ok(repository),
-            None => self.repository(id).await,
-        }
-    }
-
-    fn with_known_topics(&self, repository: Arc<GiteaRepository>) -> Arc<GiteaRepository> {
-        match self.known.topics_of(repository.number) {
-            Some(topics) if !repository.tells_topics => repository.with_topics(&topics),
-            _ => repository,
-        }
-    }
-
-    /// Adds topics that the row lacks, once per sweep. A refusal by the server becomes a fault.
-    async fn with_topics(
-        &self,
-        repository: Arc<GiteaRepository>,
-    ) -> Result<(Arc<GiteaRepository>, Option<ExtensionFault>)> {
-        if repository.tells_topics || repository.has_none || !repository.has_releases {
-            return Ok((repository, None));
-        }
-        let topics = match self.known.topics_of(repository.number) {
-            Some(topics) => topics,
-            None => match self.ask_topics(&repository).await {
-                Ok(topics) => self.known.learn_topics(repository.number, topics),
-                // Topics are keywords only, so that a missing right hides no extension.
-                Err(error) if error.kind() == ErrorKind::BackendRefused => {
-                    let fault = format!("its topics cannot be read: {}", error.report());
-                    return Ok((repository, Some(ExtensionFault::of_repository(fault))));
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        Ok((self.known.read(repository.with_topics(&topics)), None))
-    }
-
-    async fn ask_topics(&self, repository: &GiteaRepository) -> Result<Vec<String>> {
-        let url = self.client.urls.topics(&repository.name);
-        let found = self.client.document::<Topics>(labels::TOPICS, &url).await?;
-        Ok(found.granted()?.map(|found| found.topics).unwrap_or_default())
     }
 
     /// Fetches all releases, and verifies the repository's name. `None` if switched off.
@@ -144,7 +82,8 @@ impl GiteaBackend {
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
     ) -> Result<Option<Rows<Release>>> {
         let id = &repository.extension;
-        let rows = match self.client.releases(&repository.name, keep).await? {
+        let found = PagedList::releases(&self.client, &repository.name).read(keep).await?;
+        let rows = match found {
             Reply::Found(rows) => rows,
             Reply::Absent => {
                 self.known.forget(id);
@@ -154,14 +93,14 @@ impl GiteaBackend {
         };
         // A redirect means a rename, and the releases may belong to another extension by now.
         if rows.moved.is_some() {
-            self.repository(id).await?;
+            self.repositories.read(id).await?;
         }
         Ok(Some(rows))
     }
 
     /// `None` if releases are switched off: only the repository's row tells it from a refusal.
     async fn off_or<T>(&self, refusal: Error, id: &ExtensionId) -> Result<Option<T>> {
-        if self.repository(id).await?.has_releases { Err(refusal) } else { Ok(None) }
+        if self.repositories.read(id).await?.has_releases { Err(refusal) } else { Ok(None) }
     }
 
     fn reader<'a>(&'a self, repository: &'a GiteaRepository) -> ReleaseReader<'a> {
@@ -173,13 +112,13 @@ impl GiteaBackend {
     async fn release(&self, repository: &GiteaRepository, tag: &Tag) -> Result<Option<Release>> {
         let url = self.client.urls.release(&repository.name, tag.as_str());
         let reader = self.reader(repository).with_notes();
-        let found = self.client.find(labels::RELEASE, &url, |answer, room| {
-            Ok((reader.read(answer.json(room)?)?, answer.moved.is_some()))
+        let found = self.client.find(labels::RELEASE, &url, |answer| {
+            Ok((reader.read(answer.json()?)?, answer.moved.is_some()))
         });
         match found.await {
             Ok(Reply::Found((release, moved))) => {
                 if moved {
-                    self.repository(&repository.extension).await?;
+                    self.repositories.read(&repository.extension).await?;
                 }
                 Ok(release)
             }
@@ -207,22 +146,16 @@ impl Backend for GiteaBackend {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
+        let FoundRepositories { repositories, coverage, faults } = self.repositories.all().await?;
         let mut ids: Vec<ExtensionId> = repositories.iter().map(|r| r.extension.clone()).collect();
         ids.sort();
-        self.known.forget_topics();
+        self.known.forget_keywords();
         self.known.listed(repositories, coverage.is_complete());
         Ok(Listing { ids, coverage, faults })
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        // The listing contained this row a moment ago, which saves one request per extension.
-        let fresh = self.known.take_fresh(id).filter(|_| self.identity.is_confirmed());
-        let repository = match fresh {
-            Some(repository) => repository,
-            None => self.repository(id).await?,
-        };
-        let (repository, fault) = self.with_topics(repository).await?;
+        let (repository, fault) = self.repositories.fresh(id).await?;
         let reader = self.reader(&repository);
         let found = match repository.has_releases {
             true => self.releases(&repository, |row| reader.read(row)).await?,
@@ -239,12 +172,12 @@ impl Backend for GiteaBackend {
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        let repository = self.remembered(id).await?;
+        let repository = self.repositories.remembered(id).await?;
         let found = self.release(&repository, tag).await?;
         let release = found
             // The API ignores case, and a tag in another case is another version.
             .filter(|release| release.tag == *tag)
-            .ok_or_else(|| gone(format!("Extension {id} has no tag {tag}")))?;
+            .ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {tag}")))?;
         Ok(checksums::with_digest(&self.client, release).await)
     }
 
@@ -263,13 +196,13 @@ impl Backend for GiteaBackend {
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        let repository = self.remembered(id).await?;
+        let repository = self.repositories.remembered(id).await?;
         let found = readme::read(&self.client, &repository.name, &release.tag).await?;
         found.ok_or_else(|| no_readme(id, release))
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        self.changes_since(since).await
+        changes::since(&self.client, &self.known, &self.repositories, since).await
     }
 
     async fn probe(&self) -> Result<()> {
@@ -278,20 +211,20 @@ impl Backend for GiteaBackend {
         url.set_query(Some("page=1&limit=1"));
         let found = self.client.find(labels::PROBE, &url, one_row);
         let row = found.await?.granted()?.ok_or_else(no_organization)?;
-        let Some(row) = row else { return self.check_organization(true).await };
-        if row.owner.login.eq_ignore_ascii_case(self.organization.as_str()) {
-            self.confirm(row.owner.id).await?;
+        let Some(row) = row else { return self.organization.check(true).await };
+        if row.owner.login.eq_ignore_ascii_case(self.organization.name()) {
+            self.organization.confirm(row.owner.id).await?;
         }
         self.client.check_scope(labels::PROBE, &row.name).await
     }
 
     fn identity(&self) -> Option<String> {
-        self.identity.number().map(|number| number.to_string())
+        self.organization.identity.number().map(|number| number.to_string())
     }
 
     fn resume(&self, identity: &str) {
         if let Ok(number) = identity.parse() {
-            self.identity.resume(number);
+            self.organization.identity.resume(number);
         }
     }
 
@@ -300,10 +233,10 @@ impl Backend for GiteaBackend {
     }
 }
 
-fn one_row(answer: &UpstreamResponse, room: MemoryBudget) -> Result<Option<RepositoryRow>> {
+fn one_row(answer: &UpstreamResponse) -> Result<Option<RepositoryRow>> {
     let mut first = None;
     answer.each_row(|row| {
-        first = first.take().or_else(|| json::document(row, room).ok());
+        first = first.take().or_else(|| json::document(row).ok());
         Ok(())
     })?;
     Ok(first)
@@ -331,12 +264,4 @@ fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
         coverage => coverage,
     };
     (coverage, faults)
-}
-
-fn absent(id: &ExtensionId) -> Error {
-    gone(format!("Extension {id} not found"))
-}
-
-fn gone(message: String) -> Error {
-    Error::not_found(message)
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::error::Result;
-use crate::gitea::backend::GiteaBackend;
+use crate::gitea::client::GiteaClient;
 use crate::gitea::feed::{self, FeedRead, Position};
-use crate::gitea::organization::FoundRepositories;
-use crate::gitea::repository_cache::Roster;
+use crate::gitea::repositories::{FoundRepositories, RepositoryReader};
+use crate::gitea::repository_cache::{RepositoryCache, Roster};
 
 #[derive(Debug, PartialEq, Eq)]
 struct FeedPlace {
@@ -17,38 +17,41 @@ struct FeedPlace {
     roster: u64,
 }
 
-impl GiteaBackend {
-    /// Returns the extensions that may have changed. An inaccessible feed is not an error.
-    pub(super) async fn changes_since(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        let since = match since.map(FeedPlace::read) {
-            Some(None) => return Ok(Changes::CannotTell),
-            Some(place) => place,
-            None => None,
-        };
-        let position = since.as_ref().and_then(|place| place.feed.as_ref());
-        let (feed, mut dirty) = match feed::read(&self.client, &self.known, position).await? {
-            FeedRead::TooFar => return Ok(Changes::CannotTell),
-            FeedRead::NoFeed => (None, BTreeSet::new()),
-            FeedRead::Until(position, touched) => (Some(position), touched),
-        };
-        let FoundRepositories { repositories, coverage, faults } = self.repositories().await?;
-        let before = since.as_ref().and_then(|place| self.known.roster(place.roster));
-        // A partial list must not report the missing repositories as removed.
-        let lacking = if coverage.is_complete() { None } else { before.as_deref() };
-        let now = Roster::of(&repositories, lacking);
-        let roster = now.fingerprint();
-        match (&since, &before) {
-            (Some(_), Some(before)) => dirty.append(&mut now.differences(before)),
-            // After a restart only the fingerprint of the earlier list is available.
-            (Some(place), None) if place.roster != roster => return Ok(Changes::CannotTell),
-            _ => {}
-        }
-        self.known.learn_roster(now, before);
-        self.known.listed(repositories, coverage.is_complete());
-        let cursor = FeedPlace { feed, roster }.write();
-        let listed = Some(Listed { coverage, faults });
-        Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed })
+/// Returns the extensions that may have changed. An inaccessible feed is not an error.
+pub(super) async fn since(
+    client: &GiteaClient,
+    known: &RepositoryCache,
+    repositories: &RepositoryReader,
+    since: Option<&ChangeCursor>,
+) -> Result<Changes> {
+    let since = match since.map(FeedPlace::read) {
+        Some(None) => return Ok(Changes::CannotTell),
+        Some(place) => place,
+        None => None,
+    };
+    let position = since.as_ref().and_then(|place| place.feed.as_ref());
+    let (feed, mut dirty) = match feed::read(client, known, position).await? {
+        FeedRead::TooFar => return Ok(Changes::CannotTell),
+        FeedRead::NoFeed => (None, BTreeSet::new()),
+        FeedRead::Until(position, touched) => (Some(position), touched),
+    };
+    let FoundRepositories { repositories, coverage, faults } = repositories.all().await?;
+    let before = since.as_ref().and_then(|place| known.roster(place.roster));
+    // A partial list must not report the missing repositories as removed.
+    let lacking = if coverage.is_complete() { None } else { before.as_deref() };
+    let now = Roster::of(&repositories, lacking);
+    let roster = now.fingerprint();
+    match (&since, &before) {
+        (Some(_), Some(before)) => dirty.append(&mut now.differences(before)),
+        // After a restart only the fingerprint of the earlier list is available.
+        (Some(place), None) if place.roster != roster => return Ok(Changes::CannotTell),
+        _ => {}
     }
+    known.learn_roster(now, before);
+    known.listed(repositories, coverage.is_complete());
+    let cursor = FeedPlace { feed, roster }.write();
+    let listed = Some(Listed { coverage, faults });
+    Ok(Changes::These { dirty: dirty.into_iter().collect(), cursor, listed })
 }
 
 impl FeedPlace {

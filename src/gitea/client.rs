@@ -18,10 +18,10 @@ use crate::gitea::models::{ApiSettings, Complaint};
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::urls::Urls;
 use crate::http::answer::{Streamed, UpstreamResponse};
-use crate::http::memory_budget::MemoryBudget;
+use crate::http::memory_permit::ListMemory;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::request::{Credentials, Redirects, Request};
-use crate::http::{HttpClient, HttpSettings};
+use crate::http::upstream::{HttpSettings, UpstreamClient};
 
 /// Maximum size of a response, in bytes; a page of fifty releases with long notes is smaller.
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
@@ -29,7 +29,7 @@ const ANSWER_MAX: usize = 8 * 1024 * 1024;
 const PAGE_SIZE: usize = 50;
 
 pub(super) struct GiteaClient {
-    http: HttpClient,
+    http: UpstreamClient,
     pub(super) urls: Urls,
     credentials: RwLock<Option<Credentials>>,
     page_size: OnceCell<Option<usize>>,
@@ -55,6 +55,15 @@ impl<T> Reply<T> {
             Self::Forbidden(refusal) => Err(refusal),
         }
     }
+
+    /// Returns the resource, or the reply without one for a caller that passes it on.
+    pub(super) fn found<U>(self) -> Result<T, Reply<U>> {
+        match self {
+            Self::Found(found) => Ok(found),
+            Self::Absent => Err(Reply::Absent),
+            Self::Forbidden(refusal) => Err(Reply::Forbidden(refusal)),
+        }
+    }
 }
 
 impl GiteaClient {
@@ -66,7 +75,7 @@ impl GiteaClient {
             upstream: settings.upstream.clone(),
         };
         Ok(Self {
-            http: HttpClient::new(http, metrics)?,
+            http: UpstreamClient::new(http, metrics)?,
             urls: Urls::new(settings.url.clone(), settings.organization.clone())?,
             credentials,
             page_size: OnceCell::new(),
@@ -88,7 +97,7 @@ impl GiteaClient {
             return Ok(());
         }
         let url = self.urls.repository(name);
-        match self.ask(operation, url, MemoryBudget::Much).await {
+        match self.ask(operation, url).await {
             Err(error) if error.kind() == ErrorKind::BackendRefused => Err(error),
             Err(_) => Ok(()),
             Ok(_) => {
@@ -106,22 +115,17 @@ impl GiteaClient {
         self.credentials.read().clone()
     }
 
-    /// Parses the response with `read`, in as much room as it takes, and drops it.
+    /// Takes with `read` what is needed of a response, and drops the rest.
     pub(super) async fn find<T>(
         &self,
         operation: &'static str,
         url: &Url,
-        read: impl Fn(&UpstreamResponse, MemoryBudget) -> Result<T> + Sync,
+        read: impl FnOnce(&UpstreamResponse) -> Result<T> + Send,
     ) -> Result<Reply<T>> {
-        let read = &read;
-        self.roomy(|room| async move {
-            Ok(match self.ask(operation, url.clone(), room).await? {
-                Reply::Found(answer) => Reply::Found(read(&answer, room)?),
-                Reply::Absent => Reply::Absent,
-                Reply::Forbidden(refusal) => Reply::Forbidden(refusal),
-            })
+        Ok(match self.ask(operation, url.clone()).await?.found() {
+            Ok(answer) => Reply::Found(read(&answer)?),
+            Err(missing) => missing,
         })
-        .await
     }
 
     pub(super) async fn document<T: DeserializeOwned>(
@@ -137,24 +141,20 @@ impl GiteaClient {
         &self,
         operation: &'static str,
         url: Url,
-        room: MemoryBudget,
     ) -> Result<Reply<UpstreamResponse>> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
         let request = if operation == labels::PROBE { request.probe() } else { request };
-        let answer = self.http.fetch(request, ANSWER_MAX, room).await?;
+        let answer = self.http.fetch(request, ANSWER_MAX).await?;
         match answer.status {
             status if status.is_success() => Ok(Reply::Found(answer)),
             // Only the API's own 404 is authoritative: a proxy or a wrong sub path sends a page.
             StatusCode::NOT_FOUND => {
-                match answer.json::<Complaint>(room) {
-                    Err(error) if !error.is_oversized() => return Err(wrong_address()),
-                    complaint => drop(complaint?),
-                }
+                answer.json::<Complaint>().map_err(|_| wrong_address())?;
                 Ok(Reply::Absent)
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(operation, &answer, room),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(operation, &answer),
             _ => Err(answer.failure()),
         }
     }
@@ -162,7 +162,7 @@ impl GiteaClient {
     /// Fetches a small file of a repository. `None` if absent; an HTML page is a failure.
     pub(super) async fn file(&self, url: Url, max_bytes: usize) -> Result<Option<Bytes>> {
         let request = Request::get(labels::FILE, url).with_credentials(self.credentials());
-        let answer = self.http.fetch(request, max_bytes, MemoryBudget::Much).await?;
+        let answer = self.http.fetch(request, max_bytes).await?;
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -171,9 +171,7 @@ impl GiteaClient {
                 Ok(Some(answer.body))
             }
             StatusCode::OK => Err(wrong_address()),
-            StatusCode::FORBIDDEN => {
-                refused::<Bytes>(labels::FILE, &answer, MemoryBudget::Much)?.granted()
-            }
+            StatusCode::FORBIDDEN => refused::<Bytes>(labels::FILE, &answer)?.granted(),
             _ => Err(answer.failure()),
         }
     }
@@ -184,11 +182,8 @@ impl GiteaClient {
         self.http.stream(request).await
     }
 
-    pub(super) async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        self.http.roomy(question).await
+    pub(super) fn list_memory(&self) -> ListMemory {
+        self.http.list_memory()
     }
 
     /// Returns the page size, and true if the server reported it. It is requested once.
@@ -199,14 +194,9 @@ impl GiteaClient {
     }
 
     async fn ask_page_size(&self) -> Result<Option<usize>> {
-        // Runs inside other requests, which may hold the lock for much room already.
-        match self.ask(labels::SETTINGS, self.urls.settings(), MemoryBudget::Much).await? {
-            Reply::Found(answer) => {
-                Ok(Some(answer.json::<ApiSettings>(MemoryBudget::Little)?.max_response_items))
-            }
-            Reply::Absent => Ok(None),
-            Reply::Forbidden(refusal) => Err(refusal),
-        }
+        let url = self.urls.settings();
+        let settings = self.document::<ApiSettings>(labels::SETTINGS, &url).await?;
+        Ok(settings.granted()?.map(|settings| settings.max_response_items))
     }
 }
 
@@ -215,8 +205,8 @@ fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
 }
 
 /// Maps a 401 or 403 of one part of a repository or of the whole token; names the missing right.
-fn refused<T>(operation: &str, answer: &UpstreamResponse, room: MemoryBudget) -> Result<Reply<T>> {
-    let said = answer.json::<Complaint>(room)?.message;
+fn refused<T>(operation: &str, answer: &UpstreamResponse) -> Result<Reply<T>> {
+    let said = answer.json::<Complaint>()?.message;
     // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.
     if answer.status == StatusCode::FORBIDDEN && said.contains("specific read permission") {
         let message = match permission(operation) {

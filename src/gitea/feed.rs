@@ -9,18 +9,14 @@ use jiff::Timestamp;
 
 use crate::error::{ErrorKind, Result};
 use crate::gitea::client::{GiteaClient, Reply};
-use crate::gitea::labels;
 use crate::gitea::models::ActivityRow;
-use crate::gitea::page::{Bound, KeptRows};
-use crate::gitea::paging::ReleasePages;
+use crate::gitea::paging::PagedList;
 use crate::gitea::repository_cache::RepositoryCache;
-use crate::http::memory_budget::MemoryBudget;
+use crate::gitea::rows::KeptRow;
 use crate::models::naming::{ExtensionId, NAME_MAX};
 
 /// Maximum number of pages; beyond them a full sweep is cheaper.
 const PAGES_MAX: usize = 10;
-/// Maximum memory for the entries of a page, in bytes.
-const KEPT: usize = 64 * 1024;
 /// Distance from the newest entry, in seconds, within which a new entry may have any position.
 const OVERLAP_SECONDS: i64 = 2;
 /// Parts of operation types that change no release.
@@ -67,7 +63,7 @@ impl FeedEntry {
     }
 }
 
-impl KeptRows for FeedEntry {
+impl KeptRow for FeedEntry {
     fn weight(&self) -> usize {
         size_of::<Self>() + NAME_MAX
     }
@@ -87,7 +83,7 @@ pub(super) async fn read(
     known: &RepositoryCache,
     since: Option<&Position>,
 ) -> Result<FeedRead> {
-    let entries = match client.roomy(|room| entries_since(client, since, room)).await {
+    let entries = match entries_since(client, since).await {
         Ok(Reply::Found(Some(entries))) => entries,
         Ok(Reply::Found(None)) => return Ok(FeedRead::TooFar),
         Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(FeedRead::NoFeed),
@@ -105,19 +101,16 @@ pub(super) async fn read(
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
-    room: MemoryBudget,
 ) -> Result<Reply<Option<Vec<FeedEntry>>>> {
-    let pages = ReleasePages::new(client, labels::FEED, client.urls.feed());
+    let pages = PagedList::feed(client);
     let (size, _) = client.page_size().await?;
-    let within = Bound { kept: KEPT, ..Bound::of_one_list(room) };
     let mut entries = Vec::new();
     for number in 1..=PAGES_MAX {
-        let page =
-            match pages.page(number, size, &|row| Ok(FeedEntry::from_row(row)), within).await? {
-                Reply::Found(page) => page,
-                Reply::Absent => return Ok(Reply::Absent),
-                Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
-            };
+        let page = pages.page(number, size, &|row| Ok(FeedEntry::from_row(row)));
+        let page = match page.await?.found() {
+            Ok(page) => page,
+            Err(missing) => return Ok(missing),
+        };
         let end = page.rows.is_empty() || page.total.is_some_and(|total| number * size >= total);
         entries.extend(page.rows.into_iter().filter_map(|(_, entry)| entry).map(|entry| *entry));
         // Only an entry older than the overlap proves that all newer ones were read.

@@ -1,7 +1,8 @@
 //! Entry point for fuzzing the conversion of releases.
 
-use crate::gitea::convert::{GiteaRepository, ReleaseReader};
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
+use crate::gitea::releases::ReleaseReader;
+use crate::gitea::repository::GiteaRepository;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::backend_id::BackendId;

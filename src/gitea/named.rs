@@ -1,8 +1,8 @@
 //! Classification of repositories by name.
 
-use crate::gitea::convert::GiteaRepository;
 use crate::gitea::models::RepositoryRow;
-use crate::gitea::page::KeptRows;
+use crate::gitea::repository::GiteaRepository;
+use crate::gitea::rows::KeptRow;
 use crate::gitea::urls::Urls;
 use crate::models::backend_kind::BackendKind;
 use crate::models::naming::near_miss::{NearMiss, near_miss};
@@ -31,7 +31,7 @@ impl NamedRow {
     }
 }
 
-impl KeptRows for NamedRow {
+impl KeptRow for NamedRow {
     fn weight(&self) -> usize {
         match self {
             Self::Extension(repository) => repository.weight(),

@@ -10,151 +10,166 @@ use url::Url;
 
 use crate::error::Result;
 use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::labels;
 use crate::gitea::models::Row;
-use crate::gitea::page::{Bound, KeptRows, ReleasePage};
-use crate::gitea::rows::{Collector, Rows};
-use crate::http::memory_budget::MemoryBudget;
+use crate::gitea::rows::{Collector, KeptRow, ListBounds, ListPage, Rows};
+use crate::http::answer::UpstreamResponse;
+use crate::http::memory_permit::ListMemory;
 
 const PAGES_MAX: usize = 2_000;
-/// Maximum memory for the rows of one page, in bytes, while several pages are read ahead.
-const KEPT_AHEAD: usize = 512 * 1024;
+/// Maximum number of pages per list that are split; enough for two oversized rows in a page.
+const SPLITS_MAX: usize = 8;
 
-/// Maximum number of oversized responses per list; enough for two oversized rows in a page.
-const TOO_LONG_MAX: usize = 8;
+/// About five thousand releases with one file each.
+const RELEASES: ListBounds = ListBounds {
+    kept: 4 * 1024 * 1024,
+    first_page: 2 * 1024 * 1024,
+    page: 2 * 1024 * 1024,
+    read: 64 * 1024 * 1024,
+    keeps_beginning: true,
+};
+/// A hundred thousand repositories with a short description.
+const REPOSITORIES: ListBounds = ListBounds {
+    kept: 64 * 1024 * 1024,
+    first_page: 64 * 1024 * 1024,
+    // Several pages are in memory at once, from the second on.
+    page: 1024 * 1024,
+    read: 1024 * 1024 * 1024,
+    keeps_beginning: false,
+};
+const FEED: ListBounds = ListBounds { first_page: 64 * 1024, page: 64 * 1024, ..RELEASES };
 
-pub(super) struct ReleasePages<'a> {
+pub(super) struct PagedList<'a> {
     client: &'a GiteaClient,
     operation: &'static str,
     url: Url,
-    too_long: AtomicUsize,
+    bounds: ListBounds,
+    /// Number of pages that are requested at once.
+    ahead: usize,
+    memory: ListMemory,
+    splits: AtomicUsize,
 }
 
-impl<'a> ReleasePages<'a> {
-    pub(super) const fn new(client: &'a GiteaClient, operation: &'static str, url: Url) -> Self {
-        Self { client, operation, url, too_long: AtomicUsize::new(0) }
+impl<'a> PagedList<'a> {
+    /// The list of the organization's repositories, of which several pages are read at once.
+    pub(super) fn repositories(client: &'a GiteaClient) -> Self {
+        let (url, bounds) = (client.urls.repositories(), REPOSITORIES);
+        let list = Self::new(client, labels::REPOSITORIES, url, bounds);
+        Self { ahead: client.concurrency, ..list }
     }
 
-    /// Reads several pages at once if the total is known. A bad page is a gap, a refusal the end.
-    pub(super) async fn ahead<R: Row, K: KeptRows>(
-        &self,
+    /// The list of a repository's releases.
+    pub(super) fn releases(client: &'a GiteaClient, name: &str) -> Self {
+        Self::new(client, labels::RELEASES, client.urls.releases(name), RELEASES)
+    }
+
+    /// The organization's activity feed, the newest entry first.
+    pub(super) fn feed(client: &'a GiteaClient) -> Self {
+        Self::new(client, labels::FEED, client.urls.feed(), FEED)
+    }
+
+    fn new(client: &'a GiteaClient, operation: &'static str, url: Url, bounds: ListBounds) -> Self {
+        let (memory, splits) = (client.list_memory(), AtomicUsize::new(0));
+        Self { client, operation, url, bounds, ahead: 1, memory, splits }
+    }
+
+    /// Reads all pages. A bad page is a gap, a refusal the end.
+    pub(super) async fn read<R: Row, K: KeptRow>(
+        mut self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
     ) -> Result<Reply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
-        let within =
-            Bound { room: MemoryBudget::Little, kept: KEPT_AHEAD, ..Bound::of_the_listing() };
-        let first = match self.page(1, size, &keep, within).await? {
-            Reply::Found(first) => first,
-            Reply::Absent => return Ok(Reply::Absent),
-            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
+        let first = match self.page(1, size, &keep).await?.found() {
+            Ok(first) => first,
+            Err(missing) => return Ok(missing),
         };
-        let walk = PageWalk::behind(&first, size, confirmed);
-        let mut all = Collector::begin(first, Bound::of_the_listing(), size)?;
+        // A server that ignores the page size may send everything in few pages.
+        if first.length() > size {
+            (self.ahead, self.bounds.page) = (1, self.bounds.first_page);
+        }
+        let (expected, bound) = expected_pages(first.total, size, confirmed);
+        let mut all = Collector::begin(first, self.bounds, size);
         let mut number = 1;
-        while all.more && number < walk.bound {
-            let last = walk.expected.max(number + 1);
-            let pages =
-                stream::iter(number + 1..=last).map(|at| self.page(at, size, &keep, within));
-            let mut pages = pages.buffered(self.client.concurrency);
-            while let Some(page) = pages.next().await {
+        while all.more && number < bound {
+            let last = expected.max(number + 1).min(bound);
+            let pages = stream::iter(number + 1..=last).map(|at| self.page(at, size, &keep));
+            let mut pages = pages.buffered(self.ahead);
+            while all.more {
+                self.reserve(all.weight()).await?;
+                let Some(page) = pages.next().await else { break };
                 number += 1;
                 all.take(page)?;
-                if !all.more {
-                    break;
-                }
             }
         }
         Ok(Reply::Found(all.end()))
     }
 
-    /// Reads all pages one after the other, so that only one page is in memory.
-    pub(super) async fn one_by_one<R: Row, K: KeptRows>(
-        &self,
-        keep: impl Fn(R) -> Result<Option<K>> + Sync,
-        within: Bound,
-    ) -> Result<Reply<Rows<K>>> {
-        let (size, confirmed) = self.client.page_size().await?;
-        let first = match self.page(1, size, &keep, within).await? {
-            Reply::Found(first) => first,
-            Reply::Absent => return Ok(Reply::Absent),
-            Reply::Forbidden(refusal) => return Ok(Reply::Forbidden(refusal)),
-        };
-        let walk = PageWalk::behind(&first, size, confirmed);
-        let mut all = Collector::begin(first, within, size)?;
-        for number in 2..=walk.bound {
-            if !all.more {
-                break;
-            }
-            all.take(self.page(number, size, &keep, within).await)?;
-        }
-        Ok(Reply::Found(all.end()))
+    /// Waits for the memory that the rows so far need, but never beside pages that wait to be read.
+    async fn reserve(&self, bytes: usize) -> Result<()> {
+        if self.ahead == 1 { self.memory.reserve(bytes).await } else { Ok(()) }
     }
 
-    /// Reads one page, counted from 1. A page that exceeds the size limit is split.
-    pub(super) async fn page<R: Row, K: KeptRows>(
+    /// Reads one page, counted from 1. A page that exceeds a bound is split.
+    pub(super) async fn page<R: Row, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-        within: Bound,
-    ) -> Result<Reply<ReleasePage<K>>> {
-        match self.whole_page(number, size, keep, within).await {
+    ) -> Result<Reply<ListPage<K>>> {
+        match self.whole_page(number, size, keep).await {
             Err(error)
                 if error.is_too_long()
-                    && !error.is_oversized()
-                    && self.too_long.fetch_add(1, Ordering::Relaxed) < TOO_LONG_MAX =>
+                    && self.splits.fetch_add(1, Ordering::Relaxed) < SPLITS_MAX =>
             {
                 match size {
                     // A single row that exceeds the limit cannot be split further.
-                    1 => Ok(Reply::Found(ReleasePage::of_unreadable())),
-                    _ => Box::pin(self.in_parts(number, size, keep, within)).await,
+                    1 => Ok(Reply::Found(ListPage::of_unreadable())),
+                    _ => Box::pin(self.in_parts(number, size, keep)).await,
                 }
             }
             outcome => outcome,
         }
     }
 
-    async fn in_parts<R: Row, K: KeptRows>(
+    async fn in_parts<R: Row, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-        within: Bound,
-    ) -> Result<Reply<ReleasePage<K>>> {
+    ) -> Result<Reply<ListPage<K>>> {
         let parts = smallest_factor(size);
         let (size, first) = (size / parts, (number - 1) * parts + 1);
-        let mut all = match self.page(first, size, keep, within).await? {
-            Reply::Found(page) => page,
-            other => return Ok(other),
+        let mut all = match self.page(first, size, keep).await?.found() {
+            Ok(page) => page,
+            Err(missing) => return Ok(missing),
         };
         for number in first + 1..first + parts {
             // Each part costs a request, so that those beyond the total are skipped.
             if !all.next && all.total.is_some_and(|total| (number - 1) * size >= total) {
                 break;
             }
-            match self.page(number, size, keep, within).await? {
-                Reply::Found(page) => all.append(page),
-                other => return Ok(other),
+            self.reserve(all.weight).await?;
+            match self.page(number, size, keep).await?.found() {
+                Ok(page) => all.append(page, self.bounds.kept)?,
+                Err(missing) => return Ok(missing),
             }
         }
         Ok(Reply::Found(all))
     }
 
-    async fn whole_page<R: Row, K: KeptRows>(
+    async fn whole_page<R: Row, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-        within: Bound,
-    ) -> Result<Reply<ReleasePage<K>>> {
+    ) -> Result<Reply<ListPage<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())
             .append_pair("limit", &size.to_string());
-        match self.client.ask(self.operation, url, within.room).await? {
-            Reply::Found(answer) => ReleasePage::read(&answer, keep, within).map(Reply::Found),
-            Reply::Absent => Ok(Reply::Absent),
-            Reply::Forbidden(refusal) => Ok(Reply::Forbidden(refusal)),
-        }
+        let most = if number == 1 { self.bounds.first_page } else { self.bounds.page };
+        let page = |answer: &UpstreamResponse| ListPage::read(answer, keep, size, most);
+        self.client.find(self.operation, &url, page).await
     }
 }
 
@@ -163,21 +178,14 @@ fn smallest_factor(size: usize) -> usize {
     (2..size).find(|factor| size.is_multiple_of(*factor)).unwrap_or(size)
 }
 
-struct PageWalk {
-    expected: usize,
-    /// Number of pages after which the list counts as endless.
-    bound: usize,
-}
-
-impl PageWalk {
-    fn behind<K>(first: &ReleasePage<K>, size: usize, confirmed: bool) -> Self {
-        let expected = first.total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
-        let bound = match first.total {
-            Some(_) if confirmed => expected + 1,
-            // A server with unknown page size may return smaller pages than requested.
-            Some(total) => (total + 1).clamp(expected, PAGES_MAX),
-            None => PAGES_MAX,
-        };
-        Self { expected, bound }
-    }
+/// Returns the number of pages, and the number after which the list counts as endless.
+fn expected_pages(total: Option<usize>, size: usize, confirmed: bool) -> (usize, usize) {
+    let expected = total.unwrap_or(0).div_ceil(size).clamp(2, PAGES_MAX);
+    let bound = match total {
+        Some(_) if confirmed => expected + 1,
+        // A server with unknown page size may return smaller pages than requested.
+        Some(total) => (total + 1).clamp(expected, PAGES_MAX),
+        None => PAGES_MAX,
+    };
+    (expected, bound)
 }

@@ -6,7 +6,6 @@ use crate::gitea::labels;
 use crate::gitea::models::{FileRow, TagRow};
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
-use crate::http::memory_budget::MemoryBudget;
 use crate::models::readme::{README_MAX, Readme, rank_of};
 use crate::models::tag::Tag;
 
@@ -31,10 +30,10 @@ pub(super) async fn read(
     Ok(bytes.map(|bytes| Readme::new(file.sha, &bytes)))
 }
 
-fn best(folder: &UpstreamResponse, room: MemoryBudget) -> Result<Option<FileRow>> {
+fn best(folder: &UpstreamResponse) -> Result<Option<FileRow>> {
     let mut best: Option<(usize, FileRow)> = None;
     folder.each_row(|row| {
-        let file: FileRow = json::document(row, room)?;
+        let file: FileRow = json::document(row)?;
         let rank = rank_of(&file.name).filter(|_| file.kind == "file" && file.size <= README_MAX);
         // Equal ranks are resolved by name: the choice does not depend on the server's order.
         let Some(rank) = rank else { return Ok(()) };

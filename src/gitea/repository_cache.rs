@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::gitea::convert::GiteaRepository;
+use crate::gitea::repository::GiteaRepository;
 use crate::models::naming::ExtensionId;
 
 /// Maximum number of cached repositories, including those that the last listing lacks.
@@ -22,8 +22,8 @@ pub(super) struct RepositoryCache(Mutex<CacheState>);
 struct CacheState {
     repositories: HashMap<ExtensionId, CachedRepository>,
     extensions: HashMap<i64, ExtensionId>,
-    /// Topics by repository number, fetched since the last sweep began.
-    topics: HashMap<i64, Arc<[String]>>,
+    /// Keywords by repository number, of the topics fetched since the last sweep began.
+    keywords: HashMap<i64, Arc<[Box<str>]>>,
     /// Sizes of external files by uuid, as of their last download.
     sizes: HashMap<Box<str>, u64>,
     /// Lists behind the latest cursors, the newest last.
@@ -84,21 +84,21 @@ impl RepositoryCache {
         }
     }
 
-    pub(super) fn forget_topics(&self) {
-        self.0.lock().topics.clear();
+    pub(super) fn forget_keywords(&self) {
+        self.0.lock().keywords.clear();
     }
 
-    pub(super) fn topics_of(&self, number: i64) -> Option<Arc<[String]>> {
-        self.0.lock().topics.get(&number).cloned()
+    pub(super) fn keywords_of(&self, number: i64) -> Option<Arc<[Box<str>]>> {
+        self.0.lock().keywords.get(&number).cloned()
     }
 
-    pub(super) fn learn_topics(&self, number: i64, topics: Vec<String>) -> Arc<[String]> {
-        let topics: Arc<[String]> = topics.into();
+    pub(super) fn learn_keywords(&self, number: i64, keywords: Box<[Box<str>]>) -> Arc<[Box<str>]> {
+        let keywords: Arc<[Box<str>]> = keywords.into();
         let mut state = self.0.lock();
-        if state.topics.len() < REMEMBERED_MAX {
-            state.topics.insert(number, Arc::clone(&topics));
+        if state.keywords.len() < REMEMBERED_MAX {
+            state.keywords.insert(number, Arc::clone(&keywords));
         }
-        topics
+        keywords
     }
 
     pub(super) fn size_of(&self, uuid: &str) -> Option<u64> {

@@ -1,24 +1,27 @@
 //! Responses of an upstream, and the errors that their statuses stand for.
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
-use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, LINK};
+use hyper::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::FinalHop;
-use crate::http::json;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
-use crate::http::memory_budget::MemoryBudget;
-use crate::models::backend_id::BackendId;
+use crate::http::memory_permit::MemoryPermit;
+use crate::http::peer::Peer;
+use crate::http::redirect::Hop;
+use crate::http::{json, link};
 
-/// A complete response.
-#[derive(Clone, Debug)]
+/// A complete response. A large one holds the memory permit of its backend: parse it, keep a part, and
+/// drop it before another request.
+#[derive(Debug)]
 pub struct UpstreamResponse {
-    /// Backend that sent the response.
-    pub backend: BackendId,
+    /// Server that was asked.
+    pub peer: Peer,
     /// Status of the response, success or not.
     pub status: StatusCode,
     /// Headers as received.
@@ -31,12 +34,13 @@ pub struct UpstreamResponse {
     pub moved: Option<StatusCode>,
     /// True if a redirect left the configured server, so that the response is not authoritative.
     pub left_home: bool,
+    pub(super) memory: Option<MemoryPermit>,
 }
 
 /// A response whose body is still arriving.
 pub struct Streamed {
-    /// Backend that sends the response.
-    pub backend: BackendId,
+    /// Server that was asked.
+    pub peer: Peer,
     /// Status of the response, success or not.
     pub status: StatusCode,
     /// Headers as received.
@@ -47,8 +51,14 @@ pub struct Streamed {
     pub left_home: bool,
 }
 
+/// A response after all redirects, before its body is read.
+pub(super) struct FinalHop {
+    pub(super) response: Response<Incoming>,
+    pub(super) hop: Hop,
+}
+
 /// A response, whole or with its body still to come.
-pub trait Answered {
+pub trait Answered: Sized {
     /// Returns the status.
     fn status(&self) -> StatusCode;
 
@@ -58,6 +68,12 @@ pub trait Answered {
     /// Returns true if a redirect left the configured server.
     fn left_home(&self) -> bool;
 
+    /// Drops the body, as far as it was read, and the permit that belongs to it.
+    #[must_use]
+    fn without_body(self) -> Self {
+        self
+    }
+
     /// Returns true for 401 and 403.
     fn is_refusal(&self) -> bool {
         matches!(self.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -65,6 +81,10 @@ pub trait Answered {
 }
 
 impl Answered for UpstreamResponse {
+    fn without_body(self) -> Self {
+        Self { body: Bytes::new(), memory: None, ..self }
+    }
+
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -79,6 +99,10 @@ impl Answered for UpstreamResponse {
 }
 
 impl Answered for Streamed {
+    fn without_body(self) -> Self {
+        Self { bytes: stream::empty().boxed(), ..self }
+    }
+
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -110,10 +134,10 @@ impl UpstreamResponse {
     /// Parses the body as JSON.
     ///
     /// # Errors
-    /// `BackendFaulty` for another content type (a login page), bad JSON, or more than `room`.
-    pub fn json<T: DeserializeOwned>(&self, room: MemoryBudget) -> Result<T> {
+    /// `BackendFaulty` for another content type (a login page), bad JSON, or too many values.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         self.check_json()?;
-        json::document(&self.body, room)
+        json::document(&self.body)
     }
 
     /// Calls `take` with each row of a JSON array.
@@ -125,19 +149,32 @@ impl UpstreamResponse {
         json::each_row(&self.body, take)
     }
 
+    /// Returns true if the response holds the memory permit.
+    #[must_use]
+    pub const fn is_large(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Returns the target of the link with the relation `next`, as the server wrote it.
+    #[must_use]
+    pub fn next_link(&self) -> Option<&str> {
+        let lines = self.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+        lines.into_iter().find_map(link::next)
+    }
+
     /// Fails with `BackendFaulty` if the content type is not JSON, for callers that parse it.
     pub fn check_json(&self) -> Result<()> {
         if says_json(&self.headers) {
             return Ok(());
         }
-        let message = format!("The {} backend did not return JSON", self.backend);
+        let message = format!("The {} did not return JSON", self.peer);
         Err(Error::faulty(message))
     }
 
     /// Returns the error for a status that the caller does not handle itself.
     #[must_use]
     pub fn failure(&self) -> Error {
-        failure_of(self.backend, self.status, &self.headers)
+        failure_of(&self.peer, self.status, &self.headers)
     }
 }
 
@@ -145,7 +182,7 @@ impl Streamed {
     /// Returns the error for a status that the caller does not handle itself.
     #[must_use]
     pub fn failure(&self) -> Error {
-        failure_of(self.backend, self.status, &self.headers)
+        failure_of(&self.peer, self.status, &self.headers)
     }
 }
 
@@ -156,33 +193,26 @@ fn says_json(headers: &HeaderMap) -> bool {
     tail.is_some_and(|tail| ["/json", "+json"].iter().any(|one| one.eq_ignore_ascii_case(tail)))
 }
 
-fn failure_of(backend: BackendId, status: StatusCode, headers: &HeaderMap) -> Error {
+fn failure_of(peer: &Peer, status: StatusCode, headers: &HeaderMap) -> Error {
     // Before the status, because 403 and 503 can be rate limits too.
     if let Some(Load::Limited(pause)) = load_of(status, headers) {
-        return Error::unavailable(format!("The {backend} backend limits the request rate"), pause);
+        return Error::unavailable(format!("The {peer} limits the request rate"), pause);
     }
     match status.as_u16() {
-        401 => Error::new(
-            ErrorKind::BackendRefused,
-            format!("The {backend} backend refused the credentials"),
-        ),
-        403 => Error::new(
-            ErrorKind::BackendRefused,
-            format!("The {backend} backend denies access to this"),
-        ),
+        401 => Error::new(ErrorKind::BackendRefused, format!("The {peer} refused the credentials")),
+        403 => Error::new(ErrorKind::BackendRefused, format!("The {peer} denies access to this")),
         500.. => Error::unavailable(
-            format!("The {backend} backend answered with status {}", status.as_u16()),
+            format!("The {peer} answered with status {}", status.as_u16()),
             told_to_wait(headers).unwrap_or(WAIT_DEFAULT),
         ),
-        other => Error::faulty(format!(
-            "The {backend} backend answered with the unexpected status {other}"
-        )),
+        other => Error::faulty(format!("The {peer} answered with the unexpected status {other}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::backend_id::BackendId;
 
     fn answer(
         status: u16,
@@ -192,13 +222,14 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         UpstreamResponse {
-            backend: BackendId::GITEA,
+            peer: BackendId::GITEA.into(),
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: Bytes::from_static(body.as_bytes()),
             url: "https://git.example/".parse().unwrap(),
             moved: None,
             left_home: false,
+            memory: None,
         }
     }
 
@@ -212,8 +243,7 @@ mod tests {
             ("application/json", "[1", false),
             ("é", "[1]", false),
         ] {
-            let read = answer(200, &[("content-type", content_type)], body)
-                .json::<Vec<u8>>(MemoryBudget::Little);
+            let read = answer(200, &[("content-type", content_type)], body).json::<Vec<u8>>();
             assert_eq!(read.is_ok(), good, "{content_type} {body}");
         }
     }
@@ -222,7 +252,7 @@ mod tests {
     fn deep_json_is_refused_not_followed() {
         let body: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
         let read = answer(200, &[("content-type", "application/json")], body);
-        assert!(read.json::<serde_json::Value>(MemoryBudget::Much).is_err());
+        assert!(read.json::<serde_json::Value>().is_err());
     }
 
     #[test]

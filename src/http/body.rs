@@ -7,61 +7,61 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
 
-use crate::error::{Error, Result};
-use crate::http::answer::UpstreamResponse;
+use crate::error::Result;
 use crate::http::body_buffer::BodyBuffer;
-use crate::http::call::Call;
-use crate::http::concurrency_limit::Permit;
 use crate::http::connect::Stream;
 use crate::http::failure;
-use crate::http::memory_budget::MemoryBudget;
+use crate::http::json::JsonSize;
+use crate::http::memory_permit::{BODY_SHARE, JSON_SHARE, MemoryLimit, MemoryPermit};
+use crate::http::peer::Peer;
 use crate::http::stall::StallDetector;
 
-/// Reads a whole body. Fails as soon as the body is known to exceed `max_bytes` or `room`.
-pub(super) async fn read_bounded(
+/// Reads a whole body. Fails as soon as it is known to exceed `max_bytes`. A large body waits for the
+/// memory permit until the deadline, and has it when it is returned.
+pub(super) async fn read_whole(
     mut body: Incoming,
     max_bytes: usize,
-    room: MemoryBudget,
-) -> Result<Bytes> {
-    let most = room.body(max_bytes);
+    memory: &MemoryLimit,
+    deadline: Instant,
+) -> Result<(Bytes, Option<MemoryPermit>)> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     // A `Content-Length` beyond the bound fails before a byte is read.
-    if announced > most {
-        return Err(too_long(most, max_bytes, room));
+    if announced > max_bytes {
+        return Err(failure::too_long(max_bytes));
     }
-    let mut whole = BodyBuffer::new(announced, most)?;
+    let mut permit = if announced > BODY_SHARE { memory.response(deadline).await? } else { None };
+    let mut whole = BodyBuffer::new(announced, max_bytes)?;
+    let (mut length, mut json) = (0, JsonSize::default());
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(failure::of_reading)?.into_data() else { continue };
-        whole = whole.with(&piece)?.ok_or_else(|| too_long(most, max_bytes, room))?;
+        length += piece.len();
+        json.add(&piece);
+        // A call that waits here holds no more than its share.
+        if permit.is_none() && (length > BODY_SHARE || json.bytes() > JSON_SHARE) {
+            permit = memory.response(deadline).await?;
+        }
+        whole = whole.with(&piece)?.ok_or_else(|| failure::too_long(max_bytes))?;
     }
-    Ok(whole.into_bytes())
-}
-
-fn too_long(most: usize, max_bytes: usize, room: MemoryBudget) -> Error {
-    let error = failure::too_long(most);
-    // If the room is the limit, the error allows another attempt with more room.
-    if most < max_bytes { room.lacks(error) } else { error }
+    Ok((whole.into_bytes(), permit))
 }
 
 /// Streams a body. The stream ends with an error after silence or too slow a rate.
 pub(super) fn stream(
     body: Incoming,
+    peer: Peer,
     silence: Duration,
-    call: Call,
-    held: (Stream, Option<Permit>),
+    counted: Stream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let pace = StallDetector::new(call.backend, silence);
-    let pieces = stream::unfold(Some((body, pace, call, held)), |state| async move {
-        // The guard and the permit live in the state, so that dropping the stream frees both.
-        let (mut body, mut pace, call, held) = state?;
+    let pace = StallDetector::new(peer, silence);
+    let pieces = stream::unfold(Some((body, pace, counted)), |state| async move {
+        // The count lives in the state, so that dropping the stream ends it.
+        let (mut body, mut pace, counted) = state?;
         match pace.next_piece(&mut body).await {
             Ok(None) => None,
-            Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, call, held)))),
-            Err(error) => {
-                call.ended::<UpstreamResponse>(Err(&error));
-                Some((Err(error), None))
-            }
+            Ok(Some(piece)) => Some((Ok(piece), Some((body, pace, counted)))),
+            Err(error) => Some((Err(error), None)),
         }
     });
     pieces.boxed()

@@ -18,12 +18,12 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::error::Result;
-use crate::http::HttpSettings;
 use crate::http::egress::{self, PublicOnly};
 use crate::http::failure;
+use crate::http::peer::Peer;
 use crate::http::redirect::Hop;
+use crate::http::settings::UpstreamSettings;
 use crate::http::tls;
-use crate::models::backend_id::BackendId;
 
 /// Upper bound on the time for TCP and TLS together; a shorter deadline takes precedence.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -44,12 +44,12 @@ const WHOLE: usize = 32 * 1024;
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 pub(super) type Wire = Client<Connector, Full<Bytes>>;
 
-/// Connection pools of one backend, for configured and for foreign origins.
+/// Connection pools of one client, for configured and for foreign origins.
 pub(super) struct Pool {
     trusted: Pools,
     foreign: Pools,
     allow_private: bool,
-    backend: BackendId,
+    peer: Peer,
     /// Reference count: one held here, and one by each streamed response.
     streams: Arc<()>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Stream {
     _counted: Arc<()>,
 }
 
-/// Spawns connection tasks on the backend's runtime, not on the thread of the first request.
+/// Spawns connection tasks on the client's runtime, not on the thread of the first request.
 #[derive(Clone)]
 struct HomeExecutor(Option<Handle>);
 
@@ -82,8 +82,7 @@ where
 }
 
 impl Pool {
-    pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
-        let upstream = &settings.upstream;
+    pub(super) fn new(peer: Peer, upstream: &UpstreamSettings) -> Result<Self> {
         let tls = tls::client_config(upstream.verify_ssl, upstream.ca_file.as_deref())?;
         let patience = upstream.timeout.min(CONNECT_MAX);
         let anywhere = HttpConnector::new_with_resolver(GaiResolver::new());
@@ -95,7 +94,7 @@ impl Pool {
             foreign: Pools::new(if allow_private { &anywhere } else { &public }, FOREIGN_IDLE),
             trusted: Pools::new(&anywhere, usize::MAX),
             allow_private,
-            backend: settings.backend,
+            peer,
             streams: Arc::default(),
         })
     }
@@ -112,7 +111,7 @@ impl Pool {
         if !self.allow_private {
             // The resolver never sees literals, so that they are checked here.
             egress::check_literal(&hop.url)
-                .map_err(|cause| failure::private_address(self.backend).because(cause))?;
+                .map_err(|cause| failure::private_address(&self.peer).because(cause))?;
         }
         Ok(self.of(&self.foreign, whole))
     }

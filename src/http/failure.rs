@@ -7,18 +7,18 @@ use hyper_util::client::legacy;
 
 use crate::error::{Error, ErrorKind};
 use crate::http::egress::PrivateAddress;
-use crate::models::backend_id::BackendId;
+use crate::http::peer::Peer;
 
 /// Default `Retry-After` for failures without one.
 const RETRY: Duration = Duration::from_secs(5);
 
-pub(super) fn silent(backend: BackendId) -> Error {
-    let message = format!("The {backend} backend did not answer in time");
+pub(super) fn silent(peer: &Peer) -> Error {
+    let message = format!("The {peer} did not answer in time");
     Error::new(ErrorKind::BackendTimeout, message)
 }
 
-pub(super) fn slow(backend: BackendId) -> Error {
-    let message = format!("The {backend} backend sends too slowly");
+pub(super) fn slow(peer: &Peer) -> Error {
+    let message = format!("The {peer} sends too slowly");
     Error::new(ErrorKind::BackendTimeout, message)
 }
 
@@ -26,23 +26,23 @@ pub(super) fn too_long(max_bytes: usize) -> Error {
     Error::faulty(format!("A backend's response is longer than {max_bytes} bytes")).too_long()
 }
 
-pub(super) fn private_address(backend: BackendId) -> Error {
+pub(super) fn private_address(peer: &Peer) -> Error {
     Error::faulty(format!(
-        "The {backend} backend redirects to a private address; allow_private_redirects = true permits that"
+        "The {peer} redirects to a private address; allow_private_redirects = true permits that"
     ))
 }
 
-pub(super) fn of_sending(backend: BackendId, error: legacy::Error) -> Error {
+pub(super) fn of_sending(peer: &Peer, error: legacy::Error) -> Error {
     // First, because a refused address surfaces as a failure to connect.
     if caused_by::<PrivateAddress>(&error).is_some() {
-        return private_address(backend).because(error);
+        return private_address(peer).because(error);
     }
     if error.is_connect() {
-        let message = format!("The {backend} backend cannot be reached");
+        let message = format!("The {peer} cannot be reached");
         return Error::unavailable(message, RETRY).because(error);
     }
     let not_http = caused_by::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse);
-    broken(backend, not_http, error)
+    broken(peer, not_http, error)
 }
 
 pub(super) fn of_reading(error: hyper::Error) -> Error {
@@ -53,11 +53,11 @@ pub(super) fn of_reading(error: hyper::Error) -> Error {
     failure.because(error)
 }
 
-fn broken(backend: BackendId, not_http: bool, cause: legacy::Error) -> Error {
+fn broken(peer: &Peer, not_http: bool, cause: legacy::Error) -> Error {
     let failure = if not_http {
-        Error::faulty(format!("The {backend} backend does not speak HTTP at this address"))
+        Error::faulty(format!("The {peer} does not speak HTTP at this address"))
     } else {
-        Error::unavailable(format!("The {backend} backend closed the connection"), RETRY)
+        Error::unavailable(format!("The {peer} closed the connection"), RETRY)
     };
     failure.because(cause)
 }

@@ -4,28 +4,33 @@ use serde::de::{DeserializeOwned, Deserializer as _, Error as _, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::http::memory_budget::MemoryBudget;
 
 /// Estimated bytes per object: at least twice the largest type, as a growing list is held twice.
 const OBJECT: usize = 384;
 /// Estimated bytes per other value.
 const VALUE: usize = 72;
-/// Upper bounds on the estimated size of one document, in bytes, with little and with much room.
-const LITTLE: usize = 1024 * 1024;
-const MUCH: usize = 8 * 1024 * 1024;
-/// Maximum nesting depth, including skipped values.
-const DEPTH: usize = 128;
+/// Upper bound on the estimated size of one document, in bytes.
+const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
+/// Maximum nesting depth. `serde_json` bounds the depth of values that become types, and passes over
+/// all others without recursion, but takes a byte per level for these.
+const DEPTH_MAX: usize = 128;
 
-/// Parses one document. `BackendFaulty` if it does not parse, or as oversized beyond the bound.
-pub fn document<T: DeserializeOwned>(json: &[u8], room: MemoryBudget) -> Result<T> {
-    let Shape { weight, depth } = shape_of(json);
-    if weight > room.of(LITTLE, MUCH) {
-        return Err(room.lacks(Error::faulty("A backend's response has too many values")));
+/// Parses one document. `BackendFaulty` if it does not parse, or would take too much memory.
+pub fn document<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
+    let size = JsonSize::of(json);
+    if size.bytes() > DOCUMENT_MAX {
+        return Err(Error::faulty("A backend's response has too many values"));
     }
-    if depth > DEPTH {
-        return Err(too_deep());
-    }
+    size.check_depth()?;
     serde_json::from_slice(json).map_err(broken)
+}
+
+/// Parses a JSON object like [`document`]. serde would accept an array as a struct.
+pub fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::faulty("It is not a JSON object"));
+    }
+    document(json)
 }
 
 /// Calls `take` with each row of an array, one at a time. `BackendFaulty` or the error of `take`.
@@ -42,17 +47,13 @@ pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()
     }
 }
 
-/// Fails with `BackendFaulty` for deep nesting, also in the parts that a parser skips.
-pub fn check_depth(json: &[u8]) -> Result<()> {
-    if shape_of(json).depth > DEPTH { Err(too_deep()) } else { Ok(()) }
-}
-
-fn too_deep() -> Error {
-    Error::faulty("A backend's response is nested too deeply")
-}
-
 fn broken(error: serde_json::Error) -> Error {
     Error::faulty("A backend's response is not valid JSON").because(error)
+}
+
+/// Fails with `BackendFaulty` for deep nesting, also in the parts that a parser skips.
+pub fn check_depth(json: &[u8]) -> Result<()> {
+    JsonSize::of(json).check_depth()
 }
 
 struct EachRow<'a, F> {
@@ -78,36 +79,59 @@ impl<'de, F: FnMut(&[u8]) -> Result<()>> Visitor<'de> for EachRow<'_, F> {
     }
 }
 
-struct Shape {
-    /// Upper bound on its size in memory, in bytes.
-    weight: usize,
+/// Estimate of the memory that JSON takes when it is parsed, made while its text arrives.
+#[derive(Debug, Default)]
+pub(super) struct JsonSize {
+    length: usize,
+    objects: usize,
+    values: usize,
+    level: usize,
     depth: usize,
+    in_text: bool,
+    escaped: bool,
 }
 
-fn shape_of(json: &[u8]) -> Shape {
-    let (mut objects, mut values) = (0_usize, 0_usize);
-    let (mut level, mut depth) = (0_usize, 0_usize);
-    let (mut in_text, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            // Brackets and commas inside strings are text and add no values.
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => {
-                objects += usize::from(*byte == b'{');
-                values += usize::from(*byte == b'[');
-                level += 1;
-                depth = depth.max(level);
+impl JsonSize {
+    fn of(json: &[u8]) -> Self {
+        let mut size = Self::default();
+        size.add(json);
+        size
+    }
+
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.length = self.length.saturating_add(piece.len());
+        for byte in piece {
+            match byte {
+                // Brackets and commas inside strings are text and add no values.
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_text => self.escaped = true,
+                b'"' => self.in_text = !self.in_text,
+                b'{' | b'[' if !self.in_text => {
+                    self.objects += usize::from(*byte == b'{');
+                    self.values += usize::from(*byte == b'[');
+                    self.level += 1;
+                    self.depth = self.depth.max(self.level);
+                }
+                b'}' | b']' if !self.in_text => self.level = self.level.saturating_sub(1),
+                b',' if !self.in_text => self.values += 1,
+                _ => {}
             }
-            b'}' | b']' if !in_text => level = level.saturating_sub(1),
-            b',' if !in_text => values += 1,
-            _ => {}
         }
     }
-    // Saturating: the text is hostile input, and a wrapped sum would pass the bound.
-    let built = objects.saturating_mul(OBJECT).saturating_add(values.saturating_mul(VALUE));
-    Shape { weight: json.len().saturating_add(built), depth }
+
+    /// Returns the upper bound on the size in memory, in bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        // Saturating: the text is hostile input, and a wrapped sum would pass the bound.
+        let built = self.objects.saturating_mul(OBJECT);
+        self.length.saturating_add(built).saturating_add(self.values.saturating_mul(VALUE))
+    }
+
+    fn check_depth(&self) -> Result<()> {
+        if self.depth > DEPTH_MAX {
+            return Err(Error::faulty("A backend's response is nested too deeply"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -123,30 +147,57 @@ mod tests {
             (r#"[{"a":1},{"b":[]}]"#, 2, 3),
         ] {
             let built = objects * OBJECT + values * VALUE;
-            assert_eq!(shape_of(json.as_bytes()).weight, json.len() + built, "{json}");
+            assert_eq!(JsonSize::of(json.as_bytes()).bytes(), json.len() + built, "{json}");
+            let mut in_pieces = JsonSize::default();
+            json.as_bytes().chunks(1).for_each(|piece| in_pieces.add(piece));
+            assert_eq!(in_pieces.bytes(), json.len() + built, "{json}");
         }
     }
 
     #[test]
     fn little_that_would_become_much_is_refused_before_it_does() {
-        let empty = format!("[{}{{}}]", "{},".repeat(100_000));
-        let refused = document::<Vec<serde_json::Value>>(empty.as_bytes(), MemoryBudget::Much);
-        assert!(!refused.unwrap_err().is_oversized(), "there is no more room than that");
+        let read = |text: String| document::<Vec<serde_json::Value>>(text.as_bytes());
+        let thousands = format!("[{}{{}}]", "{},".repeat(100_000));
+        assert_eq!(
+            read(thousands).unwrap_err().message(),
+            "A backend's response has too many values"
+        );
         let hundreds = format!("[{}{{}}]", "{},".repeat(5_000));
-        let read = |room| document::<Vec<serde_json::Value>>(hundreds.as_bytes(), room);
-        assert!(read(MemoryBudget::Little).unwrap_err().is_oversized());
-        assert_eq!(read(MemoryBudget::Much).unwrap().len(), 5_001);
-        assert!(!document::<u8>(b"x", MemoryBudget::Little).unwrap_err().is_oversized());
+        assert_eq!(read(hundreds).unwrap().len(), 5_001);
+    }
+
+    /// Fields of one type, one passed over, and one kept as text.
+    #[derive(serde::Deserialize)]
+    struct Typed {
+        #[serde(default)]
+        inner: Option<Box<Typed>>,
+        #[serde(default)]
+        raw: Option<Box<RawValue>>,
+    }
+
+    #[test]
+    fn a_hundred_thousand_levels_cost_no_stack_in_any_place() {
+        let levels = 100_000;
+        let nested = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let skipped = serde_json::from_str::<Typed>(&format!("{{\"other\":{nested}}}")).unwrap();
+        assert!(skipped.inner.is_none(), "values without a place are passed over in a loop");
+        let raw = serde_json::from_str::<Typed>(&format!("{{\"raw\":{nested}}}")).unwrap();
+        assert_eq!(raw.raw.unwrap().get().len(), nested.len());
+        let typed = format!("{}null{}", "{\"inner\":".repeat(levels), "}".repeat(levels));
+        assert!(serde_json::from_str::<Typed>(&typed).is_err(), "128 levels of a type");
+        assert!(serde_json::from_str::<serde_json::Value>(&nested).is_err());
+        let cut = "[".repeat(levels);
+        assert!(serde_json::from_str::<Typed>(&format!("{{\"other\":{cut}")).is_err());
     }
 
     #[test]
     fn deep_values_are_not_even_passed_over() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(each_row(nested(DEPTH).as_bytes(), |_| Ok(())).is_ok());
-        assert!(each_row(nested(DEPTH + 1).as_bytes(), |_| Ok(())).is_err());
-        assert!(check_depth(nested(100_000).as_bytes()).is_err());
+        assert!(each_row(nested(DEPTH_MAX).as_bytes(), |_| Ok(())).is_ok());
+        assert!(each_row(nested(DEPTH_MAX + 1).as_bytes(), |_| Ok(())).is_err());
+        assert!(document::<Typed>(format!("{{\"x\":{}}}", nested(100_000)).as_bytes()).is_err());
         let side_by_side = format!("[{}[]]", "[],".repeat(1_000));
-        assert!(check_depth(side_by_side.as_bytes()).is_ok());
+        assert!(each_row(side_by_side.as_bytes(), |_| Ok(())).is_ok());
     }
 
     #[test]

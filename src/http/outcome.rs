@@ -122,6 +122,10 @@ pub(super) fn failure_of<A: Answered>(
     request: &Request,
 ) -> Option<Failure> {
     let outcome = CallOutcome::of(end);
+    // A wait for a permit of ours shows nothing about the backend.
+    if end.err().is_some_and(|error| !error.was_asked()) {
+        return None;
+    }
     let limit = match course {
         Course::Alone(wait) => Some(wait),
         Course::On | Course::Again => None,
@@ -149,13 +153,14 @@ mod tests {
 
     fn answered(status: u16, headers: HeaderMap) -> CallOutcome {
         let answer = UpstreamResponse {
-            backend: BackendId::GITEA,
+            peer: BackendId::GITEA.into(),
             status: StatusCode::from_u16(status).unwrap(),
             headers,
             body: Bytes::new(),
             url: "https://git.example/".parse().unwrap(),
             moved: None,
             left_home: false,
+            memory: None,
         };
         CallOutcome::of(Ok(&answer))
     }

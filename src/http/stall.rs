@@ -13,14 +13,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, Result};
 use crate::http::failure;
-use crate::models::backend_id::BackendId;
+use crate::http::peer::Peer;
 
 /// Bytes that must arrive within one timeout, except at the end of the body.
 const PROGRESS: usize = 16 * 1024;
 
 /// Progress of one body. Only waits for the backend count, so that a slow client is harmless.
 pub(super) struct StallDetector {
-    backend: BackendId,
+    peer: Peer,
     patience: Duration,
     /// Time left until the next step of progress is due.
     left: Duration,
@@ -45,9 +45,9 @@ impl Wake for ArrivalWaker {
 }
 
 impl StallDetector {
-    pub(super) fn new(backend: BackendId, patience: Duration) -> Self {
+    pub(super) fn new(peer: Peer, patience: Duration) -> Self {
         let bell = Arc::new(ArrivalWaker(Mutex::new((Waker::noop().clone(), None))));
-        Self { backend, patience, left: patience, missing: PROGRESS, bell }
+        Self { peer, patience, left: patience, missing: PROGRESS, bell }
     }
 
     pub(super) async fn next_piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>> {
@@ -87,9 +87,9 @@ impl StallDetector {
 
     fn failure(&self) -> Error {
         if self.missing == PROGRESS {
-            failure::silent(self.backend)
+            failure::silent(&self.peer)
         } else {
-            failure::slow(self.backend)
+            failure::slow(&self.peer)
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::files;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
 use crate::oci::artifact::MANIFEST_MAX;
-use crate::oci::models::{Descriptor, Document, from_object};
+use crate::oci::models::{Descriptor, Document};
+use crate::oci::object::from_object;
 
 /// Maximum size of an `index.json`, in bytes: about forty thousand tags.
 const INDEX_MAX: u64 = 16 * 1024 * 1024;

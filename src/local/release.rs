@@ -19,7 +19,8 @@ use crate::oci::artifact::{
     choose_layer, files, has_archive, lack_of_archive, untold_layer,
 };
 use crate::oci::documents::notes;
-use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY, from_object};
+use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
+use crate::oci::object::from_object;
 use crate::oci::unlisted::{Unfit, nothing_listed};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -17,10 +17,9 @@ use tokio::time::Instant;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, Result};
-use crate::http::HttpClient;
 use crate::http::answer::Answered;
-use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Request};
+use crate::http::upstream::UpstreamClient;
 use crate::oci::address::RegistryAddress;
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
@@ -40,7 +39,7 @@ pub struct RegistryAuth {
 }
 
 struct AuthContext {
-    http: HttpClient,
+    http: UpstreamClient,
     registry: RegistryAddress,
     /// Token servers that may receive credentials, in addition to the registry's own.
     token_hosts: Vec<TokenHost>,
@@ -113,7 +112,7 @@ impl RegistryAuth {
     /// Creates the state for these credentials, which servers at `token_hosts` may receive too.
     #[must_use]
     pub fn new(
-        http: HttpClient,
+        http: UpstreamClient,
         registry: RegistryAddress,
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
@@ -163,6 +162,8 @@ impl RegistryAuth {
                 self.accepted(&shown, answer.status());
                 return Ok(answer);
             }
+            // The next step waits for other requests, beside which no large body may be held.
+            let answer = answer.without_body();
             match self.after_refusal(subject, &shown, answer.headers(), &mut tried).await? {
                 Some(next) => shown = next,
                 None => return tried.no_token.map_or(Ok(answer), Err),
@@ -220,7 +221,7 @@ impl RegistryAuth {
             return Ok(known);
         }
         let ping = Request::get(labels::PING, self.door.registry.endpoint("")).probe();
-        let answer = self.door.http.fetch(ping, PING_MAX, MemoryBudget::Much).await?;
+        let answer = self.door.http.fetch(ping, PING_MAX).await?;
         // A failing registry sends no challenge, so that this response must not be cached.
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());

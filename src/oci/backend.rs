@@ -16,9 +16,8 @@ use crate::backend::naming::naming_faults;
 use crate::backend::{Backend, Fault, Listing, no_readme};
 use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::HttpClient;
-use crate::http::memory_budget::MemoryBudget;
 use crate::http::metrics::UpstreamMetrics;
+use crate::http::upstream::UpstreamClient;
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
@@ -55,7 +54,7 @@ struct Inner {
 impl OciBackend {
     /// Creates a backend without a request. `Invalid` if a certificate file is not usable.
     pub fn new(settings: OciSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
-        let http = HttpClient::new(settings.http(), metrics)?;
+        let http = UpstreamClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
         let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
         Ok(Self(Arc::new(Inner {
@@ -75,21 +74,10 @@ impl OciBackend {
     }
 
     async fn extension_at(&self, id: &ExtensionId, all: bool) -> Result<Extension> {
-        self.0.client.roomy(|room| self.extension_in(id, all, room)).await
-    }
-
-    async fn extension_in(
-        &self,
-        id: &ExtensionId,
-        all: bool,
-        room: MemoryBudget,
-    ) -> Result<Extension> {
         let inner = &self.0;
         let place = inner.place(id);
-        let found = match inner.client.tags_in(&place.repository, room).await {
+        let found = match inner.client.lister().tags(&place.repository).await {
             Ok(found) => found,
-            // The caller repeats it with much room; it says nothing about the repository.
-            Err(error) if error.is_oversized() => return Err(error),
             Err(error) => {
                 let error = inner.told_apart(error, id).await;
                 if error.is_not_found() {
@@ -101,7 +89,7 @@ impl OciBackend {
         let (coverage, has_gap) = (found.coverage(), found.gap.is_some());
         let Names { names, unfit, .. } = found;
         let tags = tags_of(&names);
-        let sweep = Sweep::new(&inner.reader, &place, tags, room);
+        let sweep = Sweep::new(&inner.reader, &place, tags);
         let extension =
             if all { sweep.all(&inner.whole_reads).await } else { sweep.newest().await };
         let extension = extension?;
@@ -148,12 +136,7 @@ impl Inner {
             return false;
         }
         match known.first() {
-            Some(other) => {
-                let found =
-                    self.client.tags_in(&self.place(other).repository, MemoryBudget::Little).await;
-                // An oversized list is a list, so that the credentials work.
-                found.map_or_else(|error| error.is_oversized(), |_| true)
-            }
+            Some(other) => self.client.lister().tags(&self.place(other).repository).await.is_ok(),
             None => self.client.worked_within(self.settings.ttl),
         }
     }
@@ -162,7 +145,8 @@ impl Inner {
         let configured = &self.settings.repositories;
         let ids: BTreeSet<ExtensionId> = configured.iter().map(|id| self.place(id).id).collect();
         let namespace = &self.settings.namespace;
-        let found = self.client.catalog(|path| {
+        let lister = self.client.lister();
+        let found = lister.catalog(|path| {
             namespace.extension_of(path).is_some() || namespace.near_miss(path).is_some()
         });
         match found.await {
@@ -237,7 +221,7 @@ impl Inner {
         let mut ids: BTreeSet<ExtensionId> = ids.into_iter().collect();
         ids.extend(self.known.ids());
         let asked = stream::iter(ids).map(|id| async move {
-            let found = self.client.tags(&self.place(&id).repository).await;
+            let found = self.client.lister().tags(&self.place(&id).repository).await;
             // A failure counts as a change: the full read then reports it.
             let same =
                 found.is_ok_and(|found| self.known.is_same(&id, &found.names, found.gap.is_some()));
@@ -299,7 +283,7 @@ impl Backend for OciBackend {
         let digest: Digest = artifact.key.as_str().parse().map_err(|error: InvalidDigest| {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
-        self.0.client.open_blob(&place.repository, &digest, artifact.size, range).await
+        self.0.client.blobs().open(&place.repository, &digest, artifact.size, range).await
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {

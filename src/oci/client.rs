@@ -3,10 +3,10 @@
 //! Only the status of a response decides. Half of the registries omit the error code in the body.
 
 mod blob;
-mod gathered;
 mod listing;
 mod manifest;
 mod names;
+mod page;
 mod referrers;
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use url::Url;
 
 use crate::backend::contact::Contact;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::HttpClient;
 use crate::http::answer::{Answered as _, Streamed, UpstreamResponse};
-use crate::http::memory_budget::MemoryBudget;
+use crate::http::memory_permit::ListMemory;
 use crate::http::request::{Redirects, Request};
+use crate::http::upstream::UpstreamClient;
 use crate::oci::address::RegistryAddress;
 use crate::oci::auth::RegistryAuth;
 use crate::oci::credentials::Credentials;
@@ -30,8 +30,11 @@ use crate::oci::labels;
 use crate::oci::realm::TokenHost;
 use crate::oci::repository::OciRepository;
 
-pub use crate::oci::client::listing::Names;
-pub use crate::oci::client::manifest::{Manifest, Reference, object};
+pub use crate::oci::client::blob::BlobReader;
+pub use crate::oci::client::listing::Lister;
+pub use crate::oci::client::manifest::{Manifest, ManifestClient, Reference, parse};
+pub use crate::oci::client::names::Names;
+pub use crate::oci::client::referrers::referrers;
 
 /// Subject of requests that concern the whole registry.
 const REGISTRY: &str = "";
@@ -39,7 +42,7 @@ const REGISTRY: &str = "";
 /// Client for one registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    http: HttpClient,
+    http: UpstreamClient,
     registry: RegistryAddress,
     auth: Arc<RegistryAuth>,
 }
@@ -86,14 +89,14 @@ impl<'a> RegistryRequest<'a> {
 impl Client {
     /// Creates a client without sending a request. `http` must have the registry as its base.
     #[must_use]
-    pub fn new(http: HttpClient, registry: RegistryAddress, credentials: Credentials) -> Self {
+    pub fn new(http: UpstreamClient, registry: RegistryAddress, credentials: Credentials) -> Self {
         Self::trusting(http, registry, credentials, Vec::new())
     }
 
     /// Creates a client that may also send the credentials to token servers at these hosts.
     #[must_use]
     pub fn trusting(
-        http: HttpClient,
+        http: UpstreamClient,
         registry: RegistryAddress,
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
@@ -133,7 +136,7 @@ impl Client {
     pub async fn ping(&self) -> Result<()> {
         let url = self.registry.endpoint("");
         let question = RegistryRequest::get(labels::PING, REGISTRY, url, "application/json");
-        let answer = self.fetch(&question, 64 * 1024, MemoryBudget::Much).await?;
+        let answer = self.fetch(&question, 64 * 1024).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
@@ -147,22 +150,35 @@ impl Client {
         self.registry.endpoint(&format!("{repository}/{path}"))
     }
 
-    /// Runs requests with little room, and again with much room if the response does not fit.
-    pub async fn roomy<T, F>(&self, question: impl Fn(MemoryBudget) -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        self.http.roomy(question).await
+    /// Returns the reader of the registry's listings.
+    #[must_use]
+    pub const fn lister(&self) -> Lister<'_> {
+        Lister::new(self)
+    }
+
+    /// Returns the reader of manifests and indexes.
+    #[must_use]
+    pub const fn manifests(&self) -> ManifestClient<'_> {
+        ManifestClient::new(self)
+    }
+
+    /// Returns the reader of blobs.
+    #[must_use]
+    pub const fn blobs(&self) -> BlobReader<'_> {
+        BlobReader::new(self)
+    }
+
+    fn list_memory(&self) -> ListMemory {
+        self.http.list_memory()
     }
 
     async fn fetch(
         &self,
         question: &RegistryRequest<'_>,
         max_bytes: usize,
-        room: MemoryBudget,
     ) -> Result<UpstreamResponse> {
         let answer = self.auth.through(question.subject, |credentials| {
-            self.http.fetch(question.request().with_credentials(credentials), max_bytes, room)
+            self.http.fetch(question.request().with_credentials(credentials), max_bytes)
         });
         answer.await
     }
@@ -173,18 +189,18 @@ impl Client {
         });
         answer.await
     }
+}
 
-    /// Like [`UpstreamResponse::failure`], but absence and refusal concern one repository.
-    fn failure(answer: &UpstreamResponse, missing: impl Into<String>) -> Error {
-        match answer.status {
-            status if answer.left_home && is_no(status) => elsewhere(status),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
-            _ if answer.is_refusal() => {
-                let message = "The registry refused the credentials, or has no such repository";
-                Error::new(ErrorKind::BackendRefused, message)
-            }
-            _ => answer.failure(),
+/// Like [`UpstreamResponse::failure`], but absence and refusal concern one repository.
+fn failure(answer: &UpstreamResponse, missing: impl Into<String>) -> Error {
+    match answer.status {
+        status if answer.left_home && is_no(status) => elsewhere(status),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Error::not_found(missing),
+        _ if answer.is_refusal() => {
+            let message = "The registry refused the credentials, or has no such repository";
+            Error::new(ErrorKind::BackendRefused, message)
         }
+        _ => answer.failure(),
     }
 }
 

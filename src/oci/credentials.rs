@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::oci::address::RegistryAddress;
 use crate::oci::lenient::{entries, texts, value};
-use crate::oci::models::from_object;
+use crate::oci::object::from_object;
 use crate::oci::repository::Namespace;
 
 /// User name that marks an identity token in Docker's credential stores.

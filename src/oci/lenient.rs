@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::oci::models::from_object;
+use crate::oci::object::from_object;
 
 /// Reads a number or a string. Other types become `None`.
 pub(super) fn value<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::http::link;
+
 /// The address of the next page is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address of the listing's next page cannot be read")]
@@ -30,7 +32,7 @@ impl LinkedList<'_> {
         page: &Url,
         headers: impl IntoIterator<Item = &'h str>,
     ) -> Result<Option<Url>, UnreadableLink> {
-        let Some(target) = headers.into_iter().find_map(next_target) else {
+        let Some(target) = headers.into_iter().find_map(link::next) else {
             return Ok(None);
         };
         let named = page.join(target).map_err(|_| UnreadableLink)?;
@@ -64,32 +66,6 @@ impl LinkedList<'_> {
         url.set_query(named.query());
         url
     }
-}
-
-/// Returns the target of the first link with the relation `next` in a header (RFC 8288).
-fn next_target(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some((_, from)) = rest.split_once('<') {
-        let (target, after) = from.split_once('>')?;
-        let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
-        if parameters.split([';', ',']).any(is_next) {
-            return Some(target.trim());
-        }
-        rest = after;
-    }
-    None
-}
-
-fn is_next(parameter: &str) -> bool {
-    let Some((name, value)) = parameter.split_once('=') else {
-        return false;
-    };
-    name.trim().eq_ignore_ascii_case("rel")
-        && value
-            .trim()
-            .trim_matches('"')
-            .split_ascii_whitespace()
-            .any(|relation| relation.eq_ignore_ascii_case("next"))
 }
 
 #[cfg(test)]

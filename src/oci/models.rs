@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::oci::lenient::{is_there, list, object, present, texts, value, value_or_default};
 
@@ -21,16 +20,6 @@ pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// Annotations, or labels of a config blob.
 pub type Annotations = BTreeMap<String, String>;
-
-/// Parses a JSON object. serde would read an array as the fields of a struct in order.
-pub fn from_object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
-    let object = bytes.trim_ascii_start().starts_with(b"{");
-    if object {
-        serde_json::from_slice(bytes)
-    } else {
-        Err(serde::de::Error::custom("not a JSON object"))
-    }
-}
 
 /// A manifest or an index. The fields decide which.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -65,6 +54,14 @@ impl Document {
     pub fn is_index(&self) -> bool {
         matches!(self.media_type.as_str(), OCI_INDEX | DOCKER_INDEX) || self.manifests.is_some()
     }
+
+    /// Returns the approximate size in memory, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let entries = self.manifests.iter().flatten().chain(&self.config).chain(&self.layers);
+        let entries: usize = entries.map(Descriptor::weight).sum();
+        self.media_type.len() + entries + weight_of(&self.annotations)
+    }
 }
 
 /// Reference to content by digest.
@@ -97,6 +94,18 @@ impl Descriptor {
     pub fn is_unreadable(&self) -> bool {
         *self == Self::default()
     }
+
+    fn weight(&self) -> usize {
+        let platform = self.platform.as_ref();
+        let platform = platform.map_or(0, |one| one.os.len() + one.architecture.len());
+        let texts = self.media_type.len() + self.digest.len() + self.artifact_type.len();
+        size_of::<Self>() + texts + platform + weight_of(&self.annotations)
+    }
+}
+
+fn weight_of(annotations: &Annotations) -> usize {
+    let texts = annotations.iter().map(|(key, value)| key.len() + value.len());
+    texts.sum::<usize>() + annotations.len() * 2 * size_of::<String>()
 }
 
 /// Target platform of an index entry.
@@ -144,6 +153,7 @@ pub struct ImageConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::object::from_object;
 
     #[test]
     fn null_missing_and_unknown_fields_are_read() {

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::task::yield_now;
 
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
-use crate::error::{Error, ErrorKind, Result};
-use crate::http::memory_budget::MemoryBudget;
+use crate::error::{Error, Result};
 use crate::models::artifact::ArtifactChoice;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
@@ -19,22 +16,18 @@ use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
-    choose_layer, files, has_archive, lack_of_archive, untold_layer,
+    Claims, choose_by_bytes, choose_layer, files, lack_of_archive, untold_layer,
 };
-use crate::oci::client::{Client, Manifest, Reference, object};
+use crate::oci::client::{Client, Manifest};
+use crate::oci::contents::{ContentReader, digest_of};
+use crate::oci::descent::{Descent, FoundManifest};
 use crate::oci::documents::{ReadmeAt, notes, readme_of};
-use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
+use crate::oci::failures::is_lasting;
+use crate::oci::models::{Annotations, ConfigBlob, Document};
 use crate::oci::repository::OciRepository;
 
 /// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
 const READINGS: Bounds = Bounds::new(64 * 1024, 64 * 1024 * 1024);
-/// Bounds of the cache of manifests and config blobs by digest.
-const CONTENTS: Bounds = Bounds::new(64 * 1024, 8 * 1024 * 1024);
-/// Maximum size of a cached manifest, in bytes.
-const CONTENT_MAX: usize = 64 * 1024;
-/// Fixed memory per cached manifest, in bytes, beside its content.
-const CONTENT_COST: usize = 256;
 
 /// An extension and its repository.
 #[derive(Clone, Debug)]
@@ -65,30 +58,10 @@ impl Reading {
 /// Last reading per tag, with the tag's digest. A failed one has no digest, and is repeated.
 type Readings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
-/// Reader of releases. Content by digest is read only once.
+/// Reader of releases. Each tag is read anew only if it has moved.
 pub struct ManifestReader {
-    client: Client,
-    contents: Mutex<BoundedLru<Digest, Bytes>>,
+    contents: ContentReader,
     readings: Mutex<Readings>,
-}
-
-/// A manifest, and the annotations of the indexes above it, the nearest first.
-struct FoundManifest {
-    manifest: Document,
-    above: Vec<Annotations>,
-}
-
-struct Descent<'a> {
-    place: &'a RepositoryRef,
-    room: MemoryBudget,
-    /// Number of documents that may still be read; indexes can refer to the same repeatedly.
-    left: usize,
-}
-
-impl<'a> Descent<'a> {
-    const fn new(place: &'a RepositoryRef, room: MemoryBudget) -> Self {
-        Self { place, room, left: DOCUMENTS_MAX }
-    }
 }
 
 impl ManifestReader {
@@ -96,7 +69,7 @@ impl ManifestReader {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let readings = Mutex::new(BoundedLru::new(READINGS));
-        Self { client, contents: Mutex::new(BoundedLru::new(CONTENTS)), readings }
+        Self { contents: ContentReader::new(client), readings }
     }
 
     /// Returns the last reading of a tag without checking that the tag has not moved.
@@ -111,20 +84,15 @@ impl ManifestReader {
     /// # Errors
     /// `NotFound` for an unknown tag, `BackendFaulty` if it leads to no valid manifest, and the
     /// errors of sending.
-    pub async fn read(
-        &self,
-        place: &RepositoryRef,
-        tag: &Tag,
-        room: MemoryBudget,
-    ) -> Result<Reading> {
+    pub async fn read(&self, place: &RepositoryRef, tag: &Tag) -> Result<Reading> {
         let key = (place.repository.clone(), tag.clone());
         let known = self.readings.lock().get(&key).cloned();
         if let Some((Some(digest), reading)) = known
-            && self.client.digest_of(&place.repository, tag).await? == Some(digest)
+            && self.digest_of(place, tag).await? == Some(digest)
         {
             return Ok(reading);
         }
-        let outcome = self.read_anew(place, tag, room).await;
+        let outcome = self.read_anew(place, tag).await;
         let kept = match &outcome {
             Ok(reading) => (reading.release.manifest_digest.clone(), reading.clone()),
             // A permanent fault is cached too, so that a sweep can report it for tags that it does
@@ -137,59 +105,32 @@ impl ManifestReader {
         outcome
     }
 
-    async fn read_anew(
-        &self,
-        place: &RepositoryRef,
-        tag: &Tag,
-        room: MemoryBudget,
-    ) -> Result<Reading> {
-        let reference = Reference::Tag(tag);
-        let manifest = self.client.manifest(&place.repository, reference, room).await;
+    async fn read_anew(&self, place: &RepositoryRef, tag: &Tag) -> Result<Reading> {
+        let manifest = self.contents.tagged(&place.repository, tag).await;
         let manifest = manifest.map_err(|error| {
             let message = format!("Extension {} has no tag {tag}", place.id);
             if error.is_not_found() { Error::not_found(message).because(error) } else { error }
         })?;
-        self.remember(&manifest.digest, &manifest.bytes);
-        self.release(Descent::new(place, room), tag, manifest).await
+        self.release(place, tag, manifest).await
     }
 
     /// Returns the digest of a tag if the registry reports it without the manifest.
     pub async fn digest_of(&self, place: &RepositoryRef, tag: &Tag) -> Result<Option<Digest>> {
-        self.client.digest_of(&place.repository, tag).await
+        self.contents.client().manifests().digest_of(&place.repository, tag).await
     }
 
     /// Reads a release with its notes, which a [`Reading`] lacks: thousands are cached.
     pub async fn version(&self, place: &RepositoryRef, tag: &Tag) -> Result<Release> {
-        self.client.roomy(|room| self.version_in(place, tag, room)).await
-    }
-
-    async fn version_in(
-        &self,
-        place: &RepositoryRef,
-        tag: &Tag,
-        room: MemoryBudget,
-    ) -> Result<Release> {
-        let release = self.read(place, tag, room).await?.release;
+        let release = self.read(place, tag).await?.release;
         let Some(digest) = &release.manifest_digest else { return Ok(release) };
-        let FoundManifest { manifest, above } =
-            self.found(Descent::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } = self.descent(place).find(digest).await?;
         Ok(Release { notes: notes(&claims_of(&manifest, &above, None)), ..release })
     }
 
     /// Reads the README of a release. `None` if there is no README within the size limit.
     pub async fn readme(&self, place: &RepositoryRef, release: &Release) -> Result<Option<Readme>> {
-        self.client.roomy(|room| self.readme_in(place, release, room)).await
-    }
-
-    async fn readme_in(
-        &self,
-        place: &RepositoryRef,
-        release: &Release,
-        room: MemoryBudget,
-    ) -> Result<Option<Readme>> {
         let Some(digest) = &release.manifest_digest else { return Ok(None) };
-        let FoundManifest { manifest, above } =
-            self.found(Descent::new(place, room), digest).await?;
+        let FoundManifest { manifest, above } = self.descent(place).find(digest).await?;
         match readme_of(&manifest, &above) {
             None => Ok(None),
             Some(ReadmeAt::Text(text)) => {
@@ -199,21 +140,20 @@ impl ManifestReader {
             Some(ReadmeAt::Layer(layer)) => {
                 let digest = digest_of(layer)?;
                 let max = usize::try_from(README_MAX).unwrap_or(usize::MAX);
-                let bytes = self.client.blob(&place.repository, &digest, max).await?;
+                let bytes =
+                    self.contents.client().blobs().read(&place.repository, &digest, max).await?;
                 Ok(Some(Readme::new(digest.to_string(), &bytes)))
             }
         }
     }
 
-    async fn found(&self, mut way: Descent<'_>, digest: &Digest) -> Result<FoundManifest> {
-        let document = self.document(&mut way, digest).await?;
-        self.descend(&mut way, document, 0).await
+    fn descent<'a>(&'a self, place: &'a RepositoryRef) -> Descent<'a> {
+        Descent::new(&self.contents, &place.repository)
     }
 
-    async fn release(&self, mut way: Descent<'_>, tag: &Tag, top: Manifest) -> Result<Reading> {
-        let place = way.place;
-        let FoundManifest { manifest, above } = self.descend(&mut way, top.document, 0).await?;
-        let (config, mut faults) = match self.config(place, &manifest).await {
+    async fn release(&self, place: &RepositoryRef, tag: &Tag, top: Manifest) -> Result<Reading> {
+        let FoundManifest { manifest, above } = self.descent(place).below(top.document).await?;
+        let (config, mut faults) = match self.contents.config(&place.repository, &manifest).await {
             Ok(config) => (config, Vec::new()),
             Err(error) if is_lasting(&error) => {
                 (None, vec![ExtensionFault::unreadable_tag(tag, &error)])
@@ -222,7 +162,7 @@ impl ManifestReader {
         };
         let claims = claims_of(&manifest, &above, config.as_ref());
         let mut about = claims.about();
-        let registry = self.client.registry();
+        let registry = self.contents.client().registry();
         about.repository.get_or_insert_with(|| registry.page(place.repository.as_str()).into());
         let release = Release::of_tag(place.backend, tag.clone());
         let version = release.version.as_str();
@@ -234,7 +174,7 @@ impl ManifestReader {
         // Some tools set no useful media type or title; only then are the leading bytes worth a
         // request.
         if let (ArtifactChoice::Nothing, Some(layer)) = (&artifact, untold_layer(&manifest)) {
-            let head = self.head_of(place, layer).await?;
+            let head = self.contents.head_of(&place.repository, layer).await?;
             artifact = choose_by_bytes(&place.id, version, layer, &head, url)?;
         }
         if !artifact.is_usable() {
@@ -250,118 +190,6 @@ impl ManifestReader {
         };
         Ok(Reading { release, faults })
     }
-
-    /// Reads the leading bytes of a layer. Empty if the layer is missing or unreadable.
-    async fn head_of(&self, place: &RepositoryRef, layer: &Descriptor) -> Result<Bytes> {
-        let (digest, part) = (digest_of(layer)?, 0..layer.size.min(HEAD_MAX));
-        let read = async {
-            let client = &self.client;
-            client
-                .open_blob(&place.repository, &digest, layer.size, Some(part))
-                .await?
-                .collect()
-                .await
-        };
-        match read.await {
-            Err(error) if is_lasting(&error) => Ok(Bytes::new()),
-            read => read,
-        }
-    }
-
-    /// Finds the first manifest with an archive, or else the first readable one.
-    async fn descend(
-        &self,
-        way: &mut Descent<'_>,
-        document: Document,
-        depth: usize,
-    ) -> Result<FoundManifest> {
-        if !document.is_index() {
-            return Ok(FoundManifest { manifest: document, above: Vec::new() });
-        }
-        if depth >= INDEX_DEPTH_MAX {
-            let message = format!("More than {INDEX_DEPTH_MAX} indexes lie in each other");
-            return Err(Error::faulty(message));
-        }
-        let mut failure = Error::faulty("The index leads to no manifest that can be read");
-        let mut without = None;
-        for child in children(&document) {
-            let found = async {
-                let inner = self.document(way, &digest_of(child)?).await?;
-                Box::pin(self.descend(way, inner, depth + 1)).await
-            };
-            match found.await {
-                Ok(mut found) => {
-                    found.above.push(child.annotations.clone());
-                    found.above.push(document.annotations.clone());
-                    // The first entry may be for another purpose, such as an attestation without a
-                    // mark.
-                    if has_archive(&found.manifest) {
-                        return Ok(found);
-                    }
-                    without.get_or_insert(found);
-                }
-                Err(error) if is_lasting(&error) && way.left > 0 => {
-                    failure = failure.because(error)
-                }
-                // A missing part is not the absence of the whole.
-                Err(error) if error.is_not_found() => return Err(failure.because(error)),
-                Err(error) => return Err(error),
-            }
-        }
-        without.ok_or(failure)
-    }
-
-    async fn document(&self, way: &mut Descent<'_>, digest: &Digest) -> Result<Document> {
-        let left = way.left.checked_sub(1);
-        way.left = left.ok_or_else(|| Error::faulty("Too many documents lead to a manifest"))?;
-        if let Some(bytes) = self.remembered_content(digest) {
-            // Cached documents need no I/O; the yield keeps a long chain from blocking the thread.
-            yield_now().await;
-            return Ok(Manifest::read(digest.clone(), bytes, way.room)?.document);
-        }
-        let (repository, reference) = (&way.place.repository, Reference::Digest(digest));
-        let manifest = self.client.manifest(repository, reference, way.room).await?;
-        self.remember(digest, &manifest.bytes);
-        Ok(manifest.document)
-    }
-
-    fn remembered_content(&self, digest: &Digest) -> Option<Bytes> {
-        self.contents.lock().get(digest).cloned()
-    }
-
-    fn remember(&self, digest: &Digest, content: &Bytes) {
-        if content.len() <= CONTENT_MAX {
-            let weight = content.len() + CONTENT_COST;
-            self.contents.lock().put(digest.clone(), weight as u64, content.clone());
-        }
-    }
-
-    async fn config(
-        &self,
-        place: &RepositoryRef,
-        manifest: &Document,
-    ) -> Result<Option<ConfigBlob>> {
-        let Some(config) = &manifest.config else {
-            return Ok(None);
-        };
-        // Two bytes are `{}`.
-        if config.media_type == EMPTY || config.size > CONFIG_MAX || config.size <= 2 {
-            return Ok(None);
-        }
-        let digest = digest_of(config)?;
-        let bytes = match self.remembered_content(&digest) {
-            Some(bytes) => bytes,
-            None => self.read_config(place, digest).await?,
-        };
-        Ok(object(&bytes, MemoryBudget::Little).ok())
-    }
-
-    async fn read_config(&self, place: &RepositoryRef, digest: Digest) -> Result<Bytes> {
-        let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
-        let bytes = self.client.blob(&place.repository, &digest, max).await?;
-        self.remember(&digest, &bytes);
-        Ok(bytes)
-    }
 }
 
 fn claims_of<'a>(
@@ -373,20 +201,9 @@ fn claims_of<'a>(
     Claims { annotations, config }
 }
 
-fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
-    let parsed = descriptor.digest.parse();
-    parsed.map_err(|error| Error::faulty("A descriptor has no digest").because(error))
-}
-
 /// Returns a reading without content for a release that is unreadable.
 #[must_use]
 pub fn broken(backend: BackendId, tag: &Tag, error: &Error) -> Reading {
     let release = Release::of_tag(backend, tag.clone());
     Reading { release, faults: vec![ExtensionFault::unreadable_tag(tag, error.report())] }
-}
-
-/// Returns true if the error lies in the content, so that a retry would have the same result.
-#[must_use]
-pub fn is_lasting(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BackendFaulty) && !error.is_oversized()
 }

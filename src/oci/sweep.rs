@@ -6,14 +6,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::error::Result;
-use crate::http::memory_budget::MemoryBudget;
 use crate::models::artifact::ArtifactChoice;
 use crate::models::backend_id::BackendId;
 use crate::models::digest::Digest;
 use crate::models::extension::{Extension, Release, ReleaseVersion};
 use crate::models::tag::Tag;
+use crate::oci::failures::is_lasting;
 use crate::oci::newest::keep_newest;
-use crate::oci::reading::{ManifestReader, Reading, RepositoryRef, broken, is_lasting};
+use crate::oci::reading::{ManifestReader, Reading, RepositoryRef, broken};
 
 /// Concurrent requests for one extension.
 pub const AT_ONCE: usize = 8;
@@ -32,25 +32,19 @@ const FLOATING_MAX: usize = 100;
 pub struct Sweep<'a> {
     reader: &'a ManifestReader,
     place: &'a RepositoryRef,
-    room: MemoryBudget,
     readings: BTreeMap<Tag, Reading>,
 }
 
 impl<'a> Sweep<'a> {
     /// Starts with the tags and their cached readings.
     #[must_use]
-    pub fn new(
-        reader: &'a ManifestReader,
-        place: &'a RepositoryRef,
-        tags: Vec<Tag>,
-        room: MemoryBudget,
-    ) -> Self {
+    pub fn new(reader: &'a ManifestReader, place: &'a RepositoryRef, tags: Vec<Tag>) -> Self {
         let shown = tags.into_iter().filter(|tag| !tag.is_housekeeping());
         let readings = shown.map(|tag| {
             let known = reader.remembered(place, &tag);
             (tag.clone(), known.unwrap_or_else(|| unread(place.backend, tag, None)))
         });
-        Self { reader, place, room, readings: readings.collect() }
+        Self { reader, place, readings: readings.collect() }
     }
 
     /// Reads the newest release in full, and the digests of floating tags. Cached readings are
@@ -162,7 +156,7 @@ impl<'a> Sweep<'a> {
             } else {
                 return Ok(());
             };
-            let reading = self.reader.read(self.place, &next, self.room).await;
+            let reading = self.reader.read(self.place, &next).await;
             self.take(&next, reading)?;
             read.push(next);
         }
@@ -189,13 +183,13 @@ impl<'a> Sweep<'a> {
     }
 
     async fn read_these(&mut self, tags: Vec<Tag>, permits: &Semaphore) -> Result<()> {
-        let (reader, place, room) = (self.reader, self.place, self.room);
+        let (reader, place) = (self.reader, self.place);
         let mut readings = stream::iter(tags)
             .map(|tag| async move {
                 // The semaphore is never closed; even without a permit only the fair share would be
                 // lost.
                 let _permit = permits.acquire().await;
-                (reader.read(place, &tag, room).await, tag)
+                (reader.read(place, &tag).await, tag)
             })
             .buffer_unordered(AT_ONCE);
         while let Some((reading, tag)) = readings.next().await {

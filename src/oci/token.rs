@@ -12,15 +12,14 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::HttpClient;
 use crate::http::answer::UpstreamResponse;
-use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::{self, Redirects, Request};
+use crate::http::upstream::UpstreamClient;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
 use crate::oci::labels;
 use crate::oci::lenient::value;
-use crate::oci::models::from_object;
+use crate::oci::object::from_object;
 use crate::oci::realm::{self, Realm, TokenHost};
 
 /// Maximum size of a token server's response, in bytes.
@@ -68,7 +67,7 @@ impl BearerToken {
 
 /// Client for a token server.
 pub struct TokenServer<'a> {
-    http: &'a HttpClient,
+    http: &'a UpstreamClient,
     realm: Realm,
     credentials: &'a Credentials,
 }
@@ -79,7 +78,7 @@ impl<'a> TokenServer<'a> {
         challenge: &BearerChallenge,
         registry: &Url,
         token_hosts: &[TokenHost],
-        http: &'a HttpClient,
+        http: &'a UpstreamClient,
         credentials: &'a Credentials,
     ) -> Result<Self> {
         // A ready token is only for the registry. Other tokens are requested anonymously beside it.
@@ -140,7 +139,7 @@ impl<'a> TokenServer<'a> {
         // An outage of the token server counts for the registry's breaker, but its responses do
         // not.
         let request = request.aside();
-        self.http.fetch(request, ANSWER_MAX, MemoryBudget::Much).await.map_err(|error| {
+        self.http.fetch(request, ANSWER_MAX).await.map_err(|error| {
             // A refused private address is the likely cause, so that the message names the remedy.
             if self.realm.chosen || error.kind() != ErrorKind::BackendFaulty {
                 return error;

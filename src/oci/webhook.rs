@@ -17,7 +17,8 @@ use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::error::{Error, ErrorKind};
 use crate::models::naming::ExtensionId;
 use crate::oci::lenient::{object, present, value, value_or_default};
-use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, from_object};
+use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+use crate::oci::object::from_object;
 use crate::oci::repository::Namespace;
 
 /// Number of remembered events. A replay of an older one costs one read.

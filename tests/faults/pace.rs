@@ -9,7 +9,7 @@ use bytes::Bytes;
 use extension_registry::error::{ErrorKind, Result};
 use extension_registry::http::request::Request;
 use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::{HttpClient, HttpSettings};
+use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
 use extension_registry::models::backend_id::BackendId;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
@@ -47,7 +47,7 @@ async fn open(url: &str) -> BoxStream<'static, Result<Bytes>> {
         base: url.parse().unwrap(),
         upstream: UpstreamSettings { timeout: TIMEOUT, retries: 0, ..UpstreamSettings::default() },
     };
-    let client = HttpClient::new(settings, Arc::new(())).unwrap();
+    let client = UpstreamClient::new(settings, Arc::new(())).unwrap();
     client.stream(Request::get("blob", url.parse().unwrap())).await.unwrap().bytes
 }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::contact::BreakerState;
-use extension_registry::http::memory_budget::MemoryBudget;
 use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
 use extension_registry::http::request::Request;
 use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::{HttpClient, HttpSettings};
+use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
 use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
@@ -78,14 +77,13 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     let settings =
         HttpSettings { backend: BackendId::GITEA, base, upstream: UpstreamSettings::default() };
     let url: url::Url = chaos.url().parse().unwrap();
-    let client = HttpClient::new(settings, Arc::clone(&watched) as _).unwrap();
+    let client = UpstreamClient::new(settings, Arc::clone(&watched) as _).unwrap();
     let (mut counted, mut questions) = (Counted::default(), JoinSet::new());
     let begun = Instant::now();
     while begun.elapsed() < SPAN {
         let before = !watched.opened();
         let (client, question) = (client.clone(), Request::get("probe", url.clone()));
-        questions
-            .spawn(async move { drop(client.fetch(question, 1024, MemoryBudget::Much).await) });
+        questions.spawn(async move { drop(client.fetch(question, 1024).await) });
         sleep(PACE).await;
         // What was under way while it opened counts as asked before.
         let arrived = chaos.take_arrived();

@@ -78,7 +78,7 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
     use extension_registry::http::metrics::UpstreamMetrics;
     use extension_registry::http::request::Request;
     use extension_registry::http::settings::UpstreamSettings;
-    use extension_registry::http::{HttpClient, HttpSettings};
+    use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
     use futures_util::StreamExt as _;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -114,7 +114,7 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
             },
         };
         let metrics: Arc<dyn UpstreamMetrics> = Arc::new(());
-        let client = HttpClient::new(settings, metrics).unwrap();
+        let client = UpstreamClient::new(settings, metrics).unwrap();
         let mut held = Vec::new();
         for _ in 0..3 * max_concurrency + 1 {
             let url = format!("http://{address}/blob").parse().unwrap();

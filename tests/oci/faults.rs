@@ -8,6 +8,7 @@ use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::models::coverage::Coverage;
 use extension_registry::models::digest::Digest;
+use extension_registry::oci::client::referrers;
 use extension_registry::oci::credentials::Credentials;
 
 use super::{backend, backend_as, backend_with, client, id, repository, versions};
@@ -139,7 +140,7 @@ async fn row_21_of_a_hundred_thousand_tags_the_newest_ten_thousand_are_listed() 
     assert_eq!(extension.releases().last().unwrap().version.as_str(), "1.0.90000");
     let bounded = Coverage::Bounded("90000 of its tags are older than those listed".into());
     assert_eq!(extension.coverage(), &bounded);
-    assert_eq!(server.take().len(), 3, "the list in little room and in much, and a manifest");
+    assert_eq!(server.take().len(), 2, "the list and a manifest");
 }
 
 /// An index whose entries all are this document.
@@ -213,7 +214,7 @@ async fn row_22_listings_without_end_are_cut() {
     })
     .await;
     let names = client(&turning.url(), Credentials::Anonymous);
-    let found = names.tags(&repository("aws-provider")).await.unwrap();
+    let found = names.lister().tags(&repository("aws-provider")).await.unwrap();
     assert_eq!((found.names.len(), found.gap.unwrap().kind()), (1, ErrorKind::BackendFaulty));
     assert_eq!(turning.take().len(), 2);
     let endless = ScriptedRegistry::start(|seen| {
@@ -223,10 +224,10 @@ async fn row_22_listings_without_end_are_cut() {
     })
     .await;
     let names = client(&endless.url(), Credentials::Anonymous);
-    let found = names.tags(&repository("aws-provider")).await.unwrap();
+    let found = names.lister().tags(&repository("aws-provider")).await.unwrap();
     assert!(found.gap.is_some());
-    let in_little_room = endless.take().len() - found.names.len();
-    assert!(in_little_room < 1_000, "{in_little_room}");
+    let requested = endless.take().len();
+    assert!(requested <= found.names.len() + 1, "{requested}: no page is requested twice");
     assert!((900..=1_001).contains(&found.names.len()), "{}", found.names.len());
     let huge = ScriptedRegistry::start(|_| {
         Reply::new(200).header("content-type", "application/json").sending(Sending::Endless)
@@ -245,10 +246,10 @@ async fn a_listing_of_too_many_names_is_cut() {
     })
     .await;
     let found = client(&endless.url(), Credentials::Anonymous);
-    let found = found.tags(&repository("aws-provider")).await.unwrap();
+    let found = found.lister().tags(&repository("aws-provider")).await.unwrap();
     assert_eq!(found.gap.unwrap().message(), "The registry's listing is too long");
     assert!((10_000..=20_000).contains(&found.names.len()), "{}", found.names.len());
-    assert_eq!(endless.take().len(), 4, "of a thousand pages, the first of them twice");
+    assert_eq!(endless.take().len(), 3, "of a thousand pages");
 }
 
 #[tokio::test]
@@ -263,7 +264,7 @@ async fn a_list_of_referrers_without_end_is_left_after_twenty_pages() {
     .await;
     let registry = client(&endless.url(), Credentials::Anonymous);
     let digest = Digest::sha256(b"subject");
-    let error = registry.referrers(&repository("aws-provider"), &digest).await.unwrap_err();
+    let error = referrers(&registry, &repository("aws-provider"), &digest).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
     assert_eq!(endless.take().len(), 20);
 }
@@ -333,7 +334,7 @@ async fn referrers_are_found_by_the_api_and_by_the_tag() {
         "sha256:557ff2a52bb6ae6397f6f26ff5e859dce667fd2403e5d4f83c15b70fd9d7ddef".parse().unwrap();
     let server = ScriptedRegistry::start(move |seen| zot.answer(seen)).await;
     let registry = client(&server.url(), Credentials::Anonymous);
-    let found = registry.referrers(&repository("aws-provider"), &digest).await.unwrap();
+    let found = referrers(&registry, &repository("aws-provider"), &digest).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].artifact_type, "application/spdx+json");
     let mut store = Store::default();
@@ -347,7 +348,7 @@ async fn referrers_are_found_by_the_api_and_by_the_tag() {
     let played = PlayedRegistry::new(Dialect::Distribution, store.clone());
     let without = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let registry = client(&without.url(), Credentials::Anonymous);
-    assert_eq!(registry.referrers(&repository("aws-provider"), &digest).await.unwrap().len(), 0);
+    assert_eq!(referrers(&registry, &repository("aws-provider"), &digest).await.unwrap().len(), 0);
     store.repositories.get_mut(name).unwrap();
     let bytes = index.to_string();
     let tagged = store.blob(name, bytes.as_bytes());
@@ -357,6 +358,6 @@ async fn referrers_are_found_by_the_api_and_by_the_tag() {
     let played = PlayedRegistry::new(Dialect::Distribution, store);
     let with = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let registry = client(&with.url(), Credentials::Anonymous);
-    let found = registry.referrers(&repository("aws-provider"), &digest).await.unwrap();
+    let found = referrers(&registry, &repository("aws-provider"), &digest).await.unwrap();
     assert_eq!(found[0].artifact_type, "application/x");
 }

@@ -18,7 +18,7 @@ use extension_registry::backend::Backend as _;
 use extension_registry::backend::download::Download;
 use extension_registry::error::{Error, Result};
 use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::{HttpClient, HttpSettings};
+use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
 use extension_registry::models::artifact::Artifact;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::digest::Algorithm;
@@ -84,7 +84,7 @@ fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHo
             ..settings.upstream
         },
     };
-    let http = HttpClient::new(http, Arc::new(())).unwrap();
+    let http = UpstreamClient::new(http, Arc::new(())).unwrap();
     Client::trusting(http, settings.registry, credentials, token_hosts)
 }
 

@@ -161,8 +161,8 @@ async fn fifty_callers_with_a_stale_token_fetch_one_new_one() {
     let credentials = credentials_of(&real.url(), USER);
     let named = vec![host_of("127.0.0.1").unwrap()];
     let client = Arc::new(super::client_trusting(&real.url(), credentials, named));
-    let asks =
-        (0..50).map(|_| async { client.catalog(|_| true).await.map(|found| found.names.len()) });
+    let asks = (0..50)
+        .map(|_| async { client.lister().catalog(|_| true).await.map(|found| found.names.len()) });
     let answers = futures_util::future::join_all(asks).await;
     assert!(answers.into_iter().all(|answer| answer.is_ok_and(|count| count == 0)));
     assert_eq!(tokens.server.take().len(), 1);

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod hostile;
+mod large;
 mod private;
 mod proxies;
 mod secrets;

@@ -11,10 +11,9 @@ use crate::commands::doctor::report::ReportLine;
 use crate::config::{BackendConfig, BackendSettings, Config};
 use crate::error::{Error, ErrorKind};
 use crate::http::inspect::{Inspection, inspect};
-use crate::http::memory_budget::MemoryBudget;
 use crate::http::request::Request;
 use crate::http::settings::UpstreamSettings;
-use crate::http::{HttpClient, HttpSettings};
+use crate::http::upstream::{HttpSettings, UpstreamClient};
 use crate::models::backend_kind::BackendKind;
 use crate::models::fault::FaultSubject;
 
@@ -162,10 +161,8 @@ async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -
     let upstream =
         UpstreamSettings { max_concurrency: 1, allow_private_redirects: false, ..upstream.clone() };
     let settings = HttpSettings { backend: config.id, base: url.clone(), upstream };
-    let asked = match HttpClient::new(settings, Arc::new(())) {
-        Ok(client) => {
-            client.fetch(Request::get("doctor", url.clone()), BODY_MAX, MemoryBudget::Much).await
-        }
+    let asked = match UpstreamClient::new(settings, Arc::new(())) {
+        Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX).await,
         Err(error) => Err(error),
     };
     let answer = match asked {

@@ -11,28 +11,35 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue};
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::answer::{Answered as _, Streamed};
-use crate::http::memory_budget::MemoryBudget;
 use crate::models::digest::Digest;
 use crate::oci::client::{Client, RegistryRequest, elsewhere, is_no};
-use crate::oci::labels;
 use crate::oci::repository::OciRepository;
+use crate::oci::{client, labels};
 
-impl Client {
+/// Reader of blobs.
+pub struct BlobReader<'a> {
+    client: &'a Client,
+}
+
+impl<'a> BlobReader<'a> {
+    pub(super) const fn new(client: &'a Client) -> Self {
+        Self { client }
+    }
+
     /// Reads a small blob and verifies its digest.
     ///
     /// # Errors
     /// `NotFound`, `BackendRefused`, `BackendFaulty` if the blob is longer than `max_bytes` or does
     /// not match the digest, and the errors of sending.
-    pub async fn blob(
+    pub async fn read(
         &self,
         repository: &OciRepository,
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Bytes> {
-        let answer =
-            self.fetch(&self.ask_blob(repository, digest), max_bytes, MemoryBudget::Much).await?;
+        let answer = self.client.fetch(&self.question(repository, digest), max_bytes).await?;
         if answer.status != StatusCode::OK {
-            return Err(Self::failure(&answer, format!("{repository} has no blob {digest}")));
+            return Err(client::failure(&answer, format!("{repository} has no blob {digest}")));
         }
         if digest.matches(&answer.body) {
             Ok(answer.body)
@@ -47,7 +54,7 @@ impl Client {
     /// # Errors
     /// `NotFound`, `BackendRefused`, `RangeNotSatisfiable`, `BackendFaulty` if the length differs
     /// from the request, and the errors of sending.
-    pub async fn open_blob(
+    pub async fn open(
         &self,
         repository: &OciRepository,
         digest: &Digest,
@@ -60,12 +67,12 @@ impl Client {
             let kind = ErrorKind::RangeNotSatisfiable { size };
             return Err(Error::new(kind, "Range outside the artifact"));
         }
-        let mut question = self.ask_blob(repository, digest);
+        let mut question = self.question(repository, digest);
         if !whole {
             let range = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
             question.range = HeaderValue::try_from(range).ok();
         }
-        let answer = self.stream(&question).await?;
+        let answer = self.client.stream(&question).await?;
         match answer.status {
             StatusCode::OK => {
                 check_length(&answer.headers, size)?;
@@ -87,8 +94,8 @@ impl Client {
         }
     }
 
-    fn ask_blob<'a>(&self, repository: &'a OciRepository, digest: &Digest) -> RegistryRequest<'a> {
-        let url = self.in_repository(repository, &format!("blobs/{digest}"));
+    fn question<'r>(&self, repository: &'r OciRepository, digest: &Digest) -> RegistryRequest<'r> {
+        let url = self.client.in_repository(repository, &format!("blobs/{digest}"));
         RegistryRequest::get(labels::BLOB, repository.as_str(), url, "*/*")
     }
 }

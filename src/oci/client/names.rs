@@ -1,164 +1,135 @@
-//! Streaming parser for the names on a page of a listing. Only one name is held at a time, so that
-//! a page with very many short names takes as little memory as one with long names.
+//! The names of a listing: their accumulation page by page, and the result.
 
-use std::borrow::Cow;
-use std::fmt;
+use crate::error::{Error, ErrorKind};
+use crate::models::coverage::Coverage;
+use crate::models::tag::Tag;
+use crate::oci::newest::keep_newest;
+use crate::oci::unlisted::Unfit;
 
-use serde::Deserialize as _;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::value::RawValue;
+/// Maximum memory for the wanted names, in bytes, including [`NAME_COST`]; about 150,000 names.
+const NAMES_MAX: usize = 16 * 1024 * 1024;
+/// Fixed memory per name, in bytes.
+const NAME_COST: usize = 64;
+/// Maximum number of tags kept per repository, the newest ones.
+const TAGS_MAX: usize = 10_000;
+/// Maximum number of tags examined per repository.
+const TAGS_SEEN_MAX: usize = 200_000;
 
-/// Calls `show` with each name in a field; `null` is an empty list. Returns the number of other
-/// elements. Fails if the field is missing, or if the page also reports errors.
-pub(super) fn each_name(
-    page: &[u8],
-    field: &'static str,
-    show: impl FnMut(&str),
-) -> serde_json::Result<usize> {
-    let mut json = serde_json::Deserializer::from_slice(page);
-    let unnamed = json.deserialize_map(NamesPage { field, show })?;
-    // Text after the object indicates a damaged page, which may lack names.
-    json.end()?;
-    Ok(unnamed)
+/// Result of a listing.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Wanted names, sorted and without duplicates.
+    pub names: Vec<String>,
+    /// Total number of names.
+    pub named: usize,
+    /// Number of names dropped because they are older than the others.
+    pub older: usize,
+    /// Names that are not valid.
+    pub unfit: Unfit,
+    /// Reason why names may be missing. `None` if the listing is complete.
+    pub gap: Option<Error>,
 }
 
-struct NamesPage<F> {
-    field: &'static str,
-    show: F,
-}
-
-impl<'de, F: FnMut(&str)> Visitor<'de> for NamesPage<F> {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a list of names")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<usize, A::Error> {
-        let mut unnamed = None;
-        while let Some(field) = fields.next_key::<Cow<'de, str>>()? {
-            if field == self.field {
-                // Two fields of one name are ambiguous: parsers differ in which one counts.
-                if unnamed.is_some() {
-                    return Err(A::Error::custom("two lists"));
+impl Names {
+    /// Returns the coverage of the list.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        match &self.gap {
+            None if self.older > 0 => {
+                let reason = format!("{} of its tags are older than those listed", self.older);
+                Coverage::Bounded(reason.into())
+            }
+            None => Coverage::Complete,
+            Some(gap) => {
+                let reason = format!("a part of the list is missing: {}", gap.report()).into();
+                match gap.kind() {
+                    ErrorKind::BackendRefused => Coverage::Refused(reason),
+                    _ => Coverage::Partial(reason),
                 }
-                unnamed = Some(fields.next_value_seed(List(&mut self.show))?);
-            } else if field == "errors" {
-                // An error document may come with status 200, and a list beside it would be
-                // incomplete.
-                if !is_nothing(fields.next_value::<&RawValue>()?) {
-                    return Err(A::Error::custom("errors in place of a list"));
-                }
-            } else {
-                fields.next_value::<IgnoredAny>()?;
             }
         }
-        unnamed.ok_or_else(|| A::Error::custom(format_args!("no field {}", self.field)))
     }
 }
 
-fn is_nothing(errors: &RawValue) -> bool {
-    let bare = errors.get().chars().filter(|c| !c.is_ascii_whitespace());
-    let text: String = bare.take(5).collect();
-    matches!(text.as_str(), "null" | "[]" | "{}")
+/// Names collected so far, possibly with duplicates.
+pub(super) struct NameCollector<'a> {
+    kind: NameKind<'a>,
+    /// Approximate size of the names, in bytes.
+    weight: usize,
 }
 
-struct List<'a, F>(&'a mut F);
-
-impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for List<'_, F> {
-    type Value = usize;
-
-    fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<usize, D::Error> {
-        list.deserialize_option(self)
-    }
+enum NameKind<'a> {
+    /// Names that a filter accepts.
+    Wanted { is_wanted: &'a (dyn Fn(&str) -> bool + Sync), names: Vec<String> },
+    /// Names that are valid tags, the newest ones.
+    Tags { tags: Vec<Tag>, seen: usize, older: usize, unfit: Unfit },
 }
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for List<'_, F> {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of names")
+impl<'a> NameCollector<'a> {
+    pub(super) const fn wanted(is_wanted: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+        Self { kind: NameKind::Wanted { is_wanted, names: Vec::new() }, weight: 0 }
     }
 
-    fn visit_none<E>(self) -> Result<usize, E> {
-        Ok(0)
+    pub(super) fn tags() -> Self {
+        let unfit = Unfit::default();
+        Self { kind: NameKind::Tags { tags: Vec::new(), seen: 0, older: 0, unfit }, weight: 0 }
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, list: D) -> Result<usize, D::Error> {
-        list.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<usize, A::Error> {
-        let mut unnamed = 0;
-        while let Some(name) = names.next_element_seed(Name)? {
-            match name {
-                Some(name) => (self.0)(&name),
-                None => unnamed += 1,
+    pub(super) fn take(&mut self, name: &str) {
+        match &mut self.kind {
+            NameKind::Wanted { is_wanted, names } => {
+                if self.weight <= NAMES_MAX && is_wanted(name) {
+                    self.weight += weight_of(name);
+                    names.push(name.to_owned());
+                }
+            }
+            NameKind::Tags { tags, seen, older, unfit } => {
+                *seen += 1;
+                match name.parse() {
+                    Ok(tag) if *seen <= TAGS_SEEN_MAX => {
+                        self.weight += weight_of(name);
+                        tags.push(tag);
+                    }
+                    Ok(_) => {}
+                    Err(_) => unfit.note(name),
+                }
+                // Truncated in large steps, because each one sorts all tags.
+                if tags.len() >= TAGS_MAX + TAGS_MAX / 2 {
+                    *older += keep_newest(tags, TAGS_MAX);
+                    self.weight = tags.iter().map(|tag| weight_of(tag.as_str())).sum();
+                }
             }
         }
-        Ok(unnamed)
+    }
+
+    /// Returns the approximate size of the names, in bytes.
+    pub(super) const fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        match self.kind {
+            NameKind::Wanted { .. } => self.weight > NAMES_MAX,
+            NameKind::Tags { seen, .. } => seen > TAGS_SEEN_MAX,
+        }
+    }
+
+    /// Returns the sorted unique names, the number of dropped older ones, and the invalid ones.
+    pub(super) fn names(self) -> (Vec<String>, usize, Unfit) {
+        let (mut names, older, unfit) = match self.kind {
+            NameKind::Wanted { names, .. } => (names, 0, Unfit::default()),
+            NameKind::Tags { mut tags, older, unfit, .. } => {
+                let older = older + keep_newest(&mut tags, TAGS_MAX);
+                (tags.iter().map(ToString::to_string).collect(), older, unfit)
+            }
+        };
+        names.sort_unstable();
+        // A name comes twice if the list changed between two pages.
+        names.dedup();
+        (names, older, unfit)
     }
 }
 
-/// Borrows the name from the page if it has no escapes. `None` if it is not a string.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Option<Cow<'de, str>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
-        let raw = <&'de RawValue>::deserialize(name)?.get();
-        let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        Ok(match plain {
-            Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
-            Some(_) => serde_json::from_str(raw).ok().map(Cow::Owned),
-            None => None,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(page: &str, field: &'static str) -> Option<(Vec<String>, usize)> {
-        let mut names = Vec::new();
-        let unnamed = each_name(page.as_bytes(), field, |name| names.push(name.to_owned())).ok()?;
-        Some((names, unnamed))
-    }
-
-    #[test]
-    fn pages_of_either_listing_are_read() {
-        for (page, field, expected, unnamed) in [
-            (r#"{"repositories":["a","b\u0063"]}"#, "repositories", &["a", "bc"][..], 0),
-            (r#"{"name":{"x":[1]},"tags":["1.0"],"more":null}"#, "tags", &["1.0"], 0),
-            (r#"{"name":"x","tags":null}"#, "tags", &[], 0),
-            (r#"{"tags":[1,"1.0",null,["x"]],"errors":[]}"#, "tags", &["1.0"], 3),
-            (r#"{"tags":["a"],"repositories":["b"]}"#, "tags", &["a"], 0),
-        ] {
-            let (names, found) = names(page, field).unwrap();
-            assert_eq!(names, expected, "{page}");
-            assert_eq!(found, unnamed, "{page}");
-        }
-        for nonsense in [
-            "",
-            "[]",
-            "null",
-            "{}",
-            r#"{"tags":"a"}"#,
-            r#"{"tags":{}}"#,
-            r#"{"tags":["a"]"#,
-            "{}x",
-            r#"{"errors":[{"code":"x"}]}"#,
-            r#"{"errors":["x"],"tags":null}"#,
-            r#"{"message":"please log in"}"#,
-            r#"{"repositories":["a"]}"#,
-            r#"{"Tags":["a"]}"#,
-            r#"{"tags":[],"tags":["a"]}"#,
-        ] {
-            assert_eq!(names(nonsense, "tags"), None, "{nonsense}");
-        }
-    }
+const fn weight_of(name: &str) -> usize {
+    name.len() + NAME_COST
 }

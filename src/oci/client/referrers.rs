@@ -4,11 +4,11 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 
 use crate::error::{Error, Result};
-use crate::http::memory_budget::MemoryBudget;
+use crate::http::json;
 use crate::models::digest::Digest;
 use crate::models::tag::Tag;
-use crate::oci::client::manifest::{Reference, object};
-use crate::oci::client::{Client, RegistryRequest};
+use crate::oci::client::manifest::Reference;
+use crate::oci::client::{Client, RegistryRequest, failure};
 use crate::oci::labels;
 use crate::oci::link::LinkedList;
 use crate::oci::models::{Descriptor, Document, OCI_INDEX};
@@ -19,76 +19,60 @@ const PAGE_MAX: usize = 4 * 1024 * 1024;
 const PAGES_MAX: usize = 20;
 const REFERRERS_MAX: usize = 1_000;
 
-impl Client {
-    /// Lists the descriptors of all referrers of a manifest.
-    ///
-    /// For registries without this API (distribution, Docker Hub, GHCR, Gitea), the fallback tag is
-    /// read.
-    ///
-    /// # Errors
-    /// `BackendRefused`, `BackendFaulty`, and the errors of sending. An empty list is not an error.
-    pub async fn referrers(
-        &self,
-        repository: &OciRepository,
-        digest: &Digest,
-    ) -> Result<Vec<Descriptor>> {
-        self.roomy(|room| self.referrers_in(repository, digest, room)).await
-    }
-
-    async fn referrers_in(
-        &self,
-        repository: &OciRepository,
-        digest: &Digest,
-        room: MemoryBudget,
-    ) -> Result<Vec<Descriptor>> {
-        let start = self.in_repository(repository, &format!("referrers/{digest}"));
-        let listing = LinkedList { root: self.registry.base(), start: &start };
-        let mut url = start.clone();
-        let mut found = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let question = RegistryRequest::get(
-                labels::REFERRERS,
-                repository.as_str(),
-                url.clone(),
-                OCI_INDEX,
-            );
-            let page = self.fetch(&question, PAGE_MAX, room).await?;
-            match page.status {
-                StatusCode::OK => {}
-                // distribution-spec, "Unavailable Referrers API": a 404 means that the registry
-                // lacks the API, since a manifest without referrers has an empty list.
-                StatusCode::NOT_FOUND => {
-                    return self.referrers_by_tag(repository, digest, room).await;
-                }
-                _ => return Err(Self::failure(&page, "")),
+/// Lists the descriptors of all referrers of a manifest.
+///
+/// For registries without this API (distribution, Docker Hub, GHCR, Gitea), the fallback tag is read.
+///
+/// # Errors
+/// `BackendRefused`, `BackendFaulty`, and the errors of sending. An empty list is not an error.
+pub async fn referrers(
+    client: &Client,
+    repository: &OciRepository,
+    digest: &Digest,
+) -> Result<Vec<Descriptor>> {
+    let start = client.in_repository(repository, &format!("referrers/{digest}"));
+    let listing = LinkedList { root: client.registry().base(), start: &start };
+    let mut url = start.clone();
+    let mut found = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let subject = repository.as_str();
+        let question = RegistryRequest::get(labels::REFERRERS, subject, url.clone(), OCI_INDEX);
+        let page = client.fetch(&question, PAGE_MAX).await?;
+        match page.status {
+            StatusCode::OK => {}
+            // distribution-spec, "Unavailable Referrers API": a 404 means that the registry lacks the
+            // API, since a manifest without referrers has an empty list.
+            StatusCode::NOT_FOUND => {
+                drop(page);
+                return referrers_by_tag(client, repository, digest).await;
             }
-            page.check_json()?;
-            found.extend(object::<Document>(&page.body, room)?.manifests.unwrap_or_default());
-            if found.len() > REFERRERS_MAX {
-                return Err(Error::faulty("The registry's list of referrers is too long"));
-            }
-            let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-            let next = listing.next_page(&page.url, links);
-            match next.map_err(|error| Error::faulty(error.to_string()))? {
-                Some(next) => url = next,
-                None => return Ok(found),
-            }
+            _ => return Err(failure(&page, "")),
         }
-        Err(Error::faulty("The registry's list of referrers has no end"))
-    }
-
-    async fn referrers_by_tag(
-        &self,
-        repository: &OciRepository,
-        digest: &Digest,
-        room: MemoryBudget,
-    ) -> Result<Vec<Descriptor>> {
-        let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
-        match self.manifest(repository, Reference::Tag(&tag), room).await {
-            Ok(index) => Ok(index.document.manifests.unwrap_or_default()),
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            Err(error) => Err(error),
+        page.check_json()?;
+        found.extend(json::object::<Document>(&page.body)?.manifests.unwrap_or_default());
+        if found.len() > REFERRERS_MAX {
+            return Err(Error::faulty("The registry's list of referrers is too long"));
         }
+        let links = page.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+        let next = listing.next_page(&page.url, links);
+        match next.map_err(|error| Error::faulty(error.to_string()))? {
+            Some(next) => url = next,
+            None => return Ok(found),
+        }
+    }
+    Err(Error::faulty("The registry's list of referrers has no end"))
+}
+
+async fn referrers_by_tag(
+    client: &Client,
+    repository: &OciRepository,
+    digest: &Digest,
+) -> Result<Vec<Descriptor>> {
+    let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
+    match client.manifests().read(repository, Reference::Tag(&tag)).await {
+        Ok(index) => Ok(index.document.manifests.unwrap_or_default()),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 

@@ -31,7 +31,7 @@ async fn tags_of(
 ) -> (Names, ScriptedRegistry) {
     let server = ScriptedRegistry::start(answer).await;
     let client = client(&server.url(), Credentials::Anonymous);
-    (client.tags(&repository("aws-provider")).await.unwrap(), server)
+    (client.lister().tags(&repository("aws-provider")).await.unwrap(), server)
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn case_09_a_page_size_that_is_refused_is_left_out() {
     let played = PlayedRegistry::new(Dialect::Distribution, Store::of_recorded_zot());
     let server = ScriptedRegistry::start(move |seen| played.answer(seen)).await;
     let client = client(&server.url(), Credentials::Anonymous);
-    assert!(client.catalog(|_| true).await.unwrap().names.len() > 11);
+    assert!(client.lister().catalog(|_| true).await.unwrap().names.len() > 11);
     assert_eq!(server.take(), ["GET /v2/_catalog?n=100"], "never more than any registry bears");
     for status in [400, 413] {
         let (found, _) = tags_of(move |seen| match seen.query("n") {

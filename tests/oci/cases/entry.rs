@@ -58,7 +58,7 @@ fn token_in(seen: &Seen) -> Option<&str> {
 }
 
 async fn tags(client: &Client) -> Result<usize, ErrorKind> {
-    let found = client.tags(&repository("aws-provider")).await;
+    let found = client.lister().tags(&repository("aws-provider")).await;
     found.map(|found| found.names.len()).map_err(|error| error.kind())
 }
 

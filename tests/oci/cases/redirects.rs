@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use extension_registry::backend::Backend as _;
 use extension_registry::error::ErrorKind;
 use extension_registry::models::digest::Digest;
+use extension_registry::oci::client::referrers;
 use parking_lot::Mutex;
 
 use super::transfer::{ARCHIVE, sending};
@@ -116,9 +117,9 @@ async fn row_17_a_list_that_is_redirected_elsewhere_cannot_be_read_and_nobody_th
     let asking = client(&registry.url(), credentials());
     let aws = repository("aws-provider");
     let ends = [
-        asking.catalog(|_| true).await.map(|_| ()),
-        asking.tags(&aws).await.map(|_| ()),
-        asking.referrers(&aws, &Digest::sha256(b"subject")).await.map(|_| ()),
+        asking.lister().catalog(|_| true).await.map(|_| ()),
+        asking.lister().tags(&aws).await.map(|_| ()),
+        referrers(&asking, &aws, &Digest::sha256(b"subject")).await.map(|_| ()),
     ];
     for end in ends {
         let error = end.unwrap_err();
@@ -137,7 +138,7 @@ async fn row_17_a_list_that_is_redirected_elsewhere_cannot_be_read_and_nobody_th
     assert!(listing.faults[0].reason.contains("another server"), "{:?}", listing.faults);
     let later = redirecting(stranger.url(), |seen| seen.query("last").is_some()).await;
     let asking = client(&later.url(), credentials_of(&later.url(), "user:SECRET"));
-    let found = asking.tags(&aws).await.unwrap();
+    let found = asking.lister().tags(&aws).await.unwrap();
     assert_eq!((found.names.len(), found.gap.unwrap().kind()), (1, ErrorKind::BackendFaulty));
     assert_eq!(stranger.take(), [""; 0]);
 }

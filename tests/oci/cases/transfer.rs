@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use extension_registry::backend::Backend as _;
 use extension_registry::error::{Error, ErrorKind};
-use extension_registry::http::memory_budget::MemoryBudget;
 use extension_registry::models::artifact::Artifact;
 use extension_registry::oci::credentials::Credentials;
 
@@ -164,10 +163,7 @@ async fn case_25_digests_are_computed_not_believed() {
     let client = client(&other.url(), Credentials::Anonymous);
     let digest = digest.parse().unwrap();
     let reference = extension_registry::oci::client::Reference::Digest(&digest);
-    let error = client
-        .manifest(&repository("aws-provider"), reference, MemoryBudget::Much)
-        .await
-        .unwrap_err();
+    let error = client.manifests().read(&repository("aws-provider"), reference).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
 }
 

@@ -148,11 +148,11 @@ async fn o16_a_password_is_tried_where_its_token_server_does_not_serve() {
     for (what, answer) in answers {
         let server = offering(move |_| answer.clone()).await;
         let asking = client(&server.url(), credentials_of(&server.url(), "user:SECRET"));
-        let found = asking.tags(&repository("aws-provider")).await;
+        let found = asking.lister().tags(&repository("aws-provider")).await;
         assert_eq!(found.unwrap().names, ["1.0.0"], "{what}");
         assert_eq!(server.count("/token"), 1, "{what}");
         server.take();
-        asking.tags(&repository("aws-provider")).await.unwrap();
+        asking.lister().tags(&repository("aws-provider")).await.unwrap();
         assert_eq!(server.take().len(), 1, "{what}: the way in is remembered");
     }
 }
@@ -182,9 +182,9 @@ async fn o16b_a_token_server_that_goes_away_later_is_done_without_too() {
     })
     .await;
     let asking = client(&server.url(), credentials_of(&server.url(), "user:SECRET"));
-    asking.tags(&repository("aws-provider")).await.unwrap();
+    asking.lister().tags(&repository("aws-provider")).await.unwrap();
     GONE.store(true, Ordering::SeqCst);
-    let found = asking.tags(&repository("aws-provider")).await;
+    let found = asking.lister().tags(&repository("aws-provider")).await;
     assert_eq!(found.unwrap().names, ["1.0.0"]);
 }
 
@@ -200,10 +200,10 @@ async fn o16c_where_neither_serves_the_token_servers_failure_is_told() {
     })
     .await;
     let asking = client(&server.url(), credentials_of(&server.url(), "user:SECRET"));
-    let error = asking.tags(&repository("aws-provider")).await.unwrap_err();
+    let error = asking.lister().tags(&repository("aws-provider")).await.unwrap_err();
     assert!(error.message().contains("token server"), "{error}");
     let anonymous = client(&server.url(), Credentials::Anonymous);
-    let error = anonymous.tags(&repository("aws-provider")).await.unwrap_err();
+    let error = anonymous.lister().tags(&repository("aws-provider")).await.unwrap_err();
     assert!(error.message().contains("token server"), "{error}");
 }
 
@@ -224,7 +224,7 @@ async fn o16d_a_token_that_says_its_lifetime_as_text_is_a_token() {
         })
         .await;
         let asking = client(&server.url(), Credentials::Anonymous);
-        let found = asking.tags(&repository("aws-provider")).await;
+        let found = asking.lister().tags(&repository("aws-provider")).await;
         assert_eq!(found.unwrap().names, ["1.0.0"], "{lifetime}");
     }
 }

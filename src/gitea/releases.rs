@@ -1,7 +1,6 @@
-//! Conversion of Gitea's repositories, releases and assets to the domain model.
+//! Conversion of Gitea's releases and assets to the domain model.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,22 +8,18 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::gitea::assets;
-use crate::gitea::models::{AssetRow, ReleaseRow, RepositoryRow};
-use crate::gitea::page::KeptRows;
+use crate::gitea::models::{AssetRow, ReleaseRow};
+use crate::gitea::repository::GiteaRepository;
 use crate::gitea::repository_cache::RepositoryCache;
+use crate::gitea::rows::KeptRow;
+use crate::gitea::texts::clean;
 use crate::gitea::urls::Urls;
 use crate::models::artifact::{Artifact, ArtifactKey, FILES_MAX};
 use crate::models::backend_id::BackendId;
 use crate::models::extension::{About, Release};
-use crate::models::naming::ExtensionId;
 use crate::models::notes::release_notes;
 use crate::models::tag::Tag;
-use crate::models::truncate::is_invisible;
 
-const TEXT_MAX: usize = 1_000;
-const KEYWORDS_MAX: usize = 32;
-/// Maximum length of a keyword, in characters.
-const KEYWORD_MAX: usize = 100;
 /// Maximum lengths of a file name and of the identity that a server gives it, in bytes.
 const FILE_NAME_MAX: usize = 255;
 const UUID_MAX: usize = 64;
@@ -33,83 +28,7 @@ const EXTERNAL: &str = "external";
 /// Upper bound for "never", which is the epoch in the server's zone, or the year 1.
 const NEVER_UNTIL: i64 = 24 * 60 * 60;
 
-#[derive(Clone, Debug)]
-pub(super) struct GiteaRepository {
-    pub(super) number: i64,
-    pub(super) owner: i64,
-    pub(super) owner_login: String,
-    pub(super) name: String,
-    pub(super) extension: ExtensionId,
-    pub(super) has_releases: bool,
-    /// True if its row contains the topics. Otherwise they are fetched.
-    pub(super) tells_topics: bool,
-    pub(super) has_none: bool,
-    /// Hash of the fields that are used here; it differs after a change.
-    pub(super) fingerprint: u64,
-    about: About,
-}
-
-impl GiteaRepository {
-    pub(super) fn is_of(&self, owner: &str) -> bool {
-        self.owner_login.eq_ignore_ascii_case(owner)
-    }
-
-    /// Converts a row. `None` if the name does not belong to an extension.
-    pub(super) fn from_row(row: RepositoryRow, urls: &Urls) -> Option<Self> {
-        let extension = ExtensionId::from_gitea_repository(&row.name)?;
-        let fingerprint = fingerprint(&row);
-        let about = About {
-            description: clean(&row.description),
-            author: None,
-            repository: Some(urls.page(&row.name).as_str().into()),
-            keywords: keywords(row.topics.as_deref().unwrap_or_default()),
-            license: match row.licenses.as_slice() {
-                // Several licenses are alternatives or parts, and the row does not tell which.
-                [only] => clean(only),
-                _ => None,
-            },
-        };
-        Some(Self {
-            number: row.id,
-            owner: row.owner.id,
-            owner_login: row.owner.login,
-            has_releases: row.has_releases.unwrap_or(true),
-            tells_topics: row.topics.is_some(),
-            has_none: row.release_counter == Some(0),
-            fingerprint,
-            name: row.name,
-            extension,
-            about,
-        })
-    }
-
-    pub(super) fn with_topics(self: &Arc<Self>, topics: &[String]) -> Arc<Self> {
-        let about = About { keywords: keywords(topics), ..self.about.clone() };
-        Arc::new(Self { about, ..Self::clone(self) })
-    }
-}
-
-/// Hashes what a publisher can change. Edits of existing releases and files are invisible.
-fn fingerprint(row: &RepositoryRow) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let RepositoryRow { id, name, description, topics, licenses, .. } = row;
-    (id, name, row.owner.id, description, topics, licenses).hash(&mut hasher);
-    (row.has_releases, row.release_counter, &row.updated_at).hash(&mut hasher);
-    hasher.finish()
-}
-
-fn keywords(topics: &[String]) -> Box<[Box<str>]> {
-    topics.iter().filter_map(|topic| keyword(topic)).take(KEYWORDS_MAX).collect()
-}
-
-impl KeptRows for GiteaRepository {
-    fn weight(&self) -> usize {
-        let names = self.owner_login.len() + 2 * self.name.len();
-        size_of::<Self>() + names + self.about.weight()
-    }
-}
-
-impl KeptRows for Release {
+impl KeptRow for Release {
     fn weight(&self) -> usize {
         self.bare_weight()
     }
@@ -227,18 +146,6 @@ pub(super) fn instant(text: &str) -> Option<Timestamp> {
     (instant.as_second() > NEVER_UNTIL).then_some(instant)
 }
 
-fn keyword(text: &str) -> Option<Box<str>> {
-    clean(text).filter(|word| word.chars().count() <= KEYWORD_MAX)
-}
-
-/// Cleans a text for display: bounded, one line, no invisible or reordering characters.
-fn clean(text: &str) -> Option<Box<str>> {
-    let visible = text.chars().filter(|c| !is_invisible(*c)).take(TEXT_MAX);
-    let text: String = visible.map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,12 +164,5 @@ mod tests {
         ] {
             assert_eq!(instant(never), None, "{never}");
         }
-    }
-
-    #[test]
-    fn texts_are_cleaned() {
-        assert_eq!(clean(" a\r\nb\u{202e}c ").as_deref(), Some("a  bc"));
-        assert_eq!(clean("\u{200b}\n"), None);
-        assert_eq!(clean(&"x".repeat(5_000)).unwrap().len(), TEXT_MAX);
     }
 }
