@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod peer;
 mod redirect;
 pub mod request;
+pub mod request_body;
 mod retry;
 pub mod settings;
 mod stall;

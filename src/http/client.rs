@@ -1,10 +1,10 @@
 //! HTTP client for one server: TLS, deadlines, redirects, rules for addresses, bounds on bodies. It
 //! knows no backend, and sends each request once.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
@@ -59,14 +59,15 @@ impl HttpClient {
             let reached = self.send(&request, SpanId::random()).await?;
             self.read_whole(reached, max_bytes, deadline).await
         };
-        self.until(deadline, answer).await
+        self.until(deadline, &request, answer).await
     }
 
     /// Sends a request and returns once the headers are here, with errors as [`HttpClient::fetch`].
     /// The stream fails after a silence of the timeout. Request `identity`: nothing is decoded.
     pub async fn stream(&self, request: Request) -> Result<Streamed> {
         let (counted, deadline) = (self.count_stream(), Instant::now() + self.0.timeout);
-        let reached = self.until(deadline, self.send(&request, SpanId::random())).await?;
+        let sent = self.send(&request, SpanId::random());
+        let reached = self.until(deadline, &request, sent).await?;
         Ok(self.read_stream(reached, counted))
     }
 
@@ -80,12 +81,23 @@ impl HttpClient {
         self.0.pool.stream()
     }
 
+    /// Waits for an answer until the deadline. A streamed body has the timeout for each piece instead.
     pub(super) async fn until<T>(
         &self,
-        deadline: Instant,
+        mut deadline: Instant,
+        request: &Request,
         answer: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(failure::silent(&self.0.peer)))
+        let mut answer = pin!(answer);
+        loop {
+            if let Ok(answer) = timeout_at(deadline, &mut answer).await {
+                return answer;
+            }
+            match request.body.sent_at().map(|at| at + self.0.timeout) {
+                Some(later) if later > deadline => deadline = later,
+                _ => return Err(failure::silent(&self.0.peer)),
+            }
+        }
     }
 
     /// Sends a request and follows its redirects. `span` is the parent that the server is told.
@@ -93,7 +105,8 @@ impl HttpClient {
         let mut hop = Hop::first(request, &self.0.base).map_err(Error::faulty)?;
         loop {
             let response = self.send_once(request, &hop, span).await?;
-            match hop.next(&response, request.redirects).map_err(Error::faulty)? {
+            let redirects = request.redirects_after(response.status());
+            match hop.next(&response, redirects).map_err(Error::faulty)? {
                 Some(next) => hop = next,
                 None => return Ok(FinalHop { response, hop }),
             }
@@ -144,7 +157,7 @@ impl HttpClient {
         let mut message = hyper::Request::builder()
             .method(request.method.clone())
             .uri(hop.url.as_str())
-            .body(Full::new(request.body.clone()))
+            .body(request.body.open()?)
             .map_err(|error| Error::faulty("An address is not usable").because(error))?;
         let headers = message.headers_mut();
         headers.extend(request.headers.clone());

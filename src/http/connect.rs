@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
@@ -22,6 +20,7 @@ use crate::http::egress::{self, PublicOnly};
 use crate::http::failure;
 use crate::http::peer::Peer;
 use crate::http::redirect::Hop;
+use crate::http::request_body::OpenBody;
 use crate::http::settings::UpstreamSettings;
 use crate::http::tls;
 
@@ -42,7 +41,7 @@ const SMALL: usize = 16 * 1024;
 const WHOLE: usize = 32 * 1024;
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
-pub(super) type Wire = Client<Connector, Full<Bytes>>;
+pub(super) type Wire = Client<Connector, OpenBody>;
 
 /// Connection pools of one client, for configured and for foreign origins.
 pub(super) struct Pool {

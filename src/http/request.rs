@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::request_body::RequestBody;
 
 /// A request that is not sent yet.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Request {
     /// Origin that the credentials are for. `None` stands for the configured address.
     pub(super) audience: Option<Origin>,
     pub(super) redirects: Redirects,
-    pub(super) body: Bytes,
+    pub(super) body: RequestBody,
     pub(super) trusted: bool,
     pub(super) probe: bool,
     pub(super) aside: bool,
@@ -52,9 +52,11 @@ impl Request {
         Self::new(operation, Method::HEAD, url)
     }
 
-    fn new(operation: &'static str, method: Method, url: Url) -> Self {
+    /// Creates a request of any method, otherwise like [`Request::get`]. Without a body it is empty.
+    #[must_use]
+    pub fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
-        let (credentials, audience, body) = (None, None, Bytes::new());
+        let (credentials, audience, body) = (None, None, RequestBody::default());
         let (trusted, probe, aside, whole) = (false, false, false, false);
         Self {
             operation,
@@ -76,10 +78,17 @@ impl Request {
     #[must_use]
     pub fn post_form(operation: &'static str, url: Url, form: String) -> Self {
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let body = form.into();
-        Self { body, ..Self::new(operation, Method::POST, url) }
+        Self::new(operation, Method::POST, url)
+            .with_body(RequestBody::bytes(form))
             .header(CONTENT_TYPE, form_type)
             .follow(Redirects::Never)
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: RequestBody) -> Self {
+        self.body = body;
+        self
     }
 
     /// Sets a header and replaces other values of that name.
@@ -130,6 +139,20 @@ impl Request {
         self.redirects = redirects;
         self
     }
+
+    /// Returns true if a second request means the same as one (RFC 9110, 9.2.2) and can be sent.
+    pub(super) fn can_retry(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD | Method::PUT) && self.body.can_repeat()
+    }
+
+    /// Returns the policy for a response. Only 307 and 308 repeat other methods than `GET` and
+    /// `HEAD`, and the body has to be there again.
+    pub(super) fn redirects_after(&self, status: StatusCode) -> Redirects {
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        let repeats =
+            matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        if reads || (repeats && self.body.can_repeat()) { self.redirects } else { Redirects::Never }
+    }
 }
 
 /// Value of an `Authorization` header. `Debug` hides it.
@@ -159,7 +182,30 @@ impl fmt::Debug for Credentials {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_body_is_repeated_only_if_it_is_there_again() {
+        let url: Url = "https://a.example/".parse().unwrap();
+        let stream = || futures_util::stream::empty().boxed();
+        for (method, body, retries, followed) in [
+            (Method::GET, RequestBody::default(), true, [true; 2]),
+            (Method::HEAD, RequestBody::default(), true, [true; 2]),
+            (Method::PUT, RequestBody::bytes("a"), true, [false, true]),
+            (Method::PUT, RequestBody::again(stream, None), true, [false, true]),
+            (Method::PUT, RequestBody::once(stream(), None), false, [false; 2]),
+            (Method::POST, RequestBody::bytes("a"), false, [false, true]),
+            (Method::PATCH, RequestBody::bytes("a"), false, [false, true]),
+        ] {
+            let request = Request::new("x", method.clone(), url.clone()).with_body(body);
+            assert_eq!(request.can_retry(), retries, "{method}");
+            let found = [StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT]
+                .map(|status| request.redirects_after(status) != Redirects::Never);
+            assert_eq!(found, followed, "{method}");
+        }
+    }
 
     #[test]
     fn credentials_never_show() {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::Method;
 use tokio::time::Instant;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
@@ -33,10 +32,9 @@ impl Retries {
         Self { budget: TpsBudget::new(BUDGET_SPAN, BUDGET_FLOOR, BUDGET_SHARE), max }
     }
 
-    pub(super) fn begin(&self, method: &Method, deadline: Instant) -> Tries<'_> {
+    pub(super) fn begin(&self, can_retry: bool, deadline: Instant) -> Tries<'_> {
         self.budget.deposit();
-        // A request that is sent twice must mean the same as once (RFC 9110, 9.2.2).
-        let left = if matches!(*method, Method::GET | Method::HEAD) { self.max } else { 0 };
+        let left = if can_retry { self.max } else { 0 };
         Tries { retries: self, left, pause_max: PAUSE_FIRST, deadline }
     }
 }
@@ -68,15 +66,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_question_is_asked_so_often_within_its_deadline_and_only_if_it_is_idempotent() {
         let retries = Retries::new(2);
-        let mut tries = retries.begin(&Method::HEAD, soon());
+        let mut tries = retries.begin(true, soon());
         let pauses: Vec<Duration> =
             std::iter::from_fn(|| tries.pause_after(CallOutcome::Unreachable)).collect();
         assert_eq!(pauses.len(), 2);
         assert!(pauses[0] <= PAUSE_FIRST && pauses[1] <= PAUSE_FIRST * 2, "{pauses:?}");
-        let mut late = retries.begin(&Method::GET, Instant::now());
+        let mut late = retries.begin(true, Instant::now());
         assert_eq!(late.pause_after(CallOutcome::Unreachable), None);
-        let mut post = retries.begin(&Method::POST, soon());
-        assert_eq!(post.pause_after(CallOutcome::Unreachable), None);
+        let mut unrepeatable = retries.begin(false, soon());
+        assert_eq!(unrepeatable.pause_after(CallOutcome::Unreachable), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -84,7 +82,7 @@ mod tests {
         let retries = Retries::new(2);
         let (mut asked, mut again) = (0_u32, 0_u32);
         for _ in 0..5 * 60 * 200 {
-            let mut tries = retries.begin(&Method::GET, soon());
+            let mut tries = retries.begin(true, soon());
             asked += 1;
             while tries.pause_after(CallOutcome::Unreachable).is_some() {
                 again += 1;

@@ -137,7 +137,7 @@ impl UpstreamClient {
         let patience = if request.probe { shared.timeout.min(TRIAL_MAX) } else { shared.timeout };
         // One deadline covers all attempts and their pauses: retries never add to a caller's wait.
         let deadline = Instant::now() + patience;
-        let mut tries = shared.retries.begin(&request.method, deadline);
+        let mut tries = shared.retries.begin(request.can_retry(), deadline);
         let mut last = None;
         let mut attempt = Attempt { number: 1, deadline, limited: false };
         loop {
@@ -148,6 +148,7 @@ impl UpstreamClient {
             };
             let pause = match course {
                 Course::Alone(pause) => return Err(shared.limits.rate_limited(pause)),
+                Course::Again if !request.body.can_repeat() => return end,
                 // The retry waits in the throttle, which already lasts as long as the pause.
                 Course::Again => Some(Duration::ZERO),
                 Course::On => tries.pause_after(outcome),
@@ -184,7 +185,7 @@ impl UpstreamClient {
         };
         let question = async { read(shared.http.send(request, call.id).await?, deadline).await };
         let question = self.noticed_if_late(question.instrument(call.span.clone()));
-        let answer = shared.http.until(deadline, question).await;
+        let answer = shared.http.until(deadline, request, question).await;
         let (course, permit) = shared.limits.ended(request, permit, limited, answer.as_ref());
         call.ended(answer.as_ref());
         let outcome = CallOutcome::of(answer.as_ref());

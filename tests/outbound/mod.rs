@@ -6,3 +6,4 @@ mod large;
 mod private;
 mod proxies;
 mod secrets;
+mod uploads;
