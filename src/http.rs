@@ -24,6 +24,7 @@ pub mod peer;
 mod redirect;
 pub mod request;
 pub mod request_body;
+mod request_rate;
 mod retry;
 pub mod settings;
 mod stall;

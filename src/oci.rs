@@ -3,9 +3,11 @@
 pub mod address;
 pub mod artifact;
 pub mod auth;
+mod auth_state;
 pub mod backend;
 pub mod challenge;
 pub mod change_tracker;
+pub mod claims;
 pub mod client;
 mod contents;
 pub mod credentials;

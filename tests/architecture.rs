@@ -176,7 +176,8 @@ fn nothing_below_the_api_knows_http_frameworks() {
 
 #[test]
 fn the_shared_part_of_oci_needs_only_models_and_errors() {
-    let shared = ["artifact", "documents", "layers", "lenient", "models", "object", "unlisted"];
+    let shared =
+        ["artifact", "claims", "documents", "layers", "lenient", "models", "object", "unlisted"];
     for file in shared.map(|name| format!("oci/{name}.rs")) {
         for named in named_after(&code(&root().join(&file)), "crate::") {
             assert!(["models", "error", "oci"].contains(&named), "{file} names {named}");
@@ -189,7 +190,8 @@ fn local_takes_from_oci_only_the_shared_part() {
     for path in sources(&root().join("local")) {
         for named in named_after(&code(&path), "crate::oci::") {
             assert!(
-                ["artifact", "documents", "models", "object", "unlisted"].contains(&named),
+                ["artifact", "claims", "documents", "models", "object", "unlisted"]
+                    .contains(&named),
                 "{} names {named}",
                 path.display()
             );

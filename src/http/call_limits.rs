@@ -15,7 +15,8 @@ use crate::http::load::load_of;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::outcome::failure_of;
 use crate::http::request::Request;
-use crate::http::throttle::{Course, Throttle, ThrottlePermit};
+use crate::http::request_rate::{Course, ThrottlePermit};
+use crate::http::throttle::Throttle;
 use crate::models::backend_id::BackendId;
 
 /// Limits of the calls to one backend.

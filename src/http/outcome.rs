@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::http::answer::Answered;
 use crate::http::load::told_to_wait;
 use crate::http::request::Request;
-use crate::http::throttle::Course;
+use crate::http::request_rate::Course;
 
 /// Failure of the backend as a whole.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Adaptive rate limit of a server: a limit pauses and halves the rate, good responses raise it.
+//! Adaptive rate limit of a server: the queue in which requests wait for their slot.
 
 use std::time::Duration;
 
@@ -6,81 +6,22 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::http::load::{Load, WAIT_MIN};
-
-/// Bounds of the rate, in requests per second. Above `RATE_FREE` the throttle is off.
-const RATE_MIN: f64 = 1.0;
-const RATE_FIRST_MAX: f64 = 25.0;
-const RATE_FREE: f64 = 50.0;
-/// Growth per second of good responses, and its cap per response as a share of the rate.
-const GROWTH: f64 = 1.0;
-const GROWTH_SHARE: f64 = 0.1;
-/// Consecutive limits, without one successful retry, after which waiting requests fail.
-const STRIKES_MAX: u32 = 3;
-/// Time after which an earlier limit does not count as consecutive.
-const ROW: Duration = Duration::from_secs(60);
-/// Longest pause that requests wait for.
-const WAITED_MAX: Duration = Duration::from_secs(30);
+use crate::http::request_rate::{Course, RequestRate, ThrottlePermit};
 
 pub(super) struct Throttle {
-    state: Mutex<ThrottleState>,
+    rate: Mutex<RequestRate>,
     /// Held by the one request that waits for the next slot; the others queue in order.
     queue: tokio::sync::Mutex<()>,
 }
 
-struct ThrottleState {
-    /// Number of limits. A response to a request from an earlier epoch does not change the rate.
-    epoch: u64,
-    /// Requests per second. `None` if unlimited.
-    rate: Option<f64>,
-    next: Instant,
-    paused_until: Instant,
-    /// True if a request succeeded since the server last limited us outright.
-    answered: bool,
-    strikes: u32,
-    struck: Instant,
-    sent: Sent,
-}
-
-/// Requests sent within this second and the one before.
-struct Sent {
-    since: Instant,
-    now: u32,
-    before: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ThrottlePermit(u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
-    /// Nothing follows; the response stands.
-    On,
-    Again,
-    /// The server limits us outright and gets no requests for this long.
-    Alone(Duration),
-}
-
 impl Throttle {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            state: Mutex::new(ThrottleState {
-                epoch: 0,
-                rate: None,
-                next: now,
-                paused_until: now,
-                answered: false,
-                strikes: 0,
-                struck: now,
-                sent: Sent { since: now, now: 0, before: 0 },
-            }),
-            queue: tokio::sync::Mutex::default(),
-        }
+        Self { rate: Mutex::new(RequestRate::new()), queue: tokio::sync::Mutex::default() }
     }
 
     /// Waits for a slot, in order. Fails with the pause if no slot is free before the deadline.
     pub(super) async fn slot(&self, deadline: Instant) -> Result<(), Duration> {
-        if self.state.lock().is_free() {
+        if self.rate.lock().is_free() {
             return Ok(());
         }
         // A request that cannot succeed must not queue: it would delay the ones behind it.
@@ -90,7 +31,7 @@ impl Throttle {
         let place = timeout_at(deadline, self.queue.lock()).await;
         let _place = place.map_err(|_| self.pause())?;
         loop {
-            let next = self.state.lock().take_slot();
+            let next = self.rate.lock().take_slot();
             // The loop checks again after its sleep: a limit may have moved the slot meanwhile.
             let Some(at) = next else { return Ok(()) };
             if at >= deadline {
@@ -102,12 +43,12 @@ impl Throttle {
 
     /// Returns the rest of the pause in whole seconds, at least one: zero would mean at once.
     pub(super) fn pause(&self) -> Duration {
-        let left = self.state.lock().paused_until.saturating_duration_since(Instant::now());
+        let left = self.rate.lock().paused_until().saturating_duration_since(Instant::now());
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(WAIT_MIN)
     }
 
     pub(super) fn paused_until(&self) -> Instant {
-        self.state.lock().paused_until
+        self.rate.lock().paused_until()
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -115,135 +56,17 @@ impl Throttle {
     }
 
     pub(super) fn sent(&self) -> ThrottlePermit {
-        let mut state = self.state.lock();
-        state.sent.count();
-        ThrottlePermit(state.epoch)
+        self.rate.lock().sent()
     }
 
     /// Records a response. `again` is true if the request was limited before.
     pub(super) fn heard(&self, ticket: ThrottlePermit, load: Option<Load>, again: bool) -> Course {
-        let mut state = self.state.lock();
-        match load {
-            None => {
-                state.answered(ticket, again);
-                Course::On
-            }
-            Some(Load::Limited(wait)) => state.limited(ticket, wait),
-            Some(Load::Overloaded) if state.overloaded(ticket, again) => Course::Again,
-            Some(Load::Overloaded) => Course::On,
-        }
+        self.rate.lock().heard(ticket, load, again)
     }
 
     /// Turns the throttle off. During an outage the circuit breaker takes over.
     pub(super) fn release(&self) {
-        self.state.lock().release();
-    }
-}
-
-impl ThrottleState {
-    fn is_free(&self) -> bool {
-        self.rate.is_none() && self.paused_until <= Instant::now()
-    }
-
-    fn take_slot(&mut self) -> Option<Instant> {
-        let (now, at) = (Instant::now(), self.paused_until.max(self.next));
-        if at > now {
-            return Some(at);
-        }
-        if let Some(rate) = self.rate {
-            self.next = now + Duration::from_secs_f64(1.0 / rate);
-        }
-        None
-    }
-
-    fn answered(&mut self, ticket: ThrottlePermit, again: bool) {
-        self.answered = true;
-        // A response to a request from before the limit shows nothing about the lower rate.
-        if ticket.0 != self.epoch {
-            return;
-        }
-        if again {
-            self.strikes = 0;
-        }
-        // Additive growth, capped: at low rates one response must not double the rate.
-        let grown = self.rate.map(|rate| rate + (GROWTH / rate).min(rate * GROWTH_SHARE));
-        self.rate = grown.filter(|rate| *rate < RATE_FREE);
-    }
-
-    fn limited(&mut self, ticket: ThrottlePermit, wait: Duration) -> Course {
-        if self.slowed(ticket, wait) {
-            // Only the first limit of an epoch counts; the requests in flight would add strikes.
-            let in_a_row = self.struck.elapsed() < ROW;
-            self.strikes = if in_a_row { self.strikes + 1 } else { 1 };
-            self.struck = Instant::now();
-        }
-        // Without any success the limit is an outage for us, and callers should not wait for it.
-        if self.answered && self.strikes < STRIKES_MAX && wait <= WAITED_MAX {
-            return Course::Again;
-        }
-        (self.answered, self.strikes) = (false, 0);
-        Course::Alone(wait)
-    }
-
-    /// Returns true if a bare 503 is a rate limit: it is one among good responses, an outage twice
-    /// in a row, and a fault of the requested resource twice for one request.
-    fn overloaded(&mut self, ticket: ThrottlePermit, again: bool) -> bool {
-        if again || ticket.0 != self.epoch {
-            return !again;
-        }
-        if self.answered {
-            self.slowed(ticket, WAIT_MIN);
-            self.answered = false;
-            return true;
-        }
-        self.release();
-        false
-    }
-
-    fn release(&mut self) {
-        (self.rate, self.paused_until) = (None, Instant::now());
-        self.epoch += 1;
-    }
-
-    /// Pauses and halves the rate. False for requests in flight: they belong to the earlier limit.
-    fn slowed(&mut self, ticket: ThrottlePermit, wait: Duration) -> bool {
-        self.paused_until = self.paused_until.max(Instant::now() + wait);
-        let news = ticket.0 == self.epoch;
-        if news {
-            self.epoch += 1;
-            self.halve();
-        }
-        news
-    }
-
-    fn halve(&mut self) {
-        let measured = f64::from(self.sent.rate());
-        // The measured rate is what the server refused, so that the halved rate starts from there.
-        let rate = self.rate.unwrap_or(2.0 * RATE_FIRST_MAX).min(measured) / 2.0;
-        let rate = rate.clamp(RATE_MIN, RATE_FIRST_MAX);
-        self.rate = Some(rate);
-        self.next = Instant::now() + Duration::from_secs_f64(1.0 / rate);
-    }
-}
-
-impl Sent {
-    fn count(&mut self) {
-        self.roll();
-        self.now = self.now.saturating_add(1);
-    }
-
-    /// Returns the recent rate in requests per second.
-    fn rate(&mut self) -> u32 {
-        self.roll();
-        self.now.max(self.before)
-    }
-
-    fn roll(&mut self) {
-        let passed = self.since.elapsed();
-        if passed >= Duration::from_secs(1) {
-            self.before = if passed < Duration::from_secs(2) { self.now } else { 0 };
-            (self.since, self.now) = (Instant::now(), 0);
-        }
+        self.rate.lock().release();
     }
 }
 
@@ -388,7 +211,7 @@ mod tests {
         for ticket in tickets {
             throttle.heard(ticket, Some(Load::Overloaded), false);
         }
-        assert_eq!(throttle.state.lock().rate, Some(4.5));
+        assert_eq!(throttle.rate.lock().rate, Some(4.5));
         throttle.release();
         assert_eq!(throttle.slot(Instant::now()).await, Ok(()));
     }

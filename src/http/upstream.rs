@@ -21,9 +21,9 @@ use crate::http::memory_permit::ListMemory;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::outcome::CallOutcome;
 use crate::http::request::Request;
+use crate::http::request_rate::Course;
 use crate::http::retry::Retries;
 use crate::http::settings::UpstreamSettings;
-use crate::http::throttle::Course;
 use crate::models::backend_id::BackendId;
 
 /// Time without a response after which a request counts as late; the request itself goes on.

@@ -15,9 +15,10 @@ use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::tag::Tag;
 use crate::oci::artifact::{
-    CONFIG_MAX, Claims, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes,
-    choose_layer, files, has_archive, lack_of_archive, untold_layer,
+    CONFIG_MAX, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes, choose_layer,
+    files, has_archive, lack_of_archive, untold_layer,
 };
+use crate::oci::claims::Claims;
 use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::object::from_object;

@@ -12,15 +12,14 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
-use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::caching::single_flight::SingleFlight;
 use crate::error::{Error, Result};
 use crate::http::answer::Answered;
 use crate::http::request::{self, Request};
 use crate::http::upstream::UpstreamClient;
 use crate::oci::address::RegistryAddress;
+use crate::oci::auth_state::{AuthMethod, AuthState};
 use crate::oci::challenge::{BearerChallenge, Challenge, challenges};
 use crate::oci::credentials::Credentials;
 use crate::oci::labels;
@@ -32,7 +31,7 @@ const PING_MAX: usize = 64 * 1024;
 
 /// Authentication state for one registry.
 pub struct RegistryAuth {
-    door: Arc<AuthContext>,
+    context: Arc<AuthContext>,
     /// Shared with token requests, which outlive their callers.
     state: Arc<Mutex<AuthState>>,
     fetching: SingleFlight<BearerChallenge, BearerToken>,
@@ -43,27 +42,6 @@ struct AuthContext {
     registry: RegistryAddress,
     /// Token servers that may receive credentials, in addition to the registry's own.
     token_hosts: Vec<TokenHost>,
-}
-
-/// Bounds of each cache, because the registry controls the size of every entry.
-const BOUNDS: Bounds = Bounds::new(16 * 1024, 4 * 1024 * 1024);
-/// Fixed memory per entry, in bytes, beside its texts.
-const ENTRY_BYTES: usize = 256;
-
-struct AuthState {
-    credentials: Arc<Credentials>,
-    /// True if the registry requires a password with every request. `None` before the first ping.
-    basic: Option<bool>,
-    /// Last challenge per subject, because each repository may have another one.
-    ways: BoundedLru<String, AuthMethod>,
-    tokens: BoundedLru<BearerChallenge, BearerToken>,
-    worked_at: Option<Instant>,
-}
-
-#[derive(Clone)]
-struct AuthMethod {
-    challenge: Challenge,
-    takes_password: bool,
 }
 
 #[derive(Default)]
@@ -82,32 +60,6 @@ enum Access {
     Fetched(BearerChallenge, BearerToken),
 }
 
-impl AuthState {
-    fn new(credentials: Credentials) -> Self {
-        Self {
-            credentials: Arc::new(credentials),
-            basic: None,
-            ways: BoundedLru::new(BOUNDS),
-            tokens: BoundedLru::new(BOUNDS),
-            worked_at: None,
-        }
-    }
-
-    fn good_token(&mut self, challenge: &BearerChallenge) -> Option<BearerToken> {
-        self.tokens.get(challenge).cloned().filter(BearerToken::is_good)
-    }
-
-    fn keep_token(&mut self, challenge: BearerChallenge, token: BearerToken) {
-        let weight = ENTRY_BYTES + challenge.bytes() + token.bytes();
-        self.tokens.put(challenge, weight as u64, token);
-    }
-
-    fn keep_way(&mut self, subject: String, way: AuthMethod) {
-        let weight = ENTRY_BYTES + subject.len() + way.challenge.bytes();
-        self.ways.put(subject, weight as u64, way);
-    }
-}
-
 impl RegistryAuth {
     /// Creates the state for these credentials, which servers at `token_hosts` may receive too.
     #[must_use]
@@ -117,9 +69,9 @@ impl RegistryAuth {
         credentials: Credentials,
         token_hosts: Vec<TokenHost>,
     ) -> Self {
-        let door = Arc::new(AuthContext { http, registry, token_hosts });
+        let context = Arc::new(AuthContext { http, registry, token_hosts });
         let state = Arc::new(Mutex::new(AuthState::new(credentials)));
-        Self { door, state, fetching: SingleFlight::default() }
+        Self { context, state, fetching: SingleFlight::default() }
     }
 
     /// Replaces the credentials, and drops all tokens and challenges of the previous ones.
@@ -130,7 +82,7 @@ impl RegistryAuth {
     /// Returns true if the registry accepted the current credentials within this time.
     #[must_use]
     pub fn worked_within(&self, span: Duration) -> bool {
-        self.state.lock().worked_at.is_some_and(|at| at.elapsed() <= span)
+        self.state.lock().worked_within(span)
     }
 
     /// Sends a request until it is accepted or finally refused, at most four times.
@@ -173,18 +125,18 @@ impl RegistryAuth {
     }
 
     async fn opening(&self, subject: &str, tried: &mut Tried) -> Result<Access> {
-        let (credentials, way) = {
+        let (credentials, method) = {
             let mut state = self.state.lock();
-            (Arc::clone(&state.credentials), state.ways.get(subject).cloned())
+            (Arc::clone(&state.credentials), state.method(subject))
         };
-        let takes_password = way.as_ref().is_some_and(|way| way.takes_password);
-        match (&*credentials, way.map(|way| way.challenge)) {
+        let takes_password = method.as_ref().is_some_and(|method| method.takes_password);
+        match (&*credentials, method.map(|method| method.challenge)) {
             (Credentials::Token(_), _) => Ok(Access::Configured),
             (_, Some(Challenge::Bearer(challenge))) => match self.fetched(challenge).await {
                 Err(error) => {
                     // The registry may use another token server by now; the next request gets a new
                     // challenge.
-                    self.state.lock().ways.remove(subject);
+                    self.state.lock().forget_method(subject);
                     self.in_place_of_a_token(subject, takes_password, error, tried)
                 }
                 access => access,
@@ -220,8 +172,8 @@ impl RegistryAuth {
         if let Some(known) = known {
             return Ok(known);
         }
-        let ping = Request::get(labels::PING, self.door.registry.endpoint("")).probe();
-        let answer = self.door.http.fetch(ping, PING_MAX).await?;
+        let ping = Request::get(labels::PING, self.context.registry.endpoint("")).probe();
+        let answer = self.context.http.fetch(ping, PING_MAX).await?;
         // A failing registry sends no challenge, so that this response must not be cached.
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure());
@@ -273,8 +225,8 @@ impl RegistryAuth {
     }
 
     fn remember(&self, subject: &str, challenge: Challenge, takes_password: bool) {
-        let way = AuthMethod { challenge, takes_password };
-        self.state.lock().keep_way(subject.to_owned(), way);
+        let method = AuthMethod { challenge, takes_password };
+        self.state.lock().keep_method(subject.to_owned(), method);
     }
 
     fn has_password(&self) -> bool {
@@ -288,7 +240,7 @@ impl RegistryAuth {
             return Ok(Access::Fetched(challenge, token));
         }
         let token = self.fetching.ask(&challenge, || {
-            fetch(Arc::clone(&self.door), Arc::clone(&self.state), challenge.clone())
+            fetch(Arc::clone(&self.context), Arc::clone(&self.state), challenge.clone())
         });
         let token = token.await?;
         Ok(Access::Fetched(challenge, token))
@@ -299,10 +251,8 @@ impl RegistryAuth {
         let Access::Fetched(challenge, refused) = shown else { return };
         let mut state = self.state.lock();
         // A newer token of another request must stay.
-        let is_held = state.tokens.peek(challenge).is_some_and(|held| held.is(refused));
-        if is_held {
-            state.tokens.remove(challenge);
-            state.ways.remove(subject);
+        if state.forget_token(challenge, refused) {
+            state.forget_method(subject);
         }
     }
 
@@ -325,14 +275,14 @@ impl RegistryAuth {
         let shows_us =
             !matches!(shown, Access::Bare) || matches!(*state.credentials, Credentials::Anonymous);
         if status.is_success() && shows_us {
-            state.worked_at = Some(Instant::now());
+            state.accepted();
         }
     }
 }
 
 /// Caches the token within the single flight: other requests find the flight or the token.
 async fn fetch(
-    door: Arc<AuthContext>,
+    context: Arc<AuthContext>,
     state: Arc<Mutex<AuthState>>,
     challenge: BearerChallenge,
 ) -> Result<BearerToken> {
@@ -343,8 +293,8 @@ async fn fetch(
         }
         Arc::clone(&state.credentials)
     };
-    let (registry, hosts) = (door.registry.base(), &door.token_hosts);
-    let server = TokenServer::of(&challenge, registry, hosts, &door.http, &credentials)?;
+    let (registry, hosts) = (context.registry.base(), &context.token_hosts);
+    let server = TokenServer::of(&challenge, registry, hosts, &context.http, &credentials)?;
     let token = server.token(&challenge).await?;
     let mut state = state.lock();
     // The credentials may have been replaced during the request.
@@ -356,24 +306,4 @@ async fn fetch(
 
 fn offered(headers: &HeaderMap) -> Vec<Challenge> {
     challenges(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn challenges_and_tokens_are_bounded_in_number_and_in_bytes() {
-        for (length, most) in [(1, 16 * 1024), (10_000, 4 * 1024 * 1024 / 10_000)] {
-            let mut state = AuthState::new(Credentials::Anonymous);
-            for number in 0..20_000 {
-                let realm = format!("https://{number}.example/{}", "x".repeat(length));
-                let challenge = BearerChallenge { realm, service: None, scopes: Vec::new() };
-                let challenge = Challenge::Bearer(challenge);
-                state.keep_way(number.to_string(), AuthMethod { challenge, takes_password: false });
-            }
-            assert!(state.ways.values().count() <= most, "{length}");
-            assert!(state.ways.peek("19999").is_some() && state.ways.peek("0").is_none());
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::models::notes::release_notes;
 use crate::models::readme::{README_MAX, rank_of};
-use crate::oci::artifact::Claims;
+use crate::oci::claims::Claims;
 use crate::oci::layers::title;
 use crate::oci::models::{Annotations, Descriptor, Document};
 

@@ -15,9 +15,8 @@ use crate::models::fault::ExtensionFault;
 use crate::models::naming::ExtensionId;
 use crate::models::readme::{README_MAX, Readme};
 use crate::models::tag::Tag;
-use crate::oci::artifact::{
-    Claims, choose_by_bytes, choose_layer, files, lack_of_archive, untold_layer,
-};
+use crate::oci::artifact::{choose_by_bytes, choose_layer, files, lack_of_archive, untold_layer};
+use crate::oci::claims::Claims;
 use crate::oci::client::{Client, Manifest};
 use crate::oci::contents::{ContentReader, digest_of};
 use crate::oci::descent::{Descent, FoundManifest};
