@@ -23,9 +23,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::answers::response_caches::{
-    CACHES, ResponseCaches, rules::ResponseCacheRules,
-};
+use extension_registry::answers::rules::ResponseCacheRules;
+use extension_registry::answers::{Answers, CACHES};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
@@ -137,17 +136,17 @@ fn service(catalog: &Arc<Catalog>) -> Api {
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).unwrap();
     let capacity = NonZeroUsize::new(1000).unwrap();
-    let caches = ResponseCacheRules {
+    let rules = ResponseCacheRules {
         capacity,
         ttl: TTL,
         stale_if_error: TTL,
         negative_ttl: TTL,
-        lists: true,
+        // Each search is made anew.
+        lists: false,
         metadata: true,
     };
     let parts = ApiParts {
-        catalog: Arc::clone(catalog),
-        caches: ResponseCaches::new(caches, None, &metrics),
+        answers: Answers::new(Arc::clone(catalog), rules, None, &metrics),
         artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
         receivers: Vec::new(),
         metrics,

@@ -1,14 +1,15 @@
-//! The HTTP API: converts requests to catalog calls, and results to public JSON.
+//! The JSON API: routes, parameters, handlers and the OpenAPI contract. Answers come from `answers`.
 
 pub mod artifact_headers;
-pub mod download;
+pub mod asked;
+pub mod errors;
 pub mod extract;
-pub mod fast_path;
+pub mod face;
 pub mod handlers;
-pub mod layers;
 pub mod openapi;
 pub mod params;
 pub mod path_hints;
 pub mod routes;
 pub mod state;
+pub mod targets;
 pub mod webhook_limit;

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::answers::response_caches::{CACHES, ResponseCaches};
+use crate::answers::{Answers, CACHES};
 use crate::api::routes::{ApiParts, api, templates};
 use crate::api::state::CertificateState;
 use crate::app::admission::{TOKENS, client_tokens};
@@ -150,9 +150,13 @@ async fn start(
     let reloads = metrics.process.clone();
     let public_url = config.server.public_url.clone();
     let parts = ApiParts {
-        catalog: Arc::clone(&catalog),
+        answers: Answers::new(
+            Arc::clone(&catalog),
+            rules::cache_rules(&config),
+            public_url,
+            &metrics,
+        ),
         artifacts: Arc::clone(&artifacts),
-        caches: ResponseCaches::new(rules::cache_rules(&config), public_url, &metrics),
         receivers,
         metrics,
         draining: lifecycle.draining(),

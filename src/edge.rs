@@ -1,4 +1,5 @@
 //! Everything around any HTTP face of the service: admission, limits, ids, log, codings, errors.
+//! Knows neither the catalog nor the JSON of the API.
 
 pub mod accept;
 pub mod admission;
@@ -7,20 +8,22 @@ pub mod cache_policy;
 pub mod client_address;
 pub mod client_concurrency;
 pub mod coding;
+pub mod compressor;
 pub mod conditional;
+pub mod face;
 pub mod framing;
 pub mod headers;
 pub mod middleware;
-pub mod offload;
 pub mod panics;
 pub mod problem;
 pub mod ranges;
 pub mod rate_limit;
 pub mod rendered;
+pub mod representation;
 pub mod request_id;
 pub mod request_limit;
 pub mod request_log;
+pub mod response_headers;
 pub mod surface;
 pub mod target;
 pub mod templates;
-pub mod uncoded;

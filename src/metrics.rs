@@ -6,6 +6,8 @@ pub mod caches;
 pub mod certificate;
 pub mod process;
 
+use std::sync::OnceLock;
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts,
@@ -46,18 +48,36 @@ pub struct Metrics {
     artifacts: ArtifactCounters,
 }
 
-/// The series of successful responses of one route.
+/// The series of one route's `GET` responses, looked up once.
 #[derive(Clone, Debug)]
-pub struct GoodAnswers {
-    count: IntCounter,
+pub struct RouteCounters {
+    route: String,
+    requests: IntCounterVec,
+    good: IntCounter,
+    // Created with the first response: series of other statuses do not exist from the start.
+    not_modified: OnceLock<IntCounter>,
     durations: Histogram,
 }
 
-impl GoodAnswers {
+impl RouteCounters {
+    /// Returns the template of the route.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
     /// Counts one response, as [`Metrics::request`] does.
-    pub fn one(&self, seconds: f64) {
-        self.count.inc();
+    pub fn observe(&self, status: u16, seconds: f64) {
+        match status {
+            200 => self.good.inc(),
+            304 => self.not_modified.get_or_init(|| self.counter(status)).inc(),
+            _ => self.counter(status).inc(),
+        }
         self.durations.observe(seconds);
+    }
+
+    fn counter(&self, status: u16) -> IntCounter {
+        self.requests.with_label_values(&["GET", &self.route, digits(status).as_str()])
     }
 }
 
@@ -153,18 +173,18 @@ impl Metrics {
     pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
         // A caller can send any method, and each would create a series.
         let method = if METHODS.contains(&method) { method } else { "OTHER" };
-        // Formatted by hand: this runs for every request, and `to_string` would allocate.
-        let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
-        let status = std::str::from_utf8(&digits).unwrap_or("000");
-        self.requests.with_label_values(&[method, route, status]).inc();
+        self.requests.with_label_values(&[method, route, digits(status).as_str()]).inc();
         self.durations.with_label_values(&[method, route]).observe(seconds);
     }
 
-    /// Returns the counters of successful `GET` responses of one route, for hot paths to keep.
+    /// Returns the counters of the `GET` responses of one route, for hot paths to keep.
     #[must_use]
-    pub fn good_answers(&self, route: &str) -> GoodAnswers {
-        GoodAnswers {
-            count: self.requests.with_label_values(&["GET", route, "200"]),
+    pub fn route(&self, route: &str) -> RouteCounters {
+        RouteCounters {
+            route: route.to_owned(),
+            requests: self.requests.clone(),
+            good: self.requests.with_label_values(&["GET", route, "200"]),
+            not_modified: OnceLock::new(),
             durations: self.durations.with_label_values(&["GET", route]),
         }
     }
@@ -201,6 +221,19 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// Formats a status without an allocation.
+struct Digits([u8; 3]);
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("000")
+    }
+}
+
+fn digits(status: u16) -> Digits {
+    Digits([status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8))
 }
 
 fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {

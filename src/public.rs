@@ -1,4 +1,7 @@
-//! Public JSON.
+//! Public JSON, shared by the service that writes it and by clients that read it.
 
-pub mod metadata_view;
-pub mod views;
+pub mod caches;
+pub mod errors;
+pub mod extension;
+pub mod health;
+pub mod metadata;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use extension_registry::answers::response_caches::CACHES;
+use extension_registry::answers::CACHES;
 use extension_registry::api::handlers::webhooks;
 use extension_registry::api::routes::{contract, contract_json, templates};
 use extension_registry::backend::contact::BreakerState;

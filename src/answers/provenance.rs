@@ -13,7 +13,7 @@ pub struct Provenance {
     /// Freshness of the backends involved.
     pub freshness: Freshness,
     /// Age of the cache entry, if the response comes from the cache.
-    pub memo: Option<Duration>,
+    pub cached: Option<Duration>,
 }
 
 impl Provenance {
@@ -27,18 +27,12 @@ impl Provenance {
     ) -> Self {
         let mut freshness = catalog.freshness(scope, of);
         freshness.lacks(lacking);
-        Self { freshness, memo: None }
+        Self { freshness, cached: None }
     }
 
     /// Creates the provenance of a cached response of this age.
     #[must_use]
     pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
-        Self { freshness: catalog.freshness(scope, of), memo: Some(age) }
-    }
-
-    /// Creates the provenance of a list just made from the catalog, which counts as a cache hit.
-    #[must_use]
-    pub fn of_catalog(catalog: &Catalog, scope: Scope) -> Self {
-        Self::kept(catalog, scope, None, Duration::ZERO)
+        Self { freshness: catalog.freshness(scope, of), cached: Some(age) }
     }
 }

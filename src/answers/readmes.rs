@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::answers::lru_cache::{Hit, Memo};
+use crate::answers::answer::{Answer, CachedHit};
+use crate::answers::entry::{Content, Generation};
+use crate::answers::expiring_lru::{ExpiringLru, Hit};
 use crate::answers::provenance::Provenance;
+use crate::answers::query::ReadmeQuery;
 use crate::answers::readmes::texts::{TextIdentity, Texts};
-use crate::answers::response_caches::response_cache::{Generation, generation};
-use crate::answers::response_caches::rules::{ResponseCacheRules, entry_key};
-use crate::caching::single_flight::SingleFlight;
+use crate::answers::rules::{self, ResponseCacheRules};
+use crate::caching::single_flight::{Same, SingleFlight};
 use crate::catalog::Catalog;
 use crate::catalog::index::View;
 use crate::catalog::lookups::Deadline;
@@ -24,31 +26,17 @@ use crate::error::{Error, Result};
 use crate::metrics::caches::CacheCounters;
 use crate::models::backend_id::BackendId;
 use crate::models::extension::Release;
-use crate::models::naming::ExtensionId;
 use crate::models::readme::Readme;
-use crate::models::scope::Scope;
-use crate::models::tag::Tag;
 
 // Without text and release, which may outlive the catalog's copy, in bytes.
 const NAMED_BYTES: usize = 1024;
 
 /// Cache of READMEs. Versions with the same README share the text and the rendered page.
 pub struct Readmes {
-    named: Arc<Memo<NamedRelease>>,
+    named: Arc<ExpiringLru<NamedRelease>>,
     texts: Arc<Texts>,
     questions: SingleFlight<(ReadmeQuery, Generation), ReadmeResult>,
     rules: ResponseCacheRules,
-}
-
-/// Identifies a README.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ReadmeQuery {
-    /// Extension.
-    pub id: ExtensionId,
-    /// Version, or `latest`.
-    pub version: Tag,
-    /// Backend, or `None` for the owner.
-    pub scope: Scope,
 }
 
 #[derive(Clone, Debug)]
@@ -59,12 +47,6 @@ struct NamedRelease {
 }
 
 type ReadmeResult = std::result::Result<(TextIdentity, Rendered), String>;
-
-impl ReadmeQuery {
-    fn key(&self) -> String {
-        entry_key(&self.id, &format!("/{}/readme", self.version), self.scope)
-    }
-}
 
 impl NamedRelease {
     fn is_current(&self, view: &View) -> bool {
@@ -84,7 +66,7 @@ impl Readmes {
     #[must_use]
     pub fn new(rules: ResponseCacheRules, counters: CacheCounters) -> Self {
         Self {
-            named: Memo::new(rules.bounds(), rules.stale_if_error, counters),
+            named: ExpiringLru::new(rules.bounds(rules::BYTES_MAX), rules.stale_if_error, counters),
             texts: Arc::default(),
             questions: SingleFlight::default(),
             rules,
@@ -99,7 +81,7 @@ impl Readmes {
         catalog: &Arc<Catalog>,
         wanted: ReadmeQuery,
         form: Form,
-    ) -> Result<(Rendered, Provenance)> {
+    ) -> Result<Answer> {
         let view = catalog.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
         let Some(Hit { value: named, age }) = known else {
@@ -125,18 +107,38 @@ impl Readmes {
                 // Polled once to start the request, which then continues in its own task.
                 let _ = self.ask(catalog, &view, wanted).now_or_never();
             }
-            return Ok((text, kept(catalog, &named, age, unwell && !fresh)));
+            return Ok(answer(text, form, kept(catalog, &named, age, unwell && !fresh)));
         }
         match self.asked(catalog, &view, wanted, form).await {
-            Err(error) if !error.is_not_found() => Ok((text, kept(catalog, &named, age, true))),
+            Err(error) if !error.is_not_found() => {
+                Ok(answer(text, form, kept(catalog, &named, age, true)))
+            }
             answered => answered,
         }
     }
 
+    /// Returns a fresh README from the cache, without waiting.
+    #[must_use]
+    pub fn cached(
+        &self,
+        catalog: &Catalog,
+        wanted: &ReadmeQuery,
+        form: Form,
+    ) -> Option<CachedHit<'_>> {
+        let Hit { value: named, age } = self.named.look_up(&wanted.key(), |_| true)?;
+        let identity = named.readme.as_ref().ok()?;
+        if !named.is_fresh(age, &self.rules, &catalog.view()) {
+            return None;
+        }
+        let text = self.texts.held(identity, form)?;
+        let answer = answer(text, form, kept(catalog, &named, age, false));
+        Some(CachedHit { answer, counters: self.counters() })
+    }
+
     /// Returns the number of cached entries that are still valid.
     #[must_use]
-    pub fn len(&self, view: &View) -> usize {
-        self.named.len(|named| named.is_current(view))
+    pub fn count(&self, view: &View) -> usize {
+        self.named.count(|named| named.is_current(view), str::to_owned)
     }
 
     /// Returns the counters of the cache.
@@ -151,7 +153,7 @@ impl Readmes {
         view: &View,
         wanted: ReadmeQuery,
         form: Form,
-    ) -> Result<(Rendered, Provenance)> {
+    ) -> Result<Answer> {
         self.counters().miss();
         let (scope, id) = (wanted.scope, wanted.id.clone());
         let (identity, markdown) = Deadline::of_a_read()
@@ -162,7 +164,7 @@ impl Readmes {
             Form::Markdown => markdown,
             Form::Html => self.texts.page_of(&identity, markdown).await?,
         };
-        Ok((text, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
+        Ok(answer(text, form, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
 
     async fn ask(
@@ -171,7 +173,7 @@ impl Readmes {
         view: &View,
         wanted: ReadmeQuery,
     ) -> Result<ReadmeResult> {
-        let key = (wanted.clone(), generation(view, &wanted.id, wanted.scope));
+        let key = (wanted.clone(), view.get(&wanted.id, wanted.scope).cloned().map(Same));
         let (named, texts) = (Arc::clone(&self.named), Arc::clone(&self.texts));
         let (catalog, rules) = (Arc::clone(catalog), self.rules);
         let mut shared = true;
@@ -223,6 +225,10 @@ async fn read(
     // Validity is checked against the catalog's copy, which may differ from the release just read.
     let known = entry.extension.find(version).cloned().unwrap_or(release);
     Ok((known, answer))
+}
+
+fn answer(rendered: Rendered, form: Form, provenance: Provenance) -> Answer {
+    Answer { content: Content { rendered, served: 0, page: None }, provenance, form: Some(form) }
 }
 
 fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {

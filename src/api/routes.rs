@@ -1,29 +1,36 @@
 //! All routes, and the OpenAPI contract generated from them.
 
+use std::future::ready;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
 use utoipa::OpenApi as _;
 use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::answers::response_caches::ResponseCaches;
-pub use crate::api::fast_path::Api;
+use crate::answers::Answers;
+use crate::answers::downloads::Downloads;
+use crate::api::face::JsonApi;
 use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
-use crate::api::layers::layered;
 use crate::api::openapi::complete;
+use crate::api::path_hints::nothing_at;
 use crate::api::state::{ApiState, CertificateState, Draining};
+use crate::api::targets::Targets;
 use crate::api::webhook_limit::WebhookLimit;
 use crate::artifacts::Artifacts;
 use crate::backend::webhook::WebhookReceiver;
-use crate::catalog::Catalog;
+use crate::edge::headers::Heads;
 use crate::edge::middleware::{HttpRules, Middleware};
-use crate::edge::offload::Renderer;
+use crate::edge::rendered::Rendered;
 use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
 use crate::models::backend_id::BackendId;
 use crate::urls::BASE;
+
+const BODY_MAX: usize = 1024 * 1024;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -86,11 +93,9 @@ pub fn templates() -> Vec<String> {
 
 /// Components of the API.
 pub struct ApiParts {
-    /// Catalog of extensions.
-    pub catalog: Arc<Catalog>,
-    /// Response caches.
-    pub caches: ResponseCaches,
-    /// Artifact cache.
+    /// Cached answers, and the catalog that they are made from.
+    pub answers: Answers,
+    /// Artifact store.
     pub artifacts: Arc<Artifacts>,
     /// Receivers of webhooks.
     pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
@@ -102,9 +107,13 @@ pub struct ApiParts {
     pub certificate: CertificateState,
 }
 
+/// The complete API within the middleware.
+pub type Api = Middleware<JsonApi>;
+
 /// Builds the whole API. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts { catalog, caches, artifacts, receivers, metrics, .. } = parts;
+    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate } = parts;
+    let catalog = Arc::clone(answers.catalog());
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
     for (backend, _) in &receivers {
@@ -112,25 +121,32 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     }
     let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
     let mut served = contract();
-    served.servers = caches.public_url().map(|url| vec![Server::new(url.to_string())]);
+    served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
     let state = ApiState {
-        catalog,
-        caches,
-        renderer: Renderer::default(),
+        answers,
+        targets: Targets::new(&metrics),
+        heads: Heads::default(),
+        downloads: Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone()),
         artifacts,
         receivers: receivers.into(),
         notices,
         metrics: metrics.clone(),
         started: tokio::time::Instant::now(),
-        draining: parts.draining,
-        certificate: parts.certificate,
-        openapi: Bytes::from(json_of(&served)?),
+        draining,
+        certificate,
+        openapi: Rendered::bytes(json_of(&served)?.into()),
     };
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
     let templates = Arc::new(Templates::new(templates()));
-    let router = router.with_state(Arc::clone(&state));
-    let routes = layered(router, rules.compression, Arc::clone(&templates));
-    let long = Middleware::new(routes, templates, metrics, rules);
-    Ok(Api::new(long, state))
+    let router = with_fallbacks(router.with_state(Arc::clone(&state)), Arc::clone(&templates));
+    Ok(Middleware::new(router, JsonApi(state), templates, metrics, rules))
+}
+
+/// Adds the limit on bodies, and a fallback that suggests paths.
+fn with_fallbacks(router: Router, templates: Arc<Templates>) -> Router {
+    router
+        .fallback(move |uri: Uri| ready(nothing_at(uri.path(), &templates)))
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
 }

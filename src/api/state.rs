@@ -3,29 +3,35 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::answers::response_caches::ResponseCaches;
+use crate::answers::Answers;
+use crate::answers::downloads::Downloads;
+use crate::answers::query::Query;
+use crate::api::targets::Targets;
 use crate::api::webhook_limit::WebhookLimit;
 use crate::artifacts::Artifacts;
 use crate::backend::webhook::WebhookReceiver;
-use crate::catalog::Catalog;
-use crate::edge::offload::Renderer;
+use crate::edge::headers::Heads;
+use crate::edge::problem::Problem;
+use crate::edge::rendered::Rendered;
+use crate::edge::representation::Representation;
 use crate::metrics::Metrics;
 use crate::models::backend_id::BackendId;
 
 /// Shared state.
 pub struct ApiState {
-    /// Catalog of extensions.
-    pub catalog: Arc<Catalog>,
-    /// Response caches.
-    pub caches: ResponseCaches,
-    /// Renderer of large pages.
-    pub renderer: Renderer,
-    /// Artifact cache.
+    /// Cached answers, and the catalog that they are made from.
+    pub answers: Answers,
+    /// Parser of the targets of cached answers.
+    pub targets: Targets,
+    /// Headers of answers.
+    pub heads: Heads,
+    /// Downloads of archives and assets.
+    pub downloads: Downloads,
+    /// Artifact store.
     pub artifacts: Arc<Artifacts>,
     /// Receivers of webhooks.
     pub receivers: Arc<[(BackendId, Arc<dyn WebhookReceiver>)]>,
@@ -40,7 +46,16 @@ pub struct ApiState {
     /// Certificate of the listener.
     pub certificate: CertificateState,
     /// OpenAPI contract as JSON.
-    pub openapi: Bytes,
+    pub openapi: Rendered,
+}
+
+impl ApiState {
+    /// Returns the response to a query. Fails with the errors of the catalog.
+    pub async fn answer(&self, query: &Query) -> Result<Representation, Problem> {
+        let answer = self.answers.answer(query).await?;
+        self.metrics.extensions_served(answer.content.served);
+        Ok(answer.represent(&self.heads))
+    }
 }
 
 /// Flag that is set during shutdown.

@@ -2,8 +2,8 @@
 
 use std::thread::available_parallelism;
 
-use crate::answers::response_caches;
-use crate::api::fast_path;
+use crate::answers;
+use crate::api::targets;
 use crate::api::webhook_limit;
 use crate::artifacts::buffers;
 use crate::config::{BackendConfig, Config};
@@ -33,11 +33,9 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
     let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
     let manifests = registries.count() * MANIFESTS;
-    let of_kind = |kind| config.backends.iter().filter(|one| one.kind() == kind).count();
-    let siblings = BackendKind::ALL.into_iter().map(of_kind).filter(|count| *count > 1).sum();
     let tls = config.tls.as_ref().map_or(0, |_| server::tls::TLS_BYTES);
     let connection = server::CONNECTION_BYTES + tls;
-    let kept = response_caches::bytes_max(siblings) + fast_path::BYTES_MAX + manifests;
+    let kept = answers::BYTES_MAX + targets::BYTES_MAX + manifests;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use tower_http::cors::AllowOrigin;
 
-use crate::answers::response_caches::rules::ResponseCacheRules;
+use crate::answers::rules::ResponseCacheRules;
 use crate::app::admission;
 use crate::app::rotation::Rotated;
 use crate::catalog::{Merge, Rules};

@@ -73,7 +73,12 @@ impl<K: Eq + Hash, V> BoundedLru<K, V> {
 
     /// Returns all values, the most recently used first.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.by_key.iter().map(|(_, (_, value))| value)
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// Returns all entries, the most recently used first.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.by_key.iter().map(|(key, (_, value))| (key, value))
     }
 
     /// Removes a value.
@@ -169,7 +174,7 @@ mod tests {
         held.put("b", 5, 2);
         held.retain(|value| *value != 1);
         assert!(held.put("c", 5, 3).is_empty());
-        assert_eq!(held.values().collect::<Vec<_>>(), [&3, &2]);
+        assert_eq!(held.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [3, 2]);
         held.remove_oldest_if(|value| *value == 3);
         assert_eq!(held.count(), 2);
         held.remove_oldest_if(|value| *value == 2);

@@ -16,6 +16,7 @@ use url::{Host, Url};
 use crate::commands::{Failure, print};
 use crate::config::{ListenerAddress, Sources, probed};
 use crate::http::tls::connector;
+use crate::urls::{Route as _, SystemRoute};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
@@ -31,10 +32,10 @@ pub(super) enum Probe {
 }
 
 impl Probe {
-    const fn path(self) -> &'static str {
+    fn path(self) -> String {
         match self {
-            Self::Alive => "/api/v1/health/live",
-            Self::Ready => "/api/v1/health/ready",
+            Self::Alive => SystemRoute::Live.relative(),
+            Self::Ready => SystemRoute::Ready.relative(),
         }
     }
 

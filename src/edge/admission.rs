@@ -23,9 +23,8 @@ use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_lar
 use crate::edge::surface::{is_health, is_metrics, is_overflow, on_surface};
 use crate::metrics::Metrics;
 use crate::token_bucket::Rate;
+use crate::urls::is_webhook;
 
-// Endpoints for backends' webhooks, which are authenticated by a signature instead of a token.
-const SIGNED: &str = "/api/v1/webhooks/";
 const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
     Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
@@ -143,12 +142,12 @@ impl Admission {
         metrics: &Metrics,
         Admitted { verdict, inside }: Admitted,
         many: bool,
-        answer: impl FnOnce() -> Response,
+        response: Response,
         dressed: impl FnOnce(Response) -> Response,
     ) -> Response {
         // The permit is held only if the response may wait: large, or one of many on a connection.
         let Inside { client, place, .. } = inside.unwrap_or_default();
-        let response = named(client, answer());
+        let response = named(client, response);
         let mut response = match place.filter(|_| many || is_large(&response)) {
             Some(place) => kept_for(place, response, metrics, dressed),
             None => response,
@@ -177,7 +176,7 @@ impl Admission {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
                 let place = self.place(request, key, address)?;
-                let signed = request.uri().path().starts_with(SIGNED);
+                let signed = is_webhook(request.uri().path());
                 let sender = signed.then(|| self.sender(address));
                 Ok(Inside { place, client, sender, stranger: None })
             }),
@@ -210,7 +209,7 @@ impl Admission {
 
     /// `None` if no token is required. After too many wrong ones, even a correct guess is refused.
     fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
-        let signed = request.uri().path().starts_with(SIGNED);
+        let signed = is_webhook(request.uri().path());
         let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
         let key = ClientKey::Network(network_of(address));
         if request.headers().contains_key(AUTHORIZATION)

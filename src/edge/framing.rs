@@ -29,8 +29,8 @@ fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn is_authority(host: &HeaderValue) -> bool {
-    // An empty host is valid for targets without one.
-    if host.is_empty() {
+    // An empty host is valid for targets without one. Plain names need no parser, which allocates.
+    if host.is_empty() || is_plain(host.as_bytes()) {
         return true;
     }
     let authority = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
@@ -46,6 +46,18 @@ fn is_authority(host: &HeaderValue) -> bool {
     })
 }
 
+/// Returns true for letters, digits, dots and dashes, and perhaps a port.
+fn is_plain(host: &[u8]) -> bool {
+    let name = host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
+    let (name, rest) = host.split_at(name.count());
+    let port = match rest {
+        [] => true,
+        [b':', port @ ..] => matches!(port.len(), 1..=4) && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !name.is_empty() && port
+}
+
 fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(first) = lines.next() else { return Ok(()) };
@@ -55,4 +67,22 @@ fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     }
     let message = "Transfer-Encoding must be absent, or chunked once";
     Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message).closing())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_host_is_one_that_the_parser_takes_too() {
+        for host in ["x", "a-b.example.com", "127.0.0.1", "x:80", "x:8082", "EXAMPLE:1"] {
+            assert!(is_plain(host.as_bytes()), "{host}");
+            assert!(host.parse::<Authority>().is_ok(), "{host}");
+        }
+        for host in
+            ["", ":80", "x:", "x:12345", "x:a", "a b", "a,b", "u@h", "[::1]", "a_b", "x:1:2"]
+        {
+            assert!(!is_plain(host.as_bytes()), "{host}");
+        }
+    }
 }

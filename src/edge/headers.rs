@@ -1,4 +1,4 @@
-//! Headers of this service, and a map with slots for those of every response.
+//! Headers of this service, and maps with slots for those of every response from the catalog.
 
 use axum::http::header::{AGE, CONTENT_TYPE, ETAG, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,14 +12,27 @@ pub const DEGRADED: HeaderName = HeaderName::from_static("extension-registry-deg
 /// Header with the number of rows over all pages.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Creates response headers with slots for those that vary, so that later inserts move no entries.
-#[must_use]
-pub fn head() -> HeaderMap {
+/// Response headers with slots for those that vary, so that later inserts move no entries.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// For responses in one form.
+    pub plain: HeaderMap,
+    /// For responses whose form depends on `Accept`.
+    pub negotiated: HeaderMap,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { plain: head("accept-encoding"), negotiated: head("accept-encoding, accept") }
+    }
+}
+
+fn head(vary: &'static str) -> HeaderMap {
     // Large enough for the headers of handlers and layers without a reallocation.
     let mut headers = HeaderMap::with_capacity(24);
     for name in [AGE, CACHE_STATUS, ETAG, CONTENT_TYPE, REQUEST_ID] {
         headers.insert(name, HeaderValue::from_static(""));
     }
-    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(VARY, HeaderValue::from_static(vary));
     headers
 }

@@ -1,39 +1,18 @@
-//! Error responses: `{"error", "message"}`, or RFC 9457 problem details on request.
+//! Error responses: status, code, message and headers. Each face renders their bodies.
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::http::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER,
-};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind};
 
-/// Body of an error response.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
-    /// Machine-readable error code.
-    #[schema(example = "not_found")]
-    error: &'static str,
-    /// Human-readable message.
-    #[schema(example = "Extension provider/nonexistent not found")]
-    message: String,
-}
-
-/// Body of an error response in the format of RFC 9457.
-#[derive(Serialize, ToSchema)]
-pub struct ProblemDetails<'a> {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    /// Human-readable message.
-    detail: &'a str,
-    /// Machine-readable error code.
-    error: &'static str,
+/// Renders errors for the clients of one face of the service.
+pub trait ProblemRenderer: Send + Sync + 'static {
+    /// Returns media type and body of an error, for a client that sent this `Accept`.
+    fn render(&self, problem: &Problem, accept: &str) -> (HeaderValue, Bytes);
 }
 
 /// An error response: status, message, headers, and a report for the log only.
@@ -122,21 +101,26 @@ impl Problem {
         Self::new(status, message)
     }
 
-    fn render(&self, as_problem: bool) -> Response {
-        let error = self.error;
-        let mut response = if as_problem {
-            let details = ProblemDetails {
-                r#type: "about:blank",
-                title: self.status.canonical_reason().unwrap_or("Error"),
-                status: self.status.as_u16(),
-                detail: &self.message,
-                error,
-            };
-            let content_type = HeaderValue::from_static("application/problem+json");
-            ([(CONTENT_TYPE, content_type)], Json(details)).into_response()
-        } else {
-            Json(ErrorBody { error, message: self.message.clone() }).into_response()
-        };
+    /// Returns the status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the machine-readable error code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.error
+    }
+
+    /// Returns the human-readable message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn respond(&self, content_type: HeaderValue, body: Bytes) -> Response {
+        let mut response = ([(CONTENT_TYPE, content_type)], body).into_response();
         *response.status_mut() = self.status;
         let header = match self.beside {
             Beside::Nothing => None,
@@ -197,23 +181,17 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Returns true if the client accepts problem details (RFC 9457).
-#[must_use]
-pub fn wants_details(request: &HeaderMap) -> bool {
-    let mut accepted = request.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepted.any(|text| text.contains("application/problem+json"))
-}
-
 /// Adds the body to every error, also to bare rejections of axum and panics. No other code does.
 #[must_use]
-pub fn rendered(response: Response, as_details: bool) -> Response {
+pub fn rendered(response: Response, renderer: &impl ProblemRenderer, accept: &str) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem =
         response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
-    let mut rendered = problem.render(as_details);
+    let (content_type, body) = renderer.render(&problem, accept);
+    let mut rendered = problem.respond(content_type, body);
     // Other headers, such as `Allow`, belong to the status and stay valid with the new body.
     for (name, value) in response.headers() {
         if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) && !rendered.headers().contains_key(name)

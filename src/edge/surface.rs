@@ -4,11 +4,12 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 
 use crate::edge::problem::Problem;
+use crate::urls::{Route as _, SystemRoute};
 
 // Endpoints for orchestrators: no token, no limits, and available under any load.
-const HEALTH: [&str; 3] = ["/api/v1/health", "/api/v1/health/live", "/api/v1/health/ready"];
+const HEALTH: [SystemRoute; 3] = [SystemRoute::Health, SystemRoute::Live, SystemRoute::Ready];
 // Endpoint for monitoring, exempt from the permit: it is needed most when the service is full.
-const WATCHED: &str = "/api/v1/metrics";
+const WATCHED: SystemRoute = SystemRoute::Metrics;
 
 /// The part of the API that a connection gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,11 @@ pub enum Surface {
 }
 
 pub(super) fn is_health(path: &str) -> bool {
-    HEALTH.contains(&path)
+    HEALTH.iter().any(|route| route.is_at(path))
 }
 
 pub(super) fn is_metrics(path: &str) -> bool {
-    path == WATCHED
+    WATCHED.is_at(path)
 }
 
 /// Refuses requests that the surface of their connection never serves.
@@ -42,8 +43,9 @@ pub(super) fn on_surface(request: &Request) -> Result<(), Problem> {
         }
         Some(Surface::Monitoring) if !is_health(path) && !is_metrics(path) => {
             let message = format!(
-                "This port serves only {} and {WATCHED}; everything else is on server.port",
-                HEALTH.join(", ")
+                "This port serves only {} and {}; everything else is on server.port",
+                HEALTH.map(|route| route.relative()).join(", "),
+                WATCHED.relative()
             );
             Err(Problem::new(StatusCode::NOT_FOUND, message))
         }

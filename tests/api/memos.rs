@@ -189,3 +189,27 @@ async fn without_the_list_memo_each_request_makes_a_round() {
     assert_eq!(backend.asked().extensions, before.extensions + 1, "and what is new");
     assert_eq!(stats(&served).await[0], 0);
 }
+
+#[tokio::test]
+async fn a_thousand_searches_in_turn_are_answered_from_the_cache() {
+    let releases: Vec<String> = (0..200).map(|n| format!("provider/common{n}:1.0.0")).collect();
+    let releases: Vec<&str> = releases.iter().map(String::as_str).collect();
+    let served = Served::with(vec![memory(BackendId::LOCAL, &releases)], Setup::default()).await;
+    // Marks separate words and are none, so each of these queries finds a whole page.
+    let marks = |n: u32| (0..10).map(move |bit| if n >> bit & 1 == 1 { '!' } else { '*' });
+    let queries =
+        (0..1000).map(|n| format!("/extensions/search?q=common{}", String::from_iter(marks(n))));
+    let queries: Vec<String> = queries.collect();
+    for expected in ["fwd=miss", "hit"] {
+        for query in &queries {
+            let got = served.call(query, &[]).await;
+            let status = format!("extension-registry; {expected}");
+            assert_eq!(got.header("cache-status"), status, "{query}");
+            assert_eq!(got.header("x-total-count"), "200");
+        }
+    }
+    let stats = served.call("/cache/stats", &[]).await.json();
+    assert_eq!(stats["search_entries"], 1000);
+    let counts = serde_json::json!({"hits": 1000, "misses": 1000, "evictions": 0});
+    assert_eq!(stats["searches"], counts);
+}

@@ -13,6 +13,7 @@ mod metadata;
 mod named;
 mod ownership;
 mod places;
+mod public;
 mod public_url;
 mod readmes;
 mod resolve;

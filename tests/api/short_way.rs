@@ -1,4 +1,4 @@
-//! The short way to kept answers gives what the long one gives. `HEAD` always goes the long way.
+//! A cached answer that needs no router is the one that the router gives. `HEAD` is always routed.
 
 use std::sync::Arc;
 
@@ -9,18 +9,28 @@ use extension_registry::edge::admission::Admission;
 use extension_registry::edge::middleware::HttpRules;
 use extension_registry::edge::request_limit::RequestLimit;
 use extension_registry::models::backend_id::BackendId;
+use extension_registry::models::scope::Scope;
 use futures_util::future::Either;
 use tower::Service as _;
 use tower_http::cors::AllowOrigin;
 
 use crate::api::admission::{limited, tokens};
 use crate::support::canary::CLIENT;
+use crate::support::ids::{about, id, tag};
 use crate::support::served::{Served, Setup, memory};
 
-const TARGETS: [&str; 3] = [
+const TARGETS: [&str; 11] = [
     "/api/v1/extensions/provider/aws",
     "/api/v1/extensions/provider/aws?source=local",
     "/api/v1/extensions/provider/aws/versions",
+    "/api/v1/extensions",
+    "/api/v1/extensions?type=provider&limit=1&offset=1",
+    "/api/v1/extensions?limit=0",
+    "/api/v1/extensions/search?q=aws",
+    "/api/v1/extensions/provider/aws/1.0.0/metadata",
+    "/api/v1/extensions/provider/aws/latest/metadata",
+    "/api/v1/extensions/provider/aws/resolve?constraint=^1",
+    "/api/v1/extensions/provider/aws/readme",
 ];
 
 /// One answer, and whether it was given at once.
@@ -46,8 +56,9 @@ async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) 
 }
 
 async fn served(http: HttpRules) -> Served {
-    let names = ["provider/aws:1.0.0"];
-    Served::with(vec![memory(BackendId::LOCAL, &names)], Setup { http, ..Setup::default() }).await
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0", "provider/other:1.0.0"]);
+    backend.write_readme(&id("provider/aws"), tag("1.0.0"), "# aws");
+    Served::with(vec![backend], Setup { http, ..Setup::default() }).await
 }
 
 fn admitting(admission: Admission) -> HttpRules {
@@ -82,8 +93,10 @@ async fn a_kept_answer_is_the_same_by_both_ways_whatever_surrounds_it() {
                 &[][..],
                 &[("accept-encoding", "gzip, br;q=0.5")],
                 &[("if-none-match", etag)],
-                &[("accept", "application/problem+json")],
+                &[("accept", "application/problem+json, */*;q=0.1")],
                 &[("x-request-id", "mine")],
+                &[("origin", "https://ui.example.com")],
+                &[("origin", "https://other.example.com"), ("accept-encoding", "zstd")],
             ] {
                 let given = agreed(&served, target, headers).await;
                 let has = headers.first().is_some_and(|(name, _)| *name == "if-none-match");
@@ -138,5 +151,55 @@ async fn both_ways_count_the_same() {
         "http_request_duration_seconds_count{method=\"GET\",route=\"/api/v1/extensions/{type}/{name}\"} 5",
     ] {
         assert!(counted.lines().any(|found| found == line), "{line} is not in\n{counted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_readme_is_cached_in_each_form() {
+    let served = served(HttpRules { compression: true, ..HttpRules::default() }).await;
+    let target = TARGETS[10];
+    for (accept, kind) in [("text/markdown", "text/markdown"), ("text/html", "text/html")] {
+        let accept = [("accept", accept)];
+        ask(&served.router, Method::GET, target, &accept).await;
+        let given = agreed(&served, target, &accept).await;
+        let type_of = given.headers["content-type"].to_str().unwrap();
+        assert!(type_of.starts_with(kind), "{type_of}");
+        assert_eq!(given.headers["vary"], "accept-encoding, accept");
+    }
+    let json = ask(&served.router, Method::GET, target, &[("accept", "application/json")]).await;
+    assert_eq!((json.at_once, json.status), (false, StatusCode::NOT_ACCEPTABLE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_catalog_is_answered_anew() {
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
+    let served = Served::over(vec![backend.clone()]).await;
+    let targets = ["/api/v1/extensions", "/api/v1/extensions/search?q=new", TARGETS[0]];
+    for target in targets {
+        ask(&served.router, Method::GET, target, &[]).await;
+        assert!(ask(&served.router, Method::GET, target, &[]).await.at_once, "{target}");
+    }
+    for name in ["provider/new", "provider/aws"] {
+        backend.publish(&id(name), tag("1.1.0"), about("d", &[]), "new");
+        served.catalog.refresh(&id(name), Scope::All).await.unwrap();
+    }
+    for target in targets {
+        let given = ask(&served.router, Method::GET, target, &[]).await;
+        assert!(!given.at_once, "{target}");
+        assert_eq!(given.headers["cache-status"], "extension-registry; fwd=miss", "{target}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_spelling_of_a_cached_answer_is_answered_at_once() {
+    let served = served(HttpRules::default()).await;
+    for (first, other) in [
+        (TARGETS[0], "/api/v1/extensions/provider/AWS?x=1"),
+        (TARGETS[3], "/api/v1/extensions/?limit=100"),
+        (TARGETS[7], "/api/v1/extensions/provider/aws/latest/metadata?tag=1.0.0"),
+    ] {
+        assert!(!ask(&served.router, Method::GET, first, &[]).await.at_once, "{first}");
+        let given = ask(&served.router, Method::GET, other, &[]).await;
+        assert!(given.at_once && given.status == StatusCode::OK, "{other}");
     }
 }

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use extension_registry::answers::response_caches::{
-    CACHES, ResponseCaches, rules::ResponseCacheRules,
-};
+use extension_registry::answers::rules::ResponseCacheRules;
+use extension_registry::answers::{Answers, CACHES};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
@@ -210,8 +209,7 @@ impl Service {
             metadata: true,
         };
         let parts = ApiParts {
-            catalog: Arc::clone(&catalog),
-            caches: ResponseCaches::new(cache_rules, None, &metrics),
+            answers: Answers::new(Arc::clone(&catalog), cache_rules, None, &metrics),
             artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
             receivers: Vec::new(),
             metrics,

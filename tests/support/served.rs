@@ -9,9 +9,8 @@ use std::time::Duration;
 use crate::support::memory::MemoryBackend;
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::answers::response_caches::{
-    CACHES, ResponseCaches, rules::ResponseCacheRules,
-};
+use extension_registry::answers::rules::ResponseCacheRules;
+use extension_registry::answers::{Answers, CACHES};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
@@ -213,7 +212,7 @@ impl Served {
         let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
         let cache_rules =
             ResponseCacheRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
-        let caches = ResponseCaches::new(cache_rules, public_url, &metrics);
+        let answers = Answers::new(Arc::clone(&catalog), cache_rules, public_url, &metrics);
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {
@@ -221,9 +220,8 @@ impl Served {
             None => Artifacts::passing(hits, counters),
         };
         let parts = ApiParts {
-            catalog: Arc::clone(&catalog),
+            answers,
             artifacts: Arc::clone(&artifacts),
-            caches,
             receivers,
             metrics: metrics.clone(),
             draining: draining.clone(),

@@ -45,7 +45,7 @@ impl Texts {
         self.held.lock().put(key, text.weight() as u64, text.clone());
     }
 
-    fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {
+    pub(super) fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {
         self.held.lock().get(&(Arc::clone(identity), form)).cloned()
     }
 

@@ -3,21 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
 
-use crate::answers::catalog_response::CatalogResponse;
-use crate::answers::readmes::ReadmeQuery;
-use crate::api::extract::{IdPath, QueryString};
+use crate::api::asked::Asked;
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
 use crate::api::state::ApiState;
-use crate::edge::accept::Form;
 use crate::edge::problem::Problem;
-
-const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'; sandbox";
+use crate::edge::representation::Representation;
 
 /// Get README
 ///
@@ -40,30 +33,14 @@ const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-
 )]
 pub async fn get_readme(
     State(api): State<Arc<ApiState>>,
-    IdPath(id): IdPath,
-    query: QueryString,
+    Asked(query): Asked,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let version = query.params::<VersionQueryParam>()?.tag()?;
-    let scope = query.params::<ScopeParams>()?.scope(&api.catalog)?;
-    let form = Form::preferred(&headers).ok_or_else(not_acceptable)?;
-    let wanted = ReadmeQuery { id, version, scope };
-    let found = api.caches.readmes.readme(&api.catalog, wanted, form).await?;
-    Ok(guarded(CatalogResponse::new(found.0, &found.1).respond(&headers), form))
+) -> Result<Representation, Problem> {
+    let query = query.negotiated(&headers).ok_or_else(not_acceptable)?;
+    api.answer(&query).await
 }
 
 fn not_acceptable() -> Problem {
     let message = "A README is available as text/markdown or text/html; Accept allows neither";
     Problem::new(StatusCode::NOT_ACCEPTABLE, message)
-}
-
-fn guarded(mut response: Response, form: Form) -> Response {
-    let headers = response.headers_mut();
-    // Appended, because the response already varies by encoding.
-    headers.append(VARY, HeaderValue::from_static("accept"));
-    if form == Form::Html {
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    }
-    response
 }

@@ -2,87 +2,57 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::answers::catalog_response::CatalogResponse;
-use crate::answers::provenance::Provenance;
+use crate::answers::Answers;
+use crate::answers::query::list_of;
 use crate::api::state::ApiState;
-use crate::catalog::Freshness;
 use crate::catalog::persistent_instant::PersistentInstant;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
+use crate::edge::representation::Representation;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::caches::CacheCounters;
-
-/// Contents and counters of the caches.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CacheStats {
-    /// Number of cached lists.
-    list_entries: usize,
-    /// Number of cached extensions.
-    metadata_entries: usize,
-    /// Number of cached version lists.
-    version_entries: usize,
-    /// Sum of the three.
-    total_entries: usize,
-    /// Number of cached responses about one release: `/metadata` and `/resolve`.
-    release_entries: usize,
-    /// Number of cached READMEs.
-    readme_entries: usize,
-    /// Counters of each cache since the start.
-    list: CacheCounts,
-    metadata: CacheCounts,
-    versions: CacheCounts,
-    releases: CacheCounts,
-    readmes: CacheCounts,
-}
-
-/// Counters of one cache.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CacheCounts {
-    /// Requests served from the cache.
-    hits: u64,
-    /// Requests not served from the cache.
-    misses: u64,
-    /// Entries evicted to make room.
-    evictions: u64,
-}
-
-impl From<&CacheCounters> for CacheCounts {
-    fn from(counters: &CacheCounters) -> Self {
-        Self { hits: counters.hits(), misses: counters.misses(), evictions: counters.evictions() }
-    }
-}
+use crate::public::caches::{CacheCounts, CacheStats};
 
 /// Cache statistics
 ///
 /// Counts only entries that are still valid.
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
-pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
-    let view = api.catalog.view();
-    let caches = &api.caches;
-    let list_entries = caches.lists.len(&view);
-    let metadata_entries = caches.metadata.len(&view);
-    let version_entries = caches.versions.len(&view);
-    Json(CacheStats {
+pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Result<Representation, Problem> {
+    let answers = &api.answers;
+    let view = answers.catalog().view();
+    let Answers { lists, searches, metadata, versions, releases, readmes, .. } = answers;
+    // Pages of a list are parts of one entry.
+    let list_entries = lists.count(&view, |key| list_of(key).to_owned());
+    let metadata_entries = metadata.count(&view, str::to_owned);
+    let version_entries = versions.count(&view, str::to_owned);
+    let stats = CacheStats {
         list_entries,
         metadata_entries,
         version_entries,
         total_entries: list_entries + metadata_entries + version_entries,
-        release_entries: caches.releases.len(&view),
-        readme_entries: caches.readmes.len(&view),
-        list: caches.lists.counters().into(),
-        metadata: caches.metadata.counters().into(),
-        versions: caches.versions.counters().into(),
-        releases: caches.releases.counters().into(),
-        readmes: caches.readmes.counters().into(),
-    })
+        release_entries: releases.count(&view, str::to_owned),
+        readme_entries: readmes.count(&view),
+        search_entries: searches.count(&view, str::to_owned),
+        list: counts(lists.counters()),
+        metadata: counts(metadata.counters()),
+        versions: counts(versions.counters()),
+        releases: counts(releases.counters()),
+        readmes: counts(readmes.counters()),
+        searches: counts(searches.counters()),
+    };
+    Ok(Rendered::live(&stats)?.into())
+}
+
+fn counts(counters: &CacheCounters) -> CacheCounts {
+    CacheCounts {
+        hits: counters.hits(),
+        misses: counters.misses(),
+        evictions: counters.evictions(),
+    }
 }
 
 /// Metrics
@@ -96,7 +66,7 @@ pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Json<CacheStats> {
 )]
 pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
-    api.metrics.artifacts().changed(api.catalog.pins().changed());
+    api.metrics.artifacts().changed(api.answers.catalog().pins().changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
@@ -104,8 +74,8 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
 }
 
 fn measure(api: &ApiState) {
-    let view = api.catalog.view();
-    for (backend, status) in api.catalog.statuses() {
+    let view = api.answers.catalog().view();
+    for (backend, status) in api.answers.catalog().statuses() {
         let known = view.entries(backend.into()).len();
         // A backend that was never read counts as stale since the start.
         let age =
@@ -119,8 +89,6 @@ fn measure(api: &ApiState) {
 ///
 /// OpenAPI 3.1.
 #[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, body = Object)))]
-pub async fn openapi(State(api): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
-    let freshness = Freshness { age: std::time::Duration::ZERO, degraded: Vec::new() };
-    let provenance = Provenance { freshness, memo: Some(std::time::Duration::ZERO) };
-    CatalogResponse::new(Rendered::bytes(api.openapi.clone()), &provenance).respond(&headers)
+pub async fn openapi(State(api): State<Arc<ApiState>>) -> Representation {
+    api.openapi.clone().into()
 }

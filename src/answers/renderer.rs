@@ -1,22 +1,15 @@
-//! CPU-bound work of milliseconds on threads that serve no connections.
+//! Renders large pages on threads that serve no connections.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::edge::uncoded::Uncoded;
 use crate::error::{Error, ErrorKind, Result};
 
 // Number of rows rendered directly on the connection's thread: a tenth of a millisecond.
 const ROWS_AT_ONCE: usize = 100;
-
-fn half_of_the_cores() -> Arc<Semaphore> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new((cores / 2).max(1)))
-}
 
 /// Renders large pages of lists and searches on blocking threads.
 #[derive(Clone, Debug)]
@@ -24,7 +17,9 @@ pub struct Renderer(Arc<Semaphore>);
 
 impl Default for Renderer {
     fn default() -> Self {
-        Self(half_of_the_cores())
+        // Half of the cores stay free for everything else.
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new((cores / 2).max(1))))
     }
 }
 
@@ -51,32 +46,4 @@ impl Renderer {
 
 fn unrendered() -> Error {
     Error::new(ErrorKind::Internal, "An answer cannot be rendered")
-}
-
-/// Compresses large responses on blocking threads.
-#[derive(Clone, Debug)]
-pub struct Compressor(Arc<Semaphore>);
-
-impl Default for Compressor {
-    fn default() -> Self {
-        Self(half_of_the_cores())
-    }
-}
-
-impl Compressor {
-    /// Encodes the body as the client prefers; leaves it unchanged if all threads are busy.
-    pub async fn coded(&self, mut response: Response) -> Response {
-        let Some(uncoded) = response.extensions_mut().remove::<Uncoded>() else { return response };
-        // An uncompressed response now is better than a compressed one after a wait.
-        let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else { return response };
-        let made = spawn_blocking(move || {
-            uncoded.make();
-            drop(permit);
-            uncoded
-        });
-        if let Ok(uncoded) = made.await {
-            uncoded.put(&mut response);
-        }
-        response
-    }
 }

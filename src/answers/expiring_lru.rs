@@ -1,6 +1,8 @@
 //! Bounded LRU cache. An entry expires after its time to live, or as soon as the data that it was
 //! made from changes. Counters are exact, because one lock orders all accesses.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::metrics::caches::CacheCounters;
 const CLEAR_EVERY: Duration = Duration::from_secs(10);
 
 /// Cached responses by key. Values must be cheap to clone.
-pub struct Memo<V> {
+pub struct ExpiringLru<V> {
     held: Mutex<Held<V>>,
     ttl: Duration,
     counters: CacheCounters,
@@ -39,7 +41,7 @@ pub struct Hit<V> {
     pub age: Duration,
 }
 
-impl<V: Clone> Memo<V> {
+impl<V: Clone> ExpiringLru<V> {
     /// Creates a cache with these bounds, whose entries live for `ttl`.
     #[must_use]
     pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
@@ -57,7 +59,7 @@ impl<V: Clone> Memo<V> {
         hit
     }
 
-    /// Like [`Memo::get`] without counting, for lookups that are counted elsewhere.
+    /// Like [`ExpiringLru::get`] without counting, for lookups that are counted elsewhere.
     pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
         let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
@@ -84,11 +86,16 @@ impl<V: Clone> Memo<V> {
         }
     }
 
-    /// Returns the number of valid entries.
-    pub fn len(&self, holds: impl Fn(&V) -> bool) -> usize {
+    /// Returns the number of valid entries, those of one group counted once.
+    pub fn count<G: Eq + Hash>(
+        &self,
+        holds: impl Fn(&V) -> bool,
+        group: impl Fn(&str) -> G,
+    ) -> usize {
         let entries = &self.held.lock().entries;
-        let alive = |slot: &&Slot<V>| slot.made.elapsed() < self.ttl && holds(&slot.value);
-        entries.values().filter(alive).count()
+        let alive =
+            entries.iter().filter(|(_, slot)| slot.made.elapsed() < self.ttl && holds(&slot.value));
+        alive.map(|(key, _)| group(key)).collect::<HashSet<G>>().len()
     }
 
     /// Returns the counters of this cache.
@@ -103,20 +110,20 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
 
-    fn memo(capacity: usize) -> Arc<Memo<u32>> {
+    fn memo(capacity: usize) -> Arc<ExpiringLru<u32>> {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        Memo::new(Bounds::new(capacity, 1000), Duration::from_secs(300), counters)
+        ExpiringLru::new(Bounds::new(capacity, 1000), Duration::from_secs(300), counters)
     }
 
-    fn value(memo: &Memo<u32>, key: &str) -> Option<u32> {
+    fn value(memo: &ExpiringLru<u32>, key: &str) -> Option<u32> {
         memo.get(key, |_| true).map(|hit| hit.value)
     }
 
-    fn put(memo: &Memo<u32>, key: &str, value: u32) {
+    fn put(memo: &ExpiringLru<u32>, key: &str, value: u32) {
         memo.put(key.to_owned(), 1, value, |_| true);
     }
 
-    fn counts(memo: &Memo<u32>) -> [u64; 3] {
+    fn counts(memo: &ExpiringLru<u32>) -> [u64; 3] {
         let counters = memo.counters();
         [counters.hits(), counters.misses(), counters.evictions()]
     }
@@ -128,9 +135,9 @@ mod tests {
         tokio::time::advance(Duration::from_secs(299)).await;
         let hit = memo.get("a", |_| true).unwrap();
         assert_eq!((hit.value, hit.age), (1, Duration::from_secs(299)));
-        assert_eq!(memo.len(|_| true), 1);
+        assert_eq!(memo.count(|_| true, str::to_owned), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(memo.len(|_| true), 0);
+        assert_eq!(memo.count(|_| true, str::to_owned), 0);
         assert_eq!(value(&memo, "a"), None);
         assert_eq!(counts(&memo), [1, 1, 0]);
     }
@@ -139,7 +146,8 @@ mod tests {
     async fn what_nobody_asks_for_again_does_not_keep_alive_what_it_was_made_from() {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
         let bounds = Bounds::new(100, 1000);
-        let memo: Arc<Memo<(Arc<()>, u32)>> = Memo::new(bounds, Duration::from_secs(300), counters);
+        let memo: Arc<ExpiringLru<(Arc<()>, u32)>> =
+            ExpiringLru::new(bounds, Duration::from_secs(300), counters);
         let made_from: [Arc<()>; 3] = Default::default();
         let put = |revision: usize| {
             let value = (Arc::clone(&made_from[revision]), 0);
@@ -173,7 +181,7 @@ mod tests {
     async fn what_no_longer_holds_is_forgotten_or_never_kept() {
         let memo = memo(2);
         put(&memo, "a", 1);
-        assert_eq!(memo.len(|value| *value != 1), 0);
+        assert_eq!(memo.count(|value| *value != 1, str::to_owned), 0);
         assert_eq!(memo.get("a", |value| *value != 1), None);
         assert_eq!(value(&memo, "a"), None);
         assert_eq!(counts(&memo), [0, 2, 0]);

@@ -1,0 +1,91 @@
+//! The answer to a query, and the headers that describe it.
+
+use axum::http::header::{AGE, CONTENT_SECURITY_POLICY, LINK, REFERRER_POLICY};
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::answers::entry::{Content, PageHeaders};
+use crate::answers::provenance::Provenance;
+use crate::edge::accept::Form;
+use crate::edge::headers::{CACHE_STATUS, DEGRADED, Heads, TOTAL_COUNT};
+use crate::edge::representation::Representation;
+use crate::metrics::caches::CacheCounters;
+
+// Browsers run no scripts of a README, and load only its pictures.
+const README_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; sandbox",
+);
+
+/// An answer to a query.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response.
+    pub content: Content,
+    /// Age and origin of the response.
+    pub provenance: Provenance,
+    /// Negotiated form, if there are several.
+    pub form: Option<Form>,
+}
+
+/// A cached answer that is not yet counted.
+#[derive(Debug)]
+pub struct CachedHit<'a> {
+    /// The answer.
+    pub answer: Answer,
+    /// Counters of its cache.
+    pub counters: &'a CacheCounters,
+}
+
+impl CachedHit<'_> {
+    /// Returns the answer, and counts a hit.
+    #[must_use]
+    pub fn take(self) -> Answer {
+        self.counters.hit();
+        self.answer
+    }
+}
+
+impl Answer {
+    /// Returns the response, whose headers are one of `heads` and those for freshness, page and
+    /// form.
+    #[must_use]
+    pub fn represent(self, heads: &Heads) -> Representation {
+        let head = if self.form.is_some() { &heads.negotiated } else { &heads.plain };
+        let mut headers = head.clone();
+        self.describe(&mut headers);
+        Representation { rendered: self.content.rendered, headers }
+    }
+
+    fn describe(&self, headers: &mut HeaderMap) {
+        self.provenance.describe(headers);
+        if let Some(PageHeaders { total, links }) = &self.content.page {
+            headers.insert(TOTAL_COUNT, total.clone());
+            links.iter().for_each(|links| drop(headers.insert(LINK, links.clone())));
+        }
+        if self.form == Some(Form::Html) {
+            headers.insert(CONTENT_SECURITY_POLICY, README_POLICY);
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
+    }
+}
+
+impl Provenance {
+    fn describe(&self, headers: &mut HeaderMap) {
+        let Self { freshness, cached } = self;
+        // The response is as old as its oldest part: the cache entry or the catalog's data.
+        let age = cached.map_or(freshness.age, |cached| cached.max(freshness.age));
+        let status = match (cached.is_some(), freshness.degraded.is_empty()) {
+            (true, true) => "extension-registry; hit",
+            (true, false) => "extension-registry; hit; detail=stale",
+            (false, true) => "extension-registry; fwd=miss",
+            (false, false) => "extension-registry; fwd=miss; detail=stale",
+        };
+        headers.insert(AGE, age.as_secs().into());
+        headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
+        if !freshness.degraded.is_empty() {
+            let names: Vec<&str> = freshness.degraded.iter().map(|s| s.as_str()).collect();
+            let names = HeaderValue::from_str(&names.join(", "));
+            names.into_iter().for_each(|names| drop(headers.insert(DEGRADED, names)));
+        }
+    }
+}

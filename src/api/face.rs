@@ -1,0 +1,60 @@
+//! The JSON API as the middleware sees it: its cached answers and the form of its errors.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderValue, Uri};
+use bytes::Bytes;
+
+use crate::api::errors;
+use crate::api::state::ApiState;
+use crate::api::targets::Target;
+use crate::edge::coding::Coding;
+use crate::edge::face::Face;
+use crate::edge::headers::Heads;
+use crate::edge::problem::{Problem, ProblemRenderer};
+use crate::edge::representation::Representation;
+use crate::metrics::RouteCounters;
+
+/// The JSON API.
+pub struct JsonApi(pub Arc<ApiState>);
+
+impl ProblemRenderer for JsonApi {
+    fn render(&self, problem: &Problem, accept: &str) -> (HeaderValue, Bytes) {
+        errors::render(problem, accept)
+    }
+}
+
+impl Face for JsonApi {
+    type Target = Target;
+
+    fn resolve(&self, uri: &Uri) -> Option<Arc<Target>> {
+        self.0.targets.resolve(uri, self.0.answers.catalog())
+    }
+
+    fn learn(&self, uri: &Uri, target: Arc<Target>) {
+        self.0.targets.learn(uri, target);
+    }
+
+    fn cached(
+        &self,
+        target: &Target,
+        request: &HeaderMap,
+        coding: Option<Coding>,
+        heads: &Heads,
+    ) -> Option<Representation> {
+        let answers = &self.0.answers;
+        let query = target.query().negotiated(request)?;
+        let hit = answers.cached(&query, target.key())?;
+        // An encoding that takes milliseconds is made elsewhere.
+        if coding.is_some_and(|coding| !hit.answer.content.rendered.is_at_hand(coding)) {
+            return None;
+        }
+        let answer = hit.take();
+        self.0.metrics.extensions_served(answer.content.served);
+        Some(answer.represent(heads))
+    }
+
+    fn counters<'a>(&self, target: &'a Target) -> &'a RouteCounters {
+        target.counters()
+    }
+}

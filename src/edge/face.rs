@@ -1,0 +1,37 @@
+//! A face of the service, such as its JSON API: cached responses, and the form of errors.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, Uri};
+
+use crate::edge::coding::Coding;
+use crate::edge::headers::Heads;
+use crate::edge::problem::ProblemRenderer;
+use crate::edge::representation::Representation;
+use crate::metrics::RouteCounters;
+
+/// Cached responses, which the middleware asks for before it routes a request.
+pub trait Face: ProblemRenderer {
+    /// A parsed request target.
+    type Target: Send + Sync + 'static;
+
+    /// Parses the target of a `GET` or `HEAD`; `None` for a route without cached responses, and
+    /// for invalid parameters.
+    fn resolve(&self, uri: &Uri) -> Option<Arc<Self::Target>>;
+
+    /// Remembers a target whose response was a success.
+    fn learn(&self, uri: &Uri, target: Arc<Self::Target>);
+
+    /// Returns the valid cached response if it needs no further work, and counts it. Its headers
+    /// are one of `heads` and its own.
+    fn cached(
+        &self,
+        target: &Self::Target,
+        request: &HeaderMap,
+        coding: Option<Coding>,
+        heads: &Heads,
+    ) -> Option<Representation>;
+
+    /// Returns the counters of the target's route.
+    fn counters<'a>(&self, target: &'a Self::Target) -> &'a RouteCounters;
+}

@@ -1,0 +1,104 @@
+//! Public JSON of the health of the service.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Health of the service and its backends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthBody {
+    /// `healthy`; `degraded`: a backend is down or stale; `unhealthy`: nothing can be served.
+    #[schema(example = "healthy")]
+    pub status: String,
+    /// Version of the service.
+    pub version: String,
+    /// Seconds since the start.
+    pub uptime: u64,
+    /// Every backend by name. `gitea`, `oci` and `local` are always there: where no backend has that
+    /// name, they sum up the backends of the kind.
+    pub backends: BTreeMap<String, BackendHealthBody>,
+    /// Reason why the state is currently not saved to disk; null without a failure, if saving is
+    /// disabled, and, if client tokens are required, without a token.
+    pub state_error: Option<String>,
+    /// Artifact cache on disk.
+    pub artifact_store: StoreHealthBody,
+    /// Certificate of the listener; null without TLS.
+    pub certificate: Option<CertificateHealthBody>,
+}
+
+/// Health of the certificate of the listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CertificateHealth)]
+pub struct CertificateHealthBody {
+    /// Time at which the certificate in use expires. RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    pub expires: String,
+    /// False while the files hold something that cannot be used.
+    pub renewed: bool,
+    /// Reason why the files cannot be used. If client tokens are required, null without a token.
+    pub renewal_error: Option<String>,
+}
+
+/// Health of the artifact cache. Downloads never depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StoreHealth)]
+pub struct StoreHealthBody {
+    /// True if the cache is enabled.
+    pub enabled: bool,
+    /// True if the disk is writable; otherwise archives are passed through.
+    pub healthy: bool,
+    /// Latest error of the disk while it fails. If client tokens are required, null without a
+    /// token.
+    pub last_error: Option<String>,
+    /// Number of cached archives.
+    pub artifacts: usize,
+    /// Total size of the archives, in bytes.
+    pub bytes: u64,
+    /// Maximum total size, in bytes.
+    pub max_bytes: u64,
+}
+
+/// Health of one backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BackendHealth)]
+pub struct BackendHealthBody {
+    /// `gitea`, `oci` or `local`.
+    pub kind: String,
+    /// True if the backend is configured.
+    pub enabled: bool,
+    /// True if the latest request to the backend succeeded.
+    pub healthy: bool,
+    /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    pub last_success: Option<String>,
+    /// Latest error while the backend fails. If client tokens are required, null without a token.
+    pub last_error: Option<String>,
+    /// Seconds since the backend was last read.
+    pub age: Option<u64>,
+    /// True if responses are marked as stale because of the age.
+    pub stale: bool,
+    /// State of the circuit breaker, if there is one: `closed`, `open` (no requests are sent for a
+    /// while), or `half-open` (one request decides).
+    pub breaker: Option<String>,
+    /// Number of extensions.
+    pub extensions: usize,
+    /// The first hundred faults. If client tokens are required, empty without a token: faults
+    /// contain names.
+    pub faults: Vec<FaultBody>,
+    /// Total number of faults.
+    pub faults_total: usize,
+}
+
+/// A repository, or a part, that a backend cannot serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FaultView)]
+pub struct FaultBody {
+    /// Name of the repository.
+    pub repository: String,
+    /// `listing`, `naming`, `removal`, `repository`, `release TAG` or `download TAG`
+    pub subject: String,
+    /// Reason, in plain text.
+    pub reason: String,
+}
