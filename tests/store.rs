@@ -1,5 +1,6 @@
 //! The store of artifacts: fetches that are shared, files that are verified, bytes that are wrong.
 
+mod blobs;
 mod changes;
 mod disk;
 mod live;

@@ -1,15 +1,16 @@
 //! Memory for download buffers: a small one for each download, and a shared budget for more while
 //! few downloads are in progress.
 
-use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::backend::download::{PIECE, read_at};
+use crate::artifacts::blobs::{BlobReader, ReadBuffer};
+use crate::backend::download::PIECE;
 
 /// Maximum number of concurrent downloads. Each has one buffer of [`OWN`] bytes in any case.
 const DOWNLOADS_MAX: usize = 5_120;
@@ -92,12 +93,14 @@ impl Allowance {
         BufferSpace { length: OWN.min(wanted), _permit: own }
     }
 
-    /// Reads one buffer from position `at` up to `end`. Fails if the file ends at `at`.
-    pub(super) async fn read(&self, file: &Arc<File>, at: u64, end: u64) -> io::Result<Bytes> {
+    /// Reads one buffer from position `at` up to `end`. Fails if the blob ends at `at`.
+    pub(super) async fn read(&self, blob: &dyn BlobReader, at: u64, end: u64) -> io::Result<Bytes> {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let buffer = self.buffer(self.space(left).await);
-        let (mut buffer, length) = read_at(file, buffer, at).await?;
-        // The file became shorter: without this the caller would loop.
+        let mut buffer = self.buffer(self.space(left).await);
+        let space = ReadBuffer { bytes: mem::take(&mut buffer.bytes), length: buffer.length };
+        let (space, length) = blob.read(space, at).await?;
+        buffer.bytes = space.bytes;
+        // The blob became shorter: without this the caller would loop.
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -174,7 +177,7 @@ impl Drop for FilledBuffer {
         let mut idle = self.pool.idle.lock();
         // Small buffers are not kept: the allocator serves these sizes fast.
         if self.bytes.len() == LARGE && idle.len() < IDLE_MAX {
-            idle.push(std::mem::take(&mut self.bytes));
+            idle.push(mem::take(&mut self.bytes));
         }
     }
 }
@@ -186,11 +189,12 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::artifacts::disk_store::FileReader;
 
-    fn file(length: usize) -> Arc<File> {
+    fn file(length: usize) -> FileReader {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&vec![7; length], 0).unwrap();
-        Arc::new(file)
+        FileReader(Arc::new(file))
     }
 
     #[tokio::test]

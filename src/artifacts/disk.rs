@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustix::fs::FileType;
 use tracing::warn;
 
-use crate::artifacts::eviction::FileStamp;
+use crate::artifacts::blobs::{BlobEntry, BlobStamp};
 use crate::files;
 use crate::files::folder::{FileIdentity, Folder};
 use crate::files::unfinished::Unfinished;
@@ -33,14 +33,6 @@ pub(super) struct Disk {
     listed: Arc<Mutex<Option<FileIdentity>>>,
 }
 
-#[derive(Debug)]
-pub(super) struct DiskHit {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-    /// Time of the last read or write, in seconds and nanoseconds.
-    pub(super) used: (i64, i64),
-}
-
 impl Disk {
     pub(super) fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), listed: Arc::default() }
@@ -48,7 +40,7 @@ impl Disk {
 
     /// Creates the subdirectories, and lists the stored files, least recently used first. The
     /// second list names foreign files that are in the way.
-    pub(super) fn open(&self) -> io::Result<(Vec<DiskHit>, Vec<String>)> {
+    pub(super) fn open(&self) -> io::Result<(Vec<BlobEntry>, Vec<String>)> {
         files::private_directory(&self.dir)?;
         let root = self.root()?;
         let mut told = Vec::new();
@@ -63,7 +55,7 @@ impl Disk {
     }
 
     /// Lists the files again if the directory is not the one that was listed last.
-    pub(super) fn renewed(&self) -> io::Result<Option<Vec<DiskHit>>> {
+    pub(super) fn renewed(&self) -> io::Result<Option<Vec<BlobEntry>>> {
         let root = self.root()?;
         let same = *self.listed.lock() == Some(root.identity()?);
         if same { Ok(None) } else { self.list(&root).map(Some) }
@@ -74,7 +66,7 @@ impl Disk {
         Folder::itself(&self.dir).inspect_err(|_| *self.listed.lock() = None)
     }
 
-    fn list(&self, root: &Folder) -> io::Result<Vec<DiskHit>> {
+    fn list(&self, root: &Folder) -> io::Result<Vec<BlobEntry>> {
         let mut found = Vec::new();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             match root.folder(algorithm.as_str()) {
@@ -84,9 +76,9 @@ impl Disk {
                 Err(error) => warn!("the artifact store cannot be used: {error}"),
             }
         }
-        found.sort_by_key(|found| found.used);
+        found.sort_by_key(|(used, _)| *used);
         *self.listed.lock() = Some(root.identity()?);
-        Ok(found)
+        Ok(found.into_iter().map(|(_, entry)| entry).collect())
     }
 
     /// Creates a temporary file, which is removed unless it is kept.
@@ -101,7 +93,7 @@ impl Disk {
         file: &File,
         unfinished: Unfinished,
         digest: &Digest,
-    ) -> io::Result<FileStamp> {
+    ) -> io::Result<BlobStamp> {
         let [algorithm, folder, name] = place(digest);
         let (parent, _) = self.root()?.made(algorithm)?;
         let (folder, is_new) = parent.made(folder)?;
@@ -156,9 +148,9 @@ impl Disk {
 pub(super) struct DiskFile {
     pub(super) file: File,
     /// Before the access time was updated.
-    pub(super) found: FileStamp,
+    pub(super) found: BlobStamp,
     /// After the access time was updated.
-    pub(super) noted: FileStamp,
+    pub(super) noted: BlobStamp,
 }
 
 fn place(digest: &Digest) -> [&str; 3] {
@@ -187,24 +179,26 @@ pub(super) fn digest_of(mut file: &File, algorithm: Algorithm) -> io::Result<Dig
     }
 }
 
-fn stamp(metadata: &Metadata) -> FileStamp {
-    FileStamp {
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
-    }
+fn stamp(metadata: &Metadata) -> BlobStamp {
+    let [modified, changed] =
+        [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())];
+    // Any owner of the file can set its modification time, but only the system sets the change time.
+    let version = [modified.0, modified.1, changed.0, changed.1, metadata.ino().cast_signed()];
+    BlobStamp { size: metadata.size(), version }
 }
 
+/// Time of the last read or write, in seconds and nanoseconds.
+type Used = (i64, i64);
+
 /// Returns the files that are named by a digest and lie in the matching subdirectory.
-fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<DiskHit> {
+fn listed(algorithm: Algorithm, parent: &Folder) -> Vec<(Used, BlobEntry)> {
     let folders = parent.entries().unwrap_or_default().into_iter();
     let folders = folders.filter(|(_, kind)| *kind == FileType::Directory);
     let folders = folders.filter_map(|(name, _)| parent.folder(name.to_str()?).ok());
     folders.flat_map(|folder| stored_in(algorithm, &folder)).collect()
 }
 
-fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<DiskHit> {
+fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<(Used, BlobEntry)> {
     let (names, _) = folder.files().unwrap_or_default();
     let found = names.iter().filter_map(|name| {
         let name = name.to_str()?;
@@ -215,7 +209,7 @@ fn stored_in(algorithm: Algorithm, folder: &Folder) -> Vec<DiskHit> {
         let times =
             [(metadata.atime(), metadata.atime_nsec()), (metadata.mtime(), metadata.mtime_nsec())];
         let used = times.into_iter().max()?;
-        Some(DiskHit { digest, size: metadata.size(), used })
+        Some((used, BlobEntry { digest, size: metadata.size() }))
     });
     found.collect()
 }

@@ -1,17 +1,8 @@
 //! Index of the stored artifacts and their last use; decides on evictions.
 
+use crate::artifacts::blobs::BlobStamp;
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
 use crate::models::digest::Digest;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileStamp {
-    pub(super) size: u64,
-    /// Modification time in seconds and nanoseconds; any owner of the file can set it.
-    pub(super) modified: (i64, i64),
-    /// Change time (`ctime`) in seconds and nanoseconds; only the system sets it.
-    pub(super) changed: (i64, i64),
-    pub(super) inode: u64,
-}
 
 /// Divisor of the store's size: one artifact must not evict everything.
 const SHARE_OF_ONE: u64 = 4;
@@ -24,7 +15,7 @@ const STORED_MAX: usize = 200_000;
 pub(super) struct EvictionQueue {
     max_bytes: u64,
     /// Stamp of each artifact at its last verification; `None` before the first in this process.
-    stored: BoundedLru<Digest, Option<FileStamp>>,
+    stored: BoundedLru<Digest, Option<BlobStamp>>,
     filling: u64,
 }
 
@@ -51,7 +42,7 @@ impl EvictionQueue {
         &mut self,
         digest: Digest,
         size: u64,
-        verified: Option<FileStamp>,
+        verified: Option<BlobStamp>,
     ) -> Vec<Digest> {
         let mut left = self.stored.put(digest.clone(), size, verified);
         // Found at the start, and larger than the store is now.
@@ -61,11 +52,11 @@ impl EvictionQueue {
         left
     }
 
-    pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<FileStamp>> {
+    pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<BlobStamp>> {
         self.stored.get(digest).copied()
     }
 
-    pub(super) fn verified(&mut self, digest: &Digest, stamp: FileStamp) {
+    pub(super) fn verified(&mut self, digest: &Digest, stamp: BlobStamp) {
         if let Some(stored) = self.stored.get(digest) {
             *stored = Some(stamp);
         }

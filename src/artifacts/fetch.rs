@@ -1,17 +1,16 @@
-//! Fetch of an artifact: reads the backend's bytes into memory, file and digest, until all bytes
+//! Fetch of an artifact: reads the backend's bytes into memory, store and digest, until all bytes
 //! are there or the last reader leaves.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use crate::artifacts::Upstream;
+use crate::artifacts::blobs::NewBlob;
 use crate::artifacts::fill::Fill;
+use crate::artifacts::request::Upstream;
 use crate::backend::download::Download;
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
@@ -78,10 +77,10 @@ async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
     upstream((received > 0).then_some(rest)).await
 }
 
-/// Hashes and writes in batches on a blocking thread, while the next bytes arrive.
+/// Hashes and writes in batches, while the next bytes arrive.
 pub(super) struct Writer<'a> {
     fill: &'a Arc<Fill>,
-    file: Arc<File>,
+    blob: Arc<dyn NewBlob>,
     space: &'a dyn Space,
     batch: Vec<Bytes>,
     batch_bytes: u64,
@@ -90,18 +89,18 @@ pub(super) struct Writer<'a> {
     filed: Filed,
 }
 
-type Worked = (DigestHasher, io::Result<u64>);
+type Worked = std::result::Result<(DigestHasher, io::Result<u64>), JoinError>;
 
 impl<'a> Writer<'a> {
     pub(super) fn new(
         fill: &'a Arc<Fill>,
-        file: Arc<File>,
+        blob: Arc<dyn NewBlob>,
         algorithm: Algorithm,
         space: &'a dyn Space,
     ) -> Self {
         let hasher = DigestHasher::new(algorithm);
         let (batch, batch_bytes, at_work, filed) = (Vec::new(), 0, None, Filed::Whole);
-        Self { fill, file, space, batch, batch_bytes, hasher, at_work, filed }
+        Self { fill, blob, space, batch, batch_bytes, hasher, at_work, filed }
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<()> {
@@ -124,7 +123,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Hands the batch to a blocking thread, after the previous one is done.
+    /// Begins with a batch, after the previous one is done.
     async fn work(&mut self) -> Result<()> {
         self.settle().await?;
         let (batch, length) = (std::mem::take(&mut self.batch), self.batch_bytes);
@@ -135,20 +134,29 @@ impl<'a> Writer<'a> {
         }
         let whole = matches!(self.filed, Filed::Whole);
         let at = whole.then(|| self.fill.received() - length);
-        // Hashing goes on without a file, because readers wait for the digest.
-        let (mut hasher, file) = (self.hasher.clone(), Arc::clone(&self.file));
-        self.at_work = Some(tokio::task::spawn_blocking(move || {
-            batch.iter().for_each(|piece| hasher.update(piece));
-            (hasher, at.map_or(Ok(0), |at| write(&file, at, &batch)))
+        // Hashing goes on without a blob, because readers wait for the digest.
+        let hashed = spawn_blocking(hash(self.hasher.clone(), batch.clone()));
+        let blob = Arc::clone(&self.blob);
+        self.at_work = Some(tokio::spawn(async move {
+            let written = async {
+                match at {
+                    Some(at) => blob.write(at, batch).await,
+                    None => Ok(0),
+                }
+            };
+            let (hasher, written) = tokio::join!(hashed, written);
+            Ok((hasher?, written))
         }));
         Ok(())
     }
 
     async fn settle(&mut self) -> Result<()> {
         let Some(job) = self.at_work.take() else { return Ok(()) };
-        let (hasher, written) = job.await.map_err(|error| {
-            Error::new(ErrorKind::Internal, "A fetch was aborted").because(error)
-        })?;
+        let worked = job
+            .await
+            .flatten()
+            .map_err(|error| Error::new(ErrorKind::Internal, "A fetch was aborted").because(error));
+        let (hasher, written) = worked?;
         self.hasher = hasher;
         match written {
             Ok(bytes) => self.fill.written(bytes),
@@ -169,17 +177,16 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn write(file: &File, mut at: u64, batch: &[Bytes]) -> io::Result<u64> {
-    let begun = at;
-    for piece in batch {
-        file.write_all_at(piece, at)?;
-        at += piece.len() as u64;
+fn hash(mut hasher: DigestHasher, batch: Vec<Bytes>) -> impl FnOnce() -> DigestHasher {
+    move || {
+        batch.iter().for_each(|piece| hasher.update(piece));
+        hasher
     }
-    Ok(at - begun)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use futures_util::future::join_all;
@@ -187,7 +194,9 @@ mod tests {
 
     use super::*;
     use crate::artifacts::buffers::Buffers;
+    use crate::artifacts::disk_store::tests::plain_file;
     use crate::artifacts::fill::FillEnd;
+    use crate::artifacts::reader::FillReader;
 
     struct Left(AtomicU64);
 
@@ -228,15 +237,17 @@ mod tests {
         let fill = Fill::new(size);
         let readers: Vec<_> = (0..3)
             .map(|_| {
-                let reader = fill.join(0..size, Arc::new(buffers.allow().unwrap())).unwrap();
+                let reader =
+                    FillReader::join(&fill, 0..size, &Arc::new(buffers.allow().unwrap())).unwrap();
                 tokio::spawn(async move { reader.begun().await?.unwrap().collect().await })
             })
             .collect();
         let space = Left(AtomicU64::new(room));
-        let file = Arc::clone(fill.file.get_or_init(|| Arc::new(file)));
-        let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
+        let blob = plain_file(file);
+        fill.stored.get_or_init(|| blob.reader());
+        let writer = Writer::new(&fill, blob, Algorithm::Sha256, &space);
         let fetched = fetch(writer, &upstream).await.unwrap();
-        let joins = fill.join(0..size, Arc::new(buffers.allow().unwrap())).is_some();
+        let joins = fill.join(&(0..size)).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
         fill.finish(FillEnd::Verified);
         for read in join_all(readers).await {
@@ -260,8 +271,9 @@ mod tests {
             async move { Ok(Download { length: size, bytes: pieces.boxed() }) }.boxed()
         });
         let (fill, buffers) = (Fill::new(size), Buffers::default());
-        let reader = fill.join(0..size, Arc::new(buffers.allow().unwrap())).unwrap();
-        let file = Arc::clone(fill.file.get_or_init(|| Arc::new(tempfile::tempfile().unwrap())));
+        let reader = FillReader::join(&fill, 0..size, &Arc::new(buffers.allow().unwrap())).unwrap();
+        let blob = plain_file(tempfile::tempfile().unwrap());
+        fill.stored.get_or_init(|| blob.reader());
         let space = Left(AtomicU64::new(0));
         let reading = async {
             let mut bytes = reader.begun().await.unwrap().unwrap().bytes;
@@ -275,7 +287,7 @@ mod tests {
             }
             ahead
         };
-        let writer = Writer::new(&fill, file, Algorithm::Sha256, &space);
+        let writer = Writer::new(&fill, blob, Algorithm::Sha256, &space);
         let ahead = tokio::select! {
             fetched = fetch(writer, &upstream) => panic!("{fetched:?}"),
             ahead = reading => ahead,

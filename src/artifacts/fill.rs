@@ -1,8 +1,7 @@
 //! State of one fetch that several readers share. Readers take the newest bytes from memory and
-//! older ones from the file. Only `fetch` waits for a disk or a backend.
+//! older ones from the store. Only `fetch` waits for a disk or a backend.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -10,8 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::artifacts::buffers::Allowance;
-use crate::artifacts::reader::FillReader;
+use crate::artifacts::blobs::BlobReader;
 use crate::error::Error;
 
 /// Number of bytes that a fetch holds in memory for its readers.
@@ -19,8 +17,8 @@ const AHEAD: u64 = 512 * 1024;
 
 pub(super) struct Fill {
     pub(super) size: u64,
-    /// The file, from which written bytes can be read. Unset until the fetch has begun.
-    pub(super) file: OnceLock<Arc<File>>,
+    /// The new blob, from which written bytes can be read. Unset until the fetch has begun.
+    pub(super) stored: OnceLock<Arc<dyn BlobReader>>,
     state: Mutex<FillState>,
     /// Notified when readers have new bytes or an outcome.
     news: watch::Sender<()>,
@@ -68,7 +66,7 @@ impl Fill {
     pub(super) fn new(size: u64) -> Arc<Self> {
         Arc::new(Self {
             size,
-            file: OnceLock::new(),
+            stored: OnceLock::new(),
             state: Mutex::default(),
             news: watch::Sender::new(()),
             progress: Notify::new(),
@@ -76,11 +74,9 @@ impl Fill {
         })
     }
 
-    pub(super) fn join(
-        self: &Arc<Self>,
-        part: Range<u64>,
-        allowance: Arc<Allowance>,
-    ) -> Option<FillReader> {
+    /// Registers a reader of a part. Returns its number and its source of news; `None` if bytes that
+    /// it would need are gone.
+    pub(super) fn join(&self, part: &Range<u64>) -> Option<(u64, watch::Receiver<()>)> {
         let mut state = self.state.lock();
         if state.closed {
             return None;
@@ -88,9 +84,8 @@ impl Fill {
         let number = state.next_reader;
         state.next_reader += 1;
         // Registered under the same lock, so that no bytes are dropped in between.
-        state.moved(number, &part);
-        let news = self.news.subscribe();
-        Some(FillReader::new(Arc::clone(self), number, part, news, allowance))
+        state.moved(number, part);
+        Some((number, self.news.subscribe()))
     }
 
     /// Withholds the last byte of the part until the whole is verified, so that no reader has all

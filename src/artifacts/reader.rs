@@ -1,6 +1,5 @@
-//! Readers: a part of a fetch in progress, or of a stored file.
+//! Readers: a part of a fetch in progress, or of a stored blob.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
+use crate::artifacts::blobs::BlobReader;
 use crate::artifacts::buffers::Allowance;
 use crate::artifacts::fill::{Fill, FillEnd, FillProgress};
 use crate::backend::download::{Download, PIECE};
@@ -25,14 +25,15 @@ pub(super) struct FillReader {
 }
 
 impl FillReader {
-    pub(super) const fn new(
-        fill: Arc<Fill>,
-        number: u64,
+    /// Joins a fetch; `None` if bytes of the part are gone.
+    pub(super) fn join(
+        fill: &Arc<Fill>,
         part: Range<u64>,
-        news: watch::Receiver<()>,
-        allowance: Arc<Allowance>,
-    ) -> Self {
-        Self { fill, number, at: part.start, end: part.end, news, allowance }
+        allowance: &Arc<Allowance>,
+    ) -> Option<Self> {
+        let (number, news) = fill.join(&part)?;
+        let (fill, allowance) = (Arc::clone(fill), Arc::clone(allowance));
+        Some(Self { fill, number, at: part.start, end: part.end, news, allowance })
     }
 
     /// Waits for the first bytes; `None` if the store cannot take the artifact.
@@ -67,7 +68,7 @@ impl FillReader {
                     // The bytes left memory during the wait; the next look finds them in the file.
                     None => continue,
                 },
-                FillProgress::OnDisk(end) => self.read_file(end).await?,
+                FillProgress::OnDisk(end) => self.read_stored(end).await?,
                 FillProgress::Wait => {
                     // Never an error: the fetch holds the sender, and this reader holds the fetch.
                     let _ = self.news.changed().await;
@@ -91,9 +92,9 @@ impl FillReader {
         Some(self.allowance.copy(space, &piece))
     }
 
-    async fn read_file(&self, end: u64) -> Result<Bytes> {
-        let file = self.fill.file.get().ok_or_else(|| unreadable("It is not there"))?;
-        self.allowance.read(file, self.at, end).await.map_err(unreadable)
+    async fn read_stored(&self, end: u64) -> Result<Bytes> {
+        let stored = self.fill.stored.get().ok_or_else(|| unreadable("It is not there"))?;
+        self.allowance.read(&**stored, self.at, end).await.map_err(unreadable)
     }
 }
 
@@ -105,16 +106,19 @@ impl Drop for FillReader {
 
 struct Unstorable;
 
-pub(super) fn stored(file: File, part: Range<u64>, allowance: Arc<Allowance>) -> Download {
+pub(super) fn stored(
+    blob: Arc<dyn BlobReader>,
+    part: Range<u64>,
+    allowance: Arc<Allowance>,
+) -> Download {
     let length = part.end - part.start;
-    let file = Arc::new(file);
     let bytes = stream::try_unfold(part.start, move |at| {
-        let (file, allowance) = (Arc::clone(&file), Arc::clone(&allowance));
+        let (blob, allowance) = (Arc::clone(&blob), Arc::clone(&allowance));
         async move {
             if at >= part.end {
                 return Ok(None);
             }
-            let piece = allowance.read(&file, at, part.end).await.map_err(unreadable)?;
+            let piece = allowance.read(&*blob, at, part.end).await.map_err(unreadable)?;
             let next = at + piece.len() as u64;
             Ok(Some((piece, next)))
         }
