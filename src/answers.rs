@@ -20,7 +20,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use crate::answers::answer::{Answer, CachedHit};
-use crate::answers::entry::{CachedAnswer, Computed, Origin};
+use crate::answers::entry::{CachedAnswer, Computed, MadeFrom};
 use crate::answers::expiring_lru::Hit;
 use crate::answers::make::Maker;
 use crate::answers::provenance::Provenance;
@@ -231,9 +231,9 @@ impl Answers {
 
     /// A cached answer must not outlive the time for which data of a failed backend is served.
     fn may_serve(&self, answer: &CachedAnswer) -> Result<()> {
-        match &answer.origin {
-            Origin::Revision(_) => Ok(()),
-            Origin::Extension(entry, scope) => self.catalog().still_answers(entry, *scope),
+        match &answer.made_from {
+            MadeFrom::Revision(_) => Ok(()),
+            MadeFrom::Extension(entry, scope) => self.catalog().still_answers(entry, *scope),
         }
     }
 

@@ -3,7 +3,7 @@
 use axum::http::header::{AGE, CONTENT_SECURITY_POLICY, LINK, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::answers::entry::{Content, PageHeaders};
+use crate::answers::entry::{AnswerContent, PageHeaders};
 use crate::answers::provenance::Provenance;
 use crate::edge::accept::Form;
 use crate::edge::headers::{CACHE_STATUS, DEGRADED, Heads, TOTAL_COUNT};
@@ -20,7 +20,7 @@ const README_POLICY: HeaderValue = HeaderValue::from_static(
 #[derive(Debug)]
 pub struct Answer {
     /// The response.
-    pub content: Content,
+    pub content: AnswerContent,
     /// Age and origin of the response.
     pub provenance: Provenance,
     /// Negotiated form, if there are several.

@@ -10,9 +10,9 @@ use crate::edge::rendered::Rendered;
 use crate::models::backend_id::BackendId;
 use crate::models::scope::Scope;
 
-/// Content of a response.
+/// AnswerContent of a response.
 #[derive(Clone, Debug)]
-pub struct Content {
+pub struct AnswerContent {
     /// The body.
     pub rendered: Rendered,
     /// Number of extensions in the body, as counted in metrics.
@@ -32,7 +32,7 @@ pub struct PageHeaders {
 
 /// The catalog's data that a response was made from.
 #[derive(Clone, Debug)]
-pub enum Origin {
+pub enum MadeFrom {
     /// All extensions, of this revision of the view.
     Revision(u64),
     /// One extension, as this scope shows it.
@@ -43,18 +43,18 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct CachedAnswer {
     /// The data that it was made from.
-    pub origin: Origin,
+    pub made_from: MadeFrom,
     /// The response.
-    pub content: Content,
+    pub content: AnswerContent,
 }
 
 impl CachedAnswer {
     /// Returns true if the catalog's data is unchanged.
     #[must_use]
     pub fn is_current(&self, view: &View) -> bool {
-        match &self.origin {
-            Origin::Revision(revision) => *revision == view.revision,
-            Origin::Extension(entry, scope) => {
+        match &self.made_from {
+            MadeFrom::Revision(revision) => *revision == view.revision,
+            MadeFrom::Extension(entry, scope) => {
                 view.get(entry.id(), *scope).is_some_and(|now| Arc::ptr_eq(now, entry))
             }
         }

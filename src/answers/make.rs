@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use serde::Serialize;
 
 use crate::answers::bodies::Bodies;
-use crate::answers::entry::{CachedAnswer, Computed, Content, Origin, PageHeaders};
+use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom, PageHeaders};
 use crate::answers::paging::Page;
 use crate::answers::query::Filter;
 use crate::answers::renderer::Renderer;
@@ -140,8 +140,8 @@ impl Maker {
         let rows = rows.iter().filter_map(|entry| bodies.extension(entry));
         let rows: Vec<ExtensionBody> = rows.collect();
         let rendered = Rendered::json(&rows)?;
-        let content = Content { rendered, served: rows.len(), page: Some(headers) };
-        Ok(CachedAnswer { origin: Origin::Revision(revision), content })
+        let content = AnswerContent { rendered, served: rows.len(), page: Some(headers) };
+        Ok(CachedAnswer { made_from: MadeFrom::Revision(revision), content })
     }
 }
 
@@ -157,8 +157,8 @@ fn computed(
     body: &impl Serialize,
     missing: Vec<BackendId>,
 ) -> Result<Computed> {
-    let content = Content { rendered: Rendered::json(body)?, served: 1, page: None };
-    let answer = CachedAnswer { origin: Origin::Extension(entry, scope), content };
+    let content = AnswerContent { rendered: Rendered::json(body)?, served: 1, page: None };
+    let answer = CachedAnswer { made_from: MadeFrom::Extension(entry, scope), content };
     Ok(Computed { answer, is_complete: missing.is_empty(), missing })
 }
 

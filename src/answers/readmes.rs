@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use crate::answers::answer::{Answer, CachedHit};
-use crate::answers::entry::{Content, Generation};
+use crate::answers::entry::{AnswerContent, Generation};
 use crate::answers::expiring_lru::{ExpiringLru, Hit};
 use crate::answers::provenance::Provenance;
 use crate::answers::query::ReadmeQuery;
@@ -228,7 +228,11 @@ async fn read(
 }
 
 fn answer(rendered: Rendered, form: Form, provenance: Provenance) -> Answer {
-    Answer { content: Content { rendered, served: 0, page: None }, provenance, form: Some(form) }
+    Answer {
+        content: AnswerContent { rendered, served: 0, page: None },
+        provenance,
+        form: Some(form),
+    }
 }
 
 fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
