@@ -18,11 +18,14 @@ mod support {
 }
 
 use extension_registry::models::scope::Scope;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::memory::MemoryBackend;
-use extension_registry::catalog::index::{Index, View};
+use extension_registry::catalog::index::Index;
+use extension_registry::catalog::index::delta::{BackendDelta, Delta};
+use extension_registry::catalog::index::view::View;
 use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::backend_id::BackendId;
@@ -81,20 +84,22 @@ fn extension(number: usize, patch: usize) -> Extension {
 
 fn changes() {
     let mut index = Index::new(&[BackendId::GITEA], &rules());
-    index.listed(BackendId::GITEA);
+    index.apply(Delta::Backend(BackendId::GITEA, BackendDelta::Listed));
+    let mut touched = BTreeSet::new();
     for number in 0..EXTENSIONS {
-        let _ = index.put(BackendId::GITEA, extension(number, 0), Instant::now());
+        touched.append(&mut put(&mut index, extension(number, 0)));
     }
     let begun = Instant::now();
-    let mut view = index.view(&View::default());
+    let (mut view, owners) = index.view(&View::default(), &touched);
+    index.apply(Delta::Owners(owners));
     let anew = begun.elapsed();
     assert_eq!(view.entries(Scope::All).len(), EXTENSIONS);
     let mut times: Vec<Duration> = (1..=CHANGES)
         .map(|change| {
             let number = change * 7919 % EXTENSIONS;
-            let _ = index.put(BackendId::GITEA, extension(number, change), Instant::now());
+            let touched = put(&mut index, extension(number, change));
             let begun = Instant::now();
-            view = index.view(&view);
+            view = index.view(&view, &touched).0;
             begun.elapsed()
         })
         .collect();
@@ -105,11 +110,16 @@ fn changes() {
     assert!(median * 5 <= anew, "a change costs {median:.2?}, a view made anew {anew:.2?}");
 }
 
+fn put(index: &mut Index, extension: Extension) -> BTreeSet<ExtensionId> {
+    let read = (Arc::new(extension), Instant::now().into());
+    index.apply(Delta::Backend(BackendId::GITEA, BackendDelta::Put(vec![read]))).unwrap()
+}
+
 async fn made_up_names() {
     let backend = MemoryBackend::new(BackendId::GITEA);
     backend.publish(&id(0), "1.0.0".parse().unwrap(), About::default(), "bytes");
     let catalog = Catalog::new(vec![Arc::new(backend)], rules());
-    catalog.round(Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     ask(&catalog, 1..NAMES / 2).await;
     let half = resident_kib();
     ask(&catalog, NAMES / 2..NAMES).await;
@@ -120,7 +130,7 @@ async fn made_up_names() {
 
 async fn ask(catalog: &Arc<Catalog>, numbers: std::ops::Range<usize>) {
     for number in numbers {
-        assert!(catalog.find(&id(number), Scope::All).await.unwrap_err().is_not_found());
+        assert!(catalog.reader.find(&id(number), Scope::All).await.unwrap_err().is_not_found());
     }
 }
 

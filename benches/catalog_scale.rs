@@ -28,7 +28,7 @@ use extension_registry::answers::{Answers, CACHES};
 use extension_registry::api::routes::{Api, ApiParts, api, templates};
 use extension_registry::api::state::{CertificateState, Draining};
 use extension_registry::artifacts::Artifacts;
-use extension_registry::catalog::{Catalog, Merge, Rules, sync};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::edge::middleware::HttpRules;
 use extension_registry::metrics::Metrics;
 use extension_registry::models::scope::Scope;
@@ -95,8 +95,8 @@ async fn main() {
     let catalog = Catalog::new(vec![backend.clone()], rules());
     let router = service(&catalog);
     let begun = Instant::now();
-    let _sync = sync::run(&catalog);
-    while catalog.view().entries(Scope::All).len() < EXTENSIONS {
+    let _sync = catalog.syncer.start();
+    while catalog.store.view().entries(Scope::All).len() < EXTENSIONS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("sweep of {EXTENSIONS} extensions until all are shown: {:.2?}", begun.elapsed());
@@ -105,8 +105,8 @@ async fn main() {
     let again = searches(&router).await;
     let (resident, peak) = (resident_mb(), memory_mb("VmHWM:"));
     println!("resident: {resident} MB, {before} MB of them before; at most {peak} MB");
-    let (_, status) = &catalog.statuses()[0];
-    let (estimated, taken) = (status.held.bytes >> 20, resident - before);
+    let (_, status) = &catalog.health.statuses()[0];
+    let (estimated, taken) = (status.capacity.bytes >> 20, resident - before);
     println!("what catalog.max_bytes counts of it: {estimated} MB, of {taken} MB");
     assert!(resident < RESIDENT_MAX_MB, "{resident} MB are resident");
     assert!(estimated * 2 < taken * 3 && taken * 2 < estimated * 3, "it is not what they take");
@@ -215,16 +215,17 @@ async fn publications(catalog: &Arc<Catalog>, backend: &Generated) {
     for n in 0..PUBLICATIONS {
         let number = hash(n, 9) % EXTENSIONS;
         backend.publish(number);
-        let revision = catalog.view().revision;
+        let revision = catalog.store.view().revision;
         let begun = Instant::now();
-        catalog.refresh(&id(number), Scope::All).await.unwrap();
-        while catalog.view().revision == revision {
+        catalog.reader.refresh(&id(number), Scope::All).await.unwrap();
+        while catalog.store.view().revision == revision {
             tokio::task::yield_now().await;
         }
         times.push(begun.elapsed());
         // A view may be held back for a tenth of a second; that is not what is measured.
         tokio::time::sleep(Duration::from_millis(150)).await;
         let found = catalog
+            .store
             .view()
             .search(&format!("revision1 {}", id(number).name), None, Scope::All)
             .len();

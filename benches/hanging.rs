@@ -98,7 +98,7 @@ impl Side {
             Arc::new(OciBackend::new(oci, Arc::new(())).unwrap()),
         ];
         let served = Served::with(backends, Setup { ttl: TTL, ..Setup::default() }).await;
-        served.catalog.ready(Scope::All).await.unwrap();
+        served.catalog.reader.ready(Scope::All).await.unwrap();
         Self { served, registry, _gitea: fake, _played: played }
     }
 

@@ -96,7 +96,7 @@ async fn write_state(dir: &Path, fingerprint: &str) {
         max_bytes: usize::MAX,
     };
     let catalog = Catalog::new(vec![Arc::clone(&backend) as _], rules);
-    catalog.round(Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     let fingerprints = vec![(BackendId::GITEA, fingerprint.to_owned())];
     let persister = Persister::new(Arc::clone(&catalog), dir, fingerprints);
     let length = || std::fs::metadata(dir.join("state.log")).unwrap().len();
@@ -105,7 +105,7 @@ async fn write_state(dir: &Path, fingerprint: &str) {
     println!("write of {EXTENSIONS} extensions: {:.0?}, {} bytes", begun.elapsed(), length());
     let id = ExtensionId::from_oci_repository("extension-00007-taskserv").unwrap();
     backend.publish(&id, "2.0.0".parse().unwrap(), About::default(), "changed".to_owned());
-    catalog.refresh(&id, Scope::All).await.unwrap();
+    catalog.reader.refresh(&id, Scope::All).await.unwrap();
     let (begun, before) = (Instant::now(), length());
     persister.save(Timestamp::now()).await.unwrap();
     println!("write of one change: {:.1?}, {} bytes", begun.elapsed(), length() - before);

@@ -31,8 +31,9 @@ use crate::answers::response_cache::ResponseCache;
 use crate::answers::rules::ResponseCacheRules;
 use crate::caching::single_flight::Same;
 use crate::catalog::Catalog;
-use crate::catalog::index::View;
-use crate::catalog::lookups::Deadline;
+use crate::catalog::deadline::Deadline;
+use crate::catalog::index::view::View;
+use crate::catalog::read::Read;
 use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::models::backend_id::BackendId;
@@ -117,9 +118,9 @@ impl Answers {
             return None;
         }
         let view = match query.id() {
-            Some(_) => self.catalog().view(),
+            Some(_) => self.catalog().store.view(),
             // Before the first sync cycles end, a list waits for them elsewhere.
-            None => self.catalog().ready(query.scope()).now_or_never()?.ok()?,
+            None => self.catalog().reader.ready(query.scope()).now_or_never()?.ok()?,
         };
         let hit = cache.peek(key, &view)?;
         self.may_serve(&hit.value).ok()?;
@@ -166,11 +167,11 @@ impl Answers {
         let (catalog, deadline) = (self.catalog(), Deadline::of_a_read());
         if !self.uses_cache(query) {
             let failing = self.refresh(query, deadline).await;
-            let view = catalog.ready_by(query.scope(), deadline).await?;
+            let view = catalog.reader.ready(Read { scope: query.scope(), deadline }).await?;
             return Ok(self.made(query, make(view).await?, failing));
         }
         // Waits for the first sync cycles of the backends.
-        let view = catalog.ready_by(query.scope(), deadline).await?;
+        let view = catalog.reader.ready(Read { scope: query.scope(), deadline }).await?;
         let key = query.key();
         if let Some(hit) = cache.get(&key, &view) {
             return Ok(self.hit(query, hit));
@@ -197,7 +198,7 @@ impl Answers {
             computed.missing.extend(failing);
             return Ok(self.made(query, computed.answer, computed.missing));
         }
-        let (key, view) = (query.key(), catalog.view());
+        let (key, view) = (query.key(), catalog.store.view());
         if let Some(hit) = cache.get(&key, &view) {
             self.may_serve(&hit.value)?;
             return Ok(self.hit(query, hit));
@@ -223,8 +224,8 @@ impl Answers {
             // Their number is unbounded, and so would be the requests to backends.
             Query::Search(..) => Vec::new(),
             _ => match query.id() {
-                Some(id) => catalog.force_refresh_one(id, scope, deadline).await,
-                None => catalog.force_refresh(scope, deadline).await,
+                Some(id) => catalog.syncer.force_refresh(id, scope, deadline).await,
+                None => catalog.syncer.force_sync(scope, deadline).await,
             },
         }
     }
@@ -233,7 +234,7 @@ impl Answers {
     fn may_serve(&self, answer: &CachedAnswer) -> Result<()> {
         match &answer.made_from {
             MadeFrom::Revision(_) => Ok(()),
-            MadeFrom::Extension(entry, scope) => self.catalog().still_answers(entry, *scope),
+            MadeFrom::Extension(entry, scope) => self.catalog().reader.still_answers(entry, *scope),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod naming;
 pub mod notes;
 pub mod public_url;
 pub mod readme;
+mod release;
 pub mod scope;
 pub mod tag;
 pub mod truncate;

@@ -108,6 +108,59 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("lib", &[]),
 ];
 
+/// What each part of the catalog may import of the others. Only `state` names the whole catalog.
+const CATALOG_MAY_IMPORT: [(&str, &[&str]); 18] = [
+    ("rules", &[]),
+    ("persistent_instant", &[]),
+    ("ownership", &[]),
+    ("search", &[]),
+    ("backend_order", &[]),
+    ("deadline", &[]),
+    ("errors", &[]),
+    ("retagged", &[]),
+    ("lookup", &[]),
+    ("unsaved", &[]),
+    ("stored", &[]),
+    ("index", &["rules", "persistent_instant", "ownership", "search", "stored"]),
+    ("store", &["rules", "unsaved", "index"]),
+    ("pins", &["unsaved", "stored", "index", "store"]),
+    ("health", &["rules", "persistent_instant", "index", "store"]),
+    (
+        "sync",
+        &[
+            "rules",
+            "persistent_instant",
+            "deadline",
+            "errors",
+            "retagged",
+            "lookup",
+            "index",
+            "store",
+            "health",
+        ],
+    ),
+    (
+        "read",
+        &[
+            "rules",
+            "ownership",
+            "backend_order",
+            "deadline",
+            "errors",
+            "retagged",
+            "lookup",
+            "index",
+            "store",
+            "pins",
+            "health",
+        ],
+    ),
+    (
+        "state",
+        &["Catalog", "persistent_instant", "unsaved", "stored", "index", "store", "pins", "sync"],
+    ),
+];
+
 /// What only some modules may name at all: a crate, and the modules that may.
 const OUTSIDE: [(&str, &[&str]); 5] = [
     ("axum", &["edge", "answers", "api", "server", "app"]),
@@ -169,6 +222,26 @@ fn modules_import_only_what_stands_before_them() {
         for named in named_after(&code(&path), "crate::") {
             if named != module && !may.contains(&named) {
                 wrong.insert(format!("{} names crate::{named}", path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, BTreeSet::new());
+}
+
+#[test]
+fn parts_of_the_catalog_import_only_what_stands_before_them() {
+    let allowed: BTreeMap<&str, &[&str]> = CATALOG_MAY_IMPORT.into();
+    let mut wrong = BTreeSet::new();
+    let catalog = root().join("catalog");
+    for path in sources(&catalog) {
+        let relative = path.strip_prefix(&catalog).unwrap().components().next().unwrap();
+        let part = relative.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let may = allowed.get(part.as_str()).unwrap_or_else(|| panic!("{part} has no place"));
+        let code = code(&path);
+        let production = code.split("#[cfg(test)]").next().unwrap();
+        for named in named_after(production, "crate::catalog::") {
+            if named != part && !named.is_empty() && !may.contains(&named) {
+                wrong.insert(format!("{} names {named}", path.display()));
             }
         }
     }

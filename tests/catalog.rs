@@ -4,6 +4,7 @@ mod faults;
 mod pages;
 mod publishing;
 mod removal;
+mod replica;
 mod room;
 mod storm;
 
@@ -13,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge, sync};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::models::backend_id::BackendId;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -28,9 +29,9 @@ const TTL: Duration = Duration::from_secs(300);
 async fn kept(backend: Arc<Scripted>) -> (Arc<Catalog>, JoinSet<()>) {
     let backends: Vec<Arc<dyn Backend>> = vec![backend];
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
-    let tasks = sync::run(&catalog);
+    let tasks = catalog.syncer.start();
     // An outage is no failure of the test: some begin with one.
-    let _ = catalog.ready(Scope::All).await;
+    let _ = catalog.reader.ready(Scope::All).await;
     (catalog, tasks)
 }
 
@@ -39,7 +40,7 @@ fn backend(releases: &[&str]) -> Arc<Scripted> {
 }
 
 fn listed(catalog: &Catalog) -> Vec<String> {
-    catalog.view().entries(Scope::All).iter().map(|entry| entry.id().to_string()).collect()
+    catalog.store.view().entries(Scope::All).iter().map(|entry| entry.id().to_string()).collect()
 }
 
 /// Lets the clock run a little past a moment, so that what happens at it has happened.
@@ -119,14 +120,14 @@ async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
     backend.down.store(true, Ordering::SeqCst);
     pass(TTL * 3).await;
     assert_eq!(listed(&catalog), ["provider/a"]);
-    let status = &catalog.statuses()[0].1;
+    let status = &catalog.health.statuses()[0].1;
     assert!(!status.healthy);
     assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
-    assert_eq!(catalog.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(31)).await;
-    assert!(catalog.statuses()[0].1.healthy);
-    assert_eq!(catalog.freshness(Scope::All, None).degraded, []);
+    assert!(catalog.health.statuses()[0].1.healthy);
+    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +135,7 @@ async fn a_backend_that_was_down_at_the_start_is_known_a_second_after_it_is_back
     let backend = backend(&["provider/a:1.0.0"]);
     backend.down.store(true, Ordering::SeqCst);
     let (catalog, _tasks) = kept(backend.clone()).await;
-    assert!(catalog.ready(Scope::All).await.is_err());
+    assert!(catalog.reader.ready(Scope::All).await.is_err());
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(1)).await;
     assert_eq!(listed(&catalog), ["provider/a"]);
@@ -146,10 +147,10 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
     let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     for _ in 0..10_000 {
-        catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+        catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     }
     pass(Duration::ZERO).await;
-    let view = catalog.view();
+    let view = catalog.store.view();
     let entry = view.get(&id("provider/a"), Scope::All).unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
     assert_eq!(backend.asked().extensions, 2);
@@ -159,11 +160,11 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
 async fn a_notice_that_comes_before_its_tag_is_followed_for_three_seconds() {
     let backend = backend(&["provider/a:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
-    catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_millis(500)).await;
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "late");
     pass(Duration::from_millis(500)).await;
-    let entry = catalog.view().get(&id("provider/a"), Scope::All).cloned().unwrap();
+    let entry = catalog.store.view().get(&id("provider/a"), Scope::All).cloned().unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
     pass(Duration::from_secs(60)).await;
     assert_eq!(backend.asked().extensions, 1 + 3, "at 0, 1 and 3 seconds, and no more");
@@ -174,7 +175,7 @@ async fn a_notice_of_a_removal_is_followed_until_it_is_certain() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     backend.inner.remove(&id("provider/a"));
-    catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     let begun = Instant::now();
     while listed(&catalog).len() == 2 {
         sleep(Duration::from_millis(500)).await;
@@ -192,16 +193,16 @@ async fn an_extension_that_was_read_long_ago_is_read_again_behind_the_answer() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     pass(TTL - Duration::from_secs(1)).await;
-    catalog.find(&id("provider/a"), Scope::All).await.unwrap();
+    catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap();
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 2, "it is current");
     pass(Duration::from_secs(1)).await;
     for _ in 0..5 {
-        catalog.find(&id("provider/a"), Scope::All).await.unwrap();
+        catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap();
     }
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 3, "five readers, one question");
-    catalog.find(&id("provider/a"), Scope::All).await.unwrap();
+    catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap();
     pass(Duration::ZERO).await;
     assert_eq!(backend.asked().extensions, 3, "it is current again");
 }
@@ -214,7 +215,7 @@ async fn callers_who_want_a_round_share_one() {
     let mut callers = JoinSet::new();
     for _ in 0..100 {
         let catalog = Arc::clone(&catalog);
-        callers.spawn(async move { catalog.round(Scope::All).await });
+        callers.spawn(async move { catalog.syncer.sync(Scope::All).await });
     }
     while let Some(outcome) = callers.join_next().await {
         outcome.unwrap().unwrap();
@@ -232,10 +233,10 @@ async fn a_backend_that_goes_away_within_a_sweep_is_not_asked_for_everything() {
     let backend = Arc::new(scripted);
     backend.down.store(true, Ordering::SeqCst);
     let catalog = Catalog::new(vec![backend.clone() as Arc<dyn Backend>], rules(Merge::Owner, TTL));
-    assert!(catalog.round(Scope::All).await.is_err());
+    assert!(catalog.syncer.sync(Scope::All).await.is_err());
     let asked = backend.asked().extensions;
     assert!(asked < 50, "{asked} questions");
-    assert!(!catalog.statuses()[0].1.healthy);
+    assert!(!catalog.health.statuses()[0].1.healthy);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,18 +247,18 @@ async fn an_unknown_name_is_asked_for_once_and_the_no_is_remembered() {
     let mut callers = JoinSet::new();
     for _ in 0..10_000 {
         let catalog = Arc::clone(&catalog);
-        callers.spawn(async move { catalog.find(&id("provider/none"), Scope::All).await });
+        callers.spawn(async move { catalog.reader.find(&id("provider/none"), Scope::All).await });
     }
     while let Some(outcome) = callers.join_next().await {
         assert!(outcome.unwrap().unwrap_err().is_not_found());
     }
     assert_eq!(backend.asked().extensions, before + 1, "10,000 callers, one question");
     pass(Duration::from_secs(9)).await;
-    assert!(catalog.find(&id("provider/none"), Scope::All).await.is_err());
+    assert!(catalog.reader.find(&id("provider/none"), Scope::All).await.is_err());
     assert_eq!(backend.asked().extensions, before + 1, "remembered");
     backend.inner.publish(&id("provider/none"), tag("1.0.0"), about("d", &[]), "x");
     pass(Duration::from_secs(1)).await;
-    assert!(catalog.find(&id("provider/none"), Scope::All).await.is_ok(), "asked for again");
+    assert!(catalog.reader.find(&id("provider/none"), Scope::All).await.is_ok(), "asked for again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,7 +267,7 @@ async fn an_unknown_version_is_asked_for_once_and_the_no_is_remembered() {
     let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     for _ in 0..100 {
-        let found = catalog.find_release(&id("provider/a"), &tag("9.9.9"), Scope::All).await;
+        let found = catalog.reader.find_release(&id("provider/a"), &tag("9.9.9"), Scope::All).await;
         assert!(found.unwrap_err().is_not_found());
     }
     assert_eq!(backend.asked().extensions, before + 1);
@@ -278,12 +279,13 @@ async fn row_26_made_up_names_cost_a_backend_five_questions_a_second() {
     let (catalog, _tasks) = kept(backend.clone()).await;
     let before = backend.asked().extensions;
     for n in 0..1000 {
-        let error = catalog.find(&id(&format!("provider/x{n}")), Scope::All).await.unwrap_err();
+        let error =
+            catalog.reader.find(&id(&format!("provider/x{n}")), Scope::All).await.unwrap_err();
         assert!(error.is_not_found(), "the listing is complete and current: {error}");
     }
     assert_eq!(backend.asked().extensions, before + 5);
     pass(Duration::from_secs(1)).await;
-    catalog.find(&id("provider/y"), Scope::All).await.unwrap_err();
+    catalog.reader.find(&id("provider/y"), Scope::All).await.unwrap_err();
     assert_eq!(backend.asked().extensions, before + 6);
 }
 
@@ -298,7 +300,7 @@ async fn row_26_a_listing_that_was_cut_short_says_no_to_nobody() {
         let mut noes = 0;
         for _ in 0..10 {
             number += 1;
-            let error = catalog.find(&id(&format!("provider/x{number}")), Scope::All).await;
+            let error = catalog.reader.find(&id(&format!("provider/x{number}")), Scope::All).await;
             noes += usize::from(error.unwrap_err().is_not_found());
         }
         noes
@@ -321,7 +323,7 @@ async fn rounds_of_changes_make_no_listing_complete_that_was_not() {
         pass(TTL * 3).await;
         let mut said = 0;
         for number in 0..10 {
-            let error = catalog.find(&id(&format!("provider/x{number}")), Scope::All).await;
+            let error = catalog.reader.find(&id(&format!("provider/x{number}")), Scope::All).await;
             said += usize::from(error.unwrap_err().is_not_found());
         }
         assert_eq!(said, noes, "cut: {cut}");
@@ -334,11 +336,11 @@ async fn what_is_listed_and_cannot_be_read_is_not_absent() {
     *backend.faulty.lock() = Some(id("provider/b"));
     let (catalog, _tasks) = kept(backend.clone()).await;
     for number in 0..5 {
-        catalog.find(&id(&format!("provider/x{number}")), Scope::All).await.unwrap_err();
+        catalog.reader.find(&id(&format!("provider/x{number}")), Scope::All).await.unwrap_err();
     }
-    let error = catalog.find(&id("provider/B"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/B"), Scope::All).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
-    let error = catalog.find(&id("provider/y"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/y"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
 }
 
@@ -347,11 +349,11 @@ async fn errors_are_never_remembered_as_absence() {
     let backend = backend(&["provider/a:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     backend.down.store(true, Ordering::SeqCst);
-    let error = catalog.find(&id("provider/b"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/b"), Scope::All).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
     backend.down.store(false, Ordering::SeqCst);
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "x");
-    assert!(catalog.find(&id("provider/b"), Scope::All).await.is_ok());
+    assert!(catalog.reader.find(&id("provider/b"), Scope::All).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -362,10 +364,10 @@ async fn made_up_versions_never_remove_an_extension() {
         // These use up the budget, so that the version below is never asked for.
         for n in 0..5 {
             let made_up = id(&format!("provider/x{second}-{n}"));
-            assert!(catalog.find(&made_up, Scope::All).await.unwrap_err().is_not_found());
+            assert!(catalog.reader.find(&made_up, Scope::All).await.unwrap_err().is_not_found());
         }
         let version = tag(&format!("9.{second}.0"));
-        let found = catalog.find_release(&id("provider/a"), &version, Scope::All).await;
+        let found = catalog.reader.find_release(&id("provider/a"), &version, Scope::All).await;
         assert!(found.unwrap_err().is_not_found());
         pass(Duration::from_secs(1)).await;
     }

@@ -330,7 +330,7 @@ async fn s08b_the_path_of_a_directory_is_told_to_nobody_without_a_token() {
         let setup = Setup { http, ..Setup::default() };
         let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, place));
         let served = Served::with(vec![backend], setup).await;
-        let _ = served.catalog.round(Scope::All).await;
+        let _ = served.catalog.syncer.sync(Scope::All).await;
         let shown = place.to_str().unwrap();
         let bearer = format!("Bearer {CLIENT}");
         let known = [("authorization", bearer.as_str())];

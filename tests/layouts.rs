@@ -143,7 +143,7 @@ async fn an_index_that_is_cut_short_later_leaves_what_was_known() {
     let served = Served::local(bench.0.path()).await;
     served.get("/extensions").await;
     fs::write(bench.bad().join("index.json"), "{\"manifests\":[").unwrap();
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["bad", "good"]);
     let faults = served.get("/health").await.json()["backends"]["local"]["faults"].to_string();
     assert!(faults.contains("index.json cannot be read"), "{faults}");
@@ -360,7 +360,7 @@ async fn a_changed_index_is_noticed_without_a_restart() {
     let served = Served::local(bench.0.path()).await;
     assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.0.0");
     bench.publish_bad("1.1.0");
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions/provider/bad").await.json()["version"], "1.1.0");
 }
 
@@ -371,7 +371,7 @@ async fn a_directory_that_comes_later_is_noticed() {
     let served = Served::local(late).await;
     assert_eq!(served.get("/extensions").await.text(), "[]");
     publish(late, &id("provider/good"), "1.0.0", "good", b"good bytes");
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["good"]);
 }
 

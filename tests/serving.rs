@@ -47,7 +47,7 @@ async fn served(limits: Limits) -> (Served, Arc<Notify>) {
     backend.hold = Some(Arc::clone(&release));
     let setup = Setup { limits, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     (served, release)
 }
 
@@ -137,7 +137,7 @@ async fn a_panic_within_an_answer_cuts_it_is_counted_and_ends_nothing_else() {
     backend.hold = Some(Arc::clone(&release));
     let backend = Arc::new(backend);
     let served = Served::over(vec![backend.clone()]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     backend.panics.store(true, Ordering::SeqCst);
     let mut stream = connect(&served).await;
     let head = request(&mut stream, DOWNLOAD).await;

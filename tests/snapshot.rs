@@ -50,7 +50,7 @@ fn persister(catalog: &Arc<Catalog>, dir: &Path) -> Arc<Persister> {
 async fn written(dir: &Path, releases: &[&str]) -> Arc<Scripted> {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, releases));
     let known = catalog(vec![backend.clone()]);
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     persister(&known, dir).save(noon()).await.unwrap();
     backend
 }

@@ -180,7 +180,7 @@ async fn what_is_known_stays_when_a_backend_goes_away() {
     let before = served.get("/extensions").await;
     assert_eq!(before.column("name").len(), 12);
     fake.fault("/", Fault::Answer(503, Vec::new(), Vec::new()));
-    assert!(served.catalog.round(Scope::All).await.is_err());
+    assert!(served.catalog.syncer.sync(Scope::All).await.is_err());
     assert_eq!(served.get("/extensions").await.body, before.body);
     assert_eq!(served.get("/extensions/provider/hello").await.status, StatusCode::OK);
     let health = served.get("/health").await.json();
@@ -243,9 +243,9 @@ async fn a_password_that_is_refused_takes_nothing_away() {
     assert_eq!(got.json()["error"], "backend_error");
     let unknown = served.get("/extensions/provider/nonexistent").await;
     assert_eq!(unknown.status, StatusCode::BAD_GATEWAY);
-    assert!(served.catalog.round(Scope::All).await.is_err());
+    assert!(served.catalog.syncer.sync(Scope::All).await.is_err());
     for _ in 0..3 {
-        assert!(served.catalog.refresh(&id("provider/aws"), Scope::All).await.is_err());
+        assert!(served.catalog.reader.refresh(&id("provider/aws"), Scope::All).await.is_err());
     }
     assert_eq!(served.get("/extensions").await.body, before.body);
     let health = served.get("/health").await.json();
@@ -263,7 +263,7 @@ async fn a_tag_that_moved_is_seen_when_its_extension_is_read_again() {
     let row = |rows: Value| rows.as_array().unwrap().iter().find(|r| r["tag"] == "1.0.0").cloned();
     let before = row(served.get(path).await.json()).unwrap();
     zot.store.lock().push("provisioning/aws-provider", "1.0.0", b"other bytes");
-    served.catalog.refresh(&id("provider/aws"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/aws"), Scope::All).await.unwrap();
     let after = row(served.get(path).await.json()).unwrap();
     assert_ne!(before["digest"], after["digest"]);
     assert_eq!(download(&served, &after).await, b"other bytes");

@@ -1,6 +1,6 @@
 //! Public JSON made from entries of the catalog.
 
-use crate::catalog::index::Entry;
+use crate::catalog::index::entry::Entry;
 use crate::models::artifact::ArtifactKey;
 use crate::models::extension::{About, Release};
 use crate::models::public_url::PublicUrl;

@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::artifacts::{ArtifactRequest, Artifacts, DownloadOrigin, Opened, Upstream, Witness};
 use crate::backend::Fault;
 use crate::catalog::Catalog;
-use crate::catalog::reads::file_of;
+use crate::catalog::read::file::file_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::models::artifact::Artifact;
@@ -65,7 +65,7 @@ impl Downloads {
     /// Finds a file, perhaps without its size. Fails if the release or the file does not exist.
     pub async fn find(&self, query: &DownloadQuery) -> Result<RequestedFile> {
         let DownloadQuery { id, version, asset, scope } = query;
-        let (entry, release) = self.catalog.find_download(id, version, *scope).await?;
+        let (entry, release) = self.catalog.reader.find_download(id, version, *scope).await?;
         let artifact = file_of(id, &release, asset.as_deref())?.clone();
         Ok(RequestedFile { id: entry.id().clone(), release, artifact, asset: asset.clone() })
     }
@@ -76,9 +76,9 @@ impl Downloads {
             return Ok(file);
         }
         let RequestedFile { id, release, artifact, .. } = &file;
-        let opened = self.catalog.open(id, release, artifact, None).await;
+        let opened = self.catalog.syncer.open(id, release, artifact, None).await;
         let size = opened.inspect_err(|error| file.report(&self.catalog, error))?.length;
-        self.catalog.refresh(id, release.backend.into()).await?;
+        self.catalog.reader.refresh(id, release.backend).await?;
         let mut again = self.found_again(file).await?;
         if again.artifact.known_size().is_none() {
             Arc::make_mut(&mut again.artifact).size = size;
@@ -89,7 +89,7 @@ impl Downloads {
     /// Checks if the archive of a pinned version was replaced at the backend, by its bytes if only
     /// they can tell and no copy is stored. Fails with the error of the backend.
     pub async fn verified(&self, file: RequestedFile) -> Result<RequestedFile> {
-        let unverified = self.catalog.unverified(&file.release).filter(|_| file.is_archive());
+        let unverified = self.catalog.pins.unverified(&file.release).filter(|_| file.is_archive());
         let Some(present) = unverified else { return Ok(file) };
         if file.artifact.digest.as_ref().is_some_and(|digest| self.artifacts.holds(digest)) {
             return Ok(file);
@@ -104,13 +104,13 @@ impl Downloads {
             piece.inspect_err(|error| present.report(&self.catalog, error))?;
         }
         // The witness reports asynchronously; the file found before that would not show the change.
-        self.catalog.shown().await;
+        self.catalog.store.published().await;
         self.found_again(present).await
     }
 
     async fn found_again(&self, file: RequestedFile) -> Result<RequestedFile> {
         let (tag, backend) = (&file.release.tag, file.release.backend);
-        let (_, release) = self.catalog.find_release(&file.id, tag, backend.into()).await?;
+        let (_, release) = self.catalog.reader.find_release(&file.id, tag, backend).await?;
         let artifact = file_of(&file.id, &release, file.asset.as_deref())?.clone();
         Ok(RequestedFile { artifact, release, ..file })
     }
@@ -119,7 +119,7 @@ impl Downloads {
     /// `BackendFaulty` if the release still lists the missing file.
     pub async fn find_again(&self, file: RequestedFile) -> Result<RequestedFile> {
         let (key, backend) = (file.artifact.key.clone(), file.release.backend);
-        self.catalog.refresh(&file.id, backend.into()).await?;
+        self.catalog.reader.refresh(&file.id, backend).await?;
         let again = self.found_again(file).await?;
         // An unchanged identifier would fail again; a second retry brings nothing.
         if again.artifact.key != key {
@@ -172,7 +172,8 @@ impl RequestedFile {
         let (this, catalog) = (self.clone(), Arc::clone(catalog));
         Arc::new(move |digest| {
             let Self { id, release, artifact, .. } = &this;
-            catalog.witness(id, release, artifact, this.is_archive(), digest);
+            catalog.health.download_succeeded(id, release, artifact);
+            catalog.pins.witness(id, release, artifact, this.is_archive(), digest);
         })
     }
 
@@ -184,7 +185,7 @@ impl RequestedFile {
                 // Checked here rather than earlier, so that a stored copy of the replaced archive
                 // is still served.
                 this.refused()?;
-                catalog.open(&this.id, &this.release, &this.artifact, range).await
+                catalog.syncer.open(&this.id, &this.release, &this.artifact, range).await
             }
             .boxed()
         })
@@ -217,7 +218,7 @@ impl RequestedFile {
                 ),
                 reason,
             };
-            catalog.report(self.release.backend, fault);
+            catalog.health.report(self.release.backend, fault);
         }
     }
 }

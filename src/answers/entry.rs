@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 
 use crate::caching::single_flight::Same;
-use crate::catalog::index::{Entry, View};
+use crate::catalog::index::entry::Entry;
+use crate::catalog::index::view::View;
 use crate::edge::rendered::Rendered;
 use crate::models::backend_id::BackendId;
 use crate::models::scope::Scope;

@@ -11,10 +11,11 @@ use crate::answers::paging::Page;
 use crate::answers::query::Filter;
 use crate::answers::renderer::Renderer;
 use crate::catalog::Catalog;
-use crate::catalog::details::Details;
-use crate::catalog::index::{Entry, View};
-use crate::catalog::lookups::Deadline;
-use crate::catalog::resolve::VersionRange;
+use crate::catalog::deadline::Deadline;
+use crate::catalog::index::entry::Entry;
+use crate::catalog::index::view::View;
+use crate::catalog::read::version_range::VersionRange;
+use crate::catalog::read::{Details, Read};
 use crate::edge::rendered::Rendered;
 use crate::error::Result;
 use crate::models::backend_id::BackendId;
@@ -78,7 +79,7 @@ impl Maker {
         scope: Scope,
         deadline: Deadline,
     ) -> Result<Computed> {
-        let entry = self.catalog.find_by(&id, scope, deadline).await?;
+        let entry = self.catalog.reader.find(&id, Read { scope, deadline }).await?;
         let body = self.bodies(scope).extension(&entry);
         computed(entry, scope, &body, Vec::new())
     }
@@ -90,7 +91,7 @@ impl Maker {
         scope: Scope,
         deadline: Deadline,
     ) -> Result<Computed> {
-        let entry = self.catalog.find_whole(&id, scope, deadline).await?;
+        let entry = self.catalog.reader.find_whole(&id, Read { scope, deadline }).await?;
         let releases = entry.extension.releases().iter();
         let bodies: Vec<VersionBody> =
             releases.map(|release| self.bodies(scope).version(&entry, release)).collect();
@@ -107,7 +108,8 @@ impl Maker {
         scope: Scope,
         deadline: Deadline,
     ) -> Result<Computed> {
-        let found = self.catalog.find_details(&id, &version, scope, deadline).await?;
+        let found =
+            self.catalog.reader.find_details(&id, &version, Read { scope, deadline }).await?;
         let body = self.bodies(scope).metadata(&found.entry, &found.release);
         of_release(found, scope, &body)
     }
@@ -120,7 +122,7 @@ impl Maker {
         scope: Scope,
         deadline: Deadline,
     ) -> Result<Computed> {
-        let found = self.catalog.resolve(&id, &range, scope, deadline).await?;
+        let found = self.catalog.reader.resolve(&id, &range, Read { scope, deadline }).await?;
         let body = self.bodies(scope).version(&found.entry, &found.release);
         of_release(found, scope, &body)
     }

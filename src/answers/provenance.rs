@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::catalog::{Catalog, Freshness};
+use crate::catalog::Catalog;
+use crate::catalog::health::Freshness;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 use crate::models::scope::Scope;
@@ -25,7 +26,7 @@ impl Provenance {
         of: Option<&ExtensionId>,
         lacking: Vec<BackendId>,
     ) -> Self {
-        let mut freshness = catalog.freshness(scope, of);
+        let mut freshness = catalog.health.freshness(scope, of);
         freshness.lacks(lacking);
         Self { freshness, cached: None }
     }
@@ -33,6 +34,6 @@ impl Provenance {
     /// Creates the provenance of a cached response of this age.
     #[must_use]
     pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
-        Self { freshness: catalog.freshness(scope, of), cached: Some(age) }
+        Self { freshness: catalog.health.freshness(scope, of), cached: Some(age) }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 
 use crate::answers::paging::Page;
-use crate::catalog::resolve::VersionRange;
+use crate::catalog::read::version_range::VersionRange;
 use crate::edge::accept::Form;
 use crate::models::naming::{ExtensionId, ExtensionType};
 use crate::models::scope::Scope;

@@ -18,8 +18,8 @@ use crate::answers::readmes::texts::{TextIdentity, Texts};
 use crate::answers::rules::{self, ResponseCacheRules};
 use crate::caching::single_flight::{Same, SingleFlight};
 use crate::catalog::Catalog;
-use crate::catalog::index::View;
-use crate::catalog::lookups::Deadline;
+use crate::catalog::deadline::Deadline;
+use crate::catalog::index::view::View;
 use crate::edge::accept::Form;
 use crate::edge::rendered::Rendered;
 use crate::error::{Error, Result};
@@ -75,14 +75,14 @@ impl Readmes {
 
     /// Returns the README of a version, cached while the version is unchanged. After its time to
     /// live the backend is queried in the background; while that fails, the README of a changed
-    /// version is returned as stale. Fails as [`Catalog::find_release`]; `NotFound` without README.
+    /// version is returned as stale. Fails as `Reader::find_release`; `NotFound` without README.
     pub async fn readme(
         &self,
         catalog: &Arc<Catalog>,
         wanted: ReadmeQuery,
         form: Form,
     ) -> Result<Answer> {
-        let view = catalog.view();
+        let view = catalog.store.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
         let Some(Hit { value: named, age }) = known else {
             // A first read, and an expired "no README", must wait for the backend.
@@ -127,7 +127,7 @@ impl Readmes {
     ) -> Option<CachedHit<'_>> {
         let Hit { value: named, age } = self.named.look_up(&wanted.key(), |_| true)?;
         let identity = named.readme.as_ref().ok()?;
-        if !named.is_fresh(age, &self.rules, &catalog.view()) {
+        if !named.is_fresh(age, &self.rules, &catalog.store.view()) {
             return None;
         }
         let text = self.texts.held(identity, form)?;
@@ -184,7 +184,7 @@ impl Readmes {
                 // afterwards.
                 let known = named.look_up(&wanted.key(), |_| true);
                 if let Some(answer) = known.and_then(|hit| {
-                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.view());
+                    let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.store.view());
                     if fresh { texts.answer(&hit.value.readme) } else { None }
                 }) {
                     return Ok(answer);
@@ -213,8 +213,8 @@ async fn read(
     wanted: &ReadmeQuery,
 ) -> Result<(Arc<Release>, ReadmeResult)> {
     let ReadmeQuery { id, version, scope } = wanted;
-    let (entry, release) = catalog.find_release(id, version, *scope).await?;
-    let answer = match catalog.readme(entry.id(), &release).await {
+    let (entry, release) = catalog.reader.find_release(id, version, *scope).await?;
+    let answer = match catalog.syncer.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
             let identity = TextIdentity::from(format!("{}:{identity}", release.backend));
             Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
@@ -242,5 +242,5 @@ fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) ->
 }
 
 fn is_unwell(catalog: &Catalog, backend: BackendId) -> bool {
-    catalog.statuses().iter().any(|(of, status)| *of == backend && !status.healthy)
+    !catalog.health.is_healthy(backend)
 }

@@ -9,7 +9,7 @@ use crate::answers::expiring_lru::{ExpiringLru, Hit};
 use crate::caching::bounded_lru::Bounds;
 use crate::caching::single_flight::SingleFlight;
 use crate::catalog::Catalog;
-use crate::catalog::index::View;
+use crate::catalog::index::view::View;
 use crate::error::Result;
 use crate::metrics::caches::CacheCounters;
 
@@ -71,7 +71,7 @@ impl ResponseCache {
         async move {
             // A caller that missed just before the previous computation completed arrives here just
             // afterwards.
-            let found = entries.look_up(&key, |answer| answer.is_current(&catalog.view()));
+            let found = entries.look_up(&key, |answer| answer.is_current(&catalog.store.view()));
             if let Some(hit) = found {
                 return Ok(Computed { answer: hit.value, missing: Vec::new(), is_complete: true });
             }
@@ -107,5 +107,5 @@ impl ResponseCache {
 
 fn put(entries: &ExpiringLru<CachedAnswer>, catalog: &Catalog, key: String, answer: CachedAnswer) {
     let weight = answer.weight();
-    entries.put(key, weight, answer, |answer| answer.is_current(&catalog.view()));
+    entries.put(key, weight, answer, |answer| answer.is_current(&catalog.store.view()));
 }

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::answers::paging::{LIMIT_MAX, Page};
 use crate::catalog::Catalog;
-use crate::catalog::resolve::VersionRange;
+use crate::catalog::read::version_range::VersionRange;
 use crate::edge::problem::Problem;
 use crate::models::backend_id::BackendName;
 use crate::models::backend_kind::BackendKind;
@@ -121,7 +121,7 @@ impl ScopeParams {
             .transpose()
             .map_err(|error| bad_request(format!("backend {error}")))?;
         let Some(name) = name else { return Ok(kind.map_or(Scope::All, Scope::Kind)) };
-        let Some(backend) = catalog.backends().find(|backend| backend.name() == name) else {
+        let Some(backend) = catalog.backends.iter().find(|backend| backend.name() == name) else {
             return Ok(Scope::Nothing);
         };
         if let Some(kind) = kind.filter(|kind| *kind != backend.kind()) {
@@ -131,7 +131,7 @@ impl ScopeParams {
             );
             return Err(Problem::bad_request(message));
         }
-        Ok(catalog.scope_of(backend))
+        Ok(catalog.backends.scope_of(backend))
     }
 }
 

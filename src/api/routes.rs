@@ -115,7 +115,7 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     let ApiParts { answers, artifacts, receivers, metrics, draining, certificate } = parts;
     let catalog = Arc::clone(answers.catalog());
     // Series that exist from the start show a rate even for the first failure.
-    catalog.backends().for_each(|backend| metrics.backends.prepare(backend.as_str()));
+    catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
     for (backend, _) in &receivers {
         metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
     }

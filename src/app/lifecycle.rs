@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::api::state::Draining;
 use crate::app::{LOG_TARGET, systemd};
-use crate::catalog::{Catalog, sync};
+use crate::catalog::Catalog;
 use crate::server::Stop;
 
 // Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
@@ -55,7 +55,7 @@ impl Lifecycle {
 
     /// Keeps the catalog current until the end.
     pub(super) fn sync(&mut self, catalog: &Arc<Catalog>) {
-        self.sync = sync::run(catalog);
+        self.sync = catalog.syncer.start();
     }
 
     /// Runs a task until the end.

@@ -2,31 +2,26 @@
 //! of records by key, so that a write has only those that changed.
 
 mod batches;
-pub(super) mod damage;
-mod export;
+pub mod catalog_state;
 mod file;
 mod legacy;
 mod log;
 pub mod persister;
-pub(super) mod record;
+mod record;
+mod restore;
 mod stored_backend;
-mod stored_evidence;
-mod stored_extension;
-mod stored_release;
-pub(super) mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
-use crate::catalog::pins::BackendPins;
+use crate::catalog::pins::backend_pins::BackendPins;
 use crate::catalog::state::record::Record;
+use crate::catalog::stored::extension::ReadExtension;
 use crate::models::backend_id::BackendId;
 use crate::models::coverage::Coverage;
-use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 /// Time for which records are kept after their backend left the configuration.
@@ -34,9 +29,6 @@ const KEPT_RETIRED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Fingerprints of the configuration of each backend: equal text means the same upstream.
 pub type Fingerprints = Vec<(BackendId, String)>;
-
-/// An extension, and when it was last read.
-pub type ReadExtension = (Arc<Extension>, Timestamp);
 
 /// All records, with wall clock times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +49,7 @@ pub struct Snapshot {
 pub struct BackendState {
     /// Fingerprint of the configuration. A different fingerprint means a different upstream.
     pub fingerprint: String,
-    /// Start of the last successful round.
+    /// Start of the last successful sync cycle.
     pub current_as_of: Timestamp,
     /// Time up to which the absence of unlisted names is proven.
     pub complete_as_of: Option<Timestamp>,
@@ -84,7 +76,7 @@ pub struct Unsettled {
     /// Extensions that were reported as gone once.
     pub doubted: Vec<ExtensionId>,
     /// Extensions in the refresh queue.
-    pub dirty: Vec<ExtensionId>,
+    pub scheduled: Vec<ExtensionId>,
     /// Number of extensions that did not fit into `catalog.max_bytes`.
     pub refused: usize,
     /// Extensions whose last read failed or was incomplete.

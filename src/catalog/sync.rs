@@ -1,108 +1,206 @@
-//! Synchronization with the backends. Of the three tasks for each, one makes the rounds, one reads
-//! single extensions after webhooks and when they are old, and one probes.
+//! Synchronization with the backends: sync cycles, single reads and probes. It writes the deltas.
 
+mod abort_rule;
+pub(super) mod backend_handle;
+mod canary;
+mod cycle;
+pub(super) mod cycle_state;
+mod intake;
+mod lookup_budget;
+mod lookups;
+mod probing;
+pub mod refresh_queue;
+mod refreshes;
+mod removal;
+mod sweep;
+mod tasks;
+
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::catalog::Catalog;
-use crate::catalog::apply::{READS_AT_ONCE, ReadOrigin, is_the_backends, read_one};
-use crate::catalog::backend_handle::BackendHandle;
-use crate::catalog::refresh_queue::RefreshOutcome;
+use crate::backend::Backend;
+use crate::backend::download::Download;
+use crate::catalog::deadline::Deadline;
+use crate::catalog::health::backend_health::BackendHealth;
+use crate::catalog::lookup::Lookup;
+use crate::catalog::rules::Rules;
+use crate::catalog::store::CatalogStore;
+use crate::catalog::sync::backend_handle::BackendHandle;
+use crate::catalog::sync::lookups::Lookups;
+use crate::catalog::sync::probing::keep_watch;
+use crate::catalog::sync::tasks::{keep_current, keep_refreshing, sync_in_task};
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
+use crate::models::extension::Release;
 use crate::models::naming::ExtensionId;
+use crate::models::readme::Readme;
+use crate::models::scope::Scope;
+use crate::models::tag::Tag;
 
-/// Pause after a failed round. It doubles up to [`RETRY_MAX`] with each further failure.
-const RETRY: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Pause before the next round while extensions are unread. It doubles up to the time to live.
-const READ_REST: Duration = Duration::from_secs(15);
-
-/// Starts the tasks that keep the catalog current until the set is dropped. A round over each
-/// backend begins now and then once per time to live, sooner after a failure.
-pub fn run(catalog: &Arc<Catalog>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for source in catalog.backends() {
-        let this = Arc::clone(catalog);
-        tasks.spawn(async move { this.keep_current(source).await });
-        let this = Arc::clone(catalog);
-        tasks.spawn(async move { this.keep_reading(source).await });
-        tasks.spawn(Arc::clone(catalog).keep_watch(source));
-    }
-    tasks
+/// The backends, and everything that reads them.
+pub struct Syncer {
+    lookups: Arc<Lookups>,
 }
 
-impl Catalog {
+impl Syncer {
+    /// Creates a syncer over these backends, in the order in which they own names.
+    pub(super) fn new(
+        backends: Vec<(Arc<dyn Backend>, Arc<BackendHealth>)>,
+        store: &Arc<CatalogStore>,
+        rules: Rules,
+    ) -> Self {
+        let last = backends.last().map(|(backend, _)| backend.id());
+        let handles = backends.into_iter().map(|(backend, health)| {
+            let is_last = last == Some(backend.id());
+            Arc::new(BackendHandle::new(backend, health, Arc::clone(store), rules, is_last))
+        });
+        Self { lookups: Lookups::new(handles.collect(), Arc::clone(store)) }
+    }
+
+    /// Starts the tasks that keep the catalog current until the set is dropped. A cycle over each
+    /// backend begins now and then once per time to live, sooner after a failure.
+    pub fn start(&self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for handle in self.handles() {
+            tasks.spawn(keep_current(Arc::clone(handle)));
+            tasks.spawn(keep_refreshing(Arc::clone(handle)));
+            tasks.spawn(keep_watch(Arc::clone(handle)));
+        }
+        tasks
+    }
+
+    /// Makes one cycle over each backend of a scope. Concurrent callers share it, and it continues
+    /// when they leave.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a backend. The cycles of the other backends are completed nevertheless.
+    pub async fn sync(&self, scope: Scope) -> Result<()> {
+        // All begin before the first is awaited.
+        let cycles: Vec<_> = self.within(scope).map(sync_in_task).collect();
+        join_all(cycles).await.into_iter().fold(Ok(()), Result::and)
+    }
+
     /// Takes in a webhook: these extensions are read at once, and again by a schedule while a
     /// release lacks its archive.
     pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
-        let Some(handle) = self.handle(backend) else { return };
+        let Some(handle) = self.lookups.handle(backend) else { return };
         let now = Instant::now();
-        handle.mark(|dirty| ids.into_iter().for_each(|id| dirty.enqueue_notice(id, now)));
+        handle
+            .refreshes
+            .change(|queue| ids.into_iter().for_each(|id| queue.enqueue_notice(id, now)));
     }
 
-    async fn keep_current(self: Arc<Self>, source: BackendId) {
-        let Some(handle) = self.handle(source) else { return };
-        let mut retry = RETRY;
-        let mut read_rest = READ_REST;
-        loop {
-            if self.round(source.into()).await.is_ok() {
-                retry = RETRY;
-                let mut rest = self.rules.ttl;
-                if handle.evidence.incomplete().is_empty() {
-                    read_rest = READ_REST;
-                } else {
-                    // Responses carry a degraded mark until the rest is read. A permanently broken
-                    // repository must not cause rounds at this rate forever, so the pause doubles.
-                    rest = rest.min(read_rest);
-                    read_rest = (read_rest * 2).min(self.rules.ttl);
-                }
-                // A directory backend notices changes by itself and cuts the pause short.
-                timeout(rest, handle.backend.changed()).await.unwrap_or_default();
-            } else {
-                // Waits for the first event: a long pause must not outlast a short outage.
-                let ended = async {
-                    tokio::select! {
-                        () = handle.is_back() => {}
-                        () = handle.backend.changed() => {}
-                    }
-                };
-                timeout(retry.min(self.rules.ttl), ended).await.unwrap_or_default();
-                retry = (retry * 2).min(RETRY_MAX);
-            }
+    /// Makes a cycle over each backend of a scope. Returns the backends whose cycle failed or was
+    /// not over by the deadline; such a cycle continues in the background.
+    pub async fn force_sync(&self, scope: Scope, deadline: Deadline) -> Vec<BackendId> {
+        let cycles = self.within(scope).map(|handle| (handle.id(), sync_in_task(handle)));
+        failing(cycles, deadline).await
+    }
+
+    /// Reads one extension again from each backend of a scope. Returns the backends that failed or
+    /// sent no response by the deadline.
+    pub async fn force_refresh(
+        &self,
+        id: &ExtensionId,
+        scope: Scope,
+        deadline: Deadline,
+    ) -> Vec<BackendId> {
+        let reads = self
+            .within(scope)
+            .map(|handle| (handle.id(), self.lookups.extension(id, handle.id().into(), false)));
+        failing(reads, deadline).await
+    }
+
+    /// Opens one file of a release, or a byte range, at its backend.
+    ///
+    /// # Errors
+    ///
+    /// The backend's errors.
+    pub async fn open(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Download> {
+        let handle = self.lookups.handle(release.backend).ok_or_else(not_configured)?;
+        let opened = handle.backend.open(id, artifact, range).await;
+        // Downloads count as contact too: the status of a backend must not depend on lists alone.
+        handle.health.learn(&opened);
+        opened
+    }
+
+    /// Returns the README of a release. Waits as long as the backend takes; callers bound the wait
+    /// by their [`Deadline`].
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the release has none; other errors of the backend.
+    pub async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        let handle = self.lookups.handle(release.backend).ok_or_else(not_configured)?;
+        let read = handle.backend.readme(id, release).await;
+        handle.health.learn(&read);
+        read
+    }
+
+    pub(super) fn handles(&self) -> &[Arc<BackendHandle>] {
+        self.lookups.handles()
+    }
+
+    fn within(&self, scope: Scope) -> impl Iterator<Item = &Arc<BackendHandle>> {
+        self.handles().iter().filter(move |handle| scope.includes(handle.id()))
+    }
+}
+
+async fn failing<F: Future<Output = Result<()>>>(
+    requests: impl Iterator<Item = (BackendId, F)>,
+    deadline: Deadline,
+) -> Vec<BackendId> {
+    // Each backend has its own wait, so that a slow one does not hide the result of another.
+    let outcomes = requests.map(|(backend, request)| async move {
+        deadline.wait(backend.into(), request).await.is_err().then_some(backend)
+    });
+    join_all(outcomes).await.into_iter().flatten().collect()
+}
+
+fn not_configured() -> Error {
+    Error::new(ErrorKind::Internal, "The release is of no configured backend")
+}
+
+#[async_trait]
+impl Lookup for Syncer {
+    async fn extension(&self, id: &ExtensionId, scope: Scope) -> Result<()> {
+        self.lookups.extension(id, scope, true).await
+    }
+
+    async fn refresh(&self, id: &ExtensionId, scope: Scope) -> Result<()> {
+        self.lookups.extension(id, scope, false).await
+    }
+
+    async fn releases(&self, id: &ExtensionId, backend: BackendId) -> Result<()> {
+        self.lookups.releases(id, backend).await
+    }
+
+    async fn release(&self, id: &ExtensionId, known: &Arc<Release>) -> Result<Arc<Release>> {
+        self.lookups.release(id, known).await
+    }
+
+    async fn tag(&self, id: &ExtensionId, tag: &Tag, backend: BackendId) -> Result<Arc<Release>> {
+        self.lookups.tag(id, tag, backend).await
+    }
+
+    fn enqueue_stale(&self, id: &ExtensionId, backend: BackendId) {
+        if let Some(handle) = self.lookups.handle(backend) {
+            // The task reads a name once for all requests.
+            let now = Instant::now();
+            handle.refreshes.change(|queue| queue.enqueue_stale(id.clone(), now));
         }
-    }
-
-    /// Reads extensions that are due, several at once: a slow one must not delay the others.
-    async fn keep_reading(self: Arc<Self>, backend: BackendId) {
-        let Some(handle) = self.handle(backend) else { return };
-        let mut reads = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                id = handle.due(), if reads.len() < READS_AT_ONCE => {
-                    reads.push(self.read_again(handle, id));
-                }
-                Some(()) = reads.next() => {}
-            }
-        }
-    }
-
-    async fn read_again(self: &Arc<Self>, handle: &BackendHandle, id: ExtensionId) {
-        let read = read_one(handle, id.clone()).await;
-        // The status learns from every read, so an outage is noticed between two rounds.
-        handle.learned(&read.1);
-        let failed = matches!(&read.1, Err(error) if is_the_backends(error));
-        let taken = self.apply(handle, vec![read], ReadOrigin::Backend).await;
-        let outcome = match taken.doubted.first() {
-            _ if failed => RefreshOutcome::Failed,
-            Some((_, confirmed_from)) => RefreshOutcome::Doubted(*confirmed_from),
-            None if taken.lacking.is_empty() => RefreshOutcome::Whole,
-            None => RefreshOutcome::Lacking,
-        };
-        handle.mark(|dirty| dirty.done(id, outcome, Instant::now()));
     }
 }

@@ -14,7 +14,7 @@ const KEYS_MAX: usize = 100_000;
 
 /// Key of a record, except those of backends: these are compared as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::catalog) enum RecordKey {
+pub enum RecordKey {
     Extension(BackendId, ExtensionId),
     Owner(ExtensionId),
     Pins(BackendId, ExtensionId, String),
@@ -23,9 +23,9 @@ pub(in crate::catalog) enum RecordKey {
 
 /// `None` if everything has to be written, which stays so without a state directory.
 #[derive(Debug, Default)]
-pub(in crate::catalog) struct Unsaved {
+pub struct Unsaved {
     keys: Mutex<Option<BTreeSet<RecordKey>>>,
-    news: Notify,
+    changes: Notify,
 }
 
 impl Unsaved {
@@ -36,12 +36,12 @@ impl Unsaved {
         if keys.len() > KEYS_MAX {
             *unsaved = None;
         }
-        self.news.notify_one();
+        self.changes.notify_one();
     }
 
     pub(in crate::catalog) fn note_all(&self) {
         *self.keys.lock() = None;
-        self.news.notify_one();
+        self.changes.notify_one();
     }
 
     pub(super) fn take(&self) -> Option<BTreeSet<RecordKey>> {
@@ -61,6 +61,6 @@ impl Unsaved {
 
     /// Waits until a key is added, or returns at once if one was added since the last call.
     pub(super) async fn changed(&self) {
-        self.news.notified().await;
+        self.changes.notified().await;
     }
 }

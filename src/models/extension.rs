@@ -1,221 +1,16 @@
 //! An extension and its releases: selection, order, and the latest version.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use crate::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use crate::models::backend_id::BackendId;
+use crate::models::artifact::ArtifactChoice;
 use crate::models::coverage::Coverage;
 use crate::models::digest::Digest;
 use crate::models::fault::{ExtensionFault, first_few_faults};
 use crate::models::naming::ExtensionId;
 use crate::models::tag::Tag;
-use crate::models::version::Version;
 
-/// Metadata that a publisher gives a release, cleaned of unprintable characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// Short description, one sentence or a few.
-    pub description: Option<Box<str>>,
-    /// Author of the release.
-    pub author: Option<Box<str>>,
-    /// `http` or `https` URL of the source repository.
-    pub repository: Option<Box<str>>,
-    /// Search keywords.
-    pub keywords: Box<[Box<str>]>,
-    /// SPDX expression, not validated.
-    pub license: Option<Box<str>>,
-}
-
-/// A version whose archive now differs from the one first downloaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Digest of the archive that was downloaded first.
-    pub first: Digest,
-    /// Size of the archive that was downloaded first, in bytes.
-    pub first_size: u64,
-    /// Digest of the current archive. `None` if it is not reported and was not downloaded yet.
-    pub now: Option<Digest>,
-    /// Size of the archive that the backend has now, in bytes.
-    pub now_size: u64,
-    /// True if the bytes were replaced; false if the first file remains and another is the archive.
-    pub in_place: bool,
-}
-
-/// A checksum file that exists but cannot be read, so its archive is not verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChecksumFault {
-    /// File that contains the checksum.
-    pub file: ArtifactKey,
-    /// Name of the file and the reason it cannot be read.
-    pub reason: Box<str>,
-}
-
-/// Version of a release, or its tag if the tag does not parse as a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReleaseVersion {
-    /// A version.
-    Version(Version),
-    /// An unversioned tag, such as `nightly`.
-    Unversioned(Tag),
-}
-
-impl ReleaseVersion {
-    /// Returns the text used in the API.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Version(version) => version.as_str(),
-            Self::Unversioned(tag) => tag.as_str(),
-        }
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Version(mine), Self::Version(theirs)) => mine.cmp_release(theirs).is_eq(),
-            (Self::Unversioned(mine), Self::Unversioned(theirs)) => mine == theirs,
-            _ => false,
-        }
-    }
-}
-
-/// One tag of an extension and its metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
-    /// The backend that has it.
-    pub backend: BackendId,
-    /// Tag as the backend spells it.
-    pub tag: Tag,
-    /// Version as clients see it.
-    pub version: ReleaseVersion,
-    /// True if the publisher marks a pre-release, whatever the tag.
-    pub marked_prerelease: bool,
-    /// Publication time; `None` if the backend does not report one.
-    pub published_at: Option<Timestamp>,
-    /// Archive of the release.
-    pub artifact: ArtifactChoice,
-    /// All files, including the archive, if the backend lists them. Their names are untrusted.
-    pub assets: Box<[Arc<Artifact>]>,
-    /// Digest of the object that the tag points at, if the backend has one.
-    pub manifest_digest: Option<Digest>,
-    /// Publisher's metadata. Shared, since most releases of an extension have equal metadata.
-    pub about: Arc<About>,
-    /// Release notes. Present only in a release that was read individually.
-    pub notes: Option<Arc<str>>,
-    /// Checksum that cannot be read. Present only in a release that was read individually.
-    pub checksum_fault: Option<Box<ChecksumFault>>,
-    /// Change of the archive under its version. Set by this service; no backend reports it.
-    pub change: Option<Box<Change>>,
-}
-
-impl Release {
-    /// Creates a release of this tag without files or metadata.
-    #[must_use]
-    pub fn of_tag(backend: BackendId, tag: Tag) -> Self {
-        let version = tag
-            .version(backend.kind().tag_style())
-            .map_or_else(|| ReleaseVersion::Unversioned(tag.clone()), ReleaseVersion::Version);
-        Self {
-            backend,
-            tag,
-            version,
-            marked_prerelease: false,
-            published_at: None,
-            artifact: ArtifactChoice::Nothing,
-            assets: Box::default(),
-            manifest_digest: None,
-            about: Arc::default(),
-            notes: None,
-            checksum_fault: None,
-            change: None,
-        }
-    }
-
-    /// Returns true for a pre-release, by its version or by the publisher's mark.
-    #[must_use]
-    pub fn is_prerelease(&self) -> bool {
-        self.marked_prerelease
-            || matches!(&self.version, ReleaseVersion::Version(version) if version.is_prerelease())
-    }
-
-    /// Order of lists: versions before unversioned tags, newest first. Total over distinct tags.
-    #[must_use]
-    pub fn cmp_listed(&self, other: &Self) -> Ordering {
-        self.cmp_version(other).then_with(|| other.tag.cmp(&self.tag))
-    }
-
-    fn cmp_version(&self, other: &Self) -> Ordering {
-        use ReleaseVersion::{Unversioned, Version};
-        match (&self.version, &other.version) {
-            (Version(mine), Version(theirs)) => theirs.cmp_release(mine),
-            (Version(_), Unversioned(_)) => Ordering::Less,
-            (Unversioned(_), Version(_)) => Ordering::Greater,
-            (Unversioned(mine), Unversioned(theirs)) => {
-                other.published_at.cmp(&self.published_at).then_with(|| theirs.cmp(mine))
-            }
-        }
-    }
-
-    /// Sets the size of a file whose size is unknown. Returns true if it was unknown.
-    pub fn learn_size(&mut self, key: &ArtifactKey, size: u64) -> bool {
-        let archive = match &mut self.artifact {
-            ArtifactChoice::Chosen(archive) => Some(archive),
-            _ => None,
-        };
-        let files = self.assets.iter_mut().chain(archive);
-        let mut learned = false;
-        for file in files.filter(|file| file.key == *key && file.known_size().is_none()) {
-            // The allocation may be shared with a cached copy, which must not change.
-            Arc::make_mut(file).size = size;
-            learned = true;
-        }
-        learned
-    }
-
-    /// Sets missing digests of files. Returns true if a digest was added.
-    pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
-        let archive = match &mut self.artifact {
-            ArtifactChoice::Chosen(archive) => Some(archive),
-            _ => None,
-        };
-        let mut learned = false;
-        for file in self.assets.iter_mut().chain(archive) {
-            if file.digest.is_none()
-                && let Some(digest) = known(file)
-            {
-                Arc::make_mut(file).digest = Some(digest);
-                learned = true;
-            }
-        }
-        self.hold_archive_once();
-        learned
-    }
-
-    fn hold_archive_once(&mut self) {
-        if let ArtifactChoice::Chosen(archive) = &mut self.artifact
-            && let Some(asset) = self.assets.iter().find(|asset| *asset == archive)
-        {
-            *archive = Arc::clone(asset);
-        }
-    }
-
-    /// Preferred first: the shortest version, then the tag spelled exactly like the version.
-    fn cmp_spelling(&self, other: &Self) -> Ordering {
-        self.spelling().cmp(&other.spelling())
-    }
-
-    fn is_but_for_v(&self, wanted: &Tag) -> bool {
-        wanted.is_but_for_v(self.tag.as_str()) || wanted.is_but_for_v(self.version.as_str())
-    }
-
-    fn spelling(&self) -> (usize, bool) {
-        let version = self.version.as_str();
-        (version.len(), self.tag.as_str() != version)
-    }
-}
+pub use crate::models::release::{About, Change, ChecksumFault, Release, ReleaseVersion};
 
 /// All releases of one extension at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -330,12 +125,6 @@ impl Extension {
         self.awaits_archive
     }
 
-    /// Returns true if a listed release was not read yet.
-    #[must_use]
-    pub fn has_unread(&self) -> bool {
-        self.unread().next().is_some()
-    }
-
     /// Returns the listed releases that were not read yet.
     pub fn unread(&self) -> impl Iterator<Item = &Arc<Release>> {
         self.listed.iter().filter(|release| release.artifact == ArtifactChoice::Unread)
@@ -402,7 +191,7 @@ impl Extension {
         let by_tag = self.listed.iter().chain(&self.shadowed).find(|one| one.tag == *wanted);
         by_tag
             .or_else(|| self.listed.iter().find(|one| one.version.as_str() == wanted.as_str()))
-            .or_else(|| self.find_but_for_v(wanted))
+            .or_else(|| but_for_v(&self.listed, &self.shadowed, wanted))
     }
 
     /// Returns an unambiguous name: the version, or the tag if the version lists another release.
@@ -413,14 +202,6 @@ impl Extension {
             Some(one) if one.tag != release.tag => release.tag.as_str(),
             _ => release.version.as_str(),
         }
-    }
-
-    fn find_but_for_v(&self, wanted: &Tag) -> Option<&Arc<Release>> {
-        // Listed releases take precedence.
-        let is_listed = self.listed.iter().any(|release| release.is_but_for_v(wanted));
-        let among = if is_listed { &self.listed } else { &self.shadowed };
-        let mut found = among.iter().filter(|release| release.is_but_for_v(wanted));
-        found.next().filter(|_| found.next().is_none())
     }
 
     /// Returns this extension with the versions of `other` added; for equal versions this one wins.
@@ -435,6 +216,18 @@ impl Extension {
         pooled.dedup_by(|later, first| later.version.is_same(&first.version));
         Self { listed: pooled.into(), ..self.clone() }
     }
+}
+
+/// Returns the only release that differs by a leading `v`; listed releases take precedence.
+fn but_for_v<'a>(
+    listed: &'a [Arc<Release>],
+    shadowed: &'a [Arc<Release>],
+    wanted: &Tag,
+) -> Option<&'a Arc<Release>> {
+    let is_listed = listed.iter().any(|release| release.is_but_for_v(wanted));
+    let among = if is_listed { listed } else { shadowed };
+    let mut found = among.iter().filter(|release| release.is_but_for_v(wanted));
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn are_shown(found: &[Release]) -> Vec<bool> {
@@ -475,6 +268,8 @@ fn one_per_version(releases: &[Arc<Release>]) -> [Box<[Arc<Release>]>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::artifact::{Artifact, ArtifactKey};
+    use crate::models::backend_id::BackendId;
 
     fn release(tag: &str) -> Release {
         let artifact = Artifact {

@@ -253,7 +253,7 @@ async fn health_is_no_way_to_guess_tokens() {
     let http = HttpRules { admission, ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let faults = async |token: &str| {
         let got = served.get_with("/health", &[("authorization", token)]).await;
         assert_eq!(got.status, StatusCode::OK, "never refused");

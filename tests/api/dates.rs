@@ -92,7 +92,7 @@ async fn fractions_of_a_second_of_gitea_are_cut_off() {
     let settings = GiteaSettings { token: Some(fake.token("<read>")), ..settings };
     let backend = Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }
 
@@ -109,6 +109,6 @@ async fn fractions_of_a_second_of_a_registry_are_cut_off() {
     let settings = OciSettings::new(registry.url().parse().unwrap(), namespace);
     let backend = Arc::new(OciBackend::new(settings, Arc::new(())).unwrap());
     let served = Served::over(vec![backend]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     expect(&served, "provider/aws", "2025-10-06T12:00:00Z").await;
 }

@@ -153,7 +153,7 @@ async fn an_answer_dies_when_its_part_of_the_catalog_changes() {
     }
     assert_eq!(stats(&served).await, [1, 2, 0, 3]);
     backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "new");
-    served.catalog.refresh(&id("provider/aws"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/aws"), Scope::All).await.unwrap();
     assert_eq!(stats(&served).await, [0, 1, 0, 1], "the other extension's answer still holds");
     assert_eq!(served.get("/extensions/provider/aws").await.json()["version"], "1.1.0");
     let other = served.get("/extensions/provider/other").await;

@@ -173,10 +173,10 @@ async fn a_name_never_passes_to_another_organization_of_the_same_kind() {
     // Two responses at least ten seconds apart make a removal certain.
     tokio::time::pause();
     for _ in 0..2 {
-        served.catalog.round(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
         tokio::time::advance(std::time::Duration::from_secs(3700)).await;
     }
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     tokio::time::resume();
     for query in ["", "?source=gitea"] {
         let gone = served.get(&format!("/extensions/provider/aws{query}")).await;

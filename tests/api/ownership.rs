@@ -123,21 +123,21 @@ async fn when_nothing_is_known_of_anyone_lists_say_so() {
 async fn a_name_does_not_pass_on_when_its_owner_loses_it() {
     let first = memory(BackendId::GITEA, &["provider/aws:1.0.0"]);
     let served = Served::over(vec![first.clone(), oci()]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let aws = id("provider/aws");
     first.remove(&aws);
     // Once is not enough, and twice at once is not either.
     for _ in 0..3 {
-        served.catalog.refresh(&aws, Scope::All).await.unwrap();
-        assert!(served.catalog.find(&aws, Scope::All).await.is_ok());
+        served.catalog.reader.refresh(&aws, Scope::All).await.unwrap();
+        assert!(served.catalog.reader.find(&aws, Scope::All).await.is_ok());
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    served.catalog.refresh(&aws, Scope::All).await.unwrap();
-    let error = served.catalog.find(&aws, Scope::All).await.unwrap_err();
+    served.catalog.reader.refresh(&aws, Scope::All).await.unwrap();
+    let error = served.catalog.reader.find(&aws, Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
-    let explicit = served.catalog.find(&aws, BackendId::OCI.into()).await.unwrap();
+    let explicit = served.catalog.reader.find(&aws, BackendId::OCI).await.unwrap();
     assert_eq!(explicit.extension.latest().unwrap().version.as_str(), "9.0.0");
-    let view = served.catalog.view();
+    let view = served.catalog.store.view();
     let names: Vec<String> = view.entries(Scope::All).iter().map(|e| e.id().to_string()).collect();
     assert_eq!(names, ["provider/only-oci"], "lists leave it out");
 }

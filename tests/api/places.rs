@@ -23,7 +23,7 @@ async fn served(http: HttpRules) -> Served {
         vec![(BackendId::GITEA, Arc::new(receiver))];
     let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     let served = Served::with(vec![backend], Setup { http, receivers, ..Setup::default() }).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     served
 }
 

@@ -20,8 +20,8 @@ async fn served(dir: &Path, public_url: Option<&str>, memos: bool) -> Served {
     let setup = Setup { public_url, lists: memos, metadata: memos, ..Setup::default() };
     let served =
         Served::with(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir))], setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    served.catalog.store.published().await;
     served
 }
 

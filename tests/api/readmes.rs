@@ -179,7 +179,7 @@ async fn a_new_version_shows_its_own_readme() {
     let aws = id("provider/aws");
     backend.inner.publish(&aws, tag("1.3.0"), about("d", &[]), "new");
     backend.inner.write_readme(&aws, tag("1.3.0"), "# 1.3.0");
-    served.catalog.refresh(&aws, Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&aws, Scope::All).await.unwrap();
     assert_eq!(served.call(PATH, &[]).await.text(), "# 1.3.0");
 }
 

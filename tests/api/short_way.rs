@@ -181,7 +181,7 @@ async fn a_changed_catalog_is_answered_anew() {
     }
     for name in ["provider/new", "provider/aws"] {
         backend.publish(&id(name), tag("1.1.0"), about("d", &[]), "new");
-        served.catalog.refresh(&id(name), Scope::All).await.unwrap();
+        served.catalog.reader.refresh(&id(name), Scope::All).await.unwrap();
     }
     for target in targets {
         let given = ask(&served.router, Method::GET, target, &[]).await;

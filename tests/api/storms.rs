@@ -252,7 +252,7 @@ async fn what_was_begun_before_a_change_brings_nothing_old_back() {
         backend.inner.publish(&id("provider/aws"), tag("1.0.0"), changed, "other bytes");
         backend.inner.write_readme(&id("provider/aws"), tag("1.0.0"), format!("# {path}"));
         let aws = id("provider/aws");
-        let mut changed = Box::pin(served.catalog.refresh(&aws, Scope::All));
+        let mut changed = Box::pin(served.catalog.reader.refresh(&aws, Scope::All));
         assert!(changed.as_mut().now_or_never().is_none(), "it waits behind the same gate");
         let mut late = Box::pin(served.call(path, &[]));
         backend.gate.open();

@@ -36,7 +36,7 @@ async fn a_backend_that_fails_degrades_health_but_not_its_status() {
     let served = Served::local(dir.path()).await;
     served.get("/extensions").await;
     std::fs::rename(dir.path(), dir.path().with_extension("gone")).unwrap();
-    assert!(served.catalog.round(Scope::All).await.is_err());
+    assert!(served.catalog.syncer.sync(Scope::All).await.is_err());
     let got = served.get("/health").await;
     assert_eq!((got.status, &got.json()["status"]), (StatusCode::OK, &json!("degraded")));
     let local = &got.json()["backends"]["local"];
@@ -44,7 +44,7 @@ async fn a_backend_that_fails_degrades_health_but_not_its_status() {
     assert!(local["last_error"].as_str().unwrap().contains("does not exist"), "{local}");
     assert_eq!(served.get("/extensions").await.column("name"), ["aws"], "what is known stays");
     std::fs::rename(dir.path().with_extension("gone"), dir.path()).unwrap();
-    assert!(served.catalog.round(Scope::All).await.is_ok());
+    assert!(served.catalog.syncer.sync(Scope::All).await.is_ok());
     assert_eq!(served.get("/health").await.json()["status"], "healthy");
 }
 

@@ -49,7 +49,7 @@ async fn g13f_health_names_tags_that_are_no_versions_beside_versions() {
     let local =
         memory(BackendId::LOCAL, &["provider/local:2024-11-30", "provider/local:v2025.02.03"]);
     let served = Served::over(vec![gitea, oci, local]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let health = served.get("/health").await.json();
     let faults = |backend: &str| health["backends"][backend]["faults"].clone();
     let reason =

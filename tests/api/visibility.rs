@@ -55,7 +55,7 @@ async fn served(world: &World, auth: Option<ClientAuth>) -> Served {
         vec![(BackendId::GITEA, Arc::new(receiver))];
     let setup = Setup { http, receivers, ..Setup::default() };
     let served = Served::with(world.backends(), setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     served
 }
 

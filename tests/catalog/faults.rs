@@ -18,7 +18,7 @@ async fn of_many_faults_the_first_are_shown_and_all_are_counted() {
     };
     *backend.faults.lock() = (0..5000).map(fault).collect();
     let served = Served::over(vec![backend]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let health = served.get("/health").await;
     assert!(health.body.len() < 20_000, "{} bytes", health.body.len());
     let of_gitea = &health.json()["backends"]["gitea"];

@@ -24,7 +24,7 @@ async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
     let (catalog, _tasks) = kept(backend).await;
     let mut shown = Vec::new();
     while begun.elapsed() < Duration::from_secs(10) {
-        let view = catalog.view();
+        let view = catalog.store.view();
         if shown.last().is_none_or(|(revision, _)| *revision != view.revision) {
             shown.push((view.revision, view.entries(Scope::All).len()));
         }
@@ -42,17 +42,17 @@ async fn a_sweep_of_thousands_shows_at_most_ten_views_a_second() {
 async fn an_entry_that_did_not_change_is_the_same_in_the_next_view() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
-    let before = catalog.view();
+    let before = catalog.store.view();
     backend.inner.publish(&id("provider/B"), tag("2.0.0"), about("d", &[]), "b");
-    catalog.refresh(&id("provider/b"), Scope::All).await.unwrap();
-    let after = catalog.view();
+    catalog.reader.refresh(&id("provider/b"), Scope::All).await.unwrap();
+    let after = catalog.store.view();
     for source in [Scope::All, BackendId::GITEA.into()] {
         let same = before.entries(source).iter().zip(after.entries(source));
         let same: Vec<bool> = same.map(|(before, after)| Arc::ptr_eq(before, after)).collect();
         assert_eq!(same, [true, false, true], "{source:?}");
     }
-    catalog.refresh(&id("provider/b"), Scope::All).await.unwrap();
-    assert_eq!(catalog.view().revision, after.revision, "the same again is no news");
+    catalog.reader.refresh(&id("provider/b"), Scope::All).await.unwrap();
+    assert_eq!(catalog.store.view().revision, after.revision, "the same again is no news");
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +65,7 @@ async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
     let begun = Instant::now();
     for number in 0..29 {
         let version = tag(&format!("1.{number}.0"));
-        let found = catalog.find_download(&id("provider/a"), &version, Scope::All).await;
+        let found = catalog.reader.find_download(&id("provider/a"), &version, Scope::All).await;
         assert!(found.unwrap().1.manifest_digest.is_some());
     }
     // Five views follow each other at once, and then there are five a second.
@@ -76,15 +76,15 @@ async fn reading_many_unread_versions_in_a_row_waits_for_no_view() {
 async fn what_the_merged_list_shares_with_an_owners_is_held_once() {
     let first = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(first.clone()).await;
-    let view = catalog.view();
+    let view = catalog.store.view();
     let lists = [Scope::All, BackendId::GITEA.into()].map(|source| view.entries(source).as_ptr());
     assert_eq!(lists[0], lists[1], "one backend: one list");
 
     let second = Arc::new(Scripted::new(BackendId::OCI, &["provider/b:2.0.0", "provider/c:1.0.0"]));
     for (merge, shared) in [(Merge::Owner, [true; 3]), (Merge::Union, [true, false, true])] {
         let catalog = Catalog::new(vec![first.clone(), second.clone()], rules(merge, TTL));
-        catalog.round(Scope::All).await.unwrap();
-        let view = catalog.view();
+        catalog.syncer.sync(Scope::All).await.unwrap();
+        let view = catalog.store.view();
         let same = |(merged, backend): (_, BackendId)| {
             view.entries(backend.into()).iter().any(|own| Arc::ptr_eq(own, merged))
         };
@@ -99,10 +99,10 @@ async fn a_repository_that_hangs_keeps_no_other_from_being_read() {
     let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
     let (catalog, _tasks) = kept(backend.clone()).await;
     *backend.hangs.lock() = Some(id("provider/a"));
-    catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_millis(100)).await;
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalog.notice(BackendId::GITEA, vec![id("provider/c")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/c")]);
     pass(Duration::from_millis(100)).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b", "provider/c"]);
 }

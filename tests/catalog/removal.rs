@@ -17,7 +17,7 @@ use crate::support::served::rules;
 const A_DAY: Duration = Duration::from_secs(86_400);
 
 fn reasons(catalog: &Catalog) -> Vec<String> {
-    let faults = catalog.statuses().into_iter().flat_map(|(_, status)| status.faults);
+    let faults = catalog.health.statuses().into_iter().flat_map(|(_, status)| status.faults);
     faults.map(|fault| format!("{}: {}", fault.repository, fault.reason)).collect()
 }
 
@@ -54,7 +54,7 @@ async fn a_listing_that_shrinks_to_nothing_removes_nothing_and_costs_nothing() {
     pass(TTL * 12).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
     assert_eq!(backend.asked().extensions, before, "an empty list is no reason to ask for each");
-    assert_eq!(catalog.statuses()[0].1.faults.len(), 1);
+    assert_eq!(catalog.health.statuses()[0].1.faults.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn the_only_extension_goes_only_while_our_credentials_work() {
         let (catalog, _tasks) = kept(backend.clone()).await;
         backend.refuses.store(refuses, Ordering::SeqCst);
         backend.inner.remove(&id("provider/a"));
-        catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+        catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
         pass(Duration::from_secs(400)).await;
         assert_eq!(listed(&catalog).len(), left, "refuses: {refuses}");
     }
@@ -77,11 +77,11 @@ async fn lost_by_its_owner(rules: Rules) -> (Arc<Catalog>, Arc<Scripted>, Arc<Sc
     let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
     let catalog = Catalog::new(backends, rules);
-    catalog.round(Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
-        catalog.round(Scope::All).await.unwrap();
-        catalog.refresh(&id("provider/a"), BackendId::GITEA.into()).await.unwrap();
+        catalog.syncer.sync(Scope::All).await.unwrap();
+        catalog.reader.refresh(&id("provider/a"), BackendId::GITEA).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }
     (catalog, gitea, oci)
@@ -90,19 +90,19 @@ async fn lost_by_its_owner(rules: Rules) -> (Arc<Catalog>, Arc<Scripted>, Arc<Sc
 #[tokio::test(start_paused = true)]
 async fn a_name_passes_on_only_where_takeover_is_allowed() {
     let (catalog, ..) = lost_by_its_owner(rules(Merge::Owner, TTL)).await;
-    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("?source=oci"), "{error}");
     assert_eq!(listed(&catalog), ["provider/x"]);
 
     let allowed = Rules { allow_takeover: true, ..rules(Merge::Owner, TTL) };
     let (catalog, gitea, _) = lost_by_its_owner(allowed).await;
-    let entry = catalog.find(&id("provider/a"), Scope::All).await.unwrap();
+    let entry = catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "9.0.0");
     assert_eq!(listed(&catalog), ["provider/a", "provider/x"]);
     // The order counts nevertheless: whoever comes first has it again.
     gitea.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "back");
-    catalog.round(Scope::All).await.unwrap();
-    let entry = catalog.find(&id("provider/a"), Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    let entry = catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.0.1");
 }
 
@@ -112,17 +112,17 @@ async fn a_name_that_nobody_has_is_still_its_last_owners() {
     oci.inner.remove(&id("provider/a"));
     oci.inner.publish(&id("provider/y"), tag("1.0.0"), about("d", &[]), "y");
     for _ in 0..2 {
-        catalog.refresh(&id("provider/a"), BackendId::OCI.into()).await.unwrap();
-        catalog.round(Scope::All).await.unwrap();
+        catalog.reader.refresh(&id("provider/a"), BackendId::OCI).await.unwrap();
+        catalog.syncer.sync(Scope::All).await.unwrap();
         pass(Duration::from_secs(10)).await;
     }
-    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert_eq!(error.message(), "Extension provider/a not found");
     oci.inner.publish(&id("provider/a"), tag("9.9.9"), about("d", &[]), "again");
-    catalog.round(Scope::All).await.unwrap();
-    let error = catalog.find(&id("provider/a"), Scope::All).await.unwrap_err();
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    let error = catalog.reader.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.message().contains("removed from gitea"), "{error}");
     gitea.inner.publish(&id("provider/a"), tag("1.0.1"), about("d", &[]), "back");
-    catalog.round(Scope::All).await.unwrap();
-    assert!(catalog.find(&id("provider/a"), Scope::All).await.is_ok());
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    assert!(catalog.reader.find(&id("provider/a"), Scope::All).await.is_ok());
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::status::Status;
-use extension_registry::catalog::{Catalog, Merge, Rules, sync};
+use extension_registry::catalog::health::status::Status;
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::error::{Error, ErrorKind};
 use extension_registry::models::backend_id::BackendId;
 
@@ -23,7 +23,7 @@ fn bounded(backends: Vec<Arc<dyn Backend>>, max_bytes: usize) -> Arc<Catalog> {
 }
 
 fn status(catalog: &Catalog) -> Status {
-    catalog.statuses().remove(0).1
+    catalog.health.statuses().remove(0).1
 }
 
 fn said(catalog: &Catalog) -> Vec<String> {
@@ -33,8 +33,8 @@ fn said(catalog: &Catalog) -> Vec<String> {
 /// What these take up where there is room for everything.
 async fn weight_of(releases: &[&str]) -> usize {
     let catalog = bounded(vec![backend(releases)], usize::MAX);
-    catalog.round(Scope::All).await.unwrap();
-    status(&catalog).held.bytes
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    status(&catalog).capacity.bytes
 }
 
 #[track_caller]
@@ -47,28 +47,28 @@ fn assert_no_room(error: &Error) {
 async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
     let backend = backend(&AB);
     let catalog = bounded(vec![backend.clone()], weight_of(&AB).await);
-    let _tasks = sync::run(&catalog);
-    catalog.ready(Scope::All).await.unwrap();
+    let _tasks = catalog.syncer.start();
+    catalog.reader.ready(Scope::All).await.unwrap();
     assert_eq!(said(&catalog), [""; 0]);
-    assert_eq!(catalog.freshness(Scope::All, None).degraded, []);
+    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
 
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     pass(TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
     assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
-    assert_eq!(catalog.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
     // Within the budget and beyond it, by its own source and by none.
     for number in 0..20 {
         let source = if number % 2 == 0 { BackendId::GITEA.into() } else { Scope::All };
-        assert_no_room(&catalog.find(&id("provider/c"), source).await.unwrap_err());
-        let newer = catalog.find_release(&id("provider/a"), &tag("1.1.0"), source).await;
+        assert_no_room(&catalog.reader.find(&id("provider/c"), source).await.unwrap_err());
+        let newer = catalog.reader.find_release(&id("provider/a"), &tag("1.1.0"), source).await;
         assert_no_room(&newer.unwrap_err());
     }
-    let known = catalog.find_release(&id("provider/a"), &tag("1.0.0"), Scope::All).await;
+    let known = catalog.reader.find_release(&id("provider/a"), &tag("1.0.0"), Scope::All).await;
     assert!(known.is_ok(), "what was known stays");
     pass(Duration::from_secs(1)).await;
-    let made_up = catalog.find(&id("provider/x"), Scope::All).await.unwrap_err();
+    let made_up = catalog.reader.find(&id("provider/x"), Scope::All).await.unwrap_err();
     assert!(made_up.is_not_found(), "the backend itself says no: {made_up}");
 }
 
@@ -76,8 +76,8 @@ async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
 async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     let backend = backend(&AB);
     let catalog = bounded(vec![backend.clone()], weight_of(&AB).await);
-    let _tasks = sync::run(&catalog);
-    catalog.ready(Scope::All).await.unwrap();
+    let _tasks = catalog.syncer.start();
+    catalog.reader.ready(Scope::All).await.unwrap();
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     pass(TTL).await;
     assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 1 extension of gitea"]);
@@ -85,8 +85,8 @@ async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     pass(Duration::from_secs(3600) + TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/c"]);
     assert_eq!(said(&catalog), [""; 0]);
-    assert_eq!(catalog.freshness(Scope::All, None).degraded, []);
-    assert!(catalog.find(&id("provider/b"), Scope::All).await.unwrap_err().is_not_found());
+    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
+    assert!(catalog.reader.find(&id("provider/b"), Scope::All).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,13 +102,13 @@ async fn a_backend_that_names_others_in_each_round_stays_within_its_bound() {
             let name = id(&format!("provider/p{round}-{number}"));
             backend.inner.publish(&name, tag("1.0.0"), about("d", &[]), "p");
         }
-        catalog.round(Scope::All).await.unwrap();
+        catalog.syncer.sync(Scope::All).await.unwrap();
         // Its listing is cut short, so that nothing is lost of what it named before.
         for number in 0..20 {
             backend.inner.remove(&id(&format!("provider/p{round}-{number}")));
         }
     }
-    let held = status(&catalog).held;
+    let held = status(&catalog).capacity;
     assert!(held.bytes <= max && held.bytes > max / 2, "{held:?} of {max}");
     assert_eq!(held.refused, 20, "nothing that the last sweep named did fit");
     assert_eq!(listed(&catalog)[..2], ["provider/a", "provider/b"], "the first stay");
@@ -120,23 +120,26 @@ async fn a_name_that_was_refused_passes_to_no_later_backend() {
     let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/c:9.0.0", "provider/d:9.0.0"]));
     let max = weight_of(&AB).await;
     let catalog = bounded(vec![gitea.clone(), oci], max);
-    catalog.round(Scope::All).await.unwrap();
-    assert!(catalog.find(&id("provider/c"), Scope::All).await.is_ok());
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    assert!(catalog.reader.find(&id("provider/c"), Scope::All).await.is_ok());
     gitea.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
-    catalog.round(Scope::All).await.unwrap();
-    let refused = catalog.find(&id("provider/c"), Scope::All).await.unwrap_err();
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    let refused = catalog.reader.find(&id("provider/c"), Scope::All).await.unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::BackendUnavailable { .. }), "{refused}");
     assert!(refused.message().contains("?source=oci"), "{refused}");
-    assert!(catalog.find(&id("provider/c"), BackendId::OCI.into()).await.is_ok());
-    let other = catalog.find(&id("provider/d"), Scope::All).await.unwrap_err();
+    assert!(catalog.reader.find(&id("provider/c"), BackendId::OCI).await.is_ok());
+    let other = catalog.reader.find(&id("provider/d"), Scope::All).await.unwrap_err();
     assert!(!other.is_not_found(), "gitea may have any name: {other}");
     gitea.inner.remove(&id("provider/c"));
-    catalog.round(Scope::All).await.unwrap();
-    let refused = catalog.find(&id("provider/c"), Scope::All).await.unwrap_err();
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    let refused = catalog.reader.find(&id("provider/c"), Scope::All).await.unwrap_err();
     assert!(!refused.is_not_found(), "until everything fits into a sweep: {refused}");
     tokio::time::advance(Duration::from_secs(3600)).await;
-    catalog.round(Scope::All).await.unwrap();
-    assert!(catalog.find(&id("provider/c"), Scope::All).await.is_ok(), "it is nobody else's");
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    assert!(
+        catalog.reader.find(&id("provider/c"), Scope::All).await.is_ok(),
+        "it is nobody else's"
+    );
 }
 
 #[tokio::test]
@@ -151,7 +154,7 @@ async fn callers_and_operators_are_told_what_there_is_no_room_for() {
 
     let setup = Setup { max_bytes: 10, ..Setup::default() };
     let served = Served::with(vec![backend(&AB)], setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let list = served.get("/extensions").await;
     assert_eq!((list.status.as_u16(), list.text().as_str()), (200, "[]"));
     assert_eq!(list.header("extension-registry-degraded"), "gitea");

@@ -27,14 +27,14 @@ async fn a_storm_of_notices_loses_nothing_and_asks_once_a_second() {
         for number in 0..EXTENSIONS {
             let release = tag(&format!("1.{minor}.0"));
             backend.inner.publish(&name(number), release, about("d", &[]), "bytes");
-            catalog.notice(BackendId::GITEA, vec![name(number)]);
+            catalog.syncer.notice(BackendId::GITEA, vec![name(number)]);
         }
         pass(Duration::from_millis(90)).await;
     }
     let reads = backend.asked().extensions - before;
     assert!((10 * EXTENSIONS..=11 * EXTENSIONS).contains(&reads), "{reads} reads");
     pass(Duration::from_secs(1)).await;
-    let view = catalog.view();
+    let view = catalog.store.view();
     for number in 0..EXTENSIONS {
         let entry = view.get(&name(number), Scope::All).unwrap();
         assert_eq!(entry.extension.releases().len(), 101, "nothing is lost of {number}");

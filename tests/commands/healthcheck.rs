@@ -114,7 +114,7 @@ async fn check_served(served: &Served, arguments: &'static [&'static str]) -> Ou
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
     let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let ready = check_served(&served, &["--ready"]).await;
     let expected = format!("ready: {}/api/v1/health/ready\n", served.base);
     assert_eq!((ready.status.code(), told(&ready)), (Some(0), expected));
@@ -142,7 +142,7 @@ async fn a_service_is_ready_until_it_drains_and_alive_until_its_end() {
 async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let reason = "Waiting for gitea (it fails: connection refused)";
     let served = Served::over(vec![Scripted::down(BackendId::GITEA)]).await;
-    let _ = served.catalog.round(Scope::All).await;
+    let _ = served.catalog.syncer.sync(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
     assert_eq!(waits.status.code(), Some(1));
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));
@@ -156,7 +156,7 @@ async fn a_service_that_knows_nothing_says_what_it_waits_for() {
     let http = HttpRules { admission, ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Scripted::down(BackendId::GITEA)], setup).await;
-    let _ = served.catalog.round(Scope::All).await;
+    let _ = served.catalog.syncer.sync(Scope::All).await;
     let waits = check_served(&served, &["--ready"]).await;
     let reason = "Waiting for gitea (it fails)";
     assert!(stderr(&waits).contains(reason), "{}", stderr(&waits));

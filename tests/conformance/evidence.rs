@@ -85,8 +85,8 @@ const AWS: &str = "/extensions/provider/aws";
 
 async fn served(stage: &impl Breakable) -> Served {
     let served = Served::over(vec![stage.backend()]).await;
-    served.catalog.round(Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    served.catalog.store.published().await;
     served
 }
 
@@ -112,8 +112,8 @@ async fn faults(served: &Served, source: BackendId) -> Vec<String> {
 
 /// Reads the extension again, as a notice or a round does.
 async fn read_again(served: &Served) {
-    let _ = served.catalog.refresh(&aws(), Scope::All).await;
-    served.catalog.shown().await;
+    let _ = served.catalog.reader.refresh(&aws(), Scope::All).await;
+    served.catalog.store.published().await;
 }
 
 async fn marked(served: &Served) -> String {
@@ -151,7 +151,7 @@ pub async fn an_empty_backend_is_ready_and_shows_what_is_published(stage: &impl 
     assert_eq!(served.get("/health/ready").await.status, 200);
     assert_eq!(served.get(AWS).await.status, 404);
     publish(stage, 1).await;
-    served.catalog.notice(source(stage), vec![aws()]);
+    served.catalog.syncer.notice(source(stage), vec![aws()]);
     while served.get("/extensions").await.text() == "[]" {
         tokio::task::yield_now().await;
     }
@@ -217,7 +217,7 @@ pub async fn a_moved_tag_has_one_digest_in_every_answer(stage: &impl Breakable) 
     read_again(&served).await;
     let got = served.get(&format!("{AWS}/1.0.0")).await;
     assert_eq!(got.text(), "other bytes");
-    served.catalog.shown().await;
+    served.catalog.store.published().await;
     let digest = extension_registry::models::digest::Digest::sha256(b"other bytes").to_string();
     for known in digests().await {
         assert_eq!(known, digest.as_str());

@@ -71,8 +71,8 @@ async fn served(stage: &impl Nameable) -> Served {
 }
 
 async fn round(served: &Served) {
-    served.catalog.round(Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    served.catalog.store.published().await;
 }
 
 /// Names and reasons of the faults of names, as `/health` shows them.

@@ -160,7 +160,7 @@ async fn row_32_a_client_that_stops_reading_is_cut_within_a_minute_and_holds_nob
     let admission = Admission { requests: RequestLimit::of(2), ..Admission::default() };
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let served = Served::with(vec![backend], Setup { http, ..Setup::default() }).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let mut stream = connect(&served).await;
     stream.write_all(get(DOWNLOAD).as_bytes()).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
@@ -186,7 +186,7 @@ async fn row_32_the_same_holds_for_json() {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = Served::over(vec![memory(BackendId::LOCAL, &names)]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let mut stream = connect(&served).await;
     let one = "GET /api/v1/extensions?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n";
     stream.write_all(one.repeat(200).as_bytes()).await.unwrap();
@@ -255,7 +255,7 @@ fn problems_of(path: &Path) -> String {
 async fn row_40_hostile_names_are_refused_before_anybody_is_asked() {
     let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![Arc::clone(&backend) as _]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let (before, versions) = (backend.asked(), asked_versions(&backend));
     let long = "a".repeat(7000);
     let hostile = [
@@ -393,7 +393,7 @@ async fn row_41_hostile_file_names_become_safe_ones_in_headers() {
 async fn row_46_long_and_large_questions_are_refused_or_answered_never_a_burden() {
     let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![Arc::clone(&backend) as _]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let before = backend.asked();
     let header = |count: usize, size: usize| -> String {
         (0..count).map(|n| format!("X-{n}: {}\r\n", "v".repeat(size))).collect()

@@ -160,7 +160,7 @@ async fn deliver(served: &Served, signature: &str, body: &str) -> StatusCode {
 async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_when_is_read() {
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/aws:1.0.0"]));
     let served = served_with_webhooks(Arc::clone(&backend) as _).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let before = backend.asked();
     let body = notice("published");
     let good = signature(&body);

@@ -41,7 +41,7 @@ async fn answers(rig: &Rig, service: &Service, paths: Vec<String>) -> Vec<(Strin
 /// A service that has read everything, and what it answers.
 async fn read(rig: &Rig) -> (Service, Vec<(String, String)>) {
     let service = rig.service();
-    service.catalog.round(Scope::All).await.unwrap();
+    service.catalog.syncer.sync(Scope::All).await.unwrap();
     // What was never asked for is read now: the versions of a registry.
     for (path, got) in service.known().await {
         assert_eq!(got.status, StatusCode::OK, "{path}: {}", got.body);
@@ -85,7 +85,7 @@ async fn recovers(rig: &Rig, service: &Service) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(31)).await;
     tokio::time::resume();
-    service.catalog.round(Scope::All).await.unwrap();
+    service.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(service.get(UNKNOWN).await.status, StatusCode::NOT_FOUND);
     assert_eq!(service.get("/health").await.json()["status"], "healthy");
 }
@@ -109,7 +109,7 @@ async fn outage(way: Way) {
     } else {
         // With their own voices, so that the pause of a 429 is heard.
         for source in [BackendId::GITEA, BackendId::OCI] {
-            service.catalog.round(source.into()).await.unwrap_err();
+            service.catalog.syncer.sync(source.into()).await.unwrap_err();
         }
     }
     refused_at_once(&rig, &service).await;
@@ -166,7 +166,7 @@ async fn silence(rig: &Rig, service: &Service) -> Duration {
         assert!(begun.elapsed() < Duration::from_secs(400), "nothing is asked any more");
         tokio::time::advance(Duration::from_millis(100)).await;
         for source in [BackendId::GITEA, BackendId::OCI] {
-            drop(service.catalog.round(source.into()).await);
+            drop(service.catalog.syncer.sync(source.into()).await);
         }
     }
     begun.elapsed()
@@ -185,7 +185,7 @@ async fn row_06_nothing_arrives_within_the_time_that_both_backends_name() {
         rig.set(Way::Answers(429, lines)).await;
         tokio::time::pause();
         let begun = Instant::now();
-        let round = |backend: BackendId| service.catalog.round(backend.into());
+        let round = |backend: BackendId| service.catalog.syncer.sync(backend.into());
         let (gitea, oci) = tokio::join!(round(BackendId::GITEA), round(BackendId::OCI));
         assert!(gitea.is_err() && oci.is_err());
         // What was answered before is asked again in its turn, twice, where the pause is short.
@@ -232,7 +232,7 @@ async fn row_14_backends_that_refuse_our_credentials_cost_nobody_anything() {
                 assert_eq!(known(&rig, service).await, before);
                 unknown(&rig, service, &[502]).await;
                 for source in [BackendId::GITEA, BackendId::OCI] {
-                    service.catalog.round(source.into()).await.unwrap_err();
+                    service.catalog.syncer.sync(source.into()).await.unwrap_err();
                 }
                 assert_eq!(known(&rig, service).await, before, "after failed rounds");
                 let health = service.get("/health").await.json();
@@ -251,7 +251,7 @@ async fn row_01_an_outage_longer_than_the_time_to_live_is_told_in_every_answer()
     rig.oci.set(Way::Refuses).await;
     let age = i64::try_from(TTL.as_secs()).unwrap() * 2 + 1;
     let service = rig.restarted(Names::Resolve, age).await;
-    service.catalog.round(BackendId::GITEA.into()).await.unwrap();
+    service.catalog.syncer.sync(BackendId::GITEA.into()).await.unwrap();
     for ((path, got), (_, body)) in service.known().await.into_iter().zip(before) {
         assert_eq!((got.status, &got.body), (StatusCode::OK, &body), "{path}");
         let of_oci = path.starts_with("/extensions/taskserv") || !path.contains("provider");
@@ -282,7 +282,7 @@ async fn row_01_what_is_older_than_stale_if_error_answers_no_more() {
     rig.set(Way::Refuses).await;
     let service = rig.restarted(Names::Resolve, 86_401).await;
     for source in [BackendId::GITEA, BackendId::OCI] {
-        service.catalog.round(source.into()).await.unwrap_err();
+        service.catalog.syncer.sync(source.into()).await.unwrap_err();
     }
     for path in ["/extensions", "/extensions/provider/hello", "/extensions/taskserv/redis/1.0.0"] {
         let got = service.get(path).await;

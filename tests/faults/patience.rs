@@ -43,7 +43,7 @@ fn silence(backend: &Scripted, silent: bool) {
 async fn knowing(backends: &[&Arc<Scripted>], setup: Setup) -> Served {
     let dynamic = backends.iter().map(|&backend| Arc::clone(backend) as Arc<dyn Backend>);
     let served = Served::with(dynamic.collect(), setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     served
 }
 
@@ -184,18 +184,18 @@ async fn a_memo_answers_no_longer_than_what_it_was_made_of() {
 async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_change() {
     let backend = backend(BackendId::GITEA);
     let catalog = Catalog::new(vec![Arc::clone(&backend) as _], rules(Merge::Owner, TTL));
-    catalog.round(Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     backend.inner.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "new");
     // Changes are told, and then every read hits an error of the backend.
     backend.reads_fail.store(true, Ordering::SeqCst);
     advance(Duration::from_secs(60)).await;
-    assert!(catalog.round(Scope::All).await.is_err());
-    assert_eq!(catalog.freshness(Scope::All, None).age, Duration::from_secs(60));
-    let (_, status) = catalog.statuses().remove(0);
+    assert!(catalog.syncer.sync(Scope::All).await.is_err());
+    assert_eq!(catalog.health.freshness(Scope::All, None).age, Duration::from_secs(60));
+    let (_, status) = catalog.health.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);
-    catalog.round(Scope::All).await.unwrap();
-    let entry = catalog.find(&id("provider/aws"), Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
+    let entry = catalog.reader.find(&id("provider/aws"), Scope::All).await.unwrap();
     assert!(entry.extension.find(&tag("2.0.0")).is_some(), "the change is told again");
     assert_eq!(backend.asked().listings, 1, "and needs no sweep");
 }

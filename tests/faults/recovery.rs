@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::backend::contact::{BreakerState, Contact};
+use extension_registry::catalog::Catalog;
 use extension_registry::catalog::Merge;
-use extension_registry::catalog::{Catalog, sync};
 use extension_registry::error::ErrorKind;
 use extension_registry::models::backend_id::BackendId;
 use tokio::sync::watch;
@@ -29,8 +29,8 @@ async fn kept() -> (Arc<Scripted>, Arc<Catalog>, JoinSet<()>) {
     let scripted = Arc::new(scripted);
     let backends: Vec<Arc<dyn Backend>> = vec![scripted.clone()];
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
-    let tasks = sync::run(&catalog);
-    catalog.ready(Scope::All).await.unwrap();
+    let tasks = catalog.syncer.start();
+    catalog.reader.ready(Scope::All).await.unwrap();
     (scripted, catalog, tasks)
 }
 
@@ -73,11 +73,11 @@ async fn a_round_follows_at_once_when_the_breaker_closes_after_an_outage() {
     pass(0).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert_eq!(
-        catalog.freshness(Scope::All, None).age.as_secs(),
+        catalog.health.freshness(Scope::All, None).age.as_secs(),
         0,
         "within two seconds all is current"
     );
-    assert!(catalog.statuses()[0].1.healthy);
+    assert!(catalog.health.statuses()[0].1.healthy);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,19 +85,19 @@ async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() 
     let (lines, _guard) = Lines::capture(Level::INFO);
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let catalog = Catalog::new(vec![backend.clone() as _], rules(Merge::Owner, TTL));
-    catalog.round(Scope::All).await.unwrap();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     lines.take();
     for _ in 0..2 {
         backend.down.store(true, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalog.round(Scope::All).await.unwrap_err();
+            catalog.syncer.sync(Scope::All).await.unwrap_err();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
         assert!(log.contains(" WARN ") && log.contains("backend unavailable"), "{log}");
         backend.down.store(false, Ordering::SeqCst);
         for _ in 0..1000 {
-            catalog.round(Scope::All).await.unwrap();
+            catalog.syncer.sync(Scope::All).await.unwrap();
         }
         let log = lines.take();
         assert_eq!(log.lines().count(), 1, "{log}");
@@ -108,17 +108,17 @@ async fn an_outage_of_a_thousand_failures_is_one_warning_and_its_end_one_line() 
 #[tokio::test(start_paused = true)]
 async fn a_question_kept_waiting_is_a_failure_while_it_runs_on() {
     let (backend, catalog, _tasks) = kept().await;
-    assert!(catalog.statuses()[0].1.healthy);
+    assert!(catalog.health.statuses()[0].1.healthy);
     backend.down.store(true, Ordering::SeqCst);
     set(&backend, Contact { late: 1, ..Contact::default() });
     pass(0).await;
-    let status = &catalog.statuses()[0].1;
+    let status = &catalog.health.statuses()[0].1;
     assert!(!status.healthy);
     assert_eq!(backend.probes.load(Ordering::SeqCst), 1, "and whether it is there is asked");
     backend.down.store(false, Ordering::SeqCst);
     set(&backend, Contact::default());
     pass(16).await;
-    assert!(catalog.statuses()[0].1.healthy, "a silence later it is asked again");
+    assert!(catalog.health.statuses()[0].1.healthy, "a silence later it is asked again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +135,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
     let until = Instant::now() + Duration::from_secs(20);
     set(&backend, Contact { paused_until: Some(until), ..Contact::default() });
     let begun = Instant::now();
-    let error = catalog.find(&id("provider/unknown"), Scope::All).await.unwrap_err();
+    let error = catalog.reader.find(&id("provider/unknown"), Scope::All).await.unwrap_err();
     assert!(begun.elapsed() <= Duration::from_millis(2500));
     let retry_after = Duration::from_secs(18);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
@@ -154,8 +154,8 @@ async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
     scripted.down.store(true, Ordering::SeqCst);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(scripted)];
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
-    catalog.round(Scope::All).await.unwrap_err();
-    let error = catalog.ready(Scope::All).await.unwrap_err();
+    catalog.syncer.sync(Scope::All).await.unwrap_err();
+    let error = catalog.reader.ready(Scope::All).await.unwrap_err();
     let retry_after = Duration::from_secs(3600);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
 }

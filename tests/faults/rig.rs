@@ -241,7 +241,7 @@ impl Service {
     }
 
     pub(super) fn breaker(&self, source: BackendId) -> BreakerState {
-        let statuses = self.catalog.statuses();
+        let statuses = self.catalog.health.statuses();
         let status = statuses.into_iter().find(|(of, _)| *of == source).unwrap().1;
         status.breaker.unwrap()
     }
@@ -253,7 +253,7 @@ impl Service {
             if refused(BackendId::GITEA) && refused(BackendId::OCI) {
                 return;
             }
-            self.catalog.round(Scope::All).await.unwrap_err();
+            self.catalog.syncer.sync(Scope::All).await.unwrap_err();
         }
         panic!("{:?} {:?}", self.breaker(BackendId::GITEA), self.breaker(BackendId::OCI));
     }

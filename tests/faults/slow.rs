@@ -60,7 +60,7 @@ async fn row_02_a_backend_that_hangs_keeps_nobody_from_another() {
     let limits = Limits { max_connections: 1000, ..Setup::default().limits };
     let setup = Setup { limits, ..Setup::default() };
     let served = Arc::new(Served::with(vec![gitea(fake.url().as_str()), fast], setup).await);
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     fake.fault("", Fault::Hang);
     let mut waiting = JoinSet::new();
     for number in 0..200 {
@@ -141,7 +141,7 @@ async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
     let mut backend = Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]);
     backend.hold = Some(Arc::clone(&hold));
     let served = Served::over(vec![Arc::new(backend)]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let url = format!("{}/api/v1/extensions/provider/aws/1.0.0", served.base);
     let before = Arc::strong_count(&hold);
     let mut begun = Vec::new();
@@ -159,7 +159,7 @@ async fn row_33_what_a_client_leaves_half_read_is_let_go_upstream() {
 async fn row_45_a_renamed_repository_is_told_by_its_new_name_in_any_case() {
     let fake = FakeGitea::start(State::recorded()).await;
     let served = Served::over(vec![gitea(fake.url().as_str())]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let old = served.get("/extensions/provider/old").await;
     assert_eq!(old.status, StatusCode::NOT_FOUND);
     assert_eq!(old.json()["error"], "not_found");

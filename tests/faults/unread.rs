@@ -27,7 +27,7 @@ async fn served(room: usize) -> Served {
     let http = HttpRules { admission: Arc::new(admission), ..HttpRules::default() };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![memory(BackendId::LOCAL, &names)], setup).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     served
 }
 

@@ -106,7 +106,7 @@ async fn g14c_a_checksum_that_cannot_be_read_is_named_until_it_is_mended() {
         let files = &mut state.repository_mut("x_prov").releases[0]["assets"];
         files[asset]["size"] = json!(64);
     });
-    served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/x"), Scope::All).await.unwrap();
     let (told, faults) = status().await;
     assert_eq!((told.as_str(), faults.contains("checksum")), ("known", false), "{faults}");
 }

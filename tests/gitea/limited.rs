@@ -37,8 +37,8 @@ async fn sweep(location: &str) -> Option<(Vec<u16>, Duration)> {
     let rules = rules(Merge::Owner, Duration::from_secs(300));
     let catalog = Catalog::new(vec![Arc::new(backend)], rules);
     let begun = Instant::now();
-    catalog.round(source.into()).await.unwrap();
-    assert_eq!(catalog.view().entries(Scope::All).len(), COUNT);
+    catalog.syncer.sync(source.into()).await.unwrap();
+    assert_eq!(catalog.store.view().entries(Scope::All).len(), COUNT);
     Some((nginx.statuses(), begun.elapsed()))
 }
 

@@ -90,8 +90,8 @@ async fn g08d_pooled_versions_keep_the_mark_of_the_backend_that_they_come_from()
         memory(BackendId::OCI, &["provider/aws:3.0.0", "provider/aws:2.0.0"]);
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(&fake)), others];
     let served = Served::with(backends, Setup { merge: Merge::Union, ..Setup::default() }).await;
-    served.catalog.round(Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    served.catalog.store.published().await;
     let got = resolved(&served, "*").await;
     assert_eq!(got["tag"], "2.0.0", "{got}");
     assert_eq!(resolved(&served, "*&prerelease=true").await["source"], "gitea");

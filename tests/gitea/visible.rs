@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge, sync};
+use extension_registry::catalog::{Catalog, Merge};
 use extension_registry::models::backend_id::BackendId;
 
 use super::{asked, backend, id};
@@ -20,7 +20,7 @@ async fn kept(fake: &FakeGitea) -> Arc<Catalog> {
 /// Waits for a version with its archive; the reads run behind.
 async fn seen(catalog: &Arc<Catalog>, version: &str) {
     let is_there = || {
-        let view = catalog.view();
+        let view = catalog.store.view();
         let latest = view.get(&id("provider/aws"), Scope::All)?.extension.latest()?.clone();
         (latest.version.as_str() == version).then_some(latest.artifact.chosen()?.size)
     };
@@ -33,11 +33,11 @@ async fn seen(catalog: &Arc<Catalog>, version: &str) {
 async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notice_sets_off() {
     let fake = FakeGitea::start(State::recorded()).await;
     let catalog = kept(&fake).await;
-    let _tasks = sync::run(&catalog);
-    catalog.round(Scope::All).await.unwrap();
+    let _tasks = catalog.syncer.start();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[("aws_prov.tar.gz", b"new")]));
-    catalog.notice(BackendId::GITEA, vec![id("provider/aws")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/aws")]);
     seen(&catalog, "9.0.0").await;
     assert_eq!(asked(&fake, "/releases"), 1, "at once, not by a later step of the schedule");
 }
@@ -46,11 +46,11 @@ async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notic
 async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
     let fake = FakeGitea::start(State::recorded()).await;
     let catalog = kept(&fake).await;
-    let _tasks = sync::run(&catalog);
-    catalog.round(Scope::All).await.unwrap();
+    let _tasks = catalog.syncer.start();
+    catalog.syncer.sync(Scope::All).await.unwrap();
     fake.take_seen();
     fake.edit(|state| state.publish("aws_prov", "9.0.0", &[]));
-    catalog.notice(BackendId::GITEA, vec![id("provider/aws")]);
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/aws")]);
     while !fake.has_seen("aws_prov/releases") {
         tokio::task::yield_now().await;
     }

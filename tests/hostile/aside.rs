@@ -18,7 +18,7 @@ async fn of_1200() -> Served {
     let names: Vec<String> = (0..1200).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = Served::over(vec![memory(BackendId::LOCAL, &names)]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     served
 }
 

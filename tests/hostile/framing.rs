@@ -95,7 +95,7 @@ async fn half_closed(address: SocketAddr, path: &str, version: &str) -> String {
 #[tokio::test]
 async fn s19_a_client_that_ended_its_part_is_answered() {
     let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let address = served.address();
     for (path, expected) in [
         (LIVE, "200"),
@@ -118,7 +118,7 @@ async fn s19_a_client_that_ended_its_part_is_answered() {
 async fn s19b_a_client_that_ended_its_part_is_waited_for_while_a_backend_is() {
     let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![backend.clone()]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     backend.gate.shut();
     let address = served.address();
     let asked = tokio::spawn(async move {

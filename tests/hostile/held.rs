@@ -31,7 +31,7 @@ async fn served() -> Served {
     let names: Vec<String> = (0..1000).map(|n| format!("provider/p{n}:1.0.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = Served::with(vec![memory(BackendId::LOCAL, &names)], Setup::default()).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     served
 }
 
@@ -181,7 +181,7 @@ async fn shared(proxies: &[&str]) -> Served {
     };
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     served
 }
 

@@ -147,7 +147,7 @@ async fn s08_strangers_see_states_and_no_texts() {
     std::fs::write(&file, "").unwrap();
     let setup = Setup { http, store: Some((file, 1000)), ..Setup::default() };
     let served = Served::with(vec![Arc::new(backend)], setup).await;
-    let _ = served.catalog.round(Scope::All).await;
+    let _ = served.catalog.syncer.sync(Scope::All).await;
     let told = served.get_with("/health", &[("authorization", &ours())]).await.json();
     assert!(told["backends"]["gitea"]["last_error"].is_string(), "{told}");
     assert!(told["artifact_store"]["last_error"].is_string(), "{told}");
@@ -177,7 +177,7 @@ async fn s09_every_line_of_a_request_with_a_token_names_its_client() {
         HttpRules { admission: Arc::new(tokens(&[("ci", CLIENT)])), ..Setup::default().http };
     let setup = Setup { http, ..Setup::default() };
     let served = Served::with(vec![Arc::clone(&backend) as _], setup).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let (lines, _guard) = Lines::capture(Level::INFO);
     for path in [
         "/extensions",

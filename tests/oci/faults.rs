@@ -193,7 +193,7 @@ async fn a_version_in_a_gap_of_its_list_is_asked_for_by_its_tag() {
     })
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalog.ready(Scope::All).await.unwrap();
+    served.catalog.reader.ready(Scope::All).await.unwrap();
     let versions = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(versions.column("version"), ["2.0.0"]);
     assert_eq!(served.get("/extensions/provider/aws/1.0.0").await.text(), "1.0.0");

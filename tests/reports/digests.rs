@@ -21,14 +21,14 @@ async fn served(fake: &FakeGitea, dir: Option<&Path>) -> Served {
     let store = dir.map(|dir| (dir.join("artifacts"), 1 << 20));
     let state = dir.map(|dir| (dir.to_owned(), Vec::new(), Timestamp::UNIX_EPOCH));
     let served = Served::with(vec![gitea(fake)], Setup { store, state, ..Setup::default() }).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     served
 }
 
 async fn read_again(served: &Served) {
     served.artifacts.settle().await;
-    served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.reader.refresh(&id("provider/x"), Scope::All).await.unwrap();
+    served.catalog.store.published().await;
 }
 
 async fn metadata(served: &Served, version: &str) -> Value {
@@ -121,7 +121,7 @@ async fn g05_a_pin_belongs_to_a_file_and_not_to_the_choice_among_files() {
         let got = served.get(&format!("{X}/1.0.0")).await;
         assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "archive"));
         assert!(got.header("content-disposition").contains("x_prov.tar.gz"));
-        served.catalog.shown().await;
+        served.catalog.store.published().await;
         let metadata = metadata(&served, "1.0.0").await;
         assert_eq!(metadata["change"]["first_digest"], Digest::sha256(b"documents").to_string());
         assert_eq!(metadata["change"]["current_digest"], Digest::sha256(b"archive").to_string());
@@ -176,7 +176,7 @@ async fn g09b_the_same_bytes_uploaded_again_are_no_change() {
             assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "bytes"));
         }
         if dir.is_none() {
-            served.catalog.shown().await;
+            served.catalog.store.published().await;
             assert_eq!(metadata(&served, "1.0.0").await["change"], Value::Null);
         }
     }

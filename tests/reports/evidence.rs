@@ -36,7 +36,7 @@ fn store_of(repositories: &[&str]) -> Store {
 async fn o01_an_empty_registry_is_ready_and_shows_what_is_pushed() {
     let (server, played) = registry(Store::default()).await;
     let served = Served::over(vec![oci(&server.url())]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let got = served.get("/extensions").await;
     assert_eq!((got.status.as_u16(), got.column("name")), (200, Vec::new()), "{}", got.text());
     assert_eq!(got.header("extension-registry-degraded"), "");
@@ -49,7 +49,7 @@ async fn o01_an_empty_registry_is_ready_and_shows_what_is_pushed() {
     assert_eq!((got.status.as_u16(), got.text().as_str()), (200, "gcp-provider"));
     let store = store_of(&["gcp-provider", "aws-provider"]);
     *played.lock() = PlayedRegistry::new(Dialect::Distribution, store);
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(served.get("/extensions").await.column("name"), ["aws", "gcp"]);
 }
 
@@ -58,7 +58,7 @@ async fn o01b_an_extension_of_a_notice_is_served_while_the_list_fails() {
     let backend = scripted(BackendId::OCI, &["provider/a:1.0.0"]);
     *backend.listing_fails.lock() = Some(ErrorKind::BackendFaulty);
     let served = served(backend.clone()).await;
-    served.catalog.notice(BackendId::OCI, vec![id("provider/a")]);
+    served.catalog.syncer.notice(BackendId::OCI, vec![id("provider/a")]);
     pass(Duration::from_secs(5)).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], "oci".to_owned()));
     assert_eq!(served.call("/extensions/provider/a/1.0.0", &[]).await.status, 200);
@@ -180,7 +180,7 @@ async fn g02b_a_refused_repository_stays_and_does_not_make_the_backend_unhealthy
     let served = served(backend.clone()).await;
     list(&served).await;
     *backend.refused.lock() = vec![id("provider/a")];
-    served.catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    served.catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_secs(30)).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned(), "b".to_owned()], "gitea".to_owned()));
     assert_eq!(faults(&served, "gitea").await, ["provider/a: lacks the unit Releases"]);

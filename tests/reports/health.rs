@@ -21,16 +21,16 @@ async fn o08_a_fault_ends_with_the_first_read_that_finds_it_mended() {
         let served = served(backend.clone()).await;
         list(&served).await;
         *backend.faulty.lock() = Some(id("provider/a"));
-        served.catalog.notice(BackendId::OCI, vec![id("provider/a")]);
+        served.catalog.syncer.notice(BackendId::OCI, vec![id("provider/a")]);
         pass(Duration::from_secs(1)).await;
         assert_eq!(faults(&served, "oci").await, ["provider/a: no sense"], "{way}");
         *backend.faulty.lock() = None;
         match way {
-            0 => served.catalog.notice(BackendId::OCI, vec![id("provider/a")]),
-            1 => served.catalog.refresh(&id("provider/a"), Scope::All).await.unwrap(),
+            0 => served.catalog.syncer.notice(BackendId::OCI, vec![id("provider/a")]),
+            1 => served.catalog.reader.refresh(&id("provider/a"), Scope::All).await.unwrap(),
             _ => {
                 backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
-                served.catalog.round(Scope::All).await.unwrap();
+                served.catalog.syncer.sync(Scope::All).await.unwrap();
             }
         }
         pass(Duration::from_secs(1)).await;
@@ -48,10 +48,10 @@ async fn o08b_a_fault_of_a_download_ends_with_a_good_download_and_not_with_a_rea
     let uuid = state.publish("x_prov", "1.0.0", &files).remove(0);
     let fake = FakeGitea::start(state).await;
     let served = Served::over(vec![gitea(&fake)]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let faults = async || served.get("/health").await.json()["backends"]["gitea"]["faults"].clone();
     assert_eq!(served.get("/extensions/provider/x/1.0.0").await.status, 502);
-    served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/x"), Scope::All).await.unwrap();
     let fault = faults().await[0].clone();
     assert_eq!(fault["subject"], "download 1.0.0", "{fault}");
     fake.edit(|state| state.files.insert(uuid, b"good".to_vec()));
@@ -153,7 +153,7 @@ async fn g23b_nor_do_the_reasons_of_a_version_and_of_an_archive() {
     }
     let fake = FakeGitea::start(state).await;
     let served = Served::over(vec![gitea(&fake)]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     for number in 0..8 {
         for tail in ["", "/versions", "/1.0.0", "/1.0.0/metadata"] {
             let got = served.get(&format!("/extensions/provider/p{number}{tail}")).await;
@@ -169,15 +169,15 @@ async fn o08c_a_passing_failure_of_a_caller_is_no_lasting_fault() {
     let served = served(backend.clone()).await;
     list(&served).await;
     set(&backend.reads_fail, true);
-    assert!(served.catalog.refresh(&id("provider/a"), Scope::All).await.is_err());
+    assert!(served.catalog.reader.refresh(&id("provider/a"), Scope::All).await.is_err());
     assert_eq!(faults(&served, "oci").await, Vec::<String>::new(), "an outage is the backend's");
     set(&backend.reads_fail, false);
     pass(TTL).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], String::new()));
     *backend.fails_once.lock() = Some((id("provider/a"), Error::faulty("a page")));
-    assert!(served.catalog.refresh(&id("provider/a"), Scope::All).await.is_err());
+    assert!(served.catalog.reader.refresh(&id("provider/a"), Scope::All).await.is_err());
     assert_eq!(faults(&served, "oci").await, ["provider/a: a page"]);
     assert_eq!(served.call("/extensions/provider/a/versions", &[]).await.status, 200);
-    served.catalog.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
     assert_eq!(faults(&served, "oci").await, Vec::<String>::new());
 }

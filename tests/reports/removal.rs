@@ -16,7 +16,7 @@ async fn seconds_until_gone(backend: std::sync::Arc<Scripted>, slow: Duration) -
     assert_eq!(list(&served).await.0, ["a", "b"]);
     backend.inner.remove(&id("provider/a"));
     *backend.slow_once.lock() = Some(slow);
-    served.catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    served.catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     let begun = Instant::now();
     while list(&served).await.0.len() > 1 {
         assert!(begun.elapsed() < Duration::from_secs(120), "still there");
@@ -42,12 +42,12 @@ async fn g21b_a_deleted_release_is_gone_at_once_and_the_last_one_soon() {
     list(&served).await;
     backend.inner.remove(&id("provider/a"));
     backend.inner.publish(&id("provider/a"), tag("1.0.0"), about("d", &[]), "1");
-    served.catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    served.catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_secs(1)).await;
     assert_eq!(super::versions(&served, "provider/a").await, ["1.0.0"]);
     backend.inner.remove(&id("provider/a"));
     backend.inner.create(&id("provider/a"));
-    served.catalog.notice(BackendId::GITEA, vec![id("provider/a")]);
+    served.catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     pass(Duration::from_secs(15)).await;
     assert_eq!(list(&served).await.0, ["b"]);
 }
@@ -58,7 +58,7 @@ async fn g21c_a_reader_who_meets_a_deletion_sets_off_its_confirmation() {
     let served = served(backend.clone()).await;
     list(&served).await;
     backend.inner.remove(&id("provider/a"));
-    served.catalog.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    served.catalog.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
     pass(Duration::from_secs(15)).await;
     assert_eq!(list(&served).await.0, ["b"]);
 }

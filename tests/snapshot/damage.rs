@@ -26,7 +26,7 @@ async fn started_on(bytes: &[u8]) -> Vec<String> {
 async fn starts(dir: &Path) -> Vec<BackendId> {
     let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
     let restored = persister(&known, dir).read(after(60)).await.unwrap();
-    assert_eq!(known.can_answer(), !restored.is_empty());
+    assert_eq!(known.health.can_answer(), !restored.is_empty());
     restored
 }
 
@@ -140,18 +140,21 @@ async fn row_27_a_directory_that_cannot_be_written_stops_nothing() {
     let (lines, _guard) = Lines::capture(tracing::Level::INFO);
     assert_eq!(persister.read(noon()).await.unwrap(), []);
     assert_eq!(lines.take().lines().count(), 1, "said before anything is known");
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     lines.take();
     for _ in 0..3 {
         let error = persister.save(noon()).await.unwrap_err();
         assert!(error.message().contains("cannot be written"), "{error}");
     }
-    assert!(known.persist_error().unwrap().contains("cannot be written"), "which /health shows");
-    assert_eq!(known.view().entries(Scope::All).len(), 1);
+    assert!(
+        known.health.persist_error().unwrap().contains("cannot be written"),
+        "which /health shows"
+    );
+    assert_eq!(known.store.view().entries(Scope::All).len(), 1);
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     persister.save(noon()).await.unwrap();
-    assert_eq!(known.persist_error(), None);
+    assert_eq!(known.health.persist_error(), None);
     assert_eq!(lines.take().lines().count(), 1, "the end of it");
     assert_eq!(starts(&place).await, [BackendId::GITEA]);
     let mode = fs::metadata(place.join(FILE)).unwrap().permissions().mode();
@@ -237,10 +240,10 @@ async fn s16h_a_directory_that_was_made_again_is_written_again() {
         catalog(vec![std::sync::Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]))]);
     let persister = persister(&known, &place);
     persister.read(noon()).await.unwrap();
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     persister.save(noon()).await.unwrap();
     fs::remove_dir_all(&place).unwrap();
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     let error = persister.save(noon()).await.unwrap_err();
     assert!(error.report().contains("cannot be written"), "{}", error.report());
     fs::create_dir(&place).unwrap();

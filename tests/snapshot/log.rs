@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::backend::Backend;
+use extension_registry::catalog::state::catalog_state::CatalogState;
 use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::sync;
 use extension_registry::models::backend_id::BackendId;
 use extension_registry::models::scope::Scope;
 use tokio::time::sleep;
@@ -44,12 +44,12 @@ async fn a_change_is_one_record_and_its_backend() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &names));
     let known = catalog(vec![backend.clone()]);
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     let persister = persister(&known, dir.path());
     persister.save(noon()).await.unwrap();
     let before = text(dir.path());
     backend.inner.publish(&id("provider/p7"), tag("2.0.0"), about("d", &[]), "b");
-    known.refresh(&id("provider/p7"), Scope::All).await.unwrap();
+    known.reader.refresh(&id("provider/p7"), Scope::All).await.unwrap();
     persister.save(after(1)).await.unwrap();
     let now = text(dir.path());
     let added: Vec<&str> = now.strip_prefix(&before).unwrap().lines().collect();
@@ -58,14 +58,14 @@ async fn a_change_is_one_record_and_its_backend() {
 
     backend.inner.remove(&id("provider/p7"));
     for _ in 0..2 {
-        known.refresh(&id("provider/p7"), Scope::All).await.unwrap();
+        known.reader.refresh(&id("provider/p7"), Scope::All).await.unwrap();
         sleep(Duration::from_secs(11)).await;
     }
     persister.save(after(30)).await.unwrap();
     assert!(text(dir.path()).contains(r#"{"extension":["gitea","provider/p7",null]}"#));
     let next = catalog(vec![Scripted::down(BackendId::GITEA)]);
     super::persister(&next, dir.path()).read(after(60)).await.unwrap();
-    assert_eq!(next.view().entries(Scope::All).len(), 99);
+    assert_eq!(next.store.view().entries(Scope::All).len(), 99);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,12 +73,12 @@ async fn row_28_a_batch_that_a_crash_cut_short_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     let persister = persister(&known, dir.path());
     persister.save(noon()).await.unwrap();
     let whole = fs::read(dir.path().join(FILE)).unwrap();
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
-    known.refresh(&id("provider/b"), Scope::All).await.unwrap();
+    known.reader.refresh(&id("provider/b"), Scope::All).await.unwrap();
     persister.save(after(1)).await.unwrap();
     let longer = fs::read(dir.path().join(FILE)).unwrap();
     for length in (whole.len()..longer.len()).step_by(5) {
@@ -87,15 +87,15 @@ async fn row_28_a_batch_that_a_crash_cut_short_is_cut_off() {
         let next = catalog(vec![backend.clone()]);
         let persister = super::persister(&next, dir.path());
         assert_eq!(persister.read(after(60)).await.unwrap(), [BackendId::GITEA]);
-        assert_eq!(next.view().entries(Scope::All).len(), 1, "cut at {length}");
+        assert_eq!(next.store.view().entries(Scope::All).len(), 1, "cut at {length}");
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), whole);
         assert_eq!(others(dir.path()), Vec::<String>::new());
         // What is written next can be read.
-        next.refresh(&id("provider/b"), Scope::All).await.unwrap();
+        next.reader.refresh(&id("provider/b"), Scope::All).await.unwrap();
         persister.save(after(61)).await.unwrap();
         let last = catalog(vec![Scripted::down(BackendId::GITEA)]);
         super::persister(&last, dir.path()).read(after(62)).await.unwrap();
-        assert_eq!(last.view().entries(Scope::All).len(), 2, "cut at {length}");
+        assert_eq!(last.store.view().entries(Scope::All).len(), 2, "cut at {length}");
     }
 }
 
@@ -104,25 +104,25 @@ async fn of_a_log_with_a_damaged_batch_the_part_before_it_counts() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     let persister = persister(&known, dir.path());
     for (second, name) in [(0, "provider/b"), (1, "provider/c"), (2, "provider/d")] {
         persister.save(after(second)).await.unwrap();
         backend.inner.publish(&id(name), tag("1.0.0"), about("d", &[]), "b");
-        known.refresh(&id(name), Scope::All).await.unwrap();
+        known.reader.refresh(&id(name), Scope::All).await.unwrap();
     }
     persister.save(after(3)).await.unwrap();
     let damaged = text(dir.path()).replacen("provider/c", "provider/x", 1);
     fs::write(dir.path().join(FILE), &damaged).unwrap();
     let next = catalog(vec![Scripted::down(BackendId::GITEA)]);
     super::persister(&next, dir.path()).read(after(60)).await.unwrap();
-    assert_eq!(next.view().entries(Scope::All).len(), 2);
+    assert_eq!(next.store.view().entries(Scope::All).len(), 2);
     let aside = format!("{FILE}.damaged-{}", after(60).as_second());
     assert_eq!(others(dir.path()), [aside.as_str()]);
     assert_eq!(fs::read_to_string(dir.path().join(aside)).unwrap(), damaged);
     let again = catalog(vec![Scripted::down(BackendId::GITEA)]);
     super::persister(&again, dir.path()).read(after(60)).await.unwrap();
-    assert_eq!(again.view().entries(Scope::All).len(), 2);
+    assert_eq!(again.store.view().entries(Scope::All).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn a_log_of_many_changes_is_written_anew() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
-    let mut tasks = sync::run(&known);
+    let mut tasks = known.syncer.start();
     let persister = persister(&known, dir.path());
     tasks.spawn(Arc::clone(&persister).run());
     let text = "d".repeat(100_000);
@@ -142,7 +142,7 @@ async fn a_log_of_many_changes_is_written_anew() {
             about(&format!("{number}{text}"), &[]),
             "a",
         );
-        known.notice(BackendId::GITEA, vec![id("provider/a")]);
+        known.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
         sleep(Duration::from_secs(10)).await;
         longest = longest.max(fs::metadata(dir.path().join(FILE)).unwrap().len());
     }
@@ -158,14 +158,14 @@ async fn a_directory_of_version_0_2_is_taken_over_once() {
         let known = catalog(vec![Scripted::down(BackendId::LOCAL)]);
         let persister = Persister::new(Arc::clone(&known), dir.path(), prints.clone());
         assert_eq!(persister.read(now).await.unwrap(), [BackendId::LOCAL], "start {start}");
-        let view = known.view();
+        let view = known.store.view();
         assert_eq!(view.entries(Scope::All).len(), 3);
         for name in ["provider/aws", "taskserv/cilium", "taskserv/containerd"] {
             assert!(text(dir.path()).contains(&format!(r#"{{"owner":["{name}","local"]}}"#)));
         }
         let pin = r#"{"pin":["local","provider/aws","1.2.0",[{"file":"aws-1.2.0.tar.gz""#;
         assert!(text(dir.path()).contains(pin));
-        let snapshot = known.snapshot(&prints, now);
+        let snapshot = CatalogState::new(Arc::clone(&known), prints.clone()).snapshot(now);
         assert_eq!((snapshot.owners.len(), snapshot.extensions[&BackendId::LOCAL].len()), (3, 3));
         // Both files stay for a return to version 0.2, and are not read again.
         assert_eq!(others(dir.path()), ["catalogue.json", "digests.json"]);
@@ -203,7 +203,7 @@ async fn the_state_of_a_backend_that_is_not_configured_is_kept_for_thirty_days()
         let gitea = Arc::new(Scripted::new(internal(), &["provider/a:1.0.0"]));
         let backends: Vec<Arc<dyn Backend>> = vec![oci.clone(), gitea];
         let first = catalog(backends);
-        first.round(Scope::All).await.unwrap();
+        first.syncer.sync(Scope::All).await.unwrap();
         Persister::new(first, dir.path(), prints(internal())).save(noon()).await.unwrap();
 
         for day in [1, days] {

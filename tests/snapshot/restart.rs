@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use extension_registry::backend::Backend;
 use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::sync;
 use extension_registry::models::backend_id::BackendId;
 use tokio::time::sleep;
 
@@ -25,10 +24,10 @@ async fn ten_thousand_extensions_answer_before_any_question_is_asked() {
     let down = Scripted::down(BackendId::GITEA);
     let known = catalog(vec![down.clone()]);
     assert_eq!(persister(&known, dir.path()).read(after(60)).await.unwrap(), [BackendId::GITEA]);
-    let view = known.ready(Scope::All).await.unwrap();
+    let view = known.reader.ready(Scope::All).await.unwrap();
     assert_eq!(view.list(None, Scope::All).count(), 10_000);
     let (_, release) =
-        known.find_release(&id("provider/p7"), &tag("1.0.0"), Scope::All).await.unwrap();
+        known.reader.find_release(&id("provider/p7"), &tag("1.0.0"), Scope::All).await.unwrap();
     assert_eq!(release.version.as_str(), "1.0.0");
     assert_eq!(down.asked(), Asked::default());
 }
@@ -40,7 +39,7 @@ async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     for (seconds, degraded) in [(600, vec![]), (601, vec![BackendId::GITEA])] {
         let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
         persister(&known, dir.path()).read(after(seconds)).await.unwrap();
-        let freshness = known.freshness(Scope::All, None);
+        let freshness = known.health.freshness(Scope::All, None);
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
         assert_eq!(freshness.degraded, degraded, "after {seconds} s");
     }
@@ -78,7 +77,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
         let before = backend.asked();
         let known = catalog(vec![backend.clone()]);
         persister(&known, dir.path()).read(after(seconds)).await.unwrap();
-        known.round(Scope::All).await.unwrap();
+        known.syncer.sync(Scope::All).await.unwrap();
         let now = backend.asked();
         let asked = Asked {
             listings: now.listings - before.listings,
@@ -86,8 +85,8 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
             extensions: now.extensions - before.extensions,
         };
         assert_eq!(asked, questions, "after {seconds} s");
-        assert_eq!(known.view().entries(Scope::All).len(), 3);
-        assert!(known.freshness(Scope::All, None).age.is_zero());
+        assert_eq!(known.store.view().entries(Scope::All).len(), 3);
+        assert!(known.health.freshness(Scope::All, None).age.is_zero());
     }
 }
 
@@ -98,24 +97,24 @@ async fn a_name_whose_owner_lost_it_stays_orphaned() {
     let oci = Arc::new(Scripted::new(BackendId::OCI, &["provider/a:9.0.0"]));
     let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci];
     let first = catalog(backends.clone());
-    let tasks = sync::run(&first);
+    let tasks = first.syncer.start();
     sleep(Duration::from_secs(1)).await;
     gitea.inner.remove(&id("provider/a"));
     sleep(Duration::from_secs(400)).await;
-    assert!(first.find(&id("provider/a"), Scope::All).await.unwrap_err().is_not_found());
+    assert!(first.reader.find(&id("provider/a"), Scope::All).await.unwrap_err().is_not_found());
     drop(tasks);
     persister(&first, dir.path()).save(noon()).await.unwrap();
 
     let second = catalog(backends.clone());
     persister(&second, dir.path()).read(after(60)).await.unwrap();
-    second.round(Scope::All).await.unwrap();
-    let error = second.find(&id("provider/a"), Scope::All).await.unwrap_err();
+    second.syncer.sync(Scope::All).await.unwrap();
+    let error = second.reader.find(&id("provider/a"), Scope::All).await.unwrap_err();
     assert!(error.is_not_found() && error.message().contains("removed from gitea"), "{error}");
 
     let persist_error = catalog(backends);
-    persist_error.round(Scope::All).await.unwrap();
+    persist_error.syncer.sync(Scope::All).await.unwrap();
     assert!(
-        persist_error.find(&id("provider/a"), Scope::All).await.is_ok(),
+        persist_error.reader.find(&id("provider/a"), Scope::All).await.is_ok(),
         "only the file knows it"
     );
 }
@@ -128,7 +127,7 @@ async fn a_backend_that_is_another_one_now_is_not_known() {
     let elsewhere = vec![(BackendId::GITEA, "another".to_owned())];
     let moved = Persister::new(known.clone(), dir.path(), elsewhere);
     assert_eq!(moved.read(after(60)).await.unwrap(), []);
-    assert!(known.view().entries(Scope::All).is_empty() && !known.can_answer());
+    assert!(known.store.view().entries(Scope::All).is_empty() && !known.health.can_answer());
     let other = catalog(vec![Scripted::down(BackendId::OCI)]);
     assert_eq!(persister(&other, dir.path()).read(after(60)).await.unwrap(), []);
     assert_eq!(others(dir.path()), Vec::<String>::new(), "it is no damage");
@@ -139,7 +138,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend.clone()]);
-    let mut tasks = sync::run(&known);
+    let mut tasks = known.syncer.start();
     tasks.spawn(persister(&known, dir.path()).run());
     let read = || std::fs::read(dir.path().join(FILE)).unwrap_or_default();
     sleep(Duration::from_secs(6)).await;
@@ -148,7 +147,7 @@ async fn changes_are_written_within_seconds_and_quiet_rounds_each_minute() {
     sleep(Duration::from_secs(100)).await;
     assert_eq!(read(), first, "nothing is new");
     backend.inner.publish(&id("provider/b"), tag("1.0.0"), about("d", &[]), "b");
-    known.notice(BackendId::GITEA, vec![id("provider/b")]);
+    known.syncer.notice(BackendId::GITEA, vec![id("provider/b")]);
     sleep(Duration::from_secs(6)).await;
     assert!(String::from_utf8(read()).unwrap().contains("provider/b"));
     assert_eq!(others(dir.path()), Vec::<String>::new());
@@ -163,29 +162,32 @@ async fn what_is_not_settled_goes_on_after_a_restart() {
         &["provider/a:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"],
     ));
     let first = catalog(vec![backend.clone()]);
-    first.round(Scope::All).await.unwrap();
+    first.syncer.sync(Scope::All).await.unwrap();
     persister(&first, dir.path()).save(noon()).await.unwrap();
     // One is said to be gone, another is noticed; then the process ends.
     backend.inner.remove(&id("provider/a"));
-    first.refresh(&id("provider/a"), Scope::All).await.unwrap();
-    first.notice(BackendId::GITEA, vec![id("provider/b")]);
+    first.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    first.syncer.notice(BackendId::GITEA, vec![id("provider/b")]);
     persister(&first, dir.path()).save(after(1)).await.unwrap();
 
     // It comes up by a clock that is an hour ahead: a "no" does not get older by that.
     let second = catalog(vec![backend.clone()]);
     persister(&second, dir.path()).read(after(3600)).await.unwrap();
     let before = backend.asked().extensions;
-    let _tasks = sync::run(&second);
+    let _tasks = second.syncer.start();
     sleep(Duration::from_millis(500)).await;
     assert_eq!(backend.asked().extensions, before + 3, "the notice, the deletion, and changes");
-    second.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    second.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
     assert!(
-        second.find(&id("provider/a"), Scope::All).await.is_ok(),
+        second.reader.find(&id("provider/a"), Scope::All).await.is_ok(),
         "the second no came too soon"
     );
     sleep(Duration::from_secs(10)).await;
-    second.refresh(&id("provider/a"), Scope::All).await.unwrap();
-    assert!(second.view().get(&id("provider/a"), Scope::All).is_none(), "one no was known already");
+    second.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
+    assert!(
+        second.store.view().get(&id("provider/a"), Scope::All).is_none(),
+        "one no was known already"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,12 +195,12 @@ async fn a_notice_alone_is_reason_enough_to_write() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]));
     let known = catalog(vec![backend]);
-    known.round(Scope::All).await.unwrap();
+    known.syncer.sync(Scope::All).await.unwrap();
     let persister = persister(&known, dir.path());
     persister.save(noon()).await.unwrap();
     let read = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert!(!read().contains("dirty"));
-    known.notice(BackendId::GITEA, vec![id("provider/a")]);
+    known.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     persister.save(after(1)).await.unwrap();
     assert!(read().contains(r#""dirty":["provider/a"]"#), "{}", read());
 }
@@ -211,18 +213,21 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         let known = catalog(vec![backend.clone()]);
         let persister = persister(&known, dir.path());
         assert_eq!(persister.read(after(wrong)).await.unwrap(), [BackendId::GITEA]);
-        assert!(known.find(&id("provider/a"), Scope::All).await.is_ok());
-        let freshness = known.freshness(Scope::All, None);
+        assert!(known.reader.find(&id("provider/a"), Scope::All).await.is_ok());
+        let freshness = known.health.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
-        known.round(Scope::All).await.unwrap();
-        let freshness = known.freshness(Scope::All, None);
+        known.syncer.sync(Scope::All).await.unwrap();
+        let freshness = known.health.freshness(Scope::All, None);
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         persister.save(after(wrong)).await.unwrap();
         let next = catalog(vec![Scripted::down(BackendId::GITEA)]);
         super::persister(&next, dir.path()).read(noon()).await.unwrap();
-        assert!(next.find(&id("provider/a"), Scope::All).await.is_ok());
-        assert!(next.freshness(Scope::All, None).age.as_secs() >= 3600, "never younger than it is");
+        assert!(next.reader.find(&id("provider/a"), Scope::All).await.is_ok());
+        assert!(
+            next.health.freshness(Scope::All, None).age.as_secs() >= 3600,
+            "never younger than it is"
+        );
         written(dir.path(), &["provider/a:1.0.0"]).await;
     }
 }
@@ -233,10 +238,10 @@ async fn names_that_were_lost_stay_lost_over_many_restarts() {
     let gitea =
         Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1.0.0", "provider/b:1.0.0"]));
     let first = catalog(vec![gitea.clone()]);
-    first.round(Scope::All).await.unwrap();
+    first.syncer.sync(Scope::All).await.unwrap();
     gitea.inner.remove(&id("provider/a"));
     for _ in 0..2 {
-        first.refresh(&id("provider/a"), Scope::All).await.unwrap();
+        first.reader.refresh(&id("provider/a"), Scope::All).await.unwrap();
         sleep(Duration::from_secs(11)).await;
     }
     persister(&first, dir.path()).save(noon()).await.unwrap();
@@ -245,8 +250,8 @@ async fn names_that_were_lost_stay_lost_over_many_restarts() {
         let backends: Vec<Arc<dyn Backend>> = vec![gitea.clone(), oci.clone()];
         let next = catalog(backends);
         persister(&next, dir.path()).read(after(restart * 60)).await.unwrap();
-        next.round(Scope::All).await.unwrap();
-        let error = next.find(&id("provider/a"), Scope::All).await.unwrap_err();
+        next.syncer.sync(Scope::All).await.unwrap();
+        let error = next.reader.find(&id("provider/a"), Scope::All).await.unwrap_err();
         assert!(error.message().contains("removed from gitea"), "restart {restart}: {error}");
         persister(&next, dir.path()).save(after(restart * 60)).await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! The bound on memory, and what a listing lacked, over a restart.
 
+use extension_registry::catalog::state::catalog_state::CatalogState;
 use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +22,8 @@ fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalog> {
 }
 
 fn held(catalog: &Catalog) -> (usize, usize) {
-    let held = catalog.statuses()[0].1.held;
-    (catalog.view().entries(Scope::All).len(), held.refused)
+    let held = catalog.health.statuses()[0].1.capacity;
+    (catalog.store.view().entries(Scope::All).len(), held.refused)
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,11 +33,11 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let all = bounded(&backend, usize::MAX);
     persister(&all, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&all), (3, 0));
-    let max = all.statuses()[0].1.held.bytes - 1;
+    let max = all.health.statuses()[0].1.capacity.bytes - 1;
     let some = bounded(&backend, max);
     persister(&some, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&some), (2, 1));
-    assert_eq!(some.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(some.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
 
     // The kept catalog lacks what was refused; that it was is kept.
     persister(&some, dir.path()).save(noon()).await.unwrap();
@@ -44,14 +45,14 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     persister(&again, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&again), (2, 1));
     backend.down.store(true, Ordering::SeqCst);
-    let error = again.find(&id("provider/c"), Scope::All).await.unwrap_err();
+    let error = again.reader.find(&id("provider/c"), Scope::All).await.unwrap_err();
     assert!(!error.is_not_found(), "{error}");
     backend.down.store(false, Ordering::SeqCst);
 
     let wide = bounded(&backend, usize::MAX);
     persister(&wide, dir.path()).read(after(3600)).await.unwrap();
     assert_eq!(held(&wide), (2, 1), "until it is swept");
-    wide.round(Scope::All).await.unwrap();
+    wide.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(held(&wide), (3, 0));
 }
 
@@ -62,7 +63,7 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
         let backend = Arc::new(Scripted::new(BackendId::GITEA, &["provider/a:1"]));
         backend.cuts_listings.store(cut, Ordering::SeqCst);
         let before = bounded(&backend, usize::MAX);
-        before.round(Scope::All).await.unwrap();
+        before.syncer.sync(Scope::All).await.unwrap();
         persister(&before, dir.path()).save(noon()).await.unwrap();
         let catalog = bounded(&backend, usize::MAX);
         persister(&catalog, dir.path()).read(after(200)).await.unwrap();
@@ -70,12 +71,13 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
             let mut said = 0;
             for number in 0..10 {
                 let name = id(&format!("provider/x{quiet_rounds}-{number}"));
-                said +=
-                    usize::from(catalog.find(&name, Scope::All).await.unwrap_err().is_not_found());
+                said += usize::from(
+                    catalog.reader.find(&name, Scope::All).await.unwrap_err().is_not_found(),
+                );
             }
             assert_eq!(said, noes, "cut: {cut}, after {quiet_rounds} rounds");
             tokio::time::advance(Duration::from_secs(60)).await;
-            catalog.round(Scope::All).await.unwrap();
+            catalog.syncer.sync(Scope::All).await.unwrap();
         }
         assert_eq!(backend.asked().listings, 1, "those were rounds of changes");
     }
@@ -91,13 +93,13 @@ async fn a_listing_that_was_bounded_degrades_no_list_after_a_restart() {
     ] {
         let first = bounded(&backend, usize::MAX);
         persister(&first, dir.path()).read(noon()).await.unwrap();
-        let mut snapshot = first.snapshot(&prints(), noon());
+        let mut snapshot = CatalogState::new(Arc::clone(&first), prints()).snapshot(noon());
         snapshot.backends.get_mut(&BackendId::GITEA).unwrap().listing = listing;
         let second = bounded(&backend, usize::MAX);
-        second.restore(snapshot, &prints(), noon());
+        CatalogState::new(Arc::clone(&second), prints()).restore(snapshot, noon());
         persister(&second, dir.path()).save(noon()).await.unwrap();
         let third = bounded(&backend, usize::MAX);
         persister(&third, dir.path()).read(noon()).await.unwrap();
-        assert_eq!(third.freshness(Scope::All, None).degraded, degraded);
+        assert_eq!(third.health.freshness(Scope::All, None).degraded, degraded);
     }
 }

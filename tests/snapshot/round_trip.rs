@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use extension_registry::backend::Fault;
 use extension_registry::backend::changes::ChangeCursor;
+use extension_registry::catalog::state::catalog_state::CatalogState;
 use extension_registry::catalog::state::{BackendState, Snapshot, Unsettled};
 use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use extension_registry::models::backend_id::BackendId;
@@ -142,11 +143,12 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             let owners = owned.map(|id| (id, BackendId::GITEA)).collect();
             let ids = |at: usize| extensions.iter().skip(at).step_by(2).map(|(all, _)| all.id());
             let bare = extensions.iter().filter(|(all, _)| all.awaits_archive());
-            let dirty: BTreeSet<_> = bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
+            let scheduled: BTreeSet<_> =
+                bare.map(|(all, _)| all.id()).chain(ids(1)).cloned().collect();
             let unsettled = Unsettled {
                 incomplete: ids(2).cloned().collect(),
                 doubted: ids(0).cloned().collect(),
-                dirty: dirty.into_iter().collect(),
+                scheduled: scheduled.into_iter().collect(),
                 refused: 3,
             };
             let state = BackendState {
@@ -181,11 +183,11 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let back = runtime.block_on(async {
             let first = catalog(vec![Scripted::down(BackendId::GITEA)]);
-            first.restore(snapshot.clone(), &prints(), noon());
+            CatalogState::new(Arc::clone(&first), prints()).restore(snapshot.clone(), noon());
             persister(&first, dir.path()).save(noon()).await.unwrap();
             let second = catalog(vec![Scripted::down(BackendId::GITEA)]);
             assert_eq!(persister(&second, dir.path()).read(noon()).await.unwrap(), [BackendId::GITEA]);
-            second.snapshot(&prints(), noon())
+            CatalogState::new(Arc::clone(&second), prints()).snapshot(noon())
         });
         prop_assert_eq!(back, snapshot);
     }

@@ -39,8 +39,8 @@ async fn replaced(dir: Option<&Path>, accept_changes: bool) -> Served {
         backend.publish(&id("provider/aws"), tag(version), about("d", &[]), "second");
     }
     served.artifacts.settle().await;
-    served.catalog.round(Scope::All).await.unwrap();
-    served.catalog.shown().await;
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    served.catalog.store.published().await;
     let nightly = served.get("/extensions/provider/aws/nightly").await;
     assert_eq!(nightly.text(), "second", "a tag that is no version moves");
     let change = served.get(&format!("{AWS}/metadata")).await.json()["change"].clone();
@@ -98,7 +98,7 @@ fn gitea(fake: &FakeGitea) -> Arc<GiteaBackend> {
 }
 
 async fn digest_of(served: &Served) -> String {
-    served.catalog.shown().await;
+    served.catalog.store.published().await;
     served.get("/extensions/provider/x").await.json()["digest"].to_string()
 }
 
@@ -148,13 +148,13 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
         let served = Served::with(vec![gitea(&fake)], setup).await;
         assert_eq!(download(&served).await.text(), "first");
         served.artifacts.settle().await;
-        served.catalog.shown().await;
+        served.catalog.store.published().await;
         fake.edit(|state| {
             state.repository_mut("x_prov").releases.clear();
             state.publish("x_prov", "1.0.0", &[("x_prov.tar.gz", b"second, and longer")]);
         });
-        served.catalog.refresh(&id("provider/x"), Scope::All).await.unwrap();
-        served.catalog.shown().await;
+        served.catalog.reader.refresh(&id("provider/x"), Scope::All).await.unwrap();
+        served.catalog.store.published().await;
         for _ in 0..2 {
             let got = download(&served).await;
             match expected {

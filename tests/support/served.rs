@@ -18,7 +18,7 @@ use extension_registry::backend::Backend;
 use extension_registry::backend::webhook::WebhookReceiver;
 use extension_registry::catalog::state::Fingerprints;
 use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::{Catalog, Merge, Rules, sync};
+use extension_registry::catalog::{Catalog, Merge, Rules};
 use extension_registry::edge::admission::Admission;
 use extension_registry::edge::middleware::HttpRules;
 use extension_registry::edge::surface::Surface;
@@ -249,7 +249,7 @@ impl Served {
             router,
             admission,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            _sync: sync::run(&catalog),
+            _sync: catalog.syncer.start(),
             catalog,
             artifacts,
         }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use crate::api::state::{ApiState, ServedCertificate};
 use crate::artifacts::StoreState;
-use crate::catalog::status::Status;
+use crate::catalog::health::status::Status;
 use crate::edge::admission::Unauthenticated;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
@@ -39,7 +39,7 @@ pub async fn health(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: api.started.elapsed().as_secs(),
         backends,
-        state_error: api.answers.catalog().persist_error().filter(|_| texts),
+        state_error: api.answers.catalog().health.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
         certificate: api.certificate.served().map(|served| certificate_health(served, texts)),
     };
@@ -47,10 +47,10 @@ pub async fn health(
 }
 
 fn backends(api: &ApiState, texts: bool) -> BTreeMap<String, BackendHealthBody> {
-    let view = api.answers.catalog().view();
+    let view = api.answers.catalog().store.view();
     let mut backends: BTreeMap<String, BackendHealthBody> =
         BackendKind::ALL.map(|kind| (kind.to_string(), nothing_of(kind))).into();
-    let statuses = api.answers.catalog().statuses();
+    let statuses = api.answers.catalog().health.statuses();
     let named: Vec<(BackendId, BackendHealthBody)> = statuses
         .into_iter()
         .map(|(id, status)| {
@@ -94,11 +94,11 @@ pub async fn ready(
     if api.draining.is_begun() {
         return Err(Problem::shutting_down());
     }
-    if api.answers.catalog().can_answer() {
+    if api.answers.catalog().health.can_answer() {
         return Ok(StatusCode::OK);
     }
     let texts = stranger.is_none();
-    let statuses = api.answers.catalog().statuses();
+    let statuses = api.answers.catalog().health.statuses();
     let backends = statuses.iter().map(|(source, status)| {
         let state = unready(status);
         match status.last_failure.as_ref().filter(|_| texts) {
@@ -172,7 +172,7 @@ fn backend_health(
 fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealthBody>) -> &'static str {
     let mut enabled = backends.values().filter(|backend| backend.enabled);
     let unwell = enabled.any(|backend| !backend.healthy || backend.stale);
-    if !api.answers.catalog().can_answer() {
+    if !api.answers.catalog().health.can_answer() {
         "unhealthy"
     } else if unwell {
         "degraded"

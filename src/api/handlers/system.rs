@@ -23,7 +23,7 @@ use crate::public::caches::{CacheCounts, CacheStats};
 #[utoipa::path(get, path = "/cache/stats", tag = "system", responses((status = 200, body = CacheStats)))]
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Result<Representation, Problem> {
     let answers = &api.answers;
-    let view = answers.catalog().view();
+    let view = answers.catalog().store.view();
     let Answers { lists, searches, metadata, versions, releases, readmes, .. } = answers;
     // Pages of a list are parts of one entry.
     let list_entries = lists.count(&view, |key| list_of(key).to_owned());
@@ -66,7 +66,7 @@ fn counts(counters: &CacheCounters) -> CacheCounts {
 )]
 pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Problem> {
     measure(&api);
-    api.metrics.artifacts().changed(api.answers.catalog().pins().changed());
+    api.metrics.artifacts().changed(api.answers.catalog().pins.changed());
     let text = api.metrics.render().map_err(|error| {
         Error::new(ErrorKind::Internal, "Metrics cannot be rendered").because(error)
     })?;
@@ -74,14 +74,14 @@ pub async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, Probl
 }
 
 fn measure(api: &ApiState) {
-    let view = api.answers.catalog().view();
-    for (backend, status) in api.answers.catalog().statuses() {
+    let view = api.answers.catalog().store.view();
+    for (backend, status) in api.answers.catalog().health.statuses() {
         let known = view.entries(backend.into()).len();
         // A backend that was never read counts as stale since the start.
         let age =
             status.current_as_of.map_or_else(|| api.started.elapsed(), PersistentInstant::elapsed);
         api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
-        api.metrics.backends.held(backend.as_str(), status.held.bytes, status.held.refused);
+        api.metrics.backends.held(backend.as_str(), status.capacity.bytes, status.capacity.refused);
     }
 }
 

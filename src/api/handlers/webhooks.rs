@@ -63,7 +63,7 @@ pub async fn receive(
     let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
     api.metrics.webhook(backend.as_str(), outcome);
     if let Delivery::Changed(ids) = received.map_err(refused)? {
-        api.answers.catalog().notice(*backend, ids);
+        api.answers.catalog().syncer.notice(*backend, ids);
     }
     Ok(StatusCode::ACCEPTED)
 }

@@ -4,20 +4,70 @@
 //! cut short never removes one. The limit bounds their memory. While something does not fit, the
 //! backend may have any name: reads must not report one as absent, and no later backend may own it.
 
-/// Approximate memory use of one backend's extensions, and its limit, in bytes.
-#[derive(Debug)]
+use serde::{Deserialize, Serialize};
+
+/// Memory use of one backend's extensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapacityUse {
+    /// Approximate size of the extensions in bytes.
+    pub bytes: usize,
+    /// Number of extensions that did not fit in the last sweep and since.
+    pub refused: usize,
+}
+
+/// Extensions that did not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Number in the last sweep and in the change cycles since.
+    counted: usize,
+    /// True if a lookup since the last sweep began did not fit. It may repeat a counted one.
+    uncounted: bool,
+}
+
+impl Refusals {
+    /// Returns the number of extensions that did not fit; at least 1 if any did not.
+    #[must_use]
+    pub const fn count(self) -> usize {
+        if self.counted == 0 && self.uncounted { 1 } else { self.counted }
+    }
+
+    /// Adds something that did not fit. Cycles count it when they end.
+    #[must_use]
+    pub const fn with_another(self) -> Self {
+        Self { uncounted: true, ..self }
+    }
+
+    /// Adds extensions that did not fit.
+    #[must_use]
+    pub const fn plus(self, count: usize) -> Self {
+        Self { counted: self.counted.saturating_add(count), ..self }
+    }
+
+    /// Returns the refusals at the beginning of a sweep.
+    #[must_use]
+    pub const fn before_sweep(self) -> Self {
+        Self { counted: self.count(), uncounted: false }
+    }
+
+    /// Returns the refusals after a sweep in which `count` extensions did not fit.
+    #[must_use]
+    pub const fn after_sweep(self, complete: bool, count: usize) -> Self {
+        // Extensions that an incomplete listing lacks may be among those that did not fit before.
+        let counted = if complete || count > self.counted { count } else { self.counted };
+        Self { counted, ..self }
+    }
+}
+
+/// Approximate memory use and its limit, in bytes.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
     max: usize,
     used: usize,
-    /// Extensions that did not fit in the last sweep and in the change cycles since.
-    refused: usize,
-    /// True if something did not fit since the last sweep began.
-    exceeded: bool,
 }
 
 impl Capacity {
     pub(super) const fn new(max: usize) -> Self {
-        Self { max, used: 0, refused: 0, exceeded: false }
+        Self { max, used: 0 }
     }
 
     pub(super) const fn used(&self) -> usize {
@@ -32,34 +82,6 @@ impl Capacity {
 
     pub(super) const fn replace(&mut self, before: usize, now: usize) {
         self.used = (self.used - before).saturating_add(now);
-    }
-
-    /// Records that something did not fit. Cycles count it: a lookup repeats one refusal.
-    pub(super) const fn exceed(&mut self) {
-        self.exceeded = true;
-    }
-
-    /// Adds extensions that did not fit.
-    pub(super) const fn refuse(&mut self, count: usize) {
-        self.refused = self.refused.saturating_add(count);
-    }
-
-    /// Returns the number of extensions that did not fit; at least 1 while the limit is exceeded.
-    pub(super) const fn refused(&self) -> usize {
-        if self.refused == 0 && self.exceeded { 1 } else { self.refused }
-    }
-
-    pub(super) const fn sweep_begins(&mut self) {
-        self.refused = self.refused();
-        self.exceeded = false;
-    }
-
-    /// Ends a sweep in which `refused` extensions did not fit.
-    pub(super) const fn sweep_ended(&mut self, complete: bool, refused: usize) {
-        // Extensions that an incomplete listing lacks may be among those that did not fit before.
-        if complete || refused > self.refused {
-            self.refused = refused;
-        }
     }
 }
 
@@ -82,22 +104,16 @@ mod tests {
 
     #[test]
     fn a_refusal_holds_until_a_complete_sweep_fits() {
-        let mut capacity = Capacity::new(0);
-        capacity.exceed();
-        capacity.exceed();
-        assert_eq!(capacity.refused(), 1, "any number of lookups is at least one extension");
-        capacity.refuse(2);
-        assert_eq!(capacity.refused(), 2, "a change cycle counts");
-        capacity.sweep_begins();
-        assert_eq!(capacity.refused(), 2, "until the sweep has ended");
-        capacity.sweep_ended(false, 1);
-        assert_eq!(capacity.refused(), 2, "the listing was cut short");
-        capacity.sweep_begins();
-        capacity.exceed();
-        capacity.sweep_ended(true, 0);
-        assert_eq!(capacity.refused(), 1, "a lookup during the sweep found no room");
-        capacity.sweep_begins();
-        capacity.sweep_ended(true, 0);
-        assert_eq!(capacity.refused(), 0);
+        let lookups = Refusals::default().with_another().with_another();
+        assert_eq!(lookups.count(), 1, "any number of lookups is at least one extension");
+        let cycle = lookups.plus(2);
+        assert_eq!(cycle.count(), 2, "a change cycle counts");
+        let sweep = cycle.before_sweep();
+        assert_eq!(sweep.count(), 2, "until the sweep has ended");
+        let cut = sweep.after_sweep(false, 1);
+        assert_eq!(cut.count(), 2, "the listing was cut short");
+        let crossed = cut.before_sweep().with_another().after_sweep(true, 0);
+        assert_eq!(crossed.count(), 1, "a lookup during the sweep did not fit");
+        assert_eq!(crossed.before_sweep().after_sweep(true, 0).count(), 0);
     }
 }

@@ -1,32 +1,11 @@
-//! The list of one scope, ready to be searched.
+//! The next list of one scope, with its search index.
 
 use std::sync::Arc;
 
+use crate::catalog::index::entry::Entry;
 use crate::catalog::index::patch::{EntryChanges, is_same, patched};
-use crate::catalog::index::{Entries, Entry, List, View};
-use crate::models::extension::Extension;
-use crate::models::naming::ExtensionType;
+use crate::catalog::index::view::{Entries, List};
 use crate::models::scope::Scope;
-
-impl AsRef<Arc<Extension>> for Entry {
-    fn as_ref(&self) -> &Arc<Extension> {
-        &self.extension
-    }
-}
-
-impl View {
-    /// The entries of one scope, and of one type, that match a query; best first.
-    #[must_use]
-    pub fn search(
-        &self,
-        query: &str,
-        extension_type: Option<ExtensionType>,
-        scope: Scope,
-    ) -> Vec<&Arc<Entry>> {
-        let list = self.list_of(scope);
-        list.map_or_else(Vec::new, |list| list.search.search(query, extension_type))
-    }
-}
 
 impl List {
     /// Shares entries and search index with an equal list: that of all backends, or the last.

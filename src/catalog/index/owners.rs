@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::caching::bounded_lru::{BoundedLru, Bounds};
+use crate::catalog::index::delta::OwnerChange;
+use crate::catalog::ownership::Ownership;
 use crate::models::backend_id::BackendId;
 use crate::models::naming::ExtensionId;
 
@@ -10,52 +12,63 @@ use crate::models::naming::ExtensionId;
 const LOST_MAX: usize = 100_000;
 
 pub(super) struct Owners {
-    of: HashMap<ExtensionId, BackendId>,
+    by_name: HashMap<ExtensionId, BackendId>,
     /// Names that their owner lost, in the order of the loss.
     lost: BoundedLru<ExtensionId, ()>,
 }
 
 impl Default for Owners {
     fn default() -> Self {
-        Self { of: HashMap::new(), lost: BoundedLru::new(Bounds::entries(LOST_MAX)) }
+        Self { by_name: HashMap::new(), lost: BoundedLru::new(Bounds::entries(LOST_MAX)) }
     }
 }
 
 impl Owners {
     pub(super) fn owner_of(&self, id: &ExtensionId) -> Option<BackendId> {
-        self.of.get(id).copied()
+        self.by_name.get(id).copied()
     }
 
-    pub(super) fn owned(&mut self, id: &ExtensionId, owner: BackendId) -> Option<ExtensionId> {
-        self.lost.remove(id);
-        // A clone of the id is made only for a new owner: most names keep theirs in every view.
-        if self.of.get(id) == Some(&owner) {
-            return None;
-        }
-        self.of.insert(id.clone(), owner);
-        Some(id.clone())
-    }
-
-    /// Returns the name whose owner is forgotten to make room.
-    pub(super) fn lost(&mut self, id: &ExtensionId) -> Option<ExtensionId> {
+    /// Returns the change that a view makes; most names keep their owner in every view.
+    pub(super) fn change_to(
+        &self,
+        id: &ExtensionId,
+        ownership: Option<Ownership>,
+    ) -> Option<OwnerChange> {
+        let before = self.owner_of(id);
         // A second loss does not count: it would move the name behind names that were lost later.
-        if !self.of.contains_key(id) || self.lost.peek(id).is_some() {
-            return None;
+        let is_lost = self.lost.peek(id).is_some();
+        match ownership {
+            Some(Ownership::Owned(owner)) => {
+                (is_lost || before != Some(owner)).then(|| OwnerChange::Owned(id.clone(), owner))
+            }
+            None | Some(Ownership::Orphaned(_)) => {
+                (!is_lost && before.is_some()).then(|| OwnerChange::Lost(id.clone()))
+            }
+            Some(Ownership::Undetermined(..)) => None,
         }
-        let given_up = self.lost.put(id.clone(), 0, ()).into_iter().next()?;
-        self.of.remove(&given_up);
-        Some(given_up)
     }
 
-    /// Restores owners from before a restart. Owners found since then take precedence.
-    pub(super) fn restore(&mut self, owners: BTreeMap<ExtensionId, BackendId>) {
-        for (id, owner) in owners {
-            self.of.entry(id).or_insert(owner);
+    /// Applies a change. Returns the names that it concerns, a forgotten one too.
+    pub(super) fn apply(&mut self, change: OwnerChange) -> Vec<ExtensionId> {
+        match change {
+            OwnerChange::Owned(id, owner) => {
+                self.lost.remove(&id);
+                self.by_name.insert(id.clone(), owner);
+                vec![id]
+            }
+            OwnerChange::Lost(id) => {
+                let mut names = self.lost.put(id.clone(), 0, ());
+                for forgotten in &names {
+                    self.by_name.remove(forgotten);
+                }
+                names.push(id);
+                names
+            }
         }
     }
 
     pub(super) fn all(&self) -> BTreeMap<ExtensionId, BackendId> {
-        self.of.iter().map(|(id, owner)| (id.clone(), *owner)).collect()
+        self.by_name.iter().map(|(id, owner)| (id.clone(), *owner)).collect()
     }
 }
 
@@ -67,22 +80,28 @@ mod tests {
         ExtensionId::from_oci_repository(&format!("p{number}-provider")).unwrap()
     }
 
+    fn show(owners: &mut Owners, id: &ExtensionId, ownership: Option<Ownership>) {
+        let change = owners.change_to(id, ownership);
+        change.into_iter().for_each(|change| drop(owners.apply(change)));
+    }
+
     #[test]
     fn names_that_were_lost_are_kept_up_to_a_bound_and_the_first_goes_first() {
         let mut owners = Owners::default();
         let max = LOST_MAX;
+        let owned = Some(Ownership::Owned(BackendId::GITEA));
         for number in 0..=max {
-            owners.owned(&id(number), BackendId::GITEA);
+            show(&mut owners, &id(number), owned);
         }
         assert_eq!(owners.all().len(), max + 1, "names that are there have no bound");
         for number in (0..=max).chain([1]) {
-            owners.lost(&id(number));
+            show(&mut owners, &id(number), None);
         }
         assert_eq!(owners.owner_of(&id(0)), None);
         assert_eq!(owners.owner_of(&id(1)), Some(BackendId::GITEA));
         assert_eq!(owners.all().len(), max);
-        owners.owned(&id(1), BackendId::GITEA);
-        owners.lost(&id(max + 1));
+        show(&mut owners, &id(1), owned);
+        show(&mut owners, &id(max + 1), None);
         assert_eq!(owners.all().len(), max, "nobody ever owned that one");
     }
 }

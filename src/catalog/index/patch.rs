@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::catalog::index::{Entries, Entry};
+use crate::catalog::index::entry::Entry;
+use crate::catalog::index::view::Entries;
 use crate::models::naming::ExtensionId;
 
 /// Changed entries by id, ordered; `None` removes the entry.
@@ -20,7 +21,7 @@ pub(super) fn patched(
     belongs: impl Fn(&Entry) -> bool,
 ) -> Entries {
     let (mut entries, mut rest) = (Vec::with_capacity(previous.len() + changes.len()), &**previous);
-    let mut news = false;
+    let mut has_changed = false;
     for (id, entry) in changes {
         let entry = entry.as_ref().filter(|entry| belongs(entry));
         // Both sides are ordered, so one pass merges them; a binary search skips the rest.
@@ -30,7 +31,7 @@ pub(super) fn patched(
             Some((known, behind)) if known.id() == id => (Some(known), behind),
             _ => (None, from),
         };
-        news |= match (known, entry) {
+        has_changed |= match (known, entry) {
             (Some(known), Some(entry)) => !Arc::ptr_eq(known, entry),
             (None, None) => false,
             _ => true,
@@ -38,7 +39,7 @@ pub(super) fn patched(
         entries.extend(entry.cloned());
         rest = behind;
     }
-    if !news {
+    if !has_changed {
         // Sharing the list lets its search index be shared too.
         return Arc::clone(previous);
     }

@@ -116,21 +116,21 @@ impl VersionPins {
         let Some(file) = release.artifact.chosen().cloned() else { return false };
         let change = self.change(release, &file);
         let refused = change.as_ref().is_some_and(|change| change.in_place) && !accept;
-        let mut shown = release.change.as_deref() != change.as_ref();
+        let mut changed = release.change.as_deref() != change.as_ref();
         let pinned = change.as_ref().map(|change| (change.first.clone(), change.first_size));
         release.change = change.map(Box::new);
         if let Some(pin) = self.0.iter().find(|pin| pin.key.as_ref() == Some(&file.key)) {
-            shown |= release.learn_size(&file.key, pin.size);
+            changed |= release.learn_size(&file.key, pin.size);
         }
         // The store serves by digest: the pinned archive if it is there, and never its replacement.
         if let Some((digest, size)) = pinned.filter(|_| refused)
             && let ArtifactChoice::Chosen(file) = &mut release.artifact
         {
-            shown |= file.size != size || file.digest.as_ref() != Some(&digest);
+            changed |= file.size != size || file.digest.as_ref() != Some(&digest);
             let file = Arc::make_mut(file);
             (file.size, file.digest) = (size, Some(digest));
         }
-        shown
+        changed
     }
 
     fn change(&self, release: &Release, file: &Artifact) -> Option<Change> {

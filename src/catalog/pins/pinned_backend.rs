@@ -21,18 +21,19 @@ use crate::models::tag::Tag;
 
 pub(in crate::catalog) struct PinnedBackend {
     inner: Arc<dyn Backend>,
-    seen: Arc<Pins>,
+    pins: Arc<Pins>,
 }
 
 impl PinnedBackend {
-    pub(in crate::catalog) fn new(inner: Arc<dyn Backend>, seen: Arc<Pins>) -> Self {
-        Self { inner, seen }
+    pub(in crate::catalog) fn new(inner: Arc<dyn Backend>, pins: Arc<Pins>) -> Self {
+        Self { inner, pins }
     }
 
     fn complete(&self, extension: Extension) -> Extension {
         let completed = extension.amended(|release| {
-            let mut told = release.clone();
-            self.seen.told(extension.id(), &mut told, Some(&extension)).then_some(told)
+            let mut completed = release.clone();
+            let changed = self.pins.complete(extension.id(), &mut completed, Some(&extension));
+            changed.then_some(completed)
         });
         completed.unwrap_or(extension)
     }
@@ -60,7 +61,7 @@ impl Backend for PinnedBackend {
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
         let mut release = self.inner.version(id, tag).await?;
-        self.seen.told_alone(id, &mut release);
+        self.pins.complete_alone(id, &mut release);
         Ok(release)
     }
 

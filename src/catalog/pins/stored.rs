@@ -1,17 +1,13 @@
-//! Stored form of pins, and the records of one backend's pins and digests.
-
-use std::collections::HashMap;
+//! Stored form of pins.
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::pins::pin::{Pin, Replacement, VersionPins};
-use crate::catalog::pins::{BackendPins, PinsByVersion};
-use crate::catalog::state::damage::parsed;
-use crate::catalog::state::text::Text;
+use crate::catalog::stored::parsed;
+use crate::catalog::stored::text::Text;
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
 use crate::models::digest::Digest;
-use crate::models::naming::ExtensionId;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,31 +85,4 @@ impl<'a> StoredPin<'a> {
 
 fn digest_of(text: &str) -> Result<Digest> {
     parsed("digest", text)
-}
-
-impl BackendPins {
-    pub(in crate::catalog) fn put_pins(
-        &mut self,
-        id: ExtensionId,
-        name: String,
-        pins: Option<VersionPins>,
-    ) {
-        let versions = self.versions.entry(id).or_default();
-        match pins {
-            Some(pins) => drop(versions.insert(name, pins)),
-            None => drop(versions.remove(&name)),
-        }
-    }
-
-    pub(in crate::catalog) fn put_digest(&mut self, key: ArtifactKey, digest: Option<Digest>) {
-        match digest {
-            Some(digest) => drop(self.digests.insert(key, digest)),
-            None => drop(self.digests.remove(&key)),
-        }
-    }
-
-    /// Pins by extension and version, and digests by file.
-    pub(in crate::catalog) fn into_parts(self) -> (PinsByVersion, HashMap<ArtifactKey, Digest>) {
-        (self.versions, self.digests)
-    }
 }

@@ -6,10 +6,24 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::state::damage::{Unusable, damaged};
-use crate::error::Result;
+use crate::catalog::stored::damaged;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::files::folder::Folder;
+
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// A newer release wrote it, so it is left as it is and the start fails.
+    Newer(Error),
+    /// It is moved aside, and the start goes on.
+    Damaged(Error),
+}
+
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self::Damaged(error)
+    }
+}
 
 /// Maximum length of a file in bytes. A backend may take `catalog.max_bytes` of memory, 1 GiB by
 /// default.

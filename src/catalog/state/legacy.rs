@@ -9,12 +9,12 @@ use tracing::warn;
 
 use crate::catalog::pins::stored::StoredPin;
 use crate::catalog::state::Snapshot;
-use crate::catalog::state::damage::{Unusable, damaged, from_json, parsed, read_id};
-use crate::catalog::state::file::Content;
-use crate::catalog::state::record::{Record, backend, read_all};
+use crate::catalog::state::file::{Content, Unusable};
+use crate::catalog::state::record::{Record, read_all};
 use crate::catalog::state::stored_backend::StoredBackend;
-use crate::catalog::state::stored_extension::StoredExtension;
-use crate::catalog::state::text::Text;
+use crate::catalog::stored::extension::StoredExtension;
+use crate::catalog::stored::text::Text;
+use crate::catalog::stored::{damaged, from_json, parsed, read_backend, read_id};
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
@@ -35,7 +35,7 @@ struct StoredCatalog<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredSeen<'a> {
+struct StoredPins<'a> {
     #[serde(borrow)]
     digests: BTreeMap<String, Text<'a>>,
     versions: BTreeMap<String, BTreeMap<String, StoredVersion<'a>>>,
@@ -90,7 +90,7 @@ fn catalog_records(text: &str) -> Result<Vec<Record>> {
     let lines: Vec<&str> = below.split_terminator('\n').collect();
     let (mut rest, mut records) = (lines.as_slice(), Vec::new());
     for stored in backends {
-        let of = backend(stored.source.as_deref().unwrap_or_default())?;
+        let of = read_backend(stored.source.as_deref().unwrap_or_default())?;
         let (own, others) = rest
             .split_at_checked(stored.extensions)
             .ok_or_else(|| damaged("extensions are missing"))?;
@@ -103,7 +103,7 @@ fn catalog_records(text: &str) -> Result<Vec<Record>> {
         return Err(damaged("it goes on"));
     }
     for (owner, ids) in owners {
-        let owner = backend(&owner)?;
+        let owner = read_backend(&owner)?;
         for id in ids {
             records.push(Record::Owner(read_id(&id)?, Some(owner)));
         }
@@ -118,10 +118,10 @@ fn extension_record(of: BackendId, line: &str) -> Result<Record> {
 }
 
 fn pin_records(text: &str) -> Result<Vec<Record>> {
-    let stored: BTreeMap<String, StoredSeen<'_>> = from_json(text)?;
+    let stored: BTreeMap<String, StoredPins<'_>> = from_json(text)?;
     let mut records = Vec::new();
-    for (of, StoredSeen { digests, versions }) in stored {
-        let of = backend(&of)?;
+    for (of, StoredPins { digests, versions }) in stored {
+        let of = read_backend(&of)?;
         for (key, digest) in digests {
             let digest = parsed("digest", &digest)?;
             records.push(Record::Digest(of, ArtifactKey::new(key), Some(digest)));

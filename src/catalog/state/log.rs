@@ -13,9 +13,9 @@ use tracing::warn;
 
 use crate::catalog::state::Snapshot;
 use crate::catalog::state::batches::{Hashed, Verified, has_sum, verified, write_sum};
-use crate::catalog::state::damage::{Unusable, damaged};
-use crate::catalog::state::file::{Content, Head, LENGTH_MAX};
+use crate::catalog::state::file::{Content, Head, LENGTH_MAX, Unusable};
 use crate::catalog::state::record::{Record, read_all};
+use crate::catalog::stored::damaged;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::files::folder::Folder;

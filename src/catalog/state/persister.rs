@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::catalog::Catalog;
-use crate::catalog::state::export::Known;
+use crate::catalog::state::catalog_state::{BackendSummary, CatalogState};
 use crate::catalog::state::log::{Extent, Loaded, StateLog};
 use crate::catalog::state::record::kind_and_name;
 use crate::catalog::state::{Fingerprints, KEPT_RETIRED, legacy};
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::models::backend_id::BackendId;
 
 /// Interval of the checks for changes that are not announced.
-const LOOK: Duration = Duration::from_secs(5);
+const CHECK: Duration = Duration::from_secs(5);
 /// Minimum pause between two writes, so that many changes are one write.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Interval of writes that only update the age of the data; also the pause after a failed write.
@@ -29,12 +29,11 @@ const REFRESH: Duration = Duration::from_secs(60);
 /// Pause after a write, in durations of the write: a slow disk is used less often.
 const SHARE: u32 = 10;
 /// Length in bytes up to which the log is not written anew, however little it has.
-const SLACK: u64 = 1 << 20;
+const LENGTH_SLACK: u64 = 1 << 20;
 
 /// A catalog and the log that it is saved in.
 pub struct Persister {
-    catalog: Arc<Catalog>,
-    fingerprints: Fingerprints,
+    state: CatalogState,
     log: StateLog,
     written: Mutex<Written>,
 }
@@ -44,7 +43,7 @@ struct Written {
     /// `None` if a full write is due.
     extent: Option<Extent>,
     full: u64,
-    known: BTreeMap<BackendId, Known>,
+    backends: BTreeMap<BackendId, BackendSummary>,
     /// Backends that are not configured, and since when.
     retired: BTreeMap<BackendId, Timestamp>,
     /// Earliest time of the next write if only ages differ.
@@ -61,7 +60,7 @@ impl Persister {
         fingerprints: Fingerprints,
     ) -> Arc<Self> {
         let (log, written) = (StateLog::new(dir), Mutex::default());
-        Arc::new(Self { catalog, fingerprints, log, written })
+        Arc::new(Self { state: CatalogState::new(catalog, fingerprints), log, written })
     }
 
     /// Loads the saved state, given the wall clock `now`. Returns the backends that were restored.
@@ -77,7 +76,7 @@ impl Persister {
             Err(error) => (Vec::new(), Err(cut_short(error))),
         };
         // Reported now, while the operator who configured the directory is watching.
-        self.tell(writable.as_ref().err());
+        self.report(writable.as_ref().err());
         Ok(restored)
     }
 
@@ -101,17 +100,17 @@ impl Persister {
         }
         let Loaded { mut snapshot, extent, full } = loaded;
         let before = snapshot.retired.clone();
-        snapshot.retire(&self.catalog.backends().collect(), now);
-        tell_retired(&snapshot.retired);
+        snapshot.retire(&self.state.backends().collect(), now);
+        warn_of_retired(&snapshot.retired);
         (written.retired, written.full) = (snapshot.retired.clone(), full);
         if snapshot.retired == before && writable.is_ok() {
             written.extent = extent;
         }
-        self.catalog.unsaved().take();
-        let restored = self.catalog.restore(snapshot, &self.fingerprints, now);
-        written.known = self.catalog.knowledge(&self.fingerprints);
+        self.state.unsaved().take();
+        let restored = self.state.restore(snapshot, now);
+        written.backends = self.state.summaries();
         for backend in &restored {
-            let extensions = self.catalog.view().entries((*backend).into()).len();
+            let extensions = self.state.extensions_of(*backend);
             info!(%backend, extensions, "catalog loaded from the last run");
         }
         Ok((restored, writable))
@@ -121,7 +120,7 @@ impl Persister {
     pub async fn run(self: Arc<Self>) {
         loop {
             // A pin is written without delay: a crash before that would let the archive change.
-            let _ = timeout(LOOK, self.catalog.unsaved().changed()).await;
+            let _ = timeout(CHECK, self.state.unsaved().changed()).await;
             if !self.is_due() {
                 continue;
             }
@@ -135,12 +134,13 @@ impl Persister {
     }
 
     fn is_due(&self) -> bool {
-        let known = self.catalog.knowledge(&self.fingerprints);
+        let backends = self.state.summaries();
         let written = self.written.lock();
         written.extent.is_none()
-            || !self.catalog.unsaved().is_empty()
-            || known.iter().any(|(of, known)| known.is_news_to(written.known.get(of)))
-            || (known != written.known && written.refresh.is_none_or(|at| Instant::now() >= at))
+            || !self.state.unsaved().is_empty()
+            || backends.iter().any(|(of, now)| now.differs_from(written.backends.get(of)))
+            || (backends != written.backends
+                && written.refresh.is_none_or(|at| Instant::now() >= at))
     }
 
     /// Saves the changes since the last write, given the wall clock `now`.
@@ -153,17 +153,17 @@ impl Persister {
         // Writing and `fsync` block, so they must not run on a thread of the runtime.
         let saved = spawn_blocking(move || this.save_here(now)).await;
         let saved = saved.unwrap_or_else(|error| Err(cut_short(error)));
-        self.tell(saved.as_ref().err());
+        self.report(saved.as_ref().err());
         saved
     }
 
     fn save_here(&self, now: Timestamp) -> Result<()> {
         let mut written = self.written.lock();
         // Taken before the values: a change in between is saved twice rather than missed.
-        let known = self.catalog.knowledge(&self.fingerprints);
-        let keys = self.catalog.unsaved().take();
-        let saved = match keys.as_ref().filter(|_| !written.is_full_due(&known)) {
-            Some(keys) => self.append(&mut written, keys, &known, now),
+        let backends = self.state.summaries();
+        let keys = self.state.unsaved().take();
+        let saved = match keys.as_ref().filter(|_| !written.is_full_due(&backends)) {
+            Some(keys) => self.append(&mut written, keys, &backends, now),
             None => Ok(false),
         };
         let saved = match saved {
@@ -171,10 +171,10 @@ impl Persister {
             other => other.map(drop),
         };
         if saved.is_ok() {
-            written.known = known;
+            written.backends = backends;
             written.refresh = Some(Instant::now() + REFRESH);
         } else {
-            self.catalog.unsaved().put_back(keys);
+            self.state.unsaved().put_back(keys);
         }
         saved
     }
@@ -184,13 +184,13 @@ impl Persister {
         &self,
         written: &mut Written,
         keys: &BTreeSet<RecordKey>,
-        known: &BTreeMap<BackendId, Known>,
+        backends: &BTreeMap<BackendId, BackendSummary>,
         now: Timestamp,
     ) -> Result<bool> {
         let Some(extent) = written.extent else { return Ok(false) };
-        let backends = known.iter().filter(|(of, known)| written.known.get(*of) != Some(*known));
-        let backends = backends.map(|(of, _)| *of).collect();
-        let records = self.catalog.records(keys, &backends, &self.fingerprints, now);
+        let changed = backends.iter().filter(|(of, now)| written.backends.get(*of) != Some(*now));
+        let changed = changed.map(|(of, _)| *of).collect();
+        let records = self.state.records(keys, &changed, now);
         if records.is_empty() {
             return Ok(true);
         }
@@ -200,10 +200,10 @@ impl Persister {
 
     /// Copies the records of backends that are not known in this run.
     fn rewrite(&self, written: &mut Written, now: Timestamp) -> Result<()> {
-        let mut snapshot = self.catalog.snapshot(&self.fingerprints, now);
+        let mut snapshot = self.state.snapshot(now);
         snapshot.retired = written.retired.clone();
         let retired: BTreeSet<String> = written.retired.keys().map(BackendId::qualified).collect();
-        let unlisted = self.catalog.backends().filter(|of| !snapshot.backends.contains_key(of));
+        let unlisted = self.state.backends().filter(|of| !snapshot.backends.contains_key(of));
         let unlisted: BTreeSet<String> = unlisted.map(|of| of.qualified()).collect();
         let keeps = |line: &str| match kind_and_name(line) {
             Some(("backend" | "extension", of)) => retired.contains(of) || unlisted.contains(of),
@@ -218,9 +218,9 @@ impl Persister {
     }
 
     /// Reports a failure: in the log at its start and end, and in `/health` while it lasts.
-    fn tell(&self, failure: Option<&Error>) {
+    fn report(&self, failure: Option<&Error>) {
         let failure = failure.map(Error::report);
-        let before = self.catalog.set_persist_error(failure.clone());
+        let before = self.state.set_persist_error(failure.clone());
         match (before, failure) {
             (None, Some(report)) => {
                 let path = self.log.path();
@@ -235,13 +235,14 @@ impl Persister {
 
 impl Written {
     /// Due after a first listing, which voids records of another upstream, or if most are replaced.
-    fn is_full_due(&self, known: &BTreeMap<BackendId, Known>) -> bool {
+    fn is_full_due(&self, backends: &BTreeMap<BackendId, BackendSummary>) -> bool {
         let length = self.extent.map_or(0, |extent| extent.length);
-        known.keys().any(|of| !self.known.contains_key(of)) || length > 2 * self.full + SLACK
+        backends.keys().any(|of| !self.backends.contains_key(of))
+            || length > 2 * self.full + LENGTH_SLACK
     }
 }
 
-fn tell_retired(retired: &BTreeMap<BackendId, Timestamp>) {
+fn warn_of_retired(retired: &BTreeMap<BackendId, Timestamp>) {
     for (of, since) in retired {
         let until = since.checked_add(KEPT_RETIRED).unwrap_or(*since);
         warn!(

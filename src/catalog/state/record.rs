@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::pins::pin::VersionPins;
 use crate::catalog::pins::stored::StoredPin;
-use crate::catalog::state::damage::{damaged, from_json, parsed, read_id};
+use crate::catalog::state::BackendState;
 use crate::catalog::state::stored_backend::StoredBackend;
-use crate::catalog::state::stored_extension::StoredExtension;
-use crate::catalog::state::text::Text;
-use crate::catalog::state::{BackendState, ReadExtension};
+use crate::catalog::stored::extension::{ReadExtension, StoredExtension};
+use crate::catalog::stored::text::Text;
+use crate::catalog::stored::{backend_text, damaged, from_json, parsed, read_backend, read_id};
 use crate::error::Result;
 use crate::models::artifact::ArtifactKey;
 use crate::models::backend_id::BackendId;
@@ -49,21 +49,21 @@ impl Record {
     pub(super) fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
         let line = match self {
             Self::Backend(of, state) => {
-                Line::Backend(name(*of), Box::new(StoredBackend::of(state)))
+                Line::Backend(backend_text(*of), Box::new(StoredBackend::of(state)))
             }
-            Self::Retired(of, since) => Line::Retired(name(*of), *since),
+            Self::Retired(of, since) => Line::Retired(backend_text(*of), *since),
             Self::Extension(of, id, value) => {
                 let value = value.as_ref().map(|(all, read)| StoredExtension::of(all, *read));
-                Line::Extension(name(*of), id.to_string().into(), value)
+                Line::Extension(backend_text(*of), id.to_string().into(), value)
             }
-            Self::Owner(id, owner) => Line::Owner(id.to_string().into(), owner.map(name)),
+            Self::Owner(id, owner) => Line::Owner(id.to_string().into(), owner.map(backend_text)),
             Self::Pins(of, id, version, pins) => {
                 let pins = pins.as_ref().map(StoredPin::of_all);
-                Line::Pin(name(*of), id.to_string().into(), version.as_str().into(), pins)
+                Line::Pin(backend_text(*of), id.to_string().into(), version.as_str().into(), pins)
             }
             Self::Digest(of, key, digest) => {
                 let digest = digest.as_ref().map(|digest| digest.to_string().into());
-                Line::Digest(name(*of), key.as_str().into(), digest)
+                Line::Digest(backend_text(*of), key.as_str().into(), digest)
             }
         };
         serde_json::to_writer(&mut out, &line)?;
@@ -73,23 +73,23 @@ impl Record {
     /// Every value must be valid in the domain; the error names the first one that is not.
     pub(super) fn read(line: &str) -> Result<Self> {
         Ok(match from_json(line)? {
-            Line::Backend(of, state) => Self::Backend(backend(&of)?, Box::new(state.read()?)),
-            Line::Retired(of, since) => Self::Retired(backend(&of)?, since),
+            Line::Backend(of, state) => Self::Backend(read_backend(&of)?, Box::new(state.read()?)),
+            Line::Retired(of, since) => Self::Retired(read_backend(&of)?, since),
             Line::Extension(of, id, value) => {
-                let (of, id) = (backend(&of)?, read_id(&id)?);
+                let (of, id) = (read_backend(&of)?, read_id(&id)?);
                 let value = value.map(|stored| stored.read(of, id.clone())).transpose()?;
                 Self::Extension(of, id, value)
             }
             Line::Owner(id, owner) => {
-                Self::Owner(read_id(&id)?, owner.map(|of| backend(&of)).transpose()?)
+                Self::Owner(read_id(&id)?, owner.map(|of| read_backend(&of)).transpose()?)
             }
             Line::Pin(of, id, version, pins) => {
                 let pins = pins.map(StoredPin::read_all).transpose()?;
-                Self::Pins(backend(&of)?, read_id(&id)?, version.into(), pins)
+                Self::Pins(read_backend(&of)?, read_id(&id)?, version.into(), pins)
             }
             Line::Digest(of, key, digest) => {
                 let digest = digest.map(|digest| parsed("digest", &digest)).transpose()?;
-                Self::Digest(backend(&of)?, ArtifactKey::new(key), digest)
+                Self::Digest(read_backend(&of)?, ArtifactKey::new(key), digest)
             }
         })
     }
@@ -123,12 +123,4 @@ pub(super) fn read_all(
 pub(super) fn kind_and_name(line: &str) -> Option<(&str, &str)> {
     let mut parts = line.split('"');
     Some((parts.nth(1)?, parts.nth(1)?))
-}
-
-fn name(of: BackendId) -> Text<'static> {
-    of.qualified().into()
-}
-
-pub(super) fn backend(text: &str) -> Result<BackendId> {
-    parsed("backend", text)
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Fault;
 use crate::backend::changes::ChangeCursor;
-use crate::catalog::state::damage::read_id;
-use crate::catalog::state::stored_evidence::{StoredCoverage, StoredSubject};
-use crate::catalog::state::text::Text;
 use crate::catalog::state::{BackendState, Unsettled};
+use crate::catalog::stored::evidence::{StoredCoverage, StoredSubject};
+use crate::catalog::stored::read_ids;
+use crate::catalog::stored::text::Text;
 use crate::error::Result;
 use crate::models::coverage::Coverage;
 use crate::models::fault::FaultSubject;
@@ -43,8 +43,8 @@ pub(super) struct StoredBackend<'a> {
     pub(super) extensions: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     doubted: Vec<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    dirty: Vec<Text<'a>>,
+    #[serde(rename = "dirty", default, skip_serializing_if = "Vec::is_empty")]
+    scheduled: Vec<Text<'a>>,
     /// Names of extensions that did not fit, in files of version 0.2.
     #[serde(default, skip_serializing)]
     refused: Vec<Text<'a>>,
@@ -75,7 +75,7 @@ impl<'a> StoredBackend<'a> {
             fault_subjects: StoredSubject::of_all(&state.faults),
             extensions: 0,
             doubted: texts(&state.unsettled.doubted),
-            dirty: texts(&state.unsettled.dirty),
+            scheduled: texts(&state.unsettled.scheduled),
             refused: Vec::new(),
             over_capacity: state.unsettled.refused,
             incomplete: texts(&state.unsettled.incomplete),
@@ -105,7 +105,7 @@ impl<'a> StoredBackend<'a> {
             faults: faults.collect::<Result<_>>()?,
             unsettled: Unsettled {
                 doubted: read_ids(&self.doubted)?,
-                dirty: read_ids(&self.dirty)?,
+                scheduled: read_ids(&self.scheduled)?,
                 refused: self.over_capacity.max(self.refused.len()),
                 incomplete: read_ids(&self.incomplete)?,
             },
@@ -121,14 +121,10 @@ fn texts(ids: &[ExtensionId]) -> Vec<Text<'static>> {
     ids.iter().map(|id| id.to_string().into()).collect()
 }
 
-fn read_ids(texts: &[Text<'_>]) -> Result<Vec<ExtensionId>> {
-    texts.iter().map(|text| read_id(text)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::state::damage::from_json;
+    use crate::catalog::stored::from_json;
 
     #[test]
     fn names_that_version_0_2_refused_are_counted() {

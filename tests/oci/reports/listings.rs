@@ -152,12 +152,12 @@ async fn o02c_a_known_extension_outlives_a_page_that_is_missing() {
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let all = served.get("/extensions/provider/aws/versions").await.column("version");
     assert_eq!(all.len(), 4);
     *broken.lock() = true;
     for _ in 0..3 {
-        served.catalog.round(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
     }
     let versions = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(versions.column("version"), all);
@@ -165,7 +165,7 @@ async fn o02c_a_known_extension_outlives_a_page_that_is_missing() {
     let faults = served.get("/health").await.json()["backends"]["oci"]["faults"].to_string();
     assert!(faults.contains("provider/aws"), "{faults}");
     *broken.lock() = false;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let mended = served.get("/extensions/provider/aws/versions").await;
     assert_eq!(mended.header("extension-registry-degraded"), "");
     assert_eq!(served.get("/health").await.json()["backends"]["oci"]["faults"], json!([]));
@@ -266,18 +266,18 @@ async fn o04b_what_is_known_outlives_nonsense() {
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     let html = Reply::new(200).header("content-type", "text/html").bytes("<html>");
     let bodies = NONSENSE.iter().map(|body| Reply::json(*body)).chain([html]);
     for reply in bodies.chain([r#"{"tags":null}"#, r#"{"tags":[]}"#].map(Reply::json)) {
         *answer.lock() = Some(reply.clone());
-        served.catalog.round(Scope::All).await.unwrap();
-        served.catalog.round(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
         let versions = served.get("/extensions/provider/aws/versions").await;
         assert_eq!(versions.column("version").len(), 2, "{reply:?}");
     }
     *answer.lock() = None;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     assert_eq!(served.get("/health").await.json()["backends"]["oci"]["faults"], json!([]));
 }
 
@@ -378,10 +378,10 @@ async fn o14c_a_list_that_is_partial_marks_the_answers_made_of_it() {
     )
     .await;
     let served = Served::over(vec![Arc::new(backend(&server.url()))]).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     for (is_broken, mark) in [(false, ""), (true, "oci"), (false, ""), (true, "oci"), (false, "")] {
         *broken.lock() = is_broken;
-        served.catalog.round(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
         let list = served.get("/extensions").await;
         assert_eq!(list.column("name").len(), 4);
         assert_eq!(list.header("extension-registry-degraded"), mark);

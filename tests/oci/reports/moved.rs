@@ -37,7 +37,7 @@ async fn behind(setup: Setup) -> (Served, ScriptedRegistry, Arc<Mutex<Store>>) {
     let (server, store) = play(store).await;
     let setup = Setup { accept_changes: true, ..setup };
     let served = Served::with(vec![Arc::new(backend(&server.url()))], setup).await;
-    served.catalog.round(Scope::All).await.unwrap();
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
     (served, server, store)
 }
 
@@ -97,7 +97,7 @@ async fn o09_after_a_notice_every_answer_is_of_what_a_tag_stands_for_now() {
         for bytes in [&b"second"[..], b"third", b"first"] {
             store.lock().push(NAME, "1.0.0", bytes);
             // What a notice does.
-            served.catalog.refresh(&id("aws-provider"), Scope::All).await.unwrap();
+            served.catalog.reader.refresh(&id("aws-provider"), Scope::All).await.unwrap();
             let found = digests(&served, &ALL).await;
             assert!(all_are(&found, bytes), "{asked_before:?}: {found:?}");
         }
@@ -203,7 +203,7 @@ async fn o09g_layouts_answer_alike_too() {
         assert!(never_goes_back(&found, &before), "{first}: {found:?}");
         let after = digests(&served, &ALL).await;
         assert!(after.iter().all(|digest| *digest == found[4]), "{first}: {after:?}");
-        served.catalog.refresh(&aws, Scope::All).await.unwrap();
+        served.catalog.reader.refresh(&aws, Scope::All).await.unwrap();
         assert!(all_are(&digests(&served, &ALL).await, &bytes), "{first}");
         before = bytes;
     }

@@ -91,13 +91,13 @@ async fn o07b_health_tells_it_and_forgets_it_once_mended() {
         })
         .await;
         let served = Served::over(vec![std::sync::Arc::new(backend(&server.url()))]).await;
-        served.catalog.round(Scope::All).await.unwrap();
+        served.catalog.syncer.sync(Scope::All).await.unwrap();
         let health = served.get("/health").await.json();
         let faults = &health["backends"]["oci"]["faults"];
         let word = if word.is_empty() { "it has no release" } else { word };
         assert!(faults.to_string().contains(word), "{what}: {faults}");
         store.lock().push(NAME, "1.0.0", b"archive");
-        served.catalog.refresh(&id("aws-provider"), Scope::All).await.unwrap();
+        served.catalog.reader.refresh(&id("aws-provider"), Scope::All).await.unwrap();
         assert_eq!(served.get("/extensions").await.column("name"), ["aws"], "{what}");
     }
 }

@@ -1,0 +1,108 @@
+//! A backend together with its health, the store, and the state of its synchronization.
+//!
+//! The place of a backend, such as a directory, may not exist. Then the backend is empty, or fails
+//! if the catalog holds extensions from there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::backend::{Backend, Listing};
+use crate::catalog::health::backend_health::BackendHealth;
+use crate::catalog::health::status::Operation;
+use crate::catalog::index::capacity::CapacityUse;
+use crate::catalog::rules::Rules;
+use crate::catalog::store::CatalogStore;
+use crate::catalog::sync::cycle_state::CycleState;
+use crate::catalog::sync::lookup_budget::LookupBudget;
+use crate::catalog::sync::refreshes::Refreshes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::backend_id::BackendId;
+use crate::models::coverage::Coverage;
+use crate::models::extension::Extension;
+use crate::models::naming::ExtensionId;
+
+/// Timeout of a probe, a second after that of an HTTP client, which informs the circuit breaker.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
+
+pub(in crate::catalog) struct BackendHandle {
+    pub(in crate::catalog) backend: Arc<dyn Backend>,
+    pub(in crate::catalog) health: Arc<BackendHealth>,
+    pub(in crate::catalog) cycle: CycleState,
+    pub(in crate::catalog) refreshes: Refreshes,
+    pub(super) store: Arc<CatalogStore>,
+    pub(super) rules: Rules,
+    pub(super) budget: LookupBudget,
+    /// True if no backend comes after it that could take over its names.
+    is_last: bool,
+}
+
+impl BackendHandle {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        health: Arc<BackendHealth>,
+        store: Arc<CatalogStore>,
+        rules: Rules,
+        is_last: bool,
+    ) -> Self {
+        Self {
+            backend,
+            health,
+            cycle: CycleState::default(),
+            refreshes: Refreshes::default(),
+            store,
+            rules,
+            budget: LookupBudget::default(),
+            is_last,
+        }
+    }
+
+    pub(in crate::catalog) fn id(&self) -> BackendId {
+        self.backend.id()
+    }
+
+    /// Returns the backend's listing; a complete and empty one while its place does not exist.
+    pub(super) async fn listing(&self) -> Result<Listing> {
+        match self.backend.listing().await {
+            Err(error) if self.is_empty_place(&error) => {
+                self.health.place_is_missing(&error);
+                let (ids, faults) = (Vec::new(), Vec::new());
+                Ok(Listing { ids, coverage: Coverage::Complete, faults })
+            }
+            listing => {
+                self.health.place_exists(listing.is_ok());
+                listing
+            }
+        }
+    }
+
+    pub(super) async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        self.backend.extension(id).await.map_err(|error| match self.is_empty_place(&error) {
+            true => Error::not_found(format!("Extension {id} not found")).because(error),
+            false => error,
+        })
+    }
+
+    /// Sends a request that shows whether the backend can be reached.
+    pub(super) async fn probe(&self) {
+        match timeout(PROBE_TIMEOUT, self.backend.probe()).await {
+            Ok(Err(error)) if !self.is_empty_place(&error) => {
+                self.health.failed(Operation::Contact, &error);
+            }
+            Ok(_) => self.health.succeeded(Operation::Contact),
+            Err(_) => {
+                let message = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
+                let error = Error::new(ErrorKind::BackendTimeout, message);
+                self.health.failed(Operation::Contact, &error);
+            }
+        }
+    }
+
+    /// Returns true if a failure means "nothing there yet" rather than "lost". A backend before
+    /// others owns the names that it has, so its absence would give them away.
+    fn is_empty_place(&self, error: &Error) -> bool {
+        let holds_nothing = self.store.capacity_use(self.id()) == CapacityUse::default();
+        error.is_of_missing_place() && self.is_last && holds_nothing
+    }
+}
