@@ -1,5 +1,8 @@
 //! The direction of imports: each module names only those that stand before it.
 
+mod shape;
+mod tree;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
