@@ -96,8 +96,12 @@ pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
 /// Returns the probable mistakes that do not stop the start, those in files included.
 #[must_use]
 pub fn warnings(config: &Config) -> Vec<String> {
-    let lapse = config.tls.as_ref().zip(listener_certificate(config));
-    let lapse = lapse.and_then(|(tls, certificate)| certificate::lapse(tls, &certificate));
+    warnings_with(config, listener_certificate(config).as_ref())
+}
+
+fn warnings_with(config: &Config, certificate: Option<&Certificate>) -> Vec<String> {
+    let lapse = config.tls.as_ref().zip(certificate);
+    let lapse = lapse.and_then(|(tls, certificate)| certificate::lapse(tls, certificate));
     config.warnings.iter().cloned().chain(lapse).collect()
 }
 
@@ -128,7 +132,11 @@ async fn start(
     threads: &Threads,
 ) -> io::Result<()> {
     let samples = demo.then(|| SampleCatalog::unpack(&mut config)).transpose()?;
-    warnings(&config).iter().for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
+    let loaded = config.tls.as_ref().map(certificate::load).transpose();
+    let loaded = loaded.map_err(|finding| io::Error::other(finding.to_string()))?;
+    warnings_with(&config, loaded.as_ref().map(|(_, certificate)| certificate))
+        .iter()
+        .for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
     files::allow(&config.server);
     let sockets = Sockets::bind(&config.server).await?;
     let url = PublicUrl::of_listener(sockets.address()?, config.tls.is_some());
@@ -137,7 +145,10 @@ async fn start(
     }
     tell_memory(&config);
     let certificate = CertificateState::default();
-    let renewal = renewal(&config, &certificate, &metrics)?;
+    let renewal = config.tls.as_ref().zip(loaded).map(|(tls, loaded)| {
+        Renewal::begin(tls, loaded, certificate.clone(), metrics.certificate.clone())
+    });
+    let renewal = renewal.transpose().map_err(io::Error::other)?;
     let tls = renewal.as_ref().map(Renewal::server);
     let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (http_rules, tokens) = rules::http_rules(&config)?;
@@ -183,17 +194,6 @@ async fn start(
 fn tell_memory(config: &Config) {
     let most: usize = most_memory(config).into_iter().map(|(_, bytes)| bytes).sum();
     info!(target: LOG_TARGET, mebibytes = most >> 20, "memory that the configured limits allow at most");
-}
-
-fn renewal(
-    config: &Config,
-    state: &CertificateState,
-    metrics: &Metrics,
-) -> io::Result<Option<Renewal>> {
-    let Some(tls) = &config.tls else { return Ok(None) };
-    let loaded = certificate::load(tls).map_err(|finding| io::Error::other(finding.to_string()))?;
-    let renewal = Renewal::begin(tls, loaded, state.clone(), metrics.certificate.clone());
-    renewal.map(Some).map_err(io::Error::other)
 }
 
 fn limits(config: &Config) -> Limits {

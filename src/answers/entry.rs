@@ -11,7 +11,7 @@ use crate::edge::rendered::Rendered;
 use crate::models::backend_id::BackendId;
 use crate::models::scope::Scope;
 
-/// AnswerContent of a response.
+/// Body of an answer, and the headers that describe it.
 #[derive(Clone, Debug)]
 pub struct AnswerContent {
     /// The body.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::catalog::index::delta::BackendDelta;
 use crate::catalog::index::entry::Entry;
 use crate::catalog::pins::backend_pins::{BackendPins, Recorded, log_change};
 use crate::catalog::pins::bounds::PinBounds;
@@ -103,12 +102,7 @@ impl Pins {
     /// Adds what was learned of an extension to the catalog, so that a later download need not learn
     /// it again.
     pub(super) fn amend(&self, backend: BackendId, id: &ExtensionId) {
-        self.store.change(|change| {
-            let copy = change.backend(backend).and_then(|known| known.get(id));
-            if let Some(amended) = copy.and_then(|copy| self.amended(&copy.extension)) {
-                change.apply_to(backend, BackendDelta::Amended(Arc::new(amended)));
-            }
-        });
+        self.store.change(|change| change.amend(backend, id, |known| self.amended(known)));
     }
 
     /// Only the archive is pinned, and only under a version: other tags follow their backend.

@@ -21,6 +21,7 @@ use crate::catalog::store::capacity_gauge::CapacityGauge;
 use crate::catalog::store::publish_throttle::{PublishThrottle, PublishTurn};
 use crate::catalog::unsaved::{RecordKey, Unsaved};
 use crate::models::backend_id::BackendId;
+use crate::models::extension::Extension;
 use crate::models::naming::ExtensionId;
 
 /// The index and its published view. Reads take the current [`View`]; writers apply deltas.
@@ -66,6 +67,19 @@ impl IndexChange<'_> {
             names.iter().for_each(|id| unsaved.note(RecordKey::Owner(id.clone())));
         }
         self.inner.touch(names);
+    }
+
+    /// Replaces a known extension of a backend, without a read, unless `amend` returns `None`.
+    pub fn amend(
+        &mut self,
+        backend: BackendId,
+        id: &ExtensionId,
+        amend: impl FnOnce(&Extension) -> Option<Extension>,
+    ) {
+        let known = self.backend(backend).and_then(|extensions| extensions.get(id));
+        if let Some(amended) = known.and_then(|known| amend(&known.extension)) {
+            self.apply_to(backend, BackendDelta::Amended(Arc::new(amended)));
+        }
     }
 
     /// Applies a change of one backend's extensions.

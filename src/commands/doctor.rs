@@ -4,12 +4,17 @@ mod machine;
 mod report;
 mod upstream;
 
+use jiff::SignedDuration;
+
 use crate::app;
 use crate::cli::OutputForm;
 use crate::commands::configuration::checked;
 use crate::commands::doctor::report::{ReportLine, as_json, as_text};
 use crate::commands::{Failure, print};
 use crate::config::{Config, Sources};
+
+/// Time before its expiry in which a certificate should have been renewed.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Exit code 1 for a problem, 2 for an invalid configuration.
 pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure> {

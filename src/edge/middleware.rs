@@ -29,7 +29,7 @@ use crate::edge::panics::{self, watch_body};
 use crate::edge::problem::rendered;
 use crate::edge::representation::Negotiation;
 use crate::edge::request_id::{self, REQUEST_ID};
-use crate::edge::request_log::{RequestRecord, count_stale, is_told};
+use crate::edge::request_log::{RequestRecord, count_stale, is_logged};
 use crate::edge::response_headers::ResponseHeaders;
 use crate::edge::surface::Surface;
 use crate::edge::target::without_slash;
@@ -246,7 +246,7 @@ impl<F: Face> MiddlewareState<F> {
     ) {
         counters.observe(response.status().as_u16(), took.as_secs_f64());
         count_stale(response, &self.metrics);
-        if is_told(response) {
+        if is_logged(response) {
             let seen = RequestRecord::of(request, &self.admission, id);
             seen.log(counters.route(), took, response);
         }

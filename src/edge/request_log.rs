@@ -70,12 +70,12 @@ impl RequestRecord {
         let (status, seconds) = (response.status().as_u16(), took.as_secs_f64());
         metrics.request(self.method.as_str(), route, status, seconds);
         count_stale(response, metrics);
-        if is_told(response) {
+        if is_logged(response) {
             self.log(route, took, response);
         }
     }
 
-    /// Writes the log line of a request whose response [is logged](is_told).
+    /// Writes the log line of a request whose response [is logged](is_logged).
     pub fn log(&self, route: &str, took: Duration, response: &Response) {
         let (status, said) = (response.status().as_u16(), response.extensions());
         let Self { method, target, version, address, trace, .. } = self;
@@ -98,7 +98,7 @@ impl RequestRecord {
 
 /// Returns true if the response is logged: at level `info`, and always for a failure.
 #[must_use]
-pub fn is_told(response: &Response) -> bool {
+pub fn is_logged(response: &Response) -> bool {
     tracing::enabled!(target: LOG_TARGET, Level::INFO) || failure(response).is_some()
 }
 

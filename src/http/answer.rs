@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::json::JsonSize;
 use crate::http::load::{Load, WAIT_DEFAULT, load_of, told_to_wait};
 use crate::http::memory_permit::MemoryPermit;
 use crate::http::peer::Peer;
@@ -35,6 +36,8 @@ pub struct UpstreamResponse {
     /// True if a redirect left the configured server, so that the response is not authoritative.
     pub left_home: bool,
     pub(super) memory: Option<MemoryPermit>,
+    /// Size of the body as JSON, from its arrival.
+    pub(super) json_size: JsonSize,
 }
 
 /// A response whose body is still arriving.
@@ -137,7 +140,7 @@ impl UpstreamResponse {
     /// `BackendFaulty` for another content type (a login page), bad JSON, or too many values.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         self.check_json()?;
-        json::document(&self.body)
+        json::document_of(&self.body, &self.json_size)
     }
 
     /// Calls `take` with each row of a JSON array.
@@ -146,7 +149,7 @@ impl UpstreamResponse {
     /// `BackendFaulty` without a JSON array, or the first error of `take`.
     pub fn each_row(&self, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.check_json()?;
-        json::each_row(&self.body, take)
+        json::each_row_of(&self.body, &self.json_size, take)
     }
 
     /// Returns true if the response holds the memory permit.
@@ -230,6 +233,7 @@ mod tests {
             moved: None,
             left_home: false,
             memory: None,
+            json_size: JsonSize::of(body.as_bytes()),
         }
     }
 

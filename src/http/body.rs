@@ -19,13 +19,14 @@ use crate::http::peer::Peer;
 use crate::http::stall::StallDetector;
 
 /// Reads a whole body. Fails as soon as it is known to exceed `max_bytes`. A large body waits for the
-/// memory permit until the deadline, and has it when it is returned.
+/// memory permit until the deadline, and has it when it is returned. The size of the body as JSON is
+/// known from its arrival, so that no parser has to look for it again.
 pub(super) async fn read_whole(
     mut body: Incoming,
     max_bytes: usize,
     memory: &MemoryLimit,
     deadline: Instant,
-) -> Result<(Bytes, Option<MemoryPermit>)> {
+) -> Result<(Bytes, JsonSize, Option<MemoryPermit>)> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     // A `Content-Length` beyond the bound fails before a byte is read.
     if announced > max_bytes {
@@ -44,7 +45,7 @@ pub(super) async fn read_whole(
         }
         whole = whole.with(&piece)?.ok_or_else(|| failure::too_long(max_bytes))?;
     }
-    Ok((whole.into_bytes(), permit))
+    Ok((whole.into_bytes(), json, permit))
 }
 
 /// Streams a body. The stream ends with an error after silence or too slow a rate.

@@ -121,7 +121,8 @@ impl HttpClient {
     ) -> Result<UpstreamResponse> {
         let inner = &*self.0;
         let (head, body) = reached.response.into_parts();
-        let (body, memory) = body::read_whole(body, max_bytes, &inner.memory, deadline).await?;
+        let (body, json_size, memory) =
+            body::read_whole(body, max_bytes, &inner.memory, deadline).await?;
         let Hop { url, moved, at_home, .. } = reached.hop;
         Ok(UpstreamResponse {
             peer: inner.peer.clone(),
@@ -132,6 +133,7 @@ impl HttpClient {
             moved,
             left_home: !at_home,
             memory,
+            json_size,
         })
     }
 

@@ -17,7 +17,11 @@ const DEPTH_MAX: usize = 128;
 
 /// Parses one document. `BackendFaulty` if it does not parse, or would take too much memory.
 pub fn document<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
-    let size = JsonSize::of(json);
+    document_of(json, &JsonSize::of(json))
+}
+
+/// Parses one document of this size like [`document`].
+pub(super) fn document_of<T: DeserializeOwned>(json: &[u8], size: &JsonSize) -> Result<T> {
     if size.bytes() > DOCUMENT_MAX {
         return Err(Error::faulty("A backend's response has too many values"));
     }
@@ -35,7 +39,16 @@ pub fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
 
 /// Calls `take` with each row of an array, one at a time. `BackendFaulty` or the error of `take`.
 pub fn each_row(json: &[u8], take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    check_depth(json)?;
+    each_row_of(json, &JsonSize::of(json), take)
+}
+
+/// Calls `take` with each row of an array of this size like [`each_row`].
+pub(super) fn each_row_of(
+    json: &[u8],
+    size: &JsonSize,
+    take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    size.check_depth()?;
     let mut list = serde_json::Deserializer::from_slice(json);
     // Serde errors only carry text, so that the error of `take` travels beside them.
     let mut refusal = None;
@@ -92,7 +105,7 @@ pub(super) struct JsonSize {
 }
 
 impl JsonSize {
-    fn of(json: &[u8]) -> Self {
+    pub(super) fn of(json: &[u8]) -> Self {
         let mut size = Self::default();
         size.add(json);
         size

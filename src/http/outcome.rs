@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::http::answer::UpstreamResponse;
+    use crate::http::json::JsonSize;
     use crate::models::backend_id::BackendId;
 
     fn answered(status: u16, headers: HeaderMap) -> CallOutcome {
@@ -161,6 +162,7 @@ mod tests {
             moved: None,
             left_home: false,
             memory: None,
+            json_size: JsonSize::default(),
         };
         CallOutcome::of(Ok(&answer))
     }

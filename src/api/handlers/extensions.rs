@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use crate::answers::paging::{LIST_LIMIT, SEARCH_LIMIT};
-use crate::api::asked::Asked;
 use crate::api::openapi::{ListResponses, ReadResponses};
 use crate::api::params::{IdParams, PageParams, QueryParam, ScopeParams, TypeParam};
+use crate::api::parsed_query::ParsedQuery;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
@@ -32,7 +32,7 @@ use crate::public::extension::{ExtensionBody, VersionBody};
 )]
 pub async fn list_extensions(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }
@@ -57,7 +57,7 @@ pub async fn list_extensions(
 )]
 pub async fn search_extensions(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }
@@ -77,7 +77,7 @@ pub async fn search_extensions(
 )]
 pub async fn get_extension(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }
@@ -97,7 +97,7 @@ pub async fn get_extension(
 )]
 pub async fn list_versions(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::api::asked::Asked;
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, ScopeParams, VersionQueryParam};
+use crate::api::parsed_query::ParsedQuery;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
@@ -33,7 +33,7 @@ use crate::edge::representation::Representation;
 )]
 pub async fn get_readme(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
     headers: HeaderMap,
 ) -> Result<Representation, Problem> {
     let query = query.negotiated(&headers).ok_or_else(not_acceptable)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use crate::api::asked::Asked;
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{IdParams, RangeParams, ScopeParams, TagParam, VersionPathParam};
+use crate::api::parsed_query::ParsedQuery;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
@@ -28,7 +28,7 @@ use crate::public::metadata::MetadataBody;
 )]
 pub async fn get_version(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }
@@ -50,7 +50,7 @@ pub async fn get_version(
 )]
 pub async fn resolve(
     State(api): State<Arc<ApiState>>,
-    Asked(query): Asked,
+    ParsedQuery(query): ParsedQuery,
 ) -> Result<Representation, Problem> {
     api.answer(&query).await
 }

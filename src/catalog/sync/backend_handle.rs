@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use crate::backend::{Backend, Listing};
 use crate::catalog::health::backend_health::BackendHealth;
 use crate::catalog::health::status::Operation;
-use crate::catalog::index::capacity::CapacityUse;
+use crate::catalog::index::backend_extensions::BackendExtensions;
+use crate::catalog::index::capacity::{CapacityUse, Refusals};
+use crate::catalog::index::delta::BackendDelta;
 use crate::catalog::rules::Rules;
 use crate::catalog::store::CatalogStore;
 use crate::catalog::sync::cycle_state::CycleState;
@@ -82,6 +84,15 @@ impl BackendHandle {
             true => Error::not_found(format!("Extension {id} not found")).because(error),
             false => error,
         })
+    }
+
+    /// Changes the count of extensions that do not fit into the memory limit.
+    pub(super) fn change_refusals(&self, now: impl FnOnce(Refusals) -> Refusals) {
+        self.store.change(|change| {
+            if let Some(refusals) = change.backend(self.id()).map(BackendExtensions::refusals) {
+                change.apply_to(self.id(), BackendDelta::Refused(now(refusals)));
+            }
+        });
     }
 
     /// Sends a request that shows whether the backend can be reached.

@@ -8,7 +8,6 @@ use tracing::Span;
 
 use crate::backend::changes::Changes;
 use crate::catalog::health::status::Operation;
-use crate::catalog::index::delta::BackendDelta;
 use crate::catalog::sync::backend_handle::BackendHandle;
 use crate::catalog::sync::canary::responds_to_another;
 use crate::catalog::sync::cycle_state::{CycleOutcome, CyclePosition, of_listing, of_read};
@@ -69,7 +68,9 @@ async fn read_changes(handle: &BackendHandle, changed: Vec<ExtensionId>) -> Cycl
     let ids: Vec<ExtensionId> = changed.iter().cloned().chain(again).collect();
     let (all, begun) = (ids.len(), Instant::now());
     let mut report = apply(handle, read_all(handle, ids).await, ReadOrigin::Backend).await;
-    count_refused(handle, report.over_capacity);
+    if report.over_capacity > 0 {
+        handle.change_refusals(|refusals| refusals.plus(report.over_capacity));
+    }
     let in_vain = report.failures.iter().filter(|(_, error)| is_of_backend(error)).count();
     if all > in_vain {
         handle.health.succeeded(Operation::Read);
@@ -89,18 +90,6 @@ async fn read_changes(handle: &BackendHandle, changed: Vec<ExtensionId>) -> Cycl
     });
     report.schedule_confirmation(handle);
     Ok(())
-}
-
-fn count_refused(handle: &BackendHandle, count: usize) {
-    if count == 0 {
-        return;
-    }
-    let of = handle.id();
-    handle.store.change(|change| {
-        if let Some(refusals) = change.backend(of).map(|known| known.refusals()) {
-            change.apply_to(of, BackendDelta::Refused(refusals.plus(count)));
-        }
-    });
 }
 
 fn shared_outcome(handle: &BackendHandle) -> Result<()> {

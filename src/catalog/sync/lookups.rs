@@ -8,7 +8,6 @@ use crate::backend::Fault;
 use crate::caching::single_flight::{Same, SingleFlight};
 use crate::catalog::deadline::Deadline;
 use crate::catalog::errors::{no_version, over_capacity, too_many_lookups};
-use crate::catalog::index::delta::BackendDelta;
 use crate::catalog::retagged::{is_retagged, retagged};
 use crate::catalog::store::CatalogStore;
 use crate::catalog::sync::backend_handle::BackendHandle;
@@ -205,17 +204,13 @@ async fn take_over_tag(handle: &BackendHandle, id: &ExtensionId, known: &Release
         return;
     }
     handle.store.change(|change| {
-        let copy = change.backend(read.backend).and_then(|extensions| extensions.get(id));
-        let amended = copy.and_then(|copy| {
-            copy.extension.amended(|release| {
+        change.amend(read.backend, id, |extension| {
+            extension.amended(|release| {
                 // Another read may have stored something newer in the meantime.
                 let is_as_known = release.manifest_digest == known.manifest_digest;
                 (is_as_known && release.tag == read.tag).then(|| retagged(release, read))
             })
         });
-        if let Some(amended) = amended {
-            change.apply_to(read.backend, BackendDelta::Amended(Arc::new(amended)));
-        }
     });
     // The digest of an unread release was never shown, so no cached response is wrong. A wait would
     // slow down downloads of many versions, since the number of views is limited.

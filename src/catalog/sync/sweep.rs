@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::backend::Listing;
 use crate::backend::changes::{ChangeCursor, Changes, Listed};
 use crate::catalog::health::status::Operation;
+use crate::catalog::index::capacity::Refusals;
 use crate::catalog::index::delta::BackendDelta;
 use crate::catalog::sync::abort_rule::AbortRule;
 use crate::catalog::sync::backend_handle::BackendHandle;
@@ -36,7 +37,7 @@ pub(super) async fn sweep(handle: &BackendHandle, begun: Instant) -> CycleOutcom
         Some(progress) => progress,
         None => {
             let cursor = first_cursor(handle).await.map_err(of_listing)?;
-            begin(handle);
+            handle.change_refusals(Refusals::before_sweep);
             SweepProgress { begun, cursor, done: HashSet::new(), refused: 0 }
         }
     };
@@ -53,15 +54,6 @@ pub(super) async fn sweep(handle: &BackendHandle, begun: Instant) -> CycleOutcom
             Err(failure)
         }
     }
-}
-
-fn begin(handle: &BackendHandle) {
-    let of = handle.id();
-    handle.store.change(|change| {
-        if let Some(refusals) = change.backend(of).map(|known| known.refusals()) {
-            change.apply_to(of, BackendDelta::Refused(refusals.before_sweep()));
-        }
-    });
 }
 
 /// Continues a sweep. Returns true if its listing is complete.

@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use crate::commands::doctor::SOON;
 use crate::commands::doctor::report::ReportLine;
 use crate::commands::healthcheck::{Probe, ask, own};
 use crate::config::ListenerAddress;
@@ -15,9 +16,6 @@ use crate::files;
 
 // Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-// Time before the expiry in which a certificate should have been renewed.
-const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 pub(super) async fn port(listener: &ListenerAddress) -> ReportLine {
     let ListenerAddress { host, port, has_tls } = listener;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::backend::{Backend, Fault, Listing};
+use crate::commands::doctor::SOON;
 use crate::commands::doctor::report::ReportLine;
 use crate::config::{BackendConfig, BackendSettings, Config};
 use crate::error::{Error, ErrorKind};
@@ -19,7 +20,6 @@ use crate::models::fault::FaultSubject;
 
 // Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
-const SOON: Duration = Duration::from_secs(14 * 86_400);
 // Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
 const SKEW_MAX: Duration = Duration::from_secs(60);
 // Maximum number of extensions to try before the backend counts as unreadable.
@@ -130,7 +130,7 @@ async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportL
 
 fn certificate(about: &str, tls: Result<Option<Timestamp>, String>) -> ReportLine {
     match tls {
-        Ok(Some(end)) if end.duration_since(Timestamp::now()) < soon() => ReportLine::problem(
+        Ok(Some(end)) if end.duration_since(Timestamp::now()) < SOON => ReportLine::problem(
             about,
             "tls",
             format!("the certificate expires at {end}"),
@@ -150,10 +150,6 @@ fn certificate(about: &str, tls: Result<Option<Timestamp>, String>) -> ReportLin
             ),
         ),
     }
-}
-
-fn soon() -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(SOON).unwrap_or_default()
 }
 
 async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -> ReportLine {

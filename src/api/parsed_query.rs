@@ -11,9 +11,9 @@ use crate::api::targets::Target;
 use crate::edge::problem::Problem;
 
 /// The parsed query. Fails with 400 if a parameter is invalid.
-pub struct Asked(pub Query);
+pub struct ParsedQuery(pub Query);
 
-impl FromRequestParts<Arc<ApiState>> for Asked {
+impl FromRequestParts<Arc<ApiState>> for ParsedQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<Self, Problem> {
