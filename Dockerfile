@@ -6,24 +6,21 @@ WORKDIR /src
 # Renames nothing. Cargo names its files by the flags, and their order is that of the program; flags of
 # this kind do not count, but none at all is not the same: so the program is that of scripts/release.
 ENV RUSTFLAGS="--remap-path-prefix=/src=/src"
-# Dependencies change seldom and take most of the time: they are a layer of their own, made without
-# our sources. Tests and benches are not here, so the manifest must not name them.
-COPY Cargo.toml Cargo.lock build.rs rust-toolchain.toml ./
-RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
- && mkdir src \
- && touch src/lib.rs \
- && echo 'fn main() {}' >src/main.rs \
- && cargo build --locked --release --bins \
- && rm -r src
-COPY samples samples
-COPY src src
+# .dockerignore lets in what the build needs. Tests and benches are not here, so the manifest must not
+# name them.
+COPY . .
+RUN sed -i '/^\[\[/,/^$/d' Cargo.toml
 # What `--version` tells, as there is no repository here: `--build-arg SOURCE_COMMIT=$(git rev-parse HEAD)`
 # and `--build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)`.
 ARG SOURCE_COMMIT=""
 ARG SOURCE_DATE_EPOCH=""
-# COPY keeps times of change, and cargo goes by them.
-RUN touch src/lib.rs src/main.rs \
- && cargo build --locked --release --bins
+# The caches keep downloads and compiled dependencies between builds. COPY keeps times of change, and
+# cargo goes by them: our own sources are compiled each time.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    find src crates -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release --bins \
+ && cp target/release/extension-registry /usr/local/bin/
 
 FROM debian:bookworm-slim
 # ca-certificates: the roots that backends are trusted by. curl: health checks written by hand.
@@ -35,7 +32,7 @@ RUN apt-get update \
  && groupadd --gid 1000 registry \
  && useradd --uid 1000 --gid 1000 --home-dir /app --no-create-home --shell /usr/sbin/nologin registry \
  && install --directory --owner 1000 --group 1000 --mode 0700 /var/lib/extension-registry
-COPY --from=build /src/target/release/extension-registry /usr/local/bin/extension-registry
+COPY --from=build /usr/local/bin/extension-registry /usr/local/bin/extension-registry
 # ./config.toml is found here without arguments. Nothing is written here.
 WORKDIR /app
 # By number, so that Kubernetes sees it is not root. 1000 is, more often than not, who owns the

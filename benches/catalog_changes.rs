@@ -11,26 +11,20 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod memory;
-}
-
-use extension_registry::models::scope::Scope;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::catalog::index::Index;
-use extension_registry::catalog::index::delta::{BackendDelta, Delta};
-use extension_registry::catalog::index::view::View;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::{About, Extension, Release};
-use extension_registry::models::naming::ExtensionId;
+use registry_catalog::index::Index;
+use registry_catalog::index::delta::{BackendDelta, Delta};
+use registry_catalog::index::view::View;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::{About, Extension, Release};
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_testing::memory::MemoryBackend;
 use tokio::time::Instant;
 
 const EXTENSIONS: usize = 100_000;

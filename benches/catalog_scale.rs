@@ -23,22 +23,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::answers::rules::ResponseCacheRules;
-use extension_registry::answers::{Answers, CACHES};
-use extension_registry::api::routes::{Api, ApiParts, api, templates};
-use extension_registry::api::state::{CertificateState, Draining};
-use extension_registry::artifacts::Artifacts;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::metrics::Metrics;
-use extension_registry::models::scope::Scope;
+use generated::{Generated, hash, id};
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::models::scope::Scope;
+use registry_server::answers::rules::ResponseCacheRules;
+use registry_server::answers::{Answers, CACHES};
+use registry_server::api::routes::{Api, ApiParts, api, templates};
+use registry_server::api::state::{CertificateState, Draining};
+use registry_server::artifacts::Artifacts;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::metrics::Metrics;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
-
-use generated::{Generated, hash, id};
 
 const EXTENSIONS: usize = 100_000;
 const SEARCHES_EACH: usize = 200;

@@ -17,13 +17,7 @@ mod program;
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod http2;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod ids;
-    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod layouts;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
 }
 
 use std::convert::Infallible;
@@ -38,15 +32,14 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use program::Program;
+use registry_testing::http2::Http2;
+use registry_testing::ids::id;
+use support::layouts::publish;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-use program::Program;
-use support::http2::Http2;
-use support::ids::id;
-use support::layouts::publish;
 
 const EXTENSIONS: usize = 1200;
 const ASKED: usize = 10_000;

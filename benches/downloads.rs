@@ -14,23 +14,6 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod docker_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod played_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod pusher;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod scripted_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod tools;
-}
 #[path = "downloads/first_byte.rs"]
 mod first_byte;
 #[path = "downloads/hashing_proxy.rs"]
@@ -44,16 +27,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use extension_registry::models::digest::Digest;
-
-use support::docker_registry::{Access, DockerRegistry};
-use support::played_registry::{Dialect, PlayedRegistry};
-use support::pusher::Pusher;
-use support::registry_store::{Store, manifest_of};
-use support::scripted_registry::{Reply, ScriptedRegistry, Sending};
-use support::tools::is_installed;
-
 use first_byte::Archives;
+use registry_core::models::digest::Digest;
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::{Store, manifest_of};
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Sending};
+use registry_testing::tools::is_installed;
 use servers::service;
 
 const SIZE: usize = 64 << 20;

@@ -13,31 +13,22 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-}
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::Changes;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::settings::UpstreamSettings;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::Changes;
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, State};
 use tokio::time::Instant;
-
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, State};
 
 const REPOSITORIES: usize = 1_000;
 const RELEASES: usize = 10;
@@ -99,7 +90,7 @@ fn settings(fake: &FakeGitea) -> GiteaSettings {
     GiteaSettings { upstream, ..settings }
 }
 
-async fn sweep(backend: &GiteaBackend) -> extension_registry::backend::changes::ChangeCursor {
+async fn sweep(backend: &GiteaBackend) -> registry_core::backend::changes::ChangeCursor {
     let Changes::These { cursor, .. } = backend.changes(None).await.unwrap() else {
         panic!("the fake has a feed")
     };

@@ -18,41 +18,25 @@ mod load;
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod chaos;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod ids;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod memory;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod played_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod scripted_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod served;
 }
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use load::{Load, percentile};
-use support::chaos::{Chaos, Way};
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, State};
-use support::played_registry::{Dialect, PlayedRegistry};
-use support::registry_store::Store;
-use support::scripted_registry::ScriptedRegistry;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::models::scope::Scope;
+use registry_testing::chaos::{Chaos, Way};
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, State};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use support::served::{Served, Setup};
 
 const ROUNDS: usize = 7;

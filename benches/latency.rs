@@ -16,29 +16,21 @@ mod load;
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod ids;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod memory;
-    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod served;
 }
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_id::BackendId;
 use load::{Load, percentile};
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, State};
+use registry_testing::memory::memory;
+use support::served::{Served, Setup};
 use tokio::time::Instant;
-
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, State};
-use support::served::{Served, Setup, memory};
 
 const LOAD: Load =
     Load { paths: &["/extensions/provider/aws"], per_second: 1000, seconds: 10, connections: 64 };

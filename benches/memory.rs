@@ -14,25 +14,17 @@
 
 #[path = "program/mod.rs"]
 mod program;
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-}
 
 use std::path::Path;
 use std::time::Duration;
 
+use program::Program;
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, Fault, State};
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
-
-use program::Program;
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, Fault, State};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
 /// Bytes that `--demo` may take after its first request.

@@ -14,36 +14,23 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod docker_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod pusher;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod tools;
-}
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::{ChangeCursor, Changes};
-use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use futures_util::{StreamExt as _, stream};
 use hyper::Method;
 use parking_lot::Mutex;
+use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::{ChangeCursor, Changes};
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::{OCI_MANIFEST, Store};
 use tokio::time::Instant;
-
-use support::docker_registry::{Access, DockerRegistry};
-use support::pusher::Pusher;
-use support::registry_store::{OCI_MANIFEST, Store};
 
 const REPOSITORIES: usize = 300;
 /// Three full pages, the empty one behind them, and the third again, to see that it has not changed.

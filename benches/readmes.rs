@@ -9,7 +9,7 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-use extension_registry::answers::markdown::page_of;
+use registry_server::answers::markdown::page_of;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What any README of a mebibyte may take.

@@ -12,13 +12,6 @@
 )]
 
 mod program;
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-}
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -27,8 +20,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use program::Program;
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, State};
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, State};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};

@@ -31,11 +31,7 @@ mod wrk;
 #[path = "../tests/support"]
 mod support {
     #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod ids;
-    #[allow(dead_code, reason = "the tests use all of it")]
     pub(crate) mod layouts;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
 }
 
 use std::path::Path;

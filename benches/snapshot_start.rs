@@ -10,25 +10,19 @@
     reason = "a measurement may fail loudly, and its output is its result"
 )]
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod memory;
-}
-
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::About;
-use extension_registry::models::naming::ExtensionId;
 use jiff::Timestamp;
+use registry_catalog::state::persister::Persister;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::About;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_testing::memory::MemoryBackend;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;

@@ -15,21 +15,6 @@
 )]
 
 mod program;
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod canary;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod chaos;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod fake_gitea;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod played_registry;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod registry_store;
-    #[allow(dead_code, reason = "the tests use all of it")]
-    pub(crate) mod scripted_registry;
-}
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,12 +23,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use program::Program;
-use support::chaos::{Chaos, Way};
-use support::fake_gitea::state::ORGANIZATION;
-use support::fake_gitea::{FakeGitea, State};
-use support::played_registry::{Dialect, PlayedRegistry};
-use support::registry_store::Store;
-use support::scripted_registry::ScriptedRegistry;
+use registry_testing::chaos::{Chaos, Way};
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::fake_gitea::{FakeGitea, State};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 const PER_SECOND: u32 = 200;

@@ -65,7 +65,7 @@ check_scripts() {
 
 # What both commands begin with.
 quick_steps() {
-  step "Formatting" cargo fmt --check
+  step "Formatting" cargo fmt --all --check
   step "Lints" cargo clippy --locked --all-targets -- -D warnings
   step "Scripts" check_scripts
 }

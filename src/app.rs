@@ -25,33 +25,34 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use registry_server::answers::{Answers, CACHES};
+use registry_server::api::routes::{ApiParts, api, templates};
+use registry_server::api::state::CertificateState;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::answers::{Answers, CACHES};
-use crate::api::routes::{ApiParts, api, templates};
-use crate::api::state::CertificateState;
 use crate::app::admission::{TOKENS, client_tokens};
 use crate::app::backends::Backends;
 pub use crate::app::backends::Finding;
 pub use crate::app::budget::most_memory;
+use registry_catalog::Catalog;
+use registry_catalog::state::persister::Persister;
+use registry_core::backend::Backend;
+use registry_core::models::public_url::PublicUrl;
+use registry_server::artifacts::Artifacts;
+use registry_server::metrics::Metrics;
+use registry_server::server::activity::ClientTimeouts;
+use registry_server::server::certificate::Certificate;
+use registry_server::server::threads::{Threads, WAITING_MAX};
+use registry_server::server::{Limits, serve};
+
 use crate::app::certificate::Renewal;
 use crate::app::demo::SampleCatalog;
 use crate::app::lifecycle::Lifecycle;
 use crate::app::listeners::Sockets;
-use crate::artifacts::Artifacts;
-use crate::backend::Backend;
 use crate::build_info;
-use crate::catalog::Catalog;
-use crate::catalog::state::persister::Persister;
 use crate::config::Config;
-use crate::metrics::Metrics;
-use crate::models::public_url::PublicUrl;
-use crate::server::activity::ClientTimeouts;
-use crate::server::certificate::Certificate;
-use crate::server::threads::{Threads, WAITING_MAX};
-use crate::server::{Limits, serve};
 
 // Log filters name this target (docs/operations.md), so it outlives the former module name.
 pub(crate) const LOG_TARGET: &str = "extension_registry::service";

@@ -9,9 +9,9 @@ use std::path::Path;
 pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig};
-use crate::config_reader::problems::{Origin, Problems};
-use crate::config_reader::{Presence, Reader, Typed};
-use crate::models::backend_kind::BackendKind;
+use registry_core::config_reader::problems::{Origin, Problems};
+use registry_core::config_reader::{Presence, Reader, Typed};
+use registry_core::models::backend_kind::BackendKind;
 
 /// Default places of a configuration.
 pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.toml"];

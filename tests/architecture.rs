@@ -1,200 +1,20 @@
-//! The direction of imports: each module names only those that stand before it.
+//! The shape of the tree: what imports what, and how large files and types are. Cargo checks which
+//! crate may use which; `shape` checks the files.
 
 mod shape;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each module may import beside itself. `docs/architecture.md` says why.
-const MAY_IMPORT: [(&str, &[&str]); 29] = [
-    ("models", &[]),
-    ("error", &["models"]),
-    ("trace", &[]),
-    ("token_bucket", &[]),
-    ("config_reader", &["models"]),
-    ("caching", &["error", "trace"]),
-    ("files", &[]),
-    ("backend", &["models", "error", "trace"]),
-    ("http", &["models", "error", "trace", "config_reader", "files", "backend"]),
-    ("gitea", &["models", "error", "config_reader", "files", "caching", "backend", "http"]),
-    ("oci", &["models", "error", "config_reader", "files", "caching", "backend", "http"]),
-    ("local", &["models", "error", "config_reader", "files", "backend", "oci"]),
-    ("artifacts", &["models", "error", "files", "caching", "backend", "metrics"]),
-    ("catalog", &["models", "error", "files", "token_bucket", "caching", "backend"]),
-    ("urls", &["models"]),
-    ("edge", &["models", "error", "trace", "token_bucket", "caching", "urls", "metrics"]),
-    ("public", &[]),
-    (
-        "answers",
-        &[
-            "models",
-            "error",
-            "caching",
-            "backend",
-            "artifacts",
-            "catalog",
-            "urls",
-            "edge",
-            "public",
-            "metrics",
-        ],
-    ),
-    (
-        "api",
-        &[
-            "models",
-            "error",
-            "caching",
-            "backend",
-            "artifacts",
-            "catalog",
-            "urls",
-            "edge",
-            "public",
-            "answers",
-            "metrics",
-        ],
-    ),
-    ("server", &[]),
-    ("config", &["models", "config_reader", "http", "gitea", "oci", "local"]),
-    ("metrics", &[]),
-    ("logging", &[]),
-    ("build_info", &[]),
-    ("cli", &["build_info"]),
-    (
-        "app",
-        &[
-            "models",
-            "error",
-            "files",
-            "token_bucket",
-            "backend",
-            "http",
-            "gitea",
-            "local",
-            "oci",
-            "artifacts",
-            "catalog",
-            "urls",
-            "edge",
-            "answers",
-            "api",
-            "server",
-            "urls",
-            "config",
-            "metrics",
-            "build_info",
-        ],
-    ),
-    (
-        "commands",
-        &[
-            "models",
-            "error",
-            "files",
-            "backend",
-            "http",
-            "cli",
-            "config",
-            "config_reader",
-            "app",
-            "logging",
-            "urls",
-        ],
-    ),
-    (
-        "fuzzed",
-        &["models", "backend", "http", "gitea", "oci", "edge", "api", "config", "config_reader"],
-    ),
-    ("lib", &[]),
-];
+use crate::architecture::tree::{CRATES, paths};
 
-/// What each part of the catalog may import of the others. Only `state` names the whole catalog.
-const CATALOG_MAY_IMPORT: [(&str, &[&str]); 18] = [
-    ("rules", &[]),
-    ("persistent_instant", &[]),
-    ("ownership", &[]),
-    ("search", &[]),
-    ("backend_order", &[]),
-    ("deadline", &[]),
-    ("errors", &[]),
-    ("retagged", &[]),
-    ("lookup", &[]),
-    ("unsaved", &[]),
-    ("stored", &[]),
-    ("index", &["rules", "persistent_instant", "ownership", "search", "stored"]),
-    ("store", &["rules", "unsaved", "index"]),
-    ("pins", &["unsaved", "stored", "index", "store"]),
-    ("health", &["rules", "persistent_instant", "index", "store"]),
-    (
-        "sync",
-        &[
-            "rules",
-            "persistent_instant",
-            "deadline",
-            "errors",
-            "retagged",
-            "lookup",
-            "index",
-            "store",
-            "health",
-        ],
-    ),
-    (
-        "read",
-        &[
-            "rules",
-            "ownership",
-            "backend_order",
-            "deadline",
-            "errors",
-            "retagged",
-            "lookup",
-            "index",
-            "store",
-            "pins",
-            "health",
-        ],
-    ),
-    (
-        "state",
-        &["Catalog", "persistent_instant", "unsaved", "stored", "index", "store", "pins", "sync"],
-    ),
-];
-
-/// What only some modules may name at all: a crate, and the modules that may.
-const OUTSIDE: [(&str, &[&str]); 5] = [
-    ("axum", &["edge", "answers", "api", "server", "app"]),
-    ("tower_http", &["edge", "api", "app"]),
-    ("clap", &["cli"]),
-    ("toml", &["config_reader", "local"]),
-    // What callers send is compared, never run as a pattern.
-    ("regex", &[]),
-];
-
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn module_of(path: &Path) -> String {
-    let relative = path.strip_prefix(root()).unwrap();
-    let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
-    first.trim_end_matches(".rs").to_owned()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+fn sources() -> impl Iterator<Item = PathBuf> {
+    CRATES.iter().flat_map(|(_, folder)| paths(&root().join(folder)))
 }
 
 /// Code without comments, which may name anything.
@@ -213,73 +33,35 @@ fn named_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
 }
 
 #[test]
-fn modules_import_only_what_stands_before_them() {
-    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into();
-    let mut wrong = BTreeSet::new();
-    for path in sources(&root()) {
-        let module = module_of(&path);
-        if module == "main" {
-            continue;
-        }
-        let may = allowed.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place"));
-        for named in named_after(&code(&path), "crate::") {
-            if named != module && !may.contains(&named) {
-                wrong.insert(format!("{} names crate::{named}", path.display()));
-            }
-        }
-    }
-    assert_eq!(wrong, BTreeSet::new());
-}
-
-#[test]
-fn parts_of_the_catalog_import_only_what_stands_before_them() {
-    let allowed: BTreeMap<&str, &[&str]> = CATALOG_MAY_IMPORT.into();
-    let mut wrong = BTreeSet::new();
-    let catalog = root().join("catalog");
-    for path in sources(&catalog) {
-        let relative = path.strip_prefix(&catalog).unwrap().components().next().unwrap();
-        let part = relative.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let may = allowed.get(part.as_str()).unwrap_or_else(|| panic!("{part} has no place"));
-        let code = code(&path);
-        let production = code.split("#[cfg(test)]").next().unwrap();
-        for named in named_after(production, "crate::catalog::") {
-            if named != part && !named.is_empty() && !may.contains(&named) {
-                wrong.insert(format!("{} names {named}", path.display()));
-            }
-        }
-    }
-    assert_eq!(wrong, BTreeSet::new());
-}
-
-#[test]
 fn nothing_below_the_api_knows_http_frameworks() {
-    let mut wrong = BTreeSet::new();
-    for path in sources(&root()) {
-        let module = module_of(&path);
-        for (name, users) in OUTSIDE {
-            let named = code(&path).contains(&format!("{name}::"));
-            if named && module != "main" && !users.contains(&module.as_str()) {
-                wrong.insert(format!("{} names {name}", path.display()));
-            }
+    for name in ["core", "backends", "catalog"] {
+        let manifest =
+            fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).unwrap();
+        let used = manifest.split("[dev-dependencies]").next().unwrap();
+        for framework in ["axum", "tower-http", "utoipa-axum", "clap"] {
+            assert!(!used.contains(&format!("\n{framework}.")), "{name} uses {framework}");
         }
     }
-    assert_eq!(wrong, BTreeSet::new());
 }
 
 #[test]
 fn the_shared_part_of_oci_needs_only_models_and_errors() {
     let shared =
         ["artifact", "claims", "documents", "layers", "lenient", "models", "object", "unlisted"];
-    for file in shared.map(|name| format!("oci/{name}.rs")) {
-        for named in named_after(&code(&root().join(&file)), "crate::") {
-            assert!(["models", "error", "oci"].contains(&named), "{file} names {named}");
+    for file in shared.map(|name| format!("crates/backends/src/oci/{name}.rs")) {
+        let code = code(&root().join(&file));
+        for named in named_after(&code, "registry_core::") {
+            assert!(["models", "error"].contains(&named), "{file} names {named}");
+        }
+        for named in named_after(&code, "crate::") {
+            assert_eq!(named, "oci", "in {file}");
         }
     }
 }
 
 #[test]
 fn local_takes_from_oci_only_the_shared_part() {
-    for path in sources(&root().join("local")) {
+    for path in paths(&root().join("crates/backends/src/local")) {
         for named in named_after(&code(&path), "crate::oci::") {
             assert!(
                 ["artifact", "claims", "documents", "models", "object", "unlisted"]
@@ -293,8 +75,7 @@ fn local_takes_from_oci_only_the_shared_part() {
 
 #[test]
 fn files_are_of_a_size_to_be_read() {
-    let mut sizes: Vec<(usize, PathBuf)> = sources(&root())
-        .into_iter()
+    let mut sizes: Vec<(usize, PathBuf)> = sources()
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("//!"), "{} does not say its job", path.display());
@@ -311,14 +92,11 @@ fn files_are_of_a_size_to_be_read() {
 
 #[test]
 fn only_urls_spell_the_base_path() {
-    let mut wrong = BTreeSet::new();
-    for path in sources(&root()) {
+    for path in sources() {
         let code = code(&path);
         let production = code.split("#[cfg(test)]\nmod tests").next().unwrap();
         // Tests of a module spell the paths that they expect.
-        if path != root().join("urls.rs") && production.contains("\"/api/v1") {
-            wrong.insert(path.display().to_string());
-        }
+        let may = path == root().join("crates/server/src/urls.rs");
+        assert!(may || !production.contains("\"/api/v1"), "{} spells it", path.display());
     }
-    assert_eq!(wrong, BTreeSet::new());
 }

@@ -90,7 +90,7 @@ async fn each_request_is_one_line_of_the_log() {
 #[tokio::test]
 async fn a_request_says_in_the_log_from_where_it_came_and_how_much_went_back() {
     let dir = tempfile::tempdir().unwrap();
-    let id = crate::support::ids::id("provider/aws");
+    let id = registry_testing::ids::id("provider/aws");
     crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.2.0", "d", b"bytes");
     let config = "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[local]\npath = \"extensions\"\n";
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
@@ -118,7 +118,7 @@ async fn a_request_says_in_the_log_from_where_it_came_and_how_much_went_back() {
 #[tokio::test]
 async fn a_directory_of_layouts_is_served_by_its_configuration() {
     let dir = tempfile::tempdir().unwrap();
-    let id = crate::support::ids::id("provider/mine");
+    let id = registry_testing::ids::id("provider/mine");
     crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.0.0", "d", b"mine");
     std::fs::write(dir.path().join("config.toml"), "[local]\npath = \"extensions\"\n").unwrap();
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
@@ -129,7 +129,7 @@ async fn a_directory_of_layouts_is_served_by_its_configuration() {
 #[tokio::test]
 async fn what_is_known_outlives_the_process() {
     let dir = tempfile::tempdir().unwrap();
-    let id = crate::support::ids::id("provider/mine");
+    let id = registry_testing::ids::id("provider/mine");
     crate::support::layouts::publish(&dir.path().join("extensions"), &id, "1.0.0", "d", b"mine");
     let config = "[local]\npath = \"extensions\"\n[cache]\nstate_dir = \"a/state\"\n";
     std::fs::write(dir.path().join("config.toml"), config).unwrap();

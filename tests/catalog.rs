@@ -8,19 +8,19 @@ mod replica;
 mod room;
 mod storm;
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::{Catalog, Merge};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::{Asked, Scripted};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::rules;
 
 const TTL: Duration = Duration::from_secs(300);

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use extension_registry::config::{BackendSettings, Config, Flags, Sources, example, load};
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::oci::address::RegistryAddress;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::oci::address::RegistryAddress;
 
 /// Loads a file of this text, with these environment variables.
 fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {

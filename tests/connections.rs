@@ -4,16 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::Limits;
-use extension_registry::server::activity::ClientTimeouts;
-use extension_registry::server::clients::Clients;
+use registry_core::models::backend_id::BackendId;
+use registry_server::server::Limits;
+use registry_server::server::activity::ClientTimeouts;
+use registry_server::server::clients::Clients;
+use registry_testing::memory::memory;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::support::raw::{connect, head, rest};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const LIST: &str = "/api/v1/extensions";
 const LIVE: &str = "/api/v1/health/live";

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use extension_registry::answers::CACHES;
-use extension_registry::api::handlers::webhooks;
-use extension_registry::api::routes::{contract, contract_json, templates};
-use extension_registry::backend::contact::BreakerState;
-use extension_registry::http::outcome::CallOutcome;
-use extension_registry::metrics::Metrics;
-use extension_registry::metrics::backends::CallWords;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::{gitea, oci};
 use jiff::Timestamp;
+use registry_backends::http::outcome::CallOutcome;
+use registry_backends::{gitea, oci};
+use registry_core::backend::contact::BreakerState;
+use registry_core::models::backend_id::BackendId;
+use registry_server::answers::CACHES;
+use registry_server::api::handlers::webhooks;
+use registry_server::api::routes::{contract, contract_json, templates};
+use registry_server::metrics::Metrics;
+use registry_server::metrics::backends::CallWords;
+use registry_testing::memory::memory;
 
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 /// Compares a committed file with what the code makes of it now.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests, no configuration")]

@@ -1,31 +1,32 @@
 //! The directory of local extensions itself: it is not there yet, comes, goes, or is none.
 
-use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::Fingerprints;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
+use registry_backends::local::backend::LocalBackend;
+use registry_catalog::state::Fingerprints;
+use registry_catalog::state::persister::Persister;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::middleware::HttpRules;
+use registry_testing::canary::CLIENT;
+use registry_testing::ids::id;
+use registry_testing::log::Lines;
+use registry_testing::memory::memory;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 use tracing::Level;
 
 use crate::api::admission::tokens;
-use crate::support::canary::CLIENT;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::log::Lines;
 use crate::support::program::{Running, unprivileged};
-use crate::support::served::{Got, Served, Setup, memory};
+use crate::support::served::{Got, Served, Setup};
 
 /// A place for a directory of extensions that is not there.
 fn nowhere() -> (TempDir, std::path::PathBuf) {

@@ -4,16 +4,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use extension_registry::local::samples::unpack_samples;
+use registry_backends::local::samples::unpack_samples;
+use registry_testing::canary;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::played_registry::PlayedRegistry;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::canary;
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::played_registry::PlayedRegistry;
 use crate::support::program::Running;
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::Served;
 
 const DEMO: &str = "http://127.0.0.1:8082/api/v1";
@@ -302,7 +302,7 @@ fn links_between_documents_lead_to_files_and_headings() {
 #[test]
 fn each_promise_and_bound_of_the_threat_model_names_tests_that_are_there() {
     let mut known = Vec::new();
-    let mut folders = vec![root().join("src"), root().join("tests")];
+    let mut folders = vec![root().join("src"), root().join("crates"), root().join("tests")];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

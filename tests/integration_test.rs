@@ -1,4 +1,4 @@
-//! The one root of the integration tests.
+//! The tests of the service and of its command line.
 #![cfg(test)]
 
 mod api;
@@ -7,20 +7,15 @@ mod binary;
 mod catalog;
 mod commands;
 mod configuration;
-mod conformance;
 mod connections;
 mod contracts;
 mod deploy;
 mod directory;
 mod documents;
 mod faults;
-mod gitea;
 mod hostile;
-mod layouts;
 mod messages;
 mod named;
-mod oci;
-mod outbound;
 mod publish;
 mod reports;
 mod repository;
@@ -31,5 +26,3 @@ mod spelling;
 mod store;
 mod support;
 mod tls;
-mod upstreams;
-mod zot_storage;

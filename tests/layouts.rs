@@ -1,21 +1,21 @@
 //! Image layouts that are broken or hostile: the others go on, the fault is named, nothing panics.
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use extension_registry::backend::Backend as _;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::models::{OCI_INDEX, OCI_MANIFEST};
+use registry_backends::local::backend::LocalBackend;
+use registry_backends::local::pack::{ARCHIVE, LayoutWriter};
+use registry_backends::oci::models::{OCI_INDEX, OCI_MANIFEST};
+use registry_core::backend::Backend as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::served::Served;
 

@@ -4,22 +4,22 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-
-use parking_lot::Mutex;
-use reqwest::{Method, StatusCode};
-use serde_json::Value;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::ids::id;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::registry_store::release;
+use registry_testing::scripted_registry::ScriptedRegistry;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
 use crate::api::webhooks::signature_with;
-use crate::conformance::oci::release;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::program::{Running, run, stderr};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::ScriptedRegistry;
 
 const NAMES: [&str; 6] = ["public", "internal", "dc1", "dc2", "disk", "usb"];
 

@@ -5,14 +5,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{Publisher, State};
+use registry_testing::tools::{installed_by_us, is_installed};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::docker_registry::{Access, DockerRegistry};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{Publisher, State};
 use crate::support::program::Running;
-use crate::support::tools::{installed_by_us, is_installed};
 
 const DOCUMENT: &str = include_str!("../docs/publish.md");
 /// The sections whose blocks are run, each by one of the tests here.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::search::SearchIndex;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::{Extension, Release};
 use proptest::prelude::*;
+use registry_catalog::search::SearchIndex;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::{Extension, Release};
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
+use registry_testing::plain_search::{Described, plain_search};
 
-use crate::support::ids::{about, id, tag};
-use crate::support::plain_search::{Described, plain_search};
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 const CATALOG: &str = include_str!("fixtures/search-catalogue.txt");
 const GOLDEN: &str = include_str!("fixtures/search-golden.txt");
@@ -28,7 +29,7 @@ fn listed(described: &Described) -> Arc<Listed> {
     let keywords: Vec<&str> = described.keywords.iter().map(String::as_str).collect();
     let release = Release {
         about: Arc::new(about(&described.description, &keywords)),
-        artifact: extension_registry::models::artifact::ArtifactChoice::Unread,
+        artifact: registry_core::models::artifact::ArtifactChoice::Unread,
         ..Release::of_tag(BackendId::LOCAL, tag("1.0.0"))
     };
     Arc::new(Listed(Arc::new(Extension::new(id(&described.id), vec![release]))))

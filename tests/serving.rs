@@ -1,20 +1,20 @@
 //! The listener: silent and slow clients, too many of them, and the two stops.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::activity::ClientTimeouts;
-use extension_registry::server::{Limits, Stop};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::server::activity::ClientTimeouts;
+use registry_server::server::{Limits, Stop};
+use registry_testing::log::Lines;
+use registry_testing::scripted::Scripted;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::support::log::Lines;
-use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup};
 
 async fn connect(served: &Served) -> TcpStream {

@@ -6,20 +6,20 @@ mod restart;
 mod room;
 mod round_trip;
 
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::Fingerprints;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::backend_kind::BackendKind;
 use jiff::{SignedDuration, Timestamp};
+use registry_catalog::state::Fingerprints;
+use registry_catalog::state::persister::Persister;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::scope::Scope;
+use registry_testing::scripted::Scripted;
 
-use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 const TTL: Duration = Duration::from_secs(300);

@@ -64,7 +64,7 @@ fn spelling_is_american() {
         ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Dockerfile", "Cargo.toml"]
             .map(|name| root.join(name))
             .into();
-    for dir in ["src", "tests", "benches", "docs", "deploy", "scripts", ".github"] {
+    for dir in ["src", "crates", "tests", "benches", "docs", "deploy", "scripts", ".github"] {
         files_below(&root.join(dir), &mut files);
     }
     assert!(files.len() > 300, "{} files", files.len());

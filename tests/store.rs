@@ -11,14 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use extension_registry::artifacts::{ArtifactRequest, Artifacts, Upstream};
-use extension_registry::backend::download::Download;
-use extension_registry::error::Result;
-use extension_registry::metrics::Metrics;
-use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
 use futures_util::{FutureExt as _, StreamExt as _};
+use registry_core::backend::download::Download;
+use registry_core::error::Result;
+use registry_core::models::artifact::{Artifact, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_server::artifacts::{ArtifactRequest, Artifacts, Upstream};
+use registry_server::metrics::Metrics;
 
 /// Room for everything that a test fetches.
 const ROOM: u64 = 1 << 30;

@@ -1,32 +1,32 @@
 //! The whole service over Gitea and OCI: lists, downloads, outages and notices, as callers see them.
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use extension_registry::backend::Backend;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_backends::local::backend::LocalBackend;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::canary::WEBHOOK as SECRET;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::ids::id;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::support::canary::WEBHOOK as SECRET;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::ids::id;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry};
 use crate::support::served::{Served, Setup};
 
 fn gitea(fake: &FakeGitea) -> Arc<dyn Backend> {

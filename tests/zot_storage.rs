@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;

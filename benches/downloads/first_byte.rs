@@ -5,12 +5,12 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
+use registry_testing::docker_registry::DockerRegistry;
+use registry_testing::registry_store::Store;
 use tokio::time::Instant;
 
 use crate::servers::service;
-use crate::support::docker_registry::DockerRegistry;
-use crate::support::registry_store::Store;
 use crate::{REPOSITORY, archive, ask};
 
 /// Each asks for an archive of its own, so that none is in any cache.

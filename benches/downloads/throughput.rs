@@ -4,11 +4,11 @@
 
 use std::net::SocketAddr;
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
+use registry_testing::docker_registry::DockerRegistry;
 use tokio::time::Instant;
 
 use crate::servers::{Process, nginx, proxy, service};
-use crate::support::docker_registry::DockerRegistry;
 use crate::{PATH, REPOSITORY, SIZE, get};
 
 const ROUNDS: usize = 7;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use registry_testing::ids::id;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::program::Program;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::targets::get;
 

@@ -1,4 +1,4 @@
-//! Target `challenge`; what it does stands in `src/fuzzed.rs`.
+//! Target `challenge`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("challenge", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::challenge(bytes));

@@ -1,4 +1,4 @@
-//! Target `config`; what it does stands in `src/fuzzed.rs`.
+//! Target `config`: see `src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("config", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::config(bytes));

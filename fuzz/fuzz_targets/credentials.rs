@@ -1,4 +1,4 @@
-//! Target `credentials`; what it does stands in `src/fuzzed.rs`.
+//! Target `credentials`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("credentials", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::credentials(bytes));

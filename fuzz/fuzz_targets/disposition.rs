@@ -1,4 +1,4 @@
-//! Target `disposition`; what it does stands in `src/fuzzed.rs`.
+//! Target `disposition`: see `crates/server/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("disposition", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_server::fuzzed::disposition(bytes));

@@ -1,4 +1,4 @@
-//! Target `gitea_release`; what it does stands in `src/fuzzed.rs`.
+//! Target `gitea_release`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("gitea_release", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::gitea_release(bytes));

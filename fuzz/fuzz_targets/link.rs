@@ -1,4 +1,4 @@
-//! Target `link`; what it does stands in `src/fuzzed.rs`.
+//! Target `link`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("link", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::link(bytes));

@@ -1,4 +1,4 @@
-//! Target `name`; what it does stands in `src/fuzzed.rs`.
+//! Target `name`: see `crates/core/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("name", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_core::fuzzed::name(bytes));

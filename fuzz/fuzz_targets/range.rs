@@ -1,4 +1,4 @@
-//! Target `range`; what it does stands in `src/fuzzed.rs`.
+//! Target `range`: see `crates/server/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("range", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_server::fuzzed::range(bytes));

@@ -1,4 +1,4 @@
-//! Target `retry_after`; what it does stands in `src/fuzzed.rs`.
+//! Target `retry_after`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("retry_after", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::retry_after(bytes));

@@ -1,4 +1,4 @@
-//! Target `url_guard`; what it does stands in `src/fuzzed.rs`.
+//! Target `url_guard`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("url_guard", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::url_guard(bytes));

@@ -1,4 +1,4 @@
-//! Target `webhook`; what it does stands in `src/fuzzed.rs`.
+//! Target `webhook`: see `crates/backends/src/fuzzed.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extension_registry::fuzzed::run("webhook", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_backends::fuzzed::webhook(bytes));

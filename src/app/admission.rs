@@ -4,17 +4,18 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use registry_core::files;
+use registry_core::token_bucket::Rate;
+use registry_server::edge::admission::{Admission, guesses};
+use registry_server::edge::auth::{ClientAuth, ClientTokens, InvalidTokens};
+use registry_server::edge::client_address::TrustedProxies;
+use registry_server::edge::client_concurrency::{ClientConcurrency, Share};
+use registry_server::edge::rate_limit::RateLimiter;
+use registry_server::edge::request_limit::RequestLimit;
+
 use crate::app::rotation::Rotated;
 use crate::app::secrets;
 use crate::config::Config;
-use crate::edge::admission::{Admission, guesses};
-use crate::edge::auth::{ClientAuth, ClientTokens, InvalidTokens};
-use crate::edge::client_address::TrustedProxies;
-use crate::edge::client_concurrency::{ClientConcurrency, Share};
-use crate::edge::rate_limit::RateLimiter;
-use crate::edge::request_limit::RequestLimit;
-use crate::files;
-use crate::token_bucket::Rate;
 
 pub(super) const TOKENS: &str = "auth.tokens_path";
 
@@ -69,10 +70,10 @@ mod tests {
     use axum::http::header::AUTHORIZATION;
     use axum::http::{HeaderMap, HeaderValue};
     use jiff::Timestamp;
+    use registry_core::models::digest::Digest;
 
     use super::*;
     use crate::config::{Sources, load};
-    use crate::models::digest::Digest;
 
     fn line(client: &str, token: &str) -> String {
         format!("{client} {}\n", Digest::sha256(token.as_bytes()).hex())

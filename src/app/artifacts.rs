@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::artifacts::Artifacts;
+use registry_server::artifacts::Artifacts;
+use registry_server::metrics::Metrics;
+
 use crate::config::Config;
-use crate::metrics::Metrics;
 
 const FOLDER: &str = "artifacts";
 

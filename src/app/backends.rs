@@ -4,6 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::{GiteaSettings, GiteaToken};
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_backends::http::check_ca_file;
+use registry_backends::http::metrics::UpstreamMetrics;
+use registry_backends::local::backend::LocalBackend;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::credentials::Credentials;
+use registry_backends::oci::settings::{OciSettings, read_credentials};
+use registry_backends::oci::webhook::OciWebhooks;
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::error::Error;
+use registry_core::models::backend_id::BackendId;
+use registry_server::metrics::Metrics;
 use secrecy::SecretString;
 use tracing::warn;
 
@@ -12,22 +27,7 @@ use crate::app::receiver;
 use crate::app::rotation::Rotated;
 use crate::app::secrets;
 use crate::app::upstream::CallCounters;
-use crate::backend::Backend;
-use crate::backend::webhook::WebhookReceiver;
 use crate::config::{BackendConfig, BackendSettings, Config};
-use crate::error::Error;
-use crate::gitea::backend::GiteaBackend;
-use crate::gitea::settings::{GiteaSettings, GiteaToken};
-use crate::gitea::webhook::GiteaWebhooks;
-use crate::http::check_ca_file;
-use crate::http::metrics::UpstreamMetrics;
-use crate::local::backend::LocalBackend;
-use crate::metrics::Metrics;
-use crate::models::backend_id::BackendId;
-use crate::oci::backend::OciBackend;
-use crate::oci::credentials::Credentials;
-use crate::oci::settings::{OciSettings, read_credentials};
-use crate::oci::webhook::OciWebhooks;
 
 /// Why a backend or a listener cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,15 +2,16 @@
 
 use std::thread::available_parallelism;
 
-use crate::answers;
-use crate::api::targets;
-use crate::api::webhook_limit;
-use crate::artifacts::buffers;
+use registry_backends::http;
+use registry_core::models::backend_kind::BackendKind;
+use registry_server::answers;
+use registry_server::api::targets;
+use registry_server::api::webhook_limit;
+use registry_server::artifacts::buffers;
+use registry_server::edge::request_limit::LARGE_KIB;
+use registry_server::server;
+
 use crate::config::{BackendConfig, Config};
-use crate::edge::request_limit::LARGE_KIB;
-use crate::http;
-use crate::models::backend_kind::BackendKind;
-use crate::server;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

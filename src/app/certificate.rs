@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use registry_core::files;
+use registry_core::files::lane::Lane;
+use registry_server::api::state::CertificateState;
+use registry_server::metrics::certificate::CertificateMetrics;
+use registry_server::server::certificate::{Certificate, PairFile, UnusablePair};
+use registry_server::server::tls::ServerTls;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::api::state::CertificateState;
 use crate::app::backends::Finding;
 use crate::app::{LOG_TARGET, secrets};
 use crate::config::TlsConfig;
-use crate::files;
-use crate::files::lane::Lane;
-use crate::metrics::certificate::CertificateMetrics;
-use crate::server::certificate::{Certificate, PairFile, UnusablePair};
-use crate::server::tls::ServerTls;
 
 const SECTION: &str = "server.tls";
 const CERT_PATH: &str = "server.tls.cert_path";
@@ -200,9 +200,9 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use registry_server::metrics::Metrics;
 
     use super::*;
-    use crate::metrics::Metrics;
 
     /// A directory as Kubernetes mounts it: files are links through a link that is swapped whole.
     struct Mounted {

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use registry_backends::local::samples::unpack_samples;
 use tempfile::TempDir;
 
 use crate::config::{BackendSettings, Config};
-use crate::local::samples::unpack_samples;
 
 /// The unpacked samples. They are removed with this value.
 pub(super) struct SampleCatalog {

@@ -1,11 +1,11 @@
 //! Limit of open files: connections and downloads are files.
 
+use registry_server::server::SPARE;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::app::LOG_TARGET;
 use crate::config::ServerConfig;
-use crate::server::SPARE;
 
 // Other open files: the program, its log, its state, and connections to backends.
 const OTHERS: usize = 256;

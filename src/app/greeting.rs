@@ -3,13 +3,13 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
+use registry_core::models::public_url::PublicUrl;
+use registry_server::urls::BASE;
 use tracing::info;
 
 use crate::app::LOG_TARGET;
 use crate::app::listeners::Sockets;
 use crate::build_info;
-use crate::models::public_url::PublicUrl;
-use crate::urls::BASE;
 
 pub(super) fn log(sockets: &Sockets, url: &PublicUrl) -> io::Result<()> {
     let (address, version) = (sockets.address()?, build_info::LINE.as_str());

@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use registry_catalog::Catalog;
+use registry_server::api::state::Draining;
+use registry_server::server::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::api::state::Draining;
 use crate::app::{LOG_TARGET, systemd};
-use crate::catalog::Catalog;
-use crate::server::Stop;
 
 // Maximum time after the drain: supervisors wait 15 s longer than the drain lasts.
 const CLOSE_MAX: Duration = Duration::from_secs(10);

@@ -4,15 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use registry_server::api::routes::Api;
+use registry_server::edge::client_address::TrustedProxies;
+use registry_server::edge::surface::Surface;
+use registry_server::server::clients::Clients;
+use registry_server::server::tls::ServerTls;
+use registry_server::server::{Listener, Routers};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use crate::api::routes::Api;
 use crate::config::ServerConfig;
-use crate::edge::client_address::TrustedProxies;
-use crate::edge::surface::Surface;
-use crate::server::clients::Clients;
-use crate::server::tls::ServerTls;
-use crate::server::{Listener, Routers};
 
 // Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use hyper::HeaderMap;
 use parking_lot::RwLock;
+use registry_core::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
+use registry_core::error::Error;
 use secrecy::SecretString;
 
 use crate::app::rotation::Renew;
 use crate::app::secrets;
-use crate::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
-use crate::error::Error;
 
 struct Renewable<R>(RwLock<Arc<R>>);
 
@@ -55,9 +55,9 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use hyper::header::{AUTHORIZATION, HeaderValue};
+    use registry_backends::oci::webhook::OciWebhooks;
 
     use super::*;
-    use crate::oci::webhook::OciWebhooks;
 
     fn takes(receiver: &dyn WebhookReceiver, secret: &str) -> bool {
         let shown = format!("Basic {}", STANDARD.encode(format!("registry:{secret}")));

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use registry_core::files;
+use registry_core::files::lane::Lane;
+use registry_server::metrics::process::ProcessMetrics;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::app::LOG_TARGET;
 use crate::app::secrets::FILE_MAX;
-use crate::files;
-use crate::files::lane::Lane;
-use crate::metrics::process::ProcessMetrics;
 
 // Contents are compared: an orchestrator swaps directories behind a link, without file events.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -69,9 +69,9 @@ fn tell(file: &Rotated, renewed: &Result<(), String>, counted: &ProcessMetrics) 
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
+    use registry_server::metrics::Metrics;
 
     use super::*;
-    use crate::metrics::Metrics;
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_file_is_taken_up_once() {

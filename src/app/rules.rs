@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
+use registry_catalog::{Merge, Rules};
+use registry_server::answers::rules::ResponseCacheRules;
+use registry_server::edge::middleware::HttpRules;
 use tower_http::cors::AllowOrigin;
 
-use crate::answers::rules::ResponseCacheRules;
 use crate::app::admission;
 use crate::app::rotation::Rotated;
-use crate::catalog::{Merge, Rules};
 use crate::config::{Config, ServerConfig};
-use crate::edge::middleware::HttpRules;
 
 pub(super) fn catalog_rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };

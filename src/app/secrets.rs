@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use registry_core::files;
 use secrecy::SecretString;
 use tracing::warn;
 
 use crate::app::LOG_TARGET;
-use crate::files;
 
 /// Largest file of secrets, in bytes: some hundred thousand clients' tokens.
 pub(super) const FILE_MAX: u64 = 16 * 1024 * 1024;

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use registry_catalog::Catalog;
+use registry_catalog::state::Fingerprints;
+use registry_catalog::state::persister::Persister;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use crate::app::LOG_TARGET;
-use crate::catalog::Catalog;
-use crate::catalog::state::Fingerprints;
-use crate::catalog::state::persister::Persister;
 use crate::config::Config;
 
 /// `None`, with a warning, without a directory. Fails if a newer release wrote the state.

@@ -1,14 +1,14 @@
 //! Metrics of calls to upstreams.
 
-use crate::backend::contact::BreakerState;
-use crate::gitea;
-use crate::http::metrics::{UpstreamCall, UpstreamMetrics};
-use crate::http::outcome::CallOutcome;
-use crate::metrics::Metrics;
-use crate::metrics::backends::CallWords;
-use crate::models::backend_id::BackendId;
-use crate::models::backend_kind::BackendKind;
-use crate::oci;
+use registry_backends::gitea;
+use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
+use registry_backends::http::outcome::CallOutcome;
+use registry_backends::oci;
+use registry_core::backend::contact::BreakerState;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
+use registry_server::metrics::Metrics;
+use registry_server::metrics::backends::CallWords;
 
 pub(super) struct CallCounters(Metrics);
 

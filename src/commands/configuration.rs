@@ -2,11 +2,12 @@
 
 use std::ffi::OsStr;
 
+use registry_core::config_reader::problems::Problems;
+
 use crate::app;
 use crate::cli::ConfigAction;
 use crate::commands::{Failure, init, print};
 use crate::config::{self, Config, Sources, read};
-use crate::config_reader::problems::Problems;
 
 pub(super) fn run(
     action: &ConfigAction,

@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use registry_backends::http::tls::connector;
+use registry_server::urls::{Route as _, SystemRoute};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,8 +17,6 @@ use url::{Host, Url};
 
 use crate::commands::{Failure, print};
 use crate::config::{ListenerAddress, Sources, probed};
-use crate::http::tls::connector;
-use crate::urls::{Route as _, SystemRoute};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const BODY_PATIENCE: Duration = Duration::from_secs(1);

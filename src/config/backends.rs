@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::local::settings::LocalSettings;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::config_reader::form::Form;
+use registry_core::config_reader::problems::hint;
+use registry_core::config_reader::{Section, parsed};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
 use url::Url;
-
-use crate::config_reader::form::Form;
-use crate::config_reader::problems::hint;
-use crate::config_reader::{Section, parsed};
-use crate::gitea::settings::GiteaSettings;
-use crate::http::settings::UpstreamSettings;
-use crate::local::settings::LocalSettings;
-use crate::models::backend_id::BackendId;
-use crate::models::backend_kind::BackendKind;
-use crate::oci::settings::OciSettings;
 
 /// One backend.
 #[derive(Clone, Debug)]

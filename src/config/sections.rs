@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use registry_core::config_reader::Section;
+use registry_core::config_reader::form::{BYTES, Form};
+use registry_core::models::byte_size::bytes_of;
+
 use crate::config::BackendConfig;
 use crate::config::backends::put_in_order;
-use crate::config_reader::Section;
-use crate::config_reader::form::{BYTES, Form};
-use crate::models::byte_size::bytes_of;
 
 // A day in seconds; longer deadlines are mistakes of the unit.
 const DAY: i64 = 86_400;

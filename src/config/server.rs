@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-
-use crate::config_reader::form::{Form, WEB};
-use crate::config_reader::{Bounds, Section, parsed};
-use crate::models::addresses::{allowed_origin, listening_host, network_of};
-use crate::models::public_url::PublicUrl;
+use registry_core::config_reader::form::{Form, WEB};
+use registry_core::config_reader::{Bounds, Section, parsed};
+use registry_core::models::addresses::{allowed_origin, listening_host, network_of};
+use registry_core::models::public_url::PublicUrl;
 
 const COUNT: Bounds = 1..=1_000_000;
 

@@ -1,10 +1,11 @@
 //! Every question that is wrong in itself, and the shape of every failure.
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 async fn served() -> Served {
     Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await

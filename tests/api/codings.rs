@@ -2,11 +2,12 @@
 
 use std::io::Read as _;
 
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_server::edge::middleware::HttpRules;
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 
-use crate::support::served::{Got, Served, Setup, memory};
+use crate::support::served::{Got, Served, Setup};
 
 const CODINGS: [&str; 3] = ["br", "zstd", "gzip"];
 

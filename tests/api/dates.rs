@@ -1,27 +1,27 @@
 //! `published_at` has whole seconds in every answer, whatever a backend or a state file tells.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::Fingerprints;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use jiff::Timestamp;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::local::backend::LocalBackend;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_catalog::state::Fingerprints;
+use registry_catalog::state::persister::Persister;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::ids::id;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::{Store, manifest_of};
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::{Value, json};
 
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::ids::id;
 use crate::support::layouts::publish_annotated;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::{Served, Setup};
 
 const CREATED: &str = "org.opencontainers.image.created";

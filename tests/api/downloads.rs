@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 
-use crate::support::ids::{about, id, tag};
 use crate::support::layouts;
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 const PATH: &str = "/extensions/provider/aws/1.2.0";
 const BYTES: &str = "provider/aws:1.2.0@local";

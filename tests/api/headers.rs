@@ -1,11 +1,12 @@
 //! What stands beside every answer.
 
-use extension_registry::api::routes::templates;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_server::api::routes::templates;
+use registry_server::edge::middleware::HttpRules;
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 async fn served() -> Served {
     let names: Vec<String> = (0..50).map(|n| format!("provider/p{n}:1.0.0")).collect();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_testing::canary;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::canary;
 use crate::support::served::Served;
 
 /// A server that answers everything with these bytes, and its port. `None`: nobody is there.

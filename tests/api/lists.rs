@@ -1,12 +1,14 @@
 //! Lists, search, one extension, its versions.
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::models::backend_id::BackendId;
-use reqwest::StatusCode;
 use std::sync::Arc;
 
-use crate::support::ids::{about, id, tag};
-use crate::support::served::{Served, memory};
+use registry_core::models::backend_id::BackendId;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
+use registry_testing::memory::memory;
+use reqwest::StatusCode;
+
+use crate::support::served::Served;
 
 async fn sample() -> Served {
     Served::over(vec![memory(

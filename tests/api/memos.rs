@@ -1,15 +1,16 @@
 //! The three memos: what they keep, what they count, what switches them off.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
+use registry_testing::scripted::{Asked, Scripted};
 use reqwest::StatusCode;
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::{Asked, Scripted};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 async fn stats(served: &Served) -> [u64; 4] {
     let stats = served.get("/cache/stats").await.json();

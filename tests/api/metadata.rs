@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_testing::ids::{id, tag};
+use registry_testing::memory::MemoryBackend;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::ids::{id, tag};
 use crate::support::layouts;
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const PATH: &str = "/extensions/provider/aws/1.2.0/metadata";
 

@@ -4,19 +4,20 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::backend::Backend;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::catalog::Merge;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::backend_kind::BackendKind;
-use extension_registry::models::scope::Scope;
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_catalog::Merge;
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 fn named(kind: BackendKind, name: &str) -> BackendId {
     BackendId::new(name.parse().unwrap(), kind)

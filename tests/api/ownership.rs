@@ -1,17 +1,18 @@
 //! Several backends with the same names: who answers, and who never does.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::Merge;
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::Merge;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 
-use crate::support::ids::id;
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 fn gitea() -> Arc<dyn Backend> {
     memory(BackendId::GITEA, &["provider/aws:1.0.0", "provider/only-gitea:1.0.0"])

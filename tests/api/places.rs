@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::middleware::HttpRules;
+use registry_testing::canary::{CLIENT, WEBHOOK};
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::api::admission::tokens;
-use crate::support::canary::{CLIENT, WEBHOOK};
-use crate::support::served::{Got, Served, Setup, memory};
+use crate::support::served::{Got, Served, Setup};
 
 async fn served(http: HttpRules) -> Served {
     let receiver = GiteaWebhooks::new(&WEBHOOK.to_owned().into(), "ext".parse().unwrap()).unwrap();

@@ -5,17 +5,18 @@ use std::fs;
 use std::path::Path;
 use std::slice;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::public::caches::CacheStats;
-use extension_registry::public::errors::{ErrorBody, ProblemDetails};
-use extension_registry::public::extension::{ExtensionBody, VersionBody};
-use extension_registry::public::health::HealthBody;
-use extension_registry::public::metadata::MetadataBody;
+use registry_core::models::backend_id::BackendId;
+use registry_server::public::caches::CacheStats;
+use registry_server::public::errors::{ErrorBody, ProblemDetails};
+use registry_server::public::extension::{ExtensionBody, VersionBody};
+use registry_server::public::health::HealthBody;
+use registry_server::public::metadata::MetadataBody;
+use registry_testing::memory::memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 /// Reads a value, and writes the same again.
 fn read_back<T: DeserializeOwned + Serialize + Debug>(value: &Value) -> T {

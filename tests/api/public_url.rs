@@ -1,14 +1,14 @@
 //! Addresses of archives that the service gives out itself.
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
-use extension_registry::local::backend::LocalBackend;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
 use serde_json::Value;
 
-use crate::support::ids::id;
 use crate::support::layouts::{publish, publish_annotated};
 use crate::support::served::{Served, Setup};
 

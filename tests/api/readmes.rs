@@ -1,19 +1,20 @@
 //! READMEs, as Markdown and as pages.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 const PATH: &str = "/extensions/provider/aws/readme";
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");

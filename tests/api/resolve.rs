@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 const RELEASES: [&str; 6] = [
     "provider/aws:1.2.0",

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use extension_registry::api::routes::Api;
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::request_limit::RequestLimit;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use futures_util::future::Either;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::api::routes::Api;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::request_limit::RequestLimit;
+use registry_testing::canary::CLIENT;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
 use tower::Service as _;
 use tower_http::cors::AllowOrigin;
 
 use crate::api::admission::{limited, tokens};
-use crate::support::canary::CLIENT;
-use crate::support::ids::{about, id, tag};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const TARGETS: [&str; 11] = [
     "/api/v1/extensions/provider/aws",

@@ -3,24 +3,24 @@
 //! The clock is virtual and the test never idles before it means to, so that no deadline passes
 //! however slow the machine is.
 
-use extension_registry::models::scope::Scope;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::request_limit::RequestLimit;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::Limits;
 use futures_util::FutureExt as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::request_limit::RequestLimit;
+use registry_server::server::Limits;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, yield_now};
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 use crate::support::served::{Got, Served, Setup};
 
 const NEW: &str = "/extensions/provider/new";

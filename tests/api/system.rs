@@ -1,12 +1,12 @@
 //! Health, metrics, readiness.
-use extension_registry::models::scope::Scope;
-
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::ids::{about, id, tag};
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 #[tokio::test]
 async fn test_health_check() {

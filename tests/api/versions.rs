@@ -1,11 +1,11 @@
 //! Tags of every form that people use, as callers name them and as `/health` tells of them.
-use extension_registry::models::scope::Scope;
-
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::memory::memory;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 #[tokio::test]
 async fn g13e_every_path_takes_a_version_with_and_without_its_v() {

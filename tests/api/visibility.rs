@@ -4,28 +4,28 @@
 mod matrix;
 mod world;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::auth::{ClientAuth, ClientTokens};
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::rate_limit::RateLimiter;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::digest::Digest;
-use extension_registry::token_bucket::Rate;
+use matrix::{Asked, Operation, operations};
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_core::token_bucket::Rate;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::auth::{ClientAuth, ClientTokens};
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::rate_limit::RateLimiter;
+use registry_testing::canary::{CLIENT, OTHER_CLIENT, WEBHOOK};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-
-use crate::support::canary::{CLIENT, OTHER_CLIENT, WEBHOOK};
-use crate::support::served::{Got, Served, Setup};
-use matrix::{Asked, Operation, operations};
 use world::{Entry, SHOWN, UNSEEN, World};
+
+use crate::support::served::{Got, Served, Setup};
 
 /// What is answered without a token; webhooks then ask for a signature.
 const OPEN: [&str; 4] = ["/health", "/health/live", "/health/ready", "/webhooks/{backend}"];

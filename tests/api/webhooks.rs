@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_id::BackendId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::canary::WEBHOOK as SECRET;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::log::Lines;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 
-use crate::support::canary::WEBHOOK as SECRET;
-use crate::support::ids::{about, id, tag};
-use crate::support::log::Lines;
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const RELEASE: &str = r#"{"action":"published","release":{"id":1,"tag_name":"1.1.0"},"repository":{"id":1,"name":"aws_prov","full_name":"ext/aws_prov","owner":{"login":"ext"}}}"#;
 

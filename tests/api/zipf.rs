@@ -1,9 +1,10 @@
 //! How often the metadata memo answers where few names are asked for often: exactly as often as a
 //! plain LRU of its capacity.
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::memory::memory;
 
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const NAMES: usize = 500;
 const CAPACITY: usize = 100;

@@ -11,43 +11,66 @@ use syn::{Attribute, Item, ItemUse, UseTree};
 pub struct SourceFile {
     /// Path from the root of the repository.
     pub path: PathBuf,
-    /// Module path.
+    /// Module path, from the name of the crate.
     pub module: Vec<String>,
     /// Items, without tests.
     pub items: Vec<Item>,
-    /// Paths that begin with `crate`, without it.
+    /// Paths into crates of the workspace, from the name of the crate.
     pub imports: BTreeSet<Vec<String>>,
 }
+
+/// Crates of the workspace: their names in code, and their folders. Test support is left out.
+pub const CRATES: [(&str, &str); 5] = [
+    ("registry_core", "crates/core/src"),
+    ("registry_backends", "crates/backends/src"),
+    ("registry_catalog", "crates/catalog/src"),
+    ("registry_server", "crates/server/src"),
+    ("extension_registry", "src"),
+];
 
 /// Parses every source file.
 pub fn sources() -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let mut folders = vec![root.join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(parse(root, &path));
-            }
+    for (name, folder) in CRATES {
+        for path in paths(&root.join(folder)) {
+            found.push(parse(root, name, folder, &path));
         }
     }
     assert!(found.len() > 100, "the sources lie elsewhere");
     found
 }
 
-fn parse(root: &Path, path: &Path) -> SourceFile {
+/// Returns the Rust files below a folder.
+pub fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn parse(root: &Path, name: &str, folder: &str, path: &Path) -> SourceFile {
     let text = fs::read_to_string(path).unwrap();
     let parsed =
         syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let items: Vec<Item> = parsed.items.into_iter().filter(|item| !is_test(item)).collect();
-    let mut names = Names::default();
+    let mut names = Names { own: name.to_owned(), imports: BTreeSet::new() };
     items.iter().for_each(|item| names.visit_item(item));
     let path = path.strip_prefix(root).unwrap().to_owned();
-    let module = path.strip_prefix("src").unwrap().with_extension("");
-    let module = module.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    let below = path.strip_prefix(folder).unwrap().with_extension("");
+    let mut module = vec![name.to_owned()];
+    if below != Path::new("lib") {
+        module.extend(below.iter().map(|part| part.to_str().unwrap().to_owned()));
+    }
     SourceFile { path, module, items, imports: names.imports }
 }
 
@@ -65,17 +88,18 @@ fn is_test(item: &Item) -> bool {
     })
 }
 
-#[derive(Default)]
 struct Names {
+    /// Name of the crate, which code calls `crate`.
+    own: String,
     imports: BTreeSet<Vec<String>>,
 }
 
 impl Names {
     fn add(&mut self, path: &[String]) {
-        if let Some((first, rest)) = path.split_first()
-            && first == "crate"
-        {
-            self.imports.insert(rest.to_vec());
+        let Some((first, rest)) = path.split_first() else { return };
+        let first = if first == "crate" { &self.own } else { first };
+        if CRATES.iter().any(|(name, _)| name == first) {
+            self.imports.insert([std::slice::from_ref(first), rest].concat());
         }
     }
 

@@ -1,8 +1,7 @@
 //! What cannot be served, when it is nearly everything, and each reason megabytes long.
-use extension_registry::models::scope::Scope;
-
-use extension_registry::backend::Fault;
-use extension_registry::models::fault::FaultSubject;
+use registry_core::backend::Fault;
+use registry_core::models::fault::FaultSubject;
+use registry_core::models::scope::Scope;
 
 use super::backend;
 use crate::support::served::Served;

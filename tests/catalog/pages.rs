@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::Merge;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::backend_kind::BackendKind;
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use registry_catalog::Merge;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
+use registry_testing::memory::memory;
 use serde_json::Value;
 
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 /// What each backend has: type, name, version. Few names, so that backends share them.
 type Contents = BTreeMap<BackendId, BTreeSet<(String, String, u8)>>;

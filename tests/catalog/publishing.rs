@@ -1,16 +1,16 @@
 //! How changes become visible: soon, seldom enough, and without a touch to what did not change.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::{Catalog, Merge};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 use tokio::time::Instant;
 
 use super::{TTL, backend, kept, listed, pass};
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 #[tokio::test(start_paused = true)]

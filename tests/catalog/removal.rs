@@ -1,17 +1,17 @@
 //! What goes, what stays, and to whom a name belongs afterwards.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 
 use super::{TTL, backend, kept, listed, pass};
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 const A_DAY: Duration = Duration::from_secs(86_400);

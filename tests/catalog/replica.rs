@@ -4,25 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::catalog::index::Index;
-use extension_registry::catalog::index::backend_extensions::{
-    Absence, Assessment, BackendExtensions,
-};
-use extension_registry::catalog::index::delta::{BackendDelta, Delta, OwnerChange};
-use extension_registry::catalog::index::view::View;
-use extension_registry::catalog::{Merge, Rules};
-use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
-use extension_registry::models::extension::{Change, Extension, Release};
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::scope::Scope;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
+use registry_catalog::index::Index;
+use registry_catalog::index::backend_extensions::{Absence, Assessment, BackendExtensions};
+use registry_catalog::index::delta::{BackendDelta, Delta, OwnerChange};
+use registry_catalog::index::view::View;
+use registry_catalog::{Merge, Rules};
+use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::{Change, Extension, Release};
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
 use tokio::time::Instant;
 
-use crate::support::ids::id;
 use crate::support::served::rules;
 
 const BACKENDS: [BackendId; 3] = [BackendId::GITEA, BackendId::OCI, BackendId::LOCAL];

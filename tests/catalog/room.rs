@@ -1,19 +1,19 @@
 //! What a backend may take up of memory: what there is no room for is refused, said, and never 404.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::health::status::Status;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::health::status::Status;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 
 use super::{TTL, backend, listed, pass};
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 use crate::support::served::{Served, Setup, rules};
 
 const AB: [&str; 2] = ["provider/a:1.0.0", "provider/b:1.0.0"];

@@ -1,13 +1,13 @@
 //! Thousands of notices at once: nothing is lost, and a backend hardly notices.
 
-use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::naming::ExtensionId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
 
 use super::{backend, kept, pass};
-use crate::support::ids::{about, id, tag};
 
 const EXTENSIONS: usize = 100;
 

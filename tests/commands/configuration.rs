@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use extension_registry::config::{example, schema};
-use extension_registry::models::backend_id::BackendName;
-use extension_registry::models::byte_size::bytes_of;
+use registry_core::models::backend_id::BackendName;
+use registry_core::models::byte_size::bytes_of;
 use reqwest::Method;
 use serde_json::{Value, json};
 

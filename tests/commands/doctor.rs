@@ -5,17 +5,17 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::tls::{Flaw, acceptor};
+use registry_testing::ids::id;
+use registry_testing::played_registry::PlayedRegistry;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::Value;
 
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::tls::{Flaw, acceptor};
-use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::played_registry::PlayedRegistry;
 use crate::support::program::{Running, run, stderr};
-use crate::support::scripted_registry::ScriptedRegistry;
 
 /// Exit code and entries of the doctor for a configuration.
 fn examined(dir: &Path, config: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {

@@ -5,7 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::ids::id;
+use registry_testing::ids::id;
+
 use crate::support::layouts::publish;
 use crate::support::program::{PROGRAM, Running, run, stderr, unprivileged};
 

@@ -1,21 +1,22 @@
 //! `healthcheck` against a service that lives, one that does not, and what is no service.
 
-use extension_registry::models::scope::Scope;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Output;
 use std::sync::Arc;
 
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::Stop;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::server::Stop;
+use registry_testing::canary::CLIENT;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use serde_json::json;
 
 use crate::api::admission::tokens;
-use crate::support::canary::CLIENT;
 use crate::support::program::{Running, program, run, stderr};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 fn check(arguments: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();

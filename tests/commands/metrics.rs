@@ -6,13 +6,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::played_registry::PlayedRegistry;
+use registry_testing::scripted_registry::ScriptedRegistry;
+
 use crate::commands::sums::SECTION;
 use crate::contracts::{assert_committed, sampled_metrics};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::played_registry::PlayedRegistry;
 use crate::support::program::Running;
-use crate::support::scripted_registry::ScriptedRegistry;
 
 /// Labels whose values are too many, or differ from build to build.
 const OPEN: [&str; 6] = ["commit", "le", "method", "route", "status", "version"];

@@ -6,11 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
+use registry_testing::tools::is_installed;
 use serde_json::Value;
 use toml::Table;
-
-use crate::support::tools::is_installed;
 
 /// What has to be Debian's: it knows TOML, and `scripts/test` installs it.
 const PYTHON: &str = "/usr/bin/python3";
@@ -51,10 +50,16 @@ fn locked() -> BTreeMap<String, Option<String>> {
         .collect()
 }
 
-/// The names of this part of the manifest.
+/// Names in this part of the manifests of the program and its crates.
 fn wanted(part: &str) -> BTreeSet<String> {
-    let manifest: Table = read("Cargo.toml").parse().unwrap();
-    manifest[part].as_table().unwrap().keys().cloned().collect()
+    let crates = fs::read_dir(path("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let manifests = crates.chain([path("")]).map(|folder| folder.join("Cargo.toml"));
+    manifests
+        .flat_map(|manifest| {
+            let manifest: Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+            manifest[part].as_table().unwrap().keys().cloned().collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[test]
@@ -135,7 +140,7 @@ fn the_releases_program_bears_the_names_of_the_images() {
     assert!(build.starts_with("rust:"), "whose CARGO_HOME is {}: {build}", name("cargo_name"));
     assert!(build.contains(&format!("\nWORKDIR {}\n", name("source_name"))));
     assert_eq!(name("target_name"), format!("{}/target", name("source_name")));
-    assert!(image.contains(&format!(" {}/release/extension-registry ", name("target_name"))));
+    assert!(build.contains(&format!("type=cache,target={} ", name("target_name"))));
     for line in ["ARG SOURCE_COMMIT=", "ARG SOURCE_DATE_EPOCH="] {
         assert!(build.contains(line), "{line}");
     }

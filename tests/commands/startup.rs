@@ -4,9 +4,9 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Output};
 
+use registry_testing::ids::id;
 use serde_json::Value;
 
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::program::{Running, run, stderr, unprivileged};
 
@@ -244,7 +244,7 @@ async fn s07d_secrets_that_an_operator_names_may_be_links() {
     let dir = tempfile::tempdir().unwrap();
     let mount = dir.path().join("mount");
     std::fs::create_dir_all(mount.join("..2026")).unwrap();
-    let token = extension_registry::models::digest::Digest::sha256(b"word");
+    let token = registry_core::models::digest::Digest::sha256(b"word");
     std::fs::write(mount.join("..2026/tokens"), format!("ci {}\n", token.hex())).unwrap();
     std::os::unix::fs::symlink("..2026", mount.join("..data")).unwrap();
     std::os::unix::fs::symlink("..data/tokens", mount.join("tokens")).unwrap();

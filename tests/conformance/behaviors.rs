@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use extension_registry::error::ErrorKind;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::digest::Digest;
-use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::readme::Readme;
-use extension_registry::models::tag::Tag;
+use registry_core::error::ErrorKind;
+use registry_core::models::artifact::Artifact;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::{Extension, Release};
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::readme::Readme;
+use registry_core::models::tag::Tag;
 
 use super::Stage;
 

@@ -1,11 +1,10 @@
 //! The in-memory backend tells changes as the others do.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::{ChangeCursor, Changes};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::naming::ExtensionId;
-
-use crate::support::memory::MemoryBackend;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::{ChangeCursor, Changes};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::memory::MemoryBackend;
 
 #[tokio::test]
 async fn changes_are_told_from_a_cursor_on() {

@@ -2,12 +2,12 @@
 //! empty only if it proves that. Run over every backend, as the other behaviors are.
 
 use async_trait::async_trait;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::models::scope::Scope;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
 
 use super::Stage;
-use crate::support::ids::id;
 use crate::support::served::Served;
 
 /// A way in which a list of releases goes wrong.
@@ -218,7 +218,7 @@ pub async fn a_moved_tag_has_one_digest_in_every_answer(stage: &impl Breakable) 
     let got = served.get(&format!("{AWS}/1.0.0")).await;
     assert_eq!(got.text(), "other bytes");
     served.catalog.store.published().await;
-    let digest = extension_registry::models::digest::Digest::sha256(b"other bytes").to_string();
+    let digest = registry_core::models::digest::Digest::sha256(b"other bytes").to_string();
     for known in digests().await {
         assert_eq!(known, digest.as_str());
     }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use extension_registry::backend::Backend;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::naming::ExtensionId;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_core::backend::Backend;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::evidence::{Breakable, Breakage};
 use super::naming::Nameable;
 use super::{Stage, behaviors, evidence, naming};
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 struct Gitea {
     fake: FakeGitea,

@@ -8,23 +8,23 @@ mod cursors;
 mod evidence;
 mod gitea;
 mod naming;
-pub mod oci;
+mod oci;
 
 use std::sync::Arc;
 
-use crate::support::memory::MemoryBackend;
 use async_trait::async_trait;
-use extension_registry::backend::Backend;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::About;
-use extension_registry::models::naming::ExtensionId;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::About;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::memory::MemoryBackend;
+use registry_testing::scripted::Scripted;
 use tempfile::TempDir;
 
 use self::evidence::{Breakable, Breakage};
 use self::naming::Nameable;
 use crate::support::layouts;
-use crate::support::scripted::Scripted;
 
 /// A backend and the means to change what it has, as its publishers do.
 #[async_trait]

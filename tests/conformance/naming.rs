@@ -1,14 +1,14 @@
 //! What nearly fits the naming is told, and nothing else changes by it. Run over every backend that
 //! has repositories of any name.
 
-use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
 use serde_json::Value;
 
 use super::Stage;
-use crate::support::ids::id;
 use crate::support::program::run;
 use crate::support::served::Served;
 

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use extension_registry::backend::Backend;
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use hyper::Method;
 use parking_lot::Mutex;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::{Store, release, release_with_readme};
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 use super::evidence::{Breakable, Breakage};
 use super::naming::Nameable;
 use super::{Stage, behaviors, evidence, naming};
-use crate::support::docker_registry::{Access, DockerRegistry};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::pusher::Pusher;
-use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 const NAMESPACE: &str = "provisioning";
 
@@ -29,27 +29,6 @@ fn backend(url: &str) -> Arc<OciBackend> {
 
 fn repository(id: &ExtensionId) -> String {
     format!("{NAMESPACE}/{}", id.oci_repository().to_lowercase())
-}
-
-/// One release of one archive in a store of its own.
-pub fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
-    release_of(name, tag, description, &[("archive.tar.gz", archive)])
-}
-
-/// The same with a README.
-fn release_with_readme(name: &str, tag: &str, readme: &str) -> Store {
-    let files = [("archive.tar.gz", &b"archive"[..]), ("README.md", readme.as_bytes())];
-    release_of(name, tag, "described", &files)
-}
-
-fn release_of(name: &str, tag: &str, description: &str, files: &[(&str, &[u8])]) -> Store {
-    let mut store = Store::default();
-    store.blob(name, b"{}");
-    let layers = files.iter().map(|(title, bytes)| (store.blob(name, bytes), bytes.len(), *title));
-    let mut manifest = manifest_of(&layers.collect::<Vec<_>>());
-    manifest["annotations"]["org.opencontainers.image.description"] = description.into();
-    store.push_manifest(name, tag, &manifest);
-    store
 }
 
 /// A registry played from memory.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use extension_registry::api::routes::templates;
+use registry_server::api::routes::templates;
 use serde_json::{Value, json};
 
 use super::{path, read, yaml_document};

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use http_body_util::BodyExt as _;
+use registry_testing::certificates::{Authority, VERSIONS, local};
+use registry_testing::http2::Http2;
+use registry_testing::ids::id;
+use registry_testing::nginx::Nginx;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpSocket;
 use tokio_rustls::client::TlsStream;
 
 use super::read;
-use crate::support::certificates::{Authority, VERSIONS, local};
-use crate::support::http2::Http2;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::nginx::Nginx;
 use crate::support::program::{Running, program};
 use crate::support::raw::{get, head, rest};
 

@@ -78,7 +78,7 @@ fn every_row_names_exactly_the_files_that_test_it() {
 #[test]
 fn whatever_shows_a_promise_exists() {
     let document = document();
-    let code = sources(&["tests", "src", "benches"]);
+    let code = sources(&["tests", "src", "crates", "benches"]);
     for prefix in ["", "S", "F"] {
         for (number, shown) in rows(&document, prefix) {
             let mut names = named(&shown).peekable();
@@ -101,7 +101,7 @@ fn whatever_shows_a_promise_exists() {
 #[test]
 fn whatever_the_page_on_security_names_as_a_test_exists() {
     let document = fs::read_to_string(root().join("docs/security.md")).unwrap();
-    let code = sources(&["tests", "src"]);
+    let code = sources(&["tests", "src", "crates"]);
     let mut named_tests = 0;
     for line in document.lines().filter(|line| line.starts_with("| ")) {
         let Some(cell) = line.trim_end_matches('|').rsplit('|').next() else { continue };

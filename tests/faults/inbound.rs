@@ -1,17 +1,20 @@
 //! What clients and the network before us do wrong.
 
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use extension_registry::config::{Sources, load};
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::request_limit::RequestLimit;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::Limits;
-use extension_registry::server::activity::ClientTimeouts;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::request_limit::RequestLimit;
+use registry_server::server::Limits;
+use registry_server::server::activity::ClientTimeouts;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
+use registry_testing::scripted::{Asked, Scripted};
 use reqwest::StatusCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,12 +23,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::support::figures::{Stopwatch, figure, p99_and_most};
-use crate::support::ids::{about, id, tag};
 use crate::support::layouts::publish_with;
 use crate::support::liveness::lives_at_once;
 use crate::support::raw::{connect, get, head, raw, rest};
-use crate::support::scripted::{Asked, Scripted};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const DOWNLOAD: &str = "/api/v1/extensions/provider/aws/1.0.0";
 const LIVE: &str = "/api/v1/health/live";

@@ -4,8 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
+use registry_testing::ids::id;
+
 use crate::support::figures::figure;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::program::Running;
 use crate::support::raw::get;

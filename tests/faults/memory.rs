@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use registry_testing::http2::Http2;
+use registry_testing::ids::id;
 use reqwest::StatusCode;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::figures::figure;
-use crate::support::http2::Http2;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::program::Running;
 use crate::support::raw::{head, to};

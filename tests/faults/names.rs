@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use axum::http::StatusCode;
+use registry_testing::chaos::{Chaos, Way};
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
 use serde_json::Value;
 
-use crate::support::chaos::{Chaos, Way};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::program::{Running, program};
 
 const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--mount"];

@@ -1,27 +1,28 @@
 //! Change notices that nobody should believe, or that never come.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::gitea::webhook::GiteaWebhooks;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::oci::webhook::OciWebhooks;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_backends::oci::webhook::OciWebhooks;
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::canary::WEBHOOK as SECRET;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::{Method, StatusCode};
 use sha2::Sha256;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use crate::support::canary::WEBHOOK as SECRET;
-use crate::support::ids::{about, id, tag};
 use crate::support::liveness::lives_at_once;
 use crate::support::raw::{connect, head, rest};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 /// A signature of the right form.
 const MADE_UP: &str = "0000000000000000000000000000000000000000000000000000000000000000";

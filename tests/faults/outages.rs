@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::chaos::Way;
 use tokio::time::Instant;
 
 use super::rig::{Names, Rig, Service, TTL, detail_paths, known_paths};
-use crate::support::chaos::Way;
 
 const UNKNOWN: &str = "/extensions/provider/nonexistent";
 /// Another one, which nobody has asked for before.

@@ -6,13 +6,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::error::{ErrorKind, Result};
-use extension_registry::http::request::Request;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
-use extension_registry::models::backend_id::BackendId;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use registry_backends::http::request::Request;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_core::error::{ErrorKind, Result};
+use registry_core::models::backend_id::BackendId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};

@@ -1,22 +1,22 @@
 //! Who waits for backends that do not answer: nobody where something is known, nobody longer than
 //! 2.5 s in all; and what an outage says of a backend, and of its extensions.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_id::BackendId;
 use jiff::Timestamp;
+use registry_catalog::state::persister::Persister;
+use registry_catalog::{Catalog, Merge};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use tempfile::TempDir;
 use tokio::time::{Instant, advance};
 
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 use crate::support::served::{Got, Served, Setup, rules};
 
 const PATIENCE: Duration = Duration::from_millis(2500);

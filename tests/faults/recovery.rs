@@ -1,25 +1,25 @@
 //! How an outage is noticed, and how its end is. The clock is virtual.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::backend::contact::{BreakerState, Contact};
-use extension_registry::catalog::Catalog;
-use extension_registry::catalog::Merge;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::Catalog;
+use registry_catalog::Merge;
+use registry_core::backend::Backend;
+use registry_core::backend::contact::{BreakerState, Contact};
+use registry_core::error::ErrorKind;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
+use registry_testing::log::Lines;
+use registry_testing::scripted::Scripted;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 use super::rig::TTL;
-use crate::support::ids::id;
-use crate::support::log::Lines;
-use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 /// A catalog that is kept current, over a backend whose breaker the test plays.

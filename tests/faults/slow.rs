@@ -1,18 +1,25 @@
 //! Backends that are slow or never end, clients that leave, names that change: over the whole API.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
-use extension_registry::server::Limits;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::error::ErrorKind;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::server::Limits;
+use registry_testing::canary::secret_for;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::ids::{id, tag};
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Sending};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -20,13 +27,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::Instant;
 
-use crate::support::canary::secret_for;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::ids::{id, tag};
-use crate::support::scripted::Scripted;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 fn gitea(url: &str) -> Arc<dyn Backend> {
     let settings = GiteaSettings::new(url.parse().unwrap(), ORGANIZATION.parse().unwrap());

@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::contact::BreakerState;
-use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
-use extension_registry::http::request::Request;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
-use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
+use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
+use registry_backends::http::request::Request;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_core::backend::contact::BreakerState;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::chaos::{Chaos, Way};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-
-use crate::support::chaos::{Chaos, Way};
 
 const SPAN: Duration = Duration::from_secs(5 * 60);
 /// Between two questions.

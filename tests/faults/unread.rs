@@ -1,20 +1,21 @@
 //! Clients that do not read what they asked for: what they hold, and for how long.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::request_limit::RequestLimit;
-use extension_registry::models::backend_id::BackendId;
 use http_body_util::BodyExt as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::request_limit::RequestLimit;
+use registry_testing::http2::Http2;
+use registry_testing::memory::memory;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
 
-use crate::support::http2::Http2;
 use crate::support::liveness::lives_at_once;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 /// A service of a thousand extensions, one of which has many versions, that answers so many requests
 /// at once.

@@ -1,15 +1,15 @@
 //! Answers and configurations that are wrong: each says so, names the backend, and leaves every
 //! other extension served.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::artifact::ArtifactChoice;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::ids::reasons;
 use serde_json::{Value, json};
 
 use super::{asked, backend, backend_of, download, failure_of, id, listed, settings, versions_of};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::ids::reasons;
 
 /// `bad_prov`, which each test spoils, and `good_prov`, which must not mind.
 async fn two() -> FakeGitea {

@@ -1,13 +1,13 @@
 //! Cases of downloads: stores elsewhere, encodings, pages, cut bodies, hostile names.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::artifact::ArtifactChoice;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 use serde_json::json;
 
 use super::{archive, backend, backend_of, download, id, settings};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 async fn with_one(bytes: &[u8]) -> (FakeGitea, String) {
     let mut state = State::empty();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::{archive, backend, failure_of, id, kind_of, versions_of};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 #[tokio::test]
 async fn case_29_failures_are_bounded_in_time_and_size() {

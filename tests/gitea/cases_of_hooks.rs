@@ -1,13 +1,13 @@
 //! Cases of webhooks, and the recorded deliveries.
 
-use extension_registry::backend::webhook::{Delivery, WebhookError, WebhookReceiver as _};
-use extension_registry::gitea::webhook::GiteaWebhooks;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::header::HeaderMap;
+use registry_backends::gitea::webhook::GiteaWebhooks;
+use registry_core::backend::webhook::{Delivery, WebhookError, WebhookReceiver as _};
+use registry_testing::fake_gitea::recorded::{DELIVERIES, Exchange};
+use registry_testing::fake_gitea::state::ORGANIZATION;
 
 use super::id;
-use crate::support::fake_gitea::recorded::{DELIVERIES, Exchange};
-use crate::support::fake_gitea::state::ORGANIZATION;
 
 const SECRET: &str = "webhook-secret";
 

@@ -1,12 +1,12 @@
 //! Cases of listing an organization: pages, permissions, names that move.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{Rights, State};
+use registry_testing::ids::reasons;
 
 use super::{asked, backend, backend_of, failure_of, id, listed, settings, versions_of};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{Rights, State};
-use crate::support::ids::reasons;
 
 fn sixty() -> State {
     let mut state = State::empty();
@@ -82,7 +82,7 @@ async fn case_05_a_token_revoked_midway_is_refused_and_not_tried_again() {
 
 #[test]
 fn case_06_an_empty_token_and_one_of_two_words_are_refused() {
-    use extension_registry::gitea::settings::GiteaToken;
+    use registry_backends::gitea::settings::GiteaToken;
     for text in ["", "  \n", "abc def", "token abc"] {
         assert!(text.parse::<GiteaToken>().is_err(), "{text:?}");
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -1,18 +1,18 @@
 //! Cases of releases: tags, drafts, dates, assets that change.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::extension::Release;
+use registry_core::backend::Backend as _;
+use registry_core::models::extension::Release;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 use serde_json::json;
 
 use super::{archive, backend, backend_of, id, listed, settings, versions, versions_of};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 async fn by_tag(
     fake: &FakeGitea,
     extension: &str,
     tag: &str,
-) -> Result<Release, extension_registry::error::Error> {
+) -> Result<Release, registry_core::error::Error> {
     backend(fake).version(&id(extension), &tag.parse().unwrap()).await
 }
 

@@ -1,11 +1,10 @@
 //! The fake answers as the recorded server did, so that tests against it mean something.
 
-use serde_json::Value;
-
-use crate::support::fake_gitea::recorded::{
+use registry_testing::fake_gitea::recorded::{
     Exchange, FORGEJO_9, GITEA, GITEA_1_22, Recording, SIGN_IN, SUB_PATH,
 };
-use crate::support::fake_gitea::{Ask, FakeGitea, Reply, State};
+use registry_testing::fake_gitea::{Ask, FakeGitea, Reply, State};
+use serde_json::Value;
 
 /// Recorded exchanges that the fake does not play, and why.
 const UNCOVERED: [(&str, &str); 2] = [

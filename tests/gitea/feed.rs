@@ -1,14 +1,14 @@
 //! What the organization's feed tells, and what a quiet round costs.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::{ChangeCursor, Changes};
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::models::naming::ExtensionId;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::{ChangeCursor, Changes};
+use registry_core::error::ErrorKind;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
 
 use super::{asked, backend, id, listed};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
 
 async fn told(
     backend: &GiteaBackend,

@@ -1,16 +1,16 @@
 //! A feed that does not show everything: changes are seen all the same.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::{ChangeCursor, Changes};
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::models::coverage::Coverage;
-use extension_registry::models::naming::ExtensionId;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::{ChangeCursor, Changes};
+use registry_core::models::coverage::Coverage;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 use serde_json::json;
 
 use super::{asked, backend, id, listed};
-use crate::support::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 async fn told(
     backend: &GiteaBackend,

@@ -1,12 +1,12 @@
 //! What publishers write into checksum files.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::digest::Digest;
-use extension_registry::models::extension::Release;
+use registry_core::backend::Backend as _;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::Release;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
 
 use super::{backend, id};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
 
 const ARCHIVE: &str = "e_prov.tar.gz";
 

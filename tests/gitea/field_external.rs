@@ -1,15 +1,15 @@
 //! Files that a Forgejo only points at, of which it says that they are 0 bytes long.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
+use registry_core::backend::Backend as _;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::recorded::FORGEJO_9;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 use serde_json::{Value, json};
 
 use super::{backend_of, id, settings};
-use crate::support::fake_gitea::recorded::FORGEJO_9;
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 use crate::support::served::Served;
 
 const BYTES: &[u8] = b"the bytes of an archive elsewhere";
@@ -28,7 +28,7 @@ async fn pointing_elsewhere() -> (FakeGitea, FakeGitea) {
     (FakeGitea::start(state).await, elsewhere)
 }
 
-fn allowing(fake: &FakeGitea) -> extension_registry::gitea::backend::GiteaBackend {
+fn allowing(fake: &FakeGitea) -> registry_backends::gitea::backend::GiteaBackend {
     let mut settings = settings(fake);
     settings.external_asset_hosts = vec!["127.0.0.1".to_owned()];
     settings.upstream.allow_private_redirects = true;
@@ -99,7 +99,7 @@ async fn g14c_a_checksum_that_cannot_be_read_is_named_until_it_is_mended() {
     assert_eq!(told, "unverified", "a download verifies nothing");
     assert!(faults.contains("holds no checksum"), "{faults}");
 
-    let right = extension_registry::models::digest::Digest::sha256(b"good");
+    let right = registry_core::models::digest::Digest::sha256(b"good");
     fake.edit(|state| state.files.insert(sum, format!("{:19}", right.hex()).into_bytes()));
     let asset = 1;
     fake.edit(|state| {

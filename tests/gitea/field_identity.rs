@@ -1,13 +1,13 @@
 //! An organization is its number: whoever takes its name is somebody else.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::Changes;
-use extension_registry::error::{Error, ErrorKind};
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::Changes;
+use registry_core::error::{Error, ErrorKind};
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
 use serde_json::json;
 
 use super::{backend, failure_of, id, listed, versions_of};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
 
 /// The organization goes by another name now, and a stranger has taken the old one.
 fn taken_over(state: &mut State) {

@@ -1,12 +1,12 @@
 //! How publishers name their files.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::artifact::ArtifactChoice;
-use extension_registry::models::extension::Extension;
+use registry_core::backend::Backend as _;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_core::models::extension::Extension;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
 
 use super::{backend, id};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
 
 /// `e_prov` with one release of these files.
 async fn released(files: &[(&str, &[u8])]) -> (FakeGitea, Extension) {

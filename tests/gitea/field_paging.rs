@@ -1,13 +1,12 @@
 //! Where a list ends, whatever a proxy does to its headers and however long its rows are.
 
-use extension_registry::backend::Backend as _;
-
-use extension_registry::models::coverage::Coverage;
-use extension_registry::models::extension::Extension;
+use registry_core::backend::Backend as _;
+use registry_core::models::coverage::Coverage;
+use registry_core::models::extension::Extension;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::{asked, backend, failure_of, id, is_complete, listed};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 const LINK: &[&str] = &["Link"];
 const BOTH: &[&str] = &["Link", "X-Total-Count"];

@@ -1,14 +1,14 @@
 //! What a token or a team may not read: refusals, which are neither absence nor an empty list.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::{backend, backend_of, failure_of, id, listed, settings, versions_of};
-use crate::support::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 const PERMISSION: &[u8] =
     br#"{"message":"user should have specific read permission or be a repo admin or a site admin"}"#;
@@ -115,7 +115,7 @@ async fn g10_a_listing_whose_repositories_cannot_be_read_is_no_answer() {
         listed(&rotated).await;
         assert_eq!(versions_of(&rotated, "provider/x").await, ["1.0.0"]);
         rotated.replace_token(Some(&fake.token("<orgonly>"))).unwrap();
-        let extension_registry::backend::changes::Changes::These { cursor, .. } = cursor else {
+        let registry_core::backend::changes::Changes::These { cursor, .. } = cursor else {
             panic!("it can tell")
         };
         let error = rotated.changes(Some(&cursor)).await.unwrap_err();
@@ -165,7 +165,7 @@ async fn g17b_all_access_lost_while_running_is_no_quiet_round() {
     let backend =
         backend_of(GiteaSettings { organization: "field-org".parse().unwrap(), ..settings(&fake) });
     let changes = backend.changes(None).await.unwrap();
-    let extension_registry::backend::changes::Changes::These { cursor, .. } = changes else {
+    let registry_core::backend::changes::Changes::These { cursor, .. } = changes else {
         panic!("it can tell")
     };
     assert_eq!(listed(&backend).await, ["provider/locked"]);

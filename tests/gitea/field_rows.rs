@@ -1,13 +1,13 @@
 //! What rows of older servers leave out.
 
-use extension_registry::backend::Backend as _;
+use registry_core::backend::Backend as _;
+use registry_testing::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::{asked, backend, backend_of, id, listed, settings};
-use crate::support::fake_gitea::recorded::{FORGEJO_9, GITEA, GITEA_1_22};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
-async fn keywords(backend: &extension_registry::gitea::backend::GiteaBackend) -> Vec<String> {
+async fn keywords(backend: &registry_backends::gitea::backend::GiteaBackend) -> Vec<String> {
     let extension = backend.extension(&id("provider/aws")).await.unwrap();
     let about = &extension.latest().unwrap().about;
     about.keywords.iter().map(ToString::to_string).collect()

@@ -1,19 +1,19 @@
 //! A Gitea behind a proxy that limits how fast it is asked.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::gitea::settings::GiteaSettings;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_catalog::{Catalog, Merge};
+use registry_core::backend::Backend as _;
+use registry_core::models::scope::Scope;
+use registry_testing::canary;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::nginx::Nginx;
 use tokio::time::Instant;
 
 use super::backend_of;
-use crate::support::canary;
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::nginx::Nginx;
 use crate::support::served::rules;
 
 const COUNT: usize = 64;

@@ -1,13 +1,13 @@
 //! The log: one quiet line for each call that fails, and no secret in any of them.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::settings::UpstreamSettings;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_core::backend::Backend as _;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::log::Lines;
 
 use super::{backend_of, failure_of, settings};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::log::Lines;
 
 #[tokio::test]
 async fn each_call_that_fails_names_backend_and_cause_and_holds_no_secret() {

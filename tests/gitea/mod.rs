@@ -28,16 +28,15 @@ mod visible;
 
 use std::sync::Arc;
 
-use extension_registry::backend::{Backend as _, Listing};
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::extension::{Extension, Release};
-use extension_registry::models::naming::ExtensionId;
-
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::ORGANIZATION;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_core::backend::{Backend as _, Listing};
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::artifact::Artifact;
+use registry_core::models::extension::{Extension, Release};
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::ORGANIZATION;
 
 /// The settings for a fake, with a token that reads everything.
 fn settings(fake: &FakeGitea) -> GiteaSettings {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::naming::ExtensionId;
+use registry_core::backend::Backend as _;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
 
 use super::{archive, backend, backend_of, id, settings, versions};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
 
 /// Written by hand: every extension with its versions as they are listed.
 const EXPECTED: [(&str, &[&str]); 17] = [
@@ -171,10 +171,7 @@ async fn parts_are_downloaded_and_parts_outside_refused() {
     for range in [0..artifact.size + 1, 5..5, artifact.size..artifact.size + 1] {
         let refused = backend.open(extension.id(), artifact, Some(range)).await.unwrap_err();
         let size = artifact.size;
-        assert_eq!(
-            refused.kind(),
-            extension_registry::error::ErrorKind::RangeNotSatisfiable { size }
-        );
+        assert_eq!(refused.kind(), registry_core::error::ErrorKind::RangeNotSatisfiable { size });
     }
     assert_eq!(fake.take_seen().len(), 0, "no question is needed for that");
 }

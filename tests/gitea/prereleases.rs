@@ -1,18 +1,19 @@
 //! A release that its publisher marks as a pre-release is one, however its tag reads.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::backend::Backend;
-use extension_registry::catalog::Merge;
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::Merge;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::memory::MemoryBackend;
+use registry_testing::memory::memory;
 use serde_json::{Value, json};
 
 use super::{backend, id};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 /// A release of this tag whose publisher says this of it.
 fn publish(state: &mut State, name: &str, tag: &str, marked: Value) {

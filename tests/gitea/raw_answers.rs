@@ -1,14 +1,14 @@
 //! Answers that no server library would send: lengths that lie, what is not HTTP, heads without
 //! end.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::gitea::settings::GiteaSettings;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_core::backend::Backend as _;
+use registry_core::error::{Error, ErrorKind};
+use registry_testing::fake_gitea::state::ORGANIZATION;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::backend_of;
-use crate::support::fake_gitea::state::ORGANIZATION;
 
 /// What a probe makes of these bytes.
 async fn probed(answer: String) -> Result<(), Error> {

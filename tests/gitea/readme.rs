@@ -1,11 +1,11 @@
 //! Release notes and READMEs, which lie at the commit of a tag.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::fake_gitea::{FakeGitea, Fault, State};
 
 use super::{backend, id};
-use crate::support::fake_gitea::{FakeGitea, Fault, State};
 
 const BRANCH: &[u8] = b"# The branch";
 

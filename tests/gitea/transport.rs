@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::metrics::{UpstreamCall, UpstreamMetrics};
-use extension_registry::http::outcome::CallOutcome;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
+use registry_backends::http::outcome::CallOutcome;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::fake_gitea::tls::{Flaw, acceptor};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
 
 use super::{backend, backend_of, download, kind_of, settings, versions_of};
-use crate::support::fake_gitea::state::State;
-use crate::support::fake_gitea::tls::{Flaw, acceptor};
-use crate::support::fake_gitea::{FakeGitea, Fault};
 
 fn one() -> State {
     let mut state = State::empty();

@@ -1,15 +1,15 @@
 //! How soon a release is visible after its webhook.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge};
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::{Catalog, Merge};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::{FakeGitea, State};
 
 use super::{asked, backend, id};
-use crate::support::fake_gitea::{FakeGitea, State};
 use crate::support::served::rules;
 
 async fn kept(fake: &FakeGitea) -> Arc<Catalog> {

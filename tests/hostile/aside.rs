@@ -4,14 +4,15 @@ use std::sync::mpsc;
 
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use futures_util::FutureExt as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::memory::memory;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 use tower::ServiceExt as _;
 
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 /// A service of 1,200 extensions.
 async fn of_1200() -> Served {

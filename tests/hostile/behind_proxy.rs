@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use registry_testing::ids::id;
+use registry_testing::nginx::Nginx;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
-use crate::support::ids::id;
 use crate::support::layouts::publish;
-use crate::support::nginx::Nginx;
 use crate::support::program::Running;
 use crate::support::raw::head;
 

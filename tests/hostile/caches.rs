@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_testing::canary::CLIENT;
+use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 use tower_http::cors::AllowOrigin;
 
 use crate::api::admission::{limited, tokens};
-use crate::support::canary::CLIENT;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
 

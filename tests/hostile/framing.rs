@@ -1,15 +1,16 @@
 //! Heads and ends of messages that proxies and we might read differently.
 
-use extension_registry::models::scope::Scope;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::raw::{raw, rest, to};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, memory};
+use crate::support::served::Served;
 
 const LIVE: &str = "/api/v1/health/live";
 

@@ -1,17 +1,21 @@
 //! What clients hold that read little or nothing: memory, places, connections to backends.
 
-use extension_registry::models::scope::Scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::client_address::TrustedProxies;
-use extension_registry::edge::client_concurrency::Share;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::request_limit::RequestLimit;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::Limits;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::client_address::TrustedProxies;
+use registry_server::edge::client_concurrency::Share;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::request_limit::RequestLimit;
+use registry_server::server::Limits;
+use registry_testing::http2::Http2;
+use registry_testing::log::Lines;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -20,11 +24,8 @@ use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 use super::stalled::DOWNLOAD;
-use crate::support::http2::Http2;
-use crate::support::log::Lines;
 use crate::support::raw::{connect, head, rest};
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 /// A service of a list of 200 kB.
 async fn served() -> Served {
@@ -75,11 +76,11 @@ async fn s02b_a_socket_that_is_read_at_a_trickle_is_cut() {
 async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use extension_registry::http::metrics::UpstreamMetrics;
-    use extension_registry::http::request::Request;
-    use extension_registry::http::settings::UpstreamSettings;
-    use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
     use futures_util::StreamExt as _;
+    use registry_backends::http::metrics::UpstreamMetrics;
+    use registry_backends::http::request::Request;
+    use registry_backends::http::settings::UpstreamSettings;
+    use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

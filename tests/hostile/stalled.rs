@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use hyper::body::Incoming;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::http2::Http2;
+use registry_testing::ids::id;
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::figures::figure;
-use crate::support::http2::Http2;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::program::Running;
 
@@ -62,7 +62,7 @@ impl From {
             state.create_released("aws_prov", "1.0.0", &vec![7; ARCHIVE]);
             let fake = FakeGitea::start(state).await;
             let gitea = format!(
-                "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\ntimeout_seconds = 1\n",
+                "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\ntimeout_seconds = 4\n",
                 fake.url()
             );
             let bytes = if matches!(self, Self::Store) { "1GiB" } else { "0" };

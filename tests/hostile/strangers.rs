@@ -1,27 +1,28 @@
 //! What somebody without a token can learn, guess, or get for nothing.
 
-use extension_registry::models::scope::Scope;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use extension_registry::backend::Fault;
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::client_address::TrustedProxies;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::rate_limit::RateLimiter;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::fault::FaultSubject;
-use extension_registry::token_bucket::Rate;
+use registry_core::backend::Fault;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::fault::FaultSubject;
+use registry_core::models::scope::Scope;
+use registry_core::token_bucket::Rate;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::client_address::TrustedProxies;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::rate_limit::RateLimiter;
+use registry_testing::canary::CLIENT;
+use registry_testing::log::Lines;
+use registry_testing::memory::memory;
+use registry_testing::scripted::Scripted;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tracing::Level;
 
 use crate::api::admission::{limited, tokens};
-use crate::support::canary::CLIENT;
-use crate::support::log::Lines;
 use crate::support::raw::raw;
-use crate::support::scripted::Scripted;
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 async fn served(admission: Admission) -> Served {
     let http = HttpRules { admission: Arc::new(admission), ..Setup::default().http };

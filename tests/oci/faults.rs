@@ -1,21 +1,21 @@
 //! Bad input and bad registries: each fails by itself, names the backend, and costs no other.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::coverage::Coverage;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::client::referrers;
-use extension_registry::oci::credentials::Credentials;
+use registry_backends::oci::client::referrers;
+use registry_backends::oci::credentials::Credentials;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::coverage::Coverage;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::reasons;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
 use super::{backend, backend_as, backend_with, client, id, repository, versions};
-use crate::support::ids::reasons;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 use crate::support::served::Served;
 
 #[tokio::test]

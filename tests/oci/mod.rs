@@ -14,24 +14,23 @@ mod webhook;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::download::Download;
-use extension_registry::error::{Error, Result};
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Algorithm;
-use extension_registry::models::extension::Extension;
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::client::Client;
-use extension_registry::oci::credentials::Credentials;
-use extension_registry::oci::realm::TokenHost;
-use extension_registry::oci::repository::{Namespace, OciRepository};
-use extension_registry::oci::settings::OciSettings;
-
-use crate::support::canary::secret_for;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::client::Client;
+use registry_backends::oci::credentials::Credentials;
+use registry_backends::oci::realm::TokenHost;
+use registry_backends::oci::repository::{Namespace, OciRepository};
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend as _;
+use registry_core::backend::download::Download;
+use registry_core::error::{Error, Result};
+use registry_core::models::artifact::Artifact;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Algorithm;
+use registry_core::models::extension::Extension;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::canary::secret_for;
 
 /// How to talk to the namespace `provisioning` of a registry of this machine.
 fn settings(url: &str) -> OciSettings {

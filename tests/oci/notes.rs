@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
 use parking_lot::Mutex;
+use registry_core::backend::Backend as _;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::{Store, manifest_of};
+use registry_testing::scripted_registry::ScriptedRegistry;
 
 use super::{backend, id};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
 
 const REPOSITORY: &str = "provisioning/aws-provider";
 

@@ -1,13 +1,13 @@
 //! How real registries page their lists: distribution 2 and 3, each where it is installed.
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
 use hyper::Method;
+use registry_core::backend::Backend as _;
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::{OCI_MANIFEST, Store};
 
 use super::{backend, id};
-use crate::support::docker_registry::{Access, DockerRegistry};
-use crate::support::pusher::Pusher;
-use crate::support::registry_store::{OCI_MANIFEST, Store};
 
 const NAME: &str = "provisioning/aws-provider";
 
@@ -70,7 +70,7 @@ async fn o03f_every_repository_of_a_real_registry_is_listed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn o02e_a_registry_under_a_path_that_knows_nothing_of_it_is_listed_whole() {
-    use crate::support::scripted_registry::{Reply, ScriptedRegistry};
+    use registry_testing::scripted_registry::{Reply, ScriptedRegistry};
     for (which, registry) in registries().await {
         let pusher = Pusher::new(&registry.url(), None);
         push_tags(&pusher, 230).await;

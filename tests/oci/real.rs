@@ -4,23 +4,23 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::realm::host_of;
 use hyper::Method;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::realm::host_of;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::digest::Digest;
+use registry_testing::canary::secret_for;
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::played_registry::PlayedRegistry;
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
+use registry_testing::token_server::{HOST, TokenServer, USER};
+use registry_testing::tools::is_installed;
 use tokio::process::Command;
 
 use super::{backend, backend_as, backend_with, credentials_of, everything, id, versions, whole};
-use crate::support::canary::secret_for;
-use crate::support::docker_registry::{Access, DockerRegistry};
-use crate::support::played_registry::PlayedRegistry;
-use crate::support::pusher::Pusher;
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::ScriptedRegistry;
-use crate::support::token_server::{HOST, TokenServer, USER};
-use crate::support::tools::is_installed;
 
 /// [`USER`], as `htpasswd -B` writes it.
 const USERS: &str = "reader:$2y$04$sa1JqWPSht04NXWnrI4oPuIL1IwZAqTyFnML6a1d0kwrtJzNdAvLe\n";

@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use bytes::Bytes;
 use hyper::Method;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::Value;
-
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::pusher::Pusher;
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::ScriptedRegistry;
 
 const ZOT: &str = include_str!("../fixtures/zot.jsonl");
 const DISTRIBUTION: &str = include_str!("../fixtures/distribution-2.8.jsonl");

@@ -9,18 +9,18 @@ mod reasons;
 
 use std::path::Path;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::Extension;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::backend::Backend as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::Extension;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::{OCI_MANIFEST, Store};
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{backend, id};
 use crate::support::layouts;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::{OCI_MANIFEST, Store};
-use crate::support::scripted_registry::ScriptedRegistry;
 
 const NAME: &str = "provisioning/aws-provider";
 /// What oras calls every file.

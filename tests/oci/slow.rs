@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Sending};
+
 use super::backend;
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 use crate::support::served::Served;
 
 #[tokio::test]

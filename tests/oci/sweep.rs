@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::backend::changes::{ChangeCursor, Changes};
-use extension_registry::models::artifact::ArtifactChoice;
-use extension_registry::models::extension::Extension;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use registry_core::backend::Backend as _;
+use registry_core::backend::changes::{ChangeCursor, Changes};
+use registry_core::models::artifact::ArtifactChoice;
+use registry_core::models::extension::Extension;
+use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::pusher::Pusher;
+use registry_testing::registry_store::{Store, manifest_of};
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
 use super::{backend, id, versions};
-use crate::support::docker_registry::{Access, DockerRegistry};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::pusher::Pusher;
-use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Sending};
 
 async fn play(store: Store) -> (ScriptedRegistry, Arc<Mutex<Store>>) {
     let store = Arc::new(Mutex::new(store));

@@ -1,13 +1,13 @@
 //! Notices as recorded and as documented, good and bad.
 
 use base64::Engine as _;
-use extension_registry::backend::webhook::{Delivery, WebhookError, WebhookReceiver as _};
-use extension_registry::oci::webhook::OciWebhooks;
 use hyper::HeaderMap;
+use registry_backends::oci::webhook::OciWebhooks;
+use registry_core::backend::webhook::{Delivery, WebhookError, WebhookReceiver as _};
+use registry_testing::canary::WEBHOOK;
 use serde_json::{Value, json};
 
 use super::id;
-use crate::support::canary::WEBHOOK;
 
 const DELIVERIES: &str = include_str!("../fixtures/distribution-notifications.jsonl");
 

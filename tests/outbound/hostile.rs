@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::support::figures::figure;
 use crate::support::program::Running;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 /// What is promised, in KiB.
 const MOST: usize = 32 * 1024;

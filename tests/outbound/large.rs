@@ -4,23 +4,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::{ErrorKind, Result};
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::answer::UpstreamResponse;
-use extension_registry::http::request::Request;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::naming::ExtensionId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
 use futures_util::future::join_all;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::answer::UpstreamResponse;
+use registry_backends::http::request::Request;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend as _;
+use registry_core::error::{ErrorKind, Result};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::canary::secret_for;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 use tokio::time::timeout;
-
-use crate::support::canary::secret_for;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 /// More than a call may hold beside others.
 const LARGE: usize = 600 * 1024;

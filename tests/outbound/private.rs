@@ -3,26 +3,26 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::credentials::Credentials;
-use extension_registry::oci::settings::OciSettings;
 use parking_lot::Mutex;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::credentials::Credentials;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::artifact::Artifact;
+use registry_testing::canary::secret_for;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::tls::{Flaw, acceptor};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::ids::{id, tag};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 use super::addresses::{Canary, PRIVATE};
-use crate::support::canary::secret_for;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::tls::{Flaw, acceptor};
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::ids::{id, tag};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 const REPOSITORY: &str = "provisioning/aws-provider";
 

@@ -1,9 +1,10 @@
 //! Proxies that the environment names are not used.
 
+use registry_testing::canary::secret_for;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+
 use super::addresses::Canary;
-use crate::support::canary::secret_for;
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
 use crate::support::program::{Running, program};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

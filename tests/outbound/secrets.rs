@@ -1,19 +1,19 @@
 //! The running program tells its secrets to nobody but whom they are for. Whatever goes in or out
-//! of it passes `support::canary`, which ends the run of all tests; here is traffic of every kind.
+//! of it passes `registry_testing::canary`, which ends the run of all tests; here is traffic of every kind.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
+use registry_testing::canary::{CLIENT, WEBHOOK, secret_for, shown_in};
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::fake_gitea::{FakeGitea, Fault};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 use reqwest::Method;
 
-use crate::support::canary::{CLIENT, WEBHOOK, secret_for, shown_in};
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::fake_gitea::{FakeGitea, Fault};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
 use crate::support::program::{Running, run};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 /// Questions of clients: known, unknown, malformed, and about the service itself.
 const PATHS: [&str; 18] = [

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::error::{Error, ErrorKind, Result};
-use extension_registry::http::answer::UpstreamResponse;
-use extension_registry::http::client::HttpClient;
-use extension_registry::http::peer::Peer;
-use extension_registry::http::request::{Redirects, Request};
-use extension_registry::http::request_body::RequestBody;
-use extension_registry::http::settings::UpstreamSettings;
-use extension_registry::http::upstream::{HttpSettings, UpstreamClient};
-use extension_registry::models::backend_id::BackendId;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use hyper::Method;
 use parking_lot::Mutex;
+use registry_backends::http::answer::UpstreamResponse;
+use registry_backends::http::client::HttpClient;
+use registry_backends::http::peer::Peer;
+use registry_backends::http::request::{Redirects, Request};
+use registry_backends::http::request_body::RequestBody;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::backend_id::BackendId;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::support::raw::head;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry};
 
 const PIECES: [&str; 3] = ["one ", "two ", "three"];
 const WHOLE: &str = "one two three";

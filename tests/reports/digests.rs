@@ -1,18 +1,18 @@
 //! One answer about one version is one digest, whatever was replaced meanwhile.
 
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
-use extension_registry::models::digest::Digest;
 use jiff::Timestamp;
+use registry_catalog::state::persister::Persister;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::ids::id;
 use serde_json::Value;
 
 use super::gitea;
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
-use crate::support::ids::id;
 use crate::support::served::{Served, Setup};
 
 const X: &str = "/extensions/provider/x";
@@ -70,7 +70,7 @@ async fn g04_a_file_that_was_uploaded_again_is_found_under_its_new_handle() {
 async fn g04b_a_file_that_its_release_names_and_lacks_is_a_fault_and_no_absence() {
     let fake = FakeGitea::start(released("1.0.0", &[("x_prov.tar.gz", b"bytes")])).await;
     let served = served(&fake, None).await;
-    let fault = crate::support::fake_gitea::Fault::html(404);
+    let fault = registry_testing::fake_gitea::Fault::html(404);
     fake.fault("/attachments/", fault);
     let got = served.get(&format!("{X}/1.0.0")).await;
     assert_eq!(got.status.as_u16(), 502, "{}", got.text());

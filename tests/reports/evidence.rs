@@ -1,19 +1,19 @@
 //! An answer counts as complete, absent or empty only if it proves that.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::backend_id::BackendId;
 use parking_lot::Mutex;
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted::Scripted;
+use registry_testing::scripted_registry::ScriptedRegistry;
 
 use super::{TTL, error_of, faults, health, list, oci, pass, scripted, served, set, versions};
-use crate::support::ids::{about, id, tag};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted::Scripted;
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::{Served, Setup};
 
 /// A registry whose content the test changes while it runs.

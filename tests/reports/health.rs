@@ -1,16 +1,16 @@
 //! Faults are state, and health is not the last question that happened to work.
 
-use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::State;
+use registry_testing::ids::{about, id, tag};
 
 use super::{TTL, error_of, faults, gitea, health, list, pass, scripted, served, set};
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::State;
-use crate::support::ids::{about, id, tag};
 use crate::support::served::Served;
 
 #[tokio::test(start_paused = true)]

@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::ORGANIZATION;
+use registry_testing::scripted::Scripted;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::ORGANIZATION;
-use crate::support::scripted::Scripted;
 use crate::support::served::{Got, Served, Setup};
 
 const TTL: Duration = Duration::from_secs(300);

@@ -1,14 +1,14 @@
 //! What a publisher deletes is gone soon.
 
-use extension_registry::models::scope::Scope;
 use std::time::Duration;
 
-use extension_registry::models::backend_id::BackendId;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::Scripted;
 use tokio::time::Instant;
 
 use super::{list, pass, scripted, served};
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::Scripted;
 
 /// Seconds after a notice until the list lacks an extension, where the first answer is slow.
 async fn seconds_until_gone(backend: std::sync::Arc<Scripted>, slow: Duration) -> u64 {

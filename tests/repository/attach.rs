@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use registry_testing::canary::{secret_for, shown};
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::path;
-use crate::support::canary::{secret_for, shown};
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 const FILES: [&str; 3] =
     ["SHA256SUMS", "extension-registry-1.2.3-x.cdx.json", "extension-registry-1.2.3-x.tar.gz"];

@@ -1,16 +1,16 @@
 //! Files that cannot be used, and directories that cannot be written.
 
-use extension_registry::models::scope::Scope;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::log::Lines;
+use registry_testing::scripted::Scripted;
 
 use super::{FILE, after, catalog, noon, others, persister, written};
-use crate::support::log::Lines;
-use crate::support::scripted::Scripted;
 
 /// Starts on a directory whose file has these bytes; the names that stand beside it then.
 async fn started_on(bytes: &[u8]) -> Vec<String> {

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::catalog_state::CatalogState;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
+use registry_catalog::state::catalog_state::CatalogState;
+use registry_catalog::state::persister::Persister;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::log::Lines;
+use registry_testing::scripted::Scripted;
 use tokio::time::sleep;
 
 use super::{FILE, after, catalog, noon, others, persister};
-use crate::support::ids::{about, id, tag};
-use crate::support::log::Lines;
-use crate::support::scripted::Scripted;
 
 const DAY: i64 = 86_400;
 

@@ -1,18 +1,18 @@
 //! A service that starts with what an earlier one knew.
 
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::models::backend_id::BackendId;
+use registry_catalog::state::persister::Persister;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::scripted::{Asked, Scripted};
 use tokio::time::sleep;
 
 use super::{FILE, after, catalog, noon, others, persister, prints, written};
-use crate::support::ids::{about, id, tag};
-use crate::support::scripted::{Asked, Scripted};
 use crate::support::served::{Served, Setup};
 
 #[tokio::test(start_paused = true)]

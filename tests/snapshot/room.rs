@@ -1,19 +1,19 @@
 //! The bound on memory, and what a listing lacked, over a restart.
 
-use extension_registry::catalog::state::catalog_state::CatalogState;
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use extension_registry::backend::Backend;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::coverage::Coverage;
+use registry_catalog::state::catalog_state::CatalogState;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::coverage::Coverage;
+use registry_core::models::scope::Scope;
+use registry_testing::ids::id;
+use registry_testing::scripted::Scripted;
 
 use super::{TTL, after, noon, persister, prints, written};
-use crate::support::ids::id;
-use crate::support::scripted::Scripted;
 use crate::support::served::rules;
 
 fn bounded(backend: &Arc<Scripted>, max_bytes: usize) -> Arc<Catalog> {

@@ -3,25 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use extension_registry::backend::Fault;
-use extension_registry::backend::changes::ChangeCursor;
-use extension_registry::catalog::state::catalog_state::CatalogState;
-use extension_registry::catalog::state::{BackendState, Snapshot, Unsettled};
-use extension_registry::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::coverage::Coverage;
-use extension_registry::models::digest::Digest;
-use extension_registry::models::extension::{About, Extension, Release};
-use extension_registry::models::fault::{ExtensionFault, FaultSubject};
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use registry_catalog::state::catalog_state::CatalogState;
+use registry_catalog::state::{BackendState, Snapshot, Unsettled};
+use registry_core::backend::Fault;
+use registry_core::backend::changes::ChangeCursor;
+use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::coverage::Coverage;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::{About, Extension, Release};
+use registry_core::models::fault::{ExtensionFault, FaultSubject};
+use registry_testing::ids::id;
+use registry_testing::scripted::Scripted;
 
 use super::{catalog, noon, persister, prints};
-use crate::support::ids::id;
-use crate::support::scripted::Scripted;
 
 fn time() -> impl Strategy<Value = Timestamp> {
     (0_i64..1_700_000_000).prop_map(|second| Timestamp::from_second(second).unwrap())

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use extension_registry::artifacts::blobs::{
+use parking_lot::Mutex;
+use registry_core::models::digest::Digest;
+use registry_server::artifacts::blobs::{
     BlobCheck, BlobEntry, BlobReader, BlobStamp, BlobStore, NewBlob, OpenBlob, ReadBuffer,
 };
-use extension_registry::artifacts::{Artifacts, DownloadOrigin};
-use extension_registry::metrics::Metrics;
-use extension_registry::models::digest::Digest;
-use parking_lot::Mutex;
+use registry_server::artifacts::{Artifacts, DownloadOrigin};
+use registry_server::metrics::Metrics;
 
 use super::{artifact, having, nobody, read, wanted};
 

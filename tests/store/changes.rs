@@ -1,22 +1,22 @@
 //! Archives that change under their version, and digests that are learned by downloading.
 
-use extension_registry::models::scope::Scope;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
 use jiff::Timestamp;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_catalog::state::persister::Persister;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
 use reqwest::StatusCode;
 
 use super::ROOM;
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::ids::{about, id, tag};
 use crate::support::served::{Got, Served, Setup};
 
 const AWS: &str = "/extensions/provider/aws/1.0.0";

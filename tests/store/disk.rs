@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use extension_registry::artifacts::{Artifacts, DownloadOrigin};
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::digest::Digest;
+use registry_core::models::artifact::Artifact;
+use registry_core::models::digest::Digest;
+use registry_server::artifacts::{Artifacts, DownloadOrigin};
+use registry_testing::log::Lines;
 
 use super::{ROOM, artifact, files, having, nobody, read, store, wanted};
-use crate::support::log::Lines;
 
 fn place(dir: &Path, bytes: &[u8]) -> PathBuf {
     let digest = Digest::sha256(bytes);

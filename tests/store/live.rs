@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::memory::MemoryBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::{Limits, Stop};
 use futures_util::future::join_all;
+use registry_core::models::backend_id::BackendId;
+use registry_server::server::{Limits, Stop};
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::ROOM;
-use crate::support::ids::{about, id, tag};
 use crate::support::served::{Served, Setup};
 
 const PATH: &str = "/api/v1/extensions/provider/aws/1.0.0";

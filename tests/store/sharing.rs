@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::artifacts::{ArtifactRequest, DownloadOrigin, Opened, Upstream};
-use extension_registry::backend::download::Download;
-use extension_registry::error::{Error, Result};
-use extension_registry::models::artifact::{Artifact, ArtifactKey};
-use extension_registry::models::backend_id::BackendId;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use registry_core::backend::download::Download;
+use registry_core::error::{Error, Result};
+use registry_core::models::artifact::{Artifact, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_server::artifacts::{ArtifactRequest, DownloadOrigin, Opened, Upstream};
 use tokio::sync::mpsc;
 
 use super::{ROOM, artifact, files, having, nobody, read, store, wanted};

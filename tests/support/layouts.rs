@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use extension_registry::local::pack::{ARCHIVE, LayoutWriter};
-use extension_registry::models::naming::ExtensionId;
+use registry_backends::local::pack::{ARCHIVE, LayoutWriter};
+use registry_core::models::naming::ExtensionId;
+use registry_testing::registry_store::Held;
 use serde_json::{Value, json};
-
-use super::registry_store::Held;
 
 /// The tagged descriptors of a layout's index.
 fn tagged(layout: &Path) -> Vec<(String, Value)> {

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 
+use registry_testing::canary;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::canary;
 use crate::support::served::Got;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");

@@ -6,32 +6,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::memory::MemoryBackend;
 use axum::body::Body;
 use axum::http::Request;
-use extension_registry::answers::rules::ResponseCacheRules;
-use extension_registry::answers::{Answers, CACHES};
-use extension_registry::api::routes::{Api, ApiParts, api, templates};
-use extension_registry::api::state::{CertificateState, Draining};
-use extension_registry::artifacts::Artifacts;
-use extension_registry::backend::Backend;
-use extension_registry::backend::webhook::WebhookReceiver;
-use extension_registry::catalog::state::Fingerprints;
-use extension_registry::catalog::state::persister::Persister;
-use extension_registry::catalog::{Catalog, Merge, Rules};
-use extension_registry::edge::admission::Admission;
-use extension_registry::edge::middleware::HttpRules;
-use extension_registry::edge::surface::Surface;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::metrics::Metrics;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::public_url::PublicUrl;
-use extension_registry::server::activity::ClientTimeouts;
-use extension_registry::server::clients::Clients;
-use extension_registry::server::threads::Threads;
-use extension_registry::server::tls::ServerTls;
-use extension_registry::server::{Limits, Listener, Routers, Stop, serve};
 use jiff::Timestamp;
+use registry_backends::local::backend::LocalBackend;
+use registry_catalog::state::Fingerprints;
+use registry_catalog::state::persister::Persister;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::public_url::PublicUrl;
+use registry_server::answers::rules::ResponseCacheRules;
+use registry_server::answers::{Answers, CACHES};
+use registry_server::api::routes::{Api, ApiParts, api, templates};
+use registry_server::api::state::{CertificateState, Draining};
+use registry_server::artifacts::Artifacts;
+use registry_server::edge::admission::Admission;
+use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::surface::Surface;
+use registry_server::metrics::Metrics;
+use registry_server::server::activity::ClientTimeouts;
+use registry_server::server::clients::Clients;
+use registry_server::server::threads::Threads;
+use registry_server::server::tls::ServerTls;
+use registry_server::server::{Limits, Listener, Routers, Stop, serve};
+use registry_testing::canary;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -40,9 +40,6 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 use tower_http::cors::AllowOrigin;
-
-use crate::support::canary;
-use crate::support::ids::{about, id, tag};
 
 /// The rules of a catalog, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
@@ -310,16 +307,4 @@ impl Served {
         }
         Got::read(request.body(body).send().await.unwrap()).await
     }
-}
-
-/// A backend in memory with these releases, each `{type}/{name}:{tag}`; an archive's bytes are
-/// its own name at its source.
-pub fn memory(source: BackendId, releases: &[&str]) -> Arc<MemoryBackend> {
-    let backend = MemoryBackend::new(source);
-    for release in releases {
-        let (name, version) = release.split_once(':').unwrap();
-        let archive = format!("{release}@{source}");
-        backend.publish(&id(name), tag(version), about(&format!("The {name}"), &[]), archive);
-    }
-    Arc::new(backend)
 }

@@ -4,16 +4,16 @@
 use std::process::{Output, Stdio};
 
 use http_body_util::BodyExt as _;
+use registry_testing::certificates::{Authority, VERSIONS, local};
+use registry_testing::http2::Http2;
+use registry_testing::tools::is_installed;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::{LIST, LIVE, served};
-use crate::support::certificates::{Authority, VERSIONS, local};
-use crate::support::http2::Http2;
 use crate::support::raw::{connect, get, raw, rest};
 use crate::support::served::{Served, Setup};
-use crate::support::tools::is_installed;
 
 const CURL: &str = "/usr/bin/curl";
 const OPENSSL: &str = "/usr/bin/openssl";

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use registry_testing::certificates::{Authority, PemPair};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use super::LIVE;
-use crate::support::certificates::{Authority, PemPair};
 use crate::support::program::{Running, program, run, stderr, unprivileged};
 use crate::support::raw::{get, rest};
 

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use registry_testing::certificates::Authority;
+use registry_testing::ids::id;
 use reqwest::Client;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{LIST, LIVE};
-use crate::support::certificates::Authority;
-use crate::support::ids::id;
 use crate::support::layouts::publish;
 use crate::support::program::{Running, program, run, stderr};
 use crate::support::raw::{get, head, to};

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::activity::ClientTimeouts;
-use extension_registry::server::clients::Clients;
-use extension_registry::server::{Limits, Stop};
+use registry_core::models::backend_id::BackendId;
+use registry_server::server::activity::ClientTimeouts;
+use registry_server::server::clients::Clients;
+use registry_server::server::{Limits, Stop};
+use registry_testing::certificates::Authority;
+use registry_testing::ids::{about, id, tag};
+use registry_testing::memory::MemoryBackend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::{LIST, LIVE, served, server};
-use crate::support::certificates::Authority;
-use crate::support::ids::{about, id, tag};
-use crate::support::memory::MemoryBackend;
 use crate::support::raw::{connect, get, head, rest};
 use crate::support::served::{Served, Setup};
 

@@ -8,12 +8,13 @@ mod renewal;
 
 use std::sync::Arc;
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::server::certificate::Certificate;
-use extension_registry::server::tls::ServerTls;
+use registry_core::models::backend_id::BackendId;
+use registry_server::server::certificate::Certificate;
+use registry_server::server::tls::ServerTls;
+use registry_testing::certificates::{Authority, PemPair};
+use registry_testing::memory::memory;
 
-use crate::support::certificates::{Authority, PemPair};
-use crate::support::served::{Served, Setup, memory};
+use crate::support::served::{Served, Setup};
 
 const LIST: &str = "/api/v1/extensions";
 const LIVE: &str = "/api/v1/health/live";

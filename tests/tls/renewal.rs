@@ -1,15 +1,16 @@
 //! A certificate that is replaced while it is served.
 
+use registry_core::models::backend_id::BackendId;
+use registry_testing::certificates::Authority;
+use registry_testing::http2::Http2;
+use registry_testing::memory::memory;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::{LIVE, parsed, server};
-use crate::support::certificates::Authority;
-use crate::support::http2::Http2;
 use crate::support::raw::head;
-use crate::support::served::{Served, Setup, memory};
-use extension_registry::models::backend_id::BackendId;
-use tokio::net::TcpStream;
+use crate::support::served::{Served, Setup};
 
 async fn alive(stream: &mut TlsStream<TcpStream>) -> bool {
     let request = format!("GET {LIVE} HTTP/1.1\r\nHost: x\r\n\r\n");

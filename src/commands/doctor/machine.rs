@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use registry_core::files;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -12,7 +13,6 @@ use crate::commands::doctor::SOON;
 use crate::commands::doctor::report::ReportLine;
 use crate::commands::healthcheck::{Probe, ask, own};
 use crate::config::ListenerAddress;
-use crate::files;
 
 // Timeout for the program on our port to identify itself as this service.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use registry_backends::http::inspect::{Inspection, inspect};
+use registry_backends::http::request::Request;
+use registry_backends::http::settings::UpstreamSettings;
+use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
+use registry_core::backend::{Backend, Fault, Listing};
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::fault::FaultSubject;
 use url::Url;
 
-use crate::backend::{Backend, Fault, Listing};
 use crate::commands::doctor::SOON;
 use crate::commands::doctor::report::ReportLine;
 use crate::config::{BackendConfig, BackendSettings, Config};
-use crate::error::{Error, ErrorKind};
-use crate::http::inspect::{Inspection, inspect};
-use crate::http::request::Request;
-use crate::http::settings::UpstreamSettings;
-use crate::http::upstream::{HttpSettings, UpstreamClient};
-use crate::models::backend_kind::BackendKind;
-use crate::models::fault::FaultSubject;
 
 // Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);

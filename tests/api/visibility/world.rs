@@ -3,24 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use extension_registry::backend::Backend;
-use extension_registry::gitea::backend::GiteaBackend;
-use extension_registry::gitea::settings::GiteaSettings;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::settings::OciSettings;
+use registry_backends::gitea::backend::GiteaBackend;
+use registry_backends::gitea::settings::GiteaSettings;
+use registry_backends::local::backend::LocalBackend;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::settings::OciSettings;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{ORGANIZATION, State};
+use registry_testing::ids::id;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::{Store, manifest_of};
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::fake_gitea::FakeGitea;
-use crate::support::fake_gitea::state::{ORGANIZATION, State};
-use crate::support::ids::id;
 use crate::support::layouts::{publish, publish_with};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::{Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
 
 /// Stands in every text and in all bytes of what nobody may see, and in nothing else.
 pub(super) const UNSEEN: &str = "wombat";

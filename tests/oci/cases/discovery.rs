@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::oci::client::Names;
-use extension_registry::oci::credentials::Credentials;
+use registry_backends::oci::client::Names;
+use registry_backends::oci::credentials::Credentials;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 use crate::oci::{backend, backend_with, client, id, repository, versions};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 fn link(target: &str) -> String {
     format!("<{target}>; rel=\"next\"")

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::oci::client::Client;
-use extension_registry::oci::credentials::Credentials;
 use futures_util::future::join_all;
+use registry_backends::oci::client::Client;
+use registry_backends::oci::credentials::Credentials;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::canary::{name_of, secret_for};
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
 use crate::oci::{backend, backend_as, client, credentials_of, id, repository};
-use crate::support::canary::{name_of, secret_for};
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
 mod token_servers;
 

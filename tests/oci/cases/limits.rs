@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry};
 use tokio::time::Instant;
 
 use super::transfer::sending;
 use crate::oci::{backend, id};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry};
 
 /// Asks for an extension every tenth of a second for this long, as its readers would; how often the
 /// registry was asked, and the least that they were told to wait.

@@ -1,20 +1,19 @@
 //! Redirects of a registry: what goes along, and that they are not kept.
 
 use std::sync::Arc;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::ErrorKind;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::client::referrers;
 use parking_lot::Mutex;
+use registry_backends::oci::client::referrers;
+use registry_core::backend::Backend as _;
+use registry_core::error::ErrorKind;
+use registry_core::models::digest::Digest;
+use registry_testing::canary::secret_for;
+use registry_testing::chaos::Chaos;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 use super::transfer::{ARCHIVE, sending};
 use crate::oci::{backend_with, client, credentials_of, id, repository, whole};
-use crate::support::canary::secret_for;
-use crate::support::chaos::Chaos;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 #[tokio::test]
 async fn row_17_credentials_go_to_no_other_origin_and_do_not_come_back() {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::artifact::ArtifactChoice;
-use extension_registry::oci::backend::OciBackend;
+use registry_backends::oci::backend::OciBackend;
+use registry_core::backend::Backend as _;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::{OCI_INDEX, Store, manifest_of};
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::{Value, json};
 
 use crate::oci::{backend, id, versions};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::{OCI_INDEX, Store, manifest_of};
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::Served;
 
 const NAME: &str = "provisioning/aws-provider";

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use extension_registry::backend::Backend as _;
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::models::artifact::Artifact;
-use extension_registry::oci::credentials::Credentials;
+use registry_backends::oci::credentials::Credentials;
+use registry_core::backend::Backend as _;
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::artifact::Artifact;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
 use crate::oci::{backend, backend_as, backend_with, client, id, repository, whole};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 
 pub(super) const ARCHIVE: &[u8] = b"an archive of thirty-two bytes..";
 
@@ -162,7 +162,7 @@ async fn case_25_digests_are_computed_not_believed() {
     let other = ScriptedRegistry::start(|_| Reply::json(r#"{"schemaVersion":2}"#)).await;
     let client = client(&other.url(), Credentials::Anonymous);
     let digest = digest.parse().unwrap();
-    let reference = extension_registry::oci::client::Reference::Digest(&digest);
+    let reference = registry_backends::oci::client::Reference::Digest(&digest);
     let error = client.manifests().read(&repository("aws-provider"), reference).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
 }

@@ -1,12 +1,12 @@
 //! Which layer is the archive, and what it is called: reports O5, O6, O17.
 
+use registry_testing::registry_store::{OCI_INDEX, Store};
 use serde_json::{Value, json};
 
 use super::{
     NAME, TAR, TAR_GZIP, both, chosen, chosen_of, directory, layer, manifest, reasons, twice,
     untitled,
 };
-use crate::support::registry_store::{OCI_INDEX, Store};
 
 #[tokio::test]
 async fn o05_a_title_with_an_archives_ending_beats_one_without() {

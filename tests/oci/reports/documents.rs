@@ -1,15 +1,15 @@
 //! One bad value costs that value, and of several the first that can be read counts: O10, O19.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::extension::Extension;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::backend::Backend as _;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::Extension;
+use registry_testing::registry_store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{NAME, TAR, both, layer, layout_of, manifest};
 use crate::oci::{id, versions};
-use crate::support::registry_store::Store;
 
 const REVISION: &str = "org.opencontainers.image.revision";
 const CREATED: &str = "org.opencontainers.image.created";

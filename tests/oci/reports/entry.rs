@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use extension_registry::backend::Backend as _;
-use extension_registry::models::artifact::Artifact;
-use extension_registry::models::digest::Digest;
-use extension_registry::oci::address::RegistryAddress;
-use extension_registry::oci::credentials::{Credentials, InvalidCredentials};
-use extension_registry::oci::settings::read_credentials;
+use registry_backends::oci::address::RegistryAddress;
+use registry_backends::oci::credentials::{Credentials, InvalidCredentials};
+use registry_backends::oci::settings::read_credentials;
+use registry_core::backend::Backend as _;
+use registry_core::models::artifact::Artifact;
+use registry_core::models::digest::Digest;
+use registry_testing::canary::secret_for;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
 use secrecy::ExposeSecret as _;
 
 use crate::oci::{backend, backend_as, client, credentials_of, id, repository};
-use crate::support::canary::secret_for;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
 
 fn parsed(text: &str, registry: &str) -> Result<Credentials, InvalidCredentials> {
     let registry: RegistryAddress = registry.parse().unwrap();
@@ -232,7 +232,7 @@ async fn o16d_a_token_that_says_its_lifetime_as_text_is_a_token() {
 fn artifact() -> Artifact {
     let digest = Digest::sha256(b"archive");
     Artifact {
-        key: extension_registry::models::artifact::ArtifactKey::new(digest.to_string()),
+        key: registry_core::models::artifact::ArtifactKey::new(digest.to_string()),
         file_name: "a.tar.gz".into(),
         size: 7,
         digest: Some(digest),

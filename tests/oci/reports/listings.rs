@@ -1,24 +1,24 @@
 //! A list is complete only if its pages prove it: reports O2, O3, O4, O14.
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 
-use extension_registry::backend::{Backend as _, Listing};
-use extension_registry::error::Error;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::coverage::Coverage;
-use extension_registry::models::extension::Extension;
 use parking_lot::Mutex;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::backend::{Backend as _, Listing};
+use registry_core::error::Error;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::coverage::Coverage;
+use registry_core::models::extension::Extension;
+use registry_core::models::scope::Scope;
+use registry_testing::played_registry::{Dialect, PlayedRegistry, Trouble};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{NAME, layout_of};
 use crate::oci::{backend, id, versions};
 use crate::support::layouts;
-use crate::support::played_registry::{Dialect, PlayedRegistry, Trouble};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen, Sending};
 use crate::support::served::Served;
 
 /// `1.000.0` and so on, in the order of their letters.

@@ -1,22 +1,22 @@
 //! One answer about one version is one digest: report O9.
 
-use extension_registry::models::backend_id::BackendId;
-use extension_registry::models::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
 
-use extension_registry::backend::Backend as _;
-use extension_registry::local::backend::LocalBackend;
-use extension_registry::models::artifact::ArtifactChoice;
-use extension_registry::models::digest::Digest;
 use parking_lot::Mutex;
+use registry_backends::local::backend::LocalBackend;
+use registry_core::backend::Backend as _;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::scope::Scope;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use tempfile::TempDir;
 
 use super::{NAME, manifest};
 use crate::oci::{backend, id, versions};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::{Served, Setup};
 
 async fn play(store: Store) -> (ScriptedRegistry, Arc<Mutex<Store>>) {
@@ -184,7 +184,7 @@ async fn o09f_what_a_tag_that_moved_stands_for_is_known_before_it_is_read() {
 #[tokio::test]
 async fn o09g_layouts_answer_alike_too() {
     let dir = TempDir::new().unwrap();
-    let aws = crate::support::ids::id("provider/aws");
+    let aws = registry_testing::ids::id("provider/aws");
     let push = |bytes: &[u8]| {
         crate::support::layouts::publish(dir.path(), &aws, "2.0.0", "described", b"newest");
         crate::support::layouts::publish(dir.path(), &aws, "1.0.0", "described", bytes);

@@ -1,13 +1,13 @@
 //! Whatever matches the naming and is not served has its reason: report O7.
 
-use extension_registry::models::scope::Scope;
+use registry_core::models::scope::Scope;
+use registry_testing::played_registry::{Dialect, PlayedRegistry};
+use registry_testing::registry_store::Store;
+use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::json;
 
 use super::{NAME, both, layer, manifest, reasons, untitled};
 use crate::oci::{backend, id};
-use crate::support::played_registry::{Dialect, PlayedRegistry};
-use crate::support::registry_store::Store;
-use crate::support::scripted_registry::ScriptedRegistry;
 use crate::support::served::Served;
 
 /// A store whose one extension is not listed, and a word that its reason holds.

@@ -1,7 +1,8 @@
 //! A Gitea that turns hostile.
 
+use registry_testing::scripted_registry::{Reply, Seen, Sending};
+
 use super::{Upstream, holds, long, nonsense};
-use crate::support::scripted_registry::{Reply, Seen, Sending};
 
 /// The longest page that is read, and a little less.
 const PAGE: usize = 8 * 1024 * 1024 - 64 * 1024;

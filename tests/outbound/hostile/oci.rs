@@ -1,9 +1,9 @@
 //! A registry that turns hostile.
 
-use extension_registry::models::digest::Digest;
+use registry_core::models::digest::Digest;
+use registry_testing::scripted_registry::{Reply, Seen, Sending};
 
 use super::{Upstream, holds, long, nonsense};
-use crate::support::scripted_registry::{Reply, Seen, Sending};
 
 /// The longest page or manifest that is read, and a little less.
 const PAGE: usize = 4 * 1024 * 1024 - 64 * 1024;

@@ -1,17 +1,17 @@
 //! Token servers away from the registry, and challenges and tokens without measure.
 
-use extension_registry::backend::Backend as _;
-use extension_registry::error::{Error, ErrorKind};
-use extension_registry::oci::backend::OciBackend;
-use extension_registry::oci::credentials::Credentials;
-use extension_registry::oci::realm::host_of;
+use registry_backends::oci::backend::OciBackend;
+use registry_backends::oci::credentials::Credentials;
+use registry_backends::oci::realm::host_of;
+use registry_core::backend::Backend as _;
+use registry_core::error::{Error, ErrorKind};
+use registry_testing::canary::secret_for;
+use registry_testing::chaos::Chaos;
+use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
+use registry_testing::token_server::{HOST, USER};
 
 use super::{challenged, guarded, tags};
 use crate::oci::{backend_with, client, credentials_of, id};
-use crate::support::canary::secret_for;
-use crate::support::chaos::Chaos;
-use crate::support::scripted_registry::{Reply, ScriptedRegistry, Seen};
-use crate::support::token_server::{HOST, USER};
 
 /// A registry at `localhost`, and its token server at `127.0.0.1`, which is another host.
 async fn apart() -> (ScriptedRegistry, String, ScriptedRegistry, Chaos) {

@@ -1,0 +1,351 @@
+//! Digest pinning: the archive that each version had at its first download, and digests of files
+//! for which the backend reports none. No version changes its bytes unnoticed.
+
+pub(super) mod backend_pins;
+mod bounds;
+pub(super) mod pin;
+pub(super) mod pinned_backend;
+pub(super) mod stored;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use registry_core::models::artifact::{Artifact, ArtifactKey};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::{Extension, Release, ReleaseVersion};
+use registry_core::models::naming::ExtensionId;
+
+use crate::index::entry::Entry;
+use crate::pins::backend_pins::{BackendPins, Recorded, log_change};
+use crate::pins::bounds::PinBounds;
+use crate::pins::pin::VersionPins;
+use crate::store::CatalogStore;
+use crate::unsaved::RecordKey;
+
+/// Pins and learned digests of all backends.
+pub struct Pins {
+    backends: Mutex<HashMap<BackendId, BackendPins>>,
+    accept: bool,
+    store: Arc<CatalogStore>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Learned {
+    Nothing,
+    /// A new pin or digest, which responses do not show.
+    Unshown,
+    Shown,
+}
+
+impl Pins {
+    /// Creates an empty store of pins. With `accept`, the archive of a version may be replaced. The
+    /// catalog decides which pins and digests to keep when space is short.
+    #[must_use]
+    pub fn new(accept: bool, store: Arc<CatalogStore>) -> Self {
+        Self { backends: Mutex::default(), accept, store }
+    }
+
+    pub(super) fn restore(&self, backend: BackendId, pins: BackendPins) {
+        self.backends.lock().insert(backend, pins);
+    }
+
+    pub(super) fn all(&self) -> HashMap<BackendId, BackendPins> {
+        self.backends.lock().clone()
+    }
+
+    pub(super) fn pins_of(
+        &self,
+        backend: BackendId,
+        id: &ExtensionId,
+        name: &str,
+    ) -> Option<VersionPins> {
+        self.backends.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
+    }
+
+    pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<Digest> {
+        self.backends.lock().get(&backend)?.digests.get(key).cloned()
+    }
+
+    fn bounds(&self, backend: BackendId) -> PinBounds<'_> {
+        PinBounds { backend, store: &self.store }
+    }
+
+    /// Returns the number of versions whose archive differs from the pinned one.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        let backends = self.backends.lock();
+        let versions = backends.values().flat_map(|pins| pins.versions.values()).flatten();
+        versions.filter(|(_, pins)| pins.has_changed()).count()
+    }
+
+    fn known_of(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Entry>> {
+        self.store.view().get(id, backend.into()).cloned()
+    }
+
+    /// Records the digest of a whole file of a release that was verified.
+    pub fn witness(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+        file: &Artifact,
+        is_archive: bool,
+        digest: &Digest,
+    ) {
+        // Only what responses show makes a new view; a pin alone changes no response.
+        if self.learn(id, release, file, is_archive, digest) == Learned::Shown {
+            self.amend(release.backend, id);
+        }
+    }
+
+    /// Adds what was learned of an extension to the catalog, so that a later download need not learn
+    /// it again.
+    pub(super) fn amend(&self, backend: BackendId, id: &ExtensionId) {
+        self.store.change(|change| change.amend(backend, id, |known| self.amended(known)));
+    }
+
+    /// Only the archive is pinned, and only under a version: other tags follow their backend.
+    fn learn(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+        file: &Artifact,
+        is_archive: bool,
+        digest: &Digest,
+    ) -> Learned {
+        // A download of the pinned archive proves nothing about the file in its place.
+        let change = release.change.as_deref().filter(|change| change.in_place && !self.accept);
+        if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
+            return Learned::Nothing;
+        }
+        let entry = self.known_of(release.backend, id);
+        let mut backends = self.backends.lock();
+        let pins = backends.entry(release.backend).or_default();
+        let mut learned = Learned::Nothing;
+        let bounds = self.bounds(release.backend);
+        if file.digest.is_none() && pins.learn(&file.key, digest, &bounds) {
+            learned = Learned::Shown;
+        }
+        let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
+        // An asset requested by name is verified, but it does not stand for the version.
+        if let Some(name) = name.filter(|_| is_archive) {
+            let recorded = pins.record(id, name, release, file, digest, &bounds);
+            learned = match recorded {
+                Recorded::Same => learned,
+                Recorded::First if learned == Learned::Nothing => Learned::Unshown,
+                Recorded::First => learned,
+                Recorded::Changed => Learned::Shown,
+            };
+        }
+        learned
+    }
+
+    /// Completes a release that was read by itself. Returns true if that changed it.
+    fn complete_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
+        let entry = self.known_of(release.backend, id);
+        self.complete(id, release, entry.as_ref().map(|entry| &*entry.extension))
+    }
+
+    /// Completes a release with pins and digests. Returns true if that changed it.
+    fn complete(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
+        let name = pinned_name(release, among).map(str::to_owned);
+        let mut backends = self.backends.lock();
+        let pins = backends.entry(release.backend).or_default();
+        pins.take_digest(release, &self.bounds(release.backend));
+        let completed = pins.complete(release);
+        let Some(name) = name else { return completed };
+        let Some(pins) = pins.pins_of(id, &name) else { return completed };
+        let changed_before = pins.has_changed();
+        if pins.compare(release) {
+            let key = RecordKey::Pins(release.backend, id.clone(), name);
+            self.store.unsaved().note(key);
+            // Logged on the transition only: a replaced archive must not log at each read.
+            if pins.has_changed() && !changed_before {
+                log_change(id, release.version.as_str(), pins);
+            }
+        }
+        let changed = pins.show(release, self.accept);
+        completed || changed
+    }
+
+    /// Returns an extension with what was learned since it was read; `None` without a change.
+    pub(super) fn amended(&self, extension: &Extension) -> Option<Extension> {
+        let mut backends = self.backends.lock();
+        // Most deployments start without pins: this saves a pass over all releases.
+        if backends.is_empty() {
+            return None;
+        }
+        extension.amended(|release| {
+            let pins = backends.get_mut(&release.backend)?;
+            let mut amended = release.clone();
+            let completed = pins.complete(&mut amended);
+            let pins = pinned_name(release, Some(extension))
+                .and_then(|name| pins.pins_of(extension.id(), name));
+            let changed = pins.is_some_and(|pins| pins.show(&mut amended, self.accept));
+            (completed || changed).then_some(amended)
+        })
+    }
+
+    /// Returns the file in place of a pinned archive if only its bytes can show whether it changed.
+    #[must_use]
+    pub fn unverified(&self, release: &Release) -> Option<Artifact> {
+        let file = release.artifact.chosen()?;
+        let change = release.change.as_deref()?;
+        let unknown = !self.accept && change.in_place && change.now.is_none();
+        unknown.then(|| Artifact { digest: None, size: change.now_size, ..Artifact::clone(file) })
+    }
+}
+
+/// Returns the version, or the tag if another tag stands for that version. `None` for a tag that is
+/// not a version: publishers move it.
+fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
+    match &release.version {
+        ReleaseVersion::Version(version) => {
+            Some(among.map_or(version.as_str(), |all| all.name_of(release)))
+        }
+        ReleaseVersion::Unversioned(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry_core::models::artifact::ArtifactChoice;
+    use registry_core::models::extension::Change;
+
+    use super::*;
+    use crate::rules::Rules;
+
+    fn id() -> ExtensionId {
+        ExtensionId::from_oci_repository("aws-provider").unwrap()
+    }
+
+    fn release(tag: &str, key: &str, digest: Option<&[u8]>) -> Release {
+        let artifact = Artifact {
+            key: ArtifactKey::new(key),
+            file_name: "a.tar.gz".into(),
+            size: 5,
+            digest: digest.map(Digest::sha256),
+            url: None,
+        };
+        Release {
+            artifact: ArtifactChoice::Chosen(Arc::new(artifact)),
+            ..Release::of_tag(BackendId::GITEA, tag.parse().unwrap())
+        }
+    }
+
+    fn pins(accept: bool) -> Pins {
+        let rules = Rules { accept_changes: accept, ..Rules::for_tests() };
+        Pins::new(accept, CatalogStore::new(&[BackendId::GITEA], &rules))
+    }
+
+    fn learn(pins: &Pins, release: &Release, bytes: &[u8]) -> Learned {
+        let file = release.artifact.chosen().unwrap();
+        pins.learn(&id(), release, file, true, &Digest::sha256(bytes))
+    }
+
+    fn completed(seen: &Pins, mut release: Release) -> (Option<Digest>, Option<Change>) {
+        seen.complete(&id(), &mut release, None);
+        (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
+    }
+
+    fn change(first: &[u8], now: Option<&[u8]>) -> Change {
+        Change {
+            first: Digest::sha256(first),
+            first_size: 5,
+            now: now.map(Digest::sha256),
+            now_size: 5,
+            in_place: true,
+        }
+    }
+
+    #[test]
+    fn the_digest_of_a_file_is_known_from_its_first_download() {
+        let seen = pins(false);
+        assert_eq!(completed(&seen, release("1.0.0", "k", None)), (None, None));
+        assert_eq!(learn(&seen, &release("1.0.0", "k", None), b"a"), Learned::Shown);
+        let known = Some(Digest::sha256(b"a"));
+        assert_eq!(completed(&seen, release("1.0.0", "k", None)), (known.clone(), None));
+        let extension = Extension::new(id(), vec![release("1.0.0", "k", None)]);
+        let amended = seen.amended(&extension).unwrap();
+        assert_eq!(amended.releases()[0].artifact.chosen().unwrap().digest, known);
+        assert_eq!(seen.amended(&amended), None, "it has it already");
+    }
+
+    #[test]
+    fn a_version_keeps_its_first_archive_unless_changes_are_accepted() {
+        for accept in [false, true] {
+            let seen = pins(accept);
+            assert_eq!(learn(&seen, &release("1.0.0", "k", Some(b"a")), b"a"), Learned::Unshown);
+            let (first, now) = (Digest::sha256(b"a"), Digest::sha256(b"b"));
+            let change = Some(change(b"a", Some(b"b")));
+            let served = if accept { now } else { first };
+            assert_eq!(completed(&seen, release("1.0.0", "l", Some(b"b"))), (Some(served), change));
+            assert_eq!(seen.changed(), 1);
+            let back = completed(&seen, release("1.0.0", "k", Some(b"a")));
+            assert_eq!(back, (Some(Digest::sha256(b"a")), None));
+            assert_eq!(seen.changed(), 0);
+        }
+    }
+
+    #[test]
+    fn tags_that_are_no_versions_follow_their_backend() {
+        let seen = pins(false);
+        assert_eq!(learn(&seen, &release("nightly", "k", Some(b"a")), b"a"), Learned::Nothing);
+        let moved = completed(&seen, release("nightly", "l", Some(b"b")));
+        assert_eq!(moved, (Some(Digest::sha256(b"b")), None));
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_first_is_a_change_before_its_bytes_are_known() {
+        let seen = pins(false);
+        learn(&seen, &release("1.0.0", "k", None), b"a");
+        let first = Some(Digest::sha256(b"a"));
+        let mut replaced = release("1.0.0", "l", None);
+        seen.complete(&id(), &mut replaced, None);
+        assert_eq!(replaced.artifact.chosen().unwrap().digest, first);
+        assert_eq!(replaced.change.as_deref(), Some(&change(b"a", None)));
+        let file = seen.unverified(&replaced).unwrap();
+        assert_eq!((file.key.as_str(), &file.digest), ("l", &None));
+        let learn_file =
+            |bytes: &[u8]| seen.learn(&id(), &replaced, &file, true, &Digest::sha256(bytes));
+        assert_eq!(learn_file(b"b"), Learned::Shown);
+        let known = completed(&seen, release("1.0.0", "l", None));
+        assert_eq!(known, (first.clone(), Some(change(b"a", Some(b"b")))));
+        assert_eq!(seen.changed(), 1);
+        assert_eq!(learn_file(b"a"), Learned::Shown, "the same bytes were uploaded again");
+        assert_eq!(seen.changed(), 0);
+    }
+
+    #[test]
+    fn another_file_of_the_release_has_a_pin_of_its_own() {
+        let seen = pins(false);
+        let docs = release("1.0.0", "docs", Some(b"d"));
+        learn(&seen, &docs, b"d");
+        let archive = Artifact {
+            key: ArtifactKey::new("x"),
+            file_name: "x.tar.gz".into(),
+            size: 7,
+            digest: Some(Digest::sha256(b"x")),
+            url: None,
+        };
+        let both = |assets: Vec<Artifact>| Release {
+            artifact: ArtifactChoice::Chosen(Arc::new(archive.clone())),
+            assets: assets.into_iter().map(Arc::new).collect(),
+            ..release("1.0.0", "x", None)
+        };
+        let pinned = Artifact::clone(docs.artifact.chosen().unwrap());
+        let (digest, beside) = completed(&seen, both(vec![pinned.clone(), archive.clone()]));
+        assert_eq!(digest, Some(Digest::sha256(b"x")), "served as it is");
+        assert!(!beside.unwrap().in_place);
+        let (digest, instead) = completed(&seen, both(vec![archive.clone()]));
+        assert_eq!(digest, Some(Digest::sha256(b"d")), "the pinned file is gone: a change");
+        assert!(instead.unwrap().in_place);
+        learn(&seen, &both(vec![pinned, archive.clone()]), b"x");
+        assert_eq!(seen.changed(), 1);
+        let evil = Artifact { digest: Some(Digest::sha256(b"y")), ..archive.clone() };
+        let evil = Release { artifact: ArtifactChoice::Chosen(Arc::new(evil)), ..both(Vec::new()) };
+        let (digest, _) = completed(&seen, evil);
+        assert_eq!(digest, Some(Digest::sha256(b"x")), "its own first bytes");
+    }
+}

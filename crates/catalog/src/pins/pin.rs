@@ -1,0 +1,183 @@
+//! Pins of one version: the digest of each archive at its first download.
+
+use std::sync::Arc;
+
+use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::{Change, Release};
+
+/// Maximum number of pinned files of one version; more means a new name in every release.
+const FILES_MAX: usize = 16;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pin {
+    /// File name; `None` for a pin written by version 0.1, which holds for any file.
+    pub(super) file_name: Option<Box<str>>,
+    /// The backend's identity of the file; `None` for a pin written by version 0.1.
+    pub(super) key: Option<ArtifactKey>,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) replaced_by: Option<Replacement>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    /// `None` in state written by version 0.1.
+    pub(super) key: Option<ArtifactKey>,
+    pub(super) size: u64,
+    /// `None` until the file was downloaded, if the backend reports no digest.
+    pub(super) digest: Option<Digest>,
+}
+
+/// The pins of one version, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VersionPins(pub(super) Vec<Pin>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    /// The file of this pin, or one with its name.
+    Pinned(usize),
+    /// Another file; a pinned one is still in the release.
+    Beside,
+    /// Another file; the pinned ones are gone from the release.
+    InsteadOf(usize),
+}
+
+impl Pin {
+    fn of(file: &Artifact, digest: &Digest) -> Self {
+        Self {
+            file_name: Some(file.file_name.clone()),
+            key: Some(file.key.clone()),
+            digest: digest.clone(),
+            size: file.size,
+            replaced_by: None,
+        }
+    }
+
+    fn names(&self, file: &Artifact) -> bool {
+        let same_name = self.file_name.as_ref().is_none_or(|name| *name == file.file_name);
+        same_name || self.key.as_ref() == Some(&file.key)
+    }
+
+    /// `digest` is reported or computed from a download. Returns true if the pin changed.
+    fn compare(&mut self, file: &Artifact, digest: Option<&Digest>) -> bool {
+        let before = self.clone();
+        let same_bytes = digest == Some(&self.digest);
+        // Without a digest, identity and size decide: Gitea gives every attachment a new identity.
+        let same_file = digest.is_none() && self.key.as_ref().is_none_or(|key| *key == file.key);
+        let same_size = file.known_size().is_none_or(|size| size == self.size);
+        if same_bytes || same_file && same_size {
+            self.file_name = Some(file.file_name.clone());
+            self.key = Some(file.key.clone());
+            self.replaced_by = None;
+        } else {
+            // A digest that a download of the replacement has shown stays valid for the same file.
+            let known = self.replaced_by.take().filter(|known| {
+                known.key.as_ref().is_none_or(|key| *key == file.key) && known.size == file.size
+            });
+            let digest = digest.cloned().or_else(|| known.and_then(|known| known.digest));
+            let key = Some(file.key.clone());
+            self.replaced_by = Some(Replacement { key, size: file.size, digest });
+        }
+        *self != before
+    }
+}
+
+impl VersionPins {
+    pub(super) fn record(&mut self, release: &Release, file: &Artifact, digest: &Digest) -> bool {
+        match self.relation(release, file) {
+            Some(Relation::Pinned(at) | Relation::InsteadOf(at)) => {
+                self.0.get_mut(at).is_some_and(|pin| pin.compare(file, Some(digest)))
+            }
+            Some(Relation::Beside) | None => {
+                // The first pin must stay, since changes are shown against it.
+                if self.0.len() >= FILES_MAX {
+                    self.0.pop();
+                }
+                self.0.push(Pin::of(file, digest));
+                true
+            }
+        }
+    }
+
+    pub(super) fn compare(&mut self, release: &Release) -> bool {
+        let Some(file) = release.artifact.chosen() else { return false };
+        match self.relation(release, file) {
+            Some(Relation::Pinned(at) | Relation::InsteadOf(at)) => {
+                self.0.get_mut(at).is_some_and(|pin| pin.compare(file, file.digest.as_ref()))
+            }
+            Some(Relation::Beside) | None => false,
+        }
+    }
+
+    /// Applies digest and change to a release, and, unless changes are accepted, the pinned archive
+    /// in place of the replacement. Returns true if that changed it.
+    pub(super) fn show(&self, release: &mut Release, accept: bool) -> bool {
+        let Some(file) = release.artifact.chosen().cloned() else { return false };
+        let change = self.change(release, &file);
+        let refused = change.as_ref().is_some_and(|change| change.in_place) && !accept;
+        let mut changed = release.change.as_deref() != change.as_ref();
+        let pinned = change.as_ref().map(|change| (change.first.clone(), change.first_size));
+        release.change = change.map(Box::new);
+        if let Some(pin) = self.0.iter().find(|pin| pin.key.as_ref() == Some(&file.key)) {
+            changed |= release.learn_size(&file.key, pin.size);
+        }
+        // The store serves by digest: the pinned archive if it is there, and never its replacement.
+        if let Some((digest, size)) = pinned.filter(|_| refused)
+            && let ArtifactChoice::Chosen(file) = &mut release.artifact
+        {
+            changed |= file.size != size || file.digest.as_ref() != Some(&digest);
+            let file = Arc::make_mut(file);
+            (file.size, file.digest) = (size, Some(digest));
+        }
+        changed
+    }
+
+    fn change(&self, release: &Release, file: &Artifact) -> Option<Change> {
+        let change = |pin: &Pin, now: Option<Digest>, now_size, in_place| Change {
+            first: pin.digest.clone(),
+            first_size: pin.size,
+            now,
+            now_size,
+            in_place,
+        };
+        match self.relation(release, file)? {
+            Relation::Pinned(at) | Relation::InsteadOf(at) => {
+                let pin = self.0.get(at)?;
+                match &pin.replaced_by {
+                    Some(now) => Some(change(pin, now.digest.clone(), now.size, true)),
+                    // A file that was chosen after the first one, and not in its place.
+                    None if at > 0 => self
+                        .0
+                        .first()
+                        .map(|first| change(first, Some(pin.digest.clone()), pin.size, false)),
+                    None => None,
+                }
+            }
+            Relation::Beside => {
+                self.0.first().map(|first| change(first, file.digest.clone(), file.size, false))
+            }
+        }
+    }
+
+    pub(super) fn has_changed(&self) -> bool {
+        self.0.len() > 1 || self.0.iter().any(|pin| pin.replaced_by.is_some())
+    }
+
+    fn relation(&self, release: &Release, file: &Artifact) -> Option<Relation> {
+        if let Some(at) = self.0.iter().position(|pin| pin.names(file)) {
+            return Some(Relation::Pinned(at));
+        }
+        // A file without a key is a pin of version 0.1, which `names` has matched already.
+        let is_there = |pin: &Pin| {
+            let key = pin.key.as_ref();
+            release.assets.iter().any(|asset| key == Some(&asset.key))
+        };
+        let last = self.0.len().checked_sub(1)?;
+        if self.0.iter().any(is_there) {
+            Some(Relation::Beside)
+        } else {
+            Some(Relation::InsteadOf(last))
+        }
+    }
+}

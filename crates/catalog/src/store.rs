@@ -1,0 +1,252 @@
+//! The store: the index, the view that readers share, and the rate at which views are published.
+
+mod capacity_gauge;
+mod publish_throttle;
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::Extension;
+use registry_core::models::naming::ExtensionId;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::index::Index;
+use crate::index::backend_extensions::BackendExtensions;
+use crate::index::capacity::CapacityUse;
+use crate::index::delta::{BackendDelta, Delta};
+use crate::index::view::View;
+use crate::rules::Rules;
+use crate::store::capacity_gauge::CapacityGauge;
+use crate::store::publish_throttle::{PublishThrottle, PublishTurn};
+use crate::unsaved::{RecordKey, Unsaved};
+
+/// The index and its published view. Reads take the current [`View`]; writers apply deltas.
+pub struct CatalogStore {
+    inner: Mutex<Inner>,
+    /// Lock order: `inner` first, then `throttle`.
+    throttle: Mutex<PublishThrottle>,
+    view: watch::Sender<Arc<View>>,
+    gauges: Vec<CapacityGauge>,
+    unsaved: Arc<Unsaved>,
+}
+
+struct Inner {
+    index: Index,
+    /// Names that changed since the last view; `None` if the next view would equal it.
+    touched: Option<BTreeSet<ExtensionId>>,
+}
+
+/// The index, locked for a change. Reads see the deltas that were applied so far.
+pub struct IndexChange<'a> {
+    inner: &'a mut Inner,
+    /// `None` while a saved state is restored, which needs no other write.
+    unsaved: Option<&'a Unsaved>,
+}
+
+impl Deref for IndexChange<'_> {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        &self.inner.index
+    }
+}
+
+impl IndexChange<'_> {
+    /// Applies a delta.
+    pub fn apply(&mut self, delta: Delta) {
+        if let (Some(unsaved), Delta::Backend(of, change)) = (self.unsaved, &delta) {
+            note(unsaved, *of, change);
+        }
+        let is_owners = matches!(delta, Delta::Owners(_));
+        let Some(names) = self.inner.index.apply(delta) else { return };
+        if let Some(unsaved) = self.unsaved.filter(|_| is_owners) {
+            names.iter().for_each(|id| unsaved.note(RecordKey::Owner(id.clone())));
+        }
+        self.inner.touch(names);
+    }
+
+    /// Replaces a known extension of a backend, without a read, unless `amend` returns `None`.
+    pub fn amend(
+        &mut self,
+        backend: BackendId,
+        id: &ExtensionId,
+        amend: impl FnOnce(&Extension) -> Option<Extension>,
+    ) {
+        let known = self.backend(backend).and_then(|extensions| extensions.get(id));
+        if let Some(amended) = known.and_then(|known| amend(&known.extension)) {
+            self.apply_to(backend, BackendDelta::Amended(Arc::new(amended)));
+        }
+    }
+
+    /// Applies a change of one backend's extensions.
+    pub fn apply_to(&mut self, backend: BackendId, change: BackendDelta) {
+        self.apply(Delta::Backend(backend, change));
+    }
+}
+
+/// Notes the records that a change makes outdated. Times of reads are no reason to write.
+fn note(unsaved: &Unsaved, of: BackendId, change: &BackendDelta) {
+    match change {
+        BackendDelta::Put(extensions) => {
+            for (extension, _) in extensions {
+                unsaved.note(RecordKey::Extension(of, extension.id().clone()));
+            }
+        }
+        BackendDelta::Amended(extension) => {
+            unsaved.note(RecordKey::Extension(of, extension.id().clone()));
+        }
+        BackendDelta::Removed(id) => unsaved.note(RecordKey::Extension(of, id.clone())),
+        // Part of the backend's record, which is compared as a whole.
+        BackendDelta::Listed
+        | BackendDelta::Read(..)
+        | BackendDelta::Missing(..)
+        | BackendDelta::Refused(_) => {}
+    }
+}
+
+impl CatalogStore {
+    /// Creates an empty store for these backends.
+    #[must_use]
+    pub fn new(backends: &[BackendId], rules: &Rules) -> Arc<Self> {
+        let index = Index::new(backends, rules);
+        let (view, _) = index.view(&View::default(), &BTreeSet::new());
+        Arc::new(Self {
+            inner: Mutex::new(Inner { index, touched: None }),
+            throttle: Mutex::default(),
+            view: watch::Sender::new(Arc::new(view)),
+            gauges: backends.iter().map(|backend| CapacityGauge::new(*backend)).collect(),
+            unsaved: Arc::default(),
+        })
+    }
+
+    /// Returns the current view.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Returns the current view and those to come. A wake without a new view is possible.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
+    }
+
+    /// Wakes readers that wait for a view.
+    pub fn wake(&self) {
+        self.view.send_modify(|_| ());
+    }
+
+    /// Returns keys of the records that changed since the last write.
+    #[must_use]
+    pub const fn unsaved(&self) -> &Arc<Unsaved> {
+        &self.unsaved
+    }
+
+    /// Returns the memory use of a backend's extensions, without a lock.
+    #[must_use]
+    pub fn capacity_use(&self, backend: BackendId) -> CapacityUse {
+        let mut gauges = self.gauges.iter();
+        gauges.find(|gauge| gauge.is_of(backend)).map(CapacityGauge::get).unwrap_or_default()
+    }
+
+    /// Reads the index.
+    pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+        read(&self.inner.lock().index)
+    }
+
+    /// Reads the extensions of one backend; `None` if it is not configured.
+    pub fn read_backend<T>(
+        &self,
+        backend: BackendId,
+        read: impl FnOnce(&BackendExtensions) -> T,
+    ) -> Option<T> {
+        self.inner.lock().index.backend(backend).map(read)
+    }
+
+    /// Applies one delta.
+    pub fn apply(self: &Arc<Self>, delta: Delta) {
+        self.change(|change| change.apply(delta));
+    }
+
+    /// Decides on deltas and applies them in one step. Publishes a new view at once, or as soon as
+    /// the throttle allows.
+    pub fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut IndexChange<'_>) -> T) -> T {
+        self.write(Some(&self.unsaved), change)
+    }
+
+    /// Applies deltas like [`CatalogStore::change`], but of a state that is saved already.
+    pub fn restore<T>(self: &Arc<Self>, change: impl FnOnce(&mut IndexChange<'_>) -> T) -> T {
+        self.write(None, change)
+    }
+
+    fn write<T>(
+        self: &Arc<Self>,
+        unsaved: Option<&Unsaved>,
+        change: impl FnOnce(&mut IndexChange<'_>) -> T,
+    ) -> T {
+        let mut inner = self.inner.lock();
+        let outcome = change(&mut IndexChange { inner: &mut inner, unsaved });
+        // Copied while the index is locked, so that `/health` need not take that lock.
+        self.gauges.iter().for_each(|gauge| gauge.set_from(&inner.index));
+        if inner.touched.is_some() {
+            self.publish(&mut inner);
+        }
+        outcome
+    }
+
+    fn publish(self: &Arc<Self>, inner: &mut Inner) {
+        // Decided before the match: `throttle` must not stay locked while the view is made.
+        let turn = self.throttle.lock().turn(Instant::now());
+        match turn {
+            PublishTurn::Now => self.publish_now(inner),
+            PublishTurn::At(at) => {
+                // One timer covers every change until then, so bursts of changes cost one view.
+                let this = Arc::clone(self);
+                tokio::spawn(async move {
+                    sleep_until(at).await;
+                    this.change(|_| ());
+                });
+            }
+            PublishTurn::Awaited => {}
+        }
+    }
+
+    fn publish_now(&self, inner: &mut Inner) {
+        let touched = inner.touched.take().unwrap_or_default();
+        let (view, owners) = inner.index.view(&self.view(), &touched);
+        if !owners.is_empty() {
+            // The view shows these owners, so nothing is touched.
+            let names = inner.index.apply(Delta::Owners(owners)).unwrap_or_default();
+            names.into_iter().for_each(|id| self.unsaved.note(RecordKey::Owner(id)));
+        }
+        // Made before it is sent: readers of the channel wait during a send.
+        drop(self.view.send_replace(Arc::new(view)));
+    }
+
+    /// Waits until a view shows every change made so far, at most a fraction of a second.
+    pub async fn published(&self) {
+        let revision = {
+            let inner = self.inner.lock();
+            self.view().revision + u64::from(inner.touched.is_some())
+        };
+        self.wait_for(revision).await;
+    }
+
+    /// Waits for the view of this revision or a later one.
+    pub async fn wait_for(&self, revision: u64) {
+        let mut views = self.view.subscribe();
+        // Never an error: the sender lives as long as `self`.
+        let _ = views.wait_for(|view| view.revision >= revision).await;
+    }
+}
+
+impl Inner {
+    fn touch(&mut self, mut names: BTreeSet<ExtensionId>) {
+        // Joins two sets in one pass.
+        self.touched.get_or_insert_default().append(&mut names);
+    }
+}

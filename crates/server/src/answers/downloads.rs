@@ -1,0 +1,232 @@
+//! Downloads of archives and assets: the file of a release, its bytes, and errors within them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use registry_catalog::Catalog;
+use registry_catalog::read::file::file_of;
+use registry_core::backend::Fault;
+use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::artifact::Artifact;
+use registry_core::models::extension::{Change, Release};
+use registry_core::models::fault::FaultSubject;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_core::models::tag::Tag;
+use tracing::warn;
+
+use crate::artifacts::{ArtifactRequest, Artifacts, DownloadOrigin, Opened, Upstream, Witness};
+use crate::metrics::Metrics;
+
+// Log filters name this target (docs/operations.md), so it outlives the former module name.
+const LOG_TARGET: &str = "extension_registry::api::download";
+
+/// A request for a file of a release.
+#[derive(Clone, Debug)]
+pub struct DownloadQuery {
+    /// Extension.
+    pub id: ExtensionId,
+    /// A raw tag, a version, or `latest`.
+    pub version: Tag,
+    /// Key or name of one file; `None` for the archive.
+    pub asset: Option<String>,
+    /// Backends that are asked.
+    pub scope: Scope,
+}
+
+/// One requested file of a release.
+#[derive(Clone)]
+pub struct RequestedFile {
+    /// Extension of the release.
+    pub id: ExtensionId,
+    /// Release of the file.
+    pub release: Arc<Release>,
+    /// File to send.
+    pub artifact: Arc<Artifact>,
+    /// Key or name that was asked for; `None` for the archive.
+    asset: Option<String>,
+}
+
+/// Downloads of every backend.
+pub struct Downloads {
+    catalog: Arc<Catalog>,
+    artifacts: Arc<Artifacts>,
+    metrics: Metrics,
+}
+
+impl Downloads {
+    /// Creates the service over a catalog and the store of its artifacts.
+    #[must_use]
+    pub const fn new(catalog: Arc<Catalog>, artifacts: Arc<Artifacts>, metrics: Metrics) -> Self {
+        Self { catalog, artifacts, metrics }
+    }
+
+    /// Finds a file, perhaps without its size. Fails if the release or the file does not exist.
+    pub async fn find(&self, query: &DownloadQuery) -> Result<RequestedFile> {
+        let DownloadQuery { id, version, asset, scope } = query;
+        let (entry, release) = self.catalog.reader.find_download(id, version, *scope).await?;
+        let artifact = file_of(id, &release, asset.as_deref())?.clone();
+        Ok(RequestedFile { id: entry.id().clone(), release, artifact, asset: asset.clone() })
+    }
+
+    /// Asks the backend, with one request, for the size of a file that it only links to.
+    pub async fn sized(&self, file: RequestedFile) -> Result<RequestedFile> {
+        if file.artifact.known_size().is_some() {
+            return Ok(file);
+        }
+        let RequestedFile { id, release, artifact, .. } = &file;
+        let opened = self.catalog.syncer.open(id, release, artifact, None).await;
+        let size = opened.inspect_err(|error| file.report(&self.catalog, error))?.length;
+        self.catalog.reader.refresh(id, release.backend).await?;
+        let mut again = self.found_again(file).await?;
+        if again.artifact.known_size().is_none() {
+            Arc::make_mut(&mut again.artifact).size = size;
+        }
+        Ok(again)
+    }
+
+    /// Checks if the archive of a pinned version was replaced at the backend, by its bytes if only
+    /// they can tell and no copy is stored. Fails with the error of the backend.
+    pub async fn verified(&self, file: RequestedFile) -> Result<RequestedFile> {
+        let unverified = self.catalog.pins.unverified(&file.release).filter(|_| file.is_archive());
+        let Some(present) = unverified else { return Ok(file) };
+        if file.artifact.digest.as_ref().is_some_and(|digest| self.artifacts.holds(digest)) {
+            return Ok(file);
+        }
+        let present = RequestedFile { artifact: Arc::new(present), ..file };
+        let opened = self.artifacts.open(self.request(&present, None)).await;
+        let mut bytes =
+            opened.inspect_err(|error| present.report(&self.catalog, error))?.download.bytes;
+        // The bytes are discarded: the download computes the digest, which the witness passes to
+        // the catalog.
+        while let Some(piece) = bytes.next().await {
+            piece.inspect_err(|error| present.report(&self.catalog, error))?;
+        }
+        // The witness reports asynchronously; the file found before that would not show the change.
+        self.catalog.store.published().await;
+        self.found_again(present).await
+    }
+
+    async fn found_again(&self, file: RequestedFile) -> Result<RequestedFile> {
+        let (tag, backend) = (&file.release.tag, file.release.backend);
+        let (_, release) = self.catalog.reader.find_release(&file.id, tag, backend).await?;
+        let artifact = file_of(&file.id, &release, file.asset.as_deref())?.clone();
+        Ok(RequestedFile { artifact, release, ..file })
+    }
+
+    /// Finds a file after a refresh: the backend does not know the old identifier. Fails with
+    /// `BackendFaulty` if the release still lists the missing file.
+    pub async fn find_again(&self, file: RequestedFile) -> Result<RequestedFile> {
+        let (key, backend) = (file.artifact.key.clone(), file.release.backend);
+        self.catalog.reader.refresh(&file.id, backend).await?;
+        let again = self.found_again(file).await?;
+        // An unchanged identifier would fail again; a second retry brings nothing.
+        if again.artifact.key != key {
+            return Ok(again);
+        }
+        let (id, version) = (&again.id, again.release.version.as_str());
+        let name = &again.artifact.file_name;
+        let message = format!("The {backend} backend lists {name} of {id} {version} and lacks it");
+        let error = Error::faulty(message);
+        again.report(&self.catalog, &error);
+        Err(error)
+    }
+
+    /// Opens a file, or a nonempty part, and counts its bytes. Fails if it cannot be read.
+    pub async fn open(&self, file: &RequestedFile, part: Option<Range<u64>>) -> Result<Opened> {
+        let opened = self.artifacts.open(self.request(file, part)).await;
+        let mut opened = opened.inspect_err(|error| file.report(&self.catalog, error))?;
+        self.metrics.extensions_served(1);
+        let count = self.metrics.artifacts().begun(label(opened.origin));
+        let (file, catalog) = (file.clone(), Arc::clone(&self.catalog));
+        let bytes = opened.download.bytes.inspect(move |piece| match piece {
+            Ok(piece) => count.inc_by(piece.len() as u64),
+            Err(error) => {
+                let (backend, id) = (file.release.backend, &file.id);
+                warn!(target: LOG_TARGET, %backend, repository = %id, "download aborted: {}", error.report());
+                file.report(&catalog, error);
+            }
+        });
+        opened.download.bytes = bytes.boxed();
+        Ok(opened)
+    }
+
+    fn request(&self, file: &RequestedFile, range: Option<Range<u64>>) -> ArtifactRequest {
+        ArtifactRequest {
+            backend: file.release.backend,
+            artifact: file.artifact.clone(),
+            range,
+            upstream: file.upstream(&self.catalog),
+            witness: file.witness(&self.catalog),
+        }
+    }
+}
+
+impl RequestedFile {
+    const fn is_archive(&self) -> bool {
+        self.asset.is_none()
+    }
+
+    fn witness(&self, catalog: &Arc<Catalog>) -> Witness {
+        let (this, catalog) = (self.clone(), Arc::clone(catalog));
+        Arc::new(move |digest| {
+            let Self { id, release, artifact, .. } = &this;
+            catalog.health.download_succeeded(id, release, artifact);
+            catalog.pins.witness(id, release, artifact, this.is_archive(), digest);
+        })
+    }
+
+    fn upstream(&self, catalog: &Arc<Catalog>) -> Upstream {
+        let (this, catalog) = (self.clone(), Arc::clone(catalog));
+        Arc::new(move |range| {
+            let (this, catalog) = (this.clone(), Arc::clone(&catalog));
+            async move {
+                // Checked here rather than earlier, so that a stored copy of the replaced archive
+                // is still served.
+                this.refused()?;
+                catalog.syncer.open(&this.id, &this.release, &this.artifact, range).await
+            }
+            .boxed()
+        })
+    }
+
+    fn refused(&self) -> Result<()> {
+        let Some(change) = self.release.change.as_deref() else { return Ok(()) };
+        let Change { first, now, in_place, .. } = change;
+        if !self.is_archive() || !in_place || self.artifact.digest.as_ref() != Some(first) {
+            return Ok(());
+        }
+        let (id, version) = (&self.id, self.release.version.as_str());
+        let now = now.as_ref().map_or_else(|| "another file".to_owned(), ToString::to_string);
+        let message = format!(
+            "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
+             has {now} now; publish a new version, or set downloads.on_change = \"accept\""
+        );
+        Err(Error::faulty(message))
+    }
+
+    fn report(&self, catalog: &Catalog, error: &Error) {
+        // An unavailable backend is reported to `/health` already.
+        if error.kind() == ErrorKind::BackendFaulty {
+            let reason = format!("{}: {}", self.release.tag, error.report());
+            let fault = Fault {
+                repository: self.id.to_string(),
+                subject: FaultSubject::Download(
+                    self.release.tag.clone(),
+                    self.artifact.key.clone(),
+                ),
+                reason,
+            };
+            catalog.health.report(self.release.backend, fault);
+        }
+    }
+}
+
+const fn label(origin: DownloadOrigin) -> &'static str {
+    match origin {
+        DownloadOrigin::Store => "store",
+        DownloadOrigin::Backend => "backend",
+        DownloadOrigin::Shared => "shared",
+    }
+}

@@ -1,0 +1,85 @@
+//! Entries of the response caches: a rendered response, and the catalog's data it was made from.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use registry_catalog::index::entry::Entry;
+use registry_catalog::index::view::View;
+use registry_core::caching::single_flight::Same;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::scope::Scope;
+
+use crate::edge::rendered::Rendered;
+
+/// Body of an answer, and the headers that describe it.
+#[derive(Clone, Debug)]
+pub struct AnswerContent {
+    /// The body.
+    pub rendered: Rendered,
+    /// Number of extensions in the body, as counted in metrics.
+    pub served: usize,
+    /// Headers of a page of a list or search.
+    pub page: Option<PageHeaders>,
+}
+
+/// Headers of a page.
+#[derive(Clone, Debug)]
+pub struct PageHeaders {
+    /// Number of rows over all pages.
+    pub total: HeaderValue,
+    /// Links to other pages; `None` if there is no page to link to.
+    pub links: Option<HeaderValue>,
+}
+
+/// The catalog's data that a response was made from.
+#[derive(Clone, Debug)]
+pub enum MadeFrom {
+    /// All extensions, of this revision of the view.
+    Revision(u64),
+    /// One extension, as this scope shows it.
+    Extension(Arc<Entry>, Scope),
+}
+
+/// A cached response.
+#[derive(Clone, Debug)]
+pub struct CachedAnswer {
+    /// The data that it was made from.
+    pub made_from: MadeFrom,
+    /// The response.
+    pub content: AnswerContent,
+}
+
+impl CachedAnswer {
+    /// Returns true if the catalog's data is unchanged.
+    #[must_use]
+    pub fn is_current(&self, view: &View) -> bool {
+        match &self.made_from {
+            MadeFrom::Revision(revision) => *revision == view.revision,
+            MadeFrom::Extension(entry, scope) => {
+                view.get(entry.id(), *scope).is_some_and(|now| Arc::ptr_eq(now, entry))
+            }
+        }
+    }
+
+    /// Returns the maximum memory use, in bytes. The catalog's data is shared and not included.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let links = self.content.page.as_ref().and_then(|page| page.links.as_ref());
+        self.content.rendered.weight() + links.map_or(0, HeaderValue::len) + size_of::<Self>()
+    }
+}
+
+/// A response just made.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// The response.
+    pub answer: CachedAnswer,
+    /// Backends whose part is missing. An incomplete response is not cached.
+    pub missing: Vec<BackendId>,
+    /// True if the backends reported everything.
+    pub is_complete: bool,
+}
+
+/// State of an extension when a response began to be made, which is not shared with requests after
+/// a change; `None` if the extension was unknown.
+pub type Generation = Option<Same<Entry>>;

@@ -1,0 +1,176 @@
+//! Makes answers from the catalog.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use registry_catalog::Catalog;
+use registry_catalog::deadline::Deadline;
+use registry_catalog::index::entry::Entry;
+use registry_catalog::index::view::View;
+use registry_catalog::read::version_range::VersionRange;
+use registry_catalog::read::{Details, Read};
+use registry_core::error::Result;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::public_url::PublicUrl;
+use registry_core::models::scope::Scope;
+use registry_core::models::tag::Tag;
+use serde::Serialize;
+
+use crate::answers::bodies::Bodies;
+use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom, PageHeaders};
+use crate::answers::paging::Page;
+use crate::answers::query::Filter;
+use crate::answers::renderer::Renderer;
+use crate::edge::rendered::Rendered;
+use crate::public::extension::{ExtensionBody, VersionBody};
+use crate::urls::{ListRoute, Route, SearchRoute};
+
+/// Makes answers. Each function fails as the read of the catalog that it is named after.
+#[derive(Clone)]
+pub struct Maker {
+    /// Catalog of extensions.
+    pub catalog: Arc<Catalog>,
+    /// Public URL of the service, if known; else links are relative.
+    pub public_url: Option<PublicUrl>,
+    /// Renderer of large pages.
+    pub renderer: Renderer,
+}
+
+impl Maker {
+    /// Makes a page of a list of this view.
+    pub async fn list(self, view: Arc<View>, filter: Filter, page: Page) -> Result<CachedAnswer> {
+        let total = view.list(filter.extension_type, filter.scope).count();
+        let headers = page_headers(page, total, |page| list_route(filter, page));
+        let renderer = self.renderer.clone();
+        let work = move || {
+            let rows = view.list(filter.extension_type, filter.scope);
+            let rows: Vec<&Arc<Entry>> = rows.skip(page.offset).take(page.limit).collect();
+            self.page(view.revision, filter.scope, &rows, headers)
+        };
+        renderer.run(page.count(total), work).await
+    }
+
+    /// Makes a page of a search in this view.
+    pub async fn search(
+        self,
+        view: Arc<View>,
+        words: String,
+        filter: Filter,
+        page: Page,
+    ) -> Result<CachedAnswer> {
+        let renderer = self.renderer.clone();
+        let work = move || {
+            let found = view.search(&words, filter.extension_type, filter.scope);
+            let headers = page_headers(page, found.len(), |page| SearchRoute {
+                words: &words,
+                list: list_route(filter, page),
+            });
+            self.page(view.revision, filter.scope, page.of(&found), headers)
+        };
+        // Searching is part of the work, so the number of rows is not known before.
+        renderer.run(page.limit, work).await
+    }
+
+    /// Describes an extension by its latest version.
+    pub async fn latest(
+        self,
+        id: ExtensionId,
+        scope: Scope,
+        deadline: Deadline,
+    ) -> Result<Computed> {
+        let entry = self.catalog.reader.find(&id, Read { scope, deadline }).await?;
+        let body = self.bodies(scope).extension(&entry);
+        computed(entry, scope, &body, Vec::new())
+    }
+
+    /// Lists the versions of an extension.
+    pub async fn versions(
+        self,
+        id: ExtensionId,
+        scope: Scope,
+        deadline: Deadline,
+    ) -> Result<Computed> {
+        let entry = self.catalog.reader.find_whole(&id, Read { scope, deadline }).await?;
+        let releases = entry.extension.releases().iter();
+        let bodies: Vec<VersionBody> =
+            releases.map(|release| self.bodies(scope).version(&entry, release)).collect();
+        // An incomplete response is marked and not cached: the rest may arrive in a moment.
+        let missing = entry.extension.unread().map(|release| release.backend).collect();
+        computed(entry, scope, &bodies, missing)
+    }
+
+    /// Describes one version with all details.
+    pub async fn release(
+        self,
+        id: ExtensionId,
+        version: Tag,
+        scope: Scope,
+        deadline: Deadline,
+    ) -> Result<Computed> {
+        let found =
+            self.catalog.reader.find_details(&id, &version, Read { scope, deadline }).await?;
+        let body = self.bodies(scope).metadata(&found.entry, &found.release);
+        of_release(found, scope, &body)
+    }
+
+    /// Describes the version that a range selects.
+    pub async fn resolve(
+        self,
+        id: ExtensionId,
+        range: VersionRange,
+        scope: Scope,
+        deadline: Deadline,
+    ) -> Result<Computed> {
+        let found = self.catalog.reader.resolve(&id, &range, Read { scope, deadline }).await?;
+        let body = self.bodies(scope).version(&found.entry, &found.release);
+        of_release(found, scope, &body)
+    }
+
+    fn bodies(&self, scope: Scope) -> Bodies<'_> {
+        Bodies { scope, public_url: self.public_url.as_ref() }
+    }
+
+    fn page(
+        &self,
+        revision: u64,
+        scope: Scope,
+        rows: &[&Arc<Entry>],
+        headers: PageHeaders,
+    ) -> Result<CachedAnswer> {
+        let bodies = self.bodies(scope);
+        let rows = rows.iter().filter_map(|entry| bodies.extension(entry));
+        let rows: Vec<ExtensionBody> = rows.collect();
+        let rendered = Rendered::json(&rows)?;
+        let content = AnswerContent { rendered, served: rows.len(), page: Some(headers) };
+        Ok(CachedAnswer { made_from: MadeFrom::Revision(revision), content })
+    }
+}
+
+fn of_release(found: Details, scope: Scope, body: &impl Serialize) -> Result<Computed> {
+    let Details { entry, release, whole } = found;
+    let missing = if whole { Vec::new() } else { vec![release.backend] };
+    computed(entry, scope, body, missing)
+}
+
+fn computed(
+    entry: Arc<Entry>,
+    scope: Scope,
+    body: &impl Serialize,
+    missing: Vec<BackendId>,
+) -> Result<Computed> {
+    let content = AnswerContent { rendered: Rendered::json(body)?, served: 1, page: None };
+    let answer = CachedAnswer { made_from: MadeFrom::Extension(entry, scope), content };
+    Ok(Computed { answer, is_complete: missing.is_empty(), missing })
+}
+
+const fn list_route(filter: Filter, Page { limit, offset }: Page) -> ListRoute {
+    let Filter { extension_type, scope } = filter;
+    ListRoute { extension_type, scope, page: Some((limit, offset)) }
+}
+
+fn page_headers<R: Route>(page: Page, total: usize, route: impl Fn(Page) -> R) -> PageHeaders {
+    let links = page.links(total, |page| route(page).relative());
+    let links = links.and_then(|links| HeaderValue::from_str(&links).ok());
+    PageHeaders { total: total.into(), links }
+}

@@ -1,0 +1,152 @@
+//! All routes, and the OpenAPI contract generated from them.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
+use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::models::backend_id::BackendId;
+use utoipa::OpenApi as _;
+use utoipa::openapi::{OpenApi, Server};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answers::Answers;
+use crate::answers::downloads::Downloads;
+use crate::api::face::JsonApi;
+use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
+use crate::api::openapi::complete;
+use crate::api::path_hints::nothing_at;
+use crate::api::state::{ApiState, CertificateState, Draining};
+use crate::api::targets::Targets;
+use crate::api::webhook_limit::WebhookLimit;
+use crate::artifacts::Artifacts;
+use crate::edge::headers::Heads;
+use crate::edge::middleware::{HttpRules, Middleware};
+use crate::edge::rendered::Rendered;
+use crate::edge::templates::Templates;
+use crate::metrics::Metrics;
+use crate::urls::BASE;
+
+const BODY_MAX: usize = 1024 * 1024;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Extension Registry",
+        description = "Find, search, compare and download extensions from every configured backend.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    tags(
+        (name = "extensions", description = "Extensions, their versions and archives"),
+        (name = "webhooks", description = "Webhooks of backends"),
+        (name = "health", description = "Health of the service and its backends"),
+        (name = "system", description = "Metrics, cache statistics and this contract"),
+    ),
+)]
+struct Contract;
+
+fn routes() -> OpenApiRouter<Arc<ApiState>> {
+    let api = OpenApiRouter::new()
+        .routes(routes!(extensions::list_extensions))
+        .routes(routes!(extensions::search_extensions))
+        .routes(routes!(extensions::get_extension))
+        .routes(routes!(extensions::list_versions))
+        .routes(routes!(downloads::download))
+        .routes(routes!(releases::get_version))
+        .routes(routes!(releases::resolve))
+        .routes(routes!(readmes::get_readme))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(system::metrics))
+        .routes(routes!(system::cache_stats))
+        .routes(routes!(system::openapi))
+        .routes(routes!(webhooks::receive));
+    OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
+}
+
+/// Generates the OpenAPI contract from the routes.
+#[must_use]
+pub fn contract() -> OpenApi {
+    let mut contract = routes().into_openapi();
+    complete(&mut contract);
+    contract
+}
+
+/// Returns the contract as served and committed: indented JSON with a final line break.
+pub fn contract_json() -> serde_json::Result<String> {
+    json_of(&contract())
+}
+
+fn json_of(contract: &OpenApi) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(contract).map(|json| json + "\n")
+}
+
+/// Returns the templates of all routes, as used in metric labels.
+#[must_use]
+pub fn templates() -> Vec<String> {
+    contract().paths.paths.into_keys().collect()
+}
+
+/// Components of the API.
+pub struct ApiParts {
+    /// Cached answers, and the catalog that they are made from.
+    pub answers: Answers,
+    /// Artifact store.
+    pub artifacts: Arc<Artifacts>,
+    /// Receivers of webhooks.
+    pub receivers: Vec<(BackendId, Arc<dyn WebhookReceiver>)>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Shutdown flag.
+    pub draining: Draining,
+    /// Certificate of the listener.
+    pub certificate: CertificateState,
+}
+
+/// The complete API within the middleware.
+pub type Api = Middleware<JsonApi>;
+
+/// Builds the whole API. Fails only if the contract is not serializable, which a test excludes.
+pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
+    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate } = parts;
+    let catalog = Arc::clone(answers.catalog());
+    // Series that exist from the start show a rate even for the first failure.
+    catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
+    for (backend, _) in &receivers {
+        metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
+    }
+    let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
+    let mut served = contract();
+    served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
+    let state = ApiState {
+        answers,
+        targets: Targets::new(&metrics),
+        heads: Heads::default(),
+        downloads: Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone()),
+        artifacts,
+        receivers: receivers.into(),
+        notices,
+        metrics: metrics.clone(),
+        started: tokio::time::Instant::now(),
+        draining,
+        certificate,
+        openapi: Rendered::bytes(json_of(&served)?.into()),
+    };
+    let state = Arc::new(state);
+    let (router, _) = routes().split_for_parts();
+    let templates = Arc::new(Templates::new(templates()));
+    let router = with_fallbacks(router.with_state(Arc::clone(&state)), Arc::clone(&templates));
+    Ok(Middleware::new(router, JsonApi(state), templates, metrics, rules))
+}
+
+/// Adds the limit on bodies, and a fallback that suggests paths.
+fn with_fallbacks(router: Router, templates: Arc<Templates>) -> Router {
+    router
+        .fallback(move |uri: Uri| ready(nothing_at(uri.path(), &templates)))
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+}

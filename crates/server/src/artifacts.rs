@@ -1,0 +1,160 @@
+//! Artifact store: blobs by digest, fetched once for concurrent requests, verified, and bounded in
+//! size. Without a usable store, artifacts are streamed from their backends.
+
+pub mod blobs;
+pub mod buffers;
+mod disk;
+mod disk_store;
+mod eviction;
+mod fetch;
+mod fill;
+mod filling;
+mod reader;
+mod request;
+mod state;
+mod stored;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::artifacts::blobs::BlobStore;
+use crate::artifacts::buffers::{Allowance, Buffers};
+use crate::artifacts::disk_store::DiskStore;
+use crate::artifacts::filling::Fetches;
+pub use crate::artifacts::request::{ArtifactRequest, DownloadOrigin, Opened, Upstream, Witness};
+pub use crate::artifacts::state::StoreState;
+use registry_core::backend::download::Download;
+use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::digest::Digest;
+
+use crate::artifacts::stored::StoredArtifacts;
+use crate::metrics::artifacts::ArtifactCounters;
+use crate::metrics::caches::CacheCounters;
+
+/// Target of the log lines of the artifact store: filters name it (`docs/operations.md`).
+pub(crate) const LOG_TARGET: &str = "extension_registry::artifacts";
+
+/// The artifact store of one process.
+pub struct Artifacts {
+    stored: Option<Arc<StoredArtifacts>>,
+    fetches: Arc<Fetches>,
+    buffers: Buffers,
+    hits: CacheCounters,
+    counters: ArtifactCounters,
+}
+
+impl Artifacts {
+    /// Creates a store without blobs, which streams every artifact.
+    #[must_use]
+    pub fn passing(hits: CacheCounters, counters: ArtifactCounters) -> Arc<Self> {
+        Arc::new(Self::of(None, hits, counters))
+    }
+
+    /// Opens the store in a directory, with a limit in bytes.
+    ///
+    /// If the directory cannot be used, this is logged, and artifacts are streamed.
+    pub async fn stored_in(
+        dir: impl Into<PathBuf>,
+        max_bytes: u64,
+        hits: CacheCounters,
+        counters: ArtifactCounters,
+    ) -> Arc<Self> {
+        Self::over(Arc::new(DiskStore::new(dir)), max_bytes, hits, counters).await
+    }
+
+    /// Opens the store over these blobs, with a limit in bytes. A failure is logged.
+    pub async fn over(
+        blobs: Arc<dyn BlobStore>,
+        max_bytes: u64,
+        hits: CacheCounters,
+        counters: ArtifactCounters,
+    ) -> Arc<Self> {
+        let stored = StoredArtifacts::open(blobs, max_bytes, counters.clone()).await;
+        Arc::new(Self::of(Some(stored), hits, counters))
+    }
+
+    fn of(
+        stored: Option<Arc<StoredArtifacts>>,
+        hits: CacheCounters,
+        counters: ArtifactCounters,
+    ) -> Self {
+        let fetches = Arc::new(Fetches::new(counters.clone()));
+        Self { stored, fetches, buffers: Buffers::default(), hits, counters }
+    }
+
+    /// Returns true if the store lists the artifact. Does not access the blobs.
+    #[must_use]
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.holds(digest))
+    }
+
+    /// Returns the state of the store.
+    #[must_use]
+    pub fn state(&self) -> StoreState {
+        self.stored.as_ref().map(|stored| stored.state()).unwrap_or_default()
+    }
+
+    /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
+    pub async fn settle(&self) {
+        self.fetches.settle().await;
+    }
+
+    /// Opens an artifact: from the store, from a fetch in progress, or from a new fetch. A caller
+    /// never receives all of an artifact before its size and digest are verified.
+    ///
+    /// # Errors
+    ///
+    /// The backend's errors before the first byte; `Overloaded` at the limit of concurrent
+    /// downloads.
+    pub async fn open(&self, wanted: ArtifactRequest) -> Result<Opened> {
+        // Taken first: a download beyond the limit must not cost a request to the backend.
+        let allowance = self.buffers.allow().ok_or_else(|| {
+            Error::new(ErrorKind::Overloaded, "Too many concurrent downloads; retry later")
+        })?;
+        let allowance = Arc::new(allowance);
+        let part = wanted.range.clone().unwrap_or(0..wanted.artifact.size);
+        let found = match &self.stored {
+            Some(stored) => stored.find(&wanted.artifact).await,
+            None => None,
+        };
+        if let Some(blob) = found {
+            let download = reader::stored(blob, part, allowance);
+            self.hits.hit();
+            // Serving a stored file pins a version like a download: its digest was verified.
+            wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
+            return Ok(Opened { download, origin: DownloadOrigin::Store });
+        }
+        self.hits.miss();
+        // A local artifact is a file already, and a copy would only take space.
+        let worth = wanted.backend.kind() != BackendKind::Local && !part.is_empty();
+        // The first bytes are awaited here: a failure becomes an HTTP status, not a broken body.
+        if worth
+            && let Some(stored) = &self.stored
+            && let Some((reader, origin)) = self.fetches.join(stored, &wanted, part, &allowance)
+            && let Some(download) = reader.begun().await?
+        {
+            return Ok(Opened { download, origin });
+        }
+        let download = self.pass(wanted, allowance).await?;
+        Ok(Opened { download, origin: DownloadOrigin::Backend })
+    }
+
+    /// Streams an artifact from its backend. Only a whole one can be verified.
+    async fn pass(&self, wanted: ArtifactRequest, allowance: Arc<Allowance>) -> Result<Download> {
+        let opened = (wanted.upstream)(wanted.range.clone()).await?;
+        let opened = reader::allowed(opened, allowance);
+        if wanted.range.is_some() {
+            return opened.begun().await;
+        }
+        // Judged before the last byte is passed on, so that a client never gets all of a bad file.
+        let (size, algorithm) = (wanted.artifact.size, wanted.algorithm());
+        let counters = self.counters.clone();
+        let opened = opened.verified(size, algorithm, move |found: Digest| {
+            wanted.judge(&found, &counters)?;
+            (wanted.witness)(&found);
+            Ok(())
+        });
+        opened.begun().await
+    }
+}

@@ -1,0 +1,333 @@
+//! Admission of requests: client token, rate limit, and permits for concurrent requests.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use registry_core::token_bucket::Rate;
+use tokio::time::Instant;
+
+use crate::edge::auth::{ClientAuth, Refusal};
+use crate::edge::cache_policy::CachePolicy;
+use crate::edge::client_address::{TrustedProxies, network_of};
+use crate::edge::client_concurrency::{ClientConcurrency, Share};
+use crate::edge::framing::one_reading;
+use crate::edge::problem::Problem;
+use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
+use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
+use crate::edge::surface::{is_health, is_metrics, is_overflow, on_surface};
+use crate::metrics::Metrics;
+use crate::urls::is_webhook;
+
+const REQUESTS_MAX: usize = 5000;
+const GUESSES: Rate =
+    Rate { per_second: NonZeroU32::new(10).unwrap(), burst: NonZeroU32::new(100).unwrap() };
+
+/// Admission control, with all limits.
+pub struct Admission {
+    /// Accepted client tokens; `None` if no token is required.
+    pub auth: Option<Arc<ClientAuth>>,
+    /// Rate limit on wrong tokens per address.
+    pub guesses: RateLimiter,
+    /// Rate limit per client; `None` for no limit.
+    pub rate: Option<RateLimiter>,
+    /// Maximum number of concurrent requests per client; `None` for no limit but `requests`.
+    pub concurrency: Option<ClientConcurrency>,
+    /// Maximum number of concurrent requests per address; `None` for no limit but `requests`.
+    pub share: Option<Share>,
+    /// Proxies whose forwarding headers are trusted.
+    pub proxies: TrustedProxies,
+    /// Maximum number of concurrent requests.
+    pub requests: RequestLimit,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let (proxies, requests) = (TrustedProxies::default(), RequestLimit::of(REQUESTS_MAX));
+        let guesses = guesses(None);
+        Self { auth: None, guesses, rate: None, concurrency: None, share: None, proxies, requests }
+    }
+}
+
+/// Creates the limit on wrong tokens, which is never looser than this rate of requests.
+#[must_use]
+pub fn guesses(rate: Option<Rate>) -> RateLimiter {
+    let rate = rate.unwrap_or(GUESSES);
+    RateLimiter::new(Rate {
+        per_second: rate.per_second.min(GUESSES.per_second),
+        burst: rate.burst.min(GUESSES.burst),
+    })
+}
+
+/// Name of the client that owns the token of a request.
+#[derive(Clone, Debug)]
+pub struct ClientName(pub Arc<str>);
+
+/// Address of the sender of a webhook; `None` for a trusted proxy, which forwards webhooks of
+/// several senders.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender(pub Option<IpAddr>);
+
+/// Marks a health request without a valid token, which gets no details.
+#[derive(Clone, Copy, Debug)]
+pub struct Unauthenticated;
+
+pub(crate) struct Admitted {
+    verdict: Option<RateDecision>,
+    inside: Result<Inside, Rejected>,
+}
+
+#[derive(Default)]
+struct Inside {
+    place: Option<RequestPermit>,
+    client: Option<ClientName>,
+    stranger: Option<Unauthenticated>,
+    sender: Option<Sender>,
+}
+
+enum Rejected {
+    Head(Problem),
+    /// The next request passes after this time.
+    Rate(Duration),
+    ClientConcurrency,
+    Token(Refusal),
+    RequestLimit,
+}
+
+impl Admitted {
+    pub(crate) const fn is_let_in(&self) -> bool {
+        self.inside.is_ok()
+    }
+}
+
+impl Admission {
+    /// `dressed` adds the common headers to a refusal.
+    pub(crate) async fn admit<F: Future<Output = Response>>(
+        &self,
+        metrics: &Metrics,
+        Admitted { verdict, inside }: Admitted,
+        mut request: Request,
+        answer: impl FnOnce(Request) -> F,
+        dressed: impl FnOnce(Response) -> Response,
+    ) -> Response {
+        let mut response = match inside {
+            Ok(Inside { place, client, stranger, sender }) => {
+                let said = request.extensions_mut();
+                if let Some(stranger) = stranger {
+                    said.insert(stranger);
+                }
+                if let Some(sender) = sender {
+                    said.insert(sender);
+                }
+                let response = named(client, answer(request).await);
+                match place {
+                    Some(place) => kept_for(place, response, metrics, dressed),
+                    None => response,
+                }
+            }
+            Err(refused) => dressed(refused.counted(metrics).into_response()),
+        };
+        self.tell(verdict, &mut response);
+        response
+    }
+
+    pub(crate) fn admit_at_once(
+        &self,
+        metrics: &Metrics,
+        Admitted { verdict, inside }: Admitted,
+        many: bool,
+        response: Response,
+        dressed: impl FnOnce(Response) -> Response,
+    ) -> Response {
+        // The permit is held only if the response may wait: large, or one of many on a connection.
+        let Inside { client, place, .. } = inside.unwrap_or_default();
+        let response = named(client, response);
+        let mut response = match place.filter(|_| many || is_large(&response)) {
+            Some(place) => kept_for(place, response, metrics, dressed),
+            None => response,
+        };
+        self.tell(verdict, &mut response);
+        response
+    }
+
+    /// Counts a request without a valid token against its address. A CORS preflight has no token.
+    pub(crate) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
+        // First of all: an ambiguous head must not reach the token check under one of two readings.
+        let checked = bound_head(request).and_then(|()| one_reading(request));
+        if let Err(problem) = checked.and_then(|()| on_surface(request)) {
+            return Admitted { verdict: None, inside: Err(Rejected::Head(problem)) };
+        }
+        let address = self.address(request);
+        if is_health(request.uri().path()) {
+            return Admitted { verdict: None, inside: Ok(self.watching(request, address)) };
+        }
+        // The token is checked before the rate limit, because it determines whose limit applies.
+        let client = if preflight { Ok(None) } else { self.client(request, address) };
+        let key = self.key(&client, address);
+        let verdict = self.take(key.as_ref());
+        let over = verdict.and_then(|verdict| verdict.retry_after).map(Rejected::Rate);
+        let inside = match over {
+            Some(refused) => Err(refused),
+            None => client.and_then(|client| {
+                let place = self.place(request, key, address)?;
+                let signed = is_webhook(request.uri().path());
+                let sender = signed.then(|| self.sender(address));
+                Ok(Inside { place, client, sender, stranger: None })
+            }),
+        };
+        Admitted { verdict, inside }
+    }
+
+    fn watching(&self, request: &Request, address: IpAddr) -> Inside {
+        // The token check is rate limited, so that health is no way around the limit on guesses.
+        let stranger = self.auth.as_ref().map(|_| Unauthenticated);
+        let unknown = Inside { stranger, ..Inside::default() };
+        if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
+            return unknown;
+        }
+        let client = self.client(request, address);
+        let verdict = self.take(self.key(&client, address).as_ref());
+        let over = verdict.is_some_and(|verdict| verdict.retry_after.is_some());
+        match client {
+            Ok(client) if !over => Inside { client, stranger: None, ..unknown },
+            _ => unknown,
+        }
+    }
+
+    fn tell(&self, verdict: Option<RateDecision>, response: &mut Response) {
+        let shared = self.auth.is_none() && CachePolicy::is_kept_unasked(response);
+        if let (Some(rate), Some(verdict)) = (&self.rate, verdict.filter(|_| !shared)) {
+            rate.tell(&verdict, response.headers_mut());
+        }
+    }
+
+    /// `None` if no token is required. After too many wrong ones, even a correct guess is refused.
+    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
+        let signed = is_webhook(request.uri().path());
+        let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
+        let key = ClientKey::Network(network_of(address));
+        if request.headers().contains_key(AUTHORIZATION)
+            && let Some(wait) = self.guesses.wait(&key, Instant::now())
+        {
+            return Err(Rejected::Rate(wait));
+        }
+        let client = auth.client(request.headers(), Timestamp::now());
+        if client == Err(Refusal::Wrong) {
+            self.guesses.take(key, Instant::now());
+        }
+        client.map(|name| Some(ClientName(name))).map_err(Rejected::Token)
+    }
+
+    fn place(
+        &self,
+        request: &Request,
+        key: Option<ClientKey>,
+        address: IpAddr,
+    ) -> Result<Option<RequestPermit>, Rejected> {
+        if is_metrics(request.uri().path()) {
+            return Ok(None);
+        }
+        if is_overflow(request) {
+            return Err(Rejected::RequestLimit);
+        }
+        // The client's own limits first: a client over its limit takes no permit from others.
+        let concurrency = self.concurrency.as_ref().zip(key);
+        let permit = concurrency
+            .map(|(concurrency, key)| concurrency.take(key).ok_or(Rejected::ClientConcurrency))
+            .transpose()?;
+        let share = self.share.as_ref().map(|share| share.take(address, &self.proxies));
+        let share = share.transpose().map_err(|_| Rejected::ClientConcurrency)?.flatten();
+        self.requests
+            .enter()
+            .map(|request| Some(request.with([permit, share])))
+            .ok_or(Rejected::RequestLimit)
+    }
+
+    fn key(
+        &self,
+        client: &Result<Option<ClientName>, Rejected>,
+        address: IpAddr,
+    ) -> Option<ClientKey> {
+        if self.rate.is_none() && self.concurrency.is_none() {
+            return None;
+        }
+        Some(match client {
+            Ok(Some(ClientName(name))) => ClientKey::Named(Arc::clone(name)),
+            _ => ClientKey::Network(network_of(address)),
+        })
+    }
+
+    fn sender(&self, address: IpAddr) -> Sender {
+        Sender((!self.proxies.trusts(address)).then(|| network_of(address)))
+    }
+
+    fn take(&self, key: Option<&ClientKey>) -> Option<RateDecision> {
+        let (rate, key) = self.rate.as_ref().zip(key)?;
+        Some(rate.take(key.clone(), Instant::now()))
+    }
+
+    pub(crate) fn address(&self, request: &Request) -> IpAddr {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        // The listener always sets the peer. Other callers, such as tests, share one address.
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        self.proxies.client_of(peer, request.headers())
+    }
+}
+
+fn kept_for(
+    place: RequestPermit,
+    response: Response,
+    metrics: &Metrics,
+    dressed: impl FnOnce(Response) -> Response,
+) -> Response {
+    let kept = place.keep_for(response);
+    kept.unwrap_or_else(|| dressed(Rejected::RequestLimit.counted(metrics).into_response()))
+}
+
+fn named(client: Option<ClientName>, mut response: Response) -> Response {
+    client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
+    response
+}
+
+impl Rejected {
+    fn counted(self, metrics: &Metrics) -> Self {
+        self.reason().into_iter().for_each(|reason| metrics.refused(reason));
+        self
+    }
+
+    const fn reason(&self) -> Option<&'static str> {
+        // A refused head is counted with its status alone, as any other malformed request.
+        match self {
+            Self::Head(_) => None,
+            Self::Rate(_) => Some("rate_limit"),
+            Self::ClientConcurrency => Some("concurrent"),
+            Self::Token(_) => Some("token"),
+            Self::RequestLimit => Some("overload"),
+        }
+    }
+}
+
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        let challenge = match self {
+            Self::Head(problem) => return problem.into_response(),
+            Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
+            Self::ClientConcurrency => return Problem::crowding().into_response(),
+            Self::RequestLimit => return Problem::overloaded().into_response(),
+            Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
+            Self::Token(Refusal::Wrong) => {
+                "Bearer realm=\"extension-registry\", error=\"invalid_token\""
+            }
+        };
+        let message = "A valid client token is required: Authorization: Bearer TOKEN";
+        let mut response = Problem::new(StatusCode::UNAUTHORIZED, message).into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
+    }
+}

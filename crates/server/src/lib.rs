@@ -1,0 +1,13 @@
+//! HTTP: the listener, the layers around requests, cached answers and the API.
+
+pub mod answers;
+pub mod api;
+pub mod artifacts;
+pub mod edge;
+pub mod metrics;
+pub mod public;
+pub mod server;
+pub mod urls;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;

@@ -1,0 +1,206 @@
+//! Paths of the service: the base of the API, and one type for each route that responses link to.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use registry_core::models::artifact::ArtifactKey;
+use registry_core::models::naming::{ExtensionId, ExtensionType};
+use registry_core::models::public_url::PublicUrl;
+use registry_core::models::scope::Scope;
+
+/// Common prefix of all routes of the API.
+pub const BASE: &str = "/api/v1";
+
+// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
+const VALUE: &AsciiSet = &SEGMENT.add(b'+');
+
+// Path segments with a meaning of their own, which cannot be used as a version.
+const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
+
+/// A route with its parameters.
+pub trait Route {
+    /// Returns path and query below [`BASE`].
+    fn target(&self) -> String;
+
+    /// Returns path and query from the root of this service, valid behind any proxy.
+    fn relative(&self) -> String {
+        format!("{BASE}{}", self.target())
+    }
+
+    /// Returns the URL for clients elsewhere.
+    fn absolute(&self, public_url: &PublicUrl) -> String {
+        public_url.at(&self.relative())
+    }
+}
+
+/// The list of extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct ListRoute {
+    /// Restricts the list to this type.
+    pub extension_type: Option<ExtensionType>,
+    /// Backends of the list.
+    pub scope: Scope,
+    /// Maximum number of rows, and the number of rows to skip; `None` for the default page.
+    pub page: Option<(usize, usize)>,
+}
+
+/// A search.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchRoute<'a> {
+    /// Words to find.
+    pub words: &'a str,
+    /// List that is searched, and the page of results.
+    pub list: ListRoute,
+}
+
+/// The archive, or one file, of a release.
+#[derive(Clone, Copy, Debug)]
+pub struct ReleaseRoute<'a> {
+    /// Extension.
+    pub id: &'a ExtensionId,
+    /// Version or tag.
+    pub version: &'a str,
+    /// Backends that are asked.
+    pub scope: Scope,
+    /// File to use instead of the archive.
+    pub asset: Option<&'a ArtifactKey>,
+}
+
+/// An endpoint for orchestrators and monitoring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemRoute {
+    /// Health of the service and its backends.
+    Health,
+    /// Liveness.
+    Live,
+    /// Readiness.
+    Ready,
+    /// Metrics.
+    Metrics,
+}
+
+impl ListRoute {
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str().to_owned()));
+        let scope = self.scope.parameter().map(|(name, value)| (name, value.to_owned()));
+        let page = self.page.into_iter().flat_map(|(limit, offset)| {
+            [("limit", limit.to_string()), ("offset", offset.to_string())]
+        });
+        extension_type.into_iter().chain(scope).chain(page).collect()
+    }
+}
+
+impl Route for ListRoute {
+    fn target(&self) -> String {
+        with_query("/extensions", self.pairs())
+    }
+}
+
+impl Route for SearchRoute<'_> {
+    fn target(&self) -> String {
+        let mut pairs = vec![("q", self.words.to_owned())];
+        pairs.extend(self.list.pairs());
+        with_query("/extensions/search", pairs)
+    }
+}
+
+impl Route for ReleaseRoute<'_> {
+    fn target(&self) -> String {
+        let Self { id, version, scope, asset } = *self;
+        let mut pairs = Vec::new();
+        let segment = if RESERVED.contains(&version) {
+            pairs.push(("tag", version.to_owned()));
+            "latest".to_owned()
+        } else {
+            utf8_percent_encode(version, SEGMENT).to_string()
+        };
+        pairs.extend(scope.parameter().map(|(name, value)| (name, value.to_owned())));
+        pairs.extend(asset.map(|key| ("asset", key.as_str().to_owned())));
+        with_query(&format!("/extensions/{id}/{segment}"), pairs)
+    }
+}
+
+impl SystemRoute {
+    /// Returns the path below [`BASE`].
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::Live => "/health/live",
+            Self::Ready => "/health/ready",
+            Self::Metrics => "/metrics",
+        }
+    }
+
+    /// Returns true if a request with this path is for this endpoint.
+    #[must_use]
+    pub fn is_at(self, path: &str) -> bool {
+        path.strip_prefix(BASE) == Some(self.path())
+    }
+}
+
+impl Route for SystemRoute {
+    fn target(&self) -> String {
+        self.path().to_owned()
+    }
+}
+
+/// Returns true for the path of a webhook, which its sender signs.
+#[must_use]
+pub fn is_webhook(path: &str) -> bool {
+    path.strip_prefix(BASE).is_some_and(|path| path.starts_with("/webhooks/"))
+}
+
+fn with_query(path: &str, pairs: Vec<(&'static str, String)>) -> String {
+    let mut target = path.to_owned();
+    for (index, (name, value)) in pairs.into_iter().enumerate() {
+        target.push(if index == 0 { '?' } else { '&' });
+        target.push_str(name);
+        target.push('=');
+        target.extend(utf8_percent_encode(&value, VALUE));
+    }
+    target
+}
+
+#[cfg(test)]
+mod tests {
+    use registry_core::models::backend_id::BackendId;
+    use registry_core::models::backend_kind::BackendKind;
+
+    use super::*;
+
+    #[test]
+    fn hrefs_lead_to_the_release_whatever_it_is_called() {
+        let id = ExtensionId::from_oci_repository("aws-provider").unwrap();
+        for (version, scope, expected) in [
+            ("1.0.0", Scope::All, "/api/v1/extensions/provider/aws/1.0.0"),
+            ("1.0.0+b", Scope::All, "/api/v1/extensions/provider/aws/1.0.0+b"),
+            ("rel/1", Scope::All, "/api/v1/extensions/provider/aws/rel%2F1"),
+            (
+                "1.0.0",
+                Scope::Kind(BackendKind::Oci),
+                "/api/v1/extensions/provider/aws/1.0.0?source=oci",
+            ),
+            ("1.0.0", BackendId::OCI.into(), "/api/v1/extensions/provider/aws/1.0.0?backend=oci"),
+            ("readme", Scope::All, "/api/v1/extensions/provider/aws/latest?tag=readme"),
+        ] {
+            let route = ReleaseRoute { id: &id, version, scope, asset: None };
+            assert_eq!(route.relative(), expected);
+        }
+    }
+
+    #[test]
+    fn a_route_has_one_path_below_every_base() {
+        let public: PublicUrl = "https://x.example/registry".parse().unwrap();
+        let list = ListRoute { extension_type: None, scope: Scope::All, page: Some((10, 20)) };
+        let search = SearchRoute { words: "a b+c", list };
+        assert_eq!(list.relative(), "/api/v1/extensions?limit=10&offset=20");
+        assert_eq!(
+            search.absolute(&public),
+            "https://x.example/registry/api/v1/extensions/search?q=a%20b%2Bc&limit=10&offset=20"
+        );
+        assert!(SystemRoute::Live.is_at("/api/v1/health/live"));
+        assert!(!SystemRoute::Live.is_at("/health/live"));
+        assert!(is_webhook("/api/v1/webhooks/gitea") && !is_webhook("/api/v1/webhooks"));
+    }
+}

@@ -1,0 +1,32 @@
+//! What tests of several crates share: names, backends in memory, fakes of Gitea and of registries, and
+//! real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::new_without_default,
+    missing_docs,
+    reason = "a test fails by a panic, and its helpers are read in the test"
+)]
+
+pub mod canary;
+pub mod certificates;
+pub mod chaos;
+pub mod docker_registry;
+pub mod fake_gitea;
+pub mod fuzzing;
+pub mod http2;
+pub mod ids;
+pub mod log;
+pub mod memory;
+pub mod nginx;
+pub mod plain_search;
+pub mod played_registry;
+pub mod pusher;
+pub mod registry_store;
+pub mod scripted;
+pub mod scripted_registry;
+pub mod token_server;
+pub mod tools;
