@@ -56,6 +56,12 @@ impl PersistentInstant {
     }
 }
 
+/// Returns the present time in whole seconds; fractions carry no information for operators.
+pub(crate) fn now_in_seconds() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
 impl From<Instant> for PersistentInstant {
     fn from(noted: Instant) -> Self {
         Self { noted, age_then: Duration::ZERO }

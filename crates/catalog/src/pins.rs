@@ -3,8 +3,10 @@
 
 pub(super) mod backend_pins;
 mod bounds;
+pub mod digest_origin;
 pub(super) mod pin;
 pub(super) mod pinned_backend;
+pub mod pinned_file;
 pub(super) mod stored;
 
 use std::collections::HashMap;
@@ -20,7 +22,9 @@ use registry_core::models::naming::ExtensionId;
 use crate::index::entry::Entry;
 use crate::pins::backend_pins::{BackendPins, Recorded, log_change};
 use crate::pins::bounds::PinBounds;
+use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::VersionPins;
+use crate::pins::pinned_file::{PinnedFile, newest_first};
 use crate::store::CatalogStore;
 use crate::unsaved::RecordKey;
 
@@ -64,7 +68,7 @@ impl Pins {
         self.backends.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
     }
 
-    pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<Digest> {
+    pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<KnownDigest> {
         self.backends.lock().get(&backend)?.digests.get(key).cloned()
     }
 
@@ -78,6 +82,32 @@ impl Pins {
         let backends = self.backends.lock();
         let versions = backends.values().flat_map(|pins| pins.versions.values()).flatten();
         versions.filter(|(_, pins)| pins.has_changed()).count()
+    }
+
+    /// Returns the pin of a release's archive; `None` before its first download, and for a tag that
+    /// is not a version.
+    #[must_use]
+    pub fn of_archive(&self, id: &ExtensionId, release: &Release) -> Option<PinnedFile> {
+        let entry = self.known_of(release.backend, id);
+        let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension))?;
+        let backends = self.backends.lock();
+        let pins = backends.get(&release.backend)?.versions.get(id)?.get(name)?;
+        Some(PinnedFile::new(release.backend, name, pins.of_archive(release)?))
+    }
+
+    /// Returns every pin of an extension's versions at one backend, newest version first.
+    #[must_use]
+    pub fn of_extension(&self, backend: BackendId, id: &ExtensionId) -> Vec<PinnedFile> {
+        let backends = self.backends.lock();
+        let versions = backends.get(&backend).and_then(|pins| pins.versions.get(id));
+        let mut files: Vec<PinnedFile> = versions
+            .into_iter()
+            .flatten()
+            .flat_map(|(name, pins)| pins.0.iter().map(|pin| PinnedFile::new(backend, name, pin)))
+            .collect();
+        drop(backends);
+        newest_first(&mut files);
+        files
     }
 
     fn known_of(&self, backend: BackendId, id: &ExtensionId) -> Option<Arc<Entry>> {
@@ -124,7 +154,8 @@ impl Pins {
         let pins = backends.entry(release.backend).or_default();
         let mut learned = Learned::Nothing;
         let bounds = self.bounds(release.backend);
-        if file.digest.is_none() && pins.learn(&file.key, digest, &bounds) {
+        let computed = DigestOrigin::FirstDownload;
+        if file.digest.is_none() && pins.learn(&file.key, digest, computed, &bounds) {
             learned = Learned::Shown;
         }
         let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
@@ -347,5 +378,53 @@ mod tests {
         let evil = Release { artifact: ArtifactChoice::Chosen(Arc::new(evil)), ..both(Vec::new()) };
         let (digest, _) = completed(&seen, evil);
         assert_eq!(digest, Some(Digest::sha256(b"x")), "its own first bytes");
+    }
+
+    #[test]
+    fn a_pin_says_who_stated_its_digest_and_since_when_it_holds() {
+        let seen = pins(false);
+        let origin = |version: &str| {
+            let file = seen.of_archive(&id(), &release(version, version, None)).unwrap();
+            assert!(file.since.is_some(), "{version}");
+            file.origin
+        };
+        // A checksum file stated it before the download.
+        completed(&seen, release("1.0.0", "1.0.0", Some(b"a")));
+        learn(&seen, &release("1.0.0", "1.0.0", Some(b"a")), b"a");
+        assert_eq!(origin("1.0.0"), Some(DigestOrigin::Checksum));
+        learn(&seen, &release("2.0.0", "2.0.0", None), b"a");
+        assert_eq!(origin("2.0.0"), Some(DigestOrigin::FirstDownload));
+        // The file was downloaded by its name first, which pins nothing.
+        let by_name = release("3.0.0", "3.0.0", None);
+        let file = by_name.artifact.chosen().unwrap();
+        seen.learn(&id(), &by_name, file, false, &Digest::sha256(b"a"));
+        assert_eq!(seen.of_archive(&id(), &by_name), None);
+        learn(&seen, &release("3.0.0", "3.0.0", Some(b"a")), b"a");
+        assert_eq!(origin("3.0.0"), Some(DigestOrigin::FirstDownload));
+        let versions: Vec<String> =
+            seen.of_extension(BackendId::GITEA, &id()).into_iter().map(|pin| pin.version).collect();
+        assert_eq!(versions, ["3.0.0", "2.0.0", "1.0.0"]);
+        assert_eq!(seen.of_extension(BackendId::OCI, &id()), []);
+    }
+
+    #[test]
+    fn a_file_beside_the_pinned_one_has_no_pin_before_its_download() {
+        let seen = pins(false);
+        let docs = release("1.0.0", "docs", Some(b"d"));
+        learn(&seen, &docs, b"d");
+        let pinned = docs.artifact.chosen().unwrap();
+        let other = Artifact {
+            file_name: "x.tar.gz".into(),
+            key: ArtifactKey::new("x"),
+            ..Artifact::clone(pinned)
+        };
+        let beside = Release {
+            artifact: ArtifactChoice::Chosen(Arc::new(other)),
+            assets: [Arc::clone(pinned)].into(),
+            ..docs.clone()
+        };
+        assert_eq!(seen.of_archive(&id(), &beside), None);
+        let instead = Release { assets: Box::default(), ..beside };
+        assert_eq!(seen.of_archive(&id(), &instead).unwrap().digest, Digest::sha256(b"d"));
     }
 }

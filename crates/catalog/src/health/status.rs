@@ -12,7 +12,7 @@ use registry_core::error::{Error, ErrorKind};
 use tokio::time::Instant;
 
 use crate::index::capacity::CapacityUse;
-use crate::persistent_instant::PersistentInstant;
+use crate::persistent_instant::{PersistentInstant, now_in_seconds};
 
 /// Health of one backend.
 #[derive(Clone, Debug, Default)]
@@ -207,12 +207,6 @@ impl StatusCell {
 /// Returns true if any response ends a failure: the backend was unreachable, and is back.
 fn is_passing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
-}
-
-/// Returns the present time in whole seconds; fractions carry no information for operators.
-fn now_in_seconds() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 #[cfg(test)]

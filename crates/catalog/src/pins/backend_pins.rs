@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::pins::bounds::PinBounds;
+use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::VersionPins;
 use crate::unsaved::RecordKey;
 
@@ -32,7 +33,7 @@ pub(crate) type PinsByVersion = HashMap<ExtensionId, HashMap<String, VersionPins
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BackendPins {
-    pub(super) digests: HashMap<ArtifactKey, Digest>,
+    pub(super) digests: HashMap<ArtifactKey, KnownDigest>,
     pub(super) versions: PinsByVersion,
     pub(super) digests_searched: Option<Instant>,
     pub(super) versions_searched: Option<Instant>,
@@ -41,15 +42,17 @@ pub(crate) struct BackendPins {
 impl BackendPins {
     /// Adds known digests to a release. Returns true if one was added.
     pub(super) fn complete(&self, release: &mut Release) -> bool {
-        release.learn_digests(|file| self.digests.get(&file.key).cloned())
+        release.learn_digests(|file| self.digests.get(&file.key).map(|known| known.digest.clone()))
     }
 
     pub(super) fn take_digest(&mut self, release: &Release, bounds: &PinBounds<'_>) {
         let Some(file) = release.artifact.chosen() else { return };
         let Some(digest) = &file.digest else { return };
         // An OCI registry's key of a file is its digest, so there is nothing to remember.
-        if file.key.as_str() != digest.to_string() && self.digests.get(&file.key) != Some(digest) {
-            self.learn(&file.key, digest, bounds);
+        let known = self.digests.get(&file.key).map(|known| &known.digest);
+        if file.key.as_str() != digest.to_string() && known != Some(digest) {
+            let origin = DigestOrigin::reported_by(bounds.backend.kind());
+            self.learn(&file.key, digest, origin, bounds);
         }
     }
 
@@ -62,13 +65,14 @@ impl BackendPins {
         digest: &Digest,
         bounds: &PinBounds<'_>,
     ) -> Recorded {
+        let origin = self.origin_of(file, bounds);
         let Some(pins) = self.pins_of(id, name) else {
             let mut pins = VersionPins::default();
-            pins.record(release, file, digest);
+            pins.record(release, file, digest, origin);
             self.pin(id, name, pins, bounds);
             return Recorded::First;
         };
-        if !pins.record(release, file, digest) {
+        if !pins.record(release, file, digest, origin) {
             return Recorded::Same;
         }
         bounds.note(RecordKey::Pins(bounds.backend, id.clone(), name.to_owned()));
@@ -76,6 +80,15 @@ impl BackendPins {
             log_change(id, name, pins);
         }
         Recorded::Changed
+    }
+
+    /// Returns who stated the digest of a file; `None` if that was not recorded.
+    fn origin_of(&self, file: &Artifact, bounds: &PinBounds<'_>) -> Option<DigestOrigin> {
+        let Some(digest) = &file.digest else { return Some(DigestOrigin::FirstDownload) };
+        match self.digests.get(&file.key) {
+            Some(known) if known.digest == *digest => known.origin,
+            _ => Some(DigestOrigin::reported_by(bounds.backend.kind())),
+        }
     }
 
     pub(super) fn pins_of(&mut self, id: &ExtensionId, name: &str) -> Option<&mut VersionPins> {
@@ -90,7 +103,7 @@ impl BackendPins {
         }
     }
 
-    pub(crate) fn put_digest(&mut self, key: ArtifactKey, digest: Option<Digest>) {
+    pub(crate) fn put_digest(&mut self, key: ArtifactKey, digest: Option<KnownDigest>) {
         match digest {
             Some(digest) => drop(self.digests.insert(key, digest)),
             None => drop(self.digests.remove(&key)),
@@ -98,7 +111,7 @@ impl BackendPins {
     }
 
     /// Pins by extension and version, and digests by file.
-    pub(crate) fn into_parts(self) -> (PinsByVersion, HashMap<ArtifactKey, Digest>) {
+    pub(crate) fn into_parts(self) -> (PinsByVersion, HashMap<ArtifactKey, KnownDigest>) {
         (self.versions, self.digests)
     }
 
@@ -108,10 +121,15 @@ impl BackendPins {
         &mut self,
         key: &ArtifactKey,
         digest: &Digest,
+        origin: DigestOrigin,
         bounds: &PinBounds<'_>,
     ) -> bool {
+        let known = KnownDigest { digest: digest.clone(), origin: Some(origin) };
         if let Some(before) = self.digests.get_mut(key) {
-            before.clone_from(digest);
+            // The first statement of a digest counts, whoever repeats it.
+            if before.digest != *digest {
+                *before = known;
+            }
             bounds.note(RecordKey::Digest(bounds.backend, key.clone()));
             return true;
         }
@@ -127,7 +145,7 @@ impl BackendPins {
         // Files of known releases stay: dropping their digests would let them change unnoticed.
         let fits = self.digests.len() < DIGESTS_MAX && key.as_str().len() <= KEY_MAX;
         if fits {
-            self.digests.insert(key.clone(), digest.clone());
+            self.digests.insert(key.clone(), known);
             bounds.note(RecordKey::Digest(bounds.backend, key.clone()));
         }
         fits
@@ -216,6 +234,8 @@ mod tests {
     use crate::rules::Rules;
     use crate::store::CatalogStore;
 
+    const DOWNLOAD: DigestOrigin = DigestOrigin::FirstDownload;
+
     fn id(name: &str) -> ExtensionId {
         ExtensionId::from_oci_repository(&format!("{name}-provider")).unwrap()
     }
@@ -226,6 +246,8 @@ mod tests {
             key: None,
             digest: Digest::sha256(b"a"),
             size: 1,
+            origin: None,
+            since: None,
             replaced_by: None,
         }])
     }
@@ -256,12 +278,17 @@ mod tests {
         let store = store("listed");
         let bounds = PinBounds { backend: BackendId::GITEA, store: &store };
         let (mut seen, digest) = (BackendPins::default(), Digest::sha256(b"a"));
-        assert!(seen.learn(&ArtifactKey::new("listed"), &digest, &bounds));
-        assert!(!seen.learn(&ArtifactKey::new("k".repeat(KEY_MAX + 1)), &digest, &bounds));
+        assert!(seen.learn(&ArtifactKey::new("listed"), &digest, DOWNLOAD, &bounds));
+        assert!(!seen.learn(
+            &ArtifactKey::new("k".repeat(KEY_MAX + 1)),
+            &digest,
+            DOWNLOAD,
+            &bounds
+        ));
         let mut learned = 0;
         for number in 0..2 * DIGESTS_MAX {
             let key = ArtifactKey::new(format!("uuid-{number}"));
-            learned += usize::from(seen.learn(&key, &digest, &bounds));
+            learned += usize::from(seen.learn(&key, &digest, DOWNLOAD, &bounds));
             assert!(seen.digests.len() <= DIGESTS_MAX);
         }
         assert!(learned > DIGESTS_MAX, "they were searched once: {learned}");
@@ -269,9 +296,9 @@ mod tests {
         // Of a backend that was not listed yet, every file may still be in use.
         let unknown = PinBounds { backend: BackendId::OCI, ..bounds };
         tokio::time::advance(SEARCH_PAUSE).await;
-        assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, &unknown));
+        assert!(!seen.learn(&ArtifactKey::new("one more"), &digest, DOWNLOAD, &unknown));
         tokio::time::advance(SEARCH_PAUSE).await;
-        assert!(seen.learn(&ArtifactKey::new("one more"), &digest, &bounds));
+        assert!(seen.learn(&ArtifactKey::new("one more"), &digest, DOWNLOAD, &bounds));
         assert_eq!(seen.digests.len(), 2);
     }
 

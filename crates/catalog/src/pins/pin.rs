@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::{Change, Release};
+
+use crate::persistent_instant::now_in_seconds;
+use crate::pins::digest_origin::DigestOrigin;
 
 /// Maximum number of pinned files of one version; more means a new name in every release.
 const FILES_MAX: usize = 16;
@@ -17,6 +21,10 @@ pub(crate) struct Pin {
     pub(super) key: Option<ArtifactKey>,
     pub(super) digest: Digest,
     pub(super) size: u64,
+    /// `None` in state that was written before origins were recorded.
+    pub(super) origin: Option<DigestOrigin>,
+    /// Time of the first download, in whole seconds; `None` like `origin`.
+    pub(super) since: Option<Timestamp>,
     pub(super) replaced_by: Option<Replacement>,
 }
 
@@ -44,12 +52,14 @@ enum Relation {
 }
 
 impl Pin {
-    fn of(file: &Artifact, digest: &Digest) -> Self {
+    fn of(file: &Artifact, digest: &Digest, origin: Option<DigestOrigin>) -> Self {
         Self {
             file_name: Some(file.file_name.clone()),
             key: Some(file.key.clone()),
             digest: digest.clone(),
             size: file.size,
+            origin,
+            since: Some(now_in_seconds()),
             replaced_by: None,
         }
     }
@@ -84,7 +94,14 @@ impl Pin {
 }
 
 impl VersionPins {
-    pub(super) fn record(&mut self, release: &Release, file: &Artifact, digest: &Digest) -> bool {
+    /// Compares a downloaded file with its pin, or pins it. Returns true if the pins changed.
+    pub(super) fn record(
+        &mut self,
+        release: &Release,
+        file: &Artifact,
+        digest: &Digest,
+        origin: Option<DigestOrigin>,
+    ) -> bool {
         match self.relation(release, file) {
             Some(Relation::Pinned(at) | Relation::InsteadOf(at)) => {
                 self.0.get_mut(at).is_some_and(|pin| pin.compare(file, Some(digest)))
@@ -94,9 +111,18 @@ impl VersionPins {
                 if self.0.len() >= FILES_MAX {
                     self.0.pop();
                 }
-                self.0.push(Pin::of(file, digest));
+                self.0.push(Pin::of(file, digest, origin));
                 true
             }
+        }
+    }
+
+    /// Returns the pin of the release's archive; `None` if it has none yet.
+    pub(super) fn of_archive(&self, release: &Release) -> Option<&Pin> {
+        let file = release.artifact.chosen()?;
+        match self.relation(release, file)? {
+            Relation::Pinned(at) | Relation::InsteadOf(at) => self.0.get(at),
+            Relation::Beside => None,
         }
     }
 

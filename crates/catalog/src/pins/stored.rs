@@ -1,10 +1,12 @@
 //! Stored form of pins.
 
+use jiff::Timestamp;
 use registry_core::error::Result;
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::digest::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::pins::digest_origin::DigestOrigin;
 use crate::pins::pin::{Pin, Replacement, VersionPins};
 use crate::stored::parsed;
 use crate::stored::text::Text;
@@ -18,6 +20,10 @@ pub(crate) struct StoredPin<'a> {
     key: Option<Text<'a>>,
     digest: Text<'a>,
     size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<DigestOrigin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaced_by: Option<StoredReplacement<'a>>,
     /// Digest of the present file, in a pin of version 0.1.
@@ -56,6 +62,8 @@ impl<'a> StoredPin<'a> {
             key: pin.key.as_ref().map(|key| key.as_str().into()),
             digest: pin.digest.to_string().into(),
             size: pin.size,
+            origin: pin.origin,
+            since: pin.since,
             replaced_by: pin.replaced_by.as_ref().map(StoredReplacement::of),
             now: None,
         }
@@ -78,6 +86,8 @@ impl<'a> StoredPin<'a> {
             key: self.key.map(ArtifactKey::new),
             digest: digest_of(&self.digest)?,
             size: self.size,
+            origin: self.origin,
+            since: self.since,
             replaced_by: replaced_by.transpose()?,
         })
     }
@@ -85,4 +95,32 @@ impl<'a> StoredPin<'a> {
 
 fn digest_of(text: &str) -> Result<Digest> {
     parsed("digest", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest() -> Digest {
+        Digest::sha256(b"a")
+    }
+
+    #[test]
+    fn pins_of_older_state_have_neither_origin_nor_time() {
+        let old = format!(r#"[{{"file":"a.tar.gz","key":"k","digest":"{}","size":7}}]"#, digest());
+        let pins = StoredPin::read_all(serde_json::from_str(&old).unwrap()).unwrap();
+        assert_eq!((pins.0[0].origin, pins.0[0].since), (None, None));
+        assert_eq!(serde_json::to_string(&StoredPin::of_all(&pins)).unwrap(), old);
+    }
+
+    #[test]
+    fn origin_and_time_are_read_back() {
+        let new = format!(
+            r#"[{{"file":"a","key":"k","digest":"{}","size":7,"origin":"first_download","since":"2025-06-01T12:00:00Z"}}]"#,
+            digest()
+        );
+        let pins = StoredPin::read_all(serde_json::from_str(&new).unwrap()).unwrap();
+        assert_eq!(pins.0[0].origin, Some(DigestOrigin::FirstDownload));
+        assert_eq!(serde_json::to_string(&StoredPin::of_all(&pins)).unwrap(), new);
+    }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use crate::LOG_TARGET;
+use crate::pins::digest_origin::KnownDigest;
 use crate::pins::stored::StoredPin;
 use crate::state::Snapshot;
 use crate::state::file::{Content, Unusable};
@@ -125,7 +126,8 @@ fn pin_records(text: &str) -> Result<Vec<Record>> {
         let of = read_backend(&of)?;
         for (key, digest) in digests {
             let digest = parsed("digest", &digest)?;
-            records.push(Record::Digest(of, ArtifactKey::new(key), Some(digest)));
+            let known = KnownDigest { digest, origin: None };
+            records.push(Record::Digest(of, ArtifactKey::new(key), Some(known)));
         }
         for (id, versions) in versions {
             let id = read_id(&id)?;

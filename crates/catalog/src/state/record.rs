@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use registry_core::error::Result;
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::backend_id::BackendId;
-use registry_core::models::digest::Digest;
 use registry_core::models::naming::ExtensionId;
 use serde::{Deserialize, Serialize};
 
+use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::VersionPins;
 use crate::pins::stored::StoredPin;
 use crate::state::BackendState;
@@ -29,7 +29,7 @@ pub(crate) enum Record {
     Extension(BackendId, ExtensionId, Option<ReadExtension>),
     Owner(ExtensionId, Option<BackendId>),
     Pins(BackendId, ExtensionId, String, Option<VersionPins>),
-    Digest(BackendId, ArtifactKey, Option<Digest>),
+    Digest(BackendId, ArtifactKey, Option<KnownDigest>),
 }
 
 /// A record as JSON: `{"owner":["provider/aws","gitea"]}`. The array has the key, then the value or
@@ -42,7 +42,13 @@ enum Line<'a> {
     Extension(Text<'a>, Text<'a>, Option<StoredExtension<'a>>),
     Owner(Text<'a>, Option<Text<'a>>),
     Pin(Text<'a>, Text<'a>, Text<'a>, Option<Vec<StoredPin<'a>>>),
-    Digest(Text<'a>, Text<'a>, Option<Text<'a>>),
+    /// The origin is left out where it is not known, as in state written before it was recorded.
+    Digest(
+        Text<'a>,
+        Text<'a>,
+        Option<Text<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")] Option<DigestOrigin>,
+    ),
 }
 
 impl Record {
@@ -61,9 +67,10 @@ impl Record {
                 let pins = pins.as_ref().map(StoredPin::of_all);
                 Line::Pin(backend_text(*of), id.to_string().into(), version.as_str().into(), pins)
             }
-            Self::Digest(of, key, digest) => {
-                let digest = digest.as_ref().map(|digest| digest.to_string().into());
-                Line::Digest(backend_text(*of), key.as_str().into(), digest)
+            Self::Digest(of, key, known) => {
+                let digest = known.as_ref().map(|known| known.digest.to_string().into());
+                let origin = known.as_ref().and_then(|known| known.origin);
+                Line::Digest(backend_text(*of), key.as_str().into(), digest, origin)
             }
         };
         serde_json::to_writer(&mut out, &line)?;
@@ -87,9 +94,10 @@ impl Record {
                 let pins = pins.map(StoredPin::read_all).transpose()?;
                 Self::Pins(read_backend(&of)?, read_id(&id)?, version.into(), pins)
             }
-            Line::Digest(of, key, digest) => {
+            Line::Digest(of, key, digest, origin) => {
                 let digest = digest.map(|digest| parsed("digest", &digest)).transpose()?;
-                Self::Digest(read_backend(&of)?, ArtifactKey::new(key), digest)
+                let known = digest.map(|digest| KnownDigest { digest, origin });
+                Self::Digest(read_backend(&of)?, ArtifactKey::new(key), known)
             }
         })
     }
@@ -123,4 +131,30 @@ pub(super) fn read_all(
 pub(super) fn kind_and_name(line: &str) -> Option<(&str, &str)> {
     let mut parts = line.split('"');
     Some((parts.nth(1)?, parts.nth(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use registry_core::models::digest::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_with_and_without_its_origin() {
+        let digest = Digest::sha256(b"a");
+        for (origin, end) in [(None, ""), (Some(DigestOrigin::Checksum), ",\"checksum\"")] {
+            let line = format!("{{\"digest\":[\"gitea\",\"k\",\"{digest}\"{end}]}}\n");
+            let record = Record::read(&line).unwrap();
+            let known = KnownDigest { digest: digest.clone(), origin };
+            let expected = Record::Digest(BackendId::GITEA, ArtifactKey::new("k"), Some(known));
+            assert_eq!(record, expected);
+            let mut written = Vec::new();
+            record.write(&mut written).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), line);
+        }
+        let removed = "{\"digest\":[\"gitea\",\"k\",null]}\n";
+        let mut written = Vec::new();
+        Record::read(removed).unwrap().write(&mut written).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), removed);
+    }
 }
