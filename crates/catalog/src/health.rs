@@ -1,8 +1,10 @@
 //! Health of the backends: statuses, and how far the data can be trusted and served.
 
 pub mod backend_health;
+pub mod call_history;
 pub mod evidence;
 mod faults;
+pub(super) mod recorded_backend;
 pub mod status;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 
 use crate::health::backend_health::BackendHealth;
+use crate::health::call_history::History;
 use crate::health::evidence::listing_fault;
 use crate::health::status::Status;
 use crate::persistent_instant::PersistentInstant;
@@ -82,6 +85,12 @@ impl Health {
         // These concern the whole backend, so they precede the faults of single repositories.
         faults.splice(..0, over_capacity.into_iter().chain(backend.missing_place()));
         Status { breaker, stale, capacity, faults, faults_beyond, ..status }
+    }
+
+    /// Returns how the calls to each backend ended during the last 24 hours, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<(BackendId, History)> {
+        self.backends.iter().map(|backend| (backend.id(), backend.history.get())).collect()
     }
 
     /// Returns true if the last requests to the backend succeeded.

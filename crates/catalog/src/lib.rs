@@ -3,8 +3,10 @@
 pub mod backend_order;
 pub mod deadline;
 mod errors;
+pub mod explanation;
 pub mod health;
 pub mod index;
+pub mod listing;
 mod lookup;
 pub mod ownership;
 pub mod persistent_instant;
@@ -25,8 +27,10 @@ use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 
 use crate::backend_order::BackendOrder;
+use crate::explanation::Explainer;
 use crate::health::Health;
 use crate::health::backend_health::BackendHealth;
+use crate::health::recorded_backend::RecordedBackend;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
 use crate::pins::pinned_backend::PinnedBackend;
@@ -49,6 +53,8 @@ pub struct Catalog {
     pub syncer: Arc<Syncer>,
     /// Reads, which may look something up at a backend.
     pub reader: Reader,
+    /// Explanations of names.
+    pub explainer: Explainer,
     /// Digests of first downloads.
     pub pins: Arc<Pins>,
     /// Health of the backends.
@@ -69,11 +75,12 @@ impl Catalog {
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))
             .collect();
         let health = Arc::new(Health::new(healths.clone(), Arc::clone(&store), rules));
-        let pinned = backends.into_iter().map(|backend| {
-            Arc::new(PinnedBackend::new(backend, Arc::clone(&pins))) as Arc<dyn Backend>
+        let decorated = backends.into_iter().zip(healths).map(|(backend, health)| {
+            let recorded = Arc::new(RecordedBackend::new(backend, Arc::clone(&health)));
+            let pinned = PinnedBackend::new(recorded, Arc::clone(&pins));
+            (Arc::new(pinned) as Arc<dyn Backend>, health)
         });
-        let pinned = pinned.zip(healths).collect();
-        let syncer = Arc::new(Syncer::new(pinned, &store, rules));
+        let syncer = Arc::new(Syncer::new(decorated.collect(), &store, rules));
         let reader = Reader::new(
             Arc::clone(&store),
             Arc::clone(&health),
@@ -82,7 +89,14 @@ impl Catalog {
             Arc::clone(&pins),
             rules,
         );
-        Arc::new(Self { backends: order, store, syncer, reader, pins, health })
+        let explainer = Explainer::new(
+            Arc::clone(&store),
+            Arc::clone(&health),
+            Arc::clone(&pins),
+            order.clone(),
+            rules,
+        );
+        Arc::new(Self { backends: order, store, syncer, reader, explainer, pins, health })
     }
 }
 

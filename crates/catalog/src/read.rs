@@ -2,7 +2,7 @@
 
 pub mod file;
 mod negative_cache;
-mod ownership_check;
+pub(super) mod ownership_check;
 mod releases;
 pub mod version_range;
 

@@ -4,7 +4,7 @@
 mod near;
 mod segment;
 mod tally;
-mod words;
+pub(crate) mod words;
 
 use std::iter::Peekable;
 use std::ops::Range;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
+use crate::health::call_history::CallHistory;
 use crate::health::evidence::{EvidenceCell, listing_fault};
 use crate::health::status::{Operation, StatusCell};
 
@@ -25,6 +26,7 @@ pub struct BackendHealth {
     contact: Option<watch::Receiver<Contact>>,
     pub(crate) status: StatusCell,
     pub(crate) evidence: EvidenceCell,
+    pub(crate) history: CallHistory,
     /// Reason why the backend is empty; `None` while its place exists.
     missing_place: Mutex<Option<String>>,
 }
@@ -36,6 +38,7 @@ impl BackendHealth {
             contact,
             status: StatusCell::default(),
             evidence: EvidenceCell::default(),
+            history: CallHistory::default(),
             missing_place: Mutex::default(),
         }
     }

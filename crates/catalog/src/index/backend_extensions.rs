@@ -67,7 +67,7 @@ impl BackendExtensions {
         }
     }
 
-    pub(super) const fn id(&self) -> BackendId {
+    pub(crate) const fn id(&self) -> BackendId {
         self.backend
     }
 

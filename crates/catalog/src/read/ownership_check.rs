@@ -44,7 +44,7 @@ fn query_of(backend: BackendId, backends: &BackendOrder) -> String {
 }
 
 /// Returns the reason why an extension that exists is not served; `None` if no backend has it.
-pub(super) fn unserved(
+pub(crate) fn unserved(
     id: &ExtensionId,
     scope: Scope,
     index: &Index,

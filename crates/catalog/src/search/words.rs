@@ -2,7 +2,7 @@
 
 /// Folds case: texts that differ only in case become equal. Upper case comes first, so that `ß`
 /// becomes `ss` and both forms of a final sigma become one.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     // Most texts are ASCII, and their bytes fold faster than Unicode characters.
     if text.is_ascii() {
         return text.to_ascii_lowercase();

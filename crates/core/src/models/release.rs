@@ -69,7 +69,9 @@ impl ReleaseVersion {
         }
     }
 
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    /// Returns true if both order equally, or are the same tag.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Version(mine), Self::Version(theirs)) => mine.cmp_release(theirs).is_eq(),
             (Self::Unversioned(mine), Self::Unversioned(theirs)) => mine == theirs,
