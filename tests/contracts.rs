@@ -50,6 +50,7 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
         "/api/v1/extensions/{type}/{name}/{version}/metadata",
         "/api/v1/extensions/{type}/{name}/resolve",
         "/api/v1/extensions/{type}/{name}/readme",
+        "/api/v1/extensions/{type}/{name}/explain",
         "/api/v1/health",
         "/api/v1/metrics",
         "/api/v1/cache/stats",

@@ -214,6 +214,29 @@ async fn the_errors_of_the_apis_page_are_answered_as_shown() {
     }
 }
 
+/// The lines below the request of the API's page that has this text.
+fn shown_below<'a>(text: &'a str, request: &str) -> Vec<&'a str> {
+    let lines =
+        text.lines().skip_while(|line| !(line.starts_with("$ curl") && line.contains(request)));
+    lines.skip(1).take_while(|line| *line != "```").collect()
+}
+
+#[tokio::test]
+async fn the_sorted_list_and_the_explanation_of_the_apis_page_are_those_of_the_demo() {
+    let (_dir, served) = demo().await;
+    let text = read("docs/api.md");
+    let path = "/extensions?type=cluster&keyword=KUBERNETES&sort=published";
+    let names = served.get(path).await.column("name");
+    assert!(names.len() > 1, "{names:?}");
+    assert_eq!(shown_below(&text, path), names);
+    let path = "/extensions/provider/aws/explain";
+    let explained = served.get(path).await.json();
+    let shown: Value = serde_json::from_str(shown_below(&text, path)[0]).unwrap();
+    for (field, value) in shown.as_object().unwrap() {
+        assert_eq!(&explained[field], value, "{field}");
+    }
+}
+
 #[test]
 fn what_config_init_says_is_shown() {
     let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();

@@ -20,6 +20,8 @@ const NAME: &str = "name must be 1 to 100 of A-Z a-z 0-9 . _ - and begin with a 
 const CONSTRAINT: &str = "constraint is required: 1 to 200 characters, a range as Cargo writes it, \
                           such as ^1.2, ~1.2.3, 1.2.*, =1.2.3, =1.2.3.4, \
                           or >=1.2, <2";
+const SORT: &str = "sort must be one of name, published";
+const KEYWORD: &str = "keyword must be 1 to 200 characters, not blank, at most 32 times";
 const PRERELEASE: &str = "prerelease must be true or false";
 const VERSION: &str = "version must be 1 to 255 of A-Z a-z 0-9 . _ + / - and begin with a letter \
                        or digit, without a .. segment";
@@ -29,6 +31,8 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
     let served = served().await;
     let long_name = format!("/extensions/provider/{}", "a".repeat(101));
     let long_version = format!("/extensions/provider/aws/{}", "1".repeat(256));
+    let long_keyword = format!("/extensions?keyword=a&keyword={}", "a".repeat(201));
+    let many_keywords = format!("/extensions?{}", "keyword=a&".repeat(33));
     let many = ">0,".repeat(67);
     let long_constraint = format!("/extensions/provider/aws/resolve?constraint={many}");
     let long_query = format!("/extensions/search?q={}", "a".repeat(201));
@@ -51,6 +55,13 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions?limit=99999999999999999999999", LIMIT),
         ("/extensions?offset=-1", OFFSET),
         ("/extensions?offset=1.5", OFFSET),
+        ("/extensions?sort=", SORT),
+        ("/extensions?sort=Name", SORT),
+        ("/extensions?sort=published_at", SORT),
+        ("/extensions?keyword=", KEYWORD),
+        ("/extensions?keyword=aws&keyword=%20", KEYWORD),
+        (&long_keyword, KEYWORD),
+        (&many_keywords, KEYWORD),
         ("/extensions/search", QUERY),
         ("/extensions/search?q=", QUERY),
         ("/extensions/search?q=%20%09", QUERY),
@@ -67,6 +78,8 @@ async fn what_is_wrong_in_itself_is_named_with_its_bound() {
         ("/extensions/provider/aws/resolve?constraint=*&prerelease=", PRERELEASE),
         ("/extensions/provider/aws/resolve?constraint=*&source=x", SOURCE),
         ("/extensions/provider/..%2Fetc/resolve?constraint=*", NAME),
+        ("/extensions/provider/..%2Fetc/explain", NAME),
+        ("/extensions/providers/aws/explain", TYPE),
         ("/extensions/provider/aws/readme?source=x", SOURCE),
         ("/extensions/provider/aws/readme?version=..", VERSION),
         ("/extensions/provider/aws/readme?version=", VERSION),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_testing::ids::{id, tag};
@@ -40,7 +41,7 @@ async fn a_version_is_told_in_full() {
             "download_url": href, "size": bytes.len(), "digest": digest,
             "description": "The provider/aws", "author": null, "repository": null,
             "keywords": [], "license": null, "notes": "# 1.2.0\n- faster",
-            "digest_status": "known", "manifest_digest": digest, "change": null,
+            "digest_status": "known", "manifest_digest": digest, "change": null, "pin": null,
             "assets": [{
                 "id": digest, "name": "aws.tar.gz", "size": bytes.len(), "digest": digest,
                 "href": format!("{href}?asset={asset}"),
@@ -48,6 +49,28 @@ async fn a_version_is_told_in_full() {
         })
     );
     assert_eq!(got.header("cache-status"), "extension-registry; fwd=miss");
+}
+
+#[tokio::test]
+async fn the_first_download_pins_the_archive_and_ends_the_cached_answer() {
+    let served = Served::over(vec![backend()]).await;
+    for expected in ["extension-registry; fwd=miss", "extension-registry; hit"] {
+        let got = served.get(PATH).await;
+        assert_eq!((got.header("cache-status"), &got.json()["pin"]), (expected, &json!(null)));
+    }
+    let revision = served.catalog.store.view().revision;
+    served.get("/extensions/provider/aws/1.2.0").await;
+    served.get("/extensions/provider/aws/latest?tag=versions").await;
+    let metadata = served.get(PATH).await.json();
+    let pin = &metadata["pin"];
+    assert_eq!((&pin["file"], &pin["digest"]), (&json!("aws.tar.gz"), &metadata["digest"]));
+    assert_eq!(pin["origin"], "registry");
+    let since: Timestamp = pin["since"].as_str().unwrap().parse().unwrap();
+    assert!(Timestamp::now().duration_since(since).as_secs() < 3600, "{since}");
+    assert_eq!(served.get(PATH).await.header("cache-status"), "extension-registry; hit");
+    assert_eq!(served.catalog.store.view().revision, revision, "lists stay cached");
+    let tag = served.get("/extensions/provider/aws/latest/metadata?tag=versions").await.json();
+    assert_eq!(tag["pin"], json!(null), "a tag that is not a version has no pin");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::slice;
 use registry_core::models::backend_id::BackendId;
 use registry_server::public::caches::CacheStats;
 use registry_server::public::errors::{ErrorBody, ProblemDetails};
+use registry_server::public::explanation::ExplanationBody;
 use registry_server::public::extension::{ExtensionBody, VersionBody};
 use registry_server::public::health::HealthBody;
 use registry_server::public::metadata::MetadataBody;
@@ -41,6 +42,8 @@ async fn every_answer_is_read_back() {
     assert_eq!(versions, [read_back::<VersionBody>(&resolved)]);
     let whole: MetadataBody = read_back(&json("/extensions/provider/aws/1.0.0/metadata").await);
     assert_eq!((&whole.version, whole.assets.len()), (&versions[0], 1));
+    let explained: ExplanationBody = read_back(&json("/extensions/provider/aws/explain").await);
+    assert_eq!(explained.owner.as_deref(), Some("local"));
     let health: HealthBody = read_back(&json("/health").await);
     assert_eq!(health.backends["local"].extensions, 1);
     let stats: CacheStats = read_back(&json("/cache/stats").await);

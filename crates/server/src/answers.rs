@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod downloads;
 pub mod entry;
 pub mod expiring_lru;
+pub mod explanations;
 pub mod make;
 pub mod markdown;
 pub mod paging;
@@ -25,11 +26,14 @@ use registry_catalog::read::Read;
 use registry_core::caching::single_flight::Same;
 use registry_core::error::Result;
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
 use registry_core::models::public_url::PublicUrl;
+use registry_core::models::scope::Scope;
 
 use crate::answers::answer::{Answer, CachedHit};
-use crate::answers::entry::{CachedAnswer, Computed, MadeFrom};
+use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom};
 use crate::answers::expiring_lru::Hit;
+use crate::answers::explanations::explained;
 use crate::answers::make::Maker;
 use crate::answers::provenance::Provenance;
 use crate::answers::query::Query;
@@ -37,6 +41,7 @@ use crate::answers::readmes::Readmes;
 use crate::answers::renderer::Renderer;
 use crate::answers::response_cache::ResponseCache;
 use crate::answers::rules::ResponseCacheRules;
+use crate::edge::rendered::Rendered;
 use crate::metrics::Metrics;
 
 /// Names of the caches in metrics.
@@ -131,8 +136,9 @@ impl Answers {
     pub async fn answer(&self, query: &Query) -> Result<Answer> {
         let maker = self.maker.clone();
         match query.clone() {
-            Query::List(filter, page) => {
-                self.page(&self.lists, query, |view| maker.list(view, filter, page)).await
+            Query::List(filter, order, page) => {
+                let cache = &self.lists;
+                self.page(cache, query, |view| maker.list(view, filter, order, page)).await
             }
             Query::Search(words, filter, page) => {
                 let cache = &self.searches;
@@ -152,6 +158,16 @@ impl Answers {
             }
             Query::Readme(wanted, form) => self.readmes.readme(self.catalog(), wanted, form).await,
         }
+    }
+
+    /// Explains who answers for a name, from the catalog as it is. The answer changes with time and is
+    /// not cached.
+    pub fn explanation(&self, id: &ExtensionId) -> Result<Answer> {
+        let catalog = self.catalog();
+        let body = explained(&catalog.explainer.explain(id)?);
+        let content = AnswerContent { rendered: Rendered::json(&body)?, served: 1, page: None };
+        let provenance = Provenance::asked(catalog, Scope::All, Some(id), Vec::new());
+        Ok(Answer { content, provenance, form: None })
     }
 
     /// Answers with a page of a list or search.
@@ -234,7 +250,9 @@ impl Answers {
     fn may_serve(&self, answer: &CachedAnswer) -> Result<()> {
         match &answer.made_from {
             MadeFrom::Revision(_) => Ok(()),
-            MadeFrom::Extension(entry, scope) => self.catalog().reader.still_answers(entry, *scope),
+            MadeFrom::Extension(entry, scope) | MadeFrom::Unpinned(entry, scope, _) => {
+                self.catalog().reader.still_answers(entry, *scope)
+            }
         }
     }
 

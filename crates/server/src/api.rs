@@ -5,6 +5,7 @@ pub mod errors;
 pub mod extract;
 pub mod face;
 pub mod handlers;
+pub mod list_params;
 pub mod openapi;
 pub mod params;
 pub mod parsed_query;

@@ -2,6 +2,7 @@
 
 pub mod caches;
 pub mod errors;
+pub mod explanation;
 pub mod extension;
 pub mod health;
 pub mod metadata;

@@ -1,6 +1,8 @@
 //! Paths of the service: the base of the API, and one type for each route that responses link to.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use registry_catalog::listing::filter::ListOrder;
+use registry_catalog::listing::keyword::Keyword;
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::public_url::PublicUrl;
@@ -15,7 +17,7 @@ const SEGMENT: &AsciiSet =
 const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 
 // Path segments with a meaning of their own, which cannot be used as a version.
-const RESERVED: [&str; 4] = ["versions", "resolve", "readme", "latest"];
+const RESERVED: [&str; 5] = ["versions", "resolve", "readme", "explain", "latest"];
 
 /// A route with its parameters.
 pub trait Route {
@@ -35,11 +37,15 @@ pub trait Route {
 
 /// The list of extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct ListRoute {
+pub struct ListRoute<'a> {
     /// Restricts the list to this type.
     pub extension_type: Option<ExtensionType>,
     /// Backends of the list.
     pub scope: Scope,
+    /// Restricts the list to extensions with all of these keywords.
+    pub keywords: &'a [Keyword],
+    /// Order of the list.
+    pub order: ListOrder,
     /// Maximum number of rows, and the number of rows to skip; `None` for the default page.
     pub page: Option<(usize, usize)>,
 }
@@ -50,7 +56,7 @@ pub struct SearchRoute<'a> {
     /// Words to find.
     pub words: &'a str,
     /// List that is searched, and the page of results.
-    pub list: ListRoute,
+    pub list: ListRoute<'a>,
 }
 
 /// The archive, or one file, of a release.
@@ -79,18 +85,22 @@ pub enum SystemRoute {
     Metrics,
 }
 
-impl ListRoute {
+impl ListRoute<'_> {
     fn pairs(&self) -> Vec<(&'static str, String)> {
         let extension_type = self.extension_type.map(|wanted| ("type", wanted.as_str().to_owned()));
         let scope = self.scope.parameter().map(|(name, value)| (name, value.to_owned()));
         let page = self.page.into_iter().flat_map(|(limit, offset)| {
             [("limit", limit.to_string()), ("offset", offset.to_string())]
         });
-        extension_type.into_iter().chain(scope).chain(page).collect()
+        let order = self.order.as_str().to_owned();
+        let order = (self.order != ListOrder::Name).then_some(("sort", order));
+        let keywords = self.keywords.iter().map(|one| ("keyword", one.as_str().to_owned()));
+        let filter = extension_type.into_iter().chain(scope).chain(order).chain(keywords);
+        filter.chain(page).collect()
     }
 }
 
-impl Route for ListRoute {
+impl Route for ListRoute<'_> {
     fn target(&self) -> String {
         with_query("/extensions", self.pairs())
     }
@@ -183,6 +193,7 @@ mod tests {
             ),
             ("1.0.0", BackendId::OCI.into(), "/api/v1/extensions/provider/aws/1.0.0?backend=oci"),
             ("readme", Scope::All, "/api/v1/extensions/provider/aws/latest?tag=readme"),
+            ("explain", Scope::All, "/api/v1/extensions/provider/aws/latest?tag=explain"),
         ] {
             let route = ReleaseRoute { id: &id, version, scope, asset: None };
             assert_eq!(route.relative(), expected);
@@ -192,7 +203,19 @@ mod tests {
     #[test]
     fn a_route_has_one_path_below_every_base() {
         let public: PublicUrl = "https://x.example/registry".parse().unwrap();
-        let list = ListRoute { extension_type: None, scope: Scope::All, page: Some((10, 20)) };
+        let list = ListRoute {
+            extension_type: None,
+            scope: Scope::All,
+            keywords: &[],
+            order: ListOrder::Name,
+            page: Some((10, 20)),
+        };
+        let keywords = ["a&b".parse().unwrap(), "C D".parse().unwrap()];
+        let sorted = ListRoute { keywords: &keywords, order: ListOrder::Published, ..list };
+        assert_eq!(
+            sorted.target(),
+            "/extensions?sort=published&keyword=a%26b&keyword=C%20D&limit=10&offset=20"
+        );
         let search = SearchRoute { words: "a b+c", list };
         assert_eq!(list.relative(), "/api/v1/extensions?limit=10&offset=20");
         assert_eq!(

@@ -74,6 +74,8 @@ fn values(template: &str, parameter: &str, entry: &Entry) -> Vec<String> {
         "limit" => &["1000"],
         "offset" => &["0"],
         "backend" => &["gitea"],
+        "sort" => &["published"],
+        "keyword" => &[UNSEEN],
         other => panic!("{template} takes {other}: say here what it is given to see too much"),
     };
     values.iter().map(|&value| value.to_owned()).collect()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use registry_core::backend::changes::{ChangeCursor, Changes};
 use registry_core::backend::download::Download;
@@ -74,6 +75,15 @@ impl MemoryBackend {
         let release = extensions.get_mut(id).and_then(|known| known.releases.get_mut(tag));
         if let Some(release) = release {
             release.notes = release_notes(text);
+        }
+    }
+
+    /// Sets the time at which a release was published.
+    pub fn date(&self, id: &ExtensionId, tag: &Tag, published_at: Option<Timestamp>) {
+        let mut extensions = self.extensions.write();
+        let release = extensions.get_mut(id).and_then(|known| known.releases.get_mut(tag));
+        if let Some(release) = release {
+            release.published_at = published_at;
         }
     }
 

@@ -1,11 +1,13 @@
 //! Public JSON made from entries of the catalog.
 
 use registry_catalog::index::entry::Entry;
+use registry_catalog::pins::pinned_file::PinnedFile;
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::extension::{About, Release};
 use registry_core::models::public_url::PublicUrl;
 use registry_core::models::scope::Scope;
 
+use crate::answers::explanations::pinned;
 use crate::public::extension::{ExtensionBody, VersionBody};
 use crate::public::metadata::{AssetBody, ChangeBody, MetadataBody};
 use crate::urls::{ReleaseRoute, Route as _};
@@ -89,7 +91,12 @@ impl Bodies<'_> {
 
     /// Describes a release with its notes, files and digests.
     #[must_use]
-    pub fn metadata(&self, entry: &Entry, release: &Release) -> MetadataBody {
+    pub fn metadata(
+        &self,
+        entry: &Entry,
+        release: &Release,
+        pin: Option<&PinnedFile>,
+    ) -> MetadataBody {
         let About { description, author, repository, keywords, license, .. } = &*release.about;
         let assets = release.assets.iter().map(|file| AssetBody {
             id: file.key.as_str().to_owned(),
@@ -114,6 +121,7 @@ impl Bodies<'_> {
                 first_digest: change.first.to_string(),
                 current_digest: change.now.as_ref().map(ToString::to_string),
             }),
+            pin: pin.map(pinned),
             assets: assets.collect(),
         }
     }

@@ -1,12 +1,15 @@
 //! Entries of the response caches: a rendered response, and the catalog's data it was made from.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use registry_catalog::index::entry::Entry;
 use registry_catalog::index::view::View;
+use registry_catalog::pins::Pins;
 use registry_core::caching::single_flight::Same;
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::Release;
 use registry_core::models::scope::Scope;
 
 use crate::edge::rendered::Rendered;
@@ -38,6 +41,24 @@ pub enum MadeFrom {
     Revision(u64),
     /// One extension, as this scope shows it.
     Extension(Arc<Entry>, Scope),
+    /// A release without a pin of an extension as this scope shows it. Its first download makes no
+    /// new view, but a pin.
+    Unpinned(Arc<Entry>, Scope, Unpinned),
+}
+
+/// A release whose archive was not downloaded yet.
+#[derive(Clone)]
+pub struct Unpinned {
+    /// The release.
+    pub release: Arc<Release>,
+    /// The pins that have none of it.
+    pub pins: Arc<Pins>,
+}
+
+impl fmt::Debug for Unpinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpinned").field("release", &self.release).finish_non_exhaustive()
+    }
 }
 
 /// A cached response.
@@ -55,8 +76,9 @@ impl CachedAnswer {
     pub fn is_current(&self, view: &View) -> bool {
         match &self.made_from {
             MadeFrom::Revision(revision) => *revision == view.revision,
-            MadeFrom::Extension(entry, scope) => {
-                view.get(entry.id(), *scope).is_some_and(|now| Arc::ptr_eq(now, entry))
+            MadeFrom::Extension(entry, scope) => is_in(view, entry, *scope),
+            MadeFrom::Unpinned(entry, scope, Unpinned { release, pins }) => {
+                is_in(view, entry, *scope) && pins.of_archive(entry.id(), release).is_none()
             }
         }
     }
@@ -67,6 +89,10 @@ impl CachedAnswer {
         let links = self.content.page.as_ref().and_then(|page| page.links.as_ref());
         self.content.rendered.weight() + links.map_or(0, HeaderValue::len) + size_of::<Self>()
     }
+}
+
+fn is_in(view: &View, entry: &Arc<Entry>, scope: Scope) -> bool {
+    view.get(entry.id(), scope).is_some_and(|now| Arc::ptr_eq(now, entry))
 }
 
 /// A response just made.

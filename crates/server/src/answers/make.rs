@@ -7,6 +7,7 @@ use registry_catalog::Catalog;
 use registry_catalog::deadline::Deadline;
 use registry_catalog::index::entry::Entry;
 use registry_catalog::index::view::View;
+use registry_catalog::listing::filter::{ListFilter, ListOrder};
 use registry_catalog::read::version_range::VersionRange;
 use registry_catalog::read::{Details, Read};
 use registry_core::error::Result;
@@ -18,9 +19,10 @@ use registry_core::models::tag::Tag;
 use serde::Serialize;
 
 use crate::answers::bodies::Bodies;
-use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom, PageHeaders};
+use crate::answers::entry::{
+    AnswerContent, CachedAnswer, Computed, MadeFrom, PageHeaders, Unpinned,
+};
 use crate::answers::paging::Page;
-use crate::answers::query::Filter;
 use crate::answers::renderer::Renderer;
 use crate::edge::rendered::Rendered;
 use crate::public::extension::{ExtensionBody, VersionBody};
@@ -39,16 +41,23 @@ pub struct Maker {
 
 impl Maker {
     /// Makes a page of a list of this view.
-    pub async fn list(self, view: Arc<View>, filter: Filter, page: Page) -> Result<CachedAnswer> {
-        let total = view.list(filter.extension_type, filter.scope).count();
-        let headers = page_headers(page, total, |page| list_route(filter, page));
+    pub async fn list(
+        self,
+        view: Arc<View>,
+        filter: ListFilter,
+        order: ListOrder,
+        page: Page,
+    ) -> Result<CachedAnswer> {
+        let all = view.entries(filter.scope).len();
+        let is_plain = filter.keywords.is_empty() && order == ListOrder::Name;
         let renderer = self.renderer.clone();
         let work = move || {
-            let rows = view.list(filter.extension_type, filter.scope);
-            let rows: Vec<&Arc<Entry>> = rows.skip(page.offset).take(page.limit).collect();
-            self.page(view.revision, filter.scope, &rows, headers)
+            let found = filter.ordered(&view, order);
+            let headers = page_headers(page, found.len(), |page| list_route(&filter, order, page));
+            self.page(view.revision, filter.scope, page.of(&found), headers)
         };
-        renderer.run(page.count(total), work).await
+        // To compare keywords or to sort, every row is visited, whatever the page.
+        renderer.run(if is_plain { page.count(all) } else { all }, work).await
     }
 
     /// Makes a page of a search in this view.
@@ -56,7 +65,7 @@ impl Maker {
         self,
         view: Arc<View>,
         words: String,
-        filter: Filter,
+        filter: ListFilter,
         page: Page,
     ) -> Result<CachedAnswer> {
         let renderer = self.renderer.clone();
@@ -64,7 +73,7 @@ impl Maker {
             let found = view.search(&words, filter.extension_type, filter.scope);
             let headers = page_headers(page, found.len(), |page| SearchRoute {
                 words: &words,
-                list: list_route(filter, page),
+                list: list_route(&filter, ListOrder::Name, page),
             });
             self.page(view.revision, filter.scope, page.of(&found), headers)
         };
@@ -110,8 +119,15 @@ impl Maker {
     ) -> Result<Computed> {
         let found =
             self.catalog.reader.find_details(&id, &version, Read { scope, deadline }).await?;
-        let body = self.bodies(scope).metadata(&found.entry, &found.release);
-        of_release(found, scope, &body)
+        let pin = self.catalog.pins.of_archive(&id, &found.release);
+        let body = self.bodies(scope).metadata(&found.entry, &found.release, pin.as_ref());
+        let release = Arc::clone(&found.release);
+        let mut computed = of_release(found, scope, &body)?;
+        if let (None, MadeFrom::Extension(entry, scope)) = (pin, &computed.answer.made_from) {
+            let unpinned = Unpinned { release, pins: Arc::clone(&self.catalog.pins) };
+            computed.answer.made_from = MadeFrom::Unpinned(Arc::clone(entry), *scope, unpinned);
+        }
+        Ok(computed)
     }
 
     /// Describes the version that a range selects.
@@ -164,9 +180,14 @@ fn computed(
     Ok(Computed { answer, is_complete: missing.is_empty(), missing })
 }
 
-const fn list_route(filter: Filter, Page { limit, offset }: Page) -> ListRoute {
-    let Filter { extension_type, scope } = filter;
-    ListRoute { extension_type, scope, page: Some((limit, offset)) }
+fn list_route(
+    filter: &ListFilter,
+    order: ListOrder,
+    Page { limit, offset }: Page,
+) -> ListRoute<'_> {
+    let ListFilter { extension_type, scope, keywords } = filter;
+    let page = Some((limit, offset));
+    ListRoute { extension_type: *extension_type, scope: *scope, keywords, order, page }
 }
 
 fn page_headers<R: Route>(page: Page, total: usize, route: impl Fn(Page) -> R) -> PageHeaders {

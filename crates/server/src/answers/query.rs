@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use axum::http::HeaderMap;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use registry_catalog::listing::filter::{ListFilter, ListOrder};
 use registry_catalog::read::version_range::VersionRange;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::scope::Scope;
@@ -14,10 +16,10 @@ use crate::edge::accept::Form;
 /// A query with a cached answer. Each route of the API that reads the catalog is one.
 #[derive(Clone, Debug)]
 pub enum Query {
-    /// A page of all extensions.
-    List(Filter, Page),
+    /// A page of all extensions that a filter selects, in an order.
+    List(ListFilter, ListOrder, Page),
     /// A page of the extensions that match these words.
-    Search(String, Filter, Page),
+    Search(String, ListFilter, Page),
     /// One extension, described by its latest version.
     Latest(ExtensionId, Scope),
     /// All versions of an extension.
@@ -28,15 +30,6 @@ pub enum Query {
     Resolve(ExtensionId, VersionRange, Scope),
     /// The README of a version, in one form.
     Readme(ReadmeQuery, Form),
-}
-
-/// Restriction of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct Filter {
-    /// Only extensions of this type.
-    pub extension_type: Option<ExtensionType>,
-    /// Only extensions of these backends.
-    pub scope: Scope,
 }
 
 /// Identifies a README.
@@ -56,11 +49,12 @@ impl Query {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::List(filter, Page { limit, offset }) => {
-                format!("list:{}{PAGE}{limit}&{offset}", filter.key())
+            Self::List(filter, order, Page { limit, offset }) => {
+                format!("list:{}{PAGE}{limit}&{offset}", list_key(filter, *order))
             }
             Self::Search(words, filter, Page { limit, offset }) => {
-                format!("search:{}{PAGE}{limit}&{offset}&{words}", filter.key())
+                let list = list_key(filter, ListOrder::Name);
+                format!("search:{list}{PAGE}{limit}&{offset}&{words}")
             }
             Self::Latest(id, scope) => extension_key(id, "", *scope),
             Self::Versions(id, scope) => extension_key(id, "/versions", *scope),
@@ -90,7 +84,7 @@ impl Query {
     #[must_use]
     pub const fn scope(&self) -> Scope {
         match self {
-            Self::List(filter, _) | Self::Search(_, filter, _) => filter.scope,
+            Self::List(filter, ..) | Self::Search(_, filter, _) => filter.scope,
             Self::Latest(_, scope)
             | Self::Versions(_, scope)
             | Self::Release(_, _, scope)
@@ -122,11 +116,20 @@ pub fn list_of(key: &str) -> &str {
     key.split(PAGE).next().unwrap_or(key)
 }
 
-impl Filter {
-    fn key(&self) -> String {
-        let extension_type = self.extension_type.map_or("all", ExtensionType::as_str);
-        format!("{extension_type}:{}", scope_key(self.scope))
+/// `{type}:{scope}`; keywords follow, and an order other than that of names.
+fn list_key(filter: &ListFilter, order: ListOrder) -> String {
+    let extension_type = filter.extension_type.map_or("all", ExtensionType::as_str);
+    let mut key = format!("{extension_type}:{}", scope_key(filter.scope));
+    for keyword in &*filter.keywords {
+        key.push('&');
+        // Encoded, so that a keyword cannot look like another part of the key.
+        key.extend(utf8_percent_encode(keyword.as_str(), NON_ALPHANUMERIC));
     }
+    if order != ListOrder::Name {
+        key.push(':');
+        key.push_str(order.as_str());
+    }
+    key
 }
 
 impl ReadmeQuery {

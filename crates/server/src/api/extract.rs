@@ -73,8 +73,12 @@ fn not_utf8() -> Problem {
     Problem::bad_request("The decoded path is not UTF-8")
 }
 
-/// A query string. Unknown parameters are ignored; of duplicates the first counts.
-pub struct QueryString(Value);
+/// A query string. Unknown parameters are ignored; of duplicates the first counts, unless the
+/// parameter may be repeated.
+pub struct QueryString {
+    first: Value,
+    pairs: Vec<(String, String)>,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryString {
     type Rejection = Problem;
@@ -90,13 +94,19 @@ impl QueryString {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
         let Query(pairs) =
             pairs.map_err(|_| Problem::bad_request("The query string cannot be read"))?;
-        let values = pairs.into_iter().rev().map(|(name, value)| (name, Value::String(value)));
-        Ok(Self(Value::Object(values.collect())))
+        let values =
+            pairs.iter().rev().map(|(name, value)| (name.clone(), Value::String(value.clone())));
+        Ok(Self { first: Value::Object(values.collect()), pairs })
+    }
+
+    /// Returns every value of a parameter that may be repeated, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
     /// Reads the parameters of this type. Fails with 400 if one is invalid.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        T::deserialize(&self.0).map_err(bad_request)
+        T::deserialize(&self.first).map_err(bad_request)
     }
 
     /// Reads the backends that are asked. Fails with 400 if a parameter is invalid.

@@ -1,6 +1,7 @@
 //! Endpoints by topic: parameters, responses, documentation and function in one file each.
 
 pub mod downloads;
+pub mod explanations;
 pub mod extensions;
 pub mod health;
 pub mod readmes;

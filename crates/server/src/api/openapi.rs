@@ -76,6 +76,20 @@ impl IntoResponses for ReadResponses {
     }
 }
 
+/// Responses of explanations besides 200.
+pub struct ExplainResponses;
+
+impl IntoResponses for ExplainResponses {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described([
+            ("304", "Not modified"),
+            ("400", "A parameter is invalid"),
+            ("404", "No backend ever had such an extension"),
+            ("502", "A backend has it without a version that can be read"),
+        ])
+    }
+}
+
 fn described<const N: usize>(responses: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
     responses.map(|(status, text)| (status.to_owned(), Response::new(text).into())).into()
 }

@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 use crate::answers::Answers;
 use crate::answers::downloads::Downloads;
 use crate::api::face::JsonApi;
-use crate::api::handlers::{downloads, extensions, health, readmes, releases, system, webhooks};
+use crate::api::handlers::{
+    downloads, explanations, extensions, health, readmes, releases, system, webhooks,
+};
 use crate::api::openapi::complete;
 use crate::api::path_hints::nothing_at;
 use crate::api::state::{ApiState, CertificateState, Draining};
@@ -58,6 +60,7 @@ fn routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(releases::get_version))
         .routes(routes!(releases::resolve))
         .routes(routes!(readmes::get_readme))
+        .routes(routes!(explanations::explain))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

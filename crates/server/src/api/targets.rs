@@ -6,11 +6,13 @@ use axum::http::{StatusCode, Uri};
 use matchit::Router;
 use parking_lot::Mutex;
 use registry_catalog::Catalog;
+use registry_catalog::listing::filter::ListFilter;
 use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
 
 use crate::answers::paging::{LIST_LIMIT, Page, SEARCH_LIMIT};
-use crate::answers::query::{Filter, Query, ReadmeQuery};
+use crate::answers::query::{Query, ReadmeQuery};
 use crate::api::extract::{PathParams, QueryString};
+use crate::api::list_params::{KeywordParam, SortParam};
 use crate::api::params::{PageParams, QueryParam, RangeParams, TypeParam, VersionQueryParam};
 use crate::edge::accept::Form;
 use crate::edge::problem::Problem;
@@ -81,7 +83,9 @@ impl CachedRoute {
         Ok(match self {
             Self::List => {
                 let (filter, page) = list_of::<LIST_LIMIT>(query, catalog)?;
-                Query::List(filter, page)
+                let order = query.params::<SortParam>()?.order()?;
+                let keywords = KeywordParam::new(query.all("keyword")).keywords()?;
+                Query::List(ListFilter { keywords, ..filter }, order, page)
             }
             Self::Search => {
                 let words = query.params::<QueryParam>()?.words()?;
@@ -110,11 +114,11 @@ impl CachedRoute {
 fn list_of<const LIMIT: usize>(
     query: &QueryString,
     catalog: &Catalog,
-) -> Result<(Filter, Page), Problem> {
+) -> Result<(ListFilter, Page), Problem> {
     let extension_type = query.params::<TypeParam>()?.extension_type()?;
     let scope = query.scope(catalog)?;
     let page = query.params::<PageParams<LIMIT>>()?.page()?;
-    Ok((Filter { extension_type, scope }, page))
+    Ok((ListFilter { extension_type, scope, ..ListFilter::default() }, page))
 }
 
 impl Targets {

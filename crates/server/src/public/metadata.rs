@@ -41,6 +41,9 @@ pub struct MetadataBody {
     pub digest_status: String,
     /// Change of the archive since it was first downloaded; `null` without a change.
     pub change: Option<ChangeBody>,
+    /// The archive as it was first downloaded; `null` before that, and for a tag that is not a
+    /// version.
+    pub pin: Option<PinBody>,
     /// All files of the version that can be downloaded individually, including the archive.
     pub assets: Vec<AssetBody>,
 }
@@ -54,6 +57,23 @@ pub struct ChangeBody {
     /// Digest of the archive that the backend has now; `null` if the backend reports none and the
     /// archive was not downloaded yet.
     pub current_digest: Option<String>,
+}
+
+/// The file that was downloaded first. Other bytes in its place are a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Pin)]
+pub struct PinBody {
+    /// File name from the publisher; null in state of version 0.1.
+    pub file: Option<String>,
+    /// Digest of the file.
+    pub digest: String,
+    /// Who stated the digest: `registry`, `checksum` (a checksum file beside the archive), `manifest`
+    /// or `first_download`; null for a pin of older state.
+    #[schema(example = "registry")]
+    pub origin: Option<String>,
+    /// Time of the first download; null for a pin of older state. RFC 3339, UTC, in whole seconds.
+    #[schema(format = DateTime)]
+    pub since: Option<String>,
 }
 
 /// One file of a version.

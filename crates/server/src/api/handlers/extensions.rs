@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use crate::answers::paging::{LIST_LIMIT, SEARCH_LIMIT};
+use crate::api::list_params::{KeywordParam, SortParam};
 use crate::api::openapi::{ListResponses, ReadResponses};
 use crate::api::params::{IdParams, PageParams, QueryParam, ScopeParams, TypeParam};
 use crate::api::parsed_query::ParsedQuery;
@@ -15,12 +16,13 @@ use crate::public::extension::{ExtensionBody, VersionBody};
 
 /// List extensions
 ///
-/// All extensions of all backends without duplicates, by name (ignoring case) and then by type.
+/// All extensions of all backends without duplicates, by name (ignoring case) and then by type, or
+/// the last published first.
 #[utoipa::path(
     get,
     path = "/extensions",
     tag = "extensions",
-    params(TypeParam, ScopeParams, PageParams<LIST_LIMIT>),
+    params(TypeParam, ScopeParams, PageParams<LIST_LIMIT>, SortParam, KeywordParam),
     responses(
         (status = 200, body = Vec<ExtensionBody>, headers(
             ("X-Total-Count" = u64, description = "Rows over all pages"),
