@@ -20,8 +20,9 @@ pub struct SourceFile {
 }
 
 /// Crates of the workspace: their names in code, and their folders. Test support is left out.
-pub const CRATES: [(&str, &str); 5] = [
+pub const CRATES: [(&str, &str); 6] = [
     ("registry_core", "crates/core/src"),
+    ("registry_archives", "crates/archives/src"),
     ("registry_backends", "crates/backends/src"),
     ("registry_catalog", "crates/catalog/src"),
     ("registry_server", "crates/server/src"),
