@@ -47,6 +47,7 @@ fn the_openapi_document_is_of_version_3_1_and_has_every_route() {
         "/api/v1/extensions/{type}/{name}",
         "/api/v1/extensions/{type}/{name}/versions",
         "/api/v1/extensions/{type}/{name}/{version}",
+        "/api/v1/extensions/{type}/{name}/{version}/files",
         "/api/v1/extensions/{type}/{name}/{version}/metadata",
         "/api/v1/extensions/{type}/{name}/resolve",
         "/api/v1/extensions/{type}/{name}/readme",
@@ -109,7 +110,7 @@ pub fn sampled_metrics() -> String {
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
-    for cache in ["releases", "readmes"] {
+    for cache in ["indexes", "releases", "readmes"] {
         drop(metrics.our_cache(cache));
     }
     String::from_utf8(metrics.render().unwrap()).unwrap()

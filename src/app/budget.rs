@@ -7,6 +7,7 @@ use registry_core::models::backend_kind::BackendKind;
 use registry_server::answers;
 use registry_server::api::targets;
 use registry_server::api::webhook_limit;
+use registry_server::archives;
 use registry_server::artifacts::buffers;
 use registry_server::edge::request_limit::LARGE_KIB;
 use registry_server::server;
@@ -46,6 +47,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
         ("streams", server::streams(server.max_connections) * server::STREAM_BYTES),
         ("large responses being sent", LARGE_KIB * KIB),
         ("downloads", buffers::BYTES_MAX),
+        ("archives being read", archives::BYTES_MAX),
         ("requests to backends", requests),
         ("webhook deliveries", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]

@@ -6,6 +6,7 @@ mod codings;
 mod dates;
 mod downloads;
 mod explain;
+mod files;
 mod headers;
 mod leaks;
 mod listing;

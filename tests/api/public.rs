@@ -10,13 +10,16 @@ use registry_server::public::caches::CacheStats;
 use registry_server::public::errors::{ErrorBody, ProblemDetails};
 use registry_server::public::explanation::ExplanationBody;
 use registry_server::public::extension::{ExtensionBody, VersionBody};
+use registry_server::public::files::{DifferencesBody, FileChangeBody, FilesAnswer, FilesBody};
 use registry_server::public::health::HealthBody;
 use registry_server::public::metadata::MetadataBody;
+use registry_testing::ids::{about, id, tag};
 use registry_testing::memory::memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::support::archives::{File, packed};
 use crate::support::served::Served;
 
 /// Reads a value, and writes the same again.
@@ -29,11 +32,14 @@ fn read_back<T: DeserializeOwned + Serialize + Debug>(value: &Value) -> T {
 
 #[tokio::test]
 async fn every_answer_is_read_back() {
-    let served = Served::over(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])]).await;
+    let backend = memory(BackendId::LOCAL, &["provider/aws:1.0.0"]);
+    let archive = packed(&[File::new("a", "x")]);
+    backend.publish(&id("taskserv/files"), tag("1.0.0"), about("d", &[]), archive);
+    let served = Served::over(vec![backend]).await;
     let json = async |path: &str| served.get(path).await.json();
     let one: ExtensionBody = read_back(&json("/extensions/provider/aws").await);
     assert_eq!((one.name.as_str(), one.version.as_str()), ("aws", "1.0.0"));
-    for path in ["/extensions", "/extensions/search?q=aws"] {
+    for path in ["/extensions?type=provider", "/extensions/search?q=aws"] {
         let rows: Vec<ExtensionBody> = read_back(&json(path).await);
         assert_eq!(rows, slice::from_ref(&one), "{path}");
     }
@@ -44,8 +50,17 @@ async fn every_answer_is_read_back() {
     assert_eq!((&whole.version, whole.assets.len()), (&versions[0], 1));
     let explained: ExplanationBody = read_back(&json("/extensions/provider/aws/explain").await);
     assert_eq!(explained.owner.as_deref(), Some("local"));
+    let files = json("/extensions/taskserv/files/1.0.0/files").await;
+    assert_eq!(read_back::<FilesBody>(&files).entries.len(), 1);
+    let same = json("/extensions/taskserv/files/1.0.0/files?against=1.0.0").await;
+    assert!(read_back::<DifferencesBody>(&same).changed.is_empty());
+    let change = json("/extensions/taskserv/files/1.0.0/files?against=1.0.0&path=a").await;
+    assert_eq!(read_back::<FileChangeBody>(&change).diff, None);
+    for answer in [files, same, change] {
+        read_back::<FilesAnswer>(&answer);
+    }
     let health: HealthBody = read_back(&json("/health").await);
-    assert_eq!(health.backends["local"].extensions, 1);
+    assert_eq!(health.backends["local"].extensions, 2);
     let stats: CacheStats = read_back(&json("/cache/stats").await);
     assert_eq!((stats.list_entries, stats.search_entries), (1, 1));
     let error: ErrorBody = read_back(&json("/extensions/provider/none").await);

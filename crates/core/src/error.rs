@@ -31,6 +31,12 @@ pub enum ErrorKind {
         /// Time after which a retry may succeed.
         retry_after: Duration,
     },
+    /// The object exceeds a bound of this service, which the message names.
+    TooLarge,
+    /// The object has a format that this service cannot read.
+    Unsupported,
+    /// The object is not at hand, and the caller does not want it fetched from its backend.
+    NotStored,
     /// The deadline expired; the request may still complete in the background.
     BackendTimeout,
     /// The service is at its limit of concurrent work.

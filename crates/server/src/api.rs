@@ -10,6 +10,7 @@ pub mod openapi;
 pub mod params;
 pub mod parsed_query;
 pub mod path_hints;
+pub mod raw_file;
 pub mod routes;
 pub mod state;
 pub mod targets;

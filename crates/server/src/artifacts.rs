@@ -17,7 +17,7 @@ mod stored;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::artifacts::blobs::BlobStore;
+use crate::artifacts::blobs::{BlobReader, BlobStore};
 use crate::artifacts::buffers::{Allowance, Buffers};
 use crate::artifacts::disk_store::DiskStore;
 use crate::artifacts::filling::Fetches;
@@ -100,6 +100,16 @@ impl Artifacts {
         self.fetches.settle().await;
     }
 
+    /// Opens a stored artifact, whose digest and size were verified; `None` if it is not stored. Sends
+    /// no request to a backend.
+    pub async fn stored(&self, wanted: &ArtifactRequest) -> Option<Arc<dyn BlobReader>> {
+        let blob = self.stored.as_ref()?.find(&wanted.artifact).await?;
+        self.hits.hit();
+        // Serving a stored file pins a version like a download: its digest was verified.
+        wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
+        Some(blob)
+    }
+
     /// Opens an artifact: from the store, from a fetch in progress, or from a new fetch. A caller
     /// never receives all of an artifact before its size and digest are verified.
     ///
@@ -114,15 +124,8 @@ impl Artifacts {
         })?;
         let allowance = Arc::new(allowance);
         let part = wanted.range.clone().unwrap_or(0..wanted.artifact.size);
-        let found = match &self.stored {
-            Some(stored) => stored.find(&wanted.artifact).await,
-            None => None,
-        };
-        if let Some(blob) = found {
+        if let Some(blob) = self.stored(&wanted).await {
             let download = reader::stored(blob, part, allowance);
-            self.hits.hit();
-            // Serving a stored file pins a version like a download: its digest was verified.
-            wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
             return Ok(Opened { download, origin: DownloadOrigin::Store });
         }
         self.hits.miss();

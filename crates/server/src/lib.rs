@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod api;
+pub mod archives;
 pub mod artifacts;
 pub mod edge;
 pub mod metrics;

@@ -4,5 +4,6 @@ pub mod caches;
 pub mod errors;
 pub mod explanation;
 pub mod extension;
+pub mod files;
 pub mod health;
 pub mod metadata;

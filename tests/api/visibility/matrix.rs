@@ -63,6 +63,8 @@ fn values(template: &str, parameter: &str, entry: &Entry) -> Vec<String> {
         "type" => &[entry.kind],
         "name" => &[entry.name],
         "version" => &[&entry.version, "latest"],
+        "path" => &["main.k"],
+        "against" => &[&entry.version],
         "tag" => &[&entry.version],
         // Only Gitea's files are called like their repository.
         "asset" if entry.kind == "provider" => &[&entry.file, &file_name],

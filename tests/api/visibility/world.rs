@@ -20,6 +20,7 @@ use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::archives::{File, tar};
 use crate::support::layouts::{publish, publish_with};
 
 /// Stands in every text and in all bytes of what nobody may see, and in nothing else.
@@ -27,7 +28,7 @@ pub(super) const UNSEEN: &str = "wombat";
 /// The extensions that are shown, each with its version 1.0.0 alone.
 pub(super) const SHOWN: [&str; 3] = ["shown", "seen", "plain"];
 /// What the archives of all that is shown hold.
-const SEEN: &[u8] = b"seen";
+const SEEN: &str = "seen";
 /// Tags that are no releases, whatever they carry.
 const HIDDEN: [&str; 3] = ["latest", "sha256-0123", "1.0.0.sig"];
 
@@ -80,19 +81,28 @@ impl World {
     }
 }
 
+/// An archive of one file with this text, which is not compressed.
+fn archive(text: &str) -> Vec<u8> {
+    tar(&[File::new("main.k", text)])
+}
+
+fn digest(text: &str) -> String {
+    Digest::sha256(&archive(text)).to_string()
+}
+
 fn organization(entries: &mut Vec<Entry>) -> State {
     let mut state = State::empty();
     state.create("shown_prov", "seen");
     let file = released(&mut state, "shown_prov", "1.0.0", SEEN);
     entries.push(entry("provider/shown", "1.0.0", &file, true));
     for tag in ["2.0.0"].iter().chain(&HIDDEN) {
-        let file = released(&mut state, "shown_prov", tag, UNSEEN.as_bytes());
+        let file = released(&mut state, "shown_prov", tag, UNSEEN);
         entries.push(entry("provider/shown", tag, &file, false));
     }
-    released(&mut state, "shown_prov", "3.0.0", b"");
+    released(&mut state, "shown_prov", "3.0.0", "");
     entries.push(entry("provider/shown", "3.0.0", "", false));
     draft(&mut state, "shown_prov", "2.0.0");
-    for (repository, extension, bytes) in [
+    for (repository, extension, text) in [
         ("draft_prov", "provider/draft", UNSEEN),
         ("bare_prov", "provider/bare", ""),
         ("foreign_prov", "provider/foreign", UNSEEN),
@@ -100,7 +110,7 @@ fn organization(entries: &mut Vec<Entry>) -> State {
         ("docs", "provider/docs", UNSEEN),
     ] {
         state.create(repository, UNSEEN);
-        let file = released(&mut state, repository, "1.0.0", bytes.as_bytes());
+        let file = released(&mut state, repository, "1.0.0", text);
         entries.push(entry(extension, "1.0.0", &file, false));
         // Nor is a file of theirs one of what is shown.
         entries.push(entry("provider/shown", "1.0.0", &file, false));
@@ -117,11 +127,12 @@ fn organization(entries: &mut Vec<Entry>) -> State {
     state
 }
 
-/// Publishes a release with an archive of these bytes, or without one; answers the archive's id.
-fn released(state: &mut State, repository: &str, tag: &str, archive: &[u8]) -> String {
-    let words = if archive == SEEN { "seen" } else { UNSEEN };
+/// Publishes a release with an archive of this text, or without one; answers the archive's id.
+fn released(state: &mut State, repository: &str, tag: &str, text: &str) -> String {
+    let words = if text == SEEN { "seen" } else { UNSEEN };
+    let archive = archive(text);
     let file = format!("{repository}.tar.gz");
-    let files: &[(&str, &[u8])] = if archive.is_empty() { &[] } else { &[(&file, archive)] };
+    let files: &[(&str, &[u8])] = if text.is_empty() { &[] } else { &[(&file, &archive)] };
     state.commit(repository, tag, &[("README.md", words.as_bytes())]);
     let file = state.publish(repository, tag, files).pop();
     let release = &mut state.repository_mut(repository).releases[0];
@@ -138,14 +149,14 @@ fn draft(state: &mut State, repository: &str, tag: &str) {
 fn namespace(entries: &mut Vec<Entry>) -> Store {
     let mut store = Store::default();
     let seen = "provisioning/seen-taskserv";
-    let shown = store.push(seen, "1.0.0", SEEN);
-    entries.push(entry("taskserv/seen", "1.0.0", &Digest::sha256(SEEN).to_string(), true));
+    let shown = store.push(seen, "1.0.0", &archive(SEEN));
+    entries.push(entry("taskserv/seen", "1.0.0", &digest(SEEN), true));
     // An alias of it.
     store.repositories.get_mut(seen).unwrap().tags.push(("1.0".to_owned(), shown));
     entries.push(entry("taskserv/seen", "1.0", "none", false));
-    let file = Digest::sha256(UNSEEN.as_bytes()).to_string();
+    let file = digest(UNSEEN);
     for tag in HIDDEN {
-        store.push(seen, tag, UNSEEN.as_bytes());
+        store.push(seen, tag, &archive(UNSEEN));
         entries.push(entry("taskserv/seen", tag, &file, false));
     }
     let mut bare = manifest_of(&[]);
@@ -164,7 +175,7 @@ fn namespace(entries: &mut Vec<Entry>) -> Store {
         ("root-taskserv", "taskserv/root"),
         ("provisioning/chart", "taskserv/chart"),
     ] {
-        store.push(repository, "1.0.0", UNSEEN.as_bytes());
+        store.push(repository, "1.0.0", &archive(UNSEEN));
         entries.push(entry(extension, "1.0.0", &file, false));
         entries.push(entry("taskserv/seen", "1.0.0", &file, false));
     }
@@ -172,11 +183,11 @@ fn namespace(entries: &mut Vec<Entry>) -> Store {
 }
 
 fn directory(root: &Path, entries: &mut Vec<Entry>) {
-    let file = Digest::sha256(UNSEEN.as_bytes()).to_string();
-    publish(root, &id("cluster/plain"), "1.0.0", "seen", SEEN);
-    entries.push(entry("cluster/plain", "1.0.0", &Digest::sha256(SEEN).to_string(), true));
+    let file = digest(UNSEEN);
+    publish(root, &id("cluster/plain"), "1.0.0", "seen", &archive(SEEN));
+    entries.push(entry("cluster/plain", "1.0.0", &digest(SEEN), true));
     for tag in HIDDEN {
-        publish(root, &id("cluster/plain"), tag, UNSEEN, UNSEEN.as_bytes());
+        publish(root, &id("cluster/plain"), tag, UNSEEN, &archive(UNSEEN));
         entries.push(entry("cluster/plain", tag, &file, false));
     }
     let described = ("org.opencontainers.image.description", UNSEEN);
@@ -185,6 +196,6 @@ fn directory(root: &Path, entries: &mut Vec<Entry>) {
         entries.push(entry(extension, tag, "none", false));
     }
     // Beside the directory that is served, by its name.
-    publish(&root.join("inner"), &id("cluster/inner"), "1.0.0", UNSEEN, UNSEEN.as_bytes());
+    publish(&root.join("inner"), &id("cluster/inner"), "1.0.0", UNSEEN, &archive(UNSEEN));
     entries.push(entry("cluster/inner", "1.0.0", &file, false));
 }

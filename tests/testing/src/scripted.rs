@@ -74,6 +74,8 @@ pub struct Scripted {
     pub versions: AtomicUsize,
     /// How often a README was asked for.
     pub readmes: AtomicUsize,
+    /// How often a file was opened.
+    pub opens: AtomicUsize,
     /// Answers about extensions, releases and READMEs that were found wait here until it is open.
     pub gate: Gate,
     /// Questions about one extension panic while set.
@@ -142,6 +144,7 @@ impl Scripted {
             extensions: AtomicUsize::new(0),
             versions: AtomicUsize::new(0),
             readmes: AtomicUsize::new(0),
+            opens: AtomicUsize::new(0),
             gate: Gate::default(),
             panics: AtomicBool::new(false),
             listing_fails: Mutex::default(),
@@ -297,7 +300,7 @@ impl Backend for Scripted {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        self.reached()?;
+        self.count(&self.opens)?;
         let whole = self.inner.open(id, artifact, range).await?;
         let Some(hold) = self.hold.clone() else { return Ok(whole) };
         let bytes = whole.collect().await?;

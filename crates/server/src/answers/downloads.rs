@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use registry_catalog::Catalog;
 use registry_catalog::read::file::file_of;
@@ -16,6 +17,7 @@ use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
 use tracing::warn;
 
+use crate::artifacts::blobs::BlobReader;
 use crate::artifacts::{ArtifactRequest, Artifacts, DownloadOrigin, Opened, Upstream, Witness};
 use crate::metrics::Metrics;
 
@@ -91,7 +93,7 @@ impl Downloads {
     pub async fn verified(&self, file: RequestedFile) -> Result<RequestedFile> {
         let unverified = self.catalog.pins.unverified(&file.release).filter(|_| file.is_archive());
         let Some(present) = unverified else { return Ok(file) };
-        if file.artifact.digest.as_ref().is_some_and(|digest| self.artifacts.holds(digest)) {
+        if self.holds(&file) {
             return Ok(file);
         }
         let present = RequestedFile { artifact: Arc::new(present), ..file };
@@ -150,6 +152,34 @@ impl Downloads {
         });
         opened.download.bytes = bytes.boxed();
         Ok(opened)
+    }
+
+    /// Returns true if the store lists the file. Does not access the store.
+    #[must_use]
+    pub fn holds(&self, file: &RequestedFile) -> bool {
+        file.artifact.digest.as_ref().is_some_and(|digest| self.artifacts.holds(digest))
+    }
+
+    /// Opens a stored file for this service itself; `None` if it is not stored. Sends no request to a
+    /// backend.
+    pub async fn stored(&self, file: &RequestedFile) -> Option<Arc<dyn BlobReader>> {
+        self.artifacts.stored(&self.request(file, None)).await
+    }
+
+    /// Reads a file of known size into memory, for this service itself. It is verified like a
+    /// download, and not counted as one. Fails if it cannot be read.
+    pub async fn whole(&self, file: &RequestedFile) -> Result<Bytes> {
+        let read = async {
+            let mut bytes = self.artifacts.open(self.request(file, None)).await?.download.bytes;
+            // The stream fails if it has more bytes than announced.
+            let size = file.artifact.known_size().and_then(|size| usize::try_from(size).ok());
+            let mut whole = Vec::with_capacity(size.unwrap_or_default());
+            while let Some(piece) = bytes.next().await {
+                whole.extend_from_slice(&piece?);
+            }
+            Ok(Bytes::from(whole))
+        };
+        read.await.inspect_err(|error| file.report(&self.catalog, error))
     }
 
     fn request(&self, file: &RequestedFile, range: Option<Range<u64>>) -> ArtifactRequest {

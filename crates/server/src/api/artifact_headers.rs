@@ -12,8 +12,8 @@ use registry_core::models::tag::Tag;
 
 use crate::edge::cache_policy::CachePolicy;
 
-// Header with the digest of the whole artifact (RFC 9530).
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// Header with the digest of the whole artifact (RFC 9530).
+pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Sets the headers common to all responses for this artifact.
 pub fn describe(
@@ -35,11 +35,17 @@ pub fn describe(
         let encoded = BASE64_STANDARD.encode(digest.to_bytes());
         set(response, REPR_DIGEST, &format!("{algorithm}=:{encoded}:"));
     }
+    if let Some(policy) = policy_of(release, artifact, asked) {
+        response.extensions_mut().insert(policy);
+    }
+}
+
+/// Returns the cache policy of bytes of this artifact; `None` if they must not be stored.
+#[must_use]
+pub fn policy_of(release: &Release, artifact: &Artifact, asked: &Tag) -> Option<CachePolicy> {
     // `latest` and unversioned tags move: only a version may be cached without revalidation.
     let fixed = matches!(release.version, ReleaseVersion::Version(_)) && asked.as_str() != "latest";
-    if fixed && artifact.digest.is_some() {
-        response.extensions_mut().insert(CachePolicy::Hour);
-    }
+    (fixed && artifact.digest.is_some()).then_some(CachePolicy::Hour)
 }
 
 /// Returns the strong entity tag of an artifact: its digest, or else the backend's identifier.

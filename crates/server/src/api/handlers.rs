@@ -3,6 +3,7 @@
 pub mod downloads;
 pub mod explanations;
 pub mod extensions;
+pub mod files;
 pub mod health;
 pub mod readmes;
 pub mod releases;

@@ -16,6 +16,7 @@ use crate::answers::paging::{LIMIT_MAX, Page};
 use crate::edge::problem::Problem;
 
 const QUERY_MAX: usize = 200;
+const PATH_MAX: usize = 3072;
 
 /// `{type}/{name}`
 #[derive(Deserialize, IntoParams)]
@@ -206,6 +207,54 @@ impl RangeParams {
             .parse()
             .map_err(|_| Problem::bad_request("prerelease must be true or false"))?;
         Ok(VersionRange { constraint, prereleases })
+    }
+}
+
+/// `?path=` and `?against=`
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FilesParams {
+    /// Path of one file, as the entries have it
+    #[param(min_length = 1, max_length = 3072)]
+    path: Option<String>,
+    /// Version to compare with; `@` and the name of a backend may follow
+    #[param(
+        max_length = 288,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*(@[a-z][a-z0-9-]{0,31})?$"
+    )]
+    against: Option<String>,
+}
+
+impl FilesParams {
+    /// Returns the path. The longest one in an index has 512 characters with escapes of 6.
+    pub(super) fn path(&self) -> Result<Option<&str>, Problem> {
+        let path = self.path.as_deref();
+        if path.is_some_and(|path| path.is_empty() || path.chars().count() > PATH_MAX) {
+            return Err(Problem::bad_request(format!("path must be 1 to {PATH_MAX} characters")));
+        }
+        Ok(path)
+    }
+
+    /// Returns the version to compare with, and the backends that are asked for it.
+    pub(super) fn against(
+        &self,
+        scope: Scope,
+        catalog: &Catalog,
+    ) -> Result<Option<(Tag, Scope)>, Problem> {
+        let Some(against) = self.against.as_deref() else { return Ok(None) };
+        let (version, backend) = match against.rsplit_once('@') {
+            Some((version, backend)) => (version, Some(backend.to_owned())),
+            None => (against, None),
+        };
+        let of_against = |error: &dyn std::fmt::Display| bad_request(format!("against: {error}"));
+        let version = version.parse().map_err(|error| of_against(&error))?;
+        let scope = match backend {
+            None => scope,
+            backend => ScopeParams { source: None, backend }
+                .scope(catalog)
+                .map_err(|problem| of_against(&problem.message()))?,
+        };
+        Ok(Some((version, scope)))
     }
 }
 

@@ -15,15 +15,17 @@ use utoipa_axum::routes;
 
 use crate::answers::Answers;
 use crate::answers::downloads::Downloads;
+use crate::answers::renderer::Renderer;
 use crate::api::face::JsonApi;
 use crate::api::handlers::{
-    downloads, explanations, extensions, health, readmes, releases, system, webhooks,
+    downloads, explanations, extensions, files, health, readmes, releases, system, webhooks,
 };
 use crate::api::openapi::complete;
 use crate::api::path_hints::nothing_at;
 use crate::api::state::{ApiState, CertificateState, Draining};
 use crate::api::targets::Targets;
 use crate::api::webhook_limit::WebhookLimit;
+use crate::archives::Archives;
 use crate::artifacts::Artifacts;
 use crate::edge::headers::Heads;
 use crate::edge::middleware::{HttpRules, Middleware};
@@ -57,6 +59,7 @@ fn routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(extensions::get_extension))
         .routes(routes!(extensions::list_versions))
         .routes(routes!(downloads::download))
+        .routes(routes!(files::get_files))
         .routes(routes!(releases::get_version))
         .routes(routes!(releases::resolve))
         .routes(routes!(readmes::get_readme))
@@ -125,11 +128,15 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
     let mut served = contract();
     served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
+    let downloads = Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone());
+    let downloads = Arc::new(downloads);
     let state = ApiState {
         answers,
         targets: Targets::new(&metrics),
         heads: Heads::default(),
-        downloads: Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone()),
+        archives: Archives::new(Arc::clone(&downloads), metrics.our_cache("indexes")),
+        renderer: Renderer::default(),
+        downloads,
         artifacts,
         receivers: receivers.into(),
         notices,

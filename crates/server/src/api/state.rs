@@ -12,8 +12,10 @@ use tokio::time::Instant;
 use crate::answers::Answers;
 use crate::answers::downloads::Downloads;
 use crate::answers::query::Query;
+use crate::answers::renderer::Renderer;
 use crate::api::targets::Targets;
 use crate::api::webhook_limit::WebhookLimit;
+use crate::archives::Archives;
 use crate::artifacts::Artifacts;
 use crate::edge::headers::Heads;
 use crate::edge::problem::Problem;
@@ -30,7 +32,11 @@ pub struct ApiState {
     /// Headers of answers.
     pub heads: Heads,
     /// Downloads of archives and assets.
-    pub downloads: Downloads,
+    pub downloads: Arc<Downloads>,
+    /// Readings of archives.
+    pub archives: Archives,
+    /// Renderer of large lists of files.
+    pub renderer: Renderer,
     /// Artifact store.
     pub artifacts: Arc<Artifacts>,
     /// Receivers of webhooks.

@@ -141,11 +141,13 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         if error.kind() == ErrorKind::Overloaded {
-            return Self::overloaded();
+            return Self { message: error.message().to_owned(), ..Self::overloaded() };
         }
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::NotFound | ErrorKind::NotStored => StatusCode::NOT_FOUND,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorKind::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             ErrorKind::BackendRefused | ErrorKind::BackendFaulty => StatusCode::BAD_GATEWAY,
             ErrorKind::BackendUnavailable { .. } | ErrorKind::Overloaded => {
@@ -214,6 +216,7 @@ fn code(status: StatusCode) -> &'static str {
         StatusCode::REQUEST_TIMEOUT => "request_timeout",
         StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
         StatusCode::URI_TOO_LONG => "uri_too_long",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
         StatusCode::RANGE_NOT_SATISFIABLE => "range_not_satisfiable",
         StatusCode::TOO_MANY_REQUESTS => "rate_limited",
