@@ -66,6 +66,11 @@ fn values(template: &str, parameter: &str, entry: &Entry) -> Vec<String> {
         "path" => &["main.k"],
         "against" => &[&entry.version],
         "tag" => &[&entry.version],
+        // Its other parameters make enough questions.
+        "asset" | "source" if template.ends_with("/files") => match parameter {
+            "asset" => &[&entry.file],
+            _ => &["oci"],
+        },
         // Only Gitea's files are called like their repository.
         "asset" if entry.kind == "provider" => &[&entry.file, &file_name],
         "asset" => &[&entry.file],
