@@ -1,0 +1,124 @@
+//! Versions of an extension: chart, table, and choice of two versions to compare.
+
+mod mark;
+
+pub use mark::VersionMark;
+
+use askama::Template;
+use jiff::Timestamp;
+
+use crate::charts::timeline::{Dated, Timeline, timeline};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::filters;
+use crate::format::amount::counted;
+use crate::head::{Head, HeadView, Tab};
+use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::links::extension::ExtensionLinks;
+use crate::site::Site;
+use crate::version_name::VersionName;
+
+/// Versions of an extension.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// Head of the page; its version is the latest.
+    pub head: Head,
+    /// Versions, newest first.
+    pub rows: Vec<VersionRow>,
+}
+
+/// One version.
+#[derive(Clone, Debug)]
+pub struct VersionRow {
+    /// Names of the version.
+    pub name: VersionName,
+    /// Time of publication.
+    pub published_at: Option<Timestamp>,
+    /// Length of the archive in bytes.
+    pub size: Option<u64>,
+    /// Digest of the archive, if known.
+    pub digest: Option<Digest>,
+    /// Name of the backend that has it.
+    pub backend: String,
+    /// Properties to point out.
+    pub marks: Vec<VersionMark>,
+}
+
+#[derive(Template)]
+#[template(path = "versions.html")]
+struct VersionsTemplate<'a> {
+    site: &'a Site,
+    layout: Layout,
+    view: HeadView<'a>,
+    page: &'a Versions,
+    links: ExtensionLinks<'a>,
+    compare: String,
+    chart: Option<Timeline>,
+}
+
+impl VersionRow {
+    fn is_unread(&self) -> bool {
+        self.marks.contains(&VersionMark::Unread)
+    }
+
+    fn is_pre_release(&self) -> bool {
+        self.marks.contains(&VersionMark::PreRelease)
+    }
+}
+
+impl Versions {
+    /// Renders the page.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Render`] if the template fails.
+    pub fn render(&self, site: &Site) -> Result<String> {
+        let links = site.links.extension(&self.head.id);
+        let layout = Layout {
+            title: format!("Versions of {} ({})", self.head.id.name, self.head.id.extension_type),
+            json: Some(site.links.api().versions(&self.head.id)),
+            feed: Some(FeedLink {
+                title: format!("Versions of {}", self.head.id),
+                href: links.feed(),
+            }),
+            canonical: Some(links.versions()),
+            ..Layout::default()
+        };
+        let page = VersionsTemplate {
+            site,
+            layout,
+            view: self.head.view(&site.links, Tab::Versions, None),
+            page: self,
+            links,
+            compare: links.changes_form(),
+            chart: timeline(self.dated(links)),
+        };
+        rendered("versions.html", &page)
+    }
+
+    fn dated<'a>(&'a self, links: ExtensionLinks<'_>) -> Vec<Dated<'a>> {
+        let dated = self.rows.iter().filter_map(|row| {
+            Some(Dated {
+                version: &row.name.version,
+                href: links.at_tag(&row.name.tag).overview(),
+                at: row.published_at?,
+                is_pre_release: row.is_pre_release(),
+            })
+        });
+        dated.collect()
+    }
+
+    const fn is_comparable(&self) -> bool {
+        self.rows.len() > 1
+    }
+
+    fn summary(&self) -> String {
+        let pre = self.rows.iter().filter(|row| row.is_pre_release()).count();
+        let total = counted(self.rows.len(), "version");
+        let lanes = "one line for each major version; hollow dots are pre-releases";
+        match pre {
+            0 => format!("{total}, one line for each major version"),
+            _ => format!("{total}, {} among them; {lanes}", counted(pre, "pre-release")),
+        }
+    }
+}
